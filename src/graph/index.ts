@@ -1,0 +1,12 @@
+/** Symbolic tensors, their operations and derivatives, and the ONNX model they become. */
+export { gradients } from './derivative.js';
+export { type CompiledModel, compileModel } from './onnx.js';
+export * from './ops/elementwise.js';
+export * from './ops/indexing.js';
+export * from './ops/matrix.js';
+export * from './ops/reduction.js';
+export * from './ops/structure.js';
+export { printGraph } from './print.js';
+export { type Dim, formatShape, type Shape, ShapeError, sameShape } from './shape.js';
+export { type DType, Graph, type Node, type Tensor, topologicalOrder } from './tensor.js';
+export { differentiableOperators } from './vjp.js';

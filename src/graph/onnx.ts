@@ -1,0 +1,181 @@
+/**
+ * Writes a graph as an ONNX model (protobuf, field numbers of onnx.proto). Only what the outputs need is
+ * written; StopGradient disappears. The encoder knows the five messages a model of ours is made of.
+ */
+import type { Shape } from './shape.js';
+import { type Attribute, type DType, type Node, type Tensor, topologicalOrder } from './tensor.js';
+
+const IR_VERSION = 9;
+const OPSET = 20;
+const ELEMENT_TYPE: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+
+/** A model ready for the runtime: its bytes, and the inputs and outputs by name. */
+export interface CompiledModel {
+  readonly bytes: Uint8Array;
+  readonly inputs: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
+  readonly outputs: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
+  /** Number of operations in the model. */
+  readonly nodeCount: number;
+}
+
+class ProtoWriter {
+  private buffer = new Uint8Array(256);
+  private length = 0;
+
+  private reserve(extra: number): void {
+    if (this.length + extra <= this.buffer.length) return;
+    const grown = new Uint8Array(Math.max(this.buffer.length * 2, this.length + extra));
+    grown.set(this.buffer.subarray(0, this.length));
+    this.buffer = grown;
+  }
+
+  private rawVarint(value: bigint): void {
+    this.reserve(10);
+    let rest = BigInt.asUintN(64, value);
+    while (rest > 127n) {
+      this.buffer[this.length++] = Number(rest & 127n) | 128;
+      rest >>= 7n;
+    }
+    this.buffer[this.length++] = Number(rest);
+  }
+
+  varint(field: number, value: number | bigint): this {
+    this.rawVarint(BigInt(field << 3));
+    this.rawVarint(BigInt(value));
+    return this;
+  }
+
+  float(field: number, value: number): this {
+    this.rawVarint(BigInt((field << 3) | 5));
+    this.reserve(4);
+    new DataView(this.buffer.buffer).setFloat32(this.length, value, true);
+    this.length += 4;
+    return this;
+  }
+
+  bytes(field: number, value: Uint8Array): this {
+    this.rawVarint(BigInt((field << 3) | 2));
+    this.rawVarint(BigInt(value.length));
+    this.reserve(value.length);
+    this.buffer.set(value, this.length);
+    this.length += value.length;
+    return this;
+  }
+
+  string(field: number, value: string): this {
+    return this.bytes(field, new TextEncoder().encode(value));
+  }
+
+  message(field: number, write: (inner: ProtoWriter) => void): this {
+    const inner = new ProtoWriter();
+    write(inner);
+    return this.bytes(field, inner.finish());
+  }
+
+  finish(): Uint8Array {
+    return this.buffer.subarray(0, this.length);
+  }
+}
+
+function writeAttribute(w: ProtoWriter, name: string, attribute: Attribute): void {
+  w.string(1, name);
+  if ('int' in attribute) w.varint(3, attribute.int).varint(20, 2);
+  else if ('float' in attribute) w.float(2, attribute.float).varint(20, 1);
+  else if ('string' in attribute) w.string(4, attribute.string).varint(20, 3);
+  else {
+    for (const value of attribute.ints) w.varint(8, value);
+    w.varint(20, 7);
+  }
+}
+
+function writeValueInfo(w: ProtoWriter, name: string, dtype: DType, shape: Shape): void {
+  w.string(1, name).message(2, (type) =>
+    type.message(1, (tensor) =>
+      tensor.varint(1, ELEMENT_TYPE[dtype]).message(2, (dims) => {
+        for (const dim of shape) {
+          dims.message(1, (d) => (typeof dim === 'number' ? d.varint(1, dim) : d.string(2, dim)));
+        }
+      }),
+    ),
+  );
+}
+
+function writeInitializer(w: ProtoWriter, name: string, tensor: Tensor): void {
+  const value = tensor.node.value as Float32Array;
+  for (const dim of tensor.shape) w.varint(1, dim as number);
+  w.varint(2, ELEMENT_TYPE[tensor.dtype])
+    .string(8, name)
+    .bytes(9, new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+}
+
+/** Follows StopGradient to what it stands for. */
+function resolve(tensor: Tensor): Tensor {
+  let at = tensor;
+  while (at.node.op === 'StopGradient') at = at.node.inputs[0];
+  return at;
+}
+
+/**
+ * The ONNX model that computes `outputs`.
+ * @param outputs tensors by the name their values come out under
+ */
+export function compileModel(outputs: Readonly<Record<string, Tensor>>): CompiledModel {
+  const inputs = new Map<string, { dtype: DType; shape: Shape }>();
+  const results = new Map<string, { dtype: DType; shape: Shape }>();
+  // An output is the tensor itself under its public name; only inputs and second names need an Identity.
+  const publicNames = new Map<Tensor, string>();
+  for (const [name, tensor] of Object.entries(outputs)) {
+    const real = resolve(tensor);
+    if (real.node.op !== 'Input' && real.node.op !== 'Constant' && !publicNames.has(real))
+      publicNames.set(real, name);
+  }
+  const nameOf = (t: Tensor): string => {
+    const real = resolve(t);
+    return real.node.op === 'Input' ? (real.node.name as string) : (publicNames.get(real) ?? `t${real.id}`);
+  };
+  const nodes: Node[] = [];
+  const w = new ProtoWriter();
+  w.varint(1, IR_VERSION).string(2, 'lambda-grpo');
+  w.message(7, (graph) => {
+    const order = topologicalOrder(Object.values(outputs));
+    // A statistic that nobody reads is left unnamed: the runtime then does not compute it.
+    const read = new Set<Tensor>(Object.values(outputs).map(resolve));
+    for (const node of order) for (const input of node.inputs) read.add(resolve(input));
+    for (const node of order) {
+      if (node.op === 'Input') {
+        const { dtype, shape } = node.outputs[0];
+        inputs.set(node.name as string, { dtype, shape });
+      } else if (node.op === 'Constant') {
+        graph.message(5, (m) => writeInitializer(m, nameOf(node.outputs[0]), node.outputs[0]));
+      } else if (node.op !== 'StopGradient') {
+        nodes.push(node);
+        graph.message(1, (m) => {
+          for (const input of node.inputs) m.string(1, nameOf(input));
+          for (const output of node.outputs)
+            m.string(2, read.has(output) || node.op !== 'LayerNormalization' ? nameOf(output) : '');
+          m.string(3, `${node.op}_${node.id}`).string(4, node.op);
+          for (const [name, attribute] of Object.entries(node.attributes)) {
+            m.message(5, (a) => writeAttribute(a, name, attribute));
+          }
+          if (node.domain) m.string(7, node.domain);
+        });
+      }
+    }
+    for (const [name, tensor] of Object.entries(outputs)) {
+      if (nameOf(tensor) !== name) {
+        graph.message(1, (m) =>
+          m.string(1, nameOf(tensor)).string(2, name).string(3, name).string(4, 'Identity'),
+        );
+      }
+      results.set(name, { dtype: tensor.dtype, shape: tensor.shape });
+    }
+    graph.string(2, 'lambda-grpo');
+    for (const [name, { dtype, shape }] of inputs)
+      graph.message(11, (m) => writeValueInfo(m, name, dtype, shape));
+    for (const [name, { dtype, shape }] of results)
+      graph.message(12, (m) => writeValueInfo(m, name, dtype, shape));
+  });
+  w.message(8, (m) => m.string(1, '').varint(2, OPSET));
+  w.message(8, (m) => m.string(1, 'com.microsoft').varint(2, 1));
+  return { bytes: w.finish().slice(), inputs, outputs: results, nodeCount: nodes.length };
+}

@@ -1,0 +1,158 @@
+/**
+ * Element-wise operations with NumPy broadcasting, and their derivatives. Constants are folded here: x·1, x+0
+ * and products of scalars never reach the model.
+ */
+import { broadcastShapes, formatShape, type Shape, ShapeError, sameShape } from '../shape.js';
+import type { DType, Tensor } from '../tensor.js';
+import { defineSimpleDerivative } from '../vjp.js';
+import { sumTo } from './reduction.js';
+
+/** The value of a scalar constant, or null. */
+function scalarValue(t: Tensor): number | null {
+  const { value } = t.node;
+  return value instanceof Float32Array && value.length === 1 && t.shape.length === 0 ? value[0] : null;
+}
+
+type Operand = Tensor | number;
+
+function pair(a: Operand, b: Operand, op: string): [Tensor, Tensor] {
+  const graph = typeof a === 'number' ? (b as Tensor).graph : a.graph;
+  const x = typeof a === 'number' ? graph.scalar(a) : a;
+  const y = typeof b === 'number' ? graph.scalar(b) : b;
+  if (x.dtype !== y.dtype) throw new ShapeError(`${op}: types ${x.dtype} and ${y.dtype} differ`);
+  return [x, y];
+}
+
+function binary(op: string, a: Tensor, b: Tensor, dtype: DType = a.dtype): Tensor {
+  const shape = broadcastShapes(a.shape, b.shape, op);
+  return a.graph.emit(op, [a, b], [{ dtype, shape }]).outputs[0];
+}
+
+function unary(op: string, x: Tensor): Tensor {
+  if (x.dtype !== 'float32') throw new ShapeError(`${op}: wants float32, found ${x.dtype}`);
+  return x.graph.emit(op, [x], [{ dtype: x.dtype, shape: x.shape }]).outputs[0];
+}
+
+/** a + b, broadcast. */
+export function add(a: Operand, b: Operand): Tensor {
+  const [x, y] = pair(a, b, 'Add');
+  if (scalarValue(y) === 0) return x;
+  if (scalarValue(x) === 0) return y;
+  return binary('Add', x, y);
+}
+
+/** a − b, broadcast. */
+export function sub(a: Operand, b: Operand): Tensor {
+  const [x, y] = pair(a, b, 'Sub');
+  if (scalarValue(y) === 0) return x;
+  return binary('Sub', x, y);
+}
+
+/** a · b element by element, broadcast. */
+export function mul(a: Operand, b: Operand): Tensor {
+  const [x, y] = pair(a, b, 'Mul');
+  const [u, v] = [scalarValue(x), scalarValue(y)];
+  if (u !== null && v !== null) return x.graph.scalar(u * v);
+  if (v === 1) return x;
+  if (u === 1) return y;
+  return binary('Mul', x, y);
+}
+
+/** a / b element by element, broadcast. */
+export function div(a: Operand, b: Operand): Tensor {
+  const [x, y] = pair(a, b, 'Div');
+  if (scalarValue(y) === 1) return x;
+  return binary('Div', x, y);
+}
+
+/** The smaller of both, element by element; where they are equal the gradient goes to `a`. */
+export function minimum(a: Operand, b: Operand): Tensor {
+  const [x, y] = pair(a, b, 'Min');
+  return binary('Min', x, y);
+}
+
+/** The larger of both, element by element; where they are equal the gradient goes to `a`. */
+export function maximum(a: Operand, b: Operand): Tensor {
+  const [x, y] = pair(a, b, 'Max');
+  return binary('Max', x, y);
+}
+
+export const neg = (x: Tensor): Tensor => unary('Neg', x);
+export const exp = (x: Tensor): Tensor => unary('Exp', x);
+export const log = (x: Tensor): Tensor => unary('Log', x);
+export const sqrt = (x: Tensor): Tensor => unary('Sqrt', x);
+export const tanh = (x: Tensor): Tensor => unary('Tanh', x);
+export const sigmoid = (x: Tensor): Tensor => unary('Sigmoid', x);
+
+/** A copy that the derivative does not pass: its gradient is nothing. */
+export const stopGradient = (x: Tensor): Tensor => unary('StopGradient', x);
+
+/** Comparison, as booleans. No derivative. */
+export const lessOrEqual = (a: Tensor, b: Tensor): Tensor => binary('LessOrEqual', a, b, 'bool');
+export const less = (a: Tensor, b: Tensor): Tensor => binary('Less', a, b, 'bool');
+export const and = (a: Tensor, b: Tensor): Tensor => binary('And', a, b, 'bool');
+
+/** `x` in another type. No derivative but from float32 to float32, which is `x` itself. */
+export function cast(x: Tensor, dtype: DType): Tensor {
+  if (x.dtype === dtype) return x;
+  const code = { float32: 1, int32: 6, int64: 7, bool: 9 }[dtype];
+  return x.graph.emit('Cast', [x], [{ dtype, shape: x.shape }], { to: { int: code } }).outputs[0];
+}
+
+/** `a` where the condition holds, else `b`. */
+export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
+  const [x, y] = pair(typeof a === 'number' ? condition.graph.scalar(a) : a, b, 'Where');
+  if (condition.dtype !== 'bool')
+    throw new ShapeError(`Where: wants a bool condition, found ${condition.dtype}`);
+  const shape = broadcastShapes(condition.shape, broadcastShapes(x.shape, y.shape, 'Where'), 'Where');
+  return x.graph.emit('Where', [condition, x, y], [{ dtype: x.dtype, shape }]).outputs[0];
+}
+
+const GELU_SCALE = Math.sqrt(2 / Math.PI);
+const GELU_CUBIC = 0.044715;
+
+/**
+ * GPT-2's GELU, x·σ(2u) with u = √(2/π)(x + 0.044715 x³): the tanh approximation, written with the sigmoid
+ * because value and derivative then share σ.
+ */
+export function gelu(x: Tensor): Tensor {
+  const twiceU = mul(x, add(mul(mul(x, x), 2 * GELU_SCALE * GELU_CUBIC), 2 * GELU_SCALE));
+  return mul(x, sigmoid(twiceU));
+}
+
+/** Requires equal shapes: for places where broadcasting would hide a mistake. */
+export function assertSameShape(a: Tensor, b: Tensor, what: string): void {
+  if (!sameShape(a.shape, b.shape)) {
+    throw new ShapeError(`${what}: shapes ${formatShape(a.shape)} and ${formatShape(b.shape)} differ`);
+  }
+}
+
+const to = (g: Tensor, shape: Shape): Tensor => sumTo(g, shape);
+
+defineSimpleDerivative('Add', ({ inputs: [a, b] }, g) => [to(g, a.shape), to(g, b.shape)]);
+defineSimpleDerivative('Sub', ({ inputs: [a, b] }, g) => [to(g, a.shape), to(neg(g), b.shape)]);
+defineSimpleDerivative('Mul', ({ inputs: [a, b] }, g) => [to(mul(g, b), a.shape), to(mul(g, a), b.shape)]);
+defineSimpleDerivative('Div', ({ inputs: [a, b], outputs: [y] }, g) => {
+  const q = div(g, b);
+  return [to(q, a.shape), to(neg(mul(q, y)), b.shape)];
+});
+defineSimpleDerivative('Min', ({ inputs: [a, b] }, g) => {
+  const first = lessOrEqual(a, b);
+  return [to(where(first, g, 0), a.shape), to(where(first, 0, g), b.shape)];
+});
+defineSimpleDerivative('Max', ({ inputs: [a, b] }, g) => {
+  const first = lessOrEqual(b, a);
+  return [to(where(first, g, 0), a.shape), to(where(first, 0, g), b.shape)];
+});
+defineSimpleDerivative('Neg', (_, g) => [neg(g)]);
+defineSimpleDerivative('Exp', ({ outputs: [y] }, g) => [mul(g, y)]);
+defineSimpleDerivative('Log', ({ inputs: [x] }, g) => [div(g, x)]);
+defineSimpleDerivative('Sqrt', ({ outputs: [y] }, g) => [div(mul(g, 0.5), y)]);
+defineSimpleDerivative('Tanh', ({ outputs: [y] }, g) => [mul(g, sub(1, mul(y, y)))]);
+defineSimpleDerivative('Sigmoid', ({ outputs: [y] }, g) => [mul(g, sub(y, mul(y, y)))]);
+defineSimpleDerivative('StopGradient', () => [null]);
+defineSimpleDerivative('Where', ({ inputs: [condition, a, b] }, g) => [
+  null,
+  to(where(condition, g, 0), a.shape),
+  to(where(condition, 0, g), b.shape),
+]);

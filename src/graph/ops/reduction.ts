@@ -1,0 +1,129 @@
+/**
+ * Sums over axes, softmax and layer normalisation, with derivatives written as few passes over memory as the
+ * formulae allow (on a CPU these operations cost bandwidth, not arithmetic).
+ */
+import { type Dim, normalizeAxis, type Shape, ShapeError, sameShape } from '../shape.js';
+import type { Tensor } from '../tensor.js';
+import { defineDerivative, defineSimpleDerivative } from '../vjp.js';
+import { add, mul, sub } from './elementwise.js';
+import { expand, reshape } from './structure.js';
+
+/** Sum over `axes`; with `keepDims` they stay as 1. */
+export function reduceSum(x: Tensor, axes: readonly number[], keepDims = false): Tensor {
+  return reduce('ReduceSum', x, axes, keepDims);
+}
+
+/** Mean over `axes`; with `keepDims` they stay as 1. */
+export function reduceMean(x: Tensor, axes: readonly number[], keepDims = false): Tensor {
+  return reduce('ReduceMean', x, axes, keepDims);
+}
+
+function reduce(op: string, x: Tensor, axes: readonly number[], keepDims: boolean): Tensor {
+  if (axes.length === 0) return x;
+  const rank = x.shape.length;
+  const set = new Set(axes.map((axis) => normalizeAxis(axis, rank, op)));
+  const shape: Dim[] = [];
+  x.shape.forEach((dim, axis) => {
+    if (!set.has(axis)) shape.push(dim);
+    else if (keepDims) shape.push(1);
+  });
+  const sorted = [...set].sort((a, b) => a - b);
+  return x.graph.emit(op, [x, x.graph.int64s(sorted)], [{ dtype: x.dtype, shape }], {
+    keepdims: { int: keepDims ? 1 : 0 },
+  }).outputs[0];
+}
+
+/** Sum of all elements, as a scalar. */
+export function sumAll(x: Tensor): Tensor {
+  return reduceSum(
+    x,
+    x.shape.map((_, axis) => axis),
+  );
+}
+
+/** Undoes broadcasting: sums `x` over the axes in which `shape` was stretched to x's. */
+export function sumTo(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(x.shape, shape)) return x;
+  const extra = x.shape.length - shape.length;
+  const axes: number[] = [];
+  x.shape.forEach((dim, axis) => {
+    if (axis < extra || (shape[axis - extra] === 1 && dim !== 1)) axes.push(axis);
+  });
+  const summed = reduceSum(x, axes, true);
+  return sameShape(summed.shape, shape) ? summed : reshape(summed, shape);
+}
+
+/** exp(x) / Σ exp(x) over the last axis. */
+export function softmax(x: Tensor): Tensor {
+  return x.graph.emit('Softmax', [x], [{ dtype: x.dtype, shape: x.shape }], { axis: { int: -1 } }).outputs[0];
+}
+
+/** ln softmax over the last axis. */
+export function logSoftmax(x: Tensor): Tensor {
+  return x.graph.emit('LogSoftmax', [x], [{ dtype: x.dtype, shape: x.shape }], { axis: { int: -1 } })
+    .outputs[0];
+}
+
+/**
+ * (x − mean) / √(variance + ε) · scale + bias over the last axis.
+ * @param x [..., D]
+ * @param scale [D]
+ * @param bias [D]
+ */
+export function layerNorm(x: Tensor, scale: Tensor, bias: Tensor, epsilon: number): Tensor {
+  const width = x.shape.at(-1);
+  if (scale.shape.length !== 1 || scale.shape[0] !== width || !sameShape(scale.shape, bias.shape)) {
+    throw new ShapeError(`LayerNormalization: scale and bias must be [${width}]`);
+  }
+  const statistic = [...x.shape.slice(0, -1), 1];
+  return x.graph.emit(
+    'LayerNormalization',
+    [x, scale, bias],
+    [
+      { dtype: x.dtype, shape: x.shape },
+      { dtype: x.dtype, shape: statistic },
+      { dtype: x.dtype, shape: statistic },
+    ],
+    { axis: { int: -1 }, epsilon: { float: epsilon } },
+  ).outputs[0];
+}
+
+const keptShape = (shape: Shape, axes: readonly number[]): Shape =>
+  shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
+
+function reducedAxes(node: { inputs: readonly Tensor[] }): number[] {
+  return Array.from(node.inputs[1].node.value as BigInt64Array, Number);
+}
+
+defineSimpleDerivative('ReduceSum', (node, g) => {
+  const [x] = node.inputs;
+  return [expand(reshape(g, keptShape(x.shape, reducedAxes(node))), x.shape), null];
+});
+defineSimpleDerivative('ReduceMean', (node, g) => {
+  const [x] = node.inputs;
+  const axes = reducedAxes(node);
+  let count = 1;
+  for (const axis of axes) {
+    const dim = x.shape[axis];
+    if (typeof dim !== 'number')
+      throw new ShapeError(`derivative of ReduceMean: axis ${axis} has no fixed size`);
+    count *= dim;
+  }
+  return [expand(mul(reshape(g, keptShape(x.shape, axes)), 1 / count), x.shape), null];
+});
+defineSimpleDerivative('Softmax', ({ outputs: [y] }, g) => [
+  mul(y, sub(g, reduceSum(mul(g, y), [-1], true))),
+]);
+defineSimpleDerivative('LogSoftmax', ({ inputs: [x] }, g) => [
+  sub(g, mul(softmax(x), reduceSum(g, [-1], true))),
+]);
+defineDerivative('LayerNormalization', ({ inputs: [x, scale, bias], outputs: [, mean, inverse] }, [g]) => {
+  if (!g) return [null, null, null];
+  const centred = mul(sub(x, mean), inverse);
+  const scaled = mul(g, scale);
+  const correction = add(
+    reduceMean(scaled, [-1], true),
+    mul(centred, reduceMean(mul(scaled, centred), [-1], true)),
+  );
+  return [mul(inverse, sub(scaled, correction)), sumTo(mul(g, centred), scale.shape), sumTo(g, bias.shape)];
+});

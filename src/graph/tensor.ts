@@ -1,0 +1,196 @@
+/**
+ * Symbolic tensors and the graph they belong to. A `Tensor` is a promise of values: it knows its type, its
+ * shape and the node that makes it, never its numbers. Nodes are those of ONNX (one extra: StopGradient, an
+ * identity that the derivative does not pass). Equal nodes are made once: emitting the same operation on the
+ * same inputs twice returns the first one, so derivatives written naively cost nothing twice.
+ */
+import { type Dim, formatShape, type Shape, ShapeError } from './shape.js';
+
+export type DType = 'float32' | 'int32' | 'int64' | 'bool';
+
+/** An attribute of a node, tagged by its ONNX type. */
+export type Attribute =
+  | { readonly int: number }
+  | { readonly float: number }
+  | { readonly ints: readonly number[] }
+  | { readonly string: string };
+
+export interface Tensor {
+  readonly id: number;
+  readonly graph: Graph;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** The node that makes this tensor, and which of its outputs this is. */
+  readonly node: Node;
+  readonly output: number;
+}
+
+export interface Node {
+  readonly id: number;
+  /** ONNX operator, or 'Input', 'Constant', 'StopGradient'. */
+  readonly op: string;
+  /** Operator set: '' for ONNX's own, 'com.microsoft' for ONNX Runtime's. */
+  readonly domain: string;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+  /** Name of an input; undefined for other nodes. */
+  readonly name?: string;
+  /** Values of a constant; undefined for other nodes. */
+  readonly value?: Float32Array | Int32Array | BigInt64Array;
+}
+
+interface OutputType {
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+/** Where the run-time size of a symbol can be read: an axis of an input. */
+interface SymbolSource {
+  readonly tensor: Tensor;
+  readonly axis: number;
+}
+
+export class Graph {
+  private nextId = 0;
+  private readonly interned = new Map<string, Node>();
+  private readonly inputNames = new Set<string>();
+  private readonly symbols = new Map<string, SymbolSource>();
+
+  /** An input of the model. Its symbolic dimensions become readable by every other operation of the graph. */
+  input(name: string, dtype: DType, shape: Shape): Tensor {
+    if (this.inputNames.has(name)) throw new ShapeError(`input: the name '${name}' is taken`);
+    this.inputNames.add(name);
+    const node = this.make('Input', '', [], [{ dtype, shape }], {}, { name });
+    const tensor = node.outputs[0];
+    shape.forEach((dim, axis) => {
+      if (typeof dim === 'string' && !dim.includes('*') && !this.symbols.has(dim)) {
+        this.symbols.set(dim, { tensor, axis });
+      }
+    });
+    return tensor;
+  }
+
+  /** A constant tensor, written into the model. */
+  constant(value: Float32Array | Int32Array | BigInt64Array, shape: Shape): Tensor {
+    const size = shape.reduce<number>((n, dim) => n * Number(dim), 1);
+    if (size !== value.length) {
+      throw new ShapeError(`constant: ${value.length} values do not fill ${formatShape(shape)}`);
+    }
+    const dtype = value instanceof Float32Array ? 'float32' : value instanceof Int32Array ? 'int32' : 'int64';
+    const key = `Constant|${dtype}|${shape.join(',')}|${value.join(',')}`;
+    const known = this.interned.get(key);
+    if (known) return known.outputs[0];
+    const node = this.make('Constant', '', [], [{ dtype, shape }], {}, { value });
+    this.interned.set(key, node);
+    return node.outputs[0];
+  }
+
+  /** A float32 constant without axes. */
+  scalar(value: number): Tensor {
+    return this.constant(new Float32Array([value]), []);
+  }
+
+  /** An int64 vector constant, as ONNX wants for shapes and axes. */
+  int64s(values: readonly number[]): Tensor {
+    return this.constant(
+      BigInt64Array.from(values, (v) => BigInt(v)),
+      [values.length],
+    );
+  }
+
+  /** A node; the one made before if there is an equal one. */
+  emit(
+    op: string,
+    inputs: readonly Tensor[],
+    outputs: readonly OutputType[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    domain = '',
+  ): Node {
+    for (const tensor of inputs) {
+      if (tensor.graph !== this) throw new ShapeError(`${op}: an input belongs to another graph`);
+    }
+    const key = `${domain}|${op}|${inputs.map((t) => t.id).join(',')}|${JSON.stringify(attributes)}|${outputs
+      .map((o) => `${o.dtype}${o.shape.join(',')}`)
+      .join(';')}`;
+    const known = this.interned.get(key);
+    if (known) return known;
+    const node = this.make(op, domain, inputs, outputs, attributes, {});
+    this.interned.set(key, node);
+    return node;
+  }
+
+  /** An int64 vector of one element: the run-time size of `dim`. */
+  dimension(dim: Dim): Tensor {
+    if (typeof dim === 'number') return this.int64s([dim]);
+    const [first, ...rest] = dim.split('*');
+    const source = this.symbols.get(first);
+    if (!source) throw new ShapeError(`dimension: no input has an axis '${first}'`);
+    const { tensor, axis } = source;
+    let out = this.emit('Shape', [tensor], [{ dtype: 'int64', shape: [1] }], {
+      start: { int: axis },
+      end: { int: axis + 1 },
+    }).outputs[0];
+    if (rest.length > 0) {
+      out = this.emit('Mul', [out, this.dimension(rest.join('*'))], [{ dtype: 'int64', shape: [1] }])
+        .outputs[0];
+    }
+    return out;
+  }
+
+  /** An int64 vector holding the run-time sizes of `shape`. */
+  shapeTensor(shape: Shape): Tensor {
+    if (shape.every((dim) => typeof dim === 'number')) return this.int64s(shape as readonly number[]);
+    if (shape.length === 1) return this.dimension(shape[0]);
+    return this.emit(
+      'Concat',
+      shape.map((dim) => this.dimension(dim)),
+      [{ dtype: 'int64', shape: [shape.length] }],
+      { axis: { int: 0 } },
+    ).outputs[0];
+  }
+
+  private make(
+    op: string,
+    domain: string,
+    inputs: readonly Tensor[],
+    outputs: readonly OutputType[],
+    attributes: Readonly<Record<string, Attribute>>,
+    extra: Pick<Node, 'name' | 'value'>,
+  ): Node {
+    const made: Tensor[] = [];
+    const node: Node = { id: this.nextId++, op, domain, inputs, outputs: made, attributes, ...extra };
+    outputs.forEach(({ dtype, shape }, output) => {
+      made.push({ id: this.nextId++, graph: this, dtype, shape, node, output });
+    });
+    return node;
+  }
+}
+
+/** All nodes that `outputs` depend on, each after the ones it reads. No recursion: graphs can be deep. */
+export function topologicalOrder(outputs: readonly Tensor[]): Node[] {
+  const order: Node[] = [];
+  /** Index of the next input to visit; absent: not yet met. */
+  const next = new Map<Node, number>();
+  const stack: Node[] = [];
+  const visit = (node: Node): void => {
+    if (next.has(node)) return;
+    next.set(node, 0);
+    stack.push(node);
+  };
+  for (const { node } of outputs) {
+    visit(node);
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1];
+      const at = next.get(top) as number;
+      if (at < top.inputs.length) {
+        next.set(top, at + 1);
+        visit(top.inputs[at].node);
+      } else {
+        order.push(top);
+        stack.pop();
+      }
+    }
+  }
+  return order;
+}

@@ -1,0 +1,36 @@
+/**
+ * The register of derivatives: operator name → vector-Jacobian product. Operations add themselves when their
+ * module is loaded, so the formula stands beside the operation it belongs to.
+ */
+import { ShapeError } from './shape.js';
+import type { Node, Tensor } from './tensor.js';
+
+/** Gradients of a node's inputs from those of its outputs (null: none arrived, none is passed on). */
+export type Derivative = (node: Node, outputGrads: readonly (Tensor | null)[]) => readonly (Tensor | null)[];
+
+const derivatives = new Map<string, Derivative>();
+
+export function defineDerivative(op: string, derivative: Derivative): void {
+  derivatives.set(op, derivative);
+}
+
+/** A derivative for operations with a single output that always receives a gradient. */
+export function defineSimpleDerivative(
+  op: string,
+  derivative: (node: Node, gradient: Tensor) => readonly (Tensor | null)[],
+): void {
+  derivatives.set(op, (node, [gradient]) =>
+    gradient ? derivative(node, gradient) : node.inputs.map(() => null),
+  );
+}
+
+export function derivativeOf(node: Node): Derivative {
+  const found = derivatives.get(node.op);
+  if (!found) throw new ShapeError(`gradients: ${node.op} has no derivative`);
+  return found;
+}
+
+/** Operators that have a derivative: what the test against central differences must cover. */
+export function differentiableOperators(): string[] {
+  return [...derivatives.keys()].sort();
+}

@@ -1,0 +1,113 @@
+/**
+ * A compiled computation: one ONNX model in one ONNX Runtime session, with named and checked inputs.
+ * Inputs are read in place (no copy), outputs are freshly allocated by the runtime; symbolic dimensions are
+ * bound by the inputs of each run, so one session serves every batch size.
+ */
+import * as ort from 'onnxruntime-node';
+import { type CompiledModel, compileModel, type DType, formatShape, type Tensor } from '../graph/index.js';
+
+export type FeedData = Float32Array | Int32Array | BigInt64Array;
+
+/** Values for one input: `data` is used in place until the run ends. */
+export interface Feed {
+  readonly data: FeedData;
+  readonly dims: readonly number[];
+}
+
+/** What came out under one name. */
+export interface Output {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+export interface RuntimeOptions {
+  /** ONNX Runtime execution provider; default 'cpu'. */
+  readonly provider?: 'cpu' | 'webgpu' | 'cuda' | 'coreml' | 'dml';
+  /** Threads within one operation; default: as many as the machine has cores. */
+  readonly threads?: number;
+}
+
+/** A run that the runtime refused, or an input that does not fit the model. */
+export class RuntimeError extends Error {
+  override name = 'RuntimeError';
+}
+
+export class Program {
+  private constructor(
+    private readonly session: ort.InferenceSession,
+    private readonly model: CompiledModel,
+  ) {}
+
+  /** Number of operations in the model. */
+  get nodeCount(): number {
+    return this.model.nodeCount;
+  }
+
+  /** Names of the inputs that the outputs really depend on. */
+  get inputNames(): string[] {
+    return [...this.model.inputs.keys()];
+  }
+
+  /** Compiles `outputs` and loads them into a session. */
+  static async compile(
+    outputs: Readonly<Record<string, Tensor>>,
+    options: RuntimeOptions = {},
+  ): Promise<Program> {
+    const model = compileModel(outputs);
+    const sessionOptions: ort.InferenceSession.SessionOptions = {
+      executionProviders: [options.provider ?? 'cpu'],
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
+    };
+    return new Program(await ort.InferenceSession.create(model.bytes, sessionOptions), model);
+  }
+
+  /**
+   * Runs the model once.
+   * @param feeds a value for every input, by name; further names are ignored (they were optimised away)
+   * @throws RuntimeError if an input is missing, of another type, or does not fit its shape
+   */
+  async run(feeds: Readonly<Record<string, Feed>>): Promise<Record<string, Output>> {
+    const symbols = new Map<string, number>();
+    const tensors: Record<string, ort.Tensor> = {};
+    for (const [name, { dtype, shape }] of this.model.inputs) {
+      const feed = feeds[name];
+      if (!feed) throw new RuntimeError(`input '${name}' ${formatShape(shape)} is missing`);
+      const fits =
+        feed.dims.length === shape.length &&
+        shape.every((dim, axis) => {
+          const size = feed.dims[axis];
+          if (typeof dim === 'number') return dim === size;
+          const bound = symbols.get(dim);
+          if (bound === undefined) symbols.set(dim, size);
+          return bound === undefined || bound === size;
+        });
+      const count = feed.dims.reduce((n, size) => n * size, 1);
+      if (!fits || count !== feed.data.length) {
+        throw new RuntimeError(
+          `input '${name}' wants ${formatShape(shape)}, found ${formatShape(feed.dims)} with ${feed.data.length} values`,
+        );
+      }
+      tensors[name] = toOrt(dtype, feed);
+    }
+    const results = await this.session.run(tensors);
+    const outputs: Record<string, Output> = {};
+    for (const name of this.model.outputs.keys()) {
+      const { data, dims } = results[name];
+      outputs[name] = { data: data as Float32Array, dims };
+    }
+    return outputs;
+  }
+
+  async dispose(): Promise<void> {
+    await this.session.release();
+  }
+}
+
+function toOrt(dtype: DType, { data, dims }: Feed): ort.Tensor {
+  if (dtype === 'float32' && data instanceof Float32Array) return new ort.Tensor('float32', data, dims);
+  if (dtype === 'int32' && data instanceof Int32Array) return new ort.Tensor('int32', data, dims);
+  if (dtype === 'int64' && data instanceof BigInt64Array) return new ort.Tensor('int64', data, dims);
+  throw new RuntimeError(`an input of type ${dtype} was given ${data.constructor.name}`);
+}
