@@ -1,0 +1,42 @@
+/**
+ * The one type in which rollouts travel: a prompt and the completions that were sampled for it, with their
+ * rewards. Trainer, logs, reports and dashboard share it; readers of other frameworks' logs make it. The process
+ * tree is not part of it: it follows from the tokens.
+ */
+
+export interface Completion {
+  /** Token ids, [n]; 0 tokens are possible. */
+  readonly tokens: Int32Array;
+  readonly text?: string;
+  /** ln π of each token when it was sampled, [n]. */
+  readonly logprobs?: Float32Array;
+  /** 1 where the token is trained, 0 where it came from elsewhere (a tool, say), [n]; absent: all are trained. */
+  readonly mask?: Uint8Array;
+  /** Finite. */
+  readonly reward: number;
+  /** Its parts by name. */
+  readonly rewards?: Readonly<Record<string, number>>;
+  /** What training took, (r − mean) / (std + ε) or a framework's own. */
+  readonly advantage?: number;
+  /** Ended by a stop token, or by its longest allowed length. */
+  readonly stop?: 'stop' | 'length';
+}
+
+/** Whether token ids are those that were sampled, made again from text, or units of text standing in for tokens. */
+export type TokenSource = 'exact' | 'retokenized' | 'text-units';
+/** How it is known which completions belong together: an id, their place in the file, or equal prompts. */
+export type GroupSource = 'explicit' | 'consecutive' | 'prompt-text';
+
+export interface Group {
+  /** Unique within a step. */
+  readonly id: string;
+  /** Training step, from 1; null where a log does not say. */
+  readonly step: number | null;
+  readonly prompt: { readonly tokens: Int32Array; readonly text?: string };
+  /** [k], at least one. */
+  readonly completions: readonly Completion[];
+  readonly tokens: TokenSource;
+  readonly groups: GroupSource;
+  /** How each token id is shown, so that a tree can be read without the tokenizer. */
+  readonly tokenTexts?: Readonly<Record<number, string>>;
+}

@@ -1,0 +1,300 @@
+/**
+ * Our own rollout log: `rollouts/step_SSSSSS.jsonl` of a run, one group a line. What is written is checked, what is
+ * read is checked again and named by file, line and key. Keys that are not known are left alone, so that others
+ * may add theirs. Other frameworks' logs have readers of their own.
+ */
+import { createReadStream } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { UserError } from '../errors.js';
+import type { Completion, Group } from './group.js';
+
+/** Rollouts that cannot be read or written. */
+export class RolloutError extends UserError {
+  override name = 'RolloutError';
+}
+
+const TOKENS = ['exact', 'retokenized', 'text-units'] as const;
+const GROUPS = ['explicit', 'consecutive', 'prompt-text'] as const;
+const STOPS = ['stop', 'length'] as const;
+
+/**
+ * One group as one line of JSON, without the newline.
+ * @throws RolloutError for what a log could not give back: numbers that are not finite, lists of unequal length
+ */
+export function serializeGroup(group: Group): string {
+  const line = JSON.stringify({
+    id: group.id,
+    step: group.step,
+    tokens: group.tokens,
+    groups: group.groups,
+    prompt: { tokens: [...group.prompt.tokens], text: group.prompt.text },
+    pieces: group.tokenTexts,
+    completions: group.completions.map((completion) => ({
+      tokens: [...completion.tokens],
+      text: completion.text,
+      logprobs: completion.logprobs && Array.from(completion.logprobs, shortest),
+      mask: completion.mask && [...completion.mask],
+      reward: completion.reward,
+      rewards: completion.rewards,
+      advantage: completion.advantage,
+      stop: completion.stop,
+    })),
+  });
+  checkFinite(group);
+  parseGroup(line, `group ${JSON.stringify(group.id)}`);
+  return line;
+}
+
+/** JSON writes NaN and infinities as null, and a reader could not say which: they are named before. */
+function checkFinite(group: Group): void {
+  group.completions.forEach((completion, i) => {
+    const where = `group ${JSON.stringify(group.id)}: completions[${i}]`;
+    const numbers: [string, number | undefined][] = [
+      ['reward', completion.reward],
+      ['advantage', completion.advantage],
+      ...Object.entries(completion.rewards ?? {}).map(([k, v]): [string, number] => [`rewards.${k}`, v]),
+      ...Array.from(completion.logprobs ?? [], (v, t): [string, number] => [`logprobs[${t}]`, v]),
+    ];
+    for (const [key, value] of numbers) {
+      if (value !== undefined && !Number.isFinite(value)) fail(where, key, value, 'a finite number');
+    }
+  });
+}
+
+/** The shortest decimal that reads back as the same float32. */
+function shortest(value: number): number {
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return value;
+}
+
+/**
+ * Writes groups to a file, whole or not at all: under a temporary name beside it, then renamed.
+ * @throws RolloutError as `serializeGroup`; the file is then as it was
+ */
+export async function writeGroups(file: string, groups: readonly Group[]): Promise<void> {
+  const text = groups.map((group) => `${serializeGroup(group)}\n`).join('');
+  const temporary = `${file}.${process.pid}.tmp`;
+  try {
+    const handle = await open(temporary, 'w');
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw new RolloutError(`${file}: cannot be written: ${messageOf(error)}`);
+  }
+}
+
+/**
+ * The groups of one of our logs, one at a time: the file is never whole in memory.
+ * @throws RolloutError naming file, line and key for anything that is not as it must be, and for an empty file
+ */
+export async function* readOwnRollouts(file: string): AsyncGenerator<Group> {
+  let count = 0;
+  for await (const { number, text } of readLines(file)) {
+    if (text.trim() === '') continue;
+    count++;
+    yield parseGroup(text, `${file}:${number}`);
+  }
+  if (count === 0)
+    throw new RolloutError(`${file}: found no group; a rollout log has one JSON object a line`);
+}
+
+/** Lines of a UTF-8 file, without their line ends, numbered from 1. */
+async function* readLines(file: string): AsyncGenerator<{ number: number; text: string }> {
+  const decode = (bytes: Uint8Array, number: number) => {
+    try {
+      return { number, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+    } catch {
+      throw new RolloutError(
+        `${file}:${number}: found bytes that are not UTF-8; allowed is UTF-8 text, one JSON object a line`,
+      );
+    }
+  };
+  let number = 1;
+  let pending: Buffer[] = [];
+  try {
+    for await (const chunk of createReadStream(file, { highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
+      let from = 0;
+      for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
+        pending.push(chunk.subarray(from, end));
+        yield decode(Buffer.concat(pending), number++);
+        pending = [];
+        from = end + 1;
+      }
+      if (from < chunk.length) pending.push(chunk.subarray(from));
+    }
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new RolloutError(`${file}: cannot be read: ${messageOf(error)}`);
+  }
+  if (pending.length > 0) yield decode(Buffer.concat(pending), number);
+}
+
+/**
+ * The group that a line holds.
+ * @param where `file:line`, for errors
+ * @throws RolloutError
+ */
+export function parseGroup(line: string, where: string): Group {
+  const root = asObject(parseJson(line, where), where, 'the line');
+  const prompt = asObject(root.prompt, where, 'prompt');
+  if (!Array.isArray(root.completions) || root.completions.length === 0) {
+    fail(where, 'completions', root.completions, 'a list of at least one completion');
+  }
+  return {
+    id: required(asText, root.id, where, 'id'),
+    step: root.step === null || root.step === undefined ? null : asCount(root.step, where, 'step'),
+    prompt: {
+      tokens: asTokens(prompt.tokens, where, 'prompt.tokens'),
+      ...optional('text', asText, prompt.text, where, 'prompt.'),
+    },
+    completions: (root.completions as unknown[]).map((value, i) =>
+      parseCompletion(value, where, `completions[${i}]`),
+    ),
+    tokens: asOneOf(TOKENS)(root.tokens, where, 'tokens'),
+    groups: asOneOf(GROUPS)(root.groups, where, 'groups'),
+    ...(root.pieces === undefined ? {} : { tokenTexts: asPieces(root.pieces, where, 'pieces') }),
+  };
+}
+
+function parseCompletion(value: unknown, where: string, key: string): Completion {
+  const item = asObject(value, where, key);
+  const tokens = asTokens(item.tokens, where, `${key}.tokens`);
+  const sameLength = (list: ArrayLike<number>, name: string) => {
+    if (list.length === tokens.length) return;
+    throw new RolloutError(
+      `${where}: ${key}.${name}: found ${list.length} values; allowed are ${tokens.length}, one for each token`,
+    );
+  };
+  const completion: Completion = {
+    tokens,
+    reward: required(asNumber, item.reward, where, `${key}.reward`),
+    ...optional('text', asText, item.text, where, `${key}.`),
+    ...optional('logprobs', asLogprobs, item.logprobs, where, `${key}.`),
+    ...optional('mask', asMask, item.mask, where, `${key}.`),
+    ...optional('rewards', asNumbersByName, item.rewards, where, `${key}.`),
+    ...optional('advantage', asNumber, item.advantage, where, `${key}.`),
+    ...optional('stop', asOneOf(STOPS), item.stop, where, `${key}.`),
+  };
+  if (completion.logprobs) sameLength(completion.logprobs, 'logprobs');
+  if (completion.mask) sameLength(completion.mask, 'mask');
+  return completion;
+}
+
+function parseJson(line: string, where: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (error) {
+    const named = /"([^"\\]*)"\s*:\s*\[?\s*(NaN|-?Infinity)\b/.exec(line);
+    if (named) fail(where, named[1], Number(named[2]), 'a finite number');
+    throw new RolloutError(
+      `${where}: is not JSON: ${messageOf(error)}; allowed is one whole JSON object a line`,
+    );
+  }
+}
+
+// Readers of one value each: the value, or a RolloutError that names it.
+type Reader<T> = (value: unknown, where: string, key: string) => T;
+
+function required<T>(read: Reader<T>, value: unknown, where: string, key: string): T {
+  return read(value, where, key);
+}
+
+/** `{ [name]: value }`, or nothing where the key is missing. */
+function optional<K extends string, T>(
+  name: K,
+  read: Reader<T>,
+  value: unknown,
+  where: string,
+  before: string,
+): { [P in K]?: T } {
+  return (value === undefined ? {} : { [name]: read(value, where, before + name) }) as { [P in K]?: T };
+}
+
+const asObject: Reader<Record<string, unknown>> = (value, where, key) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : fail(where, key, value, 'an object');
+
+const asText: Reader<string> = (value, where, key) =>
+  typeof value === 'string' ? value : fail(where, key, value, 'a text');
+
+const asNumber: Reader<number> = (value, where, key) =>
+  typeof value === 'number' && Number.isFinite(value) ? value : fail(where, key, value, 'a finite number');
+
+const asCount: Reader<number> = (value, where, key) =>
+  Number.isSafeInteger(value) && (value as number) >= 0
+    ? (value as number)
+    : fail(where, key, value, 'a whole number from 0, or null');
+
+function asOneOf<const T extends string>(allowed: readonly T[]): Reader<T> {
+  return (value, where, key) =>
+    allowed.includes(value as T)
+      ? (value as T)
+      : fail(where, key, value, allowed.map((name) => `"${name}"`).join(', '));
+}
+
+function listOf(
+  value: unknown,
+  where: string,
+  key: string,
+  ok: (item: unknown) => boolean,
+  allowed: string,
+): number[] {
+  if (!Array.isArray(value)) fail(where, key, value, `a list, each ${allowed}`);
+  const list = value as unknown[];
+  const bad = list.findIndex((item) => !ok(item));
+  if (bad >= 0) fail(where, `${key}[${bad}]`, list[bad], allowed);
+  return list as number[];
+}
+
+const asTokens: Reader<Int32Array> = (value, where, key) => {
+  const ok = (id: unknown) => Number.isInteger(id) && (id as number) >= 0 && (id as number) < 2 ** 31;
+  return Int32Array.from(listOf(value, where, key, ok, 'a token id, a whole number from 0'));
+};
+
+const asLogprobs: Reader<Float32Array> = (value, where, key) =>
+  Float32Array.from(listOf(value, where, key, Number.isFinite, 'a finite number'));
+
+const asMask: Reader<Uint8Array> = (value, where, key) =>
+  Uint8Array.from(listOf(value, where, key, (bit) => bit === 0 || bit === 1, '0 or 1'));
+
+const asNumbersByName: Reader<Record<string, number>> = (value, where, key) => {
+  const object = asObject(value, where, key);
+  for (const [name, number] of Object.entries(object)) asNumber(number, where, `${key}.${name}`);
+  return object as Record<string, number>;
+};
+
+const asPieces: Reader<Record<number, string>> = (value, where, key) => {
+  const object = asObject(value, where, key);
+  for (const [id, text] of Object.entries(object)) {
+    if (!/^\d+$/.test(id)) fail(where, key, id, 'token ids as keys');
+    asText(text, where, `${key}.${id}`);
+  }
+  return object as Record<number, string>;
+};
+
+function fail(where: string, key: string, found: unknown, allowed: string): never {
+  throw new RolloutError(`${where}: ${key}: found ${show(found)}; allowed is ${allowed}`);
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'null (how JSON writes NaN and infinities)';
+  if (typeof value === 'number') return String(value);
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ');
+}

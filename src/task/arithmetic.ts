@@ -1,0 +1,132 @@
+/**
+ * Addition with a written chain of thought. Prompt `457+386=`; completion, column by column from the right, the
+ * carry written as a third summand: `7+6=13;5+8+1=14;4+3+1=8;\boxed{843}` and the end token. Reward 1 for the
+ * right number in the last closed box, else 0. Whether to write `+1` is one token, so right and wrong solutions
+ * part at a step that a process tree can show. Numbers are never negative and have exactly `digits` digits.
+ */
+import { Stream } from '../random/stream.js';
+import { lastBox } from './boxed.js';
+import { type Problem, type Task, TaskError } from './task.js';
+import { checkNumber, checkWhole, pieceVocabulary, promptOf } from './vocabulary.js';
+import { writeSolution } from './writer.js';
+
+export interface ArithmeticOptions {
+  /** Digits of each summand. */
+  readonly digits?: number;
+  /** Number of held-out problems. */
+  readonly heldOut?: number;
+  /** Warm-up: how often a writer forgets a carry in the next column. */
+  readonly carryErrorRate?: number;
+  /** Warm-up: how often a column's sum gets a wrong last digit. */
+  readonly slipRate?: number;
+  readonly seed: number;
+}
+
+/** Defaults: about 36% of generated solutions are right, and 30% of problems have a right likeliest solution. */
+export const ARITHMETIC_DEFAULTS = { digits: 3, heldOut: 200, carryErrorRate: 0.7, slipRate: 0.08 } as const;
+
+const BOX = '\\boxed{';
+const PIECES = ['<bos>', '<eos>', ...'0123456789', '+', '=', ';', BOX, '}'];
+/** Share of all pairs of summands that training never draws. */
+const HELD_OUT_SHARE = 0.1;
+
+/** @throws TaskError for an option out of range, or when there are too few problems to hold out */
+export function arithmetic(options: ArithmeticOptions): Task {
+  const {
+    digits,
+    heldOut: heldOutCount,
+    carryErrorRate,
+    slipRate,
+    seed,
+  } = { ...ARITHMETIC_DEFAULTS, ...options };
+  checkWhole('digits', digits, 1, 8);
+  checkWhole('held_out', heldOutCount, 1, 100_000);
+  checkNumber('carry_error_rate', carryErrorRate, 0, 1);
+  checkNumber('slip_rate', slipRate, 0, 1);
+
+  const vocabulary = pieceVocabulary({ pieces: PIECES, bos: '<bos>', eos: '<eos>' });
+  const eos = vocabulary.eos as number;
+  const lowest = 10 ** (digits - 1);
+  const highest = 10 ** digits - 1;
+
+  /** The side of the split: the same for a + b and b + a. */
+  function isHeldOut(a: number, b: number): boolean {
+    return new Stream(seed, 'arithmetic', 'split', Math.min(a, b), Math.max(a, b)).uniform() < HELD_OUT_SHARE;
+  }
+
+  /** A pair on one side of the split, or null after 10,000 draws on the other. */
+  function drawPair(stream: Stream, wantHeldOut: boolean): [number, number] | null {
+    for (let attempt = 0; attempt < 10_000; attempt++) {
+      const a = lowest + stream.int(highest - lowest + 1);
+      const b = lowest + stream.int(highest - lowest + 1);
+      if (isHeldOut(a, b) === wantHeldOut) return [a, b];
+    }
+    return null;
+  }
+
+  function problemOf([a, b]: readonly [number, number]): Problem {
+    const promptText = `${a}+${b}=`;
+    return {
+      id: `${a}+${b}`,
+      promptText,
+      promptTokens: promptOf(vocabulary, promptText),
+      answer: String(a + b),
+    };
+  }
+
+  function trainingPair(purpose: string, index: number): [number, number] {
+    const pair = drawPair(new Stream(seed, 'arithmetic', purpose, index), false);
+    if (!pair)
+      throw new TaskError(`task.digits: found ${digits}; the seed ${seed} leaves no problem to train on`);
+    return pair;
+  }
+
+  function drawHeldOut(): Problem[] {
+    const stream = new Stream(seed, 'arithmetic', 'held-out');
+    const problems = new Map<string, Problem>();
+    for (let draws = 0; problems.size < heldOutCount; draws++) {
+      const pair = draws < 20 * heldOutCount + 1_000 ? drawPair(stream, true) : null;
+      if (!pair) {
+        throw new TaskError(
+          `task.held_out: found ${heldOutCount}; with digits ${digits} allowed are about ${problems.size} at most`,
+        );
+      }
+      const problem = problemOf(pair);
+      problems.set(problem.id, problem);
+    }
+    return [...problems.values()];
+  }
+
+  function judge(problem: Problem, completion: ArrayLike<number>): { reward: number; note: string } {
+    const answer = lastBox(vocabulary.decode(completion), BOX, '}');
+    if (answer === null) return { reward: 0, note: 'no closed box' };
+    if (!/^\d+$/.test(answer)) return { reward: 0, note: `not a number: ${answer}` };
+    if (answer.replace(/^0+(?=\d)/, '') !== problem.answer)
+      return { reward: 0, note: `${answer} is not ${problem.answer}` };
+    return { reward: 1, note: 'right' };
+  }
+
+  return {
+    name: 'arithmetic',
+    vocabulary,
+    maxPromptTokens: 2 * digits + 3,
+    // Columns of nine tokens (a+b+1=1s;) but for the first, which has no carry; the box; the end token.
+    maxCompletionTokens: 9 * digits - 2 + (digits + 3) + 1,
+    stopTokens: [eos],
+    trainProblem: (index) => problemOf(trainingPair('train', index)),
+    heldOut: drawHeldOut(),
+    reward: judge,
+    success: (problem, completion) => judge(problem, completion).reward === 1,
+    warmupExample(index) {
+      const [a, b] = trainingPair('warm-up', index);
+      const stream = new Stream(seed, 'arithmetic', 'writer', index);
+      const { text, answer } = writeSolution(a, b, { carryErrorRate, slipRate }, () => stream.uniform());
+      const completion = vocabulary.encode(`${text}${BOX}${answer}}`);
+      return {
+        promptTokens: problemOf([a, b]).promptTokens,
+        completionTokens: Int32Array.from([...completion, eos]),
+        correct: answer === String(a + b),
+      };
+    },
+  };
+}

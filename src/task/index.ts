@@ -1,0 +1,62 @@
+/** Tasks: problems, rewards, answer checking. A configuration's `task` section names one. */
+import { arithmetic } from './arithmetic.js';
+import { binaryTree } from './binary-tree.js';
+import type { Task } from './task.js';
+
+export { ARITHMETIC_DEFAULTS, type ArithmeticOptions, arithmetic } from './arithmetic.js';
+export { type BinaryTreeOptions, binaryTree } from './binary-tree.js';
+export { lastBox } from './boxed.js';
+export {
+  type Problem,
+  type RewardResult,
+  type Task,
+  TaskError,
+  type Vocabulary,
+  type WarmupExample,
+} from './task.js';
+export { type PieceOptions, pieceVocabulary } from './vocabulary.js';
+export { type WriterOptions, writerAccuracy } from './writer.js';
+
+/** The `task` section of a configuration, by its own names. */
+export type TaskConfig =
+  | {
+      readonly name: 'binary-tree';
+      readonly depth: number;
+      readonly n: number;
+      readonly negative_reward: number;
+      readonly target_reward: number;
+      readonly other_reward: number;
+    }
+  | {
+      readonly name: 'arithmetic';
+      readonly digits: number;
+      readonly held_out: number;
+      readonly carry_error_rate: number;
+      readonly slip_rate: number;
+    };
+
+/**
+ * The task that a configuration names, its random choices drawn from the run's seed.
+ * @throws TaskError naming the key, what was found and what is allowed
+ */
+export function createTask(config: TaskConfig, seed: number): Task {
+  switch (config.name) {
+    case 'binary-tree':
+      return binaryTree({
+        depth: config.depth,
+        n: config.n,
+        negativeReward: config.negative_reward,
+        targetReward: config.target_reward,
+        otherReward: config.other_reward,
+        seed,
+      });
+    case 'arithmetic':
+      return arithmetic({
+        digits: config.digits,
+        heldOut: config.held_out,
+        carryErrorRate: config.carry_error_rate,
+        slipRate: config.slip_rate,
+        seed,
+      });
+  }
+}

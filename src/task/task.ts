@@ -1,0 +1,77 @@
+/**
+ * What a trainer needs of a task: problems to complete, a reward for each completion, and what "solved" means.
+ * A task is pure: the same seed and index give the same problem on every machine, so a resumed run meets the same
+ * ones. It knows tokens, but neither models nor rollouts. Tasks with several turns are not covered.
+ */
+import { UserError } from '../errors.js';
+
+/** A task that cannot be made or a completion it cannot judge. */
+export class TaskError extends UserError {
+  override name = 'TaskError';
+}
+
+/** The tokens of a task; ids are 0 … size − 1. */
+export interface Vocabulary {
+  readonly size: number;
+  /** Token that opens every prompt. */
+  readonly bos: number;
+  /** Token that ends a completion; null where completions have a fixed length. */
+  readonly eos: number | null;
+  /** Token ids of a text, without bos and eos. @throws TaskError for a text it cannot spell */
+  encode(text: string): Int32Array;
+  /** Text of token ids; bos and eos spell nothing. */
+  decode(tokens: ArrayLike<number>): string;
+  /** How one token is shown, bos and eos included. @throws TaskError for an id outside the vocabulary */
+  tokenText(id: number): string;
+}
+
+export interface Problem {
+  /** Unique within the task; names the group of its completions. */
+  readonly id: string;
+  readonly promptText: string;
+  /** [P], at least one token, bos first. */
+  readonly promptTokens: Int32Array;
+  /** The right answer, as text. */
+  readonly answer: string;
+}
+
+export interface RewardResult {
+  /** Finite; what the advantage is taken from. */
+  readonly reward: number;
+  /** Its parts by name, where it has any. */
+  readonly rewards?: Readonly<Record<string, number>>;
+  /** Why it is what it is, for a reader of rollouts. */
+  readonly note?: string;
+}
+
+/** A prompt with a written solution, for supervised warm-up. */
+export interface WarmupExample {
+  /** [P] */
+  readonly promptTokens: Int32Array;
+  /** [n], the stop token included. */
+  readonly completionTokens: Int32Array;
+  /** Whether the solution ends in the right answer. */
+  readonly correct: boolean;
+}
+
+export interface Task {
+  readonly name: string;
+  readonly vocabulary: Vocabulary;
+  /** Longest prompt, in tokens, bos included. */
+  readonly maxPromptTokens: number;
+  /** Longest completion, in tokens, stop token included. */
+  readonly maxCompletionTokens: number;
+  /** A completion ends with the first of these. */
+  readonly stopTokens: readonly number[];
+  /** Every other token is masked in sampling and training; absent: all are allowed. */
+  readonly allowedTokens?: readonly number[];
+  /** The index-th training problem, index = 0, 1, …: a function of the task's seed and the index alone. */
+  trainProblem(index: number): Problem;
+  /** Problems that training never meets (all there is, for a task of a single problem). */
+  readonly heldOut: readonly Problem[];
+  reward(problem: Problem, completion: ArrayLike<number>): RewardResult;
+  /** Whether a completion solves the problem: the figure that is reported (target frequency, accuracy). */
+  success(problem: Problem, completion: ArrayLike<number>): boolean;
+  /** The index-th generated solution, for tasks that need a warm-up. */
+  warmupExample?(index: number): WarmupExample;
+}

@@ -1,0 +1,79 @@
+/**
+ * A small vocabulary given by its pieces: the id of a piece is its place in the list. Texts are cut greedily,
+ * longest piece first. No merges, no bytes: a trained model's tokenizer belongs to the model room.
+ */
+import { TaskError, type Vocabulary } from './task.js';
+
+export interface PieceOptions {
+  /** Text of each token, [size]; bos and eos by the name they are shown with. */
+  readonly pieces: readonly string[];
+  /** Which piece opens a prompt. */
+  readonly bos: string;
+  /** Which piece ends a completion, if one does. */
+  readonly eos?: string;
+}
+
+export function pieceVocabulary({ pieces, bos, eos }: PieceOptions): Vocabulary {
+  const ids = new Map(pieces.map((piece, id) => [piece, id]));
+  const idOf = (piece: string) => {
+    const id = ids.get(piece);
+    if (id === undefined)
+      throw new TaskError(`vocabulary: piece ${JSON.stringify(piece)} is not in its list`);
+    return id;
+  };
+  const special = new Set(eos === undefined ? [bos] : [bos, eos]);
+  const spelling = pieces.filter((piece) => !special.has(piece)).sort((a, b) => b.length - a.length);
+  const tokenText = (id: number) => {
+    const piece = pieces[id];
+    if (piece === undefined)
+      throw new TaskError(`token id ${id} is outside the vocabulary, 0 … ${pieces.length - 1}`);
+    return piece;
+  };
+  return {
+    size: pieces.length,
+    bos: idOf(bos),
+    eos: eos === undefined ? null : idOf(eos),
+    tokenText,
+    encode(text) {
+      const tokens: number[] = [];
+      for (let at = 0; at < text.length; ) {
+        const piece = spelling.find((candidate) => text.startsWith(candidate, at));
+        if (piece === undefined) {
+          const found = JSON.stringify(String.fromCodePoint(text.codePointAt(at) ?? 0));
+          throw new TaskError(`cannot spell ${found} at character ${at}; allowed are ${spelling.join(' ')}`);
+        }
+        tokens.push(idOf(piece));
+        at += piece.length;
+      }
+      return Int32Array.from(tokens);
+    },
+    decode(tokens) {
+      return Array.from(tokens, (id) => (special.has(tokenText(id)) ? '' : tokenText(id))).join('');
+    },
+  };
+}
+
+/** Token ids with bos before them. */
+export function promptOf(vocabulary: Vocabulary, text: string): Int32Array {
+  return Int32Array.from([vocabulary.bos, ...vocabulary.encode(text)]);
+}
+
+/** @throws TaskError unless value is a whole number in [low, high] */
+export function checkWhole(key: string, value: number, low: number, high: number): void {
+  if (!Number.isInteger(value) || value < low || value > high) {
+    throw new TaskError(`task.${key}: found ${value}; allowed is a whole number from ${low} to ${high}`);
+  }
+}
+
+/** @throws TaskError unless value is a finite number in [low, high] */
+export function checkNumber(
+  key: string,
+  value: number,
+  low = -Number.MAX_VALUE,
+  high = Number.MAX_VALUE,
+): void {
+  if (!(value >= low && value <= high)) {
+    const range = low === -Number.MAX_VALUE ? 'a finite number' : `a number from ${low} to ${high}`;
+    throw new TaskError(`task.${key}: found ${value}; allowed is ${range}`);
+  }
+}
