@@ -1,0 +1,289 @@
+/**
+ * The configuration of a run: one YAML file. The schema below is the only place where keys, defaults, ranges and
+ * meanings stand; errors, `--help` and the reference in docs/ are made from it. Names are the same in the file and
+ * in the type. What depends on the task's own tokens (the context length) is checked once the task is made.
+ */
+import { readFileSync } from 'node:fs';
+import { LineCounter, parseDocument, stringify } from 'yaml';
+import { z } from 'zod';
+import { UserError } from '../errors.js';
+import { issueLine, markdownTable } from './config-wording.js';
+
+/** A configuration that cannot be used; one line for each fault. */
+export class ConfigError extends UserError {
+  override name = 'ConfigError';
+}
+
+const whole = (least: number) => z.int().min(least);
+const positive = () => z.number().positive();
+const share = () => z.number().min(0).max(1);
+
+const binaryTree = z.strictObject({
+  name: z.literal('binary-tree').describe("The paper's walk through a binary tree (§4.3)"),
+  depth: z.int().min(1).max(30).default(4).describe('Turns in a path'),
+  n: whole(1)
+    .default(1)
+    .describe('First turns shared with the target that make a path a bad one, at most depth'),
+  negative_reward: z
+    .number()
+    .default(-1)
+    .describe('Reward of paths that share them but are not the target (r_neg)'),
+  target_reward: z.number().default(1).describe('Reward of the target path'),
+  other_reward: z.number().default(0.7).describe('Reward of every other path'),
+});
+
+const arithmetic = z.strictObject({
+  name: z.literal('arithmetic').describe('Addition, written column by column, the answer in a box'),
+  digits: z.int().min(1).max(8).default(3).describe('Digits of each summand'),
+  held_out: whole(1).default(200).describe('Problems kept from training, for evaluation'),
+  carry_error_rate: share().default(0.7).describe('Warm-up solutions: how often a carry is forgotten'),
+  slip_rate: share().default(0.08).describe('Warm-up solutions: how often a column gets a wrong digit'),
+});
+
+const schema = z
+  .strictObject({
+    seed: whole(0).default(0).describe('Weights, problems and samples all follow from it'),
+    method: z
+      .enum(['grpo', 'lambda-grpo'])
+      .default('lambda-grpo')
+      .describe(
+        'grpo, or λ-GRPO: each step of the process tree counts once, not once for each of its |λ| members',
+      ),
+    task: z.discriminatedUnion('name', [binaryTree, arithmetic]).describe('What is to be learnt'),
+    model: z
+      .strictObject({
+        layers: whole(1).default(2).describe('Transformer blocks'),
+        heads: whole(1).default(2).describe('Attention heads; width must be a multiple of it'),
+        width: whole(1).default(64).describe('Width of the residual stream'),
+        context: whole(2)
+          .nullable()
+          .default(null)
+          .describe("Longest sequence, tokens; null: the task's longest prompt and completion"),
+      })
+      .prefault({})
+      .describe('GPT-2 architecture, random initialisation'),
+    objective: z
+      .strictObject({
+        normalisation: z
+          .enum(['token', 'sequence', 'constant'])
+          .default('token')
+          .describe('1/Σ|g| (dapo), 1/(k·|g|) (grpo), or 1/(k·longest completion) (dr_grpo)'),
+        advantage_scale: z
+          .enum(['std', 'none'])
+          .default('std')
+          .describe('Whether advantages are divided by std + 1e-4'),
+        lambda_exponent: share()
+          .nullable()
+          .default(null)
+          .describe('p of the weight |λ|^−p; null: 0 for grpo, 1 for lambda-grpo'),
+        clip_low: share().default(0.2).describe('Importance ratios below 1 − this are clipped'),
+        clip_high: z.number().min(0).default(0.2).describe('Importance ratios above 1 + this are clipped'),
+        kl_beta: z.number().min(0).default(0).describe('β of the KL term to the policy before training'),
+        updates_per_batch: whole(1).default(1).describe('Optimizer steps on each batch of samples (μ)'),
+      })
+      .prefault({})
+      .describe('The loss'),
+    optimizer: z
+      .strictObject({
+        name: z.enum(['adamw', 'sgd']).default('adamw').describe('AdamW or stochastic gradient descent'),
+        learning_rate: positive().default(3e-4).describe('Step size'),
+        warmup_steps: whole(0)
+          .default(0)
+          .describe('Steps over which the learning rate grows linearly from 0'),
+        beta1: z.number().min(0).lt(1).default(0.9).describe('AdamW: decay of the mean gradient'),
+        beta2: z.number().min(0).lt(1).default(0.999).describe('AdamW: decay of the mean squared gradient'),
+        epsilon: positive().default(1e-8).describe('AdamW: added to the root of the mean squared gradient'),
+        weight_decay: z.number().min(0).default(0).describe('Decoupled decay of the matrices'),
+        momentum: z.number().min(0).lt(1).default(0).describe('SGD: momentum'),
+        max_grad_norm: positive()
+          .nullable()
+          .default(1)
+          .describe('Largest global norm of a gradient; null: any'),
+      })
+      .prefault({})
+      .describe('How gradients become steps'),
+    sampling: z
+      .strictObject({
+        group_size: whole(2).default(16).describe('Completions of one prompt (k)'),
+        prompts_per_step: whole(1).default(1).describe('Prompts, and so groups, in a step'),
+        temperature: positive().default(1).describe('Divides the logits'),
+        top_k: whole(0).default(0).describe('Only the k likeliest tokens; 0: all'),
+        top_p: z
+          .number()
+          .positive()
+          .max(1)
+          .default(1)
+          .describe('Only the likeliest tokens that reach this probability'),
+      })
+      .prefault({})
+      .describe('How completions are drawn'),
+    warmup: z
+      .strictObject({
+        steps: whole(0).default(0).describe('Supervised steps before the first group; 0: none'),
+        batch_size: whole(1).default(64).describe('Solutions in a step'),
+        learning_rate: positive().default(1e-3).describe('Step size'),
+      })
+      .prefault({})
+      .describe("Supervised warm-up on the task's generated solutions"),
+    train: z
+      .strictObject({
+        steps: whole(0).default(250).describe('Steps: sample, reward, update'),
+        micro_batch_tokens: whole(1)
+          .default(4096)
+          .describe('Most tokens in one run of the model; does not change the result'),
+      })
+      .prefault({})
+      .describe('The loop'),
+    evaluation: z
+      .strictObject({
+        every: whole(0).default(50).describe('Steps between evaluations; 0: only at the end'),
+        problems: whole(1).default(200).describe('Held-out problems, at most as many as the task has'),
+      })
+      .prefault({})
+      .describe('Greedy decoding on held-out problems'),
+    checkpoint: z
+      .strictObject({
+        every: whole(0).default(100).describe('Steps between checkpoints; 0: only at the end'),
+        keep: whole(1).default(2).describe('How many of the latest are kept'),
+      })
+      .prefault({})
+      .describe('What --resume continues from'),
+    log: z
+      .strictObject({
+        rollouts_every: whole(0).default(1).describe('Steps between written rollouts; 0: none'),
+      })
+      .prefault({})
+      .describe('What is written besides metrics'),
+  })
+  .superRefine((config, context) => {
+    const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+    if (config.task.name === 'binary-tree' && config.task.n > config.task.depth) {
+      refuse(['task', 'n'], `found ${config.task.n}; allowed is at most depth, ${config.task.depth}`);
+    }
+    if (config.task.name === 'binary-tree' && config.warmup.steps > 0) {
+      refuse(
+        ['warmup', 'steps'],
+        `found ${config.warmup.steps}; allowed is 0: task binary-tree has no solutions to learn from`,
+      );
+    }
+    if (config.model.width % config.model.heads !== 0) {
+      refuse(
+        ['model', 'width'],
+        `found ${config.model.width}; allowed is a multiple of heads, ${config.model.heads}`,
+      );
+    }
+    const p = config.objective.lambda_exponent;
+    if (p !== null && (config.method === 'grpo') !== (p === 0)) {
+      const allowed = config.method === 'grpo' ? '0 with method grpo' : 'more than 0 with method lambda-grpo';
+      refuse(['objective', 'lambda_exponent'], `found ${p}; allowed is ${allowed}`);
+    }
+  });
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+type Parsed = DeepReadonly<z.output<typeof schema>>;
+
+/** A checked configuration with every key in place. */
+export type Config = Omit<Parsed, 'objective'> & {
+  readonly objective: Omit<Parsed['objective'], 'lambda_exponent'> & { readonly lambda_exponent: number };
+};
+export type Method = Config['method'];
+
+/** What a configuration looks like as JSON Schema; the source of every description. */
+const jsonSchema = z.toJSONSchema(schema, { io: 'input' });
+
+/** @throws ConfigError naming file, line, key, what was found and what is allowed */
+export function loadConfig(file: string): Config {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+  } catch (error) {
+    throw new ConfigError(`${file}: cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+  return parseConfig(text, file);
+}
+
+/**
+ * @param file name for errors
+ * @throws ConfigError naming file, line, key, what was found and what is allowed
+ */
+export function parseConfig(text: string, file: string): Config {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  if (document.errors.length > 0) {
+    const faults = document.errors.map(
+      (error) => `${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`,
+    );
+    throw new ConfigError(faults.join('\n'));
+  }
+  // The line of a key, or of the nearest section that is there.
+  const place = (path: readonly PropertyKey[]) => {
+    for (let length = path.length; length > 0; length--) {
+      const node = document.getIn(path.slice(0, length), true) as
+        | { range?: [number, number, number] }
+        | undefined;
+      if (node?.range) return `${file}:${lines.linePos(node.range[0]).line}: `;
+    }
+    return `${file}: `;
+  };
+  return check(document.toJS() ?? {}, place);
+}
+
+/** @throws ConfigError naming key, what was found and what is allowed */
+export function resolveConfig(object: unknown): Config {
+  return check(object, () => '');
+}
+
+function check(object: unknown, place: (path: readonly PropertyKey[]) => string): Config {
+  const result = schema.safeParse(object);
+  if (!result.success) {
+    const faults = result.error.issues.flatMap((issue) => issueLine(issue, object, jsonSchema, place));
+    throw new ConfigError(faults.join('\n'));
+  }
+  const { objective, ...rest } = result.data;
+  const lambda_exponent = objective.lambda_exponent ?? exponentOf(rest.method);
+  return { ...rest, objective: { ...objective, lambda_exponent } };
+}
+
+function exponentOf(method: Method): number {
+  return method === 'grpo' ? 0 : 1;
+}
+
+/** The same run under another method: all else equal, the λ exponent that of the method. */
+export function withMethod(config: Config, method: Method): Config {
+  if (method === config.method) return config;
+  return { ...config, method, objective: { ...config.objective, lambda_exponent: exponentOf(method) } };
+}
+
+/** The same run from another seed. */
+export function withSeed(config: Config, seed: number): Config {
+  return { ...config, seed };
+}
+
+/**
+ * Longest sequence the model must cover.
+ * @throws ConfigError if model.context is given and too short for the task
+ */
+export function contextLength(
+  config: Config,
+  task: { readonly maxPromptTokens: number; readonly maxCompletionTokens: number },
+): number {
+  const needed = task.maxPromptTokens + task.maxCompletionTokens;
+  const given = config.model.context ?? needed;
+  if (given < needed) {
+    throw new ConfigError(
+      `model.context: found ${given}; allowed is at least ${needed}: the task's prompts have up to ` +
+        `${task.maxPromptTokens} tokens, its completions up to ${task.maxCompletionTokens}`,
+    );
+  }
+  return given;
+}
+
+/** The configuration as YAML that `parseConfig` reads back as it is. */
+export function formatConfig(config: Config): string {
+  return stringify(config);
+}
+
+/** Every key with its default, what is allowed and what it means, as a Markdown table. */
+export function describeConfig(): string {
+  return markdownTable(jsonSchema);
+}
