@@ -95,8 +95,7 @@ export function allowedText(schema: JsonSchema): string {
 
 function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {
   const bounds: string[] = [];
-  const given = (bound: number | undefined) =>
-    bound !== undefined && Math.abs(bound) < Number.MAX_SAFE_INTEGER;
+  const given = (bound: unknown) => typeof bound === 'number' && Math.abs(bound) < Number.MAX_SAFE_INTEGER;
   if (given(minimum)) bounds.push(`≥ ${minimum}`);
   if (given(exclusiveMinimum)) bounds.push(`> ${exclusiveMinimum}`);
   if (given(maximum)) bounds.push(`≤ ${maximum}`);
