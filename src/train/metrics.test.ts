@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import type { Group } from '../rollouts/index.js';
+import { binaryTree } from '../task/index.js';
+import { resolveConfig } from './config.js';
+import { scoreGroup } from './learner.js';
+import { describeMetrics, METRICS, stepMetrics } from './metrics.js';
+
+const { objective } = resolveConfig({ task: { name: 'binary-tree' } });
+const task = binaryTree({ seed: 0 });
+const [problem] = task.heldOut;
+
+/** A group of letters: each character is a token. */
+function group(rewards: Record<string, number>): Group {
+  return {
+    id: 'g',
+    step: 1,
+    prompt: { tokens: Int32Array.of(0) },
+    completions: Object.entries(rewards).map(([text, reward]) => ({
+      tokens: Int32Array.from(text, (c) => c.charCodeAt(0)),
+      reward,
+      stop: reward === 1 ? 'stop' : 'length',
+    })),
+    tokens: 'exact',
+    groups: 'explicit',
+  };
+}
+
+test("the figures of a step are those of the paper's worked example and of a flat group", () => {
+  const scored = [
+    group({ ABCD: 0.5, ABEFHI: 0.5, JKLM: 1, JKLNQST: 0, JKLNQU: 0, VWYZ: 0.5 }),
+    group({ AB: 1, CD: 1 }),
+  ].map((g) => scoreGroup(g, objective));
+  const entropies = scored.map(({ tree }) => new Float32Array(tree.distinctTokenCount).fill(0.25));
+  const first = { loss: 0.1, gradNorm: 2, treeTokens: 0, computedTokens: 0, entropies, logprobs: entropies };
+  const anything = { ...task, success: (_: unknown, path: ArrayLike<number>) => path.length === 4 };
+  const record = stepMetrics(
+    3,
+    anything,
+    [problem, problem],
+    scored,
+    { first, gradNorm: 2, kl: null, clipFraction: 0 },
+    99,
+  );
+  expect(record).toEqual({
+    phase: 'train',
+    step: 3,
+    loss: 0.1,
+    grad_norm: 2,
+    clip_fraction: 0,
+    tokens: 99,
+    reward_mean: 4.5 / 8,
+    reward_std: expect.closeTo(Math.sqrt((3 * 0.4375 ** 2 + 3 * 0.0625 ** 2 + 2 * 0.5625 ** 2) / 7), 12),
+    success_rate: 3 / 8,
+    completion_length: 35 / 8,
+    stopped_share: 3 / 8,
+    entropy: 0.25,
+    // Intermediate nodes: AB for two, JKL for one, JKL and NQ for two; VWYZ and the flat group none.
+    path_depth: (1 + 1 + 1 + 2 + 2) / 8,
+    intermediate_proportion: expect.closeTo((2 / 4 + 2 / 6 + 3 / 4 + 5 / 7 + 5 / 6) / 8, 12),
+    flat_share: 0.5,
+    zero_variance_share: 0.5,
+    step_tokens: 35,
+    tree_tokens: 25,
+    tokens_saved: expect.closeTo(1 - 25 / 35, 12),
+  });
+});
+
+test('every metric has a meaning in the reference', () => {
+  for (const name of Object.keys(METRICS)) expect(describeMetrics()).toContain(`| \`${name}\` |`);
+});

@@ -1,0 +1,191 @@
+/**
+ * Every metric of a run in one place: name, unit, meaning, and how the figures of a step are made. One record is
+ * one line of `metrics.jsonl`. A name has one meaning; a figure that was not taken is missing, never 0.
+ */
+import { UserError } from '../errors.js';
+import type { Problem, Task } from '../task/index.js';
+import type { ProcessTree } from '../tree/index.js';
+import type { ScoredGroup, StepResult } from './learner.js';
+
+/** A metrics file that cannot be read, or a figure that cannot be written. */
+export class MetricsError extends UserError {
+  override name = 'MetricsError';
+}
+
+/** Metrics by name: [unit, meaning]. Means are over the completions of the step unless it says otherwise. */
+export const METRICS = {
+  loss: ['', '−J of the first update of the step; in the warm-up the mean −ln π of a token, nats'],
+  reward_mean: ['reward', 'mean reward'],
+  reward_std: ['reward', 'unbiased standard deviation of the rewards'],
+  success_rate: ['share', 'completions that solve their problem (binary tree: that are the target)'],
+  completion_length: ['tokens', 'mean length of a completion'],
+  stopped_share: ['share', 'completions that ended by a stop token, not by the longest allowed length'],
+  entropy: ['nats', 'mean entropy of the distributions that the distinct tree tokens were drawn from'],
+  kl: ['nats', 'mean k3 estimate of KL(π ‖ π_ref) over tree tokens; only with kl_beta > 0'],
+  grad_norm: ['', "largest global gradient norm of the step's updates, before clipping"],
+  clip_fraction: ['share', 'token terms that the clip range cut off; 0 with one update a batch'],
+  learning_rate: ['', 'step size of the optimizer'],
+  path_depth: ['nodes', 'mean number of intermediate nodes on the way to a leaf (paper, section 3.2)'],
+  intermediate_proportion: [
+    'share',
+    'mean share of a completion that lies in intermediate steps (section 3.2)',
+  ],
+  flat_share: ['share', 'groups whose tree has no intermediate node'],
+  zero_variance_share: ['share', 'groups whose rewards are all equal: they teach nothing'],
+  tokens: ['tokens', 'tokens sampled since the start of training'],
+  step_tokens: ['tokens', 'tokens in the completions of the step'],
+  tree_tokens: ['tokens', 'distinct tree tokens: what an update computes'],
+  tokens_saved: ['share', '1 − tree_tokens / step_tokens'],
+  decoded_tokens: ['tokens', 'tokens that went through the decoder while sampling, prompts included'],
+  sample_seconds: ['s', 'time spent sampling'],
+  update_seconds: ['s', 'time spent on rewards, trees and updates'],
+  eval_accuracy: ['share', 'held-out problems solved by greedy decoding'],
+  eval_reward: ['reward', 'mean reward of greedy decoding on held-out problems'],
+} as const satisfies Record<string, readonly [unit: string, meaning: string]>;
+
+export type MetricName = keyof typeof METRICS;
+
+/** One line of `metrics.jsonl`. */
+export type MetricsLine = {
+  /** Supervised warm-up, or training. */
+  readonly phase: 'warmup' | 'train';
+  /** Steps of this phase taken when it was measured; training's step 0 is the evaluation before the first. */
+  readonly step: number;
+} & { readonly [name in MetricName]?: number };
+
+/** Line of a training step: what every step measures is there. */
+export type MetricsRecord = MetricsLine & { readonly [name in StepMetric]: number };
+type StepMetric =
+  | 'loss'
+  | 'reward_mean'
+  | 'reward_std'
+  | 'success_rate'
+  | 'completion_length'
+  | 'stopped_share'
+  | 'entropy'
+  | 'grad_norm'
+  | 'clip_fraction'
+  | 'path_depth'
+  | 'intermediate_proportion'
+  | 'flat_share'
+  | 'zero_variance_share'
+  | 'tokens'
+  | 'step_tokens'
+  | 'tree_tokens'
+  | 'tokens_saved';
+
+/**
+ * The figures of one step.
+ * @param problems of each group, [groups]
+ * @param tokens sampled since the start, this step's included
+ */
+export function stepMetrics(
+  step: number,
+  task: Task,
+  problems: readonly Problem[],
+  scored: readonly ScoredGroup[],
+  result: StepResult,
+  tokens: number,
+): MetricsRecord {
+  const completions = scored.flatMap(({ group }) => group.completions);
+  const rewards = completions.map(({ reward }) => reward);
+  const reward_mean = mean(rewards);
+  const shapes = scored.flatMap(({ tree }) => pathShapes(tree));
+  const step_tokens = sum(scored.map(({ tree }) => tree.tokenCount));
+  const tree_tokens = sum(scored.map(({ tree }) => tree.distinctTokenCount));
+  return {
+    phase: 'train',
+    step,
+    loss: result.first.loss,
+    reward_mean,
+    reward_std: Math.sqrt(sum(rewards.map((r) => (r - reward_mean) ** 2)) / Math.max(1, rewards.length - 1)),
+    success_rate: mean(
+      scored.flatMap(({ group }, i) =>
+        group.completions.map((c) => Number(task.success(problems[i], c.tokens))),
+      ),
+    ),
+    completion_length: step_tokens / completions.length,
+    stopped_share: mean(completions.map(({ stop }) => Number(stop === 'stop'))),
+    entropy: mean(result.first.entropies.flatMap((values) => Array.from(values))),
+    ...(result.kl === null ? {} : { kl: result.kl }),
+    grad_norm: result.gradNorm,
+    clip_fraction: result.clipFraction,
+    path_depth: mean(shapes.map(({ depth }) => depth)),
+    intermediate_proportion: mean(shapes.map(({ proportion }) => proportion)),
+    flat_share: mean(scored.map(({ tree }) => Number(pathShapes(tree).every(({ depth }) => depth === 0)))),
+    zero_variance_share: mean(
+      scored.map(({ group: { completions: all } }) => Number(all.every((c) => c.reward === all[0].reward))),
+    ),
+    tokens,
+    step_tokens,
+    tree_tokens,
+    tokens_saved: step_tokens > 0 ? 1 - tree_tokens / step_tokens : 0,
+  };
+}
+
+/** Path depth and intermediate proportion of each completion (PAPER.md §3), [k]. */
+function pathShapes(tree: ProcessTree): { depth: number; proportion: number }[] {
+  return Array.from(tree.leaf, (leaf, i) => ({
+    depth: Math.max(0, tree.depth[leaf] - 1),
+    proportion: leaf > 0 && tree.lengths[i] > 0 ? (tree.start[leaf] - tree.end[0]) / tree.lengths[i] : 0,
+  }));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
+}
+
+function mean(values: readonly number[]): number {
+  return values.length > 0 ? sum(values) / values.length : 0;
+}
+
+/** A record as a line, newline included. @throws MetricsError for a figure that is not finite (JSON has none) */
+export function formatMetrics(record: MetricsLine): string {
+  for (const [name, value] of Object.entries(record)) {
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+      throw new MetricsError(
+        `metrics of step ${record.step}: ${name}: found ${value}; allowed is a finite number`,
+      );
+    }
+  }
+  return `${JSON.stringify(record)}\n`;
+}
+
+/**
+ * The records of a metrics file's text. A last line that was cut short by a crash is left out.
+ * @param file name for errors
+ * @throws MetricsError naming file and line
+ */
+export function parseMetrics(text: string, file: string): MetricsLine[] {
+  const lines = text.split('\n');
+  const records: MetricsLine[] = [];
+  lines.forEach((line, i) => {
+    if (line.trim() === '') return;
+    const record = parseRecord(line);
+    if (record) records.push(record);
+    else if (i < lines.length - 1) {
+      throw new MetricsError(
+        `${file}:${i + 1}: found ${JSON.stringify(line.slice(0, 40))}; allowed is an object with phase and step`,
+      );
+    }
+  });
+  return records;
+}
+
+function parseRecord(line: string): MetricsLine | null {
+  try {
+    const record = JSON.parse(line) as Partial<MetricsLine> | null;
+    const known = record?.phase === 'warmup' || record?.phase === 'train';
+    return known && Number.isInteger(record?.step) ? (record as MetricsLine) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** name | unit | meaning, as a Markdown table. */
+export function describeMetrics(): string {
+  const rows = Object.entries(METRICS).map(
+    ([name, [unit, meaning]]) => `| \`${name}\` | ${unit} | ${meaning} |`,
+  );
+  return ['| metric | unit | meaning |', '| --- | --- | --- |', ...rows].join('\n');
+}
