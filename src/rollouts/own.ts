@@ -22,6 +22,7 @@ const STOPS = ['stop', 'length'] as const;
  * @throws RolloutError for what a log could not give back: numbers that are not finite, lists of unequal length
  */
 export function serializeGroup(group: Group): string {
+  checkFinite(group);
   const line = JSON.stringify({
     id: group.id,
     step: group.step,
@@ -40,34 +41,30 @@ export function serializeGroup(group: Group): string {
       stop: completion.stop,
     })),
   });
-  checkFinite(group);
   parseGroup(line, `group ${JSON.stringify(group.id)}`);
   return line;
 }
 
 /** JSON writes NaN and infinities as null, and a reader could not say which: they are named before. */
 function checkFinite(group: Group): void {
-  group.completions.forEach((completion, i) => {
-    const where = `group ${JSON.stringify(group.id)}: completions[${i}]`;
-    const numbers: [string, number | undefined][] = [
-      ['reward', completion.reward],
-      ['advantage', completion.advantage],
-      ...Object.entries(completion.rewards ?? {}).map(([k, v]): [string, number] => [`rewards.${k}`, v]),
-      ...Array.from(completion.logprobs ?? [], (v, t): [string, number] => [`logprobs[${t}]`, v]),
-    ];
-    for (const [key, value] of numbers) {
-      if (value !== undefined && !Number.isFinite(value)) fail(where, key, value, 'a finite number');
-    }
+  const where = `group ${JSON.stringify(group.id)}`;
+  group.completions.forEach(({ reward, advantage, rewards, logprobs }, i) => {
+    const check = (key: string, value: number | undefined) => {
+      if (value === undefined || Number.isFinite(value)) return;
+      fail(where, `completions[${i}].${key}`, value, 'a finite number');
+    };
+    check('reward', reward);
+    check('advantage', advantage);
+    for (const [name, value] of Object.entries(rewards ?? {})) check(`rewards.${name}`, value);
+    const t = logprobs?.findIndex((value) => !Number.isFinite(value)) ?? -1;
+    if (t >= 0) check(`logprobs[${t}]`, logprobs?.[t]);
   });
 }
 
-/** The shortest decimal that reads back as the same float32. */
+/** A short decimal that reads back as the same float32: 8 digits where they are enough, 9 always are. */
 function shortest(value: number): number {
-  for (let digits = 6; digits < 9; digits++) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return short;
-  }
-  return value;
+  const short = Number(value.toPrecision(8));
+  return Math.fround(short) === value ? short : Number(value.toPrecision(9));
 }
 
 /**

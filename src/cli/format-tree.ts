@@ -1,0 +1,94 @@
+/**
+ * A group's process tree as text: one line a step, branches in box-drawing characters, with |λ|, the step's reward
+ * R̂ and its advantage Â, in blue where the step is pushed up and orange where it is pushed down.
+ */
+import type { ProcessTree } from '../tree/index.js';
+import { displayWidth, elide, pad, paint, signedNumber, visible } from './format.js';
+
+export interface TreeFigures {
+  readonly tree: ProcessTree;
+  /** Mean reward of each process set, [nodes]. */
+  readonly stepRewards: ArrayLike<number>;
+  /** Mean advantage of each process set, [nodes]. */
+  readonly stepAdvantages: ArrayLike<number>;
+  /** How a token id is shown. */
+  readonly tokenText: (id: number) => string;
+}
+
+export interface TreeFormat {
+  /** Columns of the terminal. */
+  readonly width?: number;
+  readonly colour?: boolean;
+  /** Put between the texts of two tokens: '' where tokens are pieces of a text. */
+  readonly separator?: string;
+  /** Most lines for steps; of the rest only the number is given. */
+  readonly maxNodes?: number;
+}
+
+/** Characters of a step's text that are worth reading at least, however deep it lies. */
+const LEAST_TEXT = 8;
+
+/** The tree, a line a node in depth-first order under a header, newline included. */
+export function formatTree(figures: TreeFigures, format: TreeFormat = {}): string {
+  const { width = 100, colour = false, separator = '', maxNodes = Number.POSITIVE_INFINITY } = format;
+  const { tree, stepRewards, stepAdvantages, tokenText } = figures;
+  const style = paint(colour);
+  const scale = Math.max(1e-9, ...Array.from(stepAdvantages, Math.abs));
+  const shown = Math.min(tree.nodeCount, maxNodes);
+  const columns = Array.from({ length: shown }, (_, node) => [
+    String(tree.size[node]),
+    signedNumber(stepRewards[node]).replace('+', ''),
+    signedNumber(stepAdvantages[node]),
+  ]);
+  const header = ['|λ|', 'R̂', 'Â'];
+  const widths = header.map((name, c) =>
+    Math.max(displayWidth(name), ...columns.map((row) => displayWidth(row[c]))),
+  );
+  const figuresWidth = widths.reduce((sum, w) => sum + w + 2, 0);
+  const room = Math.max(LEAST_TEXT, width - figuresWidth);
+
+  const lines: { branch: string; text: string }[] = [];
+  const stems: string[] = []; // what is drawn below a node, by depth
+  for (let node = 0; node < shown; node++) {
+    const depth = tree.depth[node];
+    const parent = tree.parent[node];
+    const last = parent < 0 || tree.subtreeEnd[node] === tree.subtreeEnd[parent];
+    stems[depth] = parent < 0 ? '' : `${stems[depth - 1]}${last ? '   ' : '│  '}`;
+    const whole = parent < 0 ? '' : `${stems[depth - 1]}${last ? '└─ ' : '├─ '}`;
+    const branch = elideBranch(whole, room - LEAST_TEXT);
+    lines.push({
+      branch,
+      text: elide(stepText(tree, node, tokenText, separator), room - displayWidth(branch)),
+    });
+  }
+  const used = Math.max(4, ...lines.map(({ branch, text }) => displayWidth(branch + text)));
+  const row = (cells: readonly string[]) =>
+    cells.map((cell, c) => `  ${pad(cell, widths[c], 'right')}`).join('');
+  const out = [style.dim(`${pad('step', used)}${row(header)}`)];
+  lines.forEach(({ branch, text }, node) => {
+    const signed = (part: string) => style.signed(part, stepAdvantages[node], scale);
+    const [size, reward, advantage] = columns[node];
+    const step = `${style.dim(branch)}${signed(text)}`;
+    out.push(`${pad(step, used)}${row([size, reward, signed(advantage)])}`);
+  });
+  if (shown < tree.nodeCount) out.push(style.dim(`… and ${tree.nodeCount - shown} more steps`));
+  return `${out.join('\n')}\n`;
+}
+
+/** The step's tokens; what has none says why. */
+function stepText(
+  tree: ProcessTree,
+  node: number,
+  tokenText: (id: number) => string,
+  separator: string,
+): string {
+  const tokens = tree.stepTokens(node);
+  if (tokens.length > 0) return visible(Array.from(tokens, tokenText).join(separator));
+  return tree.parent[node] < 0 ? (tree.isLeaf(node) ? '(empty)' : '(root)') : '(ends)';
+}
+
+/** A very deep branch keeps its end: `…  │  └─ `. */
+function elideBranch(branch: string, room: number): string {
+  if (branch.length <= room) return branch;
+  return `…${branch.slice(branch.length - Math.max(3, room - 1))}`;
+}

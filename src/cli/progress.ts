@@ -1,0 +1,114 @@
+/**
+ * One line on stderr for a job of more than a second: `train [####------] 120/250  12.3/s  ETA 11s  reward 0.71`.
+ * Drawn over itself on a terminal, at most ten times a second; nothing at all where there is no terminal. Stream
+ * and clock come in as arguments.
+ */
+
+export interface ProgressStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+export interface ProgressOptions {
+  readonly label: string;
+  /** Steps of the whole job. */
+  readonly total: number;
+  /** Steps done before: a resumed run. They count as done, but not for the rate. */
+  readonly done?: number;
+  readonly stream?: ProgressStream;
+  /** Milliseconds, rising. */
+  readonly now?: () => number;
+}
+
+const BAR = 20;
+const REDRAW_MS = 100;
+
+export class Progress {
+  private readonly label: string;
+  private readonly total: number;
+  private readonly stream: ProgressStream;
+  private readonly now: () => number;
+  private readonly started: number;
+  private readonly before: number;
+  private drawn = Number.NEGATIVE_INFINITY;
+  private done: number;
+  private note = '';
+
+  constructor({
+    label,
+    total,
+    done = 0,
+    stream = process.stderr,
+    now = () => performance.now(),
+  }: ProgressOptions) {
+    this.label = label;
+    this.total = total;
+    this.before = done;
+    this.done = done;
+    this.stream = stream;
+    this.now = now;
+    this.started = now();
+    this.draw();
+  }
+
+  /** @param done steps done so far; @param note what else to show, e.g. the latest reward */
+  update(done: number, note = this.note): void {
+    this.done = done;
+    this.note = note;
+    if (this.now() - this.drawn >= REDRAW_MS) this.draw();
+  }
+
+  /** Draws the last state and leaves the line. */
+  end(): void {
+    if (!this.stream.isTTY) return;
+    this.draw();
+    this.stream.write('\n');
+  }
+
+  /** Removes the line, so that something else can be written in its place. */
+  clear(): void {
+    if (this.stream.isTTY) this.stream.write('\r\x1b[K');
+  }
+
+  private draw(): void {
+    if (!this.stream.isTTY) return;
+    this.drawn = this.now();
+    const seconds = (this.drawn - this.started) / 1000;
+    const line = progressLine(
+      this.label,
+      this.done,
+      this.total,
+      (this.done - this.before) / seconds,
+      this.note,
+    );
+    this.stream.write(`\r${line.slice(0, Math.max(1, (this.stream.columns ?? 80) - 1))}\x1b[K`);
+  }
+}
+
+/** The line itself. @param rate steps a second; not shown while nothing is known */
+export function progressLine(label: string, done: number, total: number, rate: number, note = ''): string {
+  const filled = total > 0 ? Math.min(BAR, Math.floor((BAR * done) / total)) : BAR;
+  const known = Number.isFinite(rate) && rate > 0;
+  const parts = [
+    `${label} [${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${done}/${total}`,
+    known ? formatRate(rate) : '',
+    known && done < total ? `ETA ${formatDuration((total - done) / rate)}` : '',
+    note,
+  ];
+  return parts.filter((part) => part !== '').join('  ');
+}
+
+function formatRate(rate: number): string {
+  if (rate >= 1) return `${rate.toFixed(rate < 100 ? 1 : 0)}/s`;
+  return `${(1 / rate).toFixed(1)} s each`;
+}
+
+/** `8s`, `2m 05s`, `1h 02m`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole}s`;
+  const two = (n: number) => String(n).padStart(2, '0');
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${two(whole % 60)}s`;
+  return `${Math.floor(whole / 3600)}h ${two(Math.floor((whole % 3600) / 60))}m`;
+}

@@ -1,0 +1,208 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Completion, Group } from './group.js';
+import { parseGroup, RolloutError, readOwnRollouts, serializeGroup, writeGroups } from './own.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rollouts-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const finite = fc.double({ noNaN: true, noDefaultInfinity: true }).map((x) => (x === 0 ? 0 : x)); // JSON has no −0
+const float32 = fc.float({ noNaN: true, noDefaultInfinity: true }).map((x) => (x === 0 ? 0 : x));
+const token = fc.nat({ max: 2 ** 31 - 1 });
+const text = fc.string({ unit: 'binary' });
+const completion: fc.Arbitrary<Completion> = fc
+  .array(fc.tuple(token, float32, fc.nat({ max: 1 })), { maxLength: 8 })
+  .chain((list) =>
+    fc.record(
+      {
+        tokens: fc.constant(Int32Array.from(list, ([id]) => id)),
+        reward: finite,
+        text,
+        logprobs: fc.constant(Float32Array.from(list, ([, p]) => p)),
+        mask: fc.constant(Uint8Array.from(list, ([, , m]) => m)),
+        rewards: fc.dictionary(fc.stringMatching(/^[a-z]+$/), finite, { noNullPrototype: true }),
+        advantage: finite,
+        stop: fc.constantFrom('stop' as const, 'length' as const),
+      },
+      { requiredKeys: ['tokens', 'reward'] },
+    ),
+  );
+const anyGroup: fc.Arbitrary<Group> = fc.record({
+  id: text,
+  step: fc.option(fc.nat()),
+  prompt: fc.record(
+    { tokens: fc.array(token).map((ids) => Int32Array.from(ids)), text },
+    { requiredKeys: ['tokens'] },
+  ),
+  completions: fc.array(completion, { minLength: 1, maxLength: 4 }),
+  tokens: fc.constantFrom('exact' as const, 'retokenized' as const, 'text-units' as const),
+  groups: fc.constantFrom('explicit' as const, 'consecutive' as const, 'prompt-text' as const),
+});
+
+const GOOD = {
+  id: 'p1',
+  step: 3,
+  tokens: 'exact',
+  groups: 'explicit',
+  prompt: { tokens: [0] },
+  pieces: { 1: 'L', 2: 'R' },
+  completions: [
+    { tokens: [1, 2], logprobs: [-0.5, -1], mask: [1, 1], reward: 1 },
+    { tokens: [], reward: 0 },
+  ],
+};
+/** GOOD with one value replaced (undefined: removed), as a line. */
+function line(path: (string | number)[], value: unknown): string {
+  const copy = structuredClone(GOOD) as unknown as Record<string | number, unknown>;
+  let at = copy;
+  for (const key of path.slice(0, -1)) at = at[key] as Record<string | number, unknown>;
+  at[path.at(-1)!] = value;
+  return JSON.stringify(copy);
+}
+
+describe('our rollout log', () => {
+  test('gives back every group that was written, to the last bit', () => {
+    fc.assert(
+      fc.property(anyGroup, (group) => {
+        expect(parseGroup(serializeGroup(group), 'here')).toEqual(group);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('is written whole, one line a group, and read one group at a time', async () => {
+    const file = join(folder, 'step_000003.jsonl');
+    const group = parseGroup(JSON.stringify(GOOD), 'good');
+    const many = Array.from({ length: 300 }, (_, i) => ({
+      ...group,
+      id: `héλ ${i}`,
+      completions: [{ tokens: new Int32Array(500).fill(i), reward: i }],
+    }));
+    await writeGroups(file, many);
+    expect((await readFile(file, 'utf8')).split('\n')).toHaveLength(301);
+    expect(await readdir(folder)).toEqual(['step_000003.jsonl']);
+    let i = 0;
+    for await (const { id, completions } of readOwnRollouts(file)) {
+      expect(id).toBe(many[i].id);
+      expect(completions[0].tokens.join()).toBe(many[i++].completions[0].tokens.join());
+    }
+    expect(i).toBe(300);
+  });
+
+  test('a group that JSON cannot hold is named before anything is written', async () => {
+    const file = join(folder, 'not-written.jsonl');
+    const bad = parseGroup(JSON.stringify(GOOD), 'good');
+    const [first, second] = bad.completions;
+    const write = (completion: Completion) =>
+      writeGroups(file, [bad, { ...bad, completions: [first, completion] }]);
+    await expect(write({ ...second, reward: Number.NaN })).rejects.toThrow(
+      'group "p1": completions[1].reward: found NaN; allowed is a finite number',
+    );
+    await expect(write({ ...first, logprobs: Float32Array.of(0, -Infinity) })).rejects.toThrow(
+      'logprobs[1]: found -Infinity',
+    );
+    await expect(write({ ...first, mask: Uint8Array.of(1) })).rejects.toThrow(
+      'mask: found 1 values; allowed are 2',
+    );
+    expect(await readdir(folder)).not.toContain('not-written.jsonl');
+    await expect(writeGroups(join(folder, 'no/such/file'), [bad])).rejects.toThrow(
+      /file: cannot be written: [^\n]*$/,
+    );
+  });
+
+  test.each([
+    [
+      line(['completions', 1, 'reward'], null),
+      'completions[1].reward: found null (how JSON writes NaN and infinities); allowed is a finite number',
+    ],
+    [
+      line(['completions', 1, 'reward'], undefined),
+      'completions[1].reward: found nothing; allowed is a finite number',
+    ],
+    [line(['completions', 1, 'reward'], '1'), 'completions[1].reward: found "1"; allowed is a finite number'],
+    ['{"id": "a", "completions": [{"reward": NaN}]}', 'reward: found NaN; allowed is a finite number'],
+    ['{"id": "a", "logprobs": [-Infinity]}', 'logprobs: found -Infinity; allowed is a finite number'],
+    [
+      line(['completions', 0, 'reward'], 1).replace('"reward":1', '"reward":1e999'),
+      'completions[0].reward: found Infinity',
+    ],
+    [
+      line(['completions', 0, 'logprobs'], [-1]),
+      'completions[0].logprobs: found 1 values; allowed are 2, one for each token',
+    ],
+    [
+      line(['completions', 0, 'mask'], [1, 1, 1]),
+      'completions[0].mask: found 3 values; allowed are 2, one for each token',
+    ],
+    [line(['completions', 0, 'mask'], [1, 2]), 'completions[0].mask[1]: found 2; allowed is 0 or 1'],
+    [line(['completions', 0, 'logprobs'], [-1, null]), 'completions[0].logprobs[1]: found null'],
+    [
+      line(['completions', 0, 'tokens'], [1, -2]),
+      'completions[0].tokens[1]: found -2; allowed is a token id, a whole number from 0',
+    ],
+    [
+      line(['completions', 0, 'tokens'], [1.5, 2]),
+      'completions[0].tokens[0]: found 1.5; allowed is a token id',
+    ],
+    [line(['completions', 0, 'tokens'], [2 ** 31, 2]), 'completions[0].tokens[0]: found 2147483648'],
+    [
+      line(['completions', 0, 'tokens'], undefined),
+      'completions[0].tokens: found nothing; allowed is a list',
+    ],
+    [
+      line(['completions', 0, 'stop'], 'eos'),
+      'completions[0].stop: found "eos"; allowed is "stop", "length"',
+    ],
+    [line(['completions', 0, 'rewards'], { format: null }), 'completions[0].rewards.format: found null'],
+    [line(['completions', 0], 3), 'completions[0]: found 3; allowed is an object'],
+    [
+      line(['completions'], []),
+      'completions: found an empty list; allowed is a list of at least one completion',
+    ],
+    [line(['completions'], undefined), 'completions: found nothing'],
+    [line(['prompt'], undefined), 'prompt: found nothing; allowed is an object'],
+    [line(['prompt', 'text'], 7), 'prompt.text: found 7; allowed is a text'],
+    [line(['id'], 12), 'id: found 12; allowed is a text'],
+    [line(['step'], -1), 'step: found -1; allowed is a whole number from 0, or null'],
+    [line(['tokens'], 'guessed'), 'tokens: found "guessed"; allowed is "exact", "retokenized", "text-units"'],
+    [line(['groups'], undefined), 'groups: found nothing; allowed is "explicit"'],
+    [line(['pieces', 'x'], 'y'), 'pieces: found "x"; allowed is token ids as keys'],
+    ['[1]', 'the line: found a list; allowed is an object'],
+    [JSON.stringify(GOOD).slice(0, 80), 'is not JSON: '],
+  ])('line %# that is not a group is refused, naming file, line and key', async (bad, expected) => {
+    const file = join(folder, 'bad.jsonl');
+    await writeFile(file, `${JSON.stringify(GOOD)}\n\n${bad}\n`);
+    const read = async () => {
+      for await (const group of readOwnRollouts(file)) expect(group.id).toBe('p1');
+    };
+    const error = await read().catch((e) => e);
+    expect(error).toBeInstanceOf(RolloutError);
+    expect(error.message.startsWith(`${file}:3: `)).toBe(true);
+    expect(error.message).toContain(expected);
+    expect(error.message).not.toContain('\n');
+  });
+
+  test('a file that is empty, missing or not UTF-8 is refused in one line', async () => {
+    const file = join(folder, 'odd.jsonl');
+    const read = async (name: string) => {
+      for await (const _ of readOwnRollouts(name));
+    };
+    await writeFile(file, '\n');
+    await expect(read(file)).rejects.toThrow(`${file}: found no group`);
+    await writeFile(
+      file,
+      Buffer.concat([Buffer.from(`${JSON.stringify(GOOD)}\n{"id":"`), Buffer.of(0xff, 0xfe)]),
+    );
+    await expect(read(file)).rejects.toThrow(`${file}:2: found bytes that are not UTF-8`);
+    await expect(read(join(folder, 'missing.jsonl'))).rejects.toThrow(
+      /missing\.jsonl: cannot be read: [^\n]*$/,
+    );
+    await expect(read(folder)).rejects.toThrow(RolloutError);
+  });
+});
