@@ -72,7 +72,7 @@ describe('our rollout log', () => {
       fc.property(anyGroup, (group) => {
         expect(parseGroup(serializeGroup(group), 'here')).toEqual(group);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 

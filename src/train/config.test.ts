@@ -7,6 +7,7 @@ import {
   describeConfig,
   formatConfig,
   loadConfig,
+  overrideConfig,
   parseConfig,
   resolveConfig,
   withMethod,
@@ -46,6 +47,18 @@ describe('a configuration', () => {
     const grpo = withMethod(resolveConfig(TREE), 'grpo');
     expect([grpo.method, grpo.objective.lambda_exponent]).toEqual(['grpo', 0]);
     expect(withMethod(grpo, 'lambda-grpo')).toEqual(resolveConfig(TREE));
+  });
+
+  test('is changed key by key, and a change of the method changes a derived exponent', () => {
+    const config = resolveConfig(TREE);
+    const changed = overrideConfig(config, ['method=grpo', 'optimizer.learning_rate=1e-5', 'task.n=2']);
+    expect(changed.objective.lambda_exponent).toBe(0);
+    expect([changed.optimizer.learning_rate, changed.task]).toEqual([1e-5, { ...config.task, n: 2 }]);
+    const refused = (change: string) => expect(() => overrideConfig(config, [change]));
+    refused('seed').toThrow("--set: found 'seed'; allowed is section.key=value");
+    refused('train.step=3').toThrow('--set: train.step: unknown key; did you mean steps?');
+    refused('train.steps=many').toThrow('--set: train.steps: found "many"; allowed is a whole number ≥ 0');
+    for (const change of ['seed.x=1', 'seed=[', 'seed={a: 1, a: 2}']) refused(change).toThrow(ConfigError);
   });
 
   test('reads back what it writes', () => {

@@ -4,7 +4,7 @@
  * in the type. What depends on the task's own tokens (the context length) is checked once the task is made.
  */
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument, stringify } from 'yaml';
+import { Document, LineCounter, parseDocument, parse as parseYaml, stringify } from 'yaml';
 import { z } from 'zod';
 import { UserError } from '../errors.js';
 import { issueLine, markdownTable } from './config-wording.js';
@@ -136,7 +136,11 @@ const schema = z
       .describe('The loop'),
     evaluation: z
       .strictObject({
-        every: whole(0).default(50).describe('Steps between evaluations; 0: only at the end'),
+        every: whole(0)
+          .default(50)
+          .describe(
+            'Steps between evaluations, besides one before the first step and one after the last; 0: none at all',
+          ),
         problems: whole(1).default(200).describe('Held-out problems, at most as many as the task has'),
       })
       .prefault({})
@@ -246,6 +250,32 @@ function check(object: unknown, place: (path: readonly PropertyKey[]) => string)
 
 function exponentOf(method: Method): number {
   return method === 'grpo' ? 0 : 1;
+}
+
+/**
+ * The same run with some keys changed.
+ * @param changes `section.key=value`, each value as YAML
+ * @throws ConfigError for what is no such change, and for what the schema refuses
+ */
+export function overrideConfig(config: Config, changes: readonly string[]): Config {
+  const { objective, ...rest } = config;
+  // A derived exponent is left to be derived again: the change may be of the method.
+  const derived = objective.lambda_exponent === exponentOf(config.method);
+  const document = new Document({
+    ...rest,
+    objective: { ...objective, ...(derived ? { lambda_exponent: null } : {}) },
+  });
+  for (const change of changes) {
+    const [, key, value] = /^([\w.]+)=(.*)$/s.exec(change) ?? [];
+    if (key === undefined) throw new ConfigError(`--set: found '${change}'; allowed is section.key=value`);
+    try {
+      document.setIn(key.split('.'), parseYaml(value));
+    } catch (error) {
+      const why = (error instanceof Error ? error.message : String(error)).split('\n')[0];
+      throw new ConfigError(`--set: ${key}: found '${value}': ${why}`);
+    }
+  }
+  return check(document.toJS(), () => '--set: ');
 }
 
 /** The same run under another method: all else equal, the λ exponent that of the method. */
