@@ -1,0 +1,37 @@
+/** What every benchmark needs: medians, tables, and the machine it ran on. */
+import { cpus } from 'node:os';
+import { argv, version } from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+export type Row = Readonly<Record<string, string | number>>;
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** True if the module was started as a program. */
+export function isMain(url: string): boolean {
+  return argv[1] === fileURLToPath(url);
+}
+
+export function machine(): string {
+  const list = cpus();
+  return `${list.length} × ${list[0]?.model.trim() ?? 'unknown processor'}, Node.js ${version}`;
+}
+
+/** Rows as a Markdown table. */
+export function markdownTable(rows: readonly Row[]): string {
+  const names = Object.keys(rows[0] ?? {});
+  const line = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    line(names),
+    line(names.map(() => '---')),
+    ...rows.map((row) => line(names.map((name) => row[name]))),
+  ].join('\n');
+}
+
+export function printRows(title: string, rows: readonly Row[]): void {
+  console.log(`\n### ${title}\n\n${markdownTable(rows)}`);
+}

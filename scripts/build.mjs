@@ -1,0 +1,8 @@
+// Compiles src/ to dist/, from scratch.
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { bin, ensureInstalled, root, run } from './ensure.mjs';
+
+ensureInstalled();
+rmSync(join(root, 'dist'), { recursive: true, force: true });
+run(bin('tsc'), ['-p', 'tsconfig.build.json']);

@@ -1,0 +1,67 @@
+/**
+ * Everything the paper says about one group (§2-§4): its process tree, the rewards and advantages hidden in its
+ * steps, how much structure there is, and where the factor |λ| does harm.
+ */
+import {
+  type AdvantageOptions,
+  groupAdvantages,
+  lambdaWeights,
+  oppositeShare,
+  stepAdvantages,
+  stepFlaw,
+  stepRewards,
+} from '../objective/index.js';
+import type { Group } from '../rollouts/index.js';
+import { ProcessTree, type TreeStatistics, treeStatistics } from '../tree/index.js';
+
+/** What an analysis needs of a group: token ids and one reward for each completion. */
+export type AnalyzableGroup = {
+  readonly completions: readonly Pick<Group['completions'][number], 'tokens' | 'reward'>[];
+};
+
+export interface GroupAnalysis {
+  readonly tree: ProcessTree;
+  readonly statistics: TreeStatistics;
+  /** Outcome rewards rᵢ, [k]. */
+  readonly rewards: Float64Array;
+  /** GRPO's advantages aᵢ, [k]. */
+  readonly advantages: Float64Array;
+  /** R̂(λ) of each node, [nodes]. */
+  readonly stepRewards: Float64Array;
+  /** Â(λ) of each node, [nodes]. */
+  readonly stepAdvantages: Float64Array;
+  /** λ-GRPO's weight 1/|λ| of each node, [nodes]. */
+  readonly lambdaWeights: Float64Array;
+  /** (|λ| − 1)·|Â(λ)| of each node: what GRPO adds to a step beyond its one share, [nodes]. */
+  readonly stepFlaw: Float64Array;
+  /** Share of each completion's tokens whose step advantage has the opposite sign of its own advantage, [k]. */
+  readonly oppositeShare: Float64Array;
+  /** All rewards are equal: no advantage, nothing is learnt. */
+  readonly zeroVariance: boolean;
+}
+
+/**
+ * Analyses one group.
+ * @throws TreeError for an empty group, RewardError for a reward that is not finite
+ * @example
+ * const { tree, stepAdvantages } = analyzeGroup({ completions: [
+ *   { tokens: Int32Array.of(1, 2), reward: 1 }, { tokens: Int32Array.of(1, 3), reward: 0 } ] });
+ */
+export function analyzeGroup(group: AnalyzableGroup, options: AdvantageOptions = {}): GroupAnalysis {
+  const rewards = Float64Array.from(group.completions, ({ reward }) => reward);
+  const tree = ProcessTree.build(group.completions.map(({ tokens }) => tokens));
+  const advantages = groupAdvantages(rewards, options);
+  const steps = stepAdvantages(tree, advantages);
+  return {
+    tree,
+    statistics: treeStatistics(tree),
+    rewards,
+    advantages,
+    stepRewards: stepRewards(tree, rewards),
+    stepAdvantages: steps,
+    lambdaWeights: lambdaWeights(tree),
+    stepFlaw: stepFlaw(tree, steps),
+    oppositeShare: oppositeShare(tree, advantages, steps),
+    zeroVariance: rewards.every((reward) => reward === rewards[0]),
+  };
+}

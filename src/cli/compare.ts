@@ -1,0 +1,197 @@
+/** `lambda-grpo compare`: the same configuration under GRPO and λ-GRPO over several seeds, side by side. */
+import { join } from 'node:path';
+import { confidenceInterval, type Interval, lineChartSvg } from '../analysis/index.js';
+import { readOwnRollouts } from '../rollouts/index.js';
+import {
+  type ComparedRun,
+  type Comparison,
+  compare,
+  finalAccuracy,
+  lateSuccess,
+  type Method,
+  RunFolder,
+  writeWhole,
+} from '../train/index.js';
+import { formatTable } from './format.js';
+import { INTERRUPTED, onInterrupt } from './interrupt.js';
+import { type ConfigOptions, configFrom, defaultFolder } from './options.js';
+import { Progress } from './progress.js';
+import { printGroup } from './tree.js';
+
+export interface CompareCommandOptions extends ConfigOptions {
+  readonly out?: string;
+  readonly seeds: number;
+  readonly jobs?: number;
+  readonly resume?: boolean;
+}
+
+const METHODS: readonly Method[] = ['grpo', 'lambda-grpo'];
+const NAMES: Record<Method, string> = { grpo: 'GRPO', 'lambda-grpo': 'λ-GRPO' };
+const COLOURS: Record<Method, string> = { grpo: '#D55E00', 'lambda-grpo': '#0072B2' };
+const LATE_STEPS = 50;
+
+export async function compareCommand(file: string, options: CompareCommandOptions): Promise<void> {
+  const config = configFrom(file, options);
+  const out = options.out ?? defaultFolder(file, '-compare');
+  const seeds = Array.from({ length: options.seeds }, (_, i) => config.seed + i);
+  let bar: Progress | null = null;
+  const interrupt = onInterrupt(() => {
+    bar?.clear();
+    process.stderr.write(
+      'finishing the current steps and writing checkpoints (Ctrl-C again ends at once) …\n',
+    );
+  });
+  let comparison: Comparison;
+  const started = performance.now();
+  try {
+    comparison = await compare({
+      config,
+      methods: METHODS,
+      seeds,
+      out,
+      jobs: options.jobs,
+      resume: options.resume,
+      signal: interrupt.signal,
+      progress(done, total, latest) {
+        bar ??= new Progress({ label: 'compare', total });
+        bar.update(done, latest);
+      },
+    });
+    (bar as Progress | null)?.end();
+  } finally {
+    interrupt.release();
+  }
+  if (comparison.interrupted) {
+    console.log(`interrupted; continue with --resume --out ${out}`);
+    process.exitCode = INTERRUPTED;
+    return;
+  }
+  const target = config.task.name === 'binary-tree' ? 'target frequency' : 'success rate';
+  const rows = METHODS.map((method) => methodRow(comparison, method));
+  const window = Math.min(LATE_STEPS, config.train.steps);
+  const header = ['method', 'seeds', `${target}, last ${window} steps`, 'seeds above 0.5'];
+  const withAccuracy = rows.every(({ accuracy }) => accuracy !== null);
+  if (withAccuracy) header.push('held-out accuracy, greedy');
+  console.log(
+    `\n${config.task.name}, ${config.train.steps} steps, groups of ${config.sampling.group_size}, ` +
+      `${config.model.layers} layers × ${config.model.width}, ${config.optimizer.name} at ${config.optimizer.learning_rate}: ` +
+      'mean ± 95% interval over seeds\n',
+  );
+  console.log(
+    formatTable(
+      header,
+      rows.map(({ method, late, found, accuracy }) => [
+        NAMES[method],
+        String(late.count),
+        formatInterval(late),
+        `${found} of ${late.count}`,
+        ...(withAccuracy && accuracy ? [formatInterval(accuracy)] : []),
+      ]),
+    ),
+  );
+  const chart = join(out, 'curves.svg');
+  await writeWhole(chart, curves(comparison, `${config.task.name}: ${target}`, target));
+  const results = join(out, 'comparison.json');
+  await writeWhole(results, `${JSON.stringify(resultsOf(comparison, rows), null, 1)}\n`);
+  await printLateGroup(comparison);
+  const seconds = ((performance.now() - started) / 1000).toFixed(0);
+  console.log(
+    `\n${comparison.runs.length} runs in ${seconds} s. Runs, metrics and rollouts: ${out}\nlearning curves: ${chart}\nfigures: ${results}`,
+  );
+}
+
+interface MethodRow {
+  readonly method: Method;
+  readonly late: Interval;
+  readonly found: number;
+  readonly accuracy: Interval | null;
+}
+
+function methodRow({ runs }: Comparison, method: Method): MethodRow {
+  const own = runs.filter((r) => r.method === method);
+  const late = own.map(({ metrics }) => lateSuccess(metrics, LATE_STEPS));
+  const accuracies = own.map(({ metrics }) => finalAccuracy(metrics));
+  return {
+    method,
+    late: confidenceInterval(late),
+    found: late.filter((value) => value > 0.5).length,
+    accuracy: accuracies.every((value) => value !== undefined)
+      ? confidenceInterval(accuracies as number[])
+      : null,
+  };
+}
+
+function formatInterval({ mean, half }: Interval): string {
+  return `${mean.toFixed(3)} ± ${half.toFixed(3)}`;
+}
+
+/** Success rate against the step, mean over seeds with its 95% band, averaged over the last 10 steps. */
+function curves({ runs }: Comparison, title: string, yLabel: string): string {
+  const series = METHODS.map((method) => {
+    const own = runs.filter((r) => r.method === method).map(smoothed);
+    const x = own[0]?.x ?? [];
+    const bands = x.map((_, i) => confidenceInterval(own.map(({ y }) => y[i] ?? 0)));
+    return {
+      name: NAMES[method],
+      x,
+      mean: bands.map(({ mean }) => mean),
+      low: bands.map(({ mean, half }) => Math.max(0, mean - half)),
+      high: bands.map(({ mean, half }) => Math.min(1, mean + half)),
+      colour: COLOURS[method],
+    };
+  });
+  return lineChartSvg({ title, xLabel: 'step', yLabel, series });
+}
+
+function smoothed({ metrics }: ComparedRun): { x: number[]; y: number[] } {
+  const steps = metrics.filter(({ phase, step }) => phase === 'train' && step > 0);
+  const rates = steps.map(({ success_rate }) => success_rate ?? 0);
+  return {
+    x: steps.map(({ step }) => step),
+    y: rates.map((_, i) => {
+      const window = rates.slice(Math.max(0, i - 9), i + 1);
+      return window.reduce((a, b) => a + b, 0) / window.length;
+    }),
+  };
+}
+
+function resultsOf({ runs }: Comparison, rows: readonly MethodRow[]): unknown {
+  return {
+    methods: rows.map(({ method, late, found, accuracy }) => ({
+      method,
+      late_success: late,
+      found,
+      accuracy,
+    })),
+    runs: runs.map(({ method, seed, metrics }) => ({
+      method,
+      seed,
+      late_success: lateSuccess(metrics, LATE_STEPS),
+      accuracy: finalAccuracy(metrics) ?? null,
+      success_rate: metrics
+        .filter(({ phase, step }) => phase === 'train' && step > 0)
+        .map(({ success_rate = 0 }) => Number(success_rate.toFixed(4))),
+      eval_accuracy: metrics
+        .filter(({ eval_accuracy }) => eval_accuracy !== undefined)
+        .map(({ step, eval_accuracy }) => [step, eval_accuracy]),
+    })),
+  };
+}
+
+/** The last group with mixed rewards of the first λ-GRPO run: what a late tree looks like. */
+async function printLateGroup({ runs }: Comparison): Promise<void> {
+  const shown = runs.find(({ method }) => method === 'lambda-grpo');
+  if (!shown) return;
+  const folder = new RunFolder(shown.folder);
+  for (const step of (await folder.rolloutSteps()).reverse()) {
+    for await (const group of readOwnRollouts(folder.rolloutsFile(step))) {
+      const rewards = new Set(group.completions.map(({ reward }) => reward));
+      if (rewards.size < 2) continue;
+      console.log(
+        `process tree of a late group (${NAMES[shown.method]}, seed ${shown.seed}, step ${step}):\n`,
+      );
+      printGroup(group, { maxNodes: 40 });
+      return;
+    }
+  }
+}

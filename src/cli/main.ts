@@ -1,0 +1,108 @@
+#!/usr/bin/env node
+/** The command line: parses, calls, prints. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { describeConfig } from '../train/index.js';
+import { compareCommand } from './compare.js';
+import { runCommand } from './errors.js';
+import { wholeNumber } from './options.js';
+import { trainCommand } from './train.js';
+import { treeCommand } from './tree.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+const setOption = (): Option =>
+  new Option(
+    '--set <key=value...>',
+    'change one key of the configuration, e.g. --set train.steps=50',
+  ).argParser(collect);
+
+const program = new Command('lambda-grpo')
+  .description('GRPO post-training with its hidden process reward model made visible, and λ-GRPO, its repair')
+  .version(version)
+  .showHelpAfterError('(--help shows what is allowed)')
+  .exitOverride()
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ lambda-grpo compare recipes/binary-tree.yaml --seeds 5
+  $ lambda-grpo train recipes/arithmetic.yaml --out runs/first
+  $ lambda-grpo train recipes/arithmetic.yaml --out runs/first --resume
+  $ lambda-grpo tree runs/first/rollouts/step_000100.jsonl --group 3`,
+  );
+
+program
+  .command('train')
+  .description('train a policy as a configuration says; everything is written to one run folder')
+  .argument('<config>', 'YAML file, e.g. recipes/arithmetic.yaml')
+  .option('--out <folder>', 'run folder (default: runs/<config>-<method>-seed<seed>)')
+  .option('--resume', 'continue the run in the folder from its latest checkpoint')
+  .addOption(new Option('--method <method>', 'overrides the configuration').choices(['grpo', 'lambda-grpo']))
+  .option('--seed <n>', 'overrides the configuration', wholeNumber('--seed', 0))
+  .addOption(setOption())
+  .option('--threads <n>', 'threads of the runtime (default: all cores)', wholeNumber('--threads', 1))
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ lambda-grpo train recipes/binary-tree.yaml --out runs/tree --method grpo --seed 3
+  $ lambda-grpo train recipes/arithmetic.yaml --out runs/sums --set train.steps=100 --set optimizer.learning_rate=1e-4
+  $ lambda-grpo train recipes/arithmetic.yaml --out runs/sums --resume --set train.steps=200`,
+  )
+  .action(trainCommand);
+
+program
+  .command('compare')
+  .description('run the same configuration under GRPO and λ-GRPO over several seeds, side by side')
+  .argument('<config>', 'YAML file, e.g. recipes/binary-tree.yaml')
+  .option('--seeds <n>', 'number of seeds, counted from the configuration’s', wholeNumber('--seeds', 1), 3)
+  .option('--out <folder>', 'folder of all runs (default: runs/<config>-compare)')
+  .option('--jobs <n>', 'runs at the same time (default: one for each core)', wholeNumber('--jobs', 1))
+  .option('--resume', 'continue runs that were cut off, keep finished ones')
+  .option('--seed <n>', 'first seed; overrides the configuration', wholeNumber('--seed', 0))
+  .addOption(setOption())
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ lambda-grpo compare recipes/binary-tree.yaml --seeds 5
+  $ lambda-grpo compare recipes/binary-tree.yaml --seeds 20 --set task.n=2 --out runs/n2`,
+  )
+  .action(compareCommand);
+
+program
+  .command('tree')
+  .description("print one group's process tree with step rewards and advantages, and its statistics")
+  .argument('<rollouts>', 'rollout file of a run, e.g. runs/first/rollouts/step_000100.jsonl')
+  .option(
+    '--group <n|id>',
+    'number of the group in the file, from 1, or its id (default: the first with mixed rewards)',
+  )
+  .option('--max-nodes <n>', 'most steps to print', wholeNumber('--max-nodes', 1), 200)
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ lambda-grpo tree runs/first/rollouts/step_000100.jsonl
+  $ lambda-grpo tree runs/first/rollouts/step_000100.jsonl --group 3`,
+  )
+  .action(treeCommand);
+
+program
+  .command('config')
+  .description('print every key of the configuration with its default, what is allowed and what it means')
+  .action(() => console.log(describeConfig()));
+
+await runCommand(async () => {
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and version are no faults; commander has written its own message for what is.
+    if (error.exitCode !== 0) process.exitCode = 1;
+  }
+});

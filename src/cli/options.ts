@@ -1,0 +1,36 @@
+/** A configuration from a file and from the command line: `--seed`, `--method`, `--set section.key=value`. */
+import { basename, extname, join } from 'node:path';
+import { overrideConfig } from '../train/config.js';
+import { type Config, ConfigError, loadConfig, type Method, withMethod, withSeed } from '../train/index.js';
+
+export interface ConfigOptions {
+  readonly seed?: number;
+  readonly method?: Method;
+  /** `section.key=value`, value as YAML. */
+  readonly set?: readonly string[];
+}
+
+/** @throws ConfigError naming the key, what was found and what is allowed */
+export function configFrom(file: string, options: ConfigOptions): Config {
+  let config = loadConfig(file);
+  if (options.set && options.set.length > 0) config = overrideConfig(config, options.set);
+  if (options.method !== undefined) config = withMethod(config, options.method);
+  if (options.seed !== undefined) config = withSeed(config, options.seed);
+  return config;
+}
+
+/** Whole numbers ≥ `least`, for commander. */
+export function wholeNumber(name: string, least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least || text.trim() === '') {
+      throw new ConfigError(`${name}: found '${text}'; allowed is a whole number of at least ${least}`);
+    }
+    return value;
+  };
+}
+
+/** Where a run goes when `--out` is not given: runs/<name of the configuration file><suffix>. */
+export function defaultFolder(file: string, suffix: string): string {
+  return join('runs', basename(file, extname(file)) + suffix);
+}

@@ -1,0 +1,78 @@
+/** `lambda-grpo train`: one run, with its progress. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Config, type MetricsRecord, RunFolderError, run } from '../train/index.js';
+import { INTERRUPTED, onInterrupt } from './interrupt.js';
+import { type ConfigOptions, configFrom, defaultFolder } from './options.js';
+import { Progress } from './progress.js';
+
+export interface TrainCommandOptions extends ConfigOptions {
+  readonly out?: string;
+  readonly resume?: boolean;
+  readonly threads?: number;
+}
+
+export async function trainCommand(file: string, options: TrainCommandOptions): Promise<void> {
+  const config = configFrom(file, options);
+  const out = options.out ?? defaultFolder(file, `-${config.method}-seed${config.seed}`);
+  if (options.resume && !existsSync(join(out, 'config.yaml'))) {
+    throw new RunFolderError(
+      `${out}: no run to continue here; name its folder with --out, or start without --resume`,
+    );
+  }
+  let bar: Progress | null = null;
+  const interrupt = onInterrupt(() => {
+    bar?.clear();
+    process.stderr.write('finishing this step and writing a checkpoint (Ctrl-C again ends at once) …\n');
+  });
+  const show = (label: string, total: number, done: number, note: string): void => {
+    bar ??= new Progress({ label, total, done: done - 1 });
+    bar.update(done, note);
+  };
+  try {
+    const result = await run({
+      config,
+      out,
+      resume: options.resume,
+      threads: options.threads,
+      signal: interrupt.signal,
+      observer: {
+        warmup({ step, loss }, of) {
+          show('warm-up', of, step, `loss ${loss.toFixed(3)}`);
+          if (step === of) {
+            bar?.end();
+            bar = null;
+          }
+        },
+        step: (record, of) => show(config.method, of, record.step, stepNote(record)),
+      },
+    });
+    (bar as Progress | null)?.end();
+    const last = (await result.folder.readMetrics()).at(-1);
+    console.log(summary(config, result.step, last));
+    console.log(`run folder: ${out}`);
+    if (result.interrupted) {
+      console.log(
+        result.checkpoint
+          ? `interrupted after step ${result.step}; continue with --resume --out ${out}`
+          : `interrupted in the warm-up; --resume --out ${out} starts it again`,
+      );
+      process.exitCode = INTERRUPTED;
+    }
+  } finally {
+    interrupt.release();
+  }
+}
+
+function stepNote(record: MetricsRecord): string {
+  return `reward ${record.reward_mean.toFixed(2)}  success ${(100 * record.success_rate).toFixed(0)}%`;
+}
+
+function summary(config: Config, step: number, last: Partial<MetricsRecord> | undefined): string {
+  const parts = [`${config.method}, ${config.task.name}, seed ${config.seed}: ${step} steps`];
+  if (last?.reward_mean !== undefined) parts.push(`reward ${last.reward_mean.toFixed(3)}`);
+  if (last?.success_rate !== undefined) parts.push(`success ${last.success_rate.toFixed(3)}`);
+  if (last?.eval_accuracy !== undefined)
+    parts.push(`held-out accuracy (greedy) ${last.eval_accuracy.toFixed(3)}`);
+  return parts.join(', ');
+}

@@ -1,0 +1,98 @@
+/** `lambda-grpo tree`: one group's process tree with step rewards and advantages, and its statistics. */
+import { analyzeGroup } from '../analysis/index.js';
+import { type Group, RolloutError, readOwnRollouts } from '../rollouts/index.js';
+import { formatTable, signedNumber, visible, wantsColour } from './format.js';
+import { formatTree } from './format-tree.js';
+
+export interface TreeCommandOptions {
+  /** Number of the group in the file, from 1, or its id. */
+  readonly group?: string;
+  readonly maxNodes: number;
+}
+
+export async function treeCommand(file: string, options: TreeCommandOptions): Promise<void> {
+  const { group, number, count } = await find(file, options.group);
+  console.log(
+    `${file}: group ${number} of ${count}, id ${JSON.stringify(group.id)}` +
+      `${group.step === null ? '' : `, step ${group.step}`}${group.prompt.text ? `, prompt ${JSON.stringify(group.prompt.text)}` : ''}\n`,
+  );
+  printGroup(group, { maxNodes: options.maxNodes, completions: true });
+}
+
+/** The wanted group; without a wish the first with mixed rewards, else the first. */
+async function find(
+  file: string,
+  wanted: string | undefined,
+): Promise<{ group: Group; number: number; count: number }> {
+  let found: { group: Group; number: number } | null = null;
+  let first: Group | null = null;
+  let count = 0;
+  for await (const group of readOwnRollouts(file)) {
+    count++;
+    first ??= group;
+    if (found) continue;
+    const mixed = group.completions.some(({ reward }) => reward !== group.completions[0].reward);
+    if (wanted === undefined ? mixed : String(count) === wanted || group.id === wanted)
+      found = { group, number: count };
+  }
+  if (found) return { ...found, count };
+  if (wanted === undefined && first) return { group: first, number: 1, count };
+  throw new RolloutError(
+    `${file}: no group '${wanted}'; allowed are the numbers 1…${count} and the groups' ids`,
+  );
+}
+
+export interface PrintOptions {
+  readonly maxNodes?: number;
+  /** Also one line for each completion. */
+  readonly completions?: boolean;
+}
+
+/** Prints a group's tree, its completions and its statistics on standard output. */
+export function printGroup(group: Group, { maxNodes, completions = false }: PrintOptions): void {
+  const analysis = analyzeGroup(group);
+  const { tree, statistics } = analysis;
+  const texts = group.tokenTexts ?? {};
+  const tokenText = (id: number): string => texts[id] ?? `⟨${id}⟩`;
+  const joined = Object.values(texts).some((text) => text.length === 1) || group.tokenTexts !== undefined;
+  process.stdout.write(
+    formatTree(
+      { tree, stepRewards: analysis.stepRewards, stepAdvantages: analysis.stepAdvantages, tokenText },
+      {
+        width: Math.max(60, Math.min(process.stdout.columns ?? 100, 140)),
+        colour: wantsColour(process.stdout),
+        separator: joined ? '' : ' ',
+        maxNodes,
+      },
+    ),
+  );
+  if (completions) {
+    console.log(
+      `\n${formatTable(
+        ['completion', 'tokens', 'reward', 'advantage', 'tokens against it', 'text'],
+        group.completions.map((completion, i) => [
+          String(i + 1),
+          String(completion.tokens.length),
+          String(Number(completion.reward.toFixed(4))),
+          signedNumber(analysis.advantages[i]),
+          `${(100 * analysis.oppositeShare[i]).toFixed(0)}%`,
+          visible(Array.from(completion.tokens, tokenText).join(joined ? '' : ' ')).slice(0, 48),
+        ]),
+      )}`,
+    );
+  }
+  const hurt = group.completions.filter(
+    (_, i) => analysis.advantages[i] > 0 && analysis.oppositeShare[i] > 0.5,
+  ).length;
+  const flaw = Math.max(...analysis.stepFlaw);
+  console.log(
+    [
+      '',
+      `${statistics.groupSize} completions, ${statistics.leaves} distinct, ${statistics.nodes} nodes${statistics.flat ? ', flat' : ''}; ` +
+        `path depth ${statistics.meanPathDepth.toFixed(2)}, intermediate proportion ${statistics.meanIntermediateProportion.toFixed(2)}`,
+      `${statistics.tokens} tokens, ${statistics.distinctTokens} distinct: ` +
+        `${(100 * (1 - statistics.distinctTokens / Math.max(1, statistics.tokens))).toFixed(0)}% of the compute is shared`,
+      `largest excess weight (|λ| − 1)·|Â|: ${flaw.toFixed(2)}; good completions mostly pushed down: ${hurt}`,
+    ].join('\n'),
+  );
+}

@@ -1,0 +1,139 @@
+/**
+ * What a trainer needs of a language model, wherever it runs: sample completions, score them, take an optimizer
+ * step on coefficients, save and load. The trainer never learns whether the engine is local. Coefficients say
+ * what is optimised (objective room); an engine only says how.
+ */
+import { UserError } from '../errors.js';
+import type { LossCoefficients } from '../objective/index.js';
+import type { ProcessTree } from '../tree/index.js';
+
+/** A prompt to be completed several times. */
+export interface SampleRequest {
+  /** Token ids, at least one. */
+  readonly prompt: Int32Array;
+  /** Number of completions. */
+  readonly count: number;
+  /** Names the random stream of this request: equal keys (and seed) draw equal numbers, in any batch. */
+  readonly key: readonly (string | number)[];
+}
+
+export interface SamplingOptions {
+  /** Longest completion, in tokens. */
+  readonly maxTokens: number;
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** Only the k likeliest tokens; 0 is all. */
+  readonly topK: number;
+  /** Only the likeliest tokens whose probabilities reach p; 1 is all. */
+  readonly topP: number;
+  /** A completion ends with the first of these (it is part of the completion, and trained). */
+  readonly stopTokens: readonly number[];
+  /** Every other token has probability 0; undefined allows all. */
+  readonly allowedTokens?: readonly number[];
+  readonly seed: number;
+}
+
+export interface SampledCompletion {
+  /** Token ids, the stop token included, [n]. */
+  readonly tokens: Int32Array;
+  /** ln π of each token at the sampling temperature, before top-k and top-p cut the distribution, [n]. */
+  readonly logprobs: Float32Array;
+  readonly stop: 'stop' | 'length';
+}
+
+/** What sampling cost, to be compared with one row for each sample. */
+export interface SampleStatistics {
+  /** Tokens that went through the decoder (one for each distinct live prefix, prompts included). */
+  readonly decodedTokens: number;
+  /** Tokens in all completions. */
+  readonly sampledTokens: number;
+}
+
+/** A group's tree with coefficients: the unit of training. */
+export interface TreeExample {
+  /** Token ids before the completions, at least one, [P]. */
+  readonly prompt: Int32Array;
+  /** Tree of the completions. */
+  readonly tree: ProcessTree;
+}
+
+export interface TrainExample extends TreeExample {
+  /** A⁺, A⁻ and KL weight of each node of the tree. */
+  readonly coefficients: LossCoefficients;
+  /** ln π_old of each distinct tree token in depth-first order, [tree.distinctTokenCount]; absent: on-policy. */
+  readonly oldLogprobs?: Float32Array;
+  /** ln π_ref likewise; needed when klBeta > 0. */
+  readonly referenceLogprobs?: Float32Array;
+}
+
+/** The distribution that is trained and scored: the same that was sampled from. */
+export interface PolicyOptions {
+  readonly temperature: number;
+  readonly allowedTokens?: readonly number[];
+}
+
+export interface UpdateOptions extends PolicyOptions {
+  readonly learningRate: number;
+  /** Largest global norm of the gradient; null: never clipped. */
+  readonly maxGradNorm: number | null;
+  readonly clipLow: number;
+  readonly clipHigh: number;
+  /** β of the KL term. */
+  readonly klBeta: number;
+}
+
+export interface TreeScores {
+  /** ln π of each distinct tree token, depth-first, for each example: [examples][distinctTokenCount]. */
+  readonly logprobs: readonly Float32Array[];
+  /** Entropy (nats) of the distribution each tree token was drawn from: [examples][distinctTokenCount]. */
+  readonly entropies: readonly Float32Array[];
+}
+
+export interface UpdateResult extends TreeScores {
+  /** −J before the step. */
+  readonly loss: number;
+  /** Global norm of the gradient before clipping. */
+  readonly gradNorm: number;
+  /** Tokens computed: distinct tree tokens and prompts. */
+  readonly treeTokens: number;
+  /** Tokens that went through the model, padding included. */
+  readonly computedTokens: number;
+}
+
+/** A loss or gradient that is not a number; the weights are as before. */
+export class NotFiniteError extends UserError {
+  override name = 'NotFiniteError';
+}
+
+/** A request, example or checkpoint that the engine cannot take. */
+export class EngineError extends UserError {
+  override name = 'EngineError';
+}
+
+export interface Engine {
+  /** Completions of each request, in the order of the requests. */
+  sample(
+    requests: readonly SampleRequest[],
+    options: SamplingOptions,
+  ): Promise<{
+    readonly completions: readonly (readonly SampledCompletion[])[];
+    readonly statistics: SampleStatistics;
+  }>;
+  /** One optimizer step on the whole batch. @throws NotFiniteError before anything changes */
+  update(batch: readonly TrainExample[], options: UpdateOptions): Promise<UpdateResult>;
+  /** Log-probabilities of every tree token under the current weights, or under the frozen reference. */
+  score(
+    batch: readonly TreeExample[],
+    policy: 'current' | 'reference',
+    options: PolicyOptions,
+  ): Promise<TreeScores>;
+  /** Freezes the current weights as the reference policy of the KL term. */
+  freezeReference(): void;
+  /** Forgets the optimizer's state: what follows is another objective. */
+  resetOptimizer(): void;
+  /** Writes weights, optimizer state and reference into an existing folder. */
+  save(folder: string): Promise<void>;
+  /** Restores what `save` wrote. @throws EngineError if a file is missing, cut short or of another model */
+  load(folder: string): Promise<void>;
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,3 @@
+export * from './engine.js';
+export { LocalEngine, type LocalEngineOptions } from './local/local-engine.js';
+export type { OptimizerConfig } from './local/optimizer.js';

@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest';
+import { Stream } from '../../random/stream.js';
+import { ProcessTree } from '../../tree/index.js';
+import type { SampledCompletion, SamplingOptions } from '../engine.js';
+import { LocalEngine } from './local-engine.js';
+
+const model = { vocabularySize: 12, contextLength: 64, width: 16, layers: 2, heads: 2 };
+
+function makeEngine(maxRows = 256): LocalEngine {
+  const engine = new LocalEngine({
+    model,
+    seed: 5,
+    optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
+    runtime: { threads: 1 },
+    decode: { maxRows, prefillTokens: 40 },
+  });
+  const stream = new Stream('weights');
+  engine.parameters.flat.forEach((value, i) => {
+    engine.parameters.flat[i] = value + 0.25 * stream.normal();
+  });
+  return engine;
+}
+
+const requests = [
+  { prompt: Int32Array.of(1), count: 12, key: ['a'] },
+  { prompt: Int32Array.of(3, 4, 5, 6, 7, 8, 9), count: 5, key: ['b'] },
+  { prompt: Int32Array.from({ length: 30 }, (_, i) => i % 12), count: 1, key: ['c'] },
+  { prompt: Int32Array.of(2, 2), count: 9, key: ['d'] },
+];
+
+const base: SamplingOptions = {
+  maxTokens: 25,
+  temperature: 1,
+  topK: 0,
+  topP: 1,
+  stopTokens: [0],
+  seed: 3,
+};
+
+/** The full forward pass over prompt and completion, one sequence at a time. */
+async function forward(
+  engine: LocalEngine,
+  prompt: Int32Array,
+  { tokens }: SampledCompletion,
+  options: SamplingOptions,
+): Promise<Float32Array> {
+  const { temperature, allowedTokens } = options;
+  const scores = await engine.score([{ prompt, tree: ProcessTree.build([tokens]) }], 'current', {
+    temperature,
+    allowedTokens,
+  });
+  return scores.logprobs[0];
+}
+
+describe('decoding with the cache', () => {
+  const variants: [string, Partial<SamplingOptions>][] = [
+    ['sampled', {}],
+    [
+      'sampled at temperature 0.6 from allowed tokens only',
+      { temperature: 0.6, allowedTokens: [0, 2, 4, 6, 8] },
+    ],
+    ['sampled with top-k 3', { topK: 3 }],
+    ['sampled with top-p 0.5', { topP: 0.5 }],
+    ['greedy', { temperature: 0 }],
+  ];
+  for (const [name, change] of variants) {
+    it(`${name}: gives the log-probabilities of the full forward pass`, async () => {
+      const engine = makeEngine();
+      const options = { ...base, ...change };
+      const { completions } = await engine.sample(requests, options);
+      for (const [r, group] of completions.entries()) {
+        expect(group.length).toBe(requests[r].count);
+        for (const completion of group) {
+          const full = await forward(engine, requests[r].prompt, completion, options);
+          expect(completion.tokens.length).toBeGreaterThan(0);
+          completion.logprobs.forEach((value, t) => {
+            expect(Math.abs(value - full[t])).toBeLessThan(1e-4);
+          });
+          const stopped = completion.tokens.indexOf(0);
+          if (completion.stop === 'stop') expect(stopped).toBe(completion.tokens.length - 1);
+          else expect([stopped, completion.tokens.length]).toEqual([-1, options.maxTokens]);
+          if (options.allowedTokens)
+            for (const token of completion.tokens) expect(options.allowedTokens).toContain(token);
+        }
+      }
+      await engine.dispose();
+    });
+  }
+
+  it('greedy takes the likeliest token at every step', async () => {
+    const engine = makeEngine();
+    const options = { ...base, temperature: 0 };
+    const { completions } = await engine.sample(requests.slice(0, 2), options);
+    for (const [r, [completion]] of completions.entries()) {
+      for (let t = 0; t < completion.tokens.length; t++) {
+        const prefix = completion.tokens.slice(0, t);
+        const alternatives = Array.from({ length: 12 }, (_, v) => Int32Array.of(...prefix, v));
+        const { logprobs } = await engine.score(
+          alternatives.map((c) => ({ prompt: requests[r].prompt, tree: ProcessTree.build([c]) })),
+          'current',
+          { temperature: 1 },
+        );
+        const last = logprobs.map((values) => values[t]);
+        expect(last.indexOf(Math.max(...last))).toBe(completion.tokens[t]);
+      }
+    }
+    await engine.dispose();
+  });
+
+  it('a sample does not depend on what else is in the batch, on waves or on repetition', async () => {
+    const engine = makeEngine();
+    const { completions: together } = await engine.sample(requests, base);
+    const { completions: again } = await engine.sample(requests, base);
+    expect(again).toEqual(together);
+    const narrow = makeEngine(13);
+    const { completions: waves } = await narrow.sample(requests, base);
+    for (const [r, group] of together.entries()) {
+      const alone = (await engine.sample([requests[r]], base)).completions[0];
+      group.forEach((completion, i) => {
+        expect([...alone[i].tokens]).toEqual([...completion.tokens]);
+        expect([...waves[r][i].tokens]).toEqual([...completion.tokens]);
+      });
+    }
+    await engine.dispose();
+    await narrow.dispose();
+  });
+
+  it('samples follow the distribution: frequencies of the first token agree with their probabilities', async () => {
+    const engine = makeEngine();
+    const count = 4000;
+    const { completions } = await engine.sample([{ prompt: Int32Array.of(1, 5), count, key: ['many'] }], {
+      ...base,
+      maxTokens: 1,
+    });
+    const frequency = new Float64Array(12);
+    for (const { tokens } of completions[0]) frequency[tokens[0]] += 1 / count;
+    for (let v = 0; v < 12; v++) {
+      const { logprobs } = await engine.score(
+        [{ prompt: Int32Array.of(1, 5), tree: ProcessTree.build([Int32Array.of(v)]) }],
+        'current',
+        { temperature: 1 },
+      );
+      const p = Math.exp(logprobs[0][0]);
+      expect(Math.abs(frequency[v] - p)).toBeLessThan(4 * Math.sqrt((p * (1 - p)) / count) + 1e-3);
+    }
+    await engine.dispose();
+  });
+
+  it('decodes one row for each distinct live prefix', async () => {
+    const engine = makeEngine();
+    const options = { ...base, maxTokens: 10, stopTokens: [] };
+    const { completions, statistics } = await engine.sample([requests[0]], options);
+    const prefixes = new Set<string>();
+    for (const { tokens } of completions[0]) {
+      for (let t = 1; t < tokens.length; t++) prefixes.add(tokens.slice(0, t).join());
+    }
+    expect(statistics.decodedTokens).toBe(requests[0].prompt.length + prefixes.size);
+    expect(statistics.sampledTokens).toBe(120);
+    await engine.dispose();
+  });
+
+  it('requests that cannot be are refused with what is allowed', async () => {
+    const engine = makeEngine();
+    const sample = (prompt: Int32Array, change: Partial<SamplingOptions> = {}) =>
+      engine.sample([{ prompt, count: 1, key: [] }], { ...base, ...change });
+    await expect(sample(new Int32Array(0))).rejects.toThrow('the prompt of request 0 is empty');
+    await expect(sample(Int32Array.of(12))).rejects.toThrow(
+      'token id 12 in the prompt of request 0 is outside the vocabulary 0…11',
+    );
+    await expect(sample(Int32Array.of(1), { maxTokens: 64 })).rejects.toThrow('exceed the context of 64');
+    await engine.dispose();
+  });
+});

@@ -1,0 +1,121 @@
+/**
+ * The three computations of a decoder, each one graph: update (forward, loss and all gradients in one run),
+ * score (forward only) and decode (new tokens against a cache).
+ */
+import * as g from '../graph/index.js';
+import { cachedAttention, treeAttention } from './attention.js';
+import type { ModelConfig } from './config.js';
+import { hiddenStates, logProbabilities, type ParameterTensors, parameterInputs } from './decoder.js';
+import { treeLoss } from './loss.js';
+
+/** What a program computes, by the name it comes out under. */
+export type GraphOutputs = Record<string, g.Tensor>;
+
+/** Prefix of a gradient's output name; the rest is the weight's name. */
+export const GRADIENT = 'grad:';
+
+export interface TreeVariant {
+  /** Rows of the batch have ancestors before them. */
+  readonly context: boolean;
+}
+
+export interface UpdateVariant extends TreeVariant {
+  /** ρ against given old log-probabilities, clipped; otherwise on-policy. */
+  readonly clipped: boolean;
+  /** With the KL term. */
+  readonly kl: boolean;
+}
+
+interface TreeForward {
+  readonly weights: ParameterTensors;
+  /** [M, V] of the rows that predict something. */
+  readonly distribution: g.Tensor;
+  /** [E] of the edges' tokens. */
+  readonly logprobs: g.Tensor;
+}
+
+/**
+ * Inputs: weights; `tokens`, `positions` int32 [B*L]; those of tree attention; `head_rows` int32 [M] (tokens that
+ * predict); `edges` int64 [E, 2] (row of head_rows, predicted token); `inverse_temperature`; `logit_bias` [V].
+ */
+function treeForward(graph: g.Graph, config: ModelConfig, context: boolean): TreeForward {
+  const weights = parameterInputs(graph, config);
+  const tokens = graph.input('tokens', 'int32', ['B*L']);
+  const positions = graph.input('positions', 'int32', ['B*L']);
+  const hidden = hiddenStates(weights, config, tokens, positions, treeAttention(graph, config, context));
+  const rows = g.gather(hidden, graph.input('head_rows', 'int32', ['M']));
+  const distribution = logProbabilities(
+    weights,
+    rows,
+    graph.input('inverse_temperature', 'float32', []),
+    graph.input('logit_bias', 'float32', [config.vocabularySize]),
+  );
+  const logprobs = g.gatherND(distribution, graph.input('edges', 'int64', ['E', 2]));
+  return { weights, distribution, logprobs };
+}
+
+/** −Σ p ln p of each row, [M]. */
+function entropy(distribution: g.Tensor): g.Tensor {
+  return g.neg(g.reduceSum(g.mul(g.exp(distribution), distribution), [1]));
+}
+
+/**
+ * Outputs: `loss` (scalar), `logprobs` [E] and `entropy` [M] of the policy before the update, and a gradient for
+ * every weight. Further inputs: `plus`, `minus` [E]; clipped: `old_logprobs` [E], `clip_low`, `clip_high`;
+ * kl: `reference_logprobs`, `kl_weight` [E].
+ */
+export function updateGraph(config: ModelConfig, variant: UpdateVariant): GraphOutputs {
+  const graph = new g.Graph();
+  const { weights, distribution, logprobs } = treeForward(graph, config, variant.context);
+  const edge = (name: string): g.Tensor => graph.input(name, 'float32', ['E']);
+  const loss = treeLoss({
+    logprobs,
+    plus: edge('plus'),
+    minus: edge('minus'),
+    old: variant.clipped
+      ? {
+          logprobs: edge('old_logprobs'),
+          clipLow: graph.input('clip_low', 'float32', []),
+          clipHigh: graph.input('clip_high', 'float32', []),
+        }
+      : null,
+    reference: variant.kl ? { logprobs: edge('reference_logprobs'), weight: edge('kl_weight') } : null,
+  });
+  const names = [...weights.keys()];
+  const gradients = g.gradients(loss, [...weights.values()]);
+  return {
+    loss,
+    logprobs,
+    entropy: entropy(distribution),
+    ...Object.fromEntries(names.map((name, i) => [GRADIENT + name, gradients[i]])),
+  };
+}
+
+/** Outputs: `logprobs` [E] and `entropy` [M]. */
+export function scoreGraph(config: ModelConfig, { context }: TreeVariant): GraphOutputs {
+  const { logprobs, distribution } = treeForward(new g.Graph(), config, context);
+  return { logprobs, entropy: entropy(distribution) };
+}
+
+/**
+ * Inputs: weights; `tokens`, `positions` int32 [R, S]; those of cached attention; `last` int32 [R] (flat index of
+ * each row's last real token); `inverse_temperature`; `logit_bias` [V].
+ * Outputs: `logprobs` [R, V] of the next token; `cache` [2·layers·R, heads, S, D/heads], the new keys and values,
+ * as one output because every output costs.
+ */
+export function decodeGraph(config: ModelConfig): GraphOutputs {
+  const graph = new g.Graph();
+  const weights = parameterInputs(graph, config);
+  const tokens = graph.input('tokens', 'int32', ['R', 'S']);
+  const positions = graph.input('positions', 'int32', ['R', 'S']);
+  const { attend, fresh } = cachedAttention(graph, config);
+  const flat = (x: g.Tensor): g.Tensor => g.reshape(x, ['R*S']);
+  const hidden = hiddenStates(weights, config, flat(tokens), flat(positions), attend);
+  const logprobs = logProbabilities(
+    weights,
+    g.gather(hidden, graph.input('last', 'int32', ['R'])),
+    graph.input('inverse_temperature', 'float32', []),
+    graph.input('logit_bias', 'float32', [config.vocabularySize]),
+  );
+  return { logprobs, cache: g.concat(fresh, 0, 'layers*R') };
+}

@@ -1,0 +1,59 @@
+/** Group advantages (PAPER.md §1): how much better a completion was than its group. */
+
+/** A reward that no advantage can be taken from. */
+export class RewardError extends Error {
+  override name = 'RewardError';
+}
+
+export interface AdvantageOptions {
+  /** Divide by the group's standard deviation + ε ('std', the default) or not at all ('none', Dr. GRPO). */
+  readonly scale?: 'std' | 'none';
+  /** ε, default 1e-4. */
+  readonly epsilon?: number;
+}
+
+export interface RewardStatistics {
+  readonly mean: number;
+  /** Unbiased (k − 1); 0 for a single completion. */
+  readonly std: number;
+  /** All rewards are equal. */
+  readonly zeroVariance: boolean;
+}
+
+/**
+ * @param rewards rᵢ, [k]
+ * @throws RewardError naming the completion if a reward is NaN or infinite
+ */
+export function rewardStatistics(rewards: ArrayLike<number>): RewardStatistics {
+  const k = rewards.length;
+  let mean = 0;
+  let zeroVariance = true;
+  for (let i = 0; i < k; i++) {
+    if (!Number.isFinite(rewards[i])) {
+      throw new RewardError(`the reward of completion ${i} is ${rewards[i]}; allowed is a finite number`);
+    }
+    if (rewards[i] !== rewards[0]) zeroVariance = false;
+    mean += rewards[i] / k;
+  }
+  // Equal rewards have no spread, whatever rounding makes of their mean.
+  if (zeroVariance) return { mean: k > 0 ? rewards[0] : 0, std: 0, zeroVariance };
+  let squares = 0;
+  for (let i = 0; i < k; i++) squares += (rewards[i] - mean) ** 2;
+  return { mean, std: Math.sqrt(squares / (k - 1)), zeroVariance };
+}
+
+/**
+ * aᵢ = (rᵢ − mean) / (std + ε); exact zeros where all rewards are equal (and for a single completion).
+ * @param rewards rᵢ, [k]
+ * @returns [k]
+ * @throws RewardError naming the completion if a reward is NaN or infinite
+ */
+export function groupAdvantages(rewards: ArrayLike<number>, options: AdvantageOptions = {}): Float64Array {
+  const { scale = 'std', epsilon = 1e-4 } = options;
+  const { mean, std, zeroVariance } = rewardStatistics(rewards);
+  const advantages = new Float64Array(rewards.length);
+  if (zeroVariance) return advantages;
+  const divisor = scale === 'std' ? std + epsilon : 1;
+  for (let i = 0; i < rewards.length; i++) advantages[i] = (rewards[i] - mean) / divisor;
+  return advantages;
+}

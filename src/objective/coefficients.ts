@@ -1,0 +1,88 @@
+/**
+ * Loss coefficients of a tree (PAPER.md §2, "Beyond the paper"). The clipped term of a token depends on its
+ * completion only through the prefix (which its step's members share) and aᵢ, so the members' terms add up to
+ *   A⁺·min(ρ, 1 + ε_high) + A⁻·max(ρ, 1 − ε_low) − β·K·k3,
+ *   A⁺ = |λ|^−p Σ wᵢ·max(aᵢ, 0),  A⁻ = |λ|^−p Σ wᵢ·min(aᵢ, 0),  K = |λ|^−p Σ wᵢ   over i ∈ λ,
+ * with wᵢ the weight that the normalisation gives each token of completion i. On-policy it is (A⁺ + A⁻)·ρ.
+ * It does not hold for ratios of whole sequences (GSPO).
+ */
+import type { ProcessTree } from '../tree/index.js';
+import { lambdaWeights } from './lambda.js';
+
+/** token: 1/Σ|g| (DAPO); sequence: 1/(K·|g|) (GRPO); constant: 1/(K·longest completion) (Dr. GRPO). */
+export type Normalisation = 'token' | 'sequence' | 'constant';
+
+/** Totals of the whole optimizer step, never of a micro-batch. */
+export interface BatchTotals {
+  /** Σ|g| over all groups. */
+  readonly tokens: number;
+  /** Completions in all groups, K. */
+  readonly sequences: number;
+  /** Longest completion that may be sampled, tokens. */
+  readonly maxTokens: number;
+}
+
+/**
+ * wᵢ: what each token of a completion counts in the mean, [k]; 0 for an empty completion.
+ * @param lengths |g| of each completion, [k]
+ */
+export function sequenceWeights(
+  lengths: ArrayLike<number>,
+  normalisation: Normalisation,
+  batch: BatchTotals,
+): Float64Array {
+  return Float64Array.from(lengths, (length) => {
+    if (length === 0) return 0;
+    if (normalisation === 'token') return 1 / batch.tokens;
+    return 1 / (batch.sequences * (normalisation === 'sequence' ? length : batch.maxTokens));
+  });
+}
+
+export interface LossCoefficients {
+  /** A⁺ ≥ 0 of each node, [nodes]. */
+  readonly plus: Float64Array;
+  /** A⁻ ≤ 0 of each node, [nodes]. */
+  readonly minus: Float64Array;
+  /** K, the weight of the KL term before β, of each node, [nodes]. */
+  readonly kl: Float64Array;
+}
+
+export interface CoefficientOptions {
+  /** p of |λ|^−p: 0 GRPO, 1 λ-GRPO. */
+  readonly lambdaExponent: number;
+}
+
+/**
+ * Coefficients of every token of each node; tokens of one step have the same.
+ * @param advantages aᵢ, [k]
+ * @param weights wᵢ, [k]
+ */
+export function lossCoefficients(
+  tree: ProcessTree,
+  advantages: ArrayLike<number>,
+  weights: ArrayLike<number>,
+  { lambdaExponent }: CoefficientOptions,
+): LossCoefficients {
+  const plus = new Float64Array(tree.nodeCount);
+  const minus = new Float64Array(tree.nodeCount);
+  const kl = new Float64Array(tree.nodeCount);
+  for (let i = 0; i < tree.groupSize; i++) {
+    const leaf = tree.leaf[i];
+    plus[leaf] += weights[i] * Math.max(advantages[i], 0);
+    minus[leaf] += weights[i] * Math.min(advantages[i], 0);
+    kl[leaf] += weights[i];
+  }
+  for (let node = tree.nodeCount - 1; node > 0; node--) {
+    const above = tree.parent[node];
+    plus[above] += plus[node];
+    minus[above] += minus[node];
+    kl[above] += kl[node];
+  }
+  const scale = lambdaWeights(tree, lambdaExponent);
+  for (let node = 0; node < tree.nodeCount; node++) {
+    plus[node] *= scale[node];
+    minus[node] *= scale[node];
+    kl[node] *= scale[node];
+  }
+  return { plus, minus, kl };
+}

@@ -1,0 +1,19 @@
+/** Advantages, hidden step rewards, λ weights and loss coefficients of a group. Pure; runs anywhere. */
+export {
+  type AdvantageOptions,
+  groupAdvantages,
+  RewardError,
+  type RewardStatistics,
+  rewardStatistics,
+} from './advantages.js';
+export {
+  type BatchTotals,
+  type CoefficientOptions,
+  type LossCoefficients,
+  lossCoefficients,
+  type Normalisation,
+  sequenceWeights,
+} from './coefficients.js';
+export { oppositeShare, stepFlaw } from './flaw.js';
+export { lambdaWeights } from './lambda.js';
+export { stepAdvantages, stepRewards, tokenValues } from './steps.js';

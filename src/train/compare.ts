@@ -1,0 +1,206 @@
+/**
+ * The same configuration under several methods and seeds. Runs of one seed share everything but the method: the
+ * weights they start from, the warm-up, the problems and the random streams. Several runs go at a time, each in a
+ * process with its share of the cores.
+ */
+import { fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { UserError } from '../errors.js';
+import { checkpointName } from './checkpoint.js';
+import { type Config, type Method, withMethod, withSeed } from './config.js';
+import type { MetricsLine } from './metrics.js';
+import { run } from './run.js';
+import { RunFolder, RunFolderError } from './run-folder.js';
+import type { WorkerMessage, WorkerOptions } from './worker.js';
+
+export interface CompareOptions {
+  readonly config: Config;
+  readonly methods: readonly Method[];
+  readonly seeds: readonly number[];
+  /** Folder of all runs: `<method>/seed_<n>`, and `warmup/seed_<n>` where there is a warm-up. */
+  readonly out: string;
+  readonly resume?: boolean;
+  /** Runs at the same time; default: one for each core. */
+  readonly jobs?: number;
+  readonly signal?: AbortSignal;
+  /** Called after every step of any run: steps done and to do, over all runs. */
+  readonly progress?: (done: number, total: number, latest: string) => void;
+}
+
+export interface ComparedRun {
+  readonly method: Method;
+  readonly seed: number;
+  readonly folder: string;
+  readonly metrics: readonly MetricsLine[];
+}
+
+export interface Comparison {
+  readonly runs: readonly ComparedRun[];
+  readonly interrupted: boolean;
+}
+
+interface Job {
+  readonly label: string;
+  readonly steps: number;
+  readonly options: WorkerOptions;
+}
+
+/**
+ * Runs every method from every seed; finished runs in the folder are kept with `resume`.
+ * @throws RunFolderError if the folder holds runs and `resume` is not set, and what `run` throws
+ */
+export async function compare(options: CompareOptions): Promise<Comparison> {
+  const { config, methods, seeds, out, resume = false } = options;
+  if (!resume && [...methods, 'warmup'].some((name) => existsSync(join(out, name)))) {
+    throw new RunFolderError(
+      `${out}: runs are here already; choose another folder with --out, or continue with --resume`,
+    );
+  }
+  const jobs = Math.max(1, Math.min(options.jobs ?? availableParallelism(), methods.length * seeds.length));
+  const threads = Math.max(1, Math.floor(availableParallelism() / jobs));
+  const job = (folder: string, changed: Config, steps: number, from?: string): Job => {
+    const path = join(out, folder);
+    return {
+      label: folder,
+      steps,
+      options: {
+        config: changed,
+        out: path,
+        resume: resume && existsSync(join(path, 'config.yaml')),
+        from,
+        threads,
+      },
+    };
+  };
+  const warmups = config.warmup.steps > 0;
+  const warmup = seeds.map((seed) =>
+    job(
+      `warmup/seed_${seed}`,
+      withSeed(
+        { ...config, train: { ...config.train, steps: 0 }, evaluation: { ...config.evaluation, every: 0 } },
+        seed,
+      ),
+      config.warmup.steps,
+    ),
+  );
+  const training = seeds.flatMap((seed) =>
+    methods.map((method) =>
+      job(
+        `${method}/seed_${seed}`,
+        withMethod(withSeed(config, seed), method),
+        config.train.steps,
+        warmups ? join(out, 'warmup', `seed_${seed}`, 'checkpoints', checkpointName(0)) : undefined,
+      ),
+    ),
+  );
+  const stages = warmups ? [warmup, training] : [training];
+  const total = stages.flat().reduce((n, { steps }) => n + steps, 0);
+  let done = 0;
+  let interrupted = false;
+  for (const stage of stages) {
+    interrupted ||= await runJobs(stage, jobs, options.signal, (label) => {
+      options.progress?.(++done, total, label);
+    });
+  }
+  const runs: ComparedRun[] = [];
+  for (const seed of seeds) {
+    for (const method of methods) {
+      const folder = join(out, method, `seed_${seed}`);
+      if (!existsSync(join(folder, 'metrics.jsonl'))) continue;
+      runs.push({ method, seed, folder, metrics: await new RunFolder(folder).readMetrics() });
+    }
+  }
+  return { runs, interrupted };
+}
+
+/** Runs jobs, `parallel` at a time. @returns whether one was interrupted */
+async function runJobs(
+  jobs: readonly Job[],
+  parallel: number,
+  signal: AbortSignal | undefined,
+  stepped: (label: string) => void,
+): Promise<boolean> {
+  const waiting = [...jobs];
+  let interrupted = false;
+  const worker = fileURLToPath(new URL('./worker.js', import.meta.url));
+  const inProcess = parallel === 1 || !existsSync(worker);
+  const lane = async (): Promise<void> => {
+    for (let job = waiting.shift(); job; job = waiting.shift()) {
+      if (signal?.aborted) {
+        interrupted = true;
+        return;
+      }
+      const { label, options } = job;
+      const observer = { warmup: () => stepped(label), step: () => stepped(label) };
+      try {
+        const result = inProcess
+          ? await run({ ...options, signal, observer })
+          : await runInWorker(worker, options, signal, () => stepped(label));
+        interrupted ||= result.interrupted;
+      } catch (error) {
+        waiting.length = 0;
+        throw error;
+      }
+    }
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: inProcess ? 1 : parallel }, lane));
+  for (const result of lanes) if (result.status === 'rejected') throw result.reason;
+  return interrupted;
+}
+
+function runInWorker(
+  worker: string,
+  options: WorkerOptions,
+  signal: AbortSignal | undefined,
+  stepped: () => void,
+): Promise<{ interrupted: boolean }> {
+  return new Promise((resolve, reject) => {
+    const child = fork(worker, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const stop = (): void => {
+      child.kill('SIGTERM');
+    };
+    signal?.addEventListener('abort', stop);
+    let settled = false;
+    child.on('message', (message: WorkerMessage) => {
+      if (message.type === 'warmup' || message.type === 'step') stepped();
+      else {
+        settled = true;
+        if (message.type === 'done') resolve({ interrupted: message.interrupted });
+        else reject(message.stack ? new Error(message.stack) : new UserError(message.message));
+      }
+    });
+    child.on('error', reject);
+    child.on('exit', (code, killed) => {
+      signal?.removeEventListener('abort', stop);
+      if (!settled)
+        reject(
+          new UserError(`${options.out}: the run's process ended early (${killed ?? `exit code ${code}`})`),
+        );
+    });
+    child.send(options);
+  });
+}
+
+/** Writes a file under a temporary name and renames it. */
+export async function writeWhole(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.tmp`, text);
+  await rename(`${file}.tmp`, file);
+}
+
+/** Mean success rate over the last `window` steps of a run. */
+export function lateSuccess(metrics: readonly MetricsLine[], window = 50): number {
+  const rates = metrics
+    .filter(({ phase, step }) => phase === 'train' && step > 0)
+    .map((m) => m.success_rate ?? 0);
+  const late = rates.slice(-window);
+  return late.reduce((a, b) => a + b, 0) / Math.max(1, late.length);
+}
+
+/** Held-out accuracy of the last evaluation; undefined if there was none. */
+export function finalAccuracy(metrics: readonly MetricsLine[]): number | undefined {
+  return metrics.findLast(({ eval_accuracy }) => eval_accuracy !== undefined)?.eval_accuracy;
+}

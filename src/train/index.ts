@@ -1,0 +1,35 @@
+/** Training: configuration, the loop, run folders, comparisons. */
+export { CheckpointError, listCheckpoints } from './checkpoint.js';
+export {
+  type ComparedRun,
+  type CompareOptions,
+  type Comparison,
+  compare,
+  finalAccuracy,
+  lateSuccess,
+  writeWhole,
+} from './compare.js';
+export {
+  type Config,
+  ConfigError,
+  describeConfig,
+  formatConfig,
+  loadConfig,
+  type Method,
+  parseConfig,
+  resolveConfig,
+  withMethod,
+  withSeed,
+} from './config.js';
+export { type Evaluation, evaluate } from './evaluate.js';
+export { type TrainObserver, type TrainOptions, type TrainResult, train } from './loop.js';
+export {
+  describeMetrics,
+  METRICS,
+  MetricsError,
+  type MetricsLine,
+  type MetricsRecord,
+  parseMetrics,
+} from './metrics.js';
+export { createEngine, type RunOptions, type RunResult, run } from './run.js';
+export { createRunFolder, openRunFolder, RunFolder, RunFolderError } from './run-folder.js';

@@ -1,0 +1,53 @@
+/**
+ * Supervised warm-up: maximum likelihood on the task's generated solutions, so that reinforcement learning starts
+ * from a policy that is sometimes right. It is the same update with every completion a group of its own, advantage
+ * 1 and token normalisation: the gradient of the mean ln π of a token.
+ */
+import type { Engine, TrainExample } from '../engine/index.js';
+import type { Task } from '../task/index.js';
+import { ProcessTree } from '../tree/index.js';
+import type { Config } from './config.js';
+
+export interface WarmupStep {
+  /** Steps taken. */
+  readonly step: number;
+  /** Mean −ln π of a solution's token before the step, nats. */
+  readonly loss: number;
+}
+
+/** One supervised step on examples [step·batch, (step + 1)·batch). */
+export async function warmupStep(
+  engine: Engine,
+  task: Task,
+  step: number,
+  warmup: Config['warmup'],
+  maxGradNorm: number | null,
+): Promise<WarmupStep> {
+  const solutions = Array.from({ length: warmup.batch_size }, (_, i) => {
+    const example = task.warmupExample?.(step * warmup.batch_size + i);
+    if (!example) throw new Error(`task ${task.name} has no warm-up examples`);
+    return example;
+  });
+  const tokens = solutions.reduce((n, { completionTokens }) => n + completionTokens.length, 0);
+  const one = Float64Array.of(1 / tokens);
+  const batch: TrainExample[] = solutions.map(({ promptTokens, completionTokens }) => ({
+    prompt: promptTokens,
+    tree: ProcessTree.build([completionTokens]),
+    coefficients: { plus: one, minus: new Float64Array(1), kl: new Float64Array(1) },
+  }));
+  // Cosine decay to a tenth: the policy that reinforcement learning gets has settled.
+  const progress = step / warmup.steps;
+  const learningRate = warmup.learning_rate * (0.1 + 0.9 * 0.5 * (1 + Math.cos(Math.PI * progress)));
+  const { logprobs } = await engine.update(batch, {
+    learningRate,
+    maxGradNorm,
+    temperature: 1,
+    allowedTokens: task.allowedTokens,
+    clipLow: 0.2,
+    clipHigh: 0.2,
+    klBeta: 0,
+  });
+  let sum = 0;
+  for (const values of logprobs) for (const value of values) sum += value;
+  return { step: step + 1, loss: -sum / tokens };
+}

@@ -1,0 +1,285 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  intermediateProportion,
+  isFlat,
+  ProcessTree,
+  packedIndices,
+  packTree,
+  pathDepth,
+  treeStatistics,
+} from './index.js';
+
+/** B(G) straight from the definition: every prefix, its member set, the maximal ones. */
+interface Step {
+  readonly members: readonly number[];
+  readonly start: number;
+  readonly end: number;
+}
+
+function bruteForce(group: readonly (readonly number[])[]): Step[] {
+  const isPrefix = (p: readonly number[], g: readonly number[]): boolean =>
+    p.every((token, i) => g[i] === token);
+  const sets = new Map<string, number[]>();
+  for (const g of group) {
+    for (let n = 0; n <= g.length; n++) {
+      const members = group.flatMap((other, i) => (isPrefix(g.slice(0, n), other) ? [i] : []));
+      sets.set(members.join(), members);
+    }
+  }
+  // A distinct completion is a leaf, also where longer ones begin with it.
+  for (const g of group) {
+    const members = group.flatMap((other, i) => (other.join() === g.join() ? [i] : []));
+    sets.set(members.join(), members);
+  }
+  const all = [...sets.values()];
+  const end = (members: readonly number[]): number => {
+    const first = group[members[0]];
+    let n = 0;
+    while (n < first.length && members.every((i) => group[i].length > n && group[i][n] === first[n])) n++;
+    return n;
+  };
+  const contains = (a: readonly number[], b: readonly number[]): boolean => b.every((i) => a.includes(i));
+  return all.map((members) => {
+    const above = all.filter((other) => other.length > members.length && contains(other, members));
+    const parent = above.sort((a, b) => a.length - b.length)[0];
+    return { members, start: parent ? end(parent) : 0, end: end(members) };
+  });
+}
+
+/** Small alphabets and a habit of continuing earlier completions: many prefixes, duplicates and empty ones. */
+const groups = fc
+  .tuple(
+    fc.integer({ min: 1, max: 3 }),
+    fc.array(
+      fc.record({
+        base: fc.nat(20),
+        keep: fc.nat(8),
+        extra: fc.array(fc.nat(2), { maxLength: 5 }),
+      }),
+      { minLength: 1, maxLength: 9 },
+    ),
+  )
+  .map(([alphabet, parts]) => {
+    const group: number[][] = [];
+    for (const { base, keep, extra } of parts) {
+      const from = group.length > 0 ? group[base % group.length] : [];
+      group.push([...from.slice(0, keep), ...extra.map((token) => token % alphabet)]);
+    }
+    return group;
+  });
+
+const RUNS = { numRuns: 3000 };
+
+describe('the tree is B(G)', () => {
+  it('nodes, steps and sizes are those of the definition (3,000 random groups)', () => {
+    fc.assert(
+      fc.property(groups, (group) => {
+        const tree = ProcessTree.build(group);
+        const found = Array.from({ length: tree.nodeCount }, (_, node) =>
+          JSON.stringify([
+            [...tree.membersOf(node)].sort((a, b) => a - b),
+            tree.start[node],
+            tree.end[node],
+            tree.size[node],
+          ]),
+        );
+        const expected = bruteForce(group).map(({ members, start, end }) =>
+          JSON.stringify([members, start, end, members.length]),
+        );
+        expect(found.sort()).toEqual(expected.sort());
+      }),
+      RUNS,
+    );
+  });
+
+  it('every token belongs to exactly one step: steps of a path tile the completion', () => {
+    fc.assert(
+      fc.property(groups, (group) => {
+        const tree = ProcessTree.build(group);
+        group.forEach((tokens, i) => {
+          let at = 0;
+          for (const node of tree.pathOf(i)) {
+            expect(tree.start[node]).toBe(at);
+            expect([...tree.stepTokens(node)]).toEqual(tokens.slice(at, tree.end[node]));
+            at = tree.end[node];
+          }
+          expect(at).toBe(tokens.length);
+          const sharing = (t: number): number =>
+            group.filter((other) => tokens.slice(0, t + 1).every((token, j) => other[j] === token)).length;
+          expect([...tree.tokenSizes(i)]).toEqual(tokens.map((_, t) => sharing(t)));
+          expect([...tree.tokenNodes(i)]).toEqual(tokens.map((_, t) => tree.nodeAt(i, t)));
+        });
+      }),
+      RUNS,
+    );
+  });
+
+  it('preorder, children, members and counts are consistent', () => {
+    fc.assert(
+      fc.property(groups, (group) => {
+        const tree = ProcessTree.build(group);
+        let distinct = 0;
+        let leaves = 0;
+        for (let node = 0; node < tree.nodeCount; node++) {
+          distinct += tree.end[node] - tree.start[node];
+          const children = tree.childrenOf(node);
+          expect(children.length === 0).toBe(tree.isLeaf(node));
+          if (tree.isLeaf(node)) {
+            leaves++;
+            for (const i of tree.membersOf(node)) expect(tree.leaf[i]).toBe(node);
+          } else {
+            expect(children.length).toBeGreaterThan(1);
+            expect(children.reduce((n, child) => n + tree.size[child], 0)).toBe(tree.size[node]);
+          }
+          for (const child of children) {
+            expect(tree.parent[child]).toBe(node);
+            expect(tree.depth[child]).toBe(tree.depth[node] + 1);
+            expect(child).toBeGreaterThan(node);
+          }
+        }
+        expect(tree.distinctTokenCount).toBe(distinct);
+        expect(tree.leafCount).toBe(leaves);
+        expect(tree.leafCount).toBe(new Set(group.map((g) => g.join())).size);
+        expect([...tree.members].sort((a, b) => a - b)).toEqual(group.map((_, i) => i));
+        expect(tree.tokenCount).toBe(group.reduce((n, g) => n + g.length, 0));
+      }),
+      RUNS,
+    );
+  });
+
+  it('blocks of comparison do not show: long shared prefixes end where they end', () => {
+    for (const shared of [62, 63, 64, 65, 127, 128, 129, 1000]) {
+      const prefix = Array.from({ length: shared }, (_, i) => i % 7);
+      const tree = ProcessTree.build([
+        [...prefix, 1, 2],
+        prefix,
+        [...prefix, 1, 3],
+        [...prefix, 9],
+        [...prefix, 1, 2],
+      ]);
+      expect(tree.end[0]).toBe(shared);
+      expect([...tree.size]).toEqual([5, 3, 2, 1, 1, 1]);
+      expect(tree.distinctTokenCount).toBe(shared + 4);
+    }
+  });
+
+  it('children stand in the order in which the group first shows them, also when there are many', () => {
+    const group = Array.from({ length: 500 }, (_, i) => [(i * 7) % 100, i]);
+    const tree = ProcessTree.build(group);
+    const firsts = tree.childrenOf(0).map((node) => tree.stepTokens(node)[0]);
+    expect(firsts).toEqual(Array.from({ length: 100 }, (_, i) => (i * 7) % 100));
+  });
+
+  it('a chain of 5,000 prefixes needs no deep recursion', () => {
+    const all = Int32Array.from({ length: 5000 }, (_, i) => i % 11);
+    const tree = ProcessTree.build(Array.from({ length: 5000 }, (_, i) => all.subarray(0, i + 1)));
+    expect(tree.leafCount).toBe(5000);
+    expect(tree.distinctTokenCount).toBe(5000);
+    expect(pathDepth(tree)[4999]).toBe(4998);
+  });
+
+  it("a leaf's own tail is never read", () => {
+    let reads = 0;
+    const counting = (length: number): Int32Array =>
+      new Proxy(new Int32Array(length).fill(5), {
+        get(target, key) {
+          if (typeof key === 'string' && /^\d+$/.test(key)) reads++;
+          const value = Reflect.get(target, key, target);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    const [a, b] = [counting(100_000), counting(100_000)];
+    a[3] = 1;
+    reads = 0;
+    const tree = ProcessTree.build([a, b]);
+    expect(tree.nodeCount).toBe(3);
+    expect(reads).toBeLessThan(200);
+  });
+
+  it('an empty group, and places outside the tree, are refused', () => {
+    expect(() => ProcessTree.build([])).toThrow('a group must have at least one completion');
+    const tree = ProcessTree.build([[1, 2]]);
+    expect(() => tree.nodeAt(0, 2)).toThrow('token 2 is outside completion 0 of 2 tokens');
+    expect(() => tree.pathOf(1)).toThrow('completion 1 is outside the group of 1');
+  });
+});
+
+describe('golden examples', () => {
+  const letters = (text: string): number[] => [...text].map((c) => c.charCodeAt(0));
+
+  it("|λ| per token of the reference implementation's example (its first token is the prompt's)", () => {
+    const group = ['ABC', 'ABD', 'JKLM', 'JKLM', 'JKLNQST', 'JKLNQU'];
+    const tree = ProcessTree.build(group.map(letters));
+    expect(group.map((_, i) => [tree.groupSize, ...tree.tokenSizes(i)])).toEqual([
+      [6, 2, 2, 1],
+      [6, 2, 2, 1],
+      [6, 4, 4, 4, 2],
+      [6, 4, 4, 4, 2],
+      [6, 4, 4, 4, 2, 2, 1, 1],
+      [6, 4, 4, 4, 2, 2, 1],
+    ]);
+  });
+
+  it("the paper's worked example has its nine steps, and depth and proportion follow", () => {
+    const group = ['ABCD', 'ABEFHI', 'JKLM', 'JKLNQST', 'JKLNQU', 'VWYZ'];
+    const tree = ProcessTree.build(group.map(letters));
+    const steps = Array.from({ length: tree.nodeCount }, (_, node) =>
+      String.fromCharCode(...tree.stepTokens(node)),
+    );
+    expect(steps).toEqual(['', 'AB', 'CD', 'EFHI', 'JKL', 'M', 'NQ', 'ST', 'U', 'VWYZ']);
+    expect([...pathDepth(tree)]).toEqual([1, 1, 1, 2, 2, 0]);
+    expect([...intermediateProportion(tree)]).toEqual([2 / 4, 2 / 6, 3 / 4, 5 / 7, 5 / 6, 0]);
+    expect(treeStatistics(tree)).toMatchObject({
+      nodes: 10,
+      leaves: 6,
+      tokens: 31,
+      distinctTokens: 21,
+      flat: false,
+    });
+  });
+
+  it('flat: nothing shared, one member, all alike; not flat: one inner step', () => {
+    expect(isFlat(ProcessTree.build([[1], [2], [3]]))).toBe(true);
+    expect(isFlat(ProcessTree.build([[1, 2]]))).toBe(true);
+    expect(
+      isFlat(
+        ProcessTree.build([
+          [1, 2],
+          [1, 2],
+        ]),
+      ),
+    ).toBe(true);
+    expect(isFlat(ProcessTree.build([[1, 2], [1, 3], [2]]))).toBe(false);
+  });
+});
+
+describe('packing', () => {
+  it('who sees whom is ancestor or self, and paths spell the completions', () => {
+    fc.assert(
+      fc.property(groups, fc.array(fc.nat(5), { maxLength: 3 }), (group, prompt) => {
+        const tree = ProcessTree.build(group);
+        const packed = packTree(tree, Int32Array.from(prompt));
+        expect(packed.length).toBe(prompt.length + tree.distinctTokenCount);
+        for (let i = 0; i < packed.length; i++) {
+          const ancestors = new Set<number>();
+          for (let at = i; at >= 0; at = packed.parent[at]) ancestors.add(at);
+          expect(packed.position[i]).toBe(ancestors.size - 1);
+          for (let j = 0; j < packed.length; j++) {
+            expect(j <= i && i < packed.subtreeEnd[j]).toBe(ancestors.has(j));
+          }
+        }
+        group.forEach((tokens, i) => {
+          const indices = packedIndices(tree, packed, i);
+          expect([...indices].map((at) => packed.tokens[at])).toEqual(tokens);
+          indices.forEach((at, t) => {
+            expect(packed.position[at]).toBe(prompt.length + t);
+            expect(packed.node[at]).toBe(tree.nodeAt(i, t));
+            expect(packed.parent[at]).toBe(t > 0 ? indices[t - 1] : prompt.length - 1);
+          });
+        });
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

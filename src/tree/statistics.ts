@@ -1,0 +1,64 @@
+/** How much structure a tree has (PAPER.md §3): path depth, intermediate proportion, flat or not. */
+import type { ProcessTree } from './process-tree.js';
+
+export interface TreeStatistics {
+  /** k. */
+  readonly groupSize: number;
+  readonly nodes: number;
+  /** Distinct completions. */
+  readonly leaves: number;
+  /** Σ|g|. */
+  readonly tokens: number;
+  /** Tokens that are left when shared ones count once. */
+  readonly distinctTokens: number;
+  /** Share of all tokens that lie in steps with |λ| > 1, [0, 1]. */
+  readonly sharedTokenShare: number;
+  /** No proper intermediate node. */
+  readonly flat: boolean;
+  readonly meanPathDepth: number;
+  readonly meanIntermediateProportion: number;
+}
+
+/** Intermediate nodes (neither root nor leaf) on each completion's path, [k]. */
+export function pathDepth(tree: ProcessTree): Int32Array {
+  return tree.leaf.map((leaf) => Math.max(0, tree.depth[leaf] - 1));
+}
+
+/**
+ * (s(leaf) − e(root)) / |g| of each completion, [k]: the share of its tokens in intermediate steps. 0 for an empty
+ * completion and where the root is the leaf.
+ */
+export function intermediateProportion(tree: ProcessTree): Float64Array {
+  return Float64Array.from(tree.leaf, (leaf, i) =>
+    leaf === 0 || tree.lengths[i] === 0 ? 0 : (tree.start[leaf] - tree.end[0]) / tree.lengths[i],
+  );
+}
+
+/** Whether every step but the root's and the leaves' is missing. */
+export function isFlat(tree: ProcessTree): boolean {
+  return tree.nodeCount === 1 || tree.nodeCount === tree.leafCount + 1;
+}
+
+export function treeStatistics(tree: ProcessTree): TreeStatistics {
+  let shared = 0;
+  for (let node = 0; node < tree.nodeCount; node++) {
+    if (tree.size[node] > 1) shared += tree.size[node] * (tree.end[node] - tree.start[node]);
+  }
+  return {
+    groupSize: tree.groupSize,
+    nodes: tree.nodeCount,
+    leaves: tree.leafCount,
+    tokens: tree.tokenCount,
+    distinctTokens: tree.distinctTokenCount,
+    sharedTokenShare: tree.tokenCount > 0 ? shared / tree.tokenCount : 0,
+    flat: isFlat(tree),
+    meanPathDepth: mean(pathDepth(tree)),
+    meanIntermediateProportion: mean(intermediateProportion(tree)),
+  };
+}
+
+function mean(values: Int32Array | Float64Array): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
+}
