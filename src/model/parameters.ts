@@ -1,8 +1,9 @@
 /**
  * The weights of a decoder: one flat Float32Array, and a named view of it for each tensor. One array makes the
  * optimizer a single loop and a snapshot a single copy; the views are what the runtime reads in place.
- * Names and layouts are GPT-2's (weights of linear maps are [in, out]). Initialisation follows GPT-2: normal
- * with deviation 0.02, projections into the residual stream scaled by 1/√(2·layers), biases 0, gains 1.
+ * Names and layouts are GPT-2's (weights of linear maps are [in, out]). Initialisation is GPT-2's at its own width:
+ * normal, embeddings with deviation 0.02, matrices with 0.02·√(768/width), projections into the residual stream
+ * scaled by 1/√(2·layers), biases 0, gains 1. (0.02 at small widths starts a network that hardly reads its context.)
  */
 import { Stream } from '../random/stream.js';
 import { checkModelConfig, type ModelConfig } from './config.js';
@@ -14,8 +15,11 @@ export interface ParameterSpec {
   readonly offset: number;
   /** Number of elements. */
   readonly size: number;
-  readonly init: 'normal' | 'residual' | 'zeros' | 'ones';
+  readonly init: 'embedding' | 'matrix' | 'residual' | 'zeros' | 'ones';
 }
+
+const EMBEDDING_DEVIATION = 0.02;
+const GPT2_WIDTH = 768;
 
 /** All weights in the order of the flat array. */
 export function parameterSpecs(config: ModelConfig): ParameterSpec[] {
@@ -28,19 +32,19 @@ export function parameterSpecs(config: ModelConfig): ParameterSpec[] {
     specs.push({ name, shape, offset, size, init });
     offset += size;
   };
-  declare('wte.weight', [vocabularySize, d], 'normal');
-  declare('wpe.weight', [contextLength, d], 'normal');
+  declare('wte.weight', [vocabularySize, d], 'embedding');
+  declare('wpe.weight', [contextLength, d], 'embedding');
   for (let layer = 0; layer < config.layers; layer++) {
     const h = `h.${layer}`;
     declare(`${h}.ln_1.weight`, [d], 'ones');
     declare(`${h}.ln_1.bias`, [d], 'zeros');
-    declare(`${h}.attn.c_attn.weight`, [d, 3 * d], 'normal');
+    declare(`${h}.attn.c_attn.weight`, [d, 3 * d], 'matrix');
     declare(`${h}.attn.c_attn.bias`, [3 * d], 'zeros');
     declare(`${h}.attn.c_proj.weight`, [d, d], 'residual');
     declare(`${h}.attn.c_proj.bias`, [d], 'zeros');
     declare(`${h}.ln_2.weight`, [d], 'ones');
     declare(`${h}.ln_2.bias`, [d], 'zeros');
-    declare(`${h}.mlp.c_fc.weight`, [d, 4 * d], 'normal');
+    declare(`${h}.mlp.c_fc.weight`, [d, 4 * d], 'matrix');
     declare(`${h}.mlp.c_fc.bias`, [4 * d], 'zeros');
     declare(`${h}.mlp.c_proj.weight`, [4 * d, d], 'residual');
     declare(`${h}.mlp.c_proj.bias`, [d], 'zeros');
@@ -77,7 +81,10 @@ export class Parameters {
       const view = parameters.views.get(name) as Float32Array;
       if (init === 'ones') view.fill(1);
       if (init === 'zeros' || init === 'ones') continue;
-      const deviation = 0.02 / (init === 'residual' ? Math.sqrt(2 * config.layers) : 1);
+      const deviation =
+        EMBEDDING_DEVIATION *
+        (init === 'embedding' ? 1 : Math.sqrt(GPT2_WIDTH / config.width)) *
+        (init === 'residual' ? 1 / Math.sqrt(2 * config.layers) : 1);
       const stream = new Stream(seed, 'init', name);
       for (let i = 0; i < view.length; i++) view[i] = deviation * stream.normal();
     }
