@@ -27,6 +27,26 @@ export type TokenSource = 'exact' | 'retokenized' | 'text-units';
 /** How it is known which completions belong together: an id, their place in the file, or equal prompts. */
 export type GroupSource = 'explicit' | 'consecutive' | 'prompt-text';
 
+/** The logs that can be read, by the name that `--format` takes; docs/formats.md has a line on each. */
+export const FORMAT_NAMES = [
+  'own',
+  'prime-rl',
+  'verifiers',
+  'verifiers-v1',
+  'nemo-rl',
+  'nemo-gym',
+  'tinker',
+  'trl',
+  'verl',
+  'skyrl',
+  'art',
+  'grpo-prm',
+  'reasoning-gym',
+  'qwen-math',
+  'generic',
+] as const;
+export type FormatName = (typeof FORMAT_NAMES)[number];
+
 export interface Group {
   /** Unique within a step. */
   readonly id: string;
@@ -39,4 +59,6 @@ export interface Group {
   readonly groups: GroupSource;
   /** How each token id is shown, so that a tree can be read without the tokenizer. */
   readonly tokenTexts?: Readonly<Record<number, string>>;
+  /** Where it was read: its first row's line, from 1 (in Parquet: row). */
+  readonly source?: { readonly file: string; readonly line: number; readonly format: FormatName };
 }

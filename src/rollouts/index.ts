@@ -1,3 +1,5 @@
-/** Rollouts: the Group type, our own log's writer and reader. */
-export type { Completion, Group, GroupSource, TokenSource } from './group.js';
-export { parseGroup, RolloutError, readOwnRollouts, serializeGroup, writeGroups } from './own.js';
+/** Rollouts: the Group type, our own log's writer and reader, readers of other frameworks' logs. */
+export type { Completion, FormatName, Group, GroupSource, TokenSource } from './group.js';
+export { FORMAT_NAMES } from './group.js';
+export { parseGroup, readOwnRollouts, serializeGroup, writeGroups } from './own.js';
+export { RolloutError } from './values.js';

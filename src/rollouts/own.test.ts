@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Completion, Group } from './group.js';
-import { parseGroup, RolloutError, readOwnRollouts, serializeGroup, writeGroups } from './own.js';
+import { parseGroup, readOwnRollouts, serializeGroup, writeGroups } from './own.js';
+import { RolloutError } from './values.js';
 
 let folder: string;
 beforeAll(async () => {

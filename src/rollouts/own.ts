@@ -7,11 +7,22 @@ import { createReadStream } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { UserError } from '../errors.js';
 import type { Completion, Group } from './group.js';
-
-/** Rollouts that cannot be read or written. */
-export class RolloutError extends UserError {
-  override name = 'RolloutError';
-}
+import {
+  asLogprobs,
+  asMask,
+  asNumber,
+  asNumbersByName,
+  asObject,
+  asOneOf,
+  asPieces,
+  asStep,
+  asText,
+  asTokens,
+  fail,
+  messageOf,
+  optional,
+  RolloutError,
+} from './values.js';
 
 const TOKENS = ['exact', 'retokenized', 'text-units'] as const;
 const GROUPS = ['explicit', 'consecutive', 'prompt-text'] as const;
@@ -141,20 +152,30 @@ async function* readLines(file: string): AsyncGenerator<{ number: number; text: 
  * @throws RolloutError
  */
 export function parseGroup(line: string, where: string): Group {
-  const root = asObject(parseJson(line, where), where, 'the line');
+  return groupOf(parseJson(line, where), where);
+}
+
+/**
+ * The group that a line's value is.
+ * @param value of JSON; lists of numbers may be typed arrays, which the group then holds without a copy
+ * @param where `file:line`, for errors
+ * @throws RolloutError
+ */
+export function groupOf(value: unknown, where: string): Group {
+  const root = asObject(value, where, 'the line');
   const prompt = asObject(root.prompt, where, 'prompt');
   if (!Array.isArray(root.completions) || root.completions.length === 0) {
     fail(where, 'completions', root.completions, 'a list of at least one completion');
   }
   return {
-    id: required(asText, root.id, where, 'id'),
-    step: root.step === null || root.step === undefined ? null : asCount(root.step, where, 'step'),
+    id: asText(root.id, where, 'id'),
+    step: asStep(root.step, where, 'step'),
     prompt: {
       tokens: asTokens(prompt.tokens, where, 'prompt.tokens'),
       ...optional('text', asText, prompt.text, where, 'prompt.'),
     },
-    completions: (root.completions as unknown[]).map((value, i) =>
-      parseCompletion(value, where, `completions[${i}]`),
+    completions: (root.completions as unknown[]).map((completion, i) =>
+      parseCompletion(completion, where, `completions[${i}]`),
     ),
     tokens: asOneOf(TOKENS)(root.tokens, where, 'tokens'),
     groups: asOneOf(GROUPS)(root.groups, where, 'groups'),
@@ -173,7 +194,7 @@ function parseCompletion(value: unknown, where: string, key: string): Completion
   };
   const completion: Completion = {
     tokens,
-    reward: required(asNumber, item.reward, where, `${key}.reward`),
+    reward: asNumber(item.reward, where, `${key}.reward`),
     ...optional('text', asText, item.text, where, `${key}.`),
     ...optional('logprobs', asLogprobs, item.logprobs, where, `${key}.`),
     ...optional('mask', asMask, item.mask, where, `${key}.`),
@@ -196,102 +217,4 @@ function parseJson(line: string, where: string): unknown {
       `${where}: is not JSON: ${messageOf(error)}; allowed is one whole JSON object a line`,
     );
   }
-}
-
-// Readers of one value each: the value, or a RolloutError that names it.
-type Reader<T> = (value: unknown, where: string, key: string) => T;
-
-function required<T>(read: Reader<T>, value: unknown, where: string, key: string): T {
-  return read(value, where, key);
-}
-
-/** `{ [name]: value }`, or nothing where the key is missing. */
-function optional<K extends string, T>(
-  name: K,
-  read: Reader<T>,
-  value: unknown,
-  where: string,
-  before: string,
-): { [P in K]?: T } {
-  return (value === undefined ? {} : { [name]: read(value, where, before + name) }) as { [P in K]?: T };
-}
-
-const asObject: Reader<Record<string, unknown>> = (value, where, key) =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : fail(where, key, value, 'an object');
-
-const asText: Reader<string> = (value, where, key) =>
-  typeof value === 'string' ? value : fail(where, key, value, 'a text');
-
-const asNumber: Reader<number> = (value, where, key) =>
-  typeof value === 'number' && Number.isFinite(value) ? value : fail(where, key, value, 'a finite number');
-
-const asCount: Reader<number> = (value, where, key) =>
-  Number.isSafeInteger(value) && (value as number) >= 0
-    ? (value as number)
-    : fail(where, key, value, 'a whole number from 0, or null');
-
-function asOneOf<const T extends string>(allowed: readonly T[]): Reader<T> {
-  return (value, where, key) =>
-    allowed.includes(value as T)
-      ? (value as T)
-      : fail(where, key, value, allowed.map((name) => `"${name}"`).join(', '));
-}
-
-function listOf(
-  value: unknown,
-  where: string,
-  key: string,
-  ok: (item: unknown) => boolean,
-  allowed: string,
-): number[] {
-  if (!Array.isArray(value)) fail(where, key, value, `a list, each ${allowed}`);
-  const list = value as unknown[];
-  const bad = list.findIndex((item) => !ok(item));
-  if (bad >= 0) fail(where, `${key}[${bad}]`, list[bad], allowed);
-  return list as number[];
-}
-
-const asTokens: Reader<Int32Array> = (value, where, key) => {
-  const ok = (id: unknown) => Number.isInteger(id) && (id as number) >= 0 && (id as number) < 2 ** 31;
-  return Int32Array.from(listOf(value, where, key, ok, 'a token id, a whole number from 0'));
-};
-
-const asLogprobs: Reader<Float32Array> = (value, where, key) =>
-  Float32Array.from(listOf(value, where, key, Number.isFinite, 'a finite number'));
-
-const asMask: Reader<Uint8Array> = (value, where, key) =>
-  Uint8Array.from(listOf(value, where, key, (bit) => bit === 0 || bit === 1, '0 or 1'));
-
-const asNumbersByName: Reader<Record<string, number>> = (value, where, key) => {
-  const object = asObject(value, where, key);
-  for (const [name, number] of Object.entries(object)) asNumber(number, where, `${key}.${name}`);
-  return object as Record<string, number>;
-};
-
-const asPieces: Reader<Record<number, string>> = (value, where, key) => {
-  const object = asObject(value, where, key);
-  for (const [id, text] of Object.entries(object)) {
-    if (!/^\d+$/.test(id)) fail(where, key, id, 'token ids as keys');
-    asText(text, where, `${key}.${id}`);
-  }
-  return object as Record<number, string>;
-};
-
-function fail(where: string, key: string, found: unknown, allowed: string): never {
-  throw new RolloutError(`${where}: ${key}: found ${show(found)}; allowed is ${allowed}`);
-}
-
-function show(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (value === null) return 'null (how JSON writes NaN and infinities)';
-  if (typeof value === 'number') return String(value);
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
-  const text = JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
-}
-
-function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ');
 }

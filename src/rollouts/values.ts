@@ -1,0 +1,166 @@
+/**
+ * Reading single values of a log: each function gives the value in the type we work with, or throws a RolloutError
+ * that names file, line and key, what was found and what is allowed. Lists of numbers may come as plain arrays
+ * (JSON.parse) or as typed arrays (our byte reader), with the same result.
+ */
+import { UserError } from '../errors.js';
+
+/** Rollouts that cannot be read or written. */
+export class RolloutError extends UserError {
+  override name = 'RolloutError';
+}
+
+/** What a log's line can hold; lists of numbers alone are typed arrays where our byte reader made them. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | Int32Array
+  | Float64Array
+  | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+/** The value, or a RolloutError that begins with `where` (`file:line`) and names `key`. */
+export type ValueReader<T> = (value: unknown, where: string, key: string) => T;
+
+/** `{ [name]: value }`, or nothing where the key is missing. */
+export function optional<K extends string, T>(
+  name: K,
+  read: ValueReader<T>,
+  value: unknown,
+  where: string,
+  before = '',
+): { [P in K]?: T } {
+  return (value === undefined ? {} : { [name]: read(value, where, before + name) }) as { [P in K]?: T };
+}
+
+export const asObject: ValueReader<JsonObject> = (value, where, key) =>
+  isObject(value) ? value : fail(where, key, value, 'an object');
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !isList(value);
+}
+
+/** A list in either form: plain or typed. */
+export function isList(value: unknown): value is readonly Json[] | Int32Array | Float64Array {
+  return Array.isArray(value) || value instanceof Int32Array || value instanceof Float64Array;
+}
+
+export const asList: ValueReader<readonly Json[]> = (value, where, key) => {
+  if (Array.isArray(value)) return value as Json[];
+  return isList(value) ? Array.from(value as Float64Array) : fail(where, key, value, 'a list');
+};
+
+export const asText: ValueReader<string> = (value, where, key) =>
+  typeof value === 'string' ? value : fail(where, key, value, 'a text');
+
+export const asNumber: ValueReader<number> = (value, where, key) =>
+  typeof value === 'number' && Number.isFinite(value) ? value : fail(where, key, value, 'a finite number');
+
+/** A score: a finite number, or true and false for 1 and 0. */
+export const asScore: ValueReader<number> = (value, where, key) =>
+  typeof value === 'boolean' ? Number(value) : asNumber(value, where, key);
+
+export const asCount: ValueReader<number> = (value, where, key) =>
+  Number.isSafeInteger(value) && (value as number) >= 0
+    ? (value as number)
+    : fail(where, key, value, 'a whole number from 0');
+
+/** A training step; null where the log has none. */
+export const asStep: ValueReader<number | null> = (value, where, key) => {
+  if (value === undefined || value === null) return null;
+  const ok = Number.isSafeInteger(value) && (value as number) >= 0;
+  return ok ? (value as number) : fail(where, key, value, 'a whole number from 0, or null');
+};
+
+/** A group id: a text or a whole number, as text. */
+export const asId: ValueReader<string> = (value, where, key) => {
+  if (typeof value === 'string' && value !== '') return value;
+  return Number.isSafeInteger(value) ? String(value) : fail(where, key, value, 'a text or a whole number');
+};
+
+export function asOneOf<const T extends string>(allowed: readonly T[]): ValueReader<T> {
+  return (value, where, key) =>
+    allowed.includes(value as T)
+      ? (value as T)
+      : fail(where, key, value, allowed.map((name) => `"${name}"`).join(', '));
+}
+
+/** Token ids, [n]. A typed array is taken as it is, not copied. */
+export const asTokens: ValueReader<Int32Array> = (value, where, key) => {
+  const allowed = 'a token id, a whole number from 0';
+  if (value instanceof Int32Array) {
+    for (let i = 0; i < value.length; i++) if (value[i] < 0) fail(where, `${key}[${i}]`, value[i], allowed);
+    return value;
+  }
+  const ok = (id: unknown) => Number.isInteger(id) && (id as number) >= 0 && (id as number) < 2 ** 31;
+  return Int32Array.from(numbers(value, where, key, ok, allowed));
+};
+
+/** Log-probabilities, [n]. */
+export const asLogprobs: ValueReader<Float32Array> = (value, where, key) =>
+  Float32Array.from(numbers(value, where, key, Number.isFinite, 'a finite number'));
+
+/** 0 or 1 for each token, [n]; true and false are taken too. */
+export const asMask: ValueReader<Uint8Array> = (value, where, key) =>
+  Uint8Array.from(
+    numbers(
+      value,
+      where,
+      key,
+      (bit) => bit === 0 || bit === 1 || bit === true || bit === false,
+      'a 0 or a 1',
+    ),
+  );
+
+/** A list whose every item passes `ok`; `allowed` says in words what passes. */
+function numbers(
+  value: unknown,
+  where: string,
+  key: string,
+  ok: (item: unknown) => boolean,
+  allowed: string,
+): ArrayLike<number> {
+  if (!isList(value)) fail(where, key, value, `a list, each ${allowed}`);
+  const list = value as ArrayLike<number>;
+  for (let i = 0; i < list.length; i++) {
+    if (!ok(list[i])) fail(where, `${key}[${i}]`, list[i], allowed);
+  }
+  return list;
+}
+
+export const asNumbersByName: ValueReader<Record<string, number>> = (value, where, key) => {
+  const object = asObject(value, where, key);
+  for (const [name, number] of Object.entries(object)) asNumber(number, where, `${key}.${name}`);
+  return object as Record<string, number>;
+};
+
+export const asPieces: ValueReader<Record<number, string>> = (value, where, key) => {
+  const object = asObject(value, where, key);
+  for (const [id, text] of Object.entries(object)) {
+    if (!/^\d+$/.test(id)) fail(where, key, id, 'token ids as keys');
+    asText(text, where, `${key}.${id}`);
+  }
+  return object as Record<number, string>;
+};
+
+/** @throws RolloutError, always */
+export function fail(where: string, key: string, found: unknown, allowed: string): never {
+  throw new RolloutError(`${where}: ${key}: found ${show(found)}; allowed is ${allowed}`);
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'null (how JSON writes NaN and infinities)';
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  if (isList(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+/** The message of anything thrown, in one line. */
+export function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').trim();
+}
