@@ -1,13 +1,14 @@
 /**
  * Loss coefficients of a tree (PAPER.md §2, "Beyond the paper"). The clipped term of a token depends on its
  * completion only through the prefix (which its step's members share) and aᵢ, so the members' terms add up to
- *   A⁺·min(ρ, 1 + ε_high) + A⁻·max(ρ, 1 − ε_low) − β·K·k3,
+ *   A⁺·min(ρ, 1 + ε_high) + A⁻·max(ρ, 1 − ε_low) − β·K·k3   (to be maximised),
  *   A⁺ = |λ|^−p Σ wᵢ·max(aᵢ, 0),  A⁻ = |λ|^−p Σ wᵢ·min(aᵢ, 0),  K = |λ|^−p Σ wᵢ   over i ∈ λ,
  * with wᵢ the weight that the normalisation gives each token of completion i. On-policy it is (A⁺ + A⁻)·ρ.
  * It does not hold for ratios of whole sequences (GSPO).
  */
 import type { ProcessTree } from '../tree/index.js';
 import { lambdaWeights } from './lambda.js';
+import { checkCount, memberSums } from './steps.js';
 
 /** token: 1/Σ|g| (DAPO); sequence: 1/(K·|g|) (GRPO); constant: 1/(K·longest completion) (Dr. GRPO). */
 export type Normalisation = 'token' | 'sequence' | 'constant';
@@ -55,7 +56,13 @@ export interface CoefficientOptions {
 /**
  * Coefficients of every token of each node; tokens of one step have the same.
  * @param advantages aᵢ, [k]
- * @param weights wᵢ, [k]
+ * @param weights wᵢ of `sequenceWeights`, [k]
+ * @throws RangeError if there is not one advantage and one weight for each completion, or for an exponent below 0
+ * @example
+ * // λ-GRPO, DAPO's normaliser, one group as the whole step
+ * const totals = { tokens: tree.tokenCount, sequences: tree.groupSize, maxTokens: 512 };
+ * const weights = sequenceWeights(tree.lengths, 'token', totals);
+ * const { plus, minus, kl } = lossCoefficients(tree, advantages, weights, { lambdaExponent: 1 });
  */
 export function lossCoefficients(
   tree: ProcessTree,
@@ -63,21 +70,11 @@ export function lossCoefficients(
   weights: ArrayLike<number>,
   { lambdaExponent }: CoefficientOptions,
 ): LossCoefficients {
-  const plus = new Float64Array(tree.nodeCount);
-  const minus = new Float64Array(tree.nodeCount);
-  const kl = new Float64Array(tree.nodeCount);
-  for (let i = 0; i < tree.groupSize; i++) {
-    const leaf = tree.leaf[i];
-    plus[leaf] += weights[i] * Math.max(advantages[i], 0);
-    minus[leaf] += weights[i] * Math.min(advantages[i], 0);
-    kl[leaf] += weights[i];
-  }
-  for (let node = tree.nodeCount - 1; node > 0; node--) {
-    const above = tree.parent[node];
-    plus[above] += plus[node];
-    minus[above] += minus[node];
-    kl[above] += kl[node];
-  }
+  checkCount(advantages, tree.groupSize, 'advantages of a group');
+  checkCount(weights, tree.groupSize, 'sequence weights of a group');
+  const plus = memberSums(tree, (i) => weights[i] * Math.max(advantages[i], 0));
+  const minus = memberSums(tree, (i) => weights[i] * Math.min(advantages[i], 0));
+  const kl = memberSums(tree, (i) => weights[i]);
   const scale = lambdaWeights(tree, lambdaExponent);
   for (let node = 0; node < tree.nodeCount; node++) {
     plus[node] *= scale[node];

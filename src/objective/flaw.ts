@@ -1,13 +1,15 @@
 /** Where GRPO's factor |λ| does harm (PAPER.md §4). */
 import type { ProcessTree } from '../tree/index.js';
-import { tokenValues } from './steps.js';
+import { checkCount } from './steps.js';
 
 /**
  * (|λ| − 1)·|Â(λ)| of each node: how much a token of the step is pushed beyond its one share.
  * @param stepAdvantages Â(λ), [nodes]
  * @returns [nodes]
+ * @throws RangeError if there is not one value for each node
  */
 export function stepFlaw(tree: ProcessTree, stepAdvantages: ArrayLike<number>): Float64Array {
+  checkCount(stepAdvantages, tree.nodeCount, 'step advantages of a tree');
   return Float64Array.from(tree.size, (size, node) => (size - 1) * Math.abs(stepAdvantages[node]));
 }
 
@@ -17,15 +19,20 @@ export function stepFlaw(tree: ProcessTree, stepAdvantages: ArrayLike<number>): 
  * @param advantages aᵢ, [k]
  * @param stepAdvantages Â(λ), [nodes]
  * @returns [k], each in [0, 1]; 0 for an empty completion
+ * @throws RangeError if there is not one value for each completion and each node
  */
 export function oppositeShare(
   tree: ProcessTree,
   advantages: ArrayLike<number>,
   stepAdvantages: ArrayLike<number>,
 ): Float64Array {
+  checkCount(advantages, tree.groupSize, 'advantages of a group');
+  checkCount(stepAdvantages, tree.nodeCount, 'step advantages of a tree');
   return Float64Array.from(tree.lengths, (length, i) => {
-    if (length === 0) return 0;
-    const against = tokenValues(tree, i, stepAdvantages).filter((step) => step * advantages[i] < 0);
-    return against.length / length;
+    let against = 0;
+    for (let node = tree.leaf[i]; node >= 0; node = tree.parent[node]) {
+      if (stepAdvantages[node] * advantages[i] < 0) against += tree.end[node] - tree.start[node];
+    }
+    return length > 0 ? against / length : 0;
   });
 }

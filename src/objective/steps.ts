@@ -1,12 +1,21 @@
 /** The hidden process rewards (PAPER.md §2): what the group itself says about every step. */
 import type { ProcessTree } from '../tree/index.js';
 
-/** Mean of a value over the members of each node, [nodes]. Sums children once, so it is linear in nodes. */
-function memberMeans(tree: ProcessTree, values: ArrayLike<number>): Float64Array {
+/** A sum this much smaller than what it was added up from is rounding: its true value is 0. */
+const ROUNDING = 1e-9;
+
+/** @throws RangeError if there is not one value for each of `expected` things */
+export function checkCount(values: ArrayLike<number>, expected: number, what: string): void {
+  if (values.length !== expected) {
+    throw new RangeError(`${what}: expected ${expected} values, found ${values.length}`);
+  }
+}
+
+/** Σ of a completion's value over the members of each node, [nodes]. Linear: children are added to their parents. */
+export function memberSums(tree: ProcessTree, value: (completion: number) => number): Float64Array {
   const sums = new Float64Array(tree.nodeCount);
-  for (let i = 0; i < tree.groupSize; i++) sums[tree.leaf[i]] += values[i];
+  for (let i = 0; i < tree.groupSize; i++) sums[tree.leaf[i]] += value(i);
   for (let node = tree.nodeCount - 1; node > 0; node--) sums[tree.parent[node]] += sums[node];
-  for (let node = 0; node < tree.nodeCount; node++) sums[node] /= tree.size[node];
   return sums;
 }
 
@@ -14,31 +23,42 @@ function memberMeans(tree: ProcessTree, values: ArrayLike<number>): Float64Array
  * R̂(λ): mean reward of the completions through each step, a Monte-Carlo estimate of the value of its prefix.
  * @param rewards rᵢ, [k]
  * @returns [nodes]
+ * @throws RangeError if there is not one reward for each completion
  */
 export function stepRewards(tree: ProcessTree, rewards: ArrayLike<number>): Float64Array {
-  return memberMeans(tree, rewards);
+  checkCount(rewards, tree.groupSize, 'rewards of a group');
+  return memberSums(tree, (i) => rewards[i]).map((sum, node) => sum / tree.size[node]);
 }
 
 /**
- * Â(λ) = (R̂(λ) − mean) / (std + ε): mean advantage of the completions through each step.
+ * Â(λ) = (R̂(λ) − mean) / (std + ε): mean advantage of the completions through each step. Exactly 0 where advantages
+ * cancel, as they do at the root: what rounding would leave there has a sign, and signs are read (flaw.ts).
  * @param advantages aᵢ, [k]
  * @returns [nodes]
+ * @throws RangeError if there is not one advantage for each completion
  */
 export function stepAdvantages(tree: ProcessTree, advantages: ArrayLike<number>): Float64Array {
-  return memberMeans(tree, advantages);
+  checkCount(advantages, tree.groupSize, 'advantages of a group');
+  const magnitudes = memberSums(tree, (i) => Math.abs(advantages[i]));
+  return memberSums(tree, (i) => advantages[i]).map((sum, node) =>
+    Math.abs(sum) <= ROUNDING * magnitudes[node] ? 0 : sum / tree.size[node],
+  );
 }
 
 /**
  * A value of each node as a value of each token of a completion.
  * @param nodeValues [nodes]
+ * @param out where to write them, at least [|g|]; without it, a new array
  * @returns [|g|]
  */
 export function tokenValues(
   tree: ProcessTree,
   completion: number,
   nodeValues: ArrayLike<number>,
+  out: Float64Array = new Float64Array(tree.lengths[completion]),
 ): Float64Array {
-  const values = new Float64Array(tree.lengths[completion]);
-  for (const node of tree.pathOf(completion)) values.fill(nodeValues[node], tree.start[node], tree.end[node]);
-  return values;
+  for (let node = tree.leaf[completion]; node >= 0; node = tree.parent[node]) {
+    out.fill(nodeValues[node], tree.start[node], tree.end[node]);
+  }
+  return out;
 }

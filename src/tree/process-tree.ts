@@ -7,6 +7,7 @@
  * Built depth-first with a stack of its own. Each shared token is compared about once for each member, a leaf's own
  * tail is never read, and nothing is allocated per token.
  */
+import { Branches, commonEnd } from './branching.js';
 
 /** Token ids of one completion. */
 export type TokenSequence = Int32Array | Uint32Array | Uint16Array | readonly number[];
@@ -15,13 +16,6 @@ export type TokenSequence = Int32Array | Uint32Array | Uint16Array | readonly nu
 export class TreeError extends Error {
   override name = 'TreeError';
 }
-
-/** Tokens compared at a time: what is read beyond a branching is at most this for each member. */
-const BLOCK = 64;
-/** Stands for "no further token" among the next tokens of a node's members; outside the int32 range. */
-const ENDED = 2 ** 31;
-/** Up to so many different next tokens a list is faster than a map. */
-const FEW = 16;
 
 export class ProcessTree {
   /** Number of completions, k. */
@@ -59,33 +53,48 @@ export class ProcessTree {
   private constructor(completions: readonly TokenSequence[]) {
     const k = completions.length;
     if (k === 0) throw new TreeError('a group must have at least one completion, found none');
-    const tokens = completions.map((c) => (c instanceof Int32Array ? c : Int32Array.from(c)));
-    const lengths = new Int32Array(k);
+    const tokens = completions.map((c) => (c instanceof Int32Array ? c : new Int32Array(c)));
+    // Every inner node branches, so there are fewer than 2k nodes.
+    const capacity = 2 * k;
+    const memory = new ArrayBuffer(4 * (7 * capacity + 3 * k));
+    let taken = 0;
+    const take = (length: number): Int32Array => {
+      const view = new Int32Array(memory, 4 * taken, length);
+      taken += length;
+      return view;
+    };
+    const parent = take(capacity);
+    const depth = take(capacity);
+    const start = take(capacity);
+    const end = take(capacity);
+    const size = take(capacity);
+    const memberStart = take(capacity);
+    const subtreeEnd = take(capacity);
+    const members = take(k);
+    const leaf = take(k);
+    const lengths = take(k);
     let tokenCount = 0;
     for (let i = 0; i < k; i++) {
+      members[i] = i;
       lengths[i] = tokens[i].length;
       tokenCount += lengths[i];
     }
-    // Every inner node branches, so there are fewer than 2k nodes.
-    const capacity = 2 * k;
-    const memory = new Int32Array(7 * capacity);
-    const column = (i: number): Int32Array => memory.subarray(i * capacity, (i + 1) * capacity);
-    const [parent, depth, start, end, size, memberStart, subtreeEnd] = [0, 1, 2, 3, 4, 5, 6].map(column);
-    const members = new Int32Array(k);
-    for (let i = 0; i < k; i++) members[i] = i;
-    const leaf = new Int32Array(k);
-    const classes = new Classes(k);
-
-    // Waiting nodes: parent, first member, number of members. Popped in preorder.
-    const stack = [-1, 0, k];
+    const branches = new Branches(k);
+    // Nodes that wait, in preorder from the top: parent, first and last place among the members. Their members are
+    // disjoint, so there are never more than k.
+    const stack = new Int32Array(3 * k);
+    stack[0] = -1;
+    stack[2] = k;
+    let top = 3;
     let nodeCount = 0;
     let leafCount = 0;
     let distinct = 0;
-    while (stack.length > 0) {
-      const count = stack.pop() as number;
-      const from = stack.pop() as number;
-      const above = stack.pop() as number;
+    while (top > 0) {
+      const to = stack[--top];
+      const from = stack[--top];
+      const above = stack[--top];
       const node = nodeCount++;
+      const count = to - from;
       const begin = above < 0 ? 0 : end[above];
       parent[node] = above;
       depth[node] = above < 0 ? 0 : depth[above] + 1;
@@ -93,16 +102,23 @@ export class ProcessTree {
       size[node] = count;
       memberStart[node] = from;
       subtreeEnd[node] = node + 1;
-      const stop = count === 1 ? lengths[members[from]] : commonEnd(tokens, members, from, count, begin);
+      let stop: number;
+      let parts = 1;
+      if (count === 1) stop = lengths[members[from]];
+      else {
+        stop = commonEnd(tokens, members, from, count, begin);
+        parts = branches.split(tokens, members, from, count, stop);
+      }
       end[node] = stop;
       distinct += stop - begin;
-      const branches = count === 1 ? 0 : classes.partition(tokens, members, from, count, stop);
-      if (branches < 2) {
+      if (parts === 1) {
         leafCount++;
-        for (let i = from; i < from + count; i++) leaf[members[i]] = node;
+        for (let i = from; i < to; i++) leaf[members[i]] = node;
       } else {
-        for (let c = branches - 1; c >= 0; c--) {
-          stack.push(node, from + classes.offset[c], classes.count[c]);
+        for (let part = parts - 1; part >= 0; part--) {
+          stack[top++] = node;
+          stack[top++] = branches.from[part];
+          stack[top++] = branches.from[part + 1];
         }
       }
     }
@@ -215,102 +231,5 @@ export class ProcessTree {
     if (!(Number.isInteger(completion) && completion >= 0 && completion < this.groupSize)) {
       throw new TreeError(`completion ${completion} is outside the group of ${this.groupSize}`);
     }
-  }
-}
-
-/** Length of the longest prefix that all given members share; they are known to share `begin` tokens. */
-function commonEnd(
-  tokens: readonly Int32Array[],
-  members: Int32Array,
-  from: number,
-  count: number,
-  begin: number,
-): number {
-  const first = tokens[members[from]];
-  let at = begin;
-  let limit = first.length;
-  while (at < limit) {
-    const blockEnd = Math.min(at + BLOCK, limit);
-    let agreed = blockEnd;
-    for (let i = from + 1; i < from + count; i++) {
-      agreed = agreement(first, tokens[members[i]], at, agreed);
-    }
-    if (agreed < blockEnd) limit = agreed;
-    at = agreed;
-  }
-  return limit;
-}
-
-/** First place in [at, end) where two sequences differ or one ends; `end` if there is none. */
-function agreement(a: Int32Array, b: Int32Array, at: number, end: number): number {
-  const stop = Math.min(b.length, end);
-  let i = at;
-  while (i < stop && a[i] === b[i]) i++;
-  return i;
-}
-
-/** Sorts a node's members by their next token, in the order in which the tokens first appear. */
-class Classes {
-  /** Members of each class. */
-  readonly count: Int32Array;
-  /** First member of each class, counted from the node's first. */
-  readonly offset: Int32Array;
-  private readonly keys: Float64Array;
-  private readonly classOf: Int32Array;
-  private readonly moved: Int32Array;
-
-  constructor(k: number) {
-    const memory = new Int32Array(4 * k);
-    this.count = memory.subarray(0, k);
-    this.offset = memory.subarray(k, 2 * k);
-    this.classOf = memory.subarray(2 * k, 3 * k);
-    this.moved = memory.subarray(3 * k);
-    this.keys = new Float64Array(k);
-  }
-
-  /** @returns the number of classes; `count` and `offset` describe them until the next call */
-  partition(
-    tokens: readonly Int32Array[],
-    members: Int32Array,
-    from: number,
-    size: number,
-    at: number,
-  ): number {
-    const { count, offset, keys, classOf, moved } = this;
-    let classes = 0;
-    let known: Map<number, number> | null = null;
-    for (let i = 0; i < size; i++) {
-      const sequence = tokens[members[from + i]];
-      const key = at < sequence.length ? sequence[at] : ENDED;
-      let found = -1;
-      if (known) found = known.get(key) ?? -1;
-      else {
-        for (let c = 0; c < classes; c++) {
-          if (keys[c] === key) {
-            found = c;
-            break;
-          }
-        }
-      }
-      if (found < 0) {
-        found = classes++;
-        keys[found] = key;
-        count[found] = 0;
-        if (known) known.set(key, found);
-        else if (classes > FEW) known = new Map(Array.from({ length: classes }, (_, c) => [keys[c], c]));
-      }
-      classOf[i] = found;
-      count[found]++;
-    }
-    let next = 0;
-    for (let c = 0; c < classes; c++) {
-      offset[c] = next;
-      next += count[c];
-    }
-    if (classes < 2) return classes;
-    for (let i = 0; i < size; i++) moved[offset[classOf[i]]++] = members[from + i];
-    members.set(moved.subarray(0, size), from);
-    for (let c = 0; c < classes; c++) offset[c] -= count[c];
-    return classes;
   }
 }

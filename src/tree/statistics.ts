@@ -15,6 +15,9 @@ export interface TreeStatistics {
   readonly sharedTokenShare: number;
   /** No proper intermediate node. */
   readonly flat: boolean;
+  /** Largest |λ| of a step that has tokens; 0 if there are no tokens at all. */
+  readonly maxSize: number;
+  readonly maxPathDepth: number;
   readonly meanPathDepth: number;
   readonly meanIntermediateProportion: number;
 }
@@ -41,9 +44,13 @@ export function isFlat(tree: ProcessTree): boolean {
 
 export function treeStatistics(tree: ProcessTree): TreeStatistics {
   let shared = 0;
+  let maxSize = 0;
   for (let node = 0; node < tree.nodeCount; node++) {
-    if (tree.size[node] > 1) shared += tree.size[node] * (tree.end[node] - tree.start[node]);
+    const length = tree.end[node] - tree.start[node];
+    if (length > 0 && tree.size[node] > maxSize) maxSize = tree.size[node];
+    if (tree.size[node] > 1) shared += tree.size[node] * length;
   }
+  const depths = pathDepth(tree);
   return {
     groupSize: tree.groupSize,
     nodes: tree.nodeCount,
@@ -52,7 +59,9 @@ export function treeStatistics(tree: ProcessTree): TreeStatistics {
     distinctTokens: tree.distinctTokenCount,
     sharedTokenShare: tree.tokenCount > 0 ? shared / tree.tokenCount : 0,
     flat: isFlat(tree),
-    meanPathDepth: mean(pathDepth(tree)),
+    maxSize,
+    maxPathDepth: depths.reduce((a, b) => Math.max(a, b)),
+    meanPathDepth: mean(depths),
     meanIntermediateProportion: mean(intermediateProportion(tree)),
   };
 }
