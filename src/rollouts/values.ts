@@ -106,13 +106,7 @@ export const asLogprobs: ValueReader<Float32Array> = (value, where, key) =>
 /** 0 or 1 for each token, [n]; true and false are taken too. */
 export const asMask: ValueReader<Uint8Array> = (value, where, key) =>
   Uint8Array.from(
-    numbers(
-      value,
-      where,
-      key,
-      (bit) => bit === 0 || bit === 1 || bit === true || bit === false,
-      'a 0 or a 1',
-    ),
+    numbers(value, where, key, (bit) => bit === 0 || bit === 1 || bit === true || bit === false, '0 or 1'),
   );
 
 /** A list whose every item passes `ok`; `allowed` says in words what passes. */

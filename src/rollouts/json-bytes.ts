@@ -1,0 +1,323 @@
+/**
+ * JSON from bytes. A rollout log is mostly lists of numbers, and JSON.parse makes a text of the line and an array of
+ * doubles of each list before anyone can use it; here a list of numbers alone becomes a typed array at once, and
+ * texts are decoded one by one. Like Python's writer it takes NaN and ±Infinity, so that the reader of the key can
+ * refuse them by name. Everything else is JSON to the letter.
+ */
+import type { Json } from './values.js';
+
+/** Text that is not JSON; `at` is the offset of the byte that cannot be there, from the start of the text. */
+export class JsonSyntaxError extends Error {
+  constructor(readonly at: number) {
+    super(`unexpected byte at column ${at + 1}`);
+  }
+}
+
+/** Nesting beyond this is refused, before the stack is spent. */
+const MAX_DEPTH = 500;
+const POWERS = Float64Array.from({ length: 23 }, (_, n) => Number(`1e${n}`));
+const MAX_EXACT = 2 ** 53;
+
+/** Parses one text after the other; its scratch space grows to the longest list seen. */
+export class JsonReader {
+  private bytes: Buffer = Buffer.alloc(1);
+  private at = 0;
+  private end = 0;
+  private start = 0;
+  private depth = 0;
+  private ints = new Int32Array(1 << 12);
+  private doubles = new Float64Array(1 << 12);
+  /** Object keys seen before, by a hash of their bytes. */
+  private readonly keys: (string | undefined)[] = new Array(2048);
+
+  /**
+   * The value of `bytes[start, end)`, UTF-8. Lists of whole numbers that fit in 32 bits are Int32Array, other lists of
+   * numbers Float64Array, an empty list is an array.
+   * @throws JsonSyntaxError
+   */
+  parse(bytes: Buffer, start = 0, end = bytes.length): Json {
+    this.bytes = bytes;
+    this.at = this.start = start;
+    this.end = end;
+    this.depth = 0;
+    const value = this.value();
+    if (this.at > end) this.unexpected();
+    this.space(); // may run on into white space behind the text
+    if (this.at < end) this.unexpected();
+    return value;
+  }
+
+  private unexpected(at = this.at): never {
+    throw new JsonSyntaxError(Math.min(at, this.end) - this.start);
+  }
+
+  private space(): void {
+    const { bytes } = this;
+    let at = this.at;
+    for (let c = bytes[at]; c === 32 || c === 10 || c === 13 || c === 9; c = bytes[at]) at++;
+    this.at = at;
+  }
+
+  private value(): Json {
+    this.space();
+    if (this.at >= this.end) this.unexpected();
+    switch (this.bytes[this.at]) {
+      case 0x7b:
+        return this.object();
+      case 0x5b:
+        return this.list();
+      case 0x22:
+        return this.text();
+      case 0x74:
+        return this.word('true', true);
+      case 0x66:
+        return this.word('false', false);
+      case 0x6e:
+        return this.word('null', null);
+      case 0x4e:
+        return this.word('NaN', Number.NaN);
+      case 0x49:
+        return this.word('Infinity', Number.POSITIVE_INFINITY);
+      default:
+        if (this.bytes[this.at] === 0x2d && this.bytes[this.at + 1] === 0x49)
+          return this.word('-Infinity', Number.NEGATIVE_INFINITY);
+        return this.number();
+    }
+  }
+
+  private word<T>(word: string, value: T): T {
+    for (let i = 0; i < word.length; i++) {
+      if (this.bytes[this.at + i] !== word.charCodeAt(i)) this.unexpected(this.at + i);
+    }
+    this.at += word.length;
+    return value;
+  }
+
+  private object(): { [key: string]: Json } {
+    if (++this.depth > MAX_DEPTH) this.unexpected();
+    const object: { [key: string]: Json } = {};
+    this.at++;
+    this.space();
+    if (this.bytes[this.at] === 0x7d) {
+      this.at++;
+      this.depth--;
+      return object;
+    }
+    for (;;) {
+      this.space();
+      if (this.bytes[this.at] !== 0x22) this.unexpected();
+      const key = this.key();
+      this.space();
+      if (this.bytes[this.at] !== 0x3a) this.unexpected();
+      this.at++;
+      const value = this.value();
+      if (key === '__proto__') {
+        Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+      } else object[key] = value;
+      this.space();
+      const c = this.bytes[this.at];
+      if (c !== 0x2c && c !== 0x7d) this.unexpected();
+      this.at++;
+      if (c === 0x7d) break;
+    }
+    this.depth--;
+    return object;
+  }
+
+  /** A text that stands as a key: from the table where its bytes are there, else read and put there. */
+  private key(): string {
+    const { bytes, keys } = this;
+    const from = this.at + 1;
+    let hash = 0;
+    let at = from;
+    for (let c = bytes[at]; c !== 0x22; c = bytes[++at]) {
+      if (c === 0x5c || c < 0x20 || c >= 0x80 || at - from > 64) return this.text();
+      hash = (Math.imul(hash, 31) + c) | 0;
+    }
+    const slot = (hash ^ (at - from)) & 2047;
+    const known = keys[slot];
+    if (known !== undefined && known.length === at - from) {
+      let i = 0;
+      while (i < known.length && known.charCodeAt(i) === bytes[from + i]) i++;
+      if (i === known.length) {
+        this.at = at + 1;
+        return known;
+      }
+    }
+    const text = this.text();
+    keys[slot] = text;
+    return text;
+  }
+
+  private text(): string {
+    const { bytes, end } = this;
+    const from = this.at + 1;
+    let at = from;
+    let plain = true;
+    for (;;) {
+      const c = bytes[at];
+      if (c === 0x22) break;
+      if (c === 0x5c) return this.escapedText(from);
+      if (c < 0x20 || at >= end) this.unexpected(at);
+      if (c >= 0x80) plain = false;
+      at++;
+    }
+    if (at >= end) this.unexpected(end);
+    this.at = at + 1;
+    return plain ? bytes.toString('latin1', from, at) : bytes.toString('utf8', from, at);
+  }
+
+  private escapedText(from: number): string {
+    const { bytes, end } = this;
+    let at = from;
+    for (let c = bytes[at]; c !== 0x22; c = bytes[at]) {
+      if (c < 0x20 || at >= end) this.unexpected(at);
+      at += c === 0x5c ? 2 : 1;
+    }
+    if (at >= end) this.unexpected(end);
+    this.at = at + 1;
+    try {
+      return JSON.parse(bytes.toString('utf8', from - 1, at + 1)) as string;
+    } catch {
+      return this.unexpected(from);
+    }
+  }
+
+  private list(): Json {
+    this.at++;
+    this.space();
+    const from = this.at;
+    const first = this.bytes[from];
+    if (first === 0x5d) {
+      this.at++;
+      return [];
+    }
+    if (first === 0x2d || (first >= 0x30 && first <= 0x39)) {
+      const numbers = this.wholeNumbers();
+      if (numbers) return numbers;
+      this.at = from;
+    }
+    if (++this.depth > MAX_DEPTH) this.unexpected();
+    const list: Json[] = [];
+    for (;;) {
+      list.push(this.value());
+      this.space();
+      const c = this.bytes[this.at];
+      if (c !== 0x2c && c !== 0x5d) this.unexpected();
+      this.at++;
+      if (c === 0x5d) break;
+    }
+    this.depth--;
+    return list;
+  }
+
+  /** The list from its first number on, as integers for as long as they are; null: it holds other things too. */
+  private wholeNumbers(): Int32Array | Float64Array | null {
+    const { bytes } = this;
+    let { ints } = this;
+    let at = this.at;
+    let n = 0;
+    for (;;) {
+      const item = at;
+      let c = bytes[at];
+      const negative = c === 0x2d;
+      if (negative) c = bytes[++at];
+      const from = at;
+      let value = 0;
+      for (let digit = c - 48; digit >= 0 && digit <= 9; digit = bytes[++at] - 48) value = value * 10 + digit;
+      const digits = at - from;
+      // Too long, a fraction or no number at all: the list goes on as doubles, or is none.
+      if (digits === 0 || value > 0x7fffffff || digits > 10 || (negative && value === 0))
+        return this.fractions(item, n);
+      if (digits > 1 && bytes[from] === 0x30) this.unexpected(from);
+      c = bytes[at];
+      if (c !== 0x2c && c !== 0x5d) {
+        while (c === 32 || c === 10 || c === 13 || c === 9) c = bytes[++at];
+        if (c !== 0x2c && c !== 0x5d) return this.fractions(item, n);
+      }
+      if (n === ints.length) {
+        ints = new Int32Array(2 * n);
+        ints.set(this.ints);
+        this.ints = ints;
+      }
+      ints[n++] = negative ? -value : value;
+      at++;
+      if (c === 0x5d) break;
+      for (c = bytes[at]; c === 32 || c === 10 || c === 13 || c === 9; c = bytes[++at]);
+    }
+    if (at > this.end) this.unexpected(this.end);
+    this.at = at;
+    return ints.slice(0, n);
+  }
+
+  /** The rest of a list whose first n items were whole, from `at` on. */
+  private fractions(at: number, n: number): Float64Array | null {
+    const { bytes } = this;
+    while (this.doubles.length < n) this.doubles = new Float64Array(2 * this.doubles.length);
+    let { doubles } = this;
+    for (let i = 0; i < n; i++) doubles[i] = this.ints[i];
+    this.at = at;
+    for (;;) {
+      let c = bytes[this.at];
+      if (c !== 0x2d && !(c >= 0x30 && c <= 0x39)) return null;
+      if (c === 0x2d && bytes[this.at + 1] === 0x49) return null; // −Infinity: by value()
+      if (n === doubles.length) {
+        doubles = new Float64Array(2 * n);
+        doubles.set(this.doubles);
+        this.doubles = doubles;
+      }
+      doubles[n++] = this.number();
+      this.space();
+      c = bytes[this.at];
+      if (c !== 0x2c && c !== 0x5d) this.unexpected();
+      this.at++;
+      if (c === 0x5d) break;
+      this.space();
+    }
+    if (this.at > this.end) this.unexpected(this.end);
+    return doubles.slice(0, n);
+  }
+
+  /**
+   * A number. Up to 2⁵³ in digits and 10^±22 in scale one product or quotient of exact doubles is the nearest double;
+   * the others go through Number().
+   */
+  private number(): number {
+    const { bytes } = this;
+    const from = this.at;
+    let at = from;
+    const negative = bytes[at] === 0x2d;
+    if (negative) at++;
+    const whole = at;
+    let mantissa = 0;
+    let digit = bytes[at] - 48;
+    for (; digit >= 0 && digit <= 9; digit = bytes[++at] - 48) mantissa = mantissa * 10 + digit;
+    if (at === whole || (at - whole > 1 && bytes[whole] === 0x30)) this.unexpected(at === whole ? at : whole);
+    let scale = 0;
+    if (bytes[at] === 0x2e) {
+      const point = ++at;
+      digit = bytes[at] - 48;
+      for (; digit >= 0 && digit <= 9; digit = bytes[++at] - 48) mantissa = mantissa * 10 + digit;
+      if (at === point) this.unexpected(at);
+      scale = point - at;
+    }
+    if (bytes[at] === 0x65 || bytes[at] === 0x45) {
+      at++;
+      const sign = bytes[at];
+      if (sign === 0x2d || sign === 0x2b) at++;
+      const first = at;
+      let power = 0;
+      digit = bytes[at] - 48;
+      for (; digit >= 0 && digit <= 9; digit = bytes[++at] - 48) power = Math.min(power * 10 + digit, 99999);
+      if (at === first) this.unexpected(at);
+      scale += sign === 0x2d ? -power : power;
+    }
+    if (at > this.end) this.unexpected(this.end);
+    this.at = at;
+    if (mantissa < MAX_EXACT && scale >= -22 && scale <= 22) {
+      const value = scale < 0 ? mantissa / POWERS[-scale] : mantissa * POWERS[scale];
+      return negative ? -value : value;
+    }
+    return Number(bytes.toString('latin1', from, at));
+  }
+}
