@@ -1,0 +1,121 @@
+/**
+ * Which files a source means: a file is itself, a folder all logs below it, anything with *, ? or {…} a pattern.
+ * Files that frameworks write beside their logs and that hold no rollouts are passed over by name, in folders only.
+ */
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
+import { messageOf, RolloutError } from './values.js';
+
+export interface LogFile {
+  readonly path: string;
+  /** The folder or pattern it was found by; a file named itself: its own folder. */
+  readonly root: string;
+  readonly named: boolean;
+}
+
+const LOG = /\.(jsonl|json|ndjson|parquet)(\.(gz|zst))?$/;
+const BESIDE =
+  /^(metadata|config|settings|metrics|evals?|summary|trainer_state|training_args|tokenizer(_config)?|special_tokens_map|generation_config|adapter_config|vocab|package|checkpoints?|logs|timing_spans|tool_defs|hparams)\.(jsonl?|ndjson)$/;
+
+/**
+ * The files of all sources, each once, in the order of the sources and by name (numbers by their value) within one.
+ * @throws RolloutError for a source that is nothing on disk or holds no log
+ */
+export async function findFiles(sources: readonly string[]): Promise<readonly LogFile[]> {
+  const found = new Map<string, LogFile>();
+  for (const source of sources) {
+    for (const file of await filesOf(source)) if (!found.has(file.path)) found.set(file.path, file);
+  }
+  return [...found.values()];
+}
+
+async function filesOf(source: string): Promise<LogFile[]> {
+  const kind = await stat(source).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+    throw new RolloutError(`${source}: cannot be read: ${messageOf(error)}`);
+  });
+  if (kind?.isDirectory()) {
+    const paths = (await walk(source)).filter((path) => LOG.test(path) && !BESIDE.test(basename(path)));
+    if (paths.length === 0)
+      throw new RolloutError(
+        `${source}: found no log in the folder; logs end in .jsonl, .json, .ndjson or .parquet, the first three also with .gz or .zst`,
+      );
+    return chosen(paths).map((path) => ({ path, root: source, named: false }));
+  }
+  if (kind) return [{ path: source, root: dirname(source), named: true }];
+  if (!/[*?{]/.test(source))
+    throw new RolloutError(`${source}: found nothing there; allowed are files, folders and patterns`);
+  const fixed = source.slice(0, source.search(/[*?{]/));
+  const root = fixed.includes(sep) ? fixed.slice(0, fixed.lastIndexOf(sep)) || sep : '.';
+  const pattern = patternOf(source);
+  const below = (await walk(root).catch(() => [])).filter((path) =>
+    pattern.test(source.startsWith(`.${sep}`) ? `.${sep}${path}` : path),
+  );
+  if (below.length === 0) throw new RolloutError(`${source}: found no file of this pattern`);
+  return below.map((path) => ({ path, root, named: true }));
+}
+
+/** All files below a folder, sorted so that step_10 comes after step_9. */
+async function walk(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  let entries: Dirent[];
+  try {
+    entries = await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    throw new RolloutError(`${folder}: cannot be read: ${messageOf(error)}`);
+  }
+  const order = new Intl.Collator('en', { numeric: true });
+  for (const entry of entries.sort((a, b) => order.compare(a.name, b.name))) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      if (entry.name !== 'node_modules' && !entry.name.startsWith('.git')) files.push(...(await walk(path)));
+    } else files.push(path);
+  }
+  return files;
+}
+
+/** `**` any folders, `*` and `?` within a name, `{a,b}` one of several. */
+function patternOf(glob: string): RegExp {
+  const parts = glob.replace(/\*\*\/|\*\*|\*|\?|\{|\}|,|[.+^$()|[\]\\]/g, (part) => {
+    const to: Record<string, string> = {
+      '**/': '(?:.*/)?',
+      '**': '.*',
+      '*': '[^/]*',
+      '?': '[^/]',
+      '{': '(?:',
+      '}': ')',
+    };
+    if (part === ',') return glob.includes('{') ? '|' : ',';
+    return to[part] ?? `\\${part}`;
+  });
+  return new RegExp(`^${parts}$`);
+}
+
+/**
+ * prime-rl writes the same episodes twice, as generated (`all`) and as trained on (`effective`), and evaluations
+ * beside them: of a step's folder the trained ones are read, else all training ones.
+ */
+function chosen(paths: readonly string[]): string[] {
+  const trace = /^(.*[\\/]rollouts[\\/]step_\d+[\\/])(train|eval)[\\/](all|effective)[\\/]traces\.jsonl/;
+  const effective = new Set<string>();
+  const train = new Set<string>();
+  for (const path of paths) {
+    const [, step, split, set] = trace.exec(path) ?? [];
+    if (split === 'train') train.add(step);
+    if (split === 'train' && set === 'effective') effective.add(step);
+  }
+  return paths.filter((path) => {
+    const [, step, split, set] = trace.exec(path) ?? [];
+    if (step === undefined) return true;
+    if (split === 'eval') return !train.has(step);
+    return set === 'effective' || !effective.has(step);
+  });
+}
+
+/** The training step that a path names: `step_12`, `step12`, `global_step_12`; the last one in it. */
+export function stepOfPath(path: string): number | null {
+  const all = [...path.matchAll(/(?:^|[^a-zA-Z])(?:global_?)?step[_-]?(\d{1,9})(?!\d)/gi)];
+  const last = all.at(-1) ?? /train_data_step(\d{1,9})/.exec(path);
+  return last ? Number(last[1]) : null;
+}

@@ -1,0 +1,250 @@
+/**
+ * Which samples belong together. Four ways, from the surest: a row that is a group, an id in every row, the place in
+ * the file (so many rows in a row), and, where a log has nothing else, equal prompts. Nothing is guessed: each way
+ * checks what can be checked, and a log whose groups cannot be told apart is refused with the reason.
+ */
+import type { Group, GroupSource } from './group.js';
+import { type GroupContext, groupOfSamples, identityOf, type Sample } from './sample.js';
+import { SampleStore } from './sample-store.js';
+import { RolloutError } from './values.js';
+
+/** Steps whose groups may still grow; an older one is complete when the next begins. */
+const OPEN_STEPS = 4;
+
+export interface GroupingOptions extends GroupContext {
+  /** Rows of a group, where the caller or the log says so. */
+  readonly size?: number;
+  /** Rows of one group may have different prompts (an environment that draws its first state). */
+  readonly promptsDiffer?: boolean;
+  /** By prompt: the log should have each prompt equally often, else some prompt stood there twice. */
+  readonly strict?: boolean;
+  /** A last look at the samples of a group, which may join some of them or refuse them. */
+  readonly finish?: (samples: readonly Sample[], where: string) => readonly Sample[];
+}
+
+/** Takes a file's samples one by one and gives groups as they are complete. */
+export interface Grouping {
+  add(sample: Sample): Iterable<Group>;
+  /** A row that could not be read: it takes its place. */
+  bad(line: number): Iterable<Group>;
+  end(): Iterable<Group>;
+  close(): void;
+}
+
+function made(samples: readonly Sample[], id: string, source: GroupSource, options: GroupingOptions): Group {
+  const where = `${options.file}:${samples[0].line}`;
+  return groupOfSamples(options.finish?.(samples, where) ?? samples, id, source, options);
+}
+
+interface OpenGroup {
+  readonly id: string;
+  readonly identity: string;
+  readonly line: number;
+  readonly members: number[];
+}
+
+/** By the id that every row has. */
+export class ById implements Grouping {
+  private readonly store = new SampleStore();
+  private readonly steps = new Map<number | null, Map<string, OpenGroup>>();
+  private readonly closed = new Set<number | null>();
+
+  constructor(private readonly options: GroupingOptions) {}
+
+  *add(sample: Sample): Generator<Group> {
+    const { file, promptsDiffer } = this.options;
+    const where = `${file}:${sample.line}`;
+    const { group: id, step } = sample;
+    if (id === undefined)
+      throw new RolloutError(
+        `${where}: found no group id; rows before it have one, allowed is one in every row`,
+      );
+    let open = this.steps.get(step);
+    if (!open) {
+      if (this.closed.has(step))
+        throw new RolloutError(
+          `${where}: step: found ${step} again after ${OPEN_STEPS} later steps; allowed are rows of a step near each other, so that its groups are complete`,
+        );
+      open = new Map();
+      this.steps.set(step, open);
+    }
+    const identity = promptsDiffer ? '' : identityOf(sample);
+    const known = open.get(id);
+    if (known && known.identity !== identity)
+      throw new RolloutError(
+        `${where}: group ${id}: found another prompt or answer than in line ${known.line}; allowed is one for a group, so this id does not tell the groups`,
+      );
+    const member = this.store.put(sample);
+    if (known) known.members.push(member);
+    else open.set(id, { id, identity, line: sample.line, members: [member] });
+    if (this.steps.size > OPEN_STEPS) {
+      const oldest = this.steps.keys().next().value as number | null;
+      this.closed.add(oldest);
+      yield* this.flush(oldest);
+    }
+  }
+
+  *bad(): Generator<Group> {}
+
+  *end(): Generator<Group> {
+    for (const step of [...this.steps.keys()]) yield* this.flush(step);
+  }
+
+  private *flush(step: number | null): Generator<Group> {
+    const open = this.steps.get(step)!;
+    this.steps.delete(step);
+    for (const { id, members } of open.values()) {
+      const samples = members.map((member) => this.store.take(member));
+      yield made(samples, id, 'explicit', this.options);
+    }
+  }
+
+  close(): void {
+    this.store.close();
+  }
+}
+
+interface Place {
+  readonly line: number;
+  /** null: a row that could not be read. */
+  readonly member: number | null;
+  readonly identity: string | null;
+}
+
+/** By place: so many rows in a row, which must have one prompt. Without a size it is found from the whole file. */
+export class ByPlace implements Grouping {
+  private readonly store = new SampleStore();
+  private rows: Place[] = [];
+  private count = 0;
+
+  constructor(private readonly options: GroupingOptions) {
+    const { size } = options;
+    if (size !== undefined && !(Number.isInteger(size) && size > 0))
+      throw new RolloutError(`group size: found ${size}; allowed is a whole number from 1`);
+  }
+
+  *add(sample: Sample): Generator<Group> {
+    this.rows.push({ line: sample.line, member: this.store.put(sample), identity: identityOf(sample) });
+    yield* this.full();
+  }
+
+  *bad(line: number): Generator<Group> {
+    this.rows.push({ line, member: null, identity: null });
+    yield* this.full();
+  }
+
+  private *full(): Generator<Group> {
+    if (this.rows.length !== this.options.size) return;
+    const rows = this.rows;
+    this.rows = [];
+    yield* this.group(rows);
+  }
+
+  *end(): Generator<Group> {
+    const { file, size } = this.options;
+    if (this.rows.length === 0) return;
+    if (size !== undefined)
+      throw new RolloutError(
+        `${file}:${this.rows[0].line}: found ${this.rows.length} rows after the last whole group; allowed are groups of ${size} rows`,
+      );
+    const found = sizeOfRuns(this.rows);
+    if (found === 1 && this.rows.length > 1)
+      throw new RolloutError(
+        `${file}: found neither a group id nor rows of one prompt that follow each other; its groups cannot be recovered (if every prompt has one completion, say that groups have size 1)`,
+      );
+    for (let at = 0; at < this.rows.length; at += found) yield* this.group(this.rows.slice(at, at + found));
+  }
+
+  private *group(rows: readonly Place[]): Generator<Group> {
+    const read = rows.filter((row) => row.member !== null);
+    const other = read.find(({ identity }) => identity !== read[0].identity);
+    if (other)
+      throw new RolloutError(
+        `${this.options.file}:${other.line}: found another prompt than in line ${read[0].line}, in a group of ${rows.length} rows; allowed are groups of equal size whose rows follow each other, so these groups cannot be recovered`,
+      );
+    const id = String(this.count++);
+    if (read.length === 0) return;
+    const samples = read.map(({ member }) => this.store.take(member!));
+    yield made(samples, id, 'consecutive', this.options);
+  }
+
+  close(): void {
+    this.store.close();
+  }
+}
+
+/** The largest size of which every run of equal prompts is a multiple; runs beside a row not read do not count. */
+function sizeOfRuns(rows: readonly Place[]): number {
+  let size = 0;
+  for (let from = 0; from < rows.length; ) {
+    let to = from + 1;
+    while (to < rows.length && rows[to].identity === rows[from].identity) to++;
+    const whole = [rows[from - 1], rows[from], rows[to]].every(
+      (row) => row === undefined || row.member !== null,
+    );
+    if (whole) size = gcd(size, to - from);
+    from = to;
+  }
+  return size || rows.length;
+}
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+
+/** By equal prompts within a step, for logs that have nothing else. */
+export class ByPrompt implements Grouping {
+  private readonly store = new SampleStore();
+  private readonly steps = new Map<number | null, Map<string, { line: number; members: number[] }>>();
+  private unread = 0;
+
+  constructor(private readonly options: GroupingOptions) {}
+
+  *add(sample: Sample): Generator<Group> {
+    let open = this.steps.get(sample.step);
+    if (!open) {
+      open = new Map();
+      this.steps.set(sample.step, open);
+    }
+    const identity = identityOf(sample);
+    const member = this.store.put(sample);
+    const known = open.get(identity);
+    if (known) known.members.push(member);
+    else open.set(identity, { line: sample.line, members: [member] });
+  }
+
+  *bad(): Generator<Group> {
+    this.unread++;
+  }
+
+  *end(): Generator<Group> {
+    for (const open of this.steps.values()) if (this.options.strict) this.check([...open.values()]);
+    for (const open of this.steps.values()) {
+      let count = 0;
+      for (const { members } of open.values()) {
+        const samples = members.map((member) => this.store.take(member));
+        yield made(samples, String(count++), 'prompt-text', this.options);
+      }
+    }
+  }
+
+  /** A prompt that stands more often than the others was drawn twice: its groups cannot be told apart. */
+  private check(groups: readonly { line: number; members: number[] }[]): void {
+    const { file, size } = this.options;
+    const rows = groups.reduce((sum, { members }) => sum + members.length, 0);
+    const largest = Math.max(...groups.map(({ members }) => members.length));
+    if (size === undefined && groups.length === 1 && rows > 1)
+      throw new RolloutError(
+        `${file}: found no group id, and all ${rows} prompts are the same text; whether that is one group or several cannot be recovered (if each ${rows} are one group, give that as the group size)`,
+      );
+    const expected = size ?? largest;
+    const missing = groups.reduce((sum, { members }) => sum + Math.max(0, expected - members.length), 0);
+    const wrong = groups.find(({ members }) => members.length !== expected);
+    if (wrong && (largest > expected || missing > this.unread))
+      throw new RolloutError(
+        `${file}:${wrong.line}: found no group id, and this prompt ${wrong.members.length} times where ${size === undefined ? 'others stand' : 'a group has'} ${expected}; groups with a repeated prompt cannot be recovered`,
+      );
+  }
+
+  close(): void {
+    this.store.close();
+  }
+}

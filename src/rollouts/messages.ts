@@ -1,0 +1,85 @@
+/**
+ * Chat messages as text. Without the model's chat template the exact text is not known; what is made here is plain,
+ * the same for equal messages, and keeps apart what the model wrote from what it was given: a line that names the
+ * role before each message, except before an answer that begins a completion; tool calls as name(arguments), without
+ * their ids, which differ from call to call.
+ */
+import type { Part } from './sample.js';
+import { asText, fail, isList, isObject, type Json, type JsonObject } from './values.js';
+
+/** A prompt: a text as it is, or messages, one text each. */
+export function promptParts(value: unknown, where: string, key: string): readonly string[] {
+  if (typeof value === 'string') return [value];
+  if (!isList(value)) fail(where, key, value, 'a text or a list of messages');
+  return Array.from(value as Json[], (message, i) => {
+    const { role, text } = messageOf(message, where, `${key}[${i}]`);
+    return `${role}\n${text}\n`;
+  });
+}
+
+/**
+ * A completion: a text as it is, or messages in which the assistant's are sampled and the others were given.
+ * @param sampled says which messages the model wrote; absent: the assistant's
+ */
+export function completionParts(
+  value: unknown,
+  where: string,
+  key: string,
+  sampled: (message: JsonObject) => boolean = (message) => message.role === 'assistant',
+): readonly Part[] {
+  if (typeof value === 'string') return [{ text: value, sampled: true }];
+  if (!isList(value)) fail(where, key, value, 'a text or a list of messages');
+  const parts: Part[] = [];
+  Array.from(value as Json[]).forEach((message, i) => {
+    const { role, text } = messageOf(message, where, `${key}[${i}]`);
+    const own = sampled(message as JsonObject);
+    if (i > 0 || !own) parts.push({ text: `\n${role}\n`, sampled: false });
+    if (text !== '') parts.push({ text, sampled: own });
+  });
+  return parts;
+}
+
+function messageOf(value: unknown, where: string, key: string): { role: string; text: string } {
+  if (!isObject(value)) fail(where, key, value, 'a message, an object with role and content');
+  const message = value as JsonObject;
+  const role = asText(message.role, where, `${key}.role`);
+  const thought = message.reasoning_content ?? message.reasoning;
+  const texts = [
+    typeof thought === 'string' && thought !== '' ? `<think>${thought}</think>` : '',
+    contentText(message.content, where, `${key}.content`),
+    ...calls(message.tool_calls, where, `${key}.tool_calls`),
+  ];
+  return { role, text: texts.filter((text) => text !== '').join('\n') };
+}
+
+/** A message's content: a text, nothing, or a list of parts of which those with a text count. */
+export function contentText(value: unknown, where: string, key: string): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'string') return value;
+  if (!isList(value)) fail(where, key, value, 'a text, null or a list of parts');
+  return Array.from(value as Json[], (part) => {
+    if (typeof part === 'string') return part;
+    if (isObject(part) && typeof part.text === 'string') return part.text;
+    return isObject(part) && typeof part.type === 'string' ? `[${part.type}]` : '';
+  }).join('');
+}
+
+function calls(value: unknown, where: string, key: string): string[] {
+  if (value === undefined || value === null) return [];
+  if (!isList(value)) fail(where, key, value, 'a list of tool calls');
+  return Array.from(value as Json[], (item) => {
+    const call = typeof item === 'string' ? parsed(item) : item;
+    if (!isObject(call)) return typeof item === 'string' ? item : JSON.stringify(item);
+    const inner = isObject(call.function) ? call.function : call;
+    const given = inner.arguments;
+    return `${String(inner.name ?? '')}(${typeof given === 'string' ? given : JSON.stringify(given ?? {})})`;
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

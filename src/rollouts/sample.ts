@@ -1,0 +1,179 @@
+/**
+ * One completion as a log has it, before it is known which others it belongs to, and how a list of them becomes a
+ * Group: with the log's token ids where all of them have them, else with the caller's tokenizer, else in text units.
+ */
+import { createHash } from 'node:crypto';
+import type { Completion, FormatName, Group, GroupSource } from './group.js';
+import { UnitTable } from './text-units.js';
+
+export interface Part {
+  readonly text: string;
+  /** Written by the model; else given to it in the middle of its answer (a tool's result, say). */
+  readonly sampled: boolean;
+}
+
+export interface Sample {
+  /** The log's own id of the group; absent: it has none. */
+  readonly group?: string;
+  readonly step: number | null;
+  /** Line of the file, from 1 (in Parquet: row). */
+  readonly line: number;
+  readonly prompt: {
+    readonly tokens?: Int32Array;
+    /** Its text, in pieces (messages) where the log has it so; joined it is the prompt. */
+    readonly parts?: readonly string[];
+  };
+  /** What rows of one group share beside the prompt, such as the reference answer. */
+  readonly task?: string;
+  readonly tokens?: Int32Array;
+  readonly mask?: Uint8Array;
+  readonly logprobs?: Float32Array;
+  /** The completion's text. */
+  readonly parts?: readonly Part[];
+  readonly reward: number;
+  readonly rewards?: Readonly<Record<string, number>>;
+  readonly advantage?: number;
+  readonly stop?: 'stop' | 'length';
+}
+
+/** What is the same for all groups of one file. */
+export interface GroupContext {
+  readonly file: string;
+  readonly format: FormatName;
+  readonly tokenizer?: (text: string) => Int32Array;
+}
+
+/** A short digest of what must be equal within a group: prompt and task. */
+export function identityOf({ prompt, task }: Sample): string {
+  const hash = createHash('sha1');
+  if (prompt.tokens) hash.update(prompt.tokens);
+  else for (const part of prompt.parts ?? []) hash.update(part).update('\0');
+  return hash
+    .update('\0')
+    .update(task ?? '')
+    .digest('base64');
+}
+
+/** The group of the samples, which are at least one; prompts that differ share what they begin with. */
+export function groupOfSamples(
+  samples: readonly Sample[],
+  id: string,
+  groups: GroupSource,
+  { file, format, tokenizer }: GroupContext,
+): Group {
+  const exact = samples.every(({ tokens, prompt }) => tokens && prompt.tokens);
+  const made = exact ? fromTokens(samples) : fromTexts(samples, tokenizer);
+  return {
+    id,
+    step: samples[0].step,
+    ...made,
+    tokens: exact ? 'exact' : tokenizer ? 'retokenized' : 'text-units',
+    groups,
+    source: { file, line: Math.min(...samples.map(({ line }) => line)), format },
+  };
+}
+
+function fromTokens(samples: readonly Sample[]): Pick<Group, 'prompt' | 'completions'> {
+  const shared = commonLength(samples.map(({ prompt }) => prompt.tokens!));
+  const { tokens, parts } = samples[0].prompt;
+  const completions = samples.map((sample): Completion => {
+    const given = sample.prompt.tokens!.subarray(shared);
+    const text = sample.parts && textOf(sample.parts);
+    return {
+      tokens: joined(Int32Array, given, sample.tokens!),
+      ...(text === undefined ? {} : { text }),
+      ...(sample.logprobs
+        ? { logprobs: joined(Float32Array, new Float32Array(given.length), sample.logprobs) }
+        : {}),
+      ...maskOf(
+        joined(
+          Uint8Array,
+          new Uint8Array(given.length),
+          sample.mask ?? new Uint8Array(sample.tokens!.length).fill(1),
+        ),
+      ),
+      ...outcome(sample),
+    };
+  });
+  return {
+    prompt: {
+      tokens: shared === tokens!.length ? tokens! : tokens!.slice(0, shared),
+      ...(parts && shared === tokens!.length ? { text: parts.join('') } : {}),
+    },
+    completions,
+  };
+}
+
+function fromTexts(
+  samples: readonly Sample[],
+  tokenizer: GroupContext['tokenizer'],
+): Pick<Group, 'prompt' | 'completions' | 'tokenTexts'> {
+  const units = tokenizer ? null : new UnitTable();
+  const encode = tokenizer ?? ((text: string) => units!.tokens(text));
+  const prompts = samples.map(({ prompt }) => prompt.parts ?? []);
+  const shared = commonLength(prompts);
+  const prompt = prompts[0].slice(0, shared).join('');
+  const promptTokens = encode(prompt);
+  const completions = samples.map((sample, i): Completion => {
+    const given = prompts[i].slice(shared).map((text) => ({ text, sampled: false }));
+    const parts = [...given, ...(sample.parts ?? [])];
+    const encoded = parts.map(({ text }) => encode(text));
+    return {
+      tokens: encoded.length === 1 ? encoded[0] : joined(Int32Array, ...encoded),
+      text: textOf(parts),
+      ...maskOf(
+        joined(
+          Uint8Array,
+          ...encoded.map((part, p) => new Uint8Array(part.length).fill(Number(parts[p].sampled))),
+        ),
+      ),
+      ...outcome(sample),
+    };
+  });
+  return {
+    prompt: { tokens: promptTokens, text: prompt },
+    completions,
+    ...(units ? { tokenTexts: units.texts() } : {}),
+  };
+}
+
+const textOf = (parts: readonly Part[]) => parts.map(({ text }) => text).join('');
+
+function outcome({ reward, rewards, advantage, stop }: Sample) {
+  return {
+    reward,
+    ...(rewards && Object.keys(rewards).length > 0 ? { rewards } : {}),
+    ...(advantage === undefined ? {} : { advantage }),
+    ...(stop ? { stop } : {}),
+  };
+}
+
+/** A mask of ones says nothing: it is left out. */
+function maskOf(mask: Uint8Array): { mask?: Uint8Array } {
+  return mask.includes(0) ? { mask } : {};
+}
+
+/** How many leading items all lists share. */
+function commonLength(lists: readonly ArrayLike<unknown>[]): number {
+  const [first, ...others] = lists;
+  let shared = first.length;
+  for (const list of others) {
+    if (list === first) continue;
+    let i = 0;
+    while (i < shared && i < list.length && list[i] === first[i]) i++;
+    shared = i;
+  }
+  return shared;
+}
+
+type Typed = Int32Array | Float32Array | Uint8Array;
+function joined<T extends Typed>(kind: new (length: number) => T, ...lists: readonly T[]): T {
+  if (lists.length === 2 && lists[0].length === 0) return lists[1];
+  const all = new kind(lists.reduce((sum, list) => sum + list.length, 0));
+  let at = 0;
+  for (const list of lists) {
+    all.set(list, at);
+    at += list.length;
+  }
+  return all;
+}
