@@ -129,7 +129,16 @@ function timeOnce(call: (group: readonly Int32Array[]) => unknown, groups: reado
   return median(calls);
 }
 
+/** Half a second of building before anything is timed: the first row must not pay for compiling the code. */
+function warmUp(): void {
+  const group = syntheticGroup(16, 1000, 0.2, new Stream('tree bench', 'warm-up'));
+  const out = group.map(({ length }) => new Float64Array(length));
+  const until = performance.now() + 500;
+  while (performance.now() < until) treeWeights(group, out);
+}
+
 export async function runTreeBench(): Promise<TreeBenchRow[]> {
+  warmUp();
   const rows: TreeBenchRow[] = [];
   for (const k of GROUP_SIZES) {
     for (const n of LENGTHS) {

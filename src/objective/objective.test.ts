@@ -102,6 +102,15 @@ describe('advantages', () => {
     expect([...groupAdvantages([7])]).toEqual([0]);
   });
 
+  it('are never NaN, and a large common offset costs nothing', () => {
+    const rewards = fc.array(fc.double({ min: -1e100, max: 1e100, noNaN: true }), { maxLength: 20 });
+    fc.assert(fc.property(rewards, (r) => groupAdvantages(r).every(Number.isFinite)));
+    const plain = groupAdvantages([0, 1, 1, 0, 1]);
+    groupAdvantages([0, 1, 1, 0, 1].map((r) => r + 1e6)).forEach((a, i) => {
+      expect(a).toBeCloseTo(plain[i], 8);
+    });
+  });
+
   it('a reward that is not finite is named', () => {
     expect(() => groupAdvantages([1, Number.NaN])).toThrow(
       'the reward of completion 1 is NaN; allowed is a finite number',
@@ -130,6 +139,45 @@ describe('steps', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+});
+
+describe('the flaw', () => {
+  it("figures are those of the definition; the root's tokens are never against anyone", () => {
+    fc.assert(
+      fc.property(scored, (group) => {
+        // A first token that all share: the root's step is not empty.
+        const completions = group.map(({ tokens }) => [9, ...tokens]);
+        const tree = ProcessTree.build(completions);
+        // In thousandths: rewards that differ by rounding alone have no sign to speak of.
+        const advantages = groupAdvantages(group.map(({ reward }) => Math.round(1000 * reward) / 1000));
+        const steps = stepAdvantages(tree, advantages);
+        expect(steps[0]).toBe(0);
+        const flaw = stepFlaw(tree, steps);
+        for (let node = 0; node < tree.nodeCount; node++) {
+          expect(flaw[node]).toBe((tree.size[node] - 1) * Math.abs(steps[node]));
+        }
+        const against = completions.map((tokens, i) => {
+          const signs = tokens.map((_, t) => {
+            const sharing = completions.flatMap((other, j) =>
+              tokens.slice(0, t + 1).every((token, at) => other[at] === token) ? [advantages[j]] : [],
+            );
+            const mean = sharing.reduce((a, b) => a + b, 0) / sharing.length;
+            const size = sharing.reduce((a, b) => a + Math.abs(b), 0) / sharing.length;
+            return Math.abs(mean) <= 1e-9 * size ? 0 : Math.sign(mean);
+          });
+          return signs.filter((sign) => sign * Math.sign(advantages[i]) < 0).length / tokens.length;
+        });
+        expect([...oppositeShare(tree, advantages, steps)]).toEqual(against);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('an empty completion has no token against it', () => {
+    const tree = ProcessTree.build([[], [1]]);
+    const advantages = groupAdvantages([0, 1]);
+    expect([...oppositeShare(tree, advantages, stepAdvantages(tree, advantages))]).toEqual([0, 0]);
   });
 });
 
@@ -176,6 +224,58 @@ describe('coefficients', () => {
       ),
       { numRuns: 1000 },
     );
+  });
+
+  it('on-policy and token-normalised they are |λ|^(1−p)·Â(λ)/Σ|g|: the theorem, step by step', () => {
+    fc.assert(
+      fc.property(scored, fc.double({ min: 0, max: 1.25, noNaN: true }), (group, lambdaExponent) => {
+        const tree = ProcessTree.build(group.map(({ tokens }) => tokens));
+        const advantages = groupAdvantages(group.map(({ reward }) => reward));
+        const steps = stepAdvantages(tree, advantages);
+        const totals = { tokens: 1, sequences: 1, maxTokens: 1 };
+        const weights = sequenceWeights(
+          tree.lengths.map((length) => Math.max(length, 1)),
+          'token',
+          totals,
+        );
+        const { plus, minus, kl } = lossCoefficients(tree, advantages, weights, { lambdaExponent });
+        for (let node = 0; node < tree.nodeCount; node++) {
+          const size = tree.size[node];
+          expect(plus[node] + minus[node]).toBeCloseTo(size ** (1 - lambdaExponent) * steps[node], 8);
+          expect(kl[node]).toBeCloseTo(size ** (1 - lambdaExponent), 10);
+          expect(plus[node]).toBeGreaterThanOrEqual(0);
+          expect(minus[node]).toBeLessThanOrEqual(0);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('with exponent p are those of GRPO times |λ|^−p, to the last bit', () => {
+    fc.assert(
+      fc.property(scored, fc.constantFrom(0.25, 0.5, 1, 1.25), (group, lambdaExponent) => {
+        const tree = ProcessTree.build(group.map(({ tokens }) => tokens));
+        const advantages = groupAdvantages(group.map(({ reward }) => reward));
+        const totals = { tokens: 11, sequences: 5, maxTokens: 7 };
+        const weights = sequenceWeights(tree.lengths, 'sequence', totals);
+        const grpo = lossCoefficients(tree, advantages, weights, { lambdaExponent: 0 });
+        const lambda = lossCoefficients(tree, advantages, weights, { lambdaExponent });
+        for (const part of ['plus', 'minus', 'kl'] as const) {
+          expect([...lambda[part]]).toEqual(
+            Array.from(grpo[part], (value, node) => value * tree.size[node] ** -lambdaExponent),
+          );
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('values that do not belong to the group are refused', () => {
+    const tree = ProcessTree.build([[1, 2], [1, 3], [4]]);
+    expect(() => stepRewards(tree, [1, 0])).toThrow('rewards of a group: expected 3 values, found 2');
+    expect(() => stepAdvantages(tree, [1])).toThrow('advantages of a group: expected 3 values, found 1');
+    expect(() => oppositeShare(tree, [1, 0, -1], [0])).toThrow('step advantages of a tree: expected 5');
+    expect(() => lossCoefficients(tree, [1, 0, -1], [1], { lambdaExponent: 1 })).toThrow('sequence weights');
   });
 
   it('weights of the normalisations are their formulae', () => {

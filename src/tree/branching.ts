@@ -4,7 +4,7 @@
  */
 
 /** Tokens compared at a time with each member: the first block and, as blocks double, the largest. */
-const FIRST_BLOCK = 32;
+const FIRST_BLOCK = 16;
 const LARGEST_BLOCK = 256;
 
 /**

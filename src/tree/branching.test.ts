@@ -1,0 +1,132 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Branches, commonEnd } from './branching.js';
+import { ProcessTree } from './process-tree.js';
+
+/** Ids at the edges of int32 and such as differ in high bits alone, where a bad hash would put them together. */
+const anyToken = fc.oneof(
+  fc.constantFrom(0, 1, -1, 2 ** 31 - 1, -(2 ** 31)),
+  fc.nat(40).map((token) => token << 20),
+  fc.nat(5),
+);
+
+describe('how far the members of a set agree', () => {
+  it('is where one by one comparison ends, whatever the length and the place of the first difference', () => {
+    const sequences = fc
+      .tuple(
+        fc.nat(900),
+        fc.array(fc.record({ cut: fc.nat(900), differ: fc.nat(1) }), { minLength: 1, maxLength: 6 }),
+      )
+      .map(([length, members]) =>
+        members.map(({ cut, differ }) => {
+          const tokens = Int32Array.from({ length }, (_, t) => (t * t) % 13);
+          if (differ === 0) return tokens.subarray(0, cut);
+          if (cut < length) tokens[cut] += 1;
+          return tokens;
+        }),
+      );
+    fc.assert(
+      fc.property(sequences, (tokens) => {
+        const shortest = Math.min(...tokens.map((g) => g.length));
+        let naive = 0;
+        while (naive < shortest && tokens.every((g) => g[naive] === tokens[0][naive])) naive++;
+        const members = Int32Array.from(tokens, (_, i) => i);
+        expect(commonEnd(tokens, members, 0, tokens.length, 0)).toBe(naive);
+        expect(commonEnd(tokens, members, 0, tokens.length, naive >> 1)).toBe(naive);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+describe('splitting a set by the next token', () => {
+  it('groups like a map in order of first appearance, keeps the order within, and touches nothing outside', () => {
+    const cases = fc.record({
+      nexts: fc.array(fc.option(anyToken, { freq: 5 }), { minLength: 1, maxLength: 200 }),
+      before: fc.nat(3),
+      after: fc.nat(3),
+    });
+    fc.assert(
+      fc.property(cases, ({ nexts, before, after }) => {
+        const tokens = nexts.map((token) => (token === null ? Int32Array.of(7) : Int32Array.of(7, token)));
+        const outside = -5;
+        const members = Int32Array.from([
+          ...new Array<number>(before).fill(outside),
+          ...nexts.map((_, i) => nexts.length - 1 - i),
+          ...new Array<number>(after).fill(outside),
+        ]);
+        const expected = new Map<number | null, number[]>();
+        for (const i of members.slice(before, before + nexts.length)) {
+          const list = expected.get(nexts[i]);
+          if (list) list.push(i);
+          else expected.set(nexts[i], [i]);
+        }
+        const branches = new Branches(nexts.length);
+        const count = branches.split(tokens, members, before, nexts.length, 1);
+        expect(count).toBe(expected.size);
+        expect([...members.subarray(before, before + nexts.length)]).toEqual([...expected.values()].flat());
+        expect([...members.subarray(0, before)]).toEqual(new Array(before).fill(outside));
+        expect([...members.subarray(before + nexts.length)]).toEqual(new Array(after).fill(outside));
+        if (count > 1) {
+          const sizes = Array.from({ length: count }, (_, b) => branches.from[b + 1] - branches.from[b]);
+          expect(sizes).toEqual([...expected.values()].map((list) => list.length));
+          expect(branches.from[0]).toBe(before);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('4,096 completions with 4,096 first tokens are 4,096 leaves', () => {
+    for (const stride of [1, 4096, 65536, 2 ** 20]) {
+      const tree = ProcessTree.build(Array.from({ length: 4096 }, (_, i) => [Math.imul(i, stride), 1]));
+      const firsts = new Set(Array.from({ length: 4096 }, (_, i) => Math.imul(i, stride)));
+      expect(tree.childrenOf(0).length).toBe(firsts.size);
+    }
+  });
+});
+
+describe('what building reads', () => {
+  /** A typed array that counts the tokens read from it. */
+  function counted(tokens: readonly number[], count: () => void): Int32Array {
+    return new Proxy(Int32Array.from(tokens), {
+      get(target, key) {
+        if (typeof key === 'string' && /^\d+$/.test(key)) count();
+        const value: unknown = Reflect.get(target, key, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  }
+
+  it("never a leaf's own tail", () => {
+    let reads = 0;
+    const group = [1, 2].map((token) =>
+      counted([5, 5, 5, token, ...new Array<number>(50_000).fill(9)], () => reads++),
+    );
+    expect(ProcessTree.build(group).nodeCount).toBe(3);
+    expect(reads).toBeLessThan(40);
+  });
+
+  it('each shared token about once for each member, and at most a block of each beyond a branching', () => {
+    // A comb: completion i leaves the others after 40·(i + 1) tokens.
+    const [k, teeth] = [12, 40];
+    let reads = 0;
+    const group = Array.from({ length: k }, (_, i) =>
+      counted(
+        Array.from({ length: teeth * k + 3000 }, (_, t) => (t < teeth * (i + 1) ? 1 : 100 + i)),
+        () => reads++,
+      ),
+    );
+    const tree = ProcessTree.build(group);
+    let shared = 0;
+    let parting = 0;
+    for (let node = 0; node < tree.nodeCount; node++) {
+      if (tree.isLeaf(node)) continue;
+      shared += tree.size[node] * (tree.end[node] - tree.start[node]);
+      parting += tree.size[node];
+    }
+    // Comparing reads two tokens, one of them the first member's; a block that ends early is read again in part.
+    expect(reads).toBeGreaterThanOrEqual(shared);
+    expect(reads).toBeLessThan(2 * shared + parting * 2 * 64);
+  });
+});
