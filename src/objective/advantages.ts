@@ -37,10 +37,6 @@ export function rewardStatistics(rewards: ArrayLike<number>): RewardStatistics {
   }
   // Equal rewards have no spread, whatever rounding makes of their mean.
   if (zeroVariance) return { mean: k > 0 ? rewards[0] : 0, std: 0, zeroVariance };
-  // Once more from near the mean: what a large common offset cost in the first sum is put back.
-  let rest = 0;
-  for (let i = 0; i < k; i++) rest += rewards[i] - mean;
-  mean += rest / k;
   let squares = 0;
   for (let i = 0; i < k; i++) squares += (rewards[i] - mean) ** 2;
   return { mean, std: Math.sqrt(squares / (k - 1)), zeroVariance };

@@ -107,26 +107,41 @@ describe('what building reads', () => {
     expect(reads).toBeLessThan(40);
   });
 
-  it('each shared token about once for each member, and at most a block of each beyond a branching', () => {
-    // A comb: completion i leaves the others after 40·(i + 1) tokens.
-    const [k, teeth] = [12, 40];
+  it('each shared token about once for each member, and beyond a branching at most as much again', () => {
+    // A comb: completion i leaves the others after 40·(k − i) tokens, so the last one first, and all agree until then.
+    const [k, tooth] = [12, 40];
     let reads = 0;
     const group = Array.from({ length: k }, (_, i) =>
       counted(
-        Array.from({ length: teeth * k + 3000 }, (_, t) => (t < teeth * (i + 1) ? 1 : 100 + i)),
+        Array.from({ length: tooth * k + 3000 }, (_, t) => (t < tooth * (k - i) ? 1 : 100 + i)),
         () => reads++,
       ),
     );
     const tree = ProcessTree.build(group);
     let shared = 0;
-    let parting = 0;
     for (let node = 0; node < tree.nodeCount; node++) {
-      if (tree.isLeaf(node)) continue;
-      shared += tree.size[node] * (tree.end[node] - tree.start[node]);
-      parting += tree.size[node];
+      if (!tree.isLeaf(node)) shared += tree.size[node] * (tree.end[node] - tree.start[node]);
     }
-    // Comparing reads two tokens, one of them the first member's; a block that ends early is read again in part.
-    expect(reads).toBeGreaterThanOrEqual(shared);
-    expect(reads).toBeLessThan(2 * shared + parting * 2 * 64);
+    // A comparison reads two tokens, one of each sequence.
+    expect(reads).toBeGreaterThan(shared);
+    expect(reads).toBeLessThan(2 * 2 * shared);
+  });
+
+  it('once one member differs, the others are asked for no more than it shares', () => {
+    let reads = 0;
+    const alike = new Array<number>(2000).fill(1);
+    const leaver = [1, 1, 2];
+    const group = [alike, leaver, ...new Array<number[]>(20).fill(alike)];
+    const proxies = group.map((tokens) => counted(tokens, () => reads++));
+    expect(
+      commonEnd(
+        proxies,
+        Int32Array.from(group, (_, i) => i),
+        0,
+        group.length,
+        0,
+      ),
+    ).toBe(2);
+    expect(reads).toBeLessThan(2 * 3 * group.length);
   });
 });
