@@ -18,7 +18,7 @@ export interface GroupingOptions extends GroupContext {
   readonly promptsDiffer?: boolean;
   /** By prompt: the log should have each prompt equally often, else some prompt stood there twice. */
   readonly strict?: boolean;
-  /** A last look at the samples of a group, which may join some of them or refuse them. */
+  /** A last look at the samples of a group, which may join some of them, refuse them or leave none. */
   readonly finish?: (samples: readonly Sample[], where: string) => readonly Sample[];
 }
 
@@ -31,9 +31,15 @@ export interface Grouping {
   close(): void;
 }
 
-function made(samples: readonly Sample[], id: string, source: GroupSource, options: GroupingOptions): Group {
+function* made(
+  samples: readonly Sample[],
+  id: string,
+  source: GroupSource,
+  options: GroupingOptions,
+): Generator<Group> {
   const where = `${options.file}:${samples[0].line}`;
-  return groupOfSamples(options.finish?.(samples, where) ?? samples, id, source, options);
+  const finished = options.finish?.(samples, where) ?? samples;
+  if (finished.length > 0) yield groupOfSamples(finished, id, source, options);
 }
 
 interface OpenGroup {
@@ -41,6 +47,34 @@ interface OpenGroup {
   readonly identity: string;
   readonly line: number;
   readonly members: number[];
+}
+
+/** By row: each holds all completions of its prompt. */
+export class ByRow implements Grouping {
+  private count = 0;
+
+  constructor(private readonly options: GroupingOptions) {}
+
+  add(): Iterable<Group> {
+    throw new Error('a row that is a group comes whole');
+  }
+
+  *addAll(samples: readonly Sample[]): Generator<Group> {
+    const id = samples[0]?.group ?? String(this.count);
+    this.count++;
+    if (samples.length > 0) yield* made(samples, id, 'explicit', this.options);
+  }
+
+  bad(): Iterable<Group> {
+    this.count++;
+    return [];
+  }
+
+  end(): Iterable<Group> {
+    return [];
+  }
+
+  close(): void {}
 }
 
 /** By the id that every row has. */
@@ -84,7 +118,9 @@ export class ById implements Grouping {
     }
   }
 
-  *bad(): Generator<Group> {}
+  bad(): Iterable<Group> {
+    return [];
+  }
 
   *end(): Generator<Group> {
     for (const step of [...this.steps.keys()]) yield* this.flush(step);
@@ -95,7 +131,7 @@ export class ById implements Grouping {
     this.steps.delete(step);
     for (const { id, members } of open.values()) {
       const samples = members.map((member) => this.store.take(member));
-      yield made(samples, id, 'explicit', this.options);
+      yield* made(samples, id, 'explicit', this.options);
     }
   }
 
@@ -165,7 +201,7 @@ export class ByPlace implements Grouping {
     const id = String(this.count++);
     if (read.length === 0) return;
     const samples = read.map(({ member }) => this.store.take(member!));
-    yield made(samples, id, 'consecutive', this.options);
+    yield* made(samples, id, 'consecutive', this.options);
   }
 
   close(): void {
@@ -198,7 +234,11 @@ export class ByPrompt implements Grouping {
 
   constructor(private readonly options: GroupingOptions) {}
 
-  *add(sample: Sample): Generator<Group> {
+  add(sample: Sample): Iterable<Group> {
+    if (sample.group !== undefined)
+      throw new RolloutError(
+        `${this.options.file}:${sample.line}: found a group id; rows before it have none, allowed is one in every row or in none`,
+      );
     let open = this.steps.get(sample.step);
     if (!open) {
       open = new Map();
@@ -209,10 +249,12 @@ export class ByPrompt implements Grouping {
     const known = open.get(identity);
     if (known) known.members.push(member);
     else open.set(identity, { line: sample.line, members: [member] });
+    return [];
   }
 
-  *bad(): Generator<Group> {
+  bad(): Iterable<Group> {
     this.unread++;
+    return [];
   }
 
   *end(): Generator<Group> {
@@ -221,7 +263,7 @@ export class ByPrompt implements Grouping {
       let count = 0;
       for (const { members } of open.values()) {
         const samples = members.map((member) => this.store.take(member));
-        yield made(samples, String(count++), 'prompt-text', this.options);
+        yield* made(samples, String(count++), 'prompt-text', this.options);
       }
     }
   }

@@ -41,7 +41,7 @@ export async function* elementsOf(
     null;
   let ended = false;
 
-  const placeOf = () =>
+  const placeOf = (): number =>
     paths.findIndex(
       (path) =>
         path.length === stack.length &&
@@ -69,10 +69,10 @@ export async function* elementsOf(
         if (!wanted && stack.length > 0 && stack[stack.length - 1].inKey) keyBytes = [];
       } else if (c === 0x7b || c === 0x5b) {
         if (ended) throw new RolloutError(`${file}:${line}: found more than one JSON document`);
-        const place = wanted ? -1 : placeOf();
-        if (place >= 0) {
+        const found: number = wanted ? -1 : placeOf();
+        if (found >= 0) {
           const indices = stack.filter(({ list }) => list).map(({ index }) => index);
-          wanted = { place, depth: stack.length, line, indices, pieces: [] };
+          wanted = { place: found, depth: stack.length, line, indices, pieces: [] };
           from = at;
         }
         stack.push({ list: c === 0x5b, index: 0, key: '', inKey: c === 0x7b });

@@ -1,0 +1,78 @@
+/**
+ * What a reader of one framework's log has to say: what a row holds and how its groups are known. Finding the rows
+ * (lines, Parquet, one JSON document), counting the bad ones and putting groups together is done once for all.
+ */
+import type { FormatName, Group } from '../group.js';
+import type { Sample } from '../sample.js';
+import type { Json } from '../values.js';
+
+/** The part of the read options that a format may look at. */
+export interface FormatOptions {
+  readonly keys?: {
+    readonly prompt?: string;
+    readonly completion?: string;
+    readonly reward?: string;
+    readonly group?: string;
+    readonly tokens?: string;
+    readonly step?: string;
+  };
+  readonly rewardWeights?: Readonly<Record<string, number>>;
+  readonly groupSize?: number;
+}
+
+export interface OpenFile {
+  readonly path: string;
+  /** Names of a Parquet file's columns that hold numbers, and all of them; empty for other files. */
+  readonly numbers: readonly string[];
+  readonly columns: readonly string[];
+  /** The training step that the path names. */
+  readonly step: number | null;
+  readonly options: FormatOptions;
+  /** What a format must remember from one file to the next, or from all files before the first is read. */
+  readonly session: Map<string, unknown>;
+  /** Says something that is no error but that must not stay unsaid. */
+  note(line: number | null, message: string): void;
+}
+
+/** Where a row stands. */
+export interface Place {
+  readonly line: number;
+  /** `file:line`, for errors. */
+  readonly where: string;
+  /** In a JSON document: which of the format's paths, and the positions in the lists on the way. */
+  readonly path: number;
+  readonly indices: readonly number[];
+}
+
+export type GroupedBy =
+  /** A row holds all completions of its prompt. */
+  | 'row'
+  /** Every row has the group's id. */
+  | 'id'
+  /** So many rows in a row. */
+  | 'place'
+  /** An id if the first row has one, else equal prompts. */
+  | 'id-or-prompt';
+
+export interface RowReader {
+  readonly by: GroupedBy;
+  /** Rows of a group, for `place` and prompts; asked for at the first sample. */
+  readonly size?: () => number | undefined;
+  readonly promptsDiffer?: boolean;
+  readonly strict?: boolean;
+  readonly finish?: (samples: readonly Sample[], where: string) => readonly Sample[];
+  /**
+   * The samples of a row; none where it holds something else.
+   * @throws RolloutError for a bad row
+   */
+  readonly read?: (row: Json, at: Place) => readonly Sample[];
+  /** The row is a group as we write it. */
+  readonly group?: (row: Json, at: Place) => Group;
+}
+
+export interface Format {
+  readonly name: FormatName;
+  /** Places of the objects to read, where a log is one JSON document; absent: its rows stand one a line. */
+  readonly paths?: readonly (readonly string[])[];
+  open(file: OpenFile): RowReader;
+}

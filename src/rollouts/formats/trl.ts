@@ -1,0 +1,122 @@
+/**
+ * TRL (and Unsloth): `completions/completions_SSSSS.parquet`, no tokens, no id, no total reward. The total is the sum of
+ * the reward columns (numbers between `completion` and `advantage`) times their weights; a function that gave nothing
+ * (NaN) counts for nothing, as in TRL. Groups are `num_generations` rows in a row; the logged advantages must sum to 0 in
+ * each and, for the weights we suppose, follow the total: so wrong groups and wrong weights are found, not believed.
+ * The file of a step repeats rows of the one before if nothing was generated in between: those are left out.
+ */
+import { createHash } from 'node:crypto';
+import { completionParts, promptParts } from '../messages.js';
+import { identityOf, type Sample } from '../sample.js';
+import { asNumber, asObject, asStep, fail, RolloutError } from '../values.js';
+import type { Format, OpenFile } from './format.js';
+
+const COLUMNS = ['step', 'prompt', 'completion', 'advantage'];
+const SEEN = 'trl groups of the file before';
+
+export const trl: Format = {
+  name: 'trl',
+  open: (file) => {
+    const { columns, numbers, options, session } = file;
+    const from = columns.indexOf('completion') + 1;
+    const to = columns.includes('advantage') ? columns.indexOf('advantage') : columns.length;
+    const names = columns.slice(from, to).filter((name) => numbers.includes(name) && !COLUMNS.includes(name));
+    if (names.length === 0)
+      throw new RolloutError(
+        `${file.path}: found no reward column; allowed are number columns between completion and advantage`,
+      );
+    const given = options.rewardWeights;
+    for (const name of Object.keys(given ?? {})) {
+      if (!names.includes(name))
+        throw new RolloutError(
+          `${file.path}: reward weights: found ${name}; allowed are ${names.join(', ')}`,
+        );
+    }
+    const before = (session.get(SEEN) ?? new Set()) as Set<string>;
+    const now = new Set<string>();
+    session.set(SEEN, now);
+    let repeated = 0;
+    return {
+      by: 'place',
+      size: () => options.groupSize,
+      read: (value, { line, where }) => {
+        const row = asObject(value, where, 'the row');
+        const rewards: Record<string, number> = {};
+        for (const name of names) {
+          const reward = row[name];
+          if (reward === null || Number.isNaN(reward)) continue;
+          rewards[name] = asNumber(reward, where, name);
+        }
+        if (Object.keys(rewards).length === 0)
+          fail(where, names.join(', '), Number.NaN, 'a finite number in one of them');
+        let reward = 0;
+        for (const [name, part] of Object.entries(rewards)) reward += (given?.[name] ?? 1) * part;
+        const sample: Sample = {
+          step: asStep(row.step, where, 'step'),
+          line,
+          prompt: { parts: promptParts(row.prompt, where, 'prompt') },
+          parts: completionParts(row.completion, where, 'completion'),
+          reward,
+          rewards,
+          ...(row.advantage === undefined ? {} : { advantage: asNumber(row.advantage, where, 'advantage') }),
+        };
+        return [sample];
+      },
+      finish: (samples, where) => {
+        checkAdvantages(samples, where, names, given !== undefined);
+        const digest = digestOf(samples);
+        now.add(digest);
+        if (!before.has(digest)) return samples;
+        if (repeated++ === 0) noteRepeated(file, samples[0].line);
+        return [];
+      },
+    };
+  },
+};
+
+function noteRepeated(file: OpenFile, line: number): void {
+  file.note(line, 'a group that stands in the file before too is left out, and others like it');
+}
+
+/**
+ * Advantages of a group sum to 0 and are c·(r − mean) with one c > 0, however they are scaled.
+ * @throws RolloutError naming what does not fit
+ */
+function checkAdvantages(
+  samples: readonly Sample[],
+  where: string,
+  names: readonly string[],
+  weighted: boolean,
+): void {
+  const a = samples.map(({ advantage }) => advantage);
+  if (samples.length < 2 || a.some((value) => value === undefined)) return;
+  const advantages = a as number[];
+  const scale = Math.max(...advantages.map(Math.abs));
+  const sum = advantages.reduce((all, value) => all + value, 0);
+  if (Math.abs(sum) > 1e-3 * Math.max(scale, 1e-3) * samples.length)
+    throw new RolloutError(
+      `${where}: advantage: found a sum of ${sum.toPrecision(4)} over ${samples.length} rows that would be a group; allowed is about 0, so these rows are no group (give the group size)`,
+    );
+  if (weighted) return;
+  const mean = samples.reduce((all, { reward }) => all + reward, 0) / samples.length;
+  const away = samples.map(({ reward }) => reward - mean);
+  const square = away.reduce((all, value) => all + value * value, 0);
+  const factor = square > 0 ? away.reduce((all, value, i) => all + value * advantages[i], 0) / square : 0;
+  const fits = away.every(
+    (value, i) => Math.abs(factor * value - advantages[i]) <= 2e-3 * Math.max(scale, 1e-3),
+  );
+  if (!fits || factor < 0)
+    throw new RolloutError(
+      `${where}: advantage: found values that do not follow the sum of ${names.join(' + ')}; give the weight of each reward as in training (0 for a column that is no reward)${names.length > 1 ? '' : ', or the group size'}`,
+    );
+}
+
+function digestOf(samples: readonly Sample[]): string {
+  const hash = createHash('sha1');
+  for (const sample of samples) {
+    hash.update(identityOf(sample));
+    for (const { text } of sample.parts ?? []) hash.update(text).update('\0');
+    hash.update(`${sample.reward} ${sample.advantage}\0`);
+  }
+  return hash.digest('base64');
+}
