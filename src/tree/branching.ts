@@ -76,13 +76,11 @@ export class Branches {
 
   /** @param capacity members that a set may have */
   constructor(capacity: number) {
-    const memory = new ArrayBuffer(4 * (8 * capacity + 1));
-    const view = (at: number, length: number): Int32Array => new Int32Array(memory, 4 * at, length);
-    this.from = view(0, capacity + 1);
-    this.token = view(capacity + 1, capacity);
-    this.branchOf = view(2 * capacity + 1, capacity);
-    this.sorted = view(3 * capacity + 1, capacity);
-    this.table = view(4 * capacity + 1, 4 * capacity);
+    this.from = new Int32Array(capacity + 1);
+    this.token = new Int32Array(capacity);
+    this.branchOf = new Int32Array(capacity);
+    this.sorted = new Int32Array(capacity);
+    this.table = new Int32Array(2 ** (32 - Math.clz32(2 * capacity - 1)));
   }
 
   /**
