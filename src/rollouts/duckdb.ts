@@ -51,14 +51,13 @@ export async function parquetColumns(file: string): Promise<readonly Column[]> {
 
 /**
  * The rows of a Parquet file, in its order, numbered from 1.
- * @param names the columns wanted; absent: all
+ * @param columns those wanted
  * @throws RolloutError naming the file, also in the middle of it where it is damaged there
  */
 export async function* parquetRows(
   file: string,
-  names?: readonly string[],
+  columns: readonly Column[],
 ): AsyncGenerator<{ number: number; row: JsonObject }> {
-  const columns = (await parquetColumns(file)).filter(({ name }) => names?.includes(name) ?? true);
   const chosen = columns.map(({ name, type }) => {
     if (/\[\]$|^(STRUCT|MAP|UNION)\b/.test(type)) return `to_json(${column(name)})::VARCHAR`;
     if (/^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL|FLOAT)/.test(type)) return `${column(name)}::DOUBLE`;

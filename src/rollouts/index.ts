@@ -1,5 +1,8 @@
 /** Rollouts: the Group type, our own log's writer and reader, readers of other frameworks' logs. */
+export { type BadRow, BadRowsError } from './bad-rows.js';
 export type { Completion, FormatName, Group, GroupSource, TokenSource } from './group.js';
 export { FORMAT_NAMES } from './group.js';
 export { parseGroup, readOwnRollouts, serializeGroup, writeGroups } from './own.js';
+export { type ReadOptions, readRollouts } from './read.js';
+export { textUnits } from './text-units.js';
 export { RolloutError } from './values.js';

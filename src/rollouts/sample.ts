@@ -47,7 +47,8 @@ export interface GroupContext {
 export function identityOf({ prompt, task }: Sample): string {
   const hash = createHash('sha1');
   if (prompt.tokens) hash.update(prompt.tokens);
-  else for (const part of prompt.parts ?? []) hash.update(part).update('\0');
+  // A text beside token ids is the same text: only where there are none does it tell prompts apart.
+  if (!prompt.tokens?.length) for (const part of prompt.parts ?? []) hash.update(part).update('\0');
   return hash
     .update('\0')
     .update(task ?? '')

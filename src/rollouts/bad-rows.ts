@@ -1,0 +1,51 @@
+/** Rows that cannot be read: counted, the first ten kept, and an error at the end unless they may be skipped. */
+import { RolloutError } from './values.js';
+
+export interface BadRow {
+  readonly file: string;
+  /** From 1 (in Parquet: row); null: the file as a whole. */
+  readonly line: number | null;
+  /** One line, beginning with file and line. */
+  readonly message: string;
+}
+
+const SHOWN = 10;
+
+/** What was wrong with a log's rows: the first ten, one line each, and how many there are. */
+export class BadRowsError extends RolloutError {
+  override name = 'BadRowsError';
+
+  constructor(
+    readonly count: number,
+    /** The first ten. */
+    readonly rows: readonly BadRow[],
+  ) {
+    const more = count - rows.length;
+    super(
+      [
+        `found ${count} bad ${count === 1 ? 'row' : 'rows'}; they can be skipped (--skip-bad):`,
+        ...rows.map(({ message }) => `  ${message}`),
+        ...(more > 0 ? [`  and ${more} more`] : []),
+      ].join('\n'),
+    );
+  }
+}
+
+/** Counts bad rows and tells each to whoever wants to know. */
+export class BadRows {
+  private count = 0;
+  private readonly first: BadRow[] = [];
+
+  constructor(private readonly tell?: (bad: BadRow) => void) {}
+
+  add(bad: BadRow): void {
+    this.count++;
+    if (this.first.length < SHOWN) this.first.push(bad);
+    this.tell?.(bad);
+  }
+
+  /** @throws BadRowsError if there were any */
+  check(): void {
+    if (this.count > 0) throw new BadRowsError(this.count, this.first);
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * Which format a file has, by what is in it: the columns of a Parquet file, the first keys of a JSON document, else the
+ * keys of the first row that can be read. Names count for one thing only: prime-rl and verifiers v1 write the same rows.
+ */
+import { open } from 'node:fs/promises';
+import { isText, type Line, linesOf, readBlocks, readBytes } from './bytes.js';
+import { type Column, parquetColumns } from './duckdb.js';
+import { DEFAULT_KEYS } from './formats/generic.js';
+import { isCapture, isSummary } from './formats/tinker.js';
+import { FORMAT_NAMES, type FormatName } from './group.js';
+import { JsonReader } from './json-bytes.js';
+import { isList, isObject, type JsonObject, RolloutError } from './values.js';
+
+/** How a file's rows are found. */
+export type Container = 'lines' | 'document' | 'list' | 'parquet';
+
+export type Detected =
+  | {
+      readonly kind: 'log';
+      readonly container: Container;
+      /** null: rows of no known shape. */
+      readonly format: FormatName | null;
+      /** tinker's rewards: read together with the captures. */
+      readonly summaries: boolean;
+      readonly columns: readonly Column[];
+    }
+  /** No row can be read at all. */
+  | { readonly kind: 'unreadable'; readonly reason: string };
+
+/** Rows looked at before a file counts as unreadable. */
+const ROWS = 100;
+const HEAD = 1 << 16;
+
+/**
+ * @param generic whether rows of no known shape are read by the names of their keys, which the caller gave
+ * @throws RolloutError for a file that cannot be opened
+ */
+export async function detect(file: string, generic: boolean): Promise<Detected> {
+  const head = await headOf(file);
+  if (head.length === 0) return unreadable(`${file}: is empty`);
+  if (head.subarray(0, 4).toString('latin1') === 'PAR1') return detectParquet(file, generic);
+  if (head.subarray(0, 15).toString('latin1') === 'SQLite format 3')
+    throw new RolloutError(`${file}: is a SQLite database; allowed are the JSONL files of the same capture`);
+  const text = head
+    .toString('utf8')
+    .replace(/^\ufeff/, '')
+    .trimStart();
+  if (text === '' && head.length < HEAD) return unreadable(`${file}: is empty`);
+  if (text.startsWith('[')) return detectList(file, generic);
+  const document = documentFormat(text);
+  if (document) return log('document', document);
+  return detectLines(file, generic);
+}
+
+const log = (container: Container, format: FormatName | null, summaries = false): Detected => ({
+  kind: 'log',
+  container,
+  format,
+  summaries,
+  columns: [],
+});
+const unreadable = (reason: string): Detected => ({ kind: 'unreadable', reason });
+
+async function headOf(file: string): Promise<Buffer> {
+  // Bytes as they lie on disk tell Parquet and SQLite; all other files are read as they unpack.
+  const handle = await open(file).catch((error: Error) => {
+    throw new RolloutError(`${file}: cannot be read: ${error.message}`);
+  });
+  const magic = Buffer.alloc(16);
+  try {
+    const { bytesRead } = await handle.read(magic, 0, 16, 0);
+    if (bytesRead === 0) return Buffer.alloc(0);
+  } finally {
+    await handle.close();
+  }
+  if (magic.toString('latin1', 0, 4) === 'PAR1' || magic.toString('latin1', 0, 15) === 'SQLite format 3')
+    return magic;
+  const pieces: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of readBytes(file)) {
+      pieces.push(Buffer.from(chunk.subarray(0, HEAD)));
+      length += chunk.length;
+      if (length >= HEAD) break;
+    }
+  } catch (error) {
+    if (pieces.length === 0) throw error; // else it is cut short later on: the rows before can tell the format
+  }
+  return Buffer.concat(pieces);
+}
+
+/** A document has its marks near its beginning; a line of JSONL may be as long, but has not these keys. */
+function documentFormat(text: string): FormatName | null {
+  if (
+    /^\{\s*"(metadata|categories)"\s*:/.test(text) &&
+    /"(categories|eval_repeats|duration_seconds)"\s*:/.test(text)
+  )
+    return 'reasoning-gym';
+  if (/^\{\s*"args"\s*:/.test(text) && /"(group_size|init_val|epochs)"\s*:/.test(text)) return 'grpo-prm';
+  return null;
+}
+
+async function detectLines(file: string, generic: boolean): Promise<Detected> {
+  const json = new JsonReader();
+  let seen = 0;
+  let reason = `${file}: holds no row`;
+  try {
+    for await (const block of readBlocks(file)) {
+      for (const line of linesOf(block)) {
+        const value = parsed(json, line);
+        if (isObject(value)) return log('lines', rowFormat(value, file, generic), isSummary(value));
+        if (seen === 0)
+          reason = `${file}:${line.number}: is not a JSON object, nor is any of the rows after it`;
+        if (++seen === ROWS) return unreadable(reason);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof RolloutError)) throw error;
+    return unreadable(error.message);
+  }
+  return unreadable(reason);
+}
+
+function parsed(json: JsonReader, line: Line): unknown {
+  try {
+    return isText(line) ? json.parse(line.bytes, line.start, line.end) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function detectList(file: string, generic: boolean): Promise<Detected> {
+  const { elementsOf } = await import('./json-elements.js');
+  for await (const { value } of elementsOf(file, [['*']])) {
+    return log('list', isObject(value) ? rowFormat(value, file, generic) : null);
+  }
+  return log('list', null);
+}
+
+async function detectParquet(file: string, generic: boolean): Promise<Detected> {
+  let columns: readonly Column[];
+  try {
+    columns = await parquetColumns(file);
+  } catch (error) {
+    if (error instanceof RolloutError) return unreadable(error.message);
+    throw error;
+  }
+  const has = (...names: string[]) => names.every((name) => columns.some((column) => column.name === name));
+  let format: FormatName | null = null;
+  if (has('step', 'prompt', 'completion', 'advantage')) format = 'trl';
+  else if (has('group_index') && (has('messages') || has('trajectory_json'))) format = 'art';
+  else if (generic || has(DEFAULT_KEYS.prompt, DEFAULT_KEYS.completion, DEFAULT_KEYS.reward))
+    format = 'generic';
+  return { kind: 'log', container: 'parquet', format, summaries: false, columns };
+}
+
+/** The format of which the row is; null: none. */
+function rowFormat(row: JsonObject, file: string, generic: boolean): FormatName | null {
+  const has = (...keys: string[]) => keys.every((key) => row[key] !== undefined);
+  if (has('id', 'tokens', 'groups', 'prompt') && Array.isArray(row.completions)) return 'own';
+  if (Array.isArray(row.traces)) {
+    const trained = isObject(row.run) && row.run.type === 'train';
+    return trained || /rollouts[\\/]step_\d+/.test(file) ? 'prime-rl' : 'verifiers-v1';
+  }
+  if (has('responses_create_params', 'response')) return 'nemo-gym';
+  if (isCapture(row) || isSummary(row)) return 'tinker';
+  if (isList(row.token_ids) && isList(row.rewards) && has('input_lengths', 'token_loss_mask'))
+    return 'nemo-rl';
+  if (has('input_prompt', 'output_response', 'score')) return 'skyrl';
+  if (has('input', 'output', 'score')) return 'verl';
+  if (Array.isArray(row.trajectories)) return 'art';
+  if (isList(row.response) && isList(row.score) && (has('question') || has('query'))) return 'qwen-math';
+  // Keys given by the caller: a log of these three could be anyone's.
+  if (generic) return 'generic';
+  if (
+    has('prompt', 'completion', 'reward') &&
+    (has('example_id') || (has('id') && (has('answer') || has('task'))))
+  )
+    return 'verifiers';
+  return has(DEFAULT_KEYS.prompt, DEFAULT_KEYS.completion, DEFAULT_KEYS.reward) ? 'generic' : null;
+}
+
+/** The list of formats, for errors. */
+export const KNOWN_FORMATS = FORMAT_NAMES.join(', ');
