@@ -1,0 +1,79 @@
+/**
+ * How fast a log with token ids is read and analysed: MB/s, tokens/s and peak memory of this process, against
+ * JSON.parse of the same lines and against building the trees alone.
+ *
+ *     npx tsx bench/analyze.bench.ts             200 MB a shape
+ *     npx tsx bench/analyze.bench.ts --size 2000 2 GB a shape (the bar: 150 MB/s on 2 cores, 1 GB of memory)
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { argv, resourceUsage } from 'node:process';
+import { linesOf, readBlocks } from '../src/rollouts/bytes.js';
+import { readRollouts } from '../src/rollouts/index.js';
+import { ProcessTree } from '../src/tree/index.js';
+import { type GenerateOptions, generateRollouts } from './generate-rollouts.js';
+import { isMain, machine, printRows, type Row } from './measure.js';
+
+const SHAPES: readonly GenerateOptions['shape'][] = ['own', 'own-logprobs', 'rows'];
+
+/** Seconds that the work takes, wall and processor. */
+async function timed(work: () => Promise<void>): Promise<{ wall: number; cpu: number }> {
+  const before = { wall: performance.now(), cpu: process.cpuUsage() };
+  await work();
+  const cpu = process.cpuUsage(before.cpu);
+  return { wall: (performance.now() - before.wall) / 1e3, cpu: (cpu.user + cpu.system) / 1e6 };
+}
+
+export async function main(): Promise<void> {
+  const megabytes = argv.includes('--size') ? Number(argv[argv.indexOf('--size') + 1]) : 200;
+  const shapes = argv.includes('--shape') ? [argv[argv.indexOf('--shape') + 1] as 'own'] : SHAPES;
+  const folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-bench-'));
+  const rows: Row[] = [];
+  try {
+    for (const shape of shapes) {
+      const file = join(folder, `${shape}.jsonl`);
+      const made = await generateRollouts({ file, bytes: megabytes * 1e6, shape });
+      const measure = async (what: string, work: () => Promise<void>) => {
+        const { wall, cpu } = await timed(work);
+        rows.push({
+          log: shape,
+          what,
+          'MB/s': Math.round(made.bytes / 1e6 / wall),
+          'MB/s of processor time': Math.round(made.bytes / 1e6 / cpu),
+          'tokens/s': `${(made.tokens / wall / 1e6).toFixed(1)} M`,
+          'peak memory so far': `${Math.round(resourceUsage().maxRSS / 1024)} MB`,
+        });
+      };
+      let tokens = 0;
+      let treeSeconds = 0;
+      await measure('read and build the trees', async () => {
+        for await (const group of readRollouts(file)) {
+          const begin = performance.now();
+          ProcessTree.build(group.completions.map((completion) => completion.tokens));
+          treeSeconds += (performance.now() - begin) / 1e3;
+          for (const completion of group.completions) tokens += completion.tokens.length;
+        }
+      });
+      if (tokens !== made.tokens) throw new Error(`read ${tokens} tokens, wrote ${made.tokens}`);
+      rows.push({
+        log: shape,
+        what: 'of which the trees',
+        'MB/s': '',
+        'MB/s of processor time': '',
+        'tokens/s': `${((treeSeconds / tokens) * 1e9).toFixed(2)} ns a token`,
+        'peak memory so far': '',
+      });
+      await measure('JSON.parse of each line, nothing else', async () => {
+        for await (const block of readBlocks(file))
+          for (const { bytes, start, end } of linesOf(block)) JSON.parse(bytes.toString('utf8', start, end));
+      });
+      await rm(file);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  printRows(`Reading ${megabytes} MB of rollouts (${machine()})`, rows);
+}
+
+if (isMain(import.meta.url)) await main();
