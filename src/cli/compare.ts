@@ -1,6 +1,12 @@
 /** `lambda-grpo compare`: the same configuration under GRPO and λ-GRPO over several seeds, side by side. */
 import { join } from 'node:path';
-import { confidenceInterval, type Interval, lineChartSvg } from '../analysis/index.js';
+import {
+  confidenceInterval,
+  GRPO_COLOUR,
+  type Interval,
+  LAMBDA_GRPO_COLOUR,
+  lineChartSvg,
+} from '../analysis/index.js';
 import { readOwnRollouts } from '../rollouts/index.js';
 import {
   type ComparedRun,
@@ -27,7 +33,7 @@ export interface CompareCommandOptions extends ConfigOptions {
 
 const METHODS: readonly Method[] = ['grpo', 'lambda-grpo'];
 const NAMES: Record<Method, string> = { grpo: 'GRPO', 'lambda-grpo': 'λ-GRPO' };
-const COLOURS: Record<Method, string> = { grpo: '#D55E00', 'lambda-grpo': '#0072B2' };
+const COLOURS: Record<Method, string> = { grpo: GRPO_COLOUR, 'lambda-grpo': LAMBDA_GRPO_COLOUR };
 const LATE_STEPS = 50;
 
 export async function compareCommand(file: string, options: CompareCommandOptions): Promise<void> {

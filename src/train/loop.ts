@@ -4,7 +4,7 @@
  */
 import { type Engine, NotFiniteError } from '../engine/index.js';
 import type { Completion, Group } from '../rollouts/index.js';
-import type { Problem, Task } from '../task/index.js';
+import { type Problem, type Task, TaskError } from '../task/index.js';
 import { type CheckpointState, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import type { Config } from './config.js';
 import { evaluate } from './evaluate.js';
@@ -152,6 +152,12 @@ function rewardGroup(
     prompt: { tokens: problem.promptTokens, text: problem.promptText },
     completions: completions.map(({ tokens, logprobs, stop }): Completion => {
       const { reward, rewards } = task.reward(problem, tokens);
+      if (!Number.isFinite(reward)) {
+        throw new TaskError(
+          `task ${task.name}, problem ${problem.id}, step ${step}: the reward of completion ` +
+            `${JSON.stringify(task.vocabulary.decode(tokens))} is ${reward}; allowed is a finite number`,
+        );
+      }
       return { tokens, text: task.vocabulary.decode(tokens), logprobs, stop, reward, rewards };
     }),
     tokens: 'exact',

@@ -4,7 +4,7 @@
  */
 import { UserError } from '../errors.js';
 import type { Problem, Task } from '../task/index.js';
-import type { ProcessTree } from '../tree/index.js';
+import { intermediateProportion, isFlat, pathDepth } from '../tree/index.js';
 import type { ScoredGroup, StepResult } from './learner.js';
 
 /** A metrics file that cannot be read, or a figure that cannot be written. */
@@ -90,7 +90,6 @@ export function stepMetrics(
   const completions = scored.flatMap(({ group }) => group.completions);
   const rewards = completions.map(({ reward }) => reward);
   const reward_mean = mean(rewards);
-  const shapes = scored.flatMap(({ tree }) => pathShapes(tree));
   const step_tokens = sum(scored.map(({ tree }) => tree.tokenCount));
   const tree_tokens = sum(scored.map(({ tree }) => tree.distinctTokenCount));
   return {
@@ -110,9 +109,9 @@ export function stepMetrics(
     ...(result.kl === null ? {} : { kl: result.kl }),
     grad_norm: result.gradNorm,
     clip_fraction: result.clipFraction,
-    path_depth: mean(shapes.map(({ depth }) => depth)),
-    intermediate_proportion: mean(shapes.map(({ proportion }) => proportion)),
-    flat_share: mean(scored.map(({ tree }) => Number(pathShapes(tree).every(({ depth }) => depth === 0)))),
+    path_depth: mean(scored.flatMap(({ tree }) => Array.from(pathDepth(tree)))),
+    intermediate_proportion: mean(scored.flatMap(({ tree }) => Array.from(intermediateProportion(tree)))),
+    flat_share: mean(scored.map(({ tree }) => Number(isFlat(tree)))),
     zero_variance_share: mean(
       scored.map(({ group: { completions: all } }) => Number(all.every((c) => c.reward === all[0].reward))),
     ),
@@ -121,14 +120,6 @@ export function stepMetrics(
     tree_tokens,
     tokens_saved: step_tokens > 0 ? 1 - tree_tokens / step_tokens : 0,
   };
-}
-
-/** Path depth and intermediate proportion of each completion (PAPER.md §3), [k]. */
-function pathShapes(tree: ProcessTree): { depth: number; proportion: number }[] {
-  return Array.from(tree.leaf, (leaf, i) => ({
-    depth: Math.max(0, tree.depth[leaf] - 1),
-    proportion: leaf > 0 && tree.lengths[i] > 0 ? (tree.start[leaf] - tree.end[0]) / tree.lengths[i] : 0,
-  }));
 }
 
 function sum(values: readonly number[]): number {

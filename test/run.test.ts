@@ -1,0 +1,218 @@
+/** Whole runs: repetition, resume, bad numbers, checkpoints that are damaged, Ctrl-C. */
+import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createTask } from '../src/task/index.js';
+import {
+  createEngine,
+  createRunFolder,
+  type MetricsLine,
+  RunFolder,
+  resolveConfig,
+  run,
+  train,
+} from '../src/train/index.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const walk = resolveConfig({
+  task: { name: 'binary-tree' },
+  model: { layers: 1, width: 16, heads: 2 },
+  optimizer: { learning_rate: 2e-3, epsilon: 1e-4 },
+  objective: { kl_beta: 0.02, updates_per_batch: 2 },
+  train: { steps: 12 },
+  evaluation: { every: 4 },
+  checkpoint: { every: 5, keep: 2 },
+});
+
+const sums = resolveConfig({
+  task: { name: 'arithmetic', digits: 1, held_out: 5 },
+  model: { layers: 1, width: 16, heads: 2 },
+  warmup: { steps: 4, batch_size: 8 },
+  sampling: { group_size: 4, prompts_per_step: 3 },
+  train: { steps: 6 },
+  evaluation: { every: 3, problems: 5 },
+  checkpoint: { every: 2, keep: 2 },
+});
+
+/** Metrics without the times, which differ between any two runs. */
+async function figures(path: string): Promise<Partial<MetricsLine>[]> {
+  const lines = await new RunFolder(path).readMetrics();
+  return lines.map(({ sample_seconds, update_seconds, ...rest }) => rest);
+}
+
+async function weights(path: string, step: number): Promise<Buffer> {
+  return readFile(join(path, 'checkpoints', `step_${String(step).padStart(6, '0')}`, 'model.safetensors'));
+}
+
+/** Stops after `step` by aborting from the observer. */
+async function runUntil(config: typeof walk, out: string, step: number): Promise<void> {
+  const controller = new AbortController();
+  const result = await run({
+    config,
+    out,
+    threads: 1,
+    signal: controller.signal,
+    observer: { step: (record) => record.step === step && controller.abort() },
+  });
+  expect(result).toMatchObject({ step, interrupted: true });
+}
+
+for (const [name, config, cut] of [
+  ['binary tree with KL and μ = 2', walk, 7],
+  ['arithmetic with warm-up', sums, 3],
+] as const) {
+  describe(name, () => {
+    const last = config.train.steps;
+
+    it('a seeded run repeats exactly, and another seed gives another run', async () => {
+      const [a, b, c] = ['a', 'b', 'c'].map((x) => join(folder, `${config.task.name}-${x}`));
+      await run({ config, out: a, threads: 1 });
+      await run({ config, out: b, threads: 1 });
+      await run({ config: { ...config, seed: 1 }, out: c, threads: 1 });
+      expect(await figures(b)).toEqual(await figures(a));
+      expect(await weights(b, last)).toEqual(await weights(a, last));
+      expect(await weights(c, last)).not.toEqual(await weights(a, last));
+    });
+
+    it('a run that was cut off and resumed equals the uninterrupted one', async () => {
+      const whole = join(folder, `${config.task.name}-a`);
+      const cutOff = join(folder, `${config.task.name}-cut`);
+      await runUntil(config, cutOff, cut);
+      await run({ config, out: cutOff, resume: true, threads: 1 });
+      expect(await figures(cutOff)).toEqual(await figures(whole));
+      expect(await weights(cutOff, last)).toEqual(await weights(whole, last));
+      for (const file of ['000001', String(last).padStart(6, '0')]) {
+        const rollouts = join('rollouts', `step_${file}.jsonl`);
+        expect(await readFile(join(cutOff, rollouts), 'utf8')).toBe(
+          await readFile(join(whole, rollouts), 'utf8'),
+        );
+      }
+    });
+  });
+}
+
+it('a run killed without a word continues from its last checkpoint with the same numbers', async () => {
+  const whole = join(folder, 'binary-tree-a');
+  const killed = join(folder, 'killed');
+  await runUntil(walk, killed, 7);
+  // What a kill at step 7 leaves: the checkpoint of step 5, later records, a line cut short, a stray file.
+  await rm(join(killed, 'checkpoints', 'step_000007'), { recursive: true });
+  const metrics = join(killed, 'metrics.jsonl');
+  await truncate(metrics, (await stat(metrics)).size - 20);
+  await writeFile(join(killed, 'rollouts', 'step_000008.jsonl.tmp'), '{"id"');
+  await run({ config: walk, out: killed, resume: true, threads: 1 });
+  expect(await figures(killed)).toEqual(await figures(whole));
+  expect(await weights(killed, 12)).toEqual(await weights(whole, 12));
+});
+
+describe('a damaged checkpoint is named, and nothing is changed', () => {
+  const damage: [string, string, (file: string) => Promise<void>, string][] = [
+    ['weights cut short', 'model.safetensors', (f) => truncate(f, 2000), 'cut short or damaged'],
+    ['weights nearly empty', 'model.safetensors', (f) => truncate(f, 3), 'cut short or damaged (3 bytes)'],
+    ['optimizer state cut short', 'optimizer.safetensors', (f) => truncate(f, 5000), 'cut short or damaged'],
+    ['state cut short', 'state.json', (f) => truncate(f, 10), 'cut short or no JSON'],
+    ['weights missing', 'model.safetensors', (f) => rm(f), 'cannot be read (ENOENT)'],
+  ];
+  for (const [name, file, harm, message] of damage) {
+    it(name, async () => {
+      const out = join(folder, `damaged-${name.replaceAll(' ', '-')}`);
+      await runUntil(walk, out, 7);
+      const path = join(out, 'checkpoints', 'step_000007', file);
+      await harm(path);
+      const before = await readFile(join(out, 'metrics.jsonl'), 'utf8');
+      const error = await run({ config: walk, out, resume: true, threads: 1 }).catch((e: Error) => e);
+      expect((error as Error).message).toContain(message);
+      expect((error as Error).message).toContain(path);
+      expect((error as Error).message).not.toContain('\n');
+      expect(await readFile(join(out, 'metrics.jsonl'), 'utf8')).toBe(before);
+    });
+  }
+
+  it('a checkpoint of a model of another shape', async () => {
+    const [small, wide] = [join(folder, 'small'), join(folder, 'wide')];
+    await runUntil(walk, small, 5);
+    const other = resolveConfig({ task: { name: 'binary-tree' }, model: { layers: 1, width: 32, heads: 2 } });
+    const error = await run({
+      config: other,
+      out: wide,
+      from: join(small, 'checkpoints', 'step_000005'),
+    }).catch((e: Error) => e);
+    expect((error as Error).message).toMatch(
+      /tensor 'wte.weight' has shape \[3, 16\], this model wants \[3, 32\]/,
+    );
+  });
+});
+
+describe('a loss or gradient that is no number', () => {
+  it('stops the run before the weights are touched, and says at which step', async () => {
+    const task = createTask(walk.task, 0);
+    const engine = createEngine(walk, task, 1);
+    const out = join(folder, 'nan');
+    const runFolder = await createRunFolder(out, walk);
+    const inner = engine as unknown as { parameters: { flat: Float32Array } };
+    let before: Float32Array | null = null;
+    const error = await train({
+      config: walk,
+      task,
+      engine,
+      folder: runFolder,
+      observer: {
+        step: ({ step }) => {
+          if (step !== 3) return;
+          // A weight of the last norm that overflows the loss but not the sampler's choice.
+          inner.parameters.flat[inner.parameters.flat.length - 1] = Number.NaN;
+          before = inner.parameters.flat.slice();
+        },
+      },
+    }).catch((e: Error) => e);
+    expect((error as Error).name).toBe('NotFiniteError');
+    expect((error as Error).message).toMatch(/^step 4: .*; the weights were not touched$/);
+    expect(inner.parameters.flat).toEqual(before);
+    expect((await runFolder.readMetrics()).at(-1)?.step).toBe(3);
+    await engine.dispose();
+  });
+
+  it('a reward that is not finite names task, problem, completion and step', async () => {
+    const task = { ...createTask(walk.task, 0), reward: () => ({ reward: Number.NaN }) };
+    const engine = createEngine(walk, task, 1);
+    const runFolder = await createRunFolder(
+      join(folder, 'nan-reward'),
+      resolveConfig({ ...walk, evaluation: { every: 0 } }),
+    );
+    await expect(
+      train({
+        config: { ...walk, evaluation: { ...walk.evaluation, every: 0 } },
+        task,
+        engine,
+        folder: runFolder,
+      }),
+    ).rejects.toThrow(
+      /task binary-tree, problem .*, step 1: the reward of completion "[LR]{4}" is NaN; allowed is a finite number/,
+    );
+    await engine.dispose();
+  });
+});
+
+it('a step on micro-batches is the step on the whole batch', async () => {
+  const [whole, cut] = [join(folder, 'micro-whole'), join(folder, 'micro-cut')];
+  const one = resolveConfig({
+    ...walk,
+    sampling: { prompts_per_step: 3 },
+    train: { steps: 1 },
+    evaluation: { every: 0 },
+  });
+  await run({ config: one, out: whole, threads: 1 });
+  await run({ config: { ...one, train: { ...one.train, micro_batch_tokens: 20 } }, out: cut, threads: 1 });
+  const [a, b] = [await figures(whole), await figures(cut)].map(
+    (lines) => lines.at(-1) as Record<string, number>,
+  );
+  expect(a.grad_norm).toBeGreaterThan(0);
+  expect(b.loss).toBeCloseTo(a.loss, 5);
+  expect(Math.abs(b.grad_norm - a.grad_norm)).toBeLessThan(1e-3 * a.grad_norm);
+});
