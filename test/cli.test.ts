@@ -1,0 +1,256 @@
+/** The command line as a user meets it: the built program in a process of its own. */
+import { execFile, spawn } from 'node:child_process';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const program = join(root, 'dist', 'cli', 'main.js');
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function cli(...args: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, NO_COLOR: '1' };
+    execFile(process.execPath, [program, ...args], { cwd: root, env }, (error, stdout, stderr) => {
+      resolve({ code: error ? (error.code as unknown as number) : 0, stdout, stderr });
+    });
+  });
+}
+
+let folder: string;
+const inFolder = (...names: string[]): string => join(folder, ...names);
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-cli-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const quick = ['--set', 'train.steps=6', '--set', 'model.width=16', '--set', 'checkpoint.every=3'];
+
+/** One line on stderr, exit code 1, nothing on stdout. */
+function expectRefusal(ended: Ended, ...parts: string[]): void {
+  expect(ended.code).toBe(1);
+  expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1);
+  for (const part of parts) expect(ended.stderr).toContain(part);
+  expect(ended.stdout).toBe('');
+}
+
+describe('train, tree and compare', () => {
+  it('train writes a whole run folder, is quiet without a terminal, and tree prints its groups', async () => {
+    const out = inFolder('run');
+    const trained = await cli('train', 'recipes/binary-tree.yaml', '--out', out, ...quick);
+    expect(trained).toMatchObject({ code: 0, stderr: '' });
+    expect(trained.stdout).toContain('lambda-grpo, binary-tree, seed 0: 6 steps');
+    expect((await readdir(out)).sort()).toEqual(['checkpoints', 'config.yaml', 'metrics.jsonl', 'rollouts']);
+    expect(await readdir(join(out, 'rollouts'))).toHaveLength(6);
+    const tree = await cli('tree', join(out, 'rollouts', 'step_000006.jsonl'));
+    expect(tree.code).toBe(0);
+    for (const part of ['|λ|', 'R̂', 'Â', 'path depth', '16 completions']) expect(tree.stdout).toContain(part);
+    const missing = await cli('tree', join(out, 'rollouts', 'step_000006.jsonl'), '--group', '7');
+    expectRefusal(missing, "no group '7'", '1…1');
+  });
+
+  it('an existing run folder is refused, and --resume continues it', async () => {
+    const out = inFolder('run');
+    const before = await readFile(join(out, 'metrics.jsonl'), 'utf8');
+    expectRefusal(
+      await cli('train', 'recipes/binary-tree.yaml', '--out', out, ...quick),
+      out,
+      '--resume',
+      '--out',
+    );
+    expect(await readFile(join(out, 'metrics.jsonl'), 'utf8')).toBe(before);
+    const more = [...quick, '--set', 'train.steps=8'];
+    const resumed = await cli('train', 'recipes/binary-tree.yaml', '--out', out, '--resume', ...more);
+    expect(resumed).toMatchObject({ code: 0 });
+    expect(resumed.stdout).toContain('8 steps');
+    const changed = [...more, '--set', 'sampling.group_size=4'];
+    expectRefusal(
+      await cli('train', 'recipes/binary-tree.yaml', '--out', out, '--resume', ...changed),
+      'sampling.group_size',
+      '16',
+    );
+    expectRefusal(
+      await cli('train', 'recipes/binary-tree.yaml', '--out', inFolder('none'), '--resume'),
+      'no run to continue',
+    );
+  });
+
+  it('compare runs both methods in processes of their own and ends with table, tree and files', async () => {
+    const out = inFolder('compare');
+    const ended = await cli('compare', 'recipes/binary-tree.yaml', '--seeds', '2', '--out', out, ...quick);
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    for (const part of ['GRPO', 'λ-GRPO', 'target frequency, last 6 steps', '±', 'process tree', out]) {
+      expect(ended.stdout).toContain(part);
+    }
+    expect((await readdir(out)).sort()).toEqual(['comparison.json', 'curves.svg', 'grpo', 'lambda-grpo']);
+    const results = JSON.parse(await readFile(join(out, 'comparison.json'), 'utf8'));
+    expect(results.runs).toHaveLength(4);
+    expect(results.runs.every((r: { success_rate: number[] }) => r.success_rate.length === 6)).toBe(true);
+    expectRefusal(await cli('compare', 'recipes/binary-tree.yaml', '--out', out), out, '--resume');
+  });
+
+  it('--help shows examples for every command', async () => {
+    for (const command of [[], ['train'], ['compare'], ['tree'], ['analyze']]) {
+      const help = await cli(...command, '--help');
+      expect(help.code).toBe(0);
+      expect(help.stdout).toContain('Examples:');
+    }
+  });
+
+  it('Ctrl-C ends after the step, with a checkpoint to continue from; a resumed run is as if nothing had been', async () => {
+    const [out, whole] = [inFolder('interrupted'), inFolder('uninterrupted')];
+    const args = ['--set', 'train.steps=400', '--set', 'model.width=16', '--threads', '1'];
+    const child = spawn(
+      process.execPath,
+      [program, 'train', 'recipes/binary-tree.yaml', '--out', out, ...args],
+      { cwd: root },
+    );
+    let stdout = '';
+    child.stdout.on('data', (data) => {
+      stdout += data;
+    });
+    const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+    for (;;) {
+      const metrics = await readFile(join(out, 'metrics.jsonl'), 'utf8').catch(() => '');
+      if (metrics.split('\n').length > 20) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    child.kill('SIGINT');
+    expect(await ended).toBe(130);
+    expect(stdout).toMatch(/interrupted after step \d+; continue with --resume/);
+    expect((await readdir(join(out, 'checkpoints'))).some((name) => name.endsWith('.tmp'))).toBe(false);
+    expect((await cli('train', 'recipes/binary-tree.yaml', '--out', out, '--resume', ...args)).code).toBe(0);
+    expect((await cli('train', 'recipes/binary-tree.yaml', '--out', whole, ...args)).code).toBe(0);
+    const weights = (path: string) => readFile(join(path, 'checkpoints', 'step_000400', 'model.safetensors'));
+    expect(await weights(out)).toEqual(await weights(whole));
+  });
+});
+
+describe('bad input is one clear line and exit code 1', () => {
+  const rollout = (change: (group: Record<string, unknown>) => void): string => {
+    const group = {
+      id: 'g',
+      step: 1,
+      tokens: 'exact',
+      groups: 'explicit',
+      prompt: { tokens: [0] },
+      completions: [
+        { tokens: [1, 2], reward: 1, logprobs: [-0.5, -0.5] },
+        { tokens: [1, 1], reward: 0, logprobs: [-0.5, -0.5] },
+      ],
+    };
+    change(group);
+    return `${JSON.stringify(group)}\n`;
+  };
+  type Completions = { completions: Record<string, unknown>[] };
+  const rollouts: [string, string, string[]][] = [
+    [
+      'a reward that JSON wrote for NaN',
+      rollout((g) => {
+        (g as unknown as Completions).completions[1].reward = null;
+      }),
+      [':1', 'reward'],
+    ],
+    [
+      'a reward that is text',
+      rollout((g) => {
+        (g as unknown as Completions).completions[1].reward = 'good';
+      }),
+      [':1', 'reward', 'good'],
+    ],
+    ['an infinite reward', rollout(() => {}).replace('"reward":0', '"reward":1e999'), [':1', 'reward']],
+    [
+      'a missing field',
+      rollout((g) => {
+        delete (g as unknown as Completions).completions[0].tokens;
+      }),
+      [':1', 'tokens'],
+    ],
+    [
+      'ragged fields',
+      rollout((g) => {
+        (g as unknown as Completions).completions[0].logprobs = [-1];
+      }),
+      [':1', 'logprobs'],
+    ],
+    [
+      'a negative token id',
+      rollout((g) => {
+        (g as unknown as Completions).completions[0].tokens = [1, -2];
+      }),
+      [':1', 'tokens', '-2'],
+    ],
+    ['a broken line after a good one', `${rollout(() => {})}{"id": "x", `, [':2']],
+    ['an empty file', '', ['found no group']],
+  ];
+  for (const [name, text, parts] of rollouts) {
+    it(`rollouts: ${name}`, async () => {
+      const file = inFolder('bad.jsonl');
+      await writeFile(file, text);
+      expectRefusal(await cli('tree', file), file, ...parts);
+    });
+  }
+
+  const configs: [string, string, string[]][] = [
+    [
+      'an unknown key',
+      'task: { name: binary-tree }\noptimizer: { learning_rat: 1 }\n',
+      [':2', 'learning_rat', 'learning_rate'],
+    ],
+    [
+      'a value out of range',
+      'task: { name: binary-tree }\nsampling:\n  top_p: 2\n',
+      [':3', 'sampling.top_p', '2'],
+    ],
+    ['no task', 'seed: 1\n', ['task']],
+    ['broken YAML', 'task: {\n', [':']],
+  ];
+  for (const [name, text, parts] of configs) {
+    it(`configuration: ${name}`, async () => {
+      const file = inFolder('bad.yaml');
+      await writeFile(file, text);
+      const out = inFolder('never');
+      expectRefusal(await cli('train', file, '--out', out), file, ...parts);
+      expect(await readdir(folder)).not.toContain('never');
+    });
+  }
+
+  it('files that are not there, and options that cannot be', async () => {
+    expectRefusal(await cli('train', inFolder('none.yaml')), 'none.yaml');
+    expectRefusal(await cli('tree', inFolder('none.jsonl')), 'none.jsonl');
+    expectRefusal(await cli('train', 'recipes/binary-tree.yaml', '--seed', 'x'), '--seed', "'x'");
+    expectRefusal(await cli('train', 'recipes/binary-tree.yaml', '--set', 'steps'), '--set', 'steps');
+    expectRefusal(
+      await cli('train', 'recipes/binary-tree.yaml', '--set', 'train.step=3'),
+      'train.step',
+      'steps',
+    );
+  });
+
+  it('a checkpoint cut short, through the program', async () => {
+    const out = inFolder('cut');
+    expect((await cli('train', 'recipes/binary-tree.yaml', '--out', out, ...quick)).code).toBe(0);
+    const [latest] = (await readdir(join(out, 'checkpoints'))).sort().reverse();
+    const file = join(out, 'checkpoints', latest, 'model.safetensors');
+    const bytes = await readFile(file);
+    await writeFile(file, bytes.subarray(0, 1000));
+    const copy = inFolder('copy');
+    await cp(out, copy, { recursive: true });
+    const more = [...quick, '--set', 'train.steps=9'];
+    expectRefusal(
+      await cli('train', 'recipes/binary-tree.yaml', '--out', out, '--resume', ...more),
+      file,
+      'cut short',
+    );
+    expect(await readFile(join(out, 'metrics.jsonl'), 'utf8')).toBe(
+      await readFile(join(copy, 'metrics.jsonl'), 'utf8'),
+    );
+  });
+});

@@ -1,0 +1,77 @@
+/** The house stays as it is drawn: a room imports only from the rooms below it, and the core needs no machine. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const src = join(dirname(dirname(fileURLToPath(import.meta.url))), 'src');
+
+/** What each room may import; `errors.ts` and `random` may be imported by every room but tree, objective and graph. */
+const MAY: Record<string, readonly string[]> = {
+  tree: [],
+  objective: ['tree'],
+  graph: [],
+  random: [],
+  runtime: ['graph'],
+  model: ['graph'],
+  engine: ['tree', 'objective', 'model', 'runtime'],
+  task: [],
+  rollouts: ['tree'],
+  train: ['engine', 'task', 'objective', 'rollouts', 'tree'],
+  analysis: ['tree', 'objective', 'rollouts'],
+  dashboard: ['analysis', 'rollouts', 'train'],
+  cli: [
+    'tree',
+    'objective',
+    'graph',
+    'runtime',
+    'model',
+    'engine',
+    'task',
+    'rollouts',
+    'train',
+    'analysis',
+    'dashboard',
+  ],
+};
+const PURE = ['tree', 'objective', 'graph'];
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(file, 'utf8');
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]);
+}
+
+function files(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return files(path);
+    return entry.name.endsWith('.ts') && !entry.name.endsWith('.test.ts') ? [path] : [];
+  });
+}
+
+describe('rooms', () => {
+  for (const room of readdirSync(src, { withFileTypes: true }).filter((entry) => entry.isDirectory())) {
+    it(`${room.name} imports only from the rooms below it`, () => {
+      const allowed = MAY[room.name];
+      expect(allowed, `src/${room.name} is no room of the house`).toBeDefined();
+      for (const file of files(join(src, room.name))) {
+        for (const target of importsOf(file)) {
+          const where = `${relative(src, file)} imports ${target}`;
+          if (!target.startsWith('.')) {
+            if (PURE.includes(room.name)) expect.fail(`${where}: this room depends on nothing`);
+            if (target === 'onnxruntime-node') expect(room.name, where).toBe('runtime');
+            continue;
+          }
+          const other = relative(src, resolve(dirname(file), target)).split('/');
+          if (other.length === 1) {
+            expect(['errors.js'], where).toContain(other[0]);
+            expect(PURE, where).not.toContain(room.name);
+          } else if (other[0] !== room.name) {
+            const common = PURE.includes(room.name) ? [] : ['random'];
+            expect([...allowed, ...common], where).toContain(other[0]);
+          }
+        }
+      }
+    });
+  }
+});
