@@ -5,6 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { linesOfZstd } from './duckdb.js';
 import { messageOf, RolloutError } from './values.js';
@@ -30,7 +31,8 @@ export interface Line {
 }
 
 /**
- * The file's bytes as they are once unpacked; `.gz` and `.zst` files are known by their first bytes.
+ * The file's bytes as they are once unpacked; gzip and zstd are known by their first bytes. A chunk's memory is used
+ * again for the next one.
  * @throws RolloutError naming the file where it cannot be read or unpacked
  */
 export async function* readBytes(file: string): AsyncGenerator<Buffer> {
@@ -40,11 +42,11 @@ export async function* readBytes(file: string): AsyncGenerator<Buffer> {
       yield* linesOfZstd(file);
       return;
     }
-    const raw = createReadStream(file, { highWaterMark: CHUNK });
     if (packing === null) {
-      yield* raw as AsyncIterable<Buffer>;
+      yield* readPlain(file);
       return;
     }
+    const raw = createReadStream(file, { highWaterMark: CHUNK });
     const unpacked = createGunzip({ chunkSize: CHUNK });
     raw.on('error', (error) => unpacked.destroy(error));
     try {
@@ -55,6 +57,27 @@ export async function* readBytes(file: string): AsyncGenerator<Buffer> {
   } catch (error) {
     if (error instanceof RolloutError) throw error;
     throw new RolloutError(`${file}: cannot be read: ${messageOf(error)}`);
+  }
+}
+
+/**
+ * Two chunks in turn, one read while the other is looked at. (A stream would take fresh memory for each chunk, which
+ * costs more than reading it.)
+ */
+async function* readPlain(file: string): AsyncGenerator<Buffer> {
+  const handle = await open(file);
+  const chunks = [Buffer.allocUnsafeSlow(CHUNK), Buffer.allocUnsafeSlow(CHUNK)];
+  let reading = handle.read(chunks[0], 0, CHUNK);
+  try {
+    for (let turn = 0; ; turn ^= 1) {
+      const { bytesRead } = await reading;
+      if (bytesRead === 0) return;
+      reading = handle.read(chunks[turn ^ 1], 0, CHUNK);
+      yield chunks[turn].subarray(0, bytesRead);
+    }
+  } finally {
+    await reading.catch(() => null);
+    await handle.close();
   }
 }
 

@@ -177,7 +177,13 @@ function rowFormat(row: JsonObject, file: string, generic: boolean): FormatName 
     (has('example_id') || (has('id') && (has('answer') || has('task'))))
   )
     return 'verifiers';
-  return has(DEFAULT_KEYS.prompt, DEFAULT_KEYS.completion, DEFAULT_KEYS.reward) ? 'generic' : null;
+  return isDefault(has) ? 'generic' : null;
+}
+
+/** Whether a row has the keys that the generic reader looks for unasked. */
+function isDefault(has: (...keys: string[]) => boolean): boolean {
+  const { prompt, completion, tokens, reward } = DEFAULT_KEYS;
+  return has(prompt, reward) && (has(completion) || has(tokens));
 }
 
 /** The list of formats, for errors. */

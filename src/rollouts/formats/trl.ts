@@ -97,7 +97,7 @@ function checkAdvantages(
     throw new RolloutError(
       `${where}: advantage: found a sum of ${sum.toPrecision(4)} over ${samples.length} rows that would be a group; allowed is about 0, so these rows are no group (give the group size)`,
     );
-  if (weighted) return;
+  if (weighted) return; // the caller knows, and other ways to scale advantages exist
   const mean = samples.reduce((all, { reward }) => all + reward, 0) / samples.length;
   const away = samples.map(({ reward }) => reward - mean);
   const square = away.reduce((all, value) => all + value * value, 0);
