@@ -16,7 +16,7 @@ export interface LogFile {
 
 const LOG = /\.(jsonl|json|ndjson|parquet)(\.(gz|zst))?$/;
 const BESIDE =
-  /^(metadata|config|settings|metrics|evals?|summary|trainer_state|training_args|tokenizer(_config)?|special_tokens_map|generation_config|adapter_config|vocab|package|checkpoints?|logs|timing_spans|tool_defs|hparams)\.(jsonl?|ndjson)$/;
+  /^(metadata|config|settings|metrics|evals?|summary|trainer_state|training_args|tokenizer(_config)?|special_tokens_map|generation_config|adapter_config|vocab|package|checkpoints?|logs|timing_spans|tool_defs|hparams|train_op)\.(jsonl?|ndjson)$/;
 
 /**
  * The files of all sources, each once, in the order of the sources and by name (numbers by their value) within one.

@@ -1,17 +1,20 @@
 /**
- * tinker-cookbook: `capture/<kind>.jsonl` holds the tokens of every call, `iteration_NNNNNN/<base>_rollout_summaries.jsonl`
- * the rewards; both are joined on split, iteration, group and trajectory. The calls of one trajectory are turns of one
- * sequence. Captures in SQLite are not read: the exporter writes JSONL too.
+ * tinker-cookbook: `capture/sample.jsonl` holds the tokens of every call (as the exporter writes them, or one row a sample
+ * as its store does), `iteration_NNNNNN/<base>_rollout_summaries.jsonl` the rewards; both are joined on split, iteration,
+ * group and trajectory. The calls of one trajectory are turns of one sequence. SQLite is not read: the exporter writes
+ * JSONL too.
  */
 import { readFileSync } from 'node:fs';
 import type { Sample } from '../sample.js';
 import {
   asCount,
+  asList,
   asLogprobs,
   asNumber,
   asObject,
   asTokens,
   fail,
+  isObject,
   type Json,
   type JsonObject,
   messageOf,
@@ -42,45 +45,70 @@ export const tinker: Format = {
       finish: (samples, where) => joined(samples as readonly Call[], where),
       read: (value, { line, where }) => {
         const row = asObject(value, where, 'the line');
-        if (row.total_reward !== undefined && row.prompt_tokens === undefined) return [];
-        if (row.group_idx === null || row.group_idx === undefined) {
+        const scope = isObject(row.scope) ? row.scope : row;
+        if (
+          isSummary(row) ||
+          row.status === 'error' ||
+          row.status === 'cancelled' ||
+          !present(scope.group_idx)
+        ) {
           if (passed++ === 0)
-            file.note(line, 'a call outside of any group is passed over, and others like it');
+            file.note(line, 'a call that failed or is of no group is passed over, and others like it');
           return [];
         }
-        const split = typeof row.split === 'string' ? row.split : 'train';
-        const iteration = asCount(row.iteration, where, 'iteration');
-        const group = asCount(row.group_idx, where, 'group_idx');
-        const trajectory = asCount(row.traj_idx, where, 'traj_idx');
-        const reward = rewardsOf(file, iteration).get(`${split}/${group}/${trajectory}`);
-        if (reward === undefined)
-          fail(
-            where,
-            'total_reward',
-            undefined,
-            `a line for group ${group}, trajectory ${trajectory} in the rollout summaries of iteration ${iteration}`,
-          );
-        const call: Call = {
-          group: split === 'train' ? String(group) : `${split}/${group}`,
-          step: iteration,
-          line,
-          trajectory,
-          prompt: { tokens: asTokens(listOf(row.prompt_tokens), where, 'prompt_tokens') },
-          tokens: asTokens(listOf(row.sampled_tokens), where, 'sampled_tokens'),
-          ...(row.logprobs === null || row.logprobs === undefined
-            ? {}
-            : { logprobs: asLogprobs(listOf(row.logprobs), where, 'logprobs') }),
-          reward,
+        const split = typeof scope.split === 'string' ? scope.split : 'train';
+        const iteration = asCount(scope.iteration, where, 'iteration');
+        const group = asCount(scope.group_idx, where, 'group_idx');
+        const prompt = {
+          tokens: asTokens(listOf(row.prompt_tokens, where, 'prompt_tokens'), where, 'prompt_tokens'),
         };
-        return [call];
+        return samplesOf(row, where).map((sampled, i): Call => {
+          // Without a trajectory of its own a call samples the whole group at once.
+          const trajectory = present(scope.traj_idx) ? asCount(scope.traj_idx, where, 'traj_idx') : i;
+          const reward = rewardsOf(file, iteration).get(`${split}/${group}/${trajectory}`);
+          if (reward === undefined)
+            fail(
+              where,
+              'total_reward',
+              undefined,
+              `a line for group ${group}, trajectory ${trajectory} in the rollout summaries of iteration ${iteration}`,
+            );
+          const { tokens, logprobs, stop_reason: stop } = sampled;
+          return {
+            group: split === 'train' ? String(group) : `${split}/${group}`,
+            step: iteration,
+            line,
+            trajectory,
+            prompt,
+            tokens: asTokens(listOf(tokens, where, 'tokens'), where, 'tokens'),
+            ...(present(logprobs)
+              ? { logprobs: asLogprobs(listOf(logprobs, where, 'logprobs'), where, 'logprobs') }
+              : {}),
+            ...(stop === 'stop' || stop === 'length' ? { stop } : {}),
+            reward: reward!,
+          };
+        });
       },
     };
   },
 };
 
+const present = (value: unknown) => value !== undefined && value !== null;
+
+/** What one call sampled: a list in the exporter's records, one in the store's rows. */
+function samplesOf(row: JsonObject, where: string): readonly JsonObject[] {
+  if (row.samples === undefined) return [{ tokens: row.sampled_tokens, logprobs: row.logprobs }];
+  return asList(row.samples, where, 'samples').map((item, i) => asObject(item, where, `samples[${i}]`));
+}
+
 /** Lists come as lists, or as JSON text where they went through SQLite. */
-function listOf(value: Json): unknown {
-  return typeof value === 'string' ? JSON.parse(value) : value;
+function listOf(value: Json, where: string, key: string): unknown {
+  if (typeof value !== 'string') return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return fail(where, key, value, 'a list');
+  }
 }
 
 /** The calls of each trajectory as one sample; all trajectories of a group begin with one prompt. */
@@ -96,6 +124,7 @@ function joined(calls: readonly Call[], where: string): readonly Sample[] {
     .map(([, turns]): Sample => {
       const ordered = [...turns].sort((a, b) => a.prompt.tokens!.length - b.prompt.tokens!.length);
       const { group, step, line, reward } = ordered[0];
+      const { stop } = ordered[ordered.length - 1];
       const sequence = joinTurns(
         ordered.map(({ prompt, tokens, logprobs }) => ({
           prompt: prompt.tokens!,
@@ -104,7 +133,7 @@ function joined(calls: readonly Call[], where: string): readonly Sample[] {
         })),
         where,
       );
-      return { group, step, line, reward, ...sequence };
+      return { group, step, line, reward, ...(stop ? { stop } : {}), ...sequence };
     });
   const first = samples[0].prompt.tokens!;
   const other = samples.find(
@@ -157,6 +186,8 @@ export function isSummary(row: JsonObject): boolean {
   return row.schema_version !== undefined && row.group_idx !== undefined && row.total_reward !== undefined;
 }
 
-/** Whether a row is of a capture. */
-export const isCapture = (row: JsonObject): boolean =>
-  row.sampled_tokens !== undefined && row.prompt_tokens !== undefined && row.group_idx !== undefined;
+/** Whether a row is of a capture: a call, or one sample of it. */
+export function isCapture(row: JsonObject): boolean {
+  if (row.kind === 'sample') return isObject(row.scope);
+  return row.sampled_tokens !== undefined && row.prompt_tokens !== undefined && row.group_idx !== undefined;
+}

@@ -1,0 +1,130 @@
+/**
+ * One training update of the real engine: forward, loss, backward and optimizer on one group. The same group is
+ * computed as its packed tree and, as the peer, as k sequences side by side (each completion a tree of its own), on
+ * the same kernels. Arithmetic is set against the machine's measured matrix-product peak in the same process.
+ */
+import { LocalEngine, type TrainExample, type UpdateOptions } from '../src/engine/index.js';
+import * as g from '../src/graph/index.js';
+import type { ModelConfig } from '../src/model/index.js';
+import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
+import { Stream } from '../src/random/stream.js';
+import { Program } from '../src/runtime/index.js';
+import { ProcessTree } from '../src/tree/index.js';
+import { isMain, median, printRows, type Row } from './measure.js';
+
+/** GFLOP/s of a 1024³ float32 product with constant weights, the best the runtime does here. */
+export async function matrixPeak(): Promise<number> {
+  const size = 1024;
+  const graph = new g.Graph();
+  const [a, b] = ['a', 'b'].map((name) => graph.input(name, 'float32', [size, size]));
+  const program = await Program.compile({ sum: g.reduceSum(g.matmul(a, b), [0, 1]) });
+  const data = new Float32Array(size * size).fill(0.5);
+  const feeds = { a: { data, dims: [size, size] }, b: { data, dims: [size, size] } };
+  const times: number[] = [];
+  for (let i = 0; i < 14; i++) {
+    const from = performance.now();
+    await program.run(feeds);
+    times.push(performance.now() - from);
+  }
+  await program.dispose();
+  return (2 * size ** 3) / median(times.slice(4)) / 1e6;
+}
+
+/** Floating-point operations of forward and backward for one token that sees `seen` others. */
+function flopsPerToken({ layers, width, vocabularySize }: ModelConfig, seen: number): number {
+  const matrices = 12 * width * width * layers + vocabularySize * width;
+  return 6 * matrices + 12 * layers * width * seen;
+}
+
+/** k completions of about n tokens; each continues an earlier one from a random place, so that a tree arises. */
+export function syntheticGroup(k: number, n: number, sharing: number, vocabulary: number): Int32Array[] {
+  const stream = new Stream('group', k, n, Math.round(100 * sharing));
+  const group: Int32Array[] = [];
+  for (let i = 0; i < k; i++) {
+    const completion = Int32Array.from({ length: n }, () => stream.int(vocabulary));
+    if (i > 0) {
+      const from = group[stream.int(i)];
+      completion.set(from.subarray(0, Math.floor(2 * sharing * n * stream.uniform())));
+    }
+    group.push(completion);
+  }
+  return group;
+}
+
+const OPTIONS: UpdateOptions = {
+  learningRate: 1e-5,
+  maxGradNorm: 1,
+  clipLow: 0.2,
+  clipHigh: 0.2,
+  klBeta: 0,
+  temperature: 1,
+};
+
+function examplesOf(completions: readonly Int32Array[], packed: boolean): TrainExample[] {
+  const prompt = Int32Array.from({ length: 16 }, (_, i) => i);
+  const advantages = groupAdvantages(completions.map((_, i) => i % 3));
+  const totals = {
+    tokens: completions.reduce((sum, c) => sum + c.length, 0),
+    sequences: completions.length,
+    maxTokens: 512,
+  };
+  const parts = packed ? [completions.map((_, i) => i)] : completions.map((_, i) => [i]);
+  return parts.map((members) => {
+    const tree = ProcessTree.build(members.map((i) => completions[i]));
+    const weights = sequenceWeights(tree.lengths, 'token', totals);
+    const own = members.map((i) => advantages[i]);
+    return { prompt, tree, coefficients: lossCoefficients(tree, own, weights, { lambdaExponent: 0 }) };
+  });
+}
+
+export async function runUpdateBench(): Promise<Row[]> {
+  const rows: Row[] = [];
+  const peak = await matrixPeak();
+  const vocabularySize = 256;
+  for (const [layers, width, heads] of [
+    [4, 128, 4],
+    [6, 384, 6],
+  ]) {
+    for (const [k, n, sharing] of [
+      [16, 64, 0.2],
+      [16, 128, 0.2],
+      [16, 128, 0.4],
+    ]) {
+      const model = { vocabularySize, contextLength: 512, layers, width, heads };
+      const adamw = { name: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 } as const;
+      const engine = new LocalEngine({ model, seed: 0, optimizer: adamw });
+      const completions = syntheticGroup(k, n, sharing, vocabularySize);
+      const tree = examplesOf(completions, true);
+      const sequences = examplesOf(completions, false);
+      const times: [number[], number[]] = [[], []];
+      let treeTokens = 0;
+      for (let i = 0; i < 8; i++) {
+        for (const [side, batch] of [tree, sequences].entries()) {
+          const from = performance.now();
+          const result = await engine.update(batch, OPTIONS);
+          times[side].push(performance.now() - from);
+          if (side === 0) treeTokens = result.treeTokens;
+        }
+      }
+      await engine.dispose();
+      const [packed, padded] = times.map((list) => median(list.slice(3)));
+      const total = k * n;
+      const flops = treeTokens * flopsPerToken(model, 16 + n / 2);
+      rows.push({
+        model: `${layers} × ${width}`,
+        'k × n': `${k} × ${n}`,
+        'tree tokens / all': (treeTokens / (total + 16 * k)).toFixed(2),
+        'update ms': packed.toFixed(0),
+        'tree tokens/s': Math.round((1000 * treeTokens) / packed),
+        'sequence tokens/s': Math.round((1000 * total) / packed),
+        'GFLOP/s': (flops / packed / 1e6).toFixed(0),
+        'share of peak': `${((100 * flops) / packed / 1e6 / peak).toFixed(0)}% of ${peak.toFixed(0)}`,
+        'k sequences ms': padded.toFixed(0),
+        'sequences / tree': (padded / packed).toFixed(2),
+      });
+    }
+  }
+  return rows;
+}
+
+if (isMain(import.meta.url)) printRows('Training update', await runUpdateBench());
