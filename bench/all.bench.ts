@@ -14,7 +14,7 @@ const BENCHMARKS: [title: string, note: string, run: () => Promise<readonly Row[
   ],
   [
     'Training update',
-    'Forward, loss, backward and AdamW of one group of k completions of n tokens after a prompt of 16. Peer: the k sequences side by side on the same kernels.',
+    'Forward, loss, backward and AdamW of one group of k completions of n tokens after a prompt of 16. Peer: the k sequences padded to one length, on the same kernels.',
     runUpdateBench,
   ],
   [

@@ -29,7 +29,7 @@ export async function runDecodeBench(): Promise<Row[]> {
     for (const count of [1, 16, 64]) {
       for (const [name, temperature] of [
         ['apart from the start', 1],
-        ['agree for long', 0.02],
+        ['agree for long', 0.005],
       ] as const) {
         const group = [{ prompt, count, key: ['bench'] }];
         // The peer: the same samples as requests of one, so nothing is shared.
