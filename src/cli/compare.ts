@@ -95,14 +95,20 @@ export async function compareCommand(file: string, options: CompareCommandOption
       ]),
     ),
   );
-  const chart = join(out, 'curves.svg');
-  await writeWhole(chart, curves(comparison, `${config.task.name}: ${target}`, target));
+  const charts = [join(out, 'curves.svg')];
+  const title = `${config.task.name}: ${target}`;
+  await writeWhole(charts[0], chart(comparison, smoothedSuccess, title, target));
+  if (withAccuracy && config.task.name !== 'binary-tree') {
+    charts.push(join(out, 'accuracy.svg'));
+    const held = 'held-out accuracy, greedy';
+    await writeWhole(charts[1], chart(comparison, accuracies, `${config.task.name}: ${held}`, held));
+  }
   const results = join(out, 'comparison.json');
   await writeWhole(results, `${JSON.stringify(resultsOf(comparison, rows), null, 1)}\n`);
   await printLateGroup(comparison);
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
   console.log(
-    `\n${comparison.runs.length} runs in ${seconds} s. Runs, metrics and rollouts: ${out}\nlearning curves: ${chart}\nfigures: ${results}`,
+    `\n${comparison.runs.length} runs in ${seconds} s. Runs, metrics and rollouts: ${out}\nlearning curves: ${charts.join(', ')}\nfigures: ${results}`,
   );
 }
 
@@ -131,15 +137,25 @@ function formatInterval({ mean, half }: Interval): string {
   return `${mean.toFixed(3)} ± ${half.toFixed(3)}`;
 }
 
-/** Success rate against the step, mean over seeds with its 95% band, averaged over the last 10 steps. */
-function curves({ runs }: Comparison, title: string, yLabel: string): string {
+interface Curve {
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+}
+
+/** One figure against the step: mean over seeds with its 95% band. */
+function chart(
+  { runs }: Comparison,
+  curveOf: (run: ComparedRun) => Curve,
+  title: string,
+  yLabel: string,
+): string {
   const series = METHODS.map((method) => {
-    const own = runs.filter((r) => r.method === method).map(smoothed);
+    const own = runs.filter((r) => r.method === method).map(curveOf);
     const x = own[0]?.x ?? [];
     const bands = x.map((_, i) => confidenceInterval(own.map(({ y }) => y[i] ?? 0)));
     return {
       name: NAMES[method],
-      x,
+      x: [...x],
       mean: bands.map(({ mean }) => mean),
       low: bands.map(({ mean, half }) => Math.max(0, mean - half)),
       high: bands.map(({ mean, half }) => Math.min(1, mean + half)),
@@ -149,7 +165,8 @@ function curves({ runs }: Comparison, title: string, yLabel: string): string {
   return lineChartSvg({ title, xLabel: 'step', yLabel, series });
 }
 
-function smoothed({ metrics }: ComparedRun): { x: number[]; y: number[] } {
+/** Success rate of the samples, averaged over the last 10 steps. */
+function smoothedSuccess({ metrics }: ComparedRun): Curve {
   const steps = metrics.filter(({ phase, step }) => phase === 'train' && step > 0);
   const rates = steps.map(({ success_rate }) => success_rate ?? 0);
   return {
@@ -158,6 +175,15 @@ function smoothed({ metrics }: ComparedRun): { x: number[]; y: number[] } {
       const window = rates.slice(Math.max(0, i - 9), i + 1);
       return window.reduce((a, b) => a + b, 0) / window.length;
     }),
+  };
+}
+
+/** Held-out accuracy at each evaluation. */
+function accuracies({ metrics }: ComparedRun): Curve {
+  const evaluated = metrics.filter(({ eval_accuracy }) => eval_accuracy !== undefined);
+  return {
+    x: evaluated.map(({ step }) => step),
+    y: evaluated.map(({ eval_accuracy }) => eval_accuracy as number),
   };
 }
 

@@ -1,7 +1,8 @@
 /**
  * Addition with a written chain of thought. Prompt `457+386=`; completion, column by column from the right, the
- * carry written as a third summand: `7+6=13;5+8+1=14;4+3+1=8;\boxed{843}` and the end token. Reward 1 for the
- * right number in the last closed box, else 0. Whether to write `+1` is one token, so right and wrong solutions
+ * carry written as a third summand: `7+6=13;5+8+1=14;4+3+1=8;\boxed{843}`. It stops when the box closes, as in the
+ * paper's trainer: what comes after an answer has no say in the reward. Reward 1 for the right number in the last
+ * closed box, else 0. Whether to write `+1` is one token, so right and wrong solutions
  * part at a step that a process tree can show. Numbers are never negative and have exactly `digits` digits.
  */
 import { Stream } from '../random/stream.js';
@@ -46,6 +47,7 @@ export function arithmetic(options: ArithmeticOptions): Task {
 
   const vocabulary = pieceVocabulary({ pieces: PIECES, bos: '<bos>', eos: '<eos>' });
   const eos = vocabulary.eos as number;
+  const [closing] = vocabulary.encode('}');
   const lowest = 10 ** (digits - 1);
   const highest = 10 ** digits - 1;
 
@@ -110,9 +112,9 @@ export function arithmetic(options: ArithmeticOptions): Task {
     name: 'arithmetic',
     vocabulary,
     maxPromptTokens: 2 * digits + 3,
-    // Columns of nine tokens (a+b+1=1s;) but for the first, which has no carry; the box; the end token.
-    maxCompletionTokens: 9 * digits - 2 + (digits + 3) + 1,
-    stopTokens: [eos],
+    // Columns of nine tokens (a+b+1=1s;) but for the first, which has no carry; the box.
+    maxCompletionTokens: 9 * digits - 2 + (digits + 3),
+    stopTokens: [closing, eos],
     trainProblem: (index) => problemOf(trainingPair('train', index)),
     heldOut: drawHeldOut(),
     reward: judge,
@@ -124,7 +126,7 @@ export function arithmetic(options: ArithmeticOptions): Task {
       const completion = vocabulary.encode(`${text}${BOX}${answer}}`);
       return {
         promptTokens: problemOf([a, b]).promptTokens,
-        completionTokens: Int32Array.from([...completion, eos]),
+        completionTokens: completion,
         correct: answer === String(a + b),
       };
     },
