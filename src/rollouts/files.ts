@@ -1,6 +1,7 @@
 /**
  * Which files a source means: a file is itself, a folder all logs below it, anything with *, ? or {…} a pattern.
- * Files that frameworks write beside their logs and that hold no rollouts are passed over by name, in folders only.
+ * Files and folders that frameworks write beside their logs and that hold no rollouts (settings, metrics, checkpoints) are
+ * passed over by name, in folders only.
  */
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
@@ -11,26 +12,30 @@ export interface LogFile {
   readonly path: string;
   /** The folder or pattern it was found by; a file named itself: its own folder. */
   readonly root: string;
-  readonly named: boolean;
 }
 
 const LOG = /\.(jsonl|json|ndjson|parquet)(\.(gz|zst))?$/;
+const BESIDE_FOLDER = /^(node_modules|\.(?!art$).*|checkpoints?|checkpoint-\d+|wandb)$/;
 const BESIDE =
   /^(metadata|config|settings|metrics|evals?|summary|trainer_state|training_args|tokenizer(_config)?|special_tokens_map|generation_config|adapter_config|vocab|package|checkpoints?|logs|timing_spans|tool_defs|hparams|train_op)\.(jsonl?|ndjson)$/;
 
 /**
  * The files of all sources, each once, in the order of the sources and by name (numbers by their value) within one.
+ * @param note told of logs that are left out because another holds the same
  * @throws RolloutError for a source that is nothing on disk or holds no log
  */
-export async function findFiles(sources: readonly string[]): Promise<readonly LogFile[]> {
+export async function findFiles(
+  sources: readonly string[],
+  note: (file: string, message: string) => void = () => {},
+): Promise<readonly LogFile[]> {
   const found = new Map<string, LogFile>();
   for (const source of sources) {
-    for (const file of await filesOf(source)) if (!found.has(file.path)) found.set(file.path, file);
+    for (const file of await filesOf(source, note)) if (!found.has(file.path)) found.set(file.path, file);
   }
   return [...found.values()];
 }
 
-async function filesOf(source: string): Promise<LogFile[]> {
+async function filesOf(source: string, note: (file: string, message: string) => void): Promise<LogFile[]> {
   const kind = await stat(source).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
     throw new RolloutError(`${source}: cannot be read: ${messageOf(error)}`);
@@ -41,9 +46,12 @@ async function filesOf(source: string): Promise<LogFile[]> {
       throw new RolloutError(
         `${source}: found no log in the folder; logs end in .jsonl, .json, .ndjson or .parquet, the first three also with .gz or .zst`,
       );
-    return chosen(paths).map((path) => ({ path, root: source, named: false }));
+    const kept = new Set(chosen(paths));
+    for (const path of paths)
+      if (!kept.has(path)) note(path, 'left out: the batch of its step that was trained on is read instead');
+    return [...kept].map((path) => ({ path, root: source }));
   }
-  if (kind) return [{ path: source, root: dirname(source), named: true }];
+  if (kind) return [{ path: source, root: dirname(source) }];
   if (!/[*?{]/.test(source))
     throw new RolloutError(`${source}: found nothing there; allowed are files, folders and patterns`);
   const fixed = source.slice(0, source.search(/[*?{]/));
@@ -53,7 +61,7 @@ async function filesOf(source: string): Promise<LogFile[]> {
     pattern.test(source.startsWith(`.${sep}`) ? `.${sep}${path}` : path),
   );
   if (below.length === 0) throw new RolloutError(`${source}: found no file of this pattern`);
-  return below.map((path) => ({ path, root, named: true }));
+  return below.map((path) => ({ path, root }));
 }
 
 /** All files below a folder, sorted so that step_10 comes after step_9. */
@@ -69,7 +77,7 @@ async function walk(folder: string): Promise<string[]> {
   for (const entry of entries.sort((a, b) => order.compare(a.name, b.name))) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
-      if (entry.name !== 'node_modules' && !entry.name.startsWith('.git')) files.push(...(await walk(path)));
+      if (!BESIDE_FOLDER.test(entry.name)) files.push(...(await walk(path)));
     } else files.push(path);
   }
   return files;

@@ -96,7 +96,9 @@ describe('TRL (its own logs)', () => {
 
 describe('prime-rl and verifiers v1 (their own classes)', () => {
   test('the trained batch has exact tokens, masks, logprobs; branches are several sequences', async () => {
-    const groups = await all(join(FIXTURES, 'prime-rl'));
+    const notes: string[] = [];
+    const groups = await all(join(FIXTURES, 'prime-rl'), { onNote: ({ file }) => notes.push(file) });
+    expect(notes).toEqual([join(FIXTURES, 'prime-rl/rollouts/step_3/train/all/traces.jsonl')]);
     expect(labels(groups)).toBe('prime-rl exact explicit');
     expect(groups.map(({ id, step, completions }) => [id, step, completions.length])).toEqual([
       ['group-0', 3, 2],

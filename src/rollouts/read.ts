@@ -96,7 +96,9 @@ export async function* readRollouts(
 ): AsyncGenerator<Group> {
   if (options.format !== undefined && !FORMAT_NAMES.includes(options.format))
     throw new RolloutError(`format: found ${options.format}; allowed are ${KNOWN_FORMATS}`);
-  const files = await findFiles(typeof source === 'string' ? [source] : source);
+  const files = await findFiles(typeof source === 'string' ? [source] : source, (file, message) =>
+    options.onNote?.({ file, line: null, message }),
+  );
   const badRows = new BadRows(options.onBad);
   const logs = await detectAll(files, options, badRows);
   refuseMixed(logs, options);
