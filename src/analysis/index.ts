@@ -2,3 +2,4 @@
 export { type AnalyzableGroup, analyzeGroup, type GroupAnalysis } from './analyze-group.js';
 export { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, lineChartSvg } from './chart.js';
 export { confidenceInterval, type Interval } from './interval.js';
+export { type TreeSvgOptions, treeSvg } from './tree-svg.js';
