@@ -1,7 +1,7 @@
 /** Tasks: problems, rewards, answer checking. A configuration's `task` section names one. */
 import { arithmetic } from './arithmetic.js';
 import { binaryTree } from './binary-tree.js';
-import type { Task } from './task.js';
+import { type Task, TaskError } from './task.js';
 
 export { ARITHMETIC_DEFAULTS, type ArithmeticOptions, arithmetic } from './arithmetic.js';
 export { type BinaryTreeOptions, binaryTree } from './binary-tree.js';
@@ -33,7 +33,8 @@ export type TaskConfig =
       readonly held_out: number;
       readonly carry_error_rate: number;
       readonly slip_rate: number;
-    };
+    }
+  | { readonly name: 'custom'; readonly label: string };
 
 /**
  * The task that a configuration names, its random choices drawn from the run's seed.
@@ -58,5 +59,9 @@ export function createTask(config: TaskConfig, seed: number): Task {
         slipRate: config.slip_rate,
         seed,
       });
+    case 'custom':
+      throw new TaskError(
+        "task.name: found 'custom', a task given in code; from a file binary-tree and arithmetic are allowed",
+      );
   }
 }

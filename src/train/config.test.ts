@@ -157,7 +157,7 @@ describe('a configuration', () => {
   test('a context too short for the task is refused', () => {
     const config = resolveConfig({ task: { name: 'arithmetic' }, model: { context: 20 } });
     expect(() => contextLength(config, createTask(config.task, 0))).toThrow(
-      'model.context: found 20; allowed is at least 41',
+      'model.context: found 20; allowed is at least 40',
     );
     expect(contextLength(resolveConfig(TREE), createTask(resolveConfig(TREE).task, 0))).toBe(5);
   });

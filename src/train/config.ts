@@ -40,6 +40,11 @@ const arithmetic = z.strictObject({
   slip_rate: share().default(0.08).describe('Warm-up solutions: how often a column gets a wrong digit'),
 });
 
+const custom = z.strictObject({
+  name: z.literal('custom').describe('A task given in code, to `train`'),
+  label: z.string().default('').describe('What to call it'),
+});
+
 const schema = z
   .strictObject({
     seed: whole(0).default(0).describe('Weights, problems and samples all follow from it'),
@@ -49,7 +54,7 @@ const schema = z
       .describe(
         'grpo, or λ-GRPO: each step of the process tree counts once, not once for each of its |λ| members',
       ),
-    task: z.discriminatedUnion('name', [binaryTree, arithmetic]).describe('What is to be learnt'),
+    task: z.discriminatedUnion('name', [binaryTree, arithmetic, custom]).describe('What is to be learnt'),
     model: z
       .strictObject({
         layers: whole(1).default(2).describe('Transformer blocks'),
