@@ -1,0 +1,51 @@
+/**
+ * Fills the parts of the README that come from elsewhere (configuration, example, committed results), between
+ * `<!-- begin:name -->` and `<!-- end:name -->`: `npx tsx scripts/readme.ts`. A test holds the README to it.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { describeConfig } from '../src/train/index.js';
+
+const read = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+
+/** The first table of a Markdown file, or of the section under a heading. */
+function table(file: string, heading?: string): string {
+  const text = read(file);
+  const from = heading ? text.slice(text.indexOf(`## ${heading}`)) : text;
+  const lines = from.split('\n');
+  const first = lines.findIndex((line) => line.startsWith('|'));
+  const last = lines.findIndex((line, i) => i > first && !line.startsWith('|'));
+  return first < 0 ? '' : lines.slice(first, last < 0 ? undefined : last).join('\n');
+}
+
+/** The first fenced block of a Markdown file. */
+function fenced(file: string): string {
+  return /```text\n[\s\S]*?```/.exec(read(file))?.[0] ?? '';
+}
+
+const PARTS: Record<string, () => string> = {
+  start: () => fenced('docs/results/start.md'),
+  table1: () => table('docs/results/binary-tree.md'),
+  arithmetic: () => table('docs/results/arithmetic.md'),
+  counting: () => `\`\`\`js\n${read('recipes/counting.mjs').trimEnd()}\n\`\`\``,
+  config: describeConfig,
+  bench: () =>
+    ['Process tree', 'Training update', 'Decoding', 'AdamW step']
+      .map((name) => `**${name}**\n\n${table('docs/results/bench.md', name)}`)
+      .join('\n\n'),
+};
+
+/** The README as it should be. */
+export function renderReadme(text: string): string {
+  let out = text;
+  for (const [name, make] of Object.entries(PARTS)) {
+    const begin = `<!-- begin:${name} -->`;
+    const end = `<!-- end:${name} -->`;
+    const from = out.indexOf(begin);
+    const to = out.indexOf(end);
+    if (from < 0 || to < 0) throw new Error(`README.md has no part '${name}'`);
+    out = `${out.slice(0, from + begin.length)}\n${make().trim()}\n${out.slice(to)}`;
+  }
+  return out;
+}
+
+if (process.argv[1]?.endsWith('readme.ts')) writeFileSync('README.md', renderReadme(read('README.md')));
