@@ -1,0 +1,48 @@
+/**
+ * Figures over many groups (PAPER.md §3-4), gathered one group at a time in constant memory: how much structure the
+ * trees have, where the gradient's mass |λ|·|Â| lies, how often good completions are pushed down. Works on nodes,
+ * never on tokens. "Mass" is |λ|·|Â(λ)| summed over the tokens of steps: what GRPO's sum gives them.
+ */
+
+/** What is known of all groups, or of those of one training step. */
+export interface LogFigures {
+  readonly groups: number;
+  readonly completions: number;
+  /** Σ|g|. */
+  readonly tokens: number;
+  /** Tokens that are left when shared ones count once. */
+  readonly distinctTokens: number;
+  readonly flatGroups: number;
+  readonly zeroVarianceGroups: number;
+  /** Groups of a single completion. */
+  readonly singletonGroups: number;
+  /** Means over completions. */
+  readonly meanReward: number;
+  readonly meanPathDepth: number;
+  readonly meanIntermediateProportion: number;
+  /** Share of all tokens in steps with |λ| > 1. */
+  readonly sharedTokenShare: number;
+  /** 1 − distinctTokens / tokens. */
+  readonly tokensSaved: number;
+  /** By |λ|, rising: steps (with tokens), tokens in them (each of the |λ| copies counted) and mass. */
+  readonly bySize: readonly { readonly size: number; readonly steps: number; readonly tokens: number; readonly mass: number }[];
+  /** By depth of the step's node, from 0: mass pushed up and down. */
+  readonly byDepth: readonly { readonly depth: number; readonly up: number; readonly down: number }[];
+  /** Mass of steps with Â > 0 and with Â < 0. */
+  readonly mass: { readonly up: number; readonly down: number };
+  /** Mass under λ-GRPO: |Â| over tokens, once for each step. */
+  readonly lambdaMass: { readonly up: number; readonly down: number };
+  /** Completions with aᵢ > 0, and those of them most of whose tokens lie in steps with Â < 0. */
+  readonly good: { readonly completions: number; readonly pushedDown: number };
+  /** Completions with aᵢ < 0, and those of them most of whose tokens lie in steps with Â > 0. */
+  readonly bad: { readonly completions: number; readonly pushedUp: number };
+  /** Groups by where their token ids and their grouping come from. */
+  readonly tokenSources: Readonly<Record<string, number>>;
+  readonly groupSources: Readonly<Record<string, number>>;
+}
+
+export interface LogAnalysis {
+  readonly all: LogFigures;
+  /** One entry for each training step that the log names, rising. */
+  readonly steps: readonly { readonly step: number; readonly figures: LogFigures }[];
+}
