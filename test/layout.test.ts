@@ -75,3 +75,29 @@ describe('rooms', () => {
     });
   }
 });
+
+describe('lockfile', () => {
+  const lock = JSON.parse(readFileSync(join(dirname(src), 'package-lock.json'), 'utf8')) as {
+    packages: Record<
+      string,
+      { version?: string; resolved?: string; optionalDependencies?: Record<string, string> }
+    >;
+  };
+
+  it('names every platform’s package, so that `npm ci` works on all of them', () => {
+    const missing = Object.entries(lock.packages).flatMap(([path, entry]) =>
+      Object.keys(entry.optionalDependencies ?? {}).filter(
+        (name) =>
+          !(`node_modules/${name}` in lock.packages || `${path}/node_modules/${name}` in lock.packages),
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('pins versions and names no registry', () => {
+    for (const [path, entry] of Object.entries(lock.packages)) {
+      expect(entry.version, path).toMatch(/^\d+\.\d+\.\d+/);
+      expect(entry.resolved, path).toBeUndefined();
+    }
+  });
+});

@@ -25,7 +25,12 @@ export interface LogFigures {
   /** 1 − distinctTokens / tokens. */
   readonly tokensSaved: number;
   /** By |λ|, rising: steps (with tokens), tokens in them (each of the |λ| copies counted) and mass. */
-  readonly bySize: readonly { readonly size: number; readonly steps: number; readonly tokens: number; readonly mass: number }[];
+  readonly bySize: readonly {
+    readonly size: number;
+    readonly steps: number;
+    readonly tokens: number;
+    readonly mass: number;
+  }[];
   /** By depth of the step's node, from 0: mass pushed up and down. */
   readonly byDepth: readonly { readonly depth: number; readonly up: number; readonly down: number }[];
   /** Mass of steps with Â > 0 and with Â < 0. */
