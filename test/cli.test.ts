@@ -94,6 +94,11 @@ describe('train, tree and compare', () => {
     expect(results.runs).toHaveLength(4);
     expect(results.runs.every((r: { success_rate: number[] }) => r.success_rate.length === 6)).toBe(true);
     expectRefusal(await cli('compare', 'recipes/binary-tree.yaml', '--out', out), out, '--resume');
+    // What is missing is run again, what is finished is kept: the figures are those of the first time.
+    await rm(join(out, 'lambda-grpo', 'seed_1'), { recursive: true });
+    const again = ['--seeds', '2', '--out', out, '--resume', ...quick];
+    expect(await cli('compare', 'recipes/binary-tree.yaml', ...again)).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(await readFile(join(out, 'comparison.json'), 'utf8'))).toEqual(results);
   });
 
   it('--help shows examples for every command', async () => {

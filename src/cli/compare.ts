@@ -7,7 +7,7 @@ import {
   LAMBDA_GRPO_COLOUR,
   lineChartSvg,
 } from '../analysis/index.js';
-import { readOwnRollouts } from '../rollouts/index.js';
+import { type Group, readOwnRollouts } from '../rollouts/index.js';
 import {
   type ComparedRun,
   type Comparison,
@@ -18,6 +18,7 @@ import {
   RunFolder,
   writeWhole,
 } from '../train/index.js';
+import { ProcessTree } from '../tree/index.js';
 import { formatTable } from './format.js';
 import { INTERRUPTED, onInterrupt } from './interrupt.js';
 import { type ConfigOptions, configFrom, defaultFolder } from './options.js';
@@ -105,7 +106,7 @@ export async function compareCommand(file: string, options: CompareCommandOption
   }
   const results = join(out, 'comparison.json');
   await writeWhole(results, `${JSON.stringify(resultsOf(comparison, rows), null, 1)}\n`);
-  await printLateGroup(comparison);
+  await printLateGroup(comparison, window);
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
   console.log(
     `\n${comparison.runs.length} runs in ${seconds} s. Runs, metrics and rollouts: ${out}\nlearning curves: ${charts.join(', ')}\nfigures: ${results}`,
@@ -210,20 +211,30 @@ function resultsOf({ runs }: Comparison, rows: readonly MethodRow[]): unknown {
   };
 }
 
-/** The last group with mixed rewards of the first λ-GRPO run: what a late tree looks like. */
-async function printLateGroup({ runs }: Comparison): Promise<void> {
-  const shown = runs.find(({ method }) => method === 'lambda-grpo');
-  if (!shown) return;
-  const folder = new RunFolder(shown.folder);
-  for (const step of (await folder.rolloutSteps()).reverse()) {
-    for await (const group of readOwnRollouts(folder.rolloutsFile(step))) {
-      const rewards = new Set(group.completions.map(({ reward }) => reward));
-      if (rewards.size < 2) continue;
-      console.log(
-        `process tree of a late group (${NAMES[shown.method]}, seed ${shown.seed}, step ${step}):\n`,
-      );
-      printGroup(group, { maxNodes: 40 });
-      return;
+interface LateGroup {
+  readonly run: ComparedRun;
+  readonly step: number;
+  readonly group: Group;
+  readonly nodes: number;
+}
+
+/** The late group with mixed rewards whose tree has the most steps: what the policies still try at the end. */
+async function printLateGroup({ runs }: Comparison, window: number): Promise<void> {
+  let best: LateGroup | null = null;
+  for (const run of runs) {
+    const folder = new RunFolder(run.folder);
+    const last = run.metrics.at(-1)?.step ?? 0;
+    const steps = (await folder.rolloutSteps()).filter((step) => step > last - window);
+    for (const step of steps) {
+      for await (const group of readOwnRollouts(folder.rolloutsFile(step))) {
+        if (group.completions.every(({ reward }) => reward === group.completions[0].reward)) continue;
+        const nodes = ProcessTree.build(group.completions.map(({ tokens }) => tokens)).nodeCount;
+        if (best === null || nodes > best.nodes) best = { run, step, group, nodes };
+      }
     }
   }
+  if (best === null) return;
+  const { run, step, group } = best;
+  console.log(`\nprocess tree of a late group (${NAMES[run.method]}, seed ${run.seed}, step ${step}):\n`);
+  printGroup(group, { maxNodes: 40 });
 }

@@ -3,6 +3,8 @@
  * shown with its stack and a request to report it. Both exit with code 1.
  */
 import { UserError } from '../errors.js';
+import { RewardError } from '../objective/index.js';
+import { TreeError } from '../tree/index.js';
 
 export interface Surroundings {
   readonly stderr: { write(text: string): unknown };
@@ -32,7 +34,8 @@ export async function runCommand(
 
 /** What is shown for an error, newline included; a UserError's several lines are several faults. */
 export function describeError(error: unknown): string {
-  if (error instanceof UserError) {
+  // The pure rooms know no UserError; what they refuse are rewards and groups, which come from the user.
+  if (error instanceof UserError || error instanceof RewardError || error instanceof TreeError) {
     return error.message
       .split('\n')
       .map((line) => `error: ${line}\n`)
