@@ -106,7 +106,7 @@ export async function compareCommand(file: string, options: CompareCommandOption
   }
   const results = join(out, 'comparison.json');
   await writeWhole(results, `${JSON.stringify(resultsOf(comparison, rows), null, 1)}\n`);
-  await printLateGroup(comparison, window);
+  await printGroups(comparison, window);
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
   console.log(
     `\n${comparison.runs.length} runs in ${seconds} s. Runs, metrics and rollouts: ${out}\nlearning curves: ${charts.join(', ')}\nfigures: ${results}`,
@@ -211,20 +211,38 @@ function resultsOf({ runs }: Comparison, rows: readonly MethodRow[]): unknown {
   };
 }
 
-interface LateGroup {
+interface FoundGroup {
   readonly run: ComparedRun;
   readonly step: number;
   readonly group: Group;
-  readonly nodes: number;
 }
 
-/** The late group with mixed rewards whose tree has the most steps: what the policies still try at the end. */
-async function printLateGroup({ runs }: Comparison, window: number): Promise<void> {
-  let best: LateGroup | null = null;
+/** Process trees of an early and of a late group: what the policies tried at first, and what they still try. */
+async function printGroups({ runs }: Comparison, window: number): Promise<void> {
+  const last = Math.max(...runs.map(({ metrics }) => metrics.at(-1)?.step ?? 0));
+  const late = await richestGroup(runs, last - window, last);
+  const early = late && (await richestGroup([late.run], 0, Math.min(window, last - window)));
+  for (const [when, found] of [
+    ['an early', early],
+    ['a late', late],
+  ] as const) {
+    if (!found) continue;
+    const { run, step, group } = found;
+    console.log(`\nprocess tree of ${when} group (${NAMES[run.method]}, seed ${run.seed}, step ${step}):\n`);
+    printGroup(group, { maxNodes: 40 });
+  }
+}
+
+/** Of the groups with mixed rewards of steps after `from` up to `to`, the one whose tree has the most nodes. */
+async function richestGroup(
+  runs: readonly ComparedRun[],
+  from: number,
+  to: number,
+): Promise<FoundGroup | null> {
+  let best: (FoundGroup & { readonly nodes: number }) | null = null;
   for (const run of runs) {
     const folder = new RunFolder(run.folder);
-    const last = run.metrics.at(-1)?.step ?? 0;
-    const steps = (await folder.rolloutSteps()).filter((step) => step > last - window);
+    const steps = (await folder.rolloutSteps()).filter((step) => step > from && step <= to);
     for (const step of steps) {
       for await (const group of readOwnRollouts(folder.rolloutsFile(step))) {
         if (group.completions.every(({ reward }) => reward === group.completions[0].reward)) continue;
@@ -233,8 +251,5 @@ async function printLateGroup({ runs }: Comparison, window: number): Promise<voi
       }
     }
   }
-  if (best === null) return;
-  const { run, step, group } = best;
-  console.log(`\nprocess tree of a late group (${NAMES[run.method]}, seed ${run.seed}, step ${step}):\n`);
-  printGroup(group, { maxNodes: 40 });
+  return best;
 }
