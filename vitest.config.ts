@@ -2,7 +2,9 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    // The long suite (`npm run test:long`) runs alone; `npm test` has a small version of each of its tests.
+    include: process.env.LONG ? ['test/long/*.test.ts'] : ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    exclude: process.env.LONG ? [] : ['test/long/**'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     reporters: ['default', './test/reporter.ts'],

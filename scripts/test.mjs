@@ -1,6 +1,11 @@
-// `npm test`: installs what is missing, builds (the package test packs dist/) and runs every test.
+// `npm test`: installs what is missing, builds (the package test packs dist/) and runs every test;
+// `npm run test:long` the suite that takes longer than that.
 import { bin, ensureInstalled, run } from './ensure.mjs';
 
 ensureInstalled();
 await import('./build.mjs');
-run(bin('vitest'), ['run', ...process.argv.slice(2)]);
+const [first, ...rest] = process.argv.slice(2);
+const long = first === '--long';
+run(bin('vitest'), ['run', ...(long ? rest : process.argv.slice(2))], {
+  env: { ...process.env, ...(long ? { LONG: '1' } : {}) },
+});
