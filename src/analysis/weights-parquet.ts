@@ -1,0 +1,144 @@
+/**
+ * Weights as Parquet, through DuckDB. A completion's values are equal within a step, so only one value a step goes
+ * over to DuckDB, with the step's length; the lists of a value for each token are made there. Rows are gathered to
+ * batches of bounded size, each written as a part beside the target; the parts become one file at the end. Nothing
+ * grows with the number of rows but those parts.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import type { WeightsRow, WeightsSink } from './weights.js';
+
+/** A batch ends with the first of these. */
+const BATCH_TOKENS = 1 << 19;
+const BATCH_ROWS = 1 << 14;
+/** Tokens of a row group, whose pages the writer holds in memory. */
+const ROW_GROUP_TOKENS = 1 << 20;
+
+const KEYS = 'step, group_id, completion, file, line, reward, advantage, token_source, tokens';
+const VALUES = ['lambda_weight', 'step_reward', 'step_advantage'];
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+export class ParquetSink implements WeightsSink {
+  private batch: WeightsRow[] = [];
+  private batchTokens = 0;
+  private parts = 0;
+  private longest = 1;
+
+  private constructor(
+    private readonly temporary: string,
+    private readonly folder: string,
+    private readonly instance: DuckDBInstance,
+    private readonly db: DuckDBConnection,
+  ) {}
+
+  /** @param temporary the file to be written; parts stand in a folder of its name and '.parts' until it is whole */
+  static async open(temporary: string): Promise<ParquetSink> {
+    const folder = `${temporary}.parts`;
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder);
+    const { DuckDBInstance } = await import('@duckdb/node-api');
+    const instance = await DuckDBInstance.create(':memory:', {
+      memory_limit: '256MB',
+      threads: '1',
+      autoinstall_known_extensions: 'false',
+    });
+    const db = await instance.connect();
+    await db.run(
+      `CREATE TABLE batch (step INTEGER, group_id VARCHAR, completion INTEGER, file VARCHAR, line BIGINT,
+       reward DOUBLE, advantage DOUBLE, token_source VARCHAR, tokens INTEGER[], lengths INTEGER[],
+       ${VALUES.map((name) => `${name} FLOAT[]`).join(', ')})`,
+    );
+    return new ParquetSink(temporary, folder, instance, db);
+  }
+
+  async write(row: WeightsRow): Promise<void> {
+    this.batch.push(row);
+    this.batchTokens += row.tokens.length;
+    this.longest = Math.max(this.longest, row.tokens.length);
+    if (this.batchTokens >= BATCH_TOKENS || this.batch.length >= BATCH_ROWS) await this.writePart();
+  }
+
+  async finish(): Promise<void> {
+    // A log without groups is a table without rows, with all its columns.
+    if (this.batch.length > 0 || this.parts === 0) await this.writePart();
+    const rows = Math.max(1, Math.min(1 << 16, Math.floor(ROW_GROUP_TOKENS / this.longest)));
+    const parts = Array.from({ length: this.parts }, (_, part) => quoted(this.partFile(part)));
+    await this.db.run(
+      `COPY (SELECT * FROM read_parquet([${parts.join(', ')}])) TO ${quoted(this.temporary)}
+       (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rows})`,
+    );
+    await this.release();
+  }
+
+  async discard(): Promise<void> {
+    await this.release();
+    await rm(this.temporary, { force: true });
+  }
+
+  private async release(): Promise<void> {
+    this.batch = [];
+    this.db.closeSync();
+    this.instance.closeSync();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  private partFile(part: number): string {
+    return join(this.folder, `${part}.parquet`);
+  }
+
+  /** Fills the table with the batch, writes it with a value for each token, and empties it again. */
+  private async writePart(): Promise<void> {
+    await this.append(this.batch);
+    const perToken = VALUES.map(
+      (name) =>
+        `flatten(list_transform(range(1, len(lengths) + 1),
+         lambda i: list_resize([]::FLOAT[], lengths[i], ${name}[i]))) AS ${name}`,
+    );
+    await this.db.run(
+      `COPY (SELECT ${KEYS}, ${perToken.join(', ')} FROM batch) TO ${quoted(this.partFile(this.parts++))}
+       (FORMAT parquet, COMPRESSION zstd)`,
+    );
+    await this.db.run('TRUNCATE batch');
+    this.batch = [];
+    this.batchTokens = 0;
+  }
+
+  private async append(rows: readonly WeightsRow[]): Promise<void> {
+    const { BIGINT, DOUBLE, DuckDBDataChunk, DuckDBListValue, FLOAT, INTEGER, LIST, VARCHAR } = await import(
+      '@duckdb/node-api'
+    );
+    const keys = [INTEGER, VARCHAR, INTEGER, VARCHAR, BIGINT, DOUBLE, DOUBLE, VARCHAR];
+    const lists = [LIST(INTEGER), LIST(INTEGER), ...VALUES.map(() => LIST(FLOAT))];
+    const list = (values: Iterable<number>) => new DuckDBListValue(Array.from(values));
+    const appender = await this.db.createAppender('batch');
+    const perChunk = 1024;
+    for (let from = 0; from < rows.length; from += perChunk) {
+      const chunk = DuckDBDataChunk.create([...keys, ...lists]);
+      chunk.setRows(
+        rows.slice(from, from + perChunk).map((row) => {
+          const { tree, lambdaWeights, stepRewards, stepAdvantages } = row.analysis;
+          const path = Array.from(tree.pathOf(row.completion));
+          return [
+            row.step,
+            row.groupId,
+            row.completion,
+            row.file,
+            row.line === null ? null : BigInt(row.line),
+            row.reward,
+            row.advantage,
+            row.tokenSource,
+            list(row.tokens),
+            list(path.map((node) => tree.end[node] - tree.start[node])),
+            list(path.map((node) => lambdaWeights[node])),
+            list(path.map((node) => stepRewards[node])),
+            list(path.map((node) => stepAdvantages[node])),
+          ];
+        }),
+      );
+      appender.appendDataChunk(chunk);
+    }
+    appender.closeSync();
+  }
+}
