@@ -17,13 +17,18 @@ function table(file: string, heading?: string): string {
   return first < 0 ? '' : lines.slice(first, last < 0 ? undefined : last).join('\n');
 }
 
-/** The first fenced block of a Markdown file. */
-function fenced(file: string): string {
-  return /```text\n[\s\S]*?```/.exec(read(file))?.[0] ?? '';
+/** Of what `npm start` prints: the table, and where everything was written. The trees are shown as a picture. */
+function startTable(): string {
+  const [, printed = ''] = /```text\n([\s\S]*?)```/.exec(read('docs/results/start.md')) ?? [];
+  const tree = printed.indexOf('\nprocess tree of');
+  const end = printed.indexOf('\n', printed.lastIndexOf(' runs in ') - 4);
+  return tree < 0
+    ? ''
+    : `\`\`\`text\n${printed.slice(0, tree).trim()}\n\n[two process trees]\n${printed.slice(end).trimStart()}\`\`\``;
 }
 
 const PARTS: Record<string, () => string> = {
-  start: () => fenced('docs/results/start.md'),
+  start: startTable,
   table1: () => table('docs/results/binary-tree.md'),
   arithmetic: () => table('docs/results/arithmetic.md'),
   counting: () => `\`\`\`js\n${read('recipes/counting.mjs').trimEnd()}\n\`\`\``,
