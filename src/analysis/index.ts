@@ -1,5 +1,8 @@
 /** Figures over groups, and their pictures. */
 export { type AnalyzableGroup, analyzeGroup, type GroupAnalysis } from './analyze-group.js';
 export { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, lineChartSvg } from './chart.js';
+export type { LogAnalysis, LogFigures } from './figures.js';
+export { type GroupScore, LogGatherer } from './gather.js';
 export { confidenceInterval, type Interval } from './interval.js';
 export { type TreeSvgOptions, treeSvg } from './tree-svg.js';
+export { WeightsError, WeightsWriter } from './weights.js';

@@ -1,0 +1,190 @@
+/**
+ * Figures over many groups (PAPER.md §3-4), one group at a time: sums for the whole log and for each training step it
+ * names, so memory depends on the number of steps and the largest group, not on the log. It walks the tree's nodes,
+ * fewer than 2k of them, never the tokens. What the figures mean: figures.ts and docs/analyze.md.
+ */
+import type { Group } from '../rollouts/index.js';
+import type { GroupAnalysis } from './analyze-group.js';
+import type { LogAnalysis, LogFigures } from './figures.js';
+
+/** How badly one group is hit, to sort groups by. */
+export interface GroupScore {
+  /** Completions with aᵢ > 0 most of whose tokens lie in steps with Â < 0. */
+  readonly pushedDown: number;
+  /** Largest share of tokens in steps with Â < 0 among the completions with aᵢ > 0, [0, 1]; 0 where there are none. */
+  readonly worst: number;
+  /** Largest (|λ| − 1)·|Â(λ)| of a step with tokens. */
+  readonly flaw: number;
+}
+
+/** "Most of its tokens": more than this share. */
+const MOST = 0.5;
+/** An advantage this much smaller than the largest is rounding: the reward is the mean, neither good nor bad. */
+const ROUNDING = 1e-9;
+
+export class LogGatherer {
+  private readonly all = new Sums();
+  private readonly steps = new Map<number, Sums>();
+
+  /**
+   * Takes a group into the figures.
+   * @param analysis of the same group
+   * @throws RangeError for another group's analysis
+   */
+  add(group: Group, analysis: GroupAnalysis): GroupScore {
+    const { completions, step } = group;
+    if (completions.length !== analysis.tree.groupSize) {
+      throw new RangeError(
+        `group ${group.id} has ${completions.length} completions, the analysis ${analysis.tree.groupSize}`,
+      );
+    }
+    const score = this.all.add(group, analysis);
+    if (step !== null) {
+      let sums = this.steps.get(step);
+      if (!sums) {
+        sums = new Sums();
+        this.steps.set(step, sums);
+      }
+      sums.add(group, analysis);
+    }
+    return score;
+  }
+
+  /** The figures of all groups so far. Means and shares over nothing are 0. */
+  result(): LogAnalysis {
+    return {
+      all: this.all.figures(),
+      steps: [...this.steps]
+        .sort(([a], [b]) => a - b)
+        .map(([step, sums]) => ({ step, figures: sums.figures() })),
+    };
+  }
+}
+
+/** Sums over groups. */
+class Sums {
+  private groups = 0;
+  private completions = 0;
+  private tokens = 0;
+  private distinctTokens = 0;
+  private flatGroups = 0;
+  private zeroVarianceGroups = 0;
+  private singletonGroups = 0;
+  private reward = 0;
+  private pathDepth = 0;
+  private intermediateProportion = 0;
+  private good = 0;
+  private pushedDown = 0;
+  private bad = 0;
+  private pushedUp = 0;
+  private readonly bySize = new Map<number, { steps: number; tokens: number; mass: number }>();
+  private readonly byDepth: { up: number; down: number }[] = [];
+  private readonly lambdaMass = { up: 0, down: 0 };
+  private readonly tokenSources: Record<string, number> = {};
+  private readonly groupSources: Record<string, number> = {};
+
+  add(group: Group, analysis: GroupAnalysis): GroupScore {
+    const { tree, statistics, rewards } = analysis;
+    const k = tree.groupSize;
+    this.groups++;
+    this.completions += k;
+    this.tokens += statistics.tokens;
+    this.distinctTokens += statistics.distinctTokens;
+    this.flatGroups += Number(statistics.flat);
+    this.zeroVarianceGroups += Number(analysis.zeroVariance);
+    this.singletonGroups += Number(k === 1);
+    for (let i = 0; i < k; i++) this.reward += rewards[i];
+    this.pathDepth += k * statistics.meanPathDepth;
+    this.intermediateProportion += k * statistics.meanIntermediateProportion;
+    count(this.tokenSources, group.tokens);
+    count(this.groupSources, group.groups);
+    const flaw = this.addSteps(analysis);
+    return { ...this.addCompletions(analysis), flaw };
+  }
+
+  /** @returns the largest flaw of a step with tokens */
+  private addSteps({ tree, stepAdvantages, stepFlaw }: GroupAnalysis): number {
+    let flaw = 0;
+    for (let node = 0; node < tree.nodeCount; node++) {
+      const length = tree.end[node] - tree.start[node];
+      if (length === 0) continue;
+      const size = tree.size[node];
+      const advantage = stepAdvantages[node];
+      const once = length * Math.abs(advantage);
+      if (stepFlaw[node] > flaw) flaw = stepFlaw[node];
+
+      let sums = this.bySize.get(size);
+      if (!sums) {
+        sums = { steps: 0, tokens: 0, mass: 0 };
+        this.bySize.set(size, sums);
+      }
+      sums.steps++;
+      sums.tokens += size * length;
+      sums.mass += size * once;
+
+      const depth = tree.depth[node];
+      while (this.byDepth.length <= depth) this.byDepth.push({ up: 0, down: 0 });
+      const sign = advantage > 0 ? 'up' : 'down';
+      this.byDepth[depth][sign] += size * once;
+      this.lambdaMass[sign] += once;
+    }
+    return flaw;
+  }
+
+  private addCompletions({ tree, advantages, oppositeShare }: GroupAnalysis): Omit<GroupScore, 'flaw'> {
+    let pushedDown = 0;
+    let worst = 0;
+    let largest = 0;
+    for (const advantage of advantages) largest = Math.max(largest, Math.abs(advantage));
+    for (let i = 0; i < tree.groupSize; i++) {
+      if (Math.abs(advantages[i]) <= ROUNDING * largest) continue;
+      const against = oppositeShare[i];
+      if (advantages[i] > 0) {
+        this.good++;
+        if (against > MOST) pushedDown++;
+        if (against > worst) worst = against;
+      } else {
+        this.bad++;
+        if (against > MOST) this.pushedUp++;
+      }
+    }
+    this.pushedDown += pushedDown;
+    return { pushedDown, worst };
+  }
+
+  figures(): LogFigures {
+    const bySize = [...this.bySize].sort(([a], [b]) => a - b).map(([size, sums]) => ({ size, ...sums }));
+    const shared = bySize.reduce((sum, { size, tokens }) => sum + (size > 1 ? tokens : 0), 0);
+    const byDepth = this.byDepth.map((mass, depth) => ({ depth, ...mass }));
+    const share = (part: number, whole: number) => (whole > 0 ? part / whole : 0);
+    return {
+      groups: this.groups,
+      completions: this.completions,
+      tokens: this.tokens,
+      distinctTokens: this.distinctTokens,
+      flatGroups: this.flatGroups,
+      zeroVarianceGroups: this.zeroVarianceGroups,
+      singletonGroups: this.singletonGroups,
+      meanReward: share(this.reward, this.completions),
+      meanPathDepth: share(this.pathDepth, this.completions),
+      meanIntermediateProportion: share(this.intermediateProportion, this.completions),
+      sharedTokenShare: share(shared, this.tokens),
+      tokensSaved: share(this.tokens - this.distinctTokens, this.tokens),
+      bySize,
+      byDepth,
+      mass: {
+        up: byDepth.reduce((sum, { up }) => sum + up, 0),
+        down: byDepth.reduce((sum, { down }) => sum + down, 0),
+      },
+      lambdaMass: { ...this.lambdaMass },
+      good: { completions: this.good, pushedDown: this.pushedDown },
+      bad: { completions: this.bad, pushedUp: this.pushedUp },
+      tokenSources: { ...this.tokenSources },
+      groupSources: { ...this.groupSources },
+    };
+  }
+}
+
+function count(counts: Record<string, number>, key: string): void {
+  counts[key] = (counts[key] ?? 0) + 1;
+}
