@@ -1,0 +1,125 @@
+/**
+ * What the dashboard's server answers, as types that its front end shares. All of it is read from run folders; a
+ * run that is being written, or was cut off, shows what is there. Paths: every `run` is a run folder relative to the
+ * runs folder, `/` between its parts, percent-encoded as one part of the address.
+ *
+ *   GET /api/runs                              RunList
+ *   GET /api/runs/:run                         RunDetail
+ *   GET /api/runs/:run/steps/:step             StepGroups
+ *   GET /api/runs/:run/steps/:step/groups/:n   GroupDetail, n from 0
+ *   GET /api/events                            server-sent events: `run` with a RunUpdate, `list` without data
+ *                                              when runs came or went
+ * Errors are `ApiError` with status 400, 401, 403, 404 or 413.
+ */
+import type { MetricName } from '../train/index.js';
+
+export interface ApiError {
+  readonly error: string;
+}
+
+/** Finished: as many steps as configured. Running: written to within the last seconds. Stopped: neither. */
+export type RunState = 'running' | 'stopped' | 'finished';
+
+export interface RunSummary {
+  readonly run: string;
+  readonly state: RunState;
+  readonly task: string;
+  readonly method: string;
+  readonly seed: number;
+  /** Training steps taken, and configured. */
+  readonly step: number;
+  readonly steps: number;
+  /** Mean reward and success rate of the last step; held-out accuracy of the last evaluation. */
+  readonly reward: number | null;
+  readonly success: number | null;
+  readonly accuracy: number | null;
+  /** Unix time in ms: of the configuration's file, and of the last line of metrics. */
+  readonly started: number;
+  readonly updated: number;
+  /** The same for runs that differ in nothing but their seed. */
+  readonly series: string;
+  /** What is wrong with it, where its files cannot be read. */
+  readonly problem?: string;
+}
+
+export interface RunList {
+  readonly folder: string;
+  readonly version: string;
+  readonly runs: readonly RunSummary[];
+}
+
+/** Metrics of training steps as columns; null where a figure was not taken. */
+export interface MetricColumns {
+  /** [n] */
+  readonly step: readonly number[];
+  /** Seconds since the run's start, as far as the steps tell (sampling and updates summed), [n]. */
+  readonly time: readonly number[];
+  /** Each [n]. */
+  readonly values: { readonly [name in MetricName]?: readonly (number | null)[] };
+}
+
+export interface RunDetail extends RunSummary {
+  /** `config.yaml`, as it stands there. */
+  readonly config: string;
+  /** Unit and meaning of each metric. */
+  readonly units: { readonly [name in MetricName]: readonly [unit: string, meaning: string] };
+  readonly metrics: MetricColumns;
+  /** Steps whose rollouts were written, rising. */
+  readonly rolloutSteps: readonly number[];
+}
+
+/** Sent as a run grows: the columns from index `from` on. */
+export interface RunUpdate {
+  readonly run: string;
+  readonly summary: RunSummary;
+  readonly from: number;
+  readonly metrics: MetricColumns;
+  readonly rolloutSteps: readonly number[];
+}
+
+export interface GroupRow {
+  /** Place in the step's file, from 0. */
+  readonly n: number;
+  readonly id: string;
+  /** Its first 200 characters. */
+  readonly prompt: string;
+  readonly completions: number;
+  readonly tokens: number;
+  readonly distinctTokens: number;
+  readonly meanReward: number;
+  readonly minReward: number;
+  readonly maxReward: number;
+  readonly flat: boolean;
+  readonly zeroVariance: boolean;
+  readonly pathDepth: number;
+  readonly intermediateProportion: number;
+  /** Completions with aᵢ > 0 most of whose tokens lie in steps with Â < 0. */
+  readonly pushedDown: number;
+  /** The largest share of tokens in steps against it, over completions with aᵢ > 0. */
+  readonly worst: number;
+  /** Largest (|λ| − 1)·|Â|. */
+  readonly flaw: number;
+}
+
+export interface StepGroups {
+  readonly run: string;
+  readonly step: number;
+  readonly groups: readonly GroupRow[];
+}
+
+/** A group with what is needed to draw it; its tree and figures are computed where they are shown. */
+export interface GroupDetail {
+  readonly run: string;
+  readonly step: number;
+  readonly n: number;
+  readonly id: string;
+  readonly prompt: string;
+  readonly completions: readonly {
+    readonly tokens: readonly number[];
+    readonly reward: number;
+    readonly advantage: number | null;
+    readonly stop: 'stop' | 'length' | null;
+  }[];
+  /** How each token id is shown. */
+  readonly tokenTexts: Readonly<Record<number, string>>;
+}
