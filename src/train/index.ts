@@ -26,6 +26,7 @@ export { type TrainObserver, type TrainOptions, type TrainResult, train } from '
 export {
   describeMetrics,
   METRICS,
+  type MetricName,
   MetricsError,
   type MetricsLine,
   type MetricsRecord,
