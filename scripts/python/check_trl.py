@@ -5,7 +5,7 @@
 
 A tiny GPT-2 with random weights, two groups of eight fixed completions, one optimizer step over four shuffled
 micro-batches: the real training loop from prompts to gradients; only sampling is replaced, by TRL's `rollout_func`.
-test/trl.test.ts compares our gradient with these. Runs: loss_type 'grpo' (a mean over each sequence) and 'dapo' (over all
+test/python-trainers.test.ts compares our gradient with these. Runs: loss_type 'grpo' (a mean over each sequence) and 'dapo' (over all
 tokens) with beta = 0, 'dapo' with beta = 0.1 (few tensors kept), and the shorter way of the same file: its gradient must
 be the same, its loss is λ-GRPO's (that of the other way is GRPO's, only its gradient is scaled).
 All prompts have one length: transformers counts GPT-2's positions from the left edge, so padding there would move them.
@@ -143,6 +143,14 @@ def run(trainer_class, groups, loss_type, beta):
     return take.gradients, loss, reference.batch
 
 
+def check_weights(lambda_weights):
+    """The function of a few lines against the reference implementation's scales, exactly."""
+    file = Path(__file__).parents[2] / "test/golden/grpo-prm.json"
+    for group in json.loads(file.read_text())["groups"]:
+        scales = [[scale for scale, count in runs for _ in range(count)] for runs in group["scales"]]
+        assert lambda_weights(group["completions"]) == [s[len(group["prompt"]) :] for s in scales]
+
+
 def deviation(a, b):
     difference = sum(((a[n] - b[n]) ** 2).sum() for n in b)
     return (difference / sum((b[n] ** 2).sum() for n in b)).sqrt().item()
@@ -150,6 +158,7 @@ def deviation(a, b):
 
 def main(out):
     example = load_example()
+    check_weights(example.lambda_weights)
     draw = random.Random(3)
     words = tokenizer()
     groups = []
