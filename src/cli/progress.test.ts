@@ -15,6 +15,9 @@ describe('progress', () => {
     expect(progressLine('train', 0, 250, Number.NaN)).toBe('train [--------------------] 0/250');
     expect(progressLine('train', 250, 250, 0.25)).toBe('train [####################] 250/250  4.0 s each');
     expect(progressLine('nothing', 0, 0, 0)).toBe('nothing [####################] 0/0');
+    expect(progressLine('read', 120.4, 999.6, 44, '31 groups', 'MB')).toBe(
+      'read [##------------------] 120/1000 MB  44 MB/s  ETA 20s  31 groups',
+    );
     expect([59.2, 125, 3725].map(formatDuration)).toEqual(['1m 00s', '2m 05s', '1h 02m']);
   });
 

@@ -14,6 +14,8 @@ export interface ProgressOptions {
   readonly label: string;
   /** Steps of the whole job. */
   readonly total: number;
+  /** What is counted, e.g. MB; nothing is shown for steps. */
+  readonly unit?: string;
   /** Steps done before: a resumed run. They count as done, but not for the rate. */
   readonly done?: number;
   readonly stream?: ProgressStream;
@@ -27,6 +29,7 @@ const REDRAW_MS = 100;
 export class Progress {
   private readonly label: string;
   private readonly total: number;
+  private readonly unit: string;
   private readonly stream: ProgressStream;
   private readonly now: () => number;
   private readonly started: number;
@@ -38,12 +41,14 @@ export class Progress {
   constructor({
     label,
     total,
+    unit = '',
     done = 0,
     stream = process.stderr,
     now = () => performance.now(),
   }: ProgressOptions) {
     this.label = label;
     this.total = total;
+    this.unit = unit;
     this.before = done;
     this.done = done;
     this.stream = stream;
@@ -81,25 +86,38 @@ export class Progress {
       this.total,
       (this.done - this.before) / seconds,
       this.note,
+      this.unit,
     );
     this.stream.write(`\r${line.slice(0, Math.max(1, (this.stream.columns ?? 80) - 1))}\x1b[K`);
   }
 }
 
 /** The line itself. @param rate steps a second; not shown while nothing is known */
-export function progressLine(label: string, done: number, total: number, rate: number, note = ''): string {
+export function progressLine(
+  label: string,
+  done: number,
+  total: number,
+  rate: number,
+  note = '',
+  unit = '',
+): string {
   const filled = total > 0 ? Math.min(BAR, Math.floor((BAR * done) / total)) : BAR;
   const known = Number.isFinite(rate) && rate > 0;
   const parts = [
-    `${label} [${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${done}/${total}`,
-    known ? formatRate(rate) : '',
+    `${label} [${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${count(done)}/${count(total)}${unit && ` ${unit}`}`,
+    known ? formatRate(rate, unit) : '',
     known && done < total ? `ETA ${formatDuration((total - done) / rate)}` : '',
     note,
   ];
   return parts.filter((part) => part !== '').join('  ');
 }
 
-function formatRate(rate: number): string {
+function count(steps: number): string {
+  return Number.isInteger(steps) ? String(steps) : steps.toFixed(0);
+}
+
+function formatRate(rate: number, unit: string): string {
+  if (unit !== '') return `${rate.toFixed(rate < 10 ? 1 : 0)} ${unit}/s`;
   if (rate >= 1) return `${rate.toFixed(rate < 100 ? 1 : 0)}/s`;
   return `${(1 / rate).toFixed(1)} s each`;
 }

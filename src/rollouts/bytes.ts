@@ -7,6 +7,7 @@ import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
+import { UserError } from '../errors.js';
 import { linesOfZstd } from './duckdb.js';
 import { messageOf, RolloutError } from './values.js';
 
@@ -33,9 +34,10 @@ export interface Line {
 /**
  * The file's bytes as they are once unpacked; gzip and zstd are known by their first bytes. A chunk's memory is used
  * again for the next one.
+ * @param onRead told after each chunk how many of the file's own bytes have been read (not for zstd)
  * @throws RolloutError naming the file where it cannot be read or unpacked
  */
-export async function* readBytes(file: string): AsyncGenerator<Buffer> {
+export async function* readBytes(file: string, onRead?: (bytes: number) => void): AsyncGenerator<Buffer> {
   try {
     const packing = await packingOf(file);
     if (packing === 'zstd') {
@@ -43,19 +45,27 @@ export async function* readBytes(file: string): AsyncGenerator<Buffer> {
       return;
     }
     if (packing === null) {
-      yield* readPlain(file);
+      let read = 0;
+      for await (const chunk of readPlain(file)) {
+        yield chunk;
+        read += chunk.length;
+        onRead?.(read);
+      }
       return;
     }
     const raw = createReadStream(file, { highWaterMark: CHUNK });
     const unpacked = createGunzip({ chunkSize: CHUNK });
     raw.on('error', (error) => unpacked.destroy(error));
     try {
-      yield* raw.pipe(unpacked) as AsyncIterable<Buffer>;
+      for await (const chunk of raw.pipe(unpacked) as AsyncIterable<Buffer>) {
+        yield chunk;
+        onRead?.(raw.bytesRead);
+      }
     } finally {
       raw.destroy();
     }
   } catch (error) {
-    if (error instanceof RolloutError) throw error;
+    if (error instanceof UserError) throw error;
     throw new RolloutError(`${file}: cannot be read: ${messageOf(error)}`);
   }
 }
@@ -91,14 +101,15 @@ async function packingOf(file: string): Promise<'gzip' | 'zstd' | null> {
 
 /**
  * The file in blocks of whole lines.
+ * @param onRead as `readBytes`
  * @throws RolloutError as `readBytes`, and for a line of more than 2³⁰ bytes
  */
-export async function* readBlocks(file: string): AsyncGenerator<Block> {
+export async function* readBlocks(file: string, onRead?: (bytes: number) => void): AsyncGenerator<Block> {
   let buffer = Buffer.allocUnsafe(2 * CHUNK);
   let filled = 0;
   let line = 1;
   let first = true;
-  for await (let chunk of readBytes(file)) {
+  for await (let chunk of readBytes(file, onRead)) {
     if (first && chunk.length >= 3 && chunk.readUIntBE(0, 3) === 0xefbbbf) chunk = chunk.subarray(3);
     first = false;
     if (filled + chunk.length + 1 > buffer.length) {

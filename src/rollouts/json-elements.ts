@@ -25,11 +25,13 @@ interface Frame {
 
 /**
  * The objects at the wanted places, in the order of the file.
+ * @param onRead as `readBytes`
  * @throws RolloutError for a file that ends in the middle or is not JSON where it is read
  */
 export async function* elementsOf(
   file: string,
   paths: readonly (readonly string[])[],
+  onRead?: (bytes: number) => void,
 ): AsyncGenerator<Element> {
   const json = new JsonReader();
   const stack: Frame[] = [];
@@ -48,7 +50,7 @@ export async function* elementsOf(
         path.every((step, i) => (stack[i].list ? step === '*' : step === stack[i].key)),
     );
 
-  for await (const chunk of readBytes(file)) {
+  for await (const chunk of readBytes(file, onRead)) {
     let from = 0;
     for (let at = 0; at < chunk.length; at++) {
       const c = chunk[at];

@@ -55,6 +55,11 @@ export interface ReadOptions {
   readonly onBad?: (bad: { file: string; line: number | null; message: string }) => void;
   /** Told of what is no error but changes what the figures mean: files and rows left out, say. */
   readonly onNote?: (note: { file: string; line: number | null; message: string }) => void;
+  /**
+   * Told how many bytes of a file have been read, about once a megabyte; null: it has been read to its end (Parquet and
+   * zstd: told only that). What it throws ends the reading; its own kind of UserError comes out as it is.
+   */
+  readonly onRead?: (read: { file: string; bytes: number | null }) => void;
 }
 
 const FORMATS: Readonly<Record<FormatName, Format>> = {
@@ -186,7 +191,7 @@ async function* readLog(
   const context = { file, format: log.format, tokenizer: options.tokenizer };
   let rows = 0;
   try {
-    for await (const row of rowsOf(log, format)) {
+    for await (const row of rowsOf(log, format, (bytes) => options.onRead?.({ file, bytes }))) {
       rows++;
       let message: string | undefined;
       if ('message' in row) message = row.message;
@@ -217,6 +222,7 @@ async function* readLog(
     }
     if (rows === 0) badRows.add({ file, line: null, message: `${file}: holds no row` });
     if (grouping) yield* grouping.end();
+    options.onRead?.({ file, bytes: null });
   } finally {
     grouping?.close();
   }
@@ -248,7 +254,11 @@ function groupingOf(
 }
 
 /** The rows of a file, and in their place the reason where one cannot be read. */
-async function* rowsOf({ path: file, container, detected }: Log, format: Format): AsyncGenerator<RawRow> {
+async function* rowsOf(
+  { path: file, container, detected }: Log,
+  format: Format,
+  onRead: (bytes: number) => void,
+): AsyncGenerator<RawRow> {
   const placeOf = (line: number): Place => ({ line, where: `${file}:${line}`, path: 0, indices: [] });
   if (container === 'parquet') {
     for await (const { number, row } of parquetRows(file, detected.columns))
@@ -256,12 +266,16 @@ async function* rowsOf({ path: file, container, detected }: Log, format: Format)
     return;
   }
   if (container !== 'lines') {
-    for await (const { place: path, indices, line, value } of elementsOf(file, format.paths ?? [['*']]))
+    for await (const { place: path, indices, line, value } of elementsOf(
+      file,
+      format.paths ?? [['*']],
+      onRead,
+    ))
       yield { place: { ...placeOf(line), path, indices }, value };
     return;
   }
   const json = new JsonReader();
-  for await (const block of readBlocks(file)) {
+  for await (const block of readBlocks(file, onRead)) {
     for (const line of linesOf(block)) {
       const { number, bytes, start, end } = line;
       const where = `${file}:${number}`;
