@@ -2,10 +2,13 @@
 /** The command line: parses, calls, prints. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import { FORMAT_NAMES } from '../rollouts/index.js';
 import { describeConfig } from '../train/index.js';
+import { type AnalyzeCommandOptions, analyzeCommand } from './analyze.js';
 import { compareCommand } from './compare.js';
 import { runCommand } from './errors.js';
-import { wholeNumber } from './options.js';
+import { numbersByName, wholeNumber } from './options.js';
+import { addReproduceCommand } from './reproduce.js';
 import { trainCommand } from './train.js';
 import { treeCommand } from './tree.js';
 
@@ -32,7 +35,8 @@ Examples:
   $ lambda-grpo compare recipes/binary-tree.yaml --seeds 5
   $ lambda-grpo train recipes/arithmetic.yaml --out runs/first
   $ lambda-grpo train recipes/arithmetic.yaml --out runs/first --resume
-  $ lambda-grpo tree runs/first/rollouts/step_000100.jsonl --group 3`,
+  $ lambda-grpo tree runs/first/rollouts/step_000100.jsonl --group 3
+  $ lambda-grpo analyze outputs/completions`,
   );
 
 program
@@ -91,6 +95,58 @@ Examples:
   $ lambda-grpo tree runs/first/rollouts/step_000100.jsonl --group 3`,
   )
   .action(treeCommand);
+
+program
+  .command('analyze')
+  .description('show the process rewards hidden in logged rollouts, and where the factor |λ| hurts')
+  .argument('<paths...>', 'files, folders or patterns; docs/formats.md lists what can be read')
+  .addOption(
+    new Option('--format <name>', 'read every file as this (default: found out from each file)').choices(
+      FORMAT_NAMES,
+    ),
+  )
+  .option('--tokenizer <file>', 'tokenizer.json of the model: token ids for logs that hold texts alone')
+  .option('--prompt-key <key>', 'for logs of no known format: the key of the prompt; a.b is b within a')
+  .option('--completion-key <key>', 'the key of the completion’s text')
+  .option('--reward-key <key>', 'the key of the reward')
+  .option('--group-key <key>', 'the key of what rows of one group share')
+  .option('--tokens-key <key>', 'the key of the completion’s token ids')
+  .option('--step-key <key>', 'the key of the training step')
+  .option(
+    '--group-size <n>',
+    'completions of a group, where groups are rows in a row or equal prompts',
+    wholeNumber('--group-size', 1),
+  )
+  .addOption(
+    new Option(
+      '--reward-weight <name=w>',
+      'weight of one reward in the total, for logs without a total; repeatable',
+    ).argParser(numbersByName('--reward-weight')),
+  )
+  .addOption(
+    new Option('--scale <how>', 'advantages: divided by the group’s standard deviation, or not')
+      .choices(['std', 'none'])
+      .default('std'),
+  )
+  .option('--skip-bad', 'leave out bad rows, and files whose groups cannot be known, instead of failing')
+  .option('--json', 'print one JSON object instead of the summary')
+  .option('--csv <file>', 'write one row for each group')
+  .option(
+    '--weights <file>',
+    'write each token’s λ weight, step reward and step advantage (.parquet or .jsonl)',
+  )
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ lambda-grpo analyze runs/first/rollouts
+  $ lambda-grpo analyze outputs/completions --tokenizer model/tokenizer.json --csv groups.csv
+  $ lambda-grpo analyze 'dumps/*.jsonl' --weights weights.parquet --json > figures.json
+  $ lambda-grpo analyze log.jsonl --prompt-key question --completion-key answer --reward-key score.total`,
+  )
+  .action((paths: string[], options: AnalyzeCommandOptions) => analyzeCommand(paths, options, version));
+
+addReproduceCommand(program);
 
 program
   .command('config')

@@ -30,6 +30,22 @@ export function wholeNumber(name: string, least: number): (text: string) => numb
   };
 }
 
+/** `name=number`, given any number of times, for commander. */
+export function numbersByName(
+  name: string,
+): (text: string, before?: Readonly<Record<string, number>>) => Record<string, number> {
+  return (text, before = {}) => {
+    const [, key, number] = /^(.+)=([^=]+)$/.exec(text) ?? [];
+    const value = Number(number);
+    if (key === undefined || number.trim() === '' || !Number.isFinite(value)) {
+      throw new ConfigError(
+        `${name}: found '${text}'; allowed is a name with a finite number, e.g. format=0.5`,
+      );
+    }
+    return { ...before, [key]: value };
+  };
+}
+
 /** Where a run goes when `--out` is not given: runs/<name of the configuration file><suffix>. */
 export function defaultFolder(file: string, suffix: string): string {
   return join('runs', basename(file, extname(file)) + suffix);

@@ -1,0 +1,53 @@
+/** The table of groups that `analyze --csv` writes: RFC 4180, one row for each group, in the order of the logs. */
+import type { GroupAnalysis, GroupScore } from '../analysis/index.js';
+import type { Group } from '../rollouts/index.js';
+import { visible } from './format.js';
+
+/** Characters of the prompt that are shown. */
+const PROMPT = 80;
+
+type Cell = string | number | boolean | null;
+
+/** Every column with its value; docs/analyze.md says what each means. */
+const COLUMNS: readonly [string, (group: Group, analysis: GroupAnalysis, score: GroupScore) => Cell][] = [
+  ['step', ({ step }) => step],
+  ['group_id', ({ id }) => id],
+  ['file', ({ source }) => source?.file ?? null],
+  ['line', ({ source }) => source?.line ?? null],
+  ['prompt', ({ prompt }) => promptStart(prompt.text)],
+  ['completions', ({ completions }) => completions.length],
+  ['tokens', (_, { statistics }) => statistics.tokens],
+  ['distinct_tokens', (_, { statistics }) => statistics.distinctTokens],
+  ['token_source', ({ tokens }) => tokens],
+  ['group_source', ({ groups }) => groups],
+  ['flat', (_, { statistics }) => statistics.flat],
+  ['zero_variance', (_, { zeroVariance }) => zeroVariance],
+  ['path_depth', (_, { statistics }) => statistics.meanPathDepth],
+  ['intermediate_proportion', (_, { statistics }) => statistics.meanIntermediateProportion],
+  ['shared_token_share', (_, { statistics }) => statistics.sharedTokenShare],
+  ['mean_reward', (_, { rewards }) => rewards.reduce((a, b) => a + b, 0) / rewards.length],
+  ['pushed_down', (_, __, { pushedDown }) => pushedDown],
+  ['worst_opposite_share', (_, __, { worst }) => worst],
+  ['largest_flaw', (_, __, { flaw }) => flaw],
+];
+
+/** The header, line end included. */
+export const CSV_HEADER = `${COLUMNS.map(([name]) => name).join(',')}\r\n`;
+
+/** A group's row, line end included. */
+export function csvRow(group: Group, analysis: GroupAnalysis, score: GroupScore): string {
+  return `${COLUMNS.map(([, value]) => cell(value(group, analysis, score))).join(',')}\r\n`;
+}
+
+function cell(value: Cell): string {
+  if (value === null) return '';
+  const text = typeof value === 'number' ? String(Number(value.toPrecision(12))) : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** In one line. A spreadsheet takes what begins with = + - @ for a formula, and this is a model's or a user's text. */
+function promptStart(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  const start = visible([...text.slice(0, 2 * PROMPT)].slice(0, PROMPT).join(''));
+  return /^\s*[=+\-@]/.test(start) ? `'${start}` : start;
+}

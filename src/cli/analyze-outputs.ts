@@ -1,0 +1,54 @@
+/** The files that `analyze` writes. All of them appear together at the end, or none. */
+import { resolve } from 'node:path';
+import { type GroupAnalysis, type GroupScore, type LogAnalysis, WeightsWriter } from '../analysis/index.js';
+import { UserError } from '../errors.js';
+import type { Group } from '../rollouts/index.js';
+import { CSV_HEADER, csvRow } from './analyze-csv.js';
+import { WholeFile } from './whole-file.js';
+
+/** A file in the making. */
+export interface Output {
+  add?(group: Group, analysis: GroupAnalysis, score: GroupScore): Promise<void> | void;
+  /** Writes all that is left, still under a temporary name. */
+  complete(analysis: LogAnalysis): Promise<void>;
+  /** Gives the file its name. */
+  publish(): Promise<void>;
+  /** Leaves nothing behind. */
+  abort(): Promise<void>;
+}
+
+/** @throws UserError if two outputs, or an output and a log, are the same file */
+export function checkPaths(
+  outputs: readonly (readonly [option: string, path: string])[],
+  logs: readonly string[],
+): void {
+  const taken = new Map(logs.map((path) => [resolve(path), 'one of the logs']));
+  for (const [option, path] of outputs) {
+    const before = taken.get(resolve(path));
+    if (before) throw new UserError(`${option} ${path}: is ${before} too; allowed is a file of its own`);
+    taken.set(resolve(path), `the file of ${option}`);
+  }
+}
+
+/** One row for each group. */
+export async function csvOutput(path: string): Promise<Output> {
+  const file = await WholeFile.open(path);
+  await file.write(CSV_HEADER);
+  return {
+    add: (group, analysis, score) => file.write(csvRow(group, analysis, score)),
+    complete: () => file.complete(),
+    publish: () => file.publish(),
+    abort: () => file.abort(),
+  };
+}
+
+/** λ weights, step rewards and step advantages of every token. */
+export async function weightsOutput(path: string): Promise<Output> {
+  const writer = await WeightsWriter.open(path);
+  return {
+    add: (group, analysis) => writer.add(group, analysis),
+    complete: async () => {},
+    publish: () => writer.close(),
+    abort: () => writer.abort(),
+  };
+}

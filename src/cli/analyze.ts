@@ -1,0 +1,292 @@
+/**
+ * `lambda-grpo analyze`: the hidden process rewards of anyone's rollouts. Reads the logs group by group, builds each
+ * group's tree, and prints figures over all of them (docs/analyze.md); files appear at the end, whole, or not at all.
+ */
+import { stat } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import { analyzeGroup, type GroupAnalysis, type LogAnalysis, LogGatherer } from '../analysis/index.js';
+import { UserError } from '../errors.js';
+import { RewardError } from '../objective/index.js';
+import { findFiles } from '../rollouts/files.js';
+import {
+  type FormatName,
+  type Group,
+  loadTokenizer,
+  type ReadOptions,
+  readRollouts,
+  type TextTokenizer,
+} from '../rollouts/index.js';
+import { TreeError } from '../tree/index.js';
+import { checkPaths, csvOutput, type Output, weightsOutput } from './analyze-outputs.js';
+import { summaryText } from './analyze-summary.js';
+import { wantsColour } from './format.js';
+import { INTERRUPTED, onInterrupt } from './interrupt.js';
+import { Progress } from './progress.js';
+
+export interface AnalyzeCommandOptions {
+  readonly format?: FormatName;
+  readonly tokenizer?: string;
+  readonly promptKey?: string;
+  readonly completionKey?: string;
+  readonly rewardKey?: string;
+  readonly groupKey?: string;
+  readonly tokensKey?: string;
+  readonly stepKey?: string;
+  readonly groupSize?: number;
+  readonly rewardWeight?: Readonly<Record<string, number>>;
+  readonly scale: 'std' | 'none';
+  readonly skipBad?: boolean;
+  readonly json?: boolean;
+  readonly csv?: string;
+  readonly weights?: string;
+}
+
+/** Bad rows and notes that are printed, and those that `--json` lists; beyond, they are counted. */
+const PRINTED = 10;
+const LISTED = 1000;
+/** Rewards are squared. */
+const LARGEST_REWARD = 1e150;
+
+export async function analyzeCommand(
+  paths: readonly string[],
+  options: AnalyzeCommandOptions,
+  version: string,
+): Promise<void> {
+  const tokenizer = options.tokenizer === undefined ? undefined : await loadTokenizer(options.tokenizer);
+  const logs = (await findFiles(paths)).map(({ path }) => path);
+  checkPaths(
+    (['csv', 'weights'] as const).flatMap((name) =>
+      options[name] === undefined ? [] : [[`--${name}`, options[name]] as const],
+    ),
+    logs,
+  );
+
+  const outputs: Output[] = [];
+  const bad = new Listed();
+  const notes = new Listed();
+  let bar: Progress | null = null;
+  const interrupt = onInterrupt(() => {
+    bar?.clear();
+    process.stderr.write('stopping; no file is written (Ctrl-C again ends at once) …\n');
+  });
+  const checkInterrupt = (): void => {
+    if (interrupt.signal.aborted) throw new Interrupted('interrupted');
+  };
+  try {
+    // Weights first: the only ones that can still fail when the others are complete.
+    if (options.weights !== undefined) outputs.push(await weightsOutput(options.weights));
+    if (options.csv !== undefined) outputs.push(await csvOutput(options.csv));
+
+    const read = new BytesRead(await sizesOf(logs));
+    bar = new Progress({ label: 'analyze', total: read.total, unit: 'MB' });
+    const gatherer = new LogGatherer();
+    const formats: Record<string, number> = {};
+    let groups = 0;
+    let breath = performance.now();
+    const source = readRollouts(paths, {
+      ...readOptions(options, tokenizer),
+      onBad: (row) => bad.add(row.message),
+      onNote: ({ file, line, message }) => notes.add(placed(file, line, message)),
+      onRead: ({ file, bytes }) => {
+        checkInterrupt();
+        read.update(file, bytes);
+        bar?.update(read.done, `${groups} groups`);
+      },
+    });
+    for await (const group of source) {
+      // Groups can come for long without the event loop being reached, and Ctrl-C only comes through it.
+      if (performance.now() - breath > 100) {
+        await setImmediate();
+        breath = performance.now();
+        checkInterrupt();
+        bar.update(read.done, `${groups} groups`);
+      }
+      const analysis = analyzed(group, options, bad);
+      if (!analysis) continue;
+      groups++;
+      const format = group.source?.format ?? 'own';
+      formats[format] = (formats[format] ?? 0) + 1;
+      const score = gatherer.add(group, analysis);
+      const shown = withTexts(group, tokenizer);
+      for (const output of outputs) await output.add?.(shown, analysis, score);
+    }
+    if (groups === 0) throw new UserError(`${paths.join(' ')}: found no group to analyze`);
+    bar.clear();
+
+    const analysis = gatherer.result();
+    for (const output of outputs) await output.complete(analysis);
+    checkInterrupt();
+    for (const output of outputs) await output.publish();
+    printNotes(notes, bad);
+    if (options.json) {
+      process.stdout.write(
+        `${JSON.stringify(jsonOf(analysis, { version, paths, files: logs.length, formats, notes, bad, options }))}\n`,
+      );
+    } else {
+      const colour = wantsColour(process.stdout);
+      process.stdout.write(summaryText(analysis, { formats, files: logs.length, colour }));
+      const written = writtenFiles(options);
+      if (Object.keys(written).length > 0) process.stdout.write('\n');
+      for (const [name, path] of Object.entries(written)) process.stdout.write(`${name}: ${path}\n`);
+    }
+  } catch (error) {
+    bar?.clear();
+    for (const output of outputs) await output.abort();
+    if (!(error instanceof Interrupted)) {
+      printNotes(notes);
+      throw error;
+    }
+    process.stderr.write('interrupted; no file was written\n');
+    process.exitCode = INTERRUPTED;
+  } finally {
+    interrupt.release();
+  }
+}
+
+/** Ctrl-C, on its way out of the readers. */
+class Interrupted extends UserError {}
+
+function readOptions(options: AnalyzeCommandOptions, tokenizer: TextTokenizer | undefined): ReadOptions {
+  const keys = {
+    ...(options.promptKey === undefined ? {} : { prompt: options.promptKey }),
+    ...(options.completionKey === undefined ? {} : { completion: options.completionKey }),
+    ...(options.rewardKey === undefined ? {} : { reward: options.rewardKey }),
+    ...(options.groupKey === undefined ? {} : { group: options.groupKey }),
+    ...(options.tokensKey === undefined ? {} : { tokens: options.tokensKey }),
+    ...(options.stepKey === undefined ? {} : { step: options.stepKey }),
+  };
+  const { format, groupSize, rewardWeight: rewardWeights, skipBad } = options;
+  return {
+    ...(format === undefined ? {} : { format }),
+    ...(tokenizer === undefined ? {} : { tokenizer: tokenizer.encode }),
+    ...(Object.keys(keys).length === 0 ? {} : { keys }),
+    ...(rewardWeights === undefined ? {} : { rewardWeights }),
+    ...(groupSize === undefined ? {} : { groupSize }),
+    ...(skipBad === undefined ? {} : { skipBad }),
+  };
+}
+
+/**
+ * The group's analysis; null where it has none and bad groups are skipped.
+ * @throws UserError with file and line
+ */
+function analyzed(group: Group, options: AnalyzeCommandOptions, bad: Listed): GroupAnalysis | null {
+  try {
+    for (const { reward } of group.completions) {
+      if (Math.abs(reward) <= LARGEST_REWARD) continue;
+      throw new RewardError(`found a reward of ${reward}; allowed are numbers up to ±${LARGEST_REWARD}`);
+    }
+    return analyzeGroup(group, { scale: options.scale });
+  } catch (error) {
+    if (!(error instanceof RewardError || error instanceof TreeError)) throw error;
+    const { source, id } = group;
+    const message = placed(source?.file ?? '', source?.line ?? null, `group ${id}: ${error.message}`);
+    if (options.skipBad !== true) throw new UserError(message);
+    bad.add(message);
+    return null;
+  }
+}
+
+/** With the text of each token, made when something asks for it: only few groups are shown. */
+function withTexts(group: Group, tokenizer: TextTokenizer | undefined): Group {
+  if (!tokenizer || group.tokenTexts) return group;
+  let texts: Record<number, string> | undefined;
+  return {
+    ...group,
+    get tokenTexts() {
+      if (!texts) {
+        texts = {};
+        for (const { tokens } of group.completions) for (const id of tokens) texts[id] ??= tokenizer.show(id);
+      }
+      return texts;
+    },
+  };
+}
+
+interface Circumstances {
+  readonly version: string;
+  readonly paths: readonly string[];
+  readonly files: number;
+  readonly formats: Readonly<Record<string, number>>;
+  readonly notes: Listed;
+  readonly bad: Listed;
+  readonly options: AnalyzeCommandOptions;
+}
+
+/** What `--json` prints: the figures of all groups at the top, each step's below `steps`. */
+function jsonOf({ all, steps }: LogAnalysis, about: Circumstances): Record<string, unknown> {
+  const { version, paths, files, formats, notes, bad, options } = about;
+  return {
+    ...all,
+    steps: steps.map(({ step, figures }) => ({ step, ...figures })),
+    advantageScale: options.scale,
+    sources: paths,
+    files,
+    formats,
+    notes: notes.list,
+    noteCount: notes.count,
+    badRows: bad.list,
+    badRowCount: bad.count,
+    written: writtenFiles(options),
+    version,
+  };
+}
+
+function writtenFiles({ csv, weights }: AnalyzeCommandOptions): Record<string, string> {
+  return { ...(csv === undefined ? {} : { csv }), ...(weights === undefined ? {} : { weights }) };
+}
+
+/** Messages: counted, the first ones kept. */
+class Listed {
+  count = 0;
+  readonly list: string[] = [];
+
+  add(message: string): void {
+    this.count++;
+    if (this.list.length < LISTED) this.list.push(message);
+  }
+
+  /** The first ones, a line each after a word of what they are. */
+  lines(word: string): string {
+    const shown = this.list.slice(0, PRINTED).map((message) => `${word}: ${message}\n`);
+    const more = this.count - shown.length;
+    return shown.join('') + (more > 0 ? `${word}: and ${more} more\n` : '');
+  }
+}
+
+function printNotes(notes: Listed, skipped?: Listed): void {
+  process.stderr.write(notes.lines('note') + (skipped?.lines('skipped') ?? ''));
+}
+
+/** A message with file and line before it, unless it says them itself. */
+function placed(file: string, line: number | null, message: string): string {
+  if (file === '' || message.startsWith(file)) return message;
+  return `${file}${line === null ? '' : `:${line}`}: ${message}`;
+}
+
+/** How much of the files has been read, in MB. */
+class BytesRead {
+  readonly total: number;
+  private finished = 0;
+  private current = 0;
+
+  constructor(private readonly sizes: ReadonlyMap<string, number>) {
+    this.total = [...sizes.values()].reduce((a, b) => a + b, 0) / 1e6;
+  }
+
+  update(file: string, bytes: number | null): void {
+    const size = this.sizes.get(file) ?? 0;
+    this.current = bytes === null ? 0 : Math.min(bytes, size);
+    if (bytes === null) this.finished += size;
+  }
+
+  get done(): number {
+    return (this.finished + this.current) / 1e6;
+  }
+}
+
+async function sizesOf(files: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const sizes = new Map<string, number>();
+  for (const file of files) sizes.set(file, (await stat(file).catch(() => ({ size: 0 }))).size);
+  return sizes;
+}
