@@ -20,6 +20,18 @@ const MAY: Record<string, readonly string[]> = {
   train: ['engine', 'task', 'objective', 'rollouts', 'tree'],
   analysis: ['tree', 'objective', 'rollouts'],
   dashboard: ['analysis', 'rollouts', 'train'],
+  reproduce: [
+    'tree',
+    'objective',
+    'graph',
+    'runtime',
+    'model',
+    'engine',
+    'task',
+    'rollouts',
+    'train',
+    'analysis',
+  ],
   cli: [
     'tree',
     'objective',
@@ -32,6 +44,7 @@ const MAY: Record<string, readonly string[]> = {
     'train',
     'analysis',
     'dashboard',
+    'reproduce',
   ],
 };
 const PURE = ['tree', 'objective', 'graph'];

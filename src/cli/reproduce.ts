@@ -1,0 +1,125 @@
+/** `lambda-grpo reproduce`: the paper's claims, tested here. */
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { UserError } from '../errors.js';
+import { EXPERIMENTS, type Experiment, type Places, type Reproduced, reproduce } from '../reproduce/index.js';
+import { formatTable } from './format.js';
+import { INTERRUPTED, onInterrupt } from './interrupt.js';
+import { wholeNumber } from './options.js';
+import { formatDuration, Progress } from './progress.js';
+
+interface ReproduceCommandOptions extends Places {
+  readonly quick?: boolean;
+  readonly out?: string;
+  readonly work?: string;
+  readonly jobs?: number;
+  readonly seeds?: number;
+}
+
+/** Declares the command. */
+export function addReproduceCommand(program: Command): void {
+  program
+    .command('reproduce')
+    .description(
+      "test the paper's claims here: runs an experiment, or goes on with it, and writes its report",
+    )
+    .argument('<name>', 'an experiment, or all')
+    .option('--quick', 'a smoke version of everything, in less than three minutes')
+    .option(
+      '--out <folder>',
+      'folder of reports (default: docs/results; with --quick: results/ in the work folder)',
+    )
+    .option(
+      '--work <folder>',
+      'folder of what is done already (default: runs/reproduce; with --quick: runs/reproduce-quick)',
+    )
+    .option(
+      '--jobs <n>',
+      'units of work at the same time (default: one for each core)',
+      wholeNumber('--jobs', 1),
+    )
+    .option('--seeds <n>', 'number of seeds, instead of the preset one', wholeNumber('--seeds', 1))
+    .option('--reference <folder>', "overhead: a checkout of the paper's code, coli-saar/grpo-prm")
+    .option('--python <program>', 'overhead: the Python, with torch, that runs it', 'python3')
+    .option('--logs <folder>', 'structure: a folder of rollout logs to be looked at as well')
+    .option('--checkpoint <file>', 'binary-tree-gpt2: GPT-2 weights to start from, safetensors')
+    .addHelpText(
+      'after',
+      () => `
+Experiments:
+${indented(describeExperiments())}
+Examples:
+  $ lambda-grpo reproduce all --quick
+  $ lambda-grpo reproduce theorem
+  $ lambda-grpo reproduce overhead --reference ../grpo-prm --python .venv/bin/python`,
+    )
+    .action(reproduceCommand);
+}
+
+function indented(text: string): string {
+  return text.replace(/^(?=.)/gm, '  ');
+}
+
+function describeExperiments(): string {
+  const rows = EXPERIMENTS.map(({ name, title, long }) => [name, long ? `${title} (not in all)` : title]);
+  return formatTable(['name', 'what is tested'], rows);
+}
+
+async function reproduceCommand(name: string, options: ReproduceCommandOptions): Promise<void> {
+  const quick = options.quick ?? false;
+  const chosen = choose(name, quick);
+  const work = options.work ?? join('runs', quick ? 'reproduce-quick' : 'reproduce');
+  const out = options.out ?? (quick ? join(work, 'results') : join('docs', 'results'));
+  const bar: { drawn: Progress | null } = { drawn: null };
+  const interrupt = onInterrupt(() => {
+    bar.drawn?.clear();
+    process.stderr.write('finishing the current steps (Ctrl-C again ends at once) …\n');
+  });
+  const rows: string[][] = [];
+  try {
+    for (const experiment of chosen) {
+      const started = performance.now();
+      let result: Reproduced | null;
+      try {
+        result = await reproduce({
+          ...options,
+          experiment,
+          quick,
+          places: options,
+          out,
+          work,
+          signal: interrupt.signal,
+          progress(done, total, label) {
+            bar.drawn ??= new Progress({ label: experiment.name, total, done });
+            bar.drawn.update(done, label);
+          },
+        });
+        bar.drawn?.end();
+      } finally {
+        bar.drawn?.clear();
+        bar.drawn = null;
+      }
+      if (!result) {
+        console.log(`interrupted; the same command continues, from ${work}`);
+        process.exitCode = INTERRUPTED;
+        return;
+      }
+      const seconds = (performance.now() - started) / 1000;
+      console.log(
+        `${experiment.name}: ${result.verdict}. ${result.summary}. ${result.page} (${formatDuration(seconds)})`,
+      );
+      rows.push([experiment.name, result.verdict]);
+    }
+  } finally {
+    interrupt.release();
+  }
+  if (rows.length > 1) console.log(`\n${formatTable(['experiment', 'verdict'], rows)}`);
+}
+
+function choose(name: string, quick: boolean): readonly Experiment[] {
+  if (name === 'all') return EXPERIMENTS.filter(({ long }) => quick || !long);
+  const found = EXPERIMENTS.find((experiment) => experiment.name === name);
+  if (found) return [found];
+  const allowed = ['all', ...EXPERIMENTS.map((experiment) => experiment.name)].join(', ');
+  throw new UserError(`reproduce: found '${name}'; allowed are ${allowed}`);
+}

@@ -1,0 +1,5 @@
+/** All experiments, in the order of the paper and of what they build on. */
+import type { Experiment } from './experiment.js';
+import { theorem } from './experiments/theorem.js';
+
+export const EXPERIMENTS: readonly Experiment[] = [theorem];

@@ -1,0 +1,143 @@
+/** From a report to files: `<name>.md`, `<name>.json`, a figure each, and `claims.md`, the table of all of them. */
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { arch, cpus, platform } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { UserError } from '../errors.js';
+import type { Experiment, Report, Verdict } from './experiment.js';
+import { table } from './markdown.js';
+
+/** Where and how it was made. No names of hosts, no paths. */
+export interface Making {
+  readonly version: string;
+  readonly command: string;
+  readonly quick: boolean;
+  /** Of all units, on one thread each. */
+  readonly seconds: number;
+  /** Units done at the same time. */
+  readonly jobs: number;
+  readonly date: string;
+}
+
+/** `<name>.json`. */
+interface ReportFile {
+  readonly experiment: string;
+  readonly title: string;
+  readonly verdict: Verdict;
+  readonly summary: string;
+  readonly making: Making & { readonly machine: string };
+  readonly settings: unknown;
+  readonly data: unknown;
+}
+
+/** `2 × AMD EPYC (x64), Node.js v20.20.2` */
+export function machine(): string {
+  const all = cpus();
+  const model = all[0]?.model.trim() || 'unknown processor';
+  return `${all.length} × ${model} (${platform()} ${arch()}), Node.js ${process.version}`;
+}
+
+/** @returns the page's path. @throws UserError if the folder cannot be written */
+export function writeReport(
+  out: string,
+  experiment: Experiment,
+  settings: unknown,
+  report: Report,
+  making: Making,
+): string {
+  const { name } = experiment;
+  const file: ReportFile = {
+    experiment: name,
+    title: experiment.title,
+    verdict: report.verdict,
+    summary: report.summary,
+    making: { ...making, machine: machine() },
+    settings,
+    data: report.data,
+  };
+  try {
+    mkdirSync(out, { recursive: true });
+    for (const [figure, svg] of Object.entries(report.figures))
+      write(join(out, `${name}-${figure}.svg`), svg);
+    write(join(out, `${name}.json`), `${compactJson(file)}\n`);
+    const path = join(out, `${name}.md`);
+    write(path, page(experiment, file, report.body));
+    write(join(out, 'claims.md'), claims(out));
+    return path;
+  } catch (error) {
+    if (error instanceof UserError || !(error as NodeJS.ErrnoException).code) throw error;
+    throw new UserError(`--out: ${out} cannot be written: ${(error as Error).message}`);
+  }
+}
+
+function page(
+  experiment: Experiment,
+  { verdict, summary, making, settings }: ReportFile,
+  body: string,
+): string {
+  const small = making.quick
+    ? '\n> A smoke version (`--quick`): everything ran, nothing can be concluded from its figures.\n'
+    : '';
+  return `# ${experiment.title}
+${small}
+**${capital(verdict)}.** ${summary}.
+
+- **Claim.** ${experiment.claim}
+- **Prediction.** ${experiment.prediction}
+- **Rule.** ${experiment.rule}
+
+${body.trim()}
+
+## Configuration
+
+\`\`\`yaml
+${stringify(settings, { lineWidth: 110 }).trim()}
+\`\`\`
+
+Made by \`${making.command}\`, version ${making.version}, on ${machine()}, ${making.date}. Units of work took
+${duration(making.seconds)} in all, each on one thread, ${making.jobs} at a time; data behind tables and figures: \`${experiment.name}.json\`.
+`;
+}
+
+/** One row for each report in the folder. */
+function claims(out: string): string {
+  const files = readdirSync(out)
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name) => JSON.parse(readFileSync(join(out, name), 'utf8')) as Partial<ReportFile>)
+    .filter(
+      (file): file is ReportFile => typeof file.experiment === 'string' && typeof file.verdict === 'string',
+    );
+  const rows = files.map(({ experiment, title, verdict, summary, making }) => [
+    `[${title}](${experiment}.md)`,
+    making.quick ? `${verdict} (smoke version)` : verdict,
+    summary,
+  ]);
+  return `# The paper's claims, tested here\n\n${table(['experiment', 'verdict', 'figures'], rows)}\n`;
+}
+
+/** Objects over lines, what lies three levels deep on one: small files, readable differences. */
+function compactJson(value: unknown, level = 0): string {
+  if (value === null || typeof value !== 'object' || level >= 3) return JSON.stringify(value);
+  const pad = ' '.repeat(level + 1);
+  if (Array.isArray(value)) {
+    if (!value.some((item) => item !== null && typeof item === 'object')) return JSON.stringify(value);
+    return `[\n${value.map((item) => pad + compactJson(item, level + 1)).join(',\n')}\n${' '.repeat(level)}]`;
+  }
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+  const lines = entries.map(([key, item]) => `${pad}${JSON.stringify(key)}: ${compactJson(item, level + 1)}`);
+  return `{\n${lines.join(',\n')}\n${' '.repeat(level)}}`;
+}
+
+function write(path: string, text: string): void {
+  writeFileSync(`${path}.tmp`, text);
+  renameSync(`${path}.tmp`, path);
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function duration(seconds: number): string {
+  return seconds < 120 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} minutes`;
+}

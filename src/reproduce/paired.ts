@@ -1,0 +1,61 @@
+/**
+ * Paired comparison across seeds: runs of one seed share weights, problems and random streams, so it is their
+ * difference that is tested. Mean difference with its 95% interval (Student's t) and, for up to 20 pairs, the exact
+ * two-sided sign-flip test: the share of all 2ⁿ choices of signs whose mean is at least as far from 0.
+ */
+import { confidenceInterval, type Interval } from '../analysis/index.js';
+
+export interface Paired extends Interval {
+  /** Pairs in which the first is greater, and less. */
+  readonly wins: number;
+  readonly losses: number;
+  /** Of the sign-flip test; null for more than 20 pairs. */
+  readonly p: number | null;
+}
+
+const MOST_PAIRS = 20;
+
+/**
+ * @param a figures of one method, one a seed, [n], at least one
+ * @param b of the other, the same seeds in the same order, [n]
+ */
+export function paired(a: readonly number[], b: readonly number[]): Paired {
+  if (a.length !== b.length || a.length === 0) {
+    throw new RangeError(`${a.length} and ${b.length} runs; allowed are pairs, at least one`);
+  }
+  const differences = a.map((value, i) => value - b[i]);
+  return {
+    ...confidenceInterval(differences),
+    wins: differences.filter((d) => d > 0).length,
+    losses: differences.filter((d) => d < 0).length,
+    p: differences.length <= MOST_PAIRS ? signFlip(differences) : null,
+  };
+}
+
+/** The 95% interval of the difference lies above 0; a single pair tells nothing. */
+export function isAbove({ mean, half, count }: Interval): boolean {
+  return count > 1 && mean - half > 0;
+}
+
+/** The 95% interval of the difference lies below 0. */
+export function isBelow({ mean, half, count }: Interval): boolean {
+  return count > 1 && mean + half < 0;
+}
+
+function signFlip(differences: readonly number[]): number {
+  const observed = Math.abs(differences.reduce((x, y) => x + y, 0));
+  const bound = observed - 1e-9 * Math.max(1, observed);
+  const signs = new Int8Array(differences.length).fill(1);
+  let sum = differences.reduce((x, y) => x + y, 0);
+  let count = 0;
+  const all = 2 ** differences.length;
+  // A Gray code: each step turns one sign.
+  for (let i = 1; i <= all; i++) {
+    if (Math.abs(sum) >= bound) count++;
+    if (i === all) break;
+    const turn = 31 - Math.clz32(i & -i);
+    sum -= 2 * signs[turn] * differences[turn];
+    signs[turn] = -signs[turn];
+  }
+  return count / all;
+}

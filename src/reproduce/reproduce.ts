@@ -1,0 +1,67 @@
+/**
+ * `reproduce`: does an experiment's units, those that are not done yet, and writes its report. Cut off, it goes on
+ * where it was: units are in the work folder, long runs have checkpoints.
+ */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { Experiment, Places, Verdict } from './experiment.js';
+import { writeReport } from './page.js';
+import { ResultStore } from './results.js';
+import { schedule } from './schedule.js';
+
+export interface ReproduceOptions {
+  readonly experiment: Experiment;
+  readonly quick: boolean;
+  readonly seeds?: number;
+  readonly places: Places;
+  /** Folder of reports. */
+  readonly out: string;
+  /** Folder of units; experiments share it. */
+  readonly work: string;
+  /** Units at the same time; default: one for each core. */
+  readonly jobs?: number;
+  readonly signal?: AbortSignal;
+  readonly progress?: (done: number, total: number, label: string) => void;
+}
+
+export interface Reproduced {
+  readonly verdict: Verdict;
+  readonly summary: string;
+  /** The page that was written. */
+  readonly page: string;
+}
+
+/**
+ * Runs one experiment to its report.
+ * @returns null if it was interrupted
+ * @throws UserError for a place that is needed and missing, a folder that cannot be written
+ */
+export async function reproduce(options: ReproduceOptions): Promise<Reproduced | null> {
+  const { experiment, quick, seeds, places, out, work, jobs = availableParallelism() } = options;
+  const version = packageVersion();
+  const settings = experiment.settings({ quick, seeds });
+  const units = experiment.units(settings, places);
+  const store = new ResultStore(work, version);
+  const interrupted = await schedule(units, {
+    store,
+    jobs,
+    signal: options.signal,
+    progress: options.progress,
+  });
+  if (interrupted) return null;
+  const report = experiment.report(settings, store, places);
+  const page = writeReport(out, experiment, settings, report, {
+    version,
+    command: `lambda-grpo reproduce ${experiment.name}${quick ? ' --quick' : ''}${seeds ? ` --seeds ${seeds}` : ''}`,
+    quick,
+    seconds: store.seconds(units),
+    jobs,
+    date: new Date().toISOString().slice(0, 10),
+  });
+  return { verdict: report.verdict, summary: report.summary, page };
+}
+
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}

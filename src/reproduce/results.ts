@@ -1,0 +1,89 @@
+/**
+ * Results of units in the work folder: `results.jsonl`, one line a unit, appended when it is done. A last line that
+ * was cut short is dropped; lines of another version are passed over, so what is reported was computed by the
+ * program that reports it.
+ */
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '../errors.js';
+import type { ResultOf, Unit } from './unit.js';
+import type { UnitSpec } from './work/index.js';
+
+interface Line {
+  readonly id: string;
+  readonly version: string;
+  readonly label: string;
+  /** What the unit took. */
+  readonly seconds: number;
+  readonly result: unknown;
+}
+
+/** Results by unit. @throws RangeError for a unit that is not done */
+export interface Results {
+  of<S extends UnitSpec>(unit: Unit<S>): ResultOf<S>;
+}
+
+export class ResultStore implements Results {
+  private readonly lines = new Map<string, Line>();
+  private readonly file: string;
+
+  /** @throws UserError if the folder cannot be made or its results are no lines of JSON */
+  constructor(
+    readonly folder: string,
+    private readonly version: string,
+  ) {
+    this.file = join(folder, 'results.jsonl');
+    try {
+      mkdirSync(folder, { recursive: true });
+    } catch (error) {
+      throw new UserError(`--work: ${folder} cannot be made: ${(error as Error).message}`);
+    }
+    if (!existsSync(this.file)) return;
+    const text = readFileSync(this.file, 'utf8');
+    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+    if (whole.length < text.length) writeFileSync(this.file, whole);
+    whole.split('\n').forEach((line, i) => {
+      if (line === '') return;
+      const entry = parse(line);
+      if (!entry)
+        throw new UserError(`${this.file}:${i + 1}: no result of a unit; remove the line or the file`);
+      if (entry.version === version) this.lines.set(entry.id, entry);
+    });
+  }
+
+  has({ id }: Unit): boolean {
+    return this.lines.has(id);
+  }
+
+  add({ id, label }: Unit, seconds: number, result: unknown): void {
+    const line: Line = { id, version: this.version, label, seconds: Number(seconds.toFixed(2)), result };
+    appendFileSync(this.file, `${JSON.stringify(line)}\n`);
+    // As it will be read: what JSON cannot hold must not differ between a resumed and an uninterrupted run.
+    this.lines.set(id, JSON.parse(JSON.stringify(line)) as Line);
+  }
+
+  of<S extends UnitSpec>(unit: Unit<S>): ResultOf<S> {
+    return this.line(unit).result as ResultOf<S>;
+  }
+
+  /** Seconds of work behind units, each counted once. */
+  seconds(units: readonly Unit[]): number {
+    const ids = new Map(units.map((u) => [u.id, u]));
+    return [...ids.values()].reduce((sum, u) => sum + this.line(u).seconds, 0);
+  }
+
+  private line({ id, label }: Unit): Line {
+    const line = this.lines.get(id);
+    if (!line) throw new RangeError(`unit ${label} is not done`);
+    return line;
+  }
+}
+
+function parse(text: string): Line | null {
+  try {
+    const line = JSON.parse(text) as Line;
+    return typeof line.id === 'string' && typeof line.version === 'string' ? line : null;
+  } catch {
+    return null;
+  }
+}

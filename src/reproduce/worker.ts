@@ -1,0 +1,45 @@
+/** A lane of `schedule` in a process of its own: it is sent units one by one, reports progress and results. */
+import { UserError } from '../errors.js';
+import { Interrupted, runUnit, type UnitSpec } from './work/index.js';
+
+export interface WorkerRequest {
+  readonly id: string;
+  readonly folder: string;
+  readonly spec: UnitSpec;
+}
+
+export type WorkerMessage =
+  | { readonly type: 'progress'; readonly share: number }
+  | { readonly type: 'done'; readonly result: unknown }
+  | { readonly type: 'interrupted' }
+  | { readonly type: 'failed'; readonly message: string; readonly stack?: string };
+
+const controller = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => controller.abort());
+const send = (message: WorkerMessage): void => {
+  process.send?.(message);
+};
+
+process.on('message', ({ spec, ...context }: WorkerRequest) => {
+  let shown = 0;
+  runUnit(spec, {
+    ...context,
+    signal: controller.signal,
+    progress: (share) => {
+      if (share - shown < 0.01) return;
+      shown = share;
+      send({ type: 'progress', share });
+    },
+  }).then(
+    (result) => send({ type: 'done', result }),
+    (error: Error) => {
+      if (error instanceof Interrupted) send({ type: 'interrupted' });
+      else
+        send({
+          type: 'failed',
+          message: error.message,
+          stack: error instanceof UserError ? undefined : error.stack,
+        });
+    },
+  );
+});
