@@ -9,7 +9,6 @@ import { compareCommand } from './compare.js';
 import { runCommand } from './errors.js';
 import { numbersByName, wholeNumber } from './options.js';
 import { addReproduceCommand } from './reproduce.js';
-import { addReproduceCommand } from './reproduce.js';
 import { trainCommand } from './train.js';
 import { treeCommand } from './tree.js';
 
@@ -146,8 +145,6 @@ Examples:
   $ lambda-grpo analyze log.jsonl --prompt-key question --completion-key answer --reward-key score.total`,
   )
   .action((paths: string[], options: AnalyzeCommandOptions) => analyzeCommand(paths, options, version));
-
-addReproduceCommand(program);
 
 addReproduceCommand(program);
 
