@@ -8,6 +8,7 @@ import { type AnalyzeCommandOptions, analyzeCommand } from './analyze.js';
 import { compareCommand } from './compare.js';
 import { runCommand } from './errors.js';
 import { numbersByName, wholeNumber } from './options.js';
+import { addReproduceCommand } from './reproduce.js';
 import { trainCommand } from './train.js';
 import { treeCommand } from './tree.js';
 
@@ -145,6 +146,7 @@ Examples:
   )
   .action((paths: string[], options: AnalyzeCommandOptions) => analyzeCommand(paths, options, version));
 
+addReproduceCommand(program);
 
 program
   .command('config')
