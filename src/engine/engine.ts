@@ -80,6 +80,8 @@ export interface UpdateOptions extends PolicyOptions {
   readonly clipHigh: number;
   /** β of the KL term. */
   readonly klBeta: number;
+  /** The gradient is scaled to the global norm of this batch's gradient, before it is clipped; absent: as it is. */
+  readonly normOf?: readonly TrainExample[];
 }
 
 export interface TreeScores {
@@ -92,8 +94,10 @@ export interface TreeScores {
 export interface UpdateResult extends TreeScores {
   /** −J before the step. */
   readonly loss: number;
-  /** Global norm of the gradient before clipping. */
+  /** Global norm of the gradient before it was scaled or clipped. */
   readonly gradNorm: number;
+  /** Factor that gave the gradient the norm of `normOf`'s; absent without. */
+  readonly rescale?: number;
   /** Tokens computed: distinct tree tokens and prompts. */
   readonly treeTokens: number;
   /** Tokens that went through the model, padding included. */

@@ -1,11 +1,13 @@
 /** Tasks: problems, rewards, answer checking. A configuration's `task` section names one. */
 import { arithmetic } from './arithmetic.js';
 import { binaryTree } from './binary-tree.js';
+import { chain } from './chain.js';
 import { type Task, TaskError } from './task.js';
 
 export { ARITHMETIC_DEFAULTS, type ArithmeticOptions, arithmetic } from './arithmetic.js';
 export { type BinaryTreeOptions, binaryTree } from './binary-tree.js';
 export { lastBox } from './boxed.js';
+export { CHAIN_DEFAULTS, type ChainOptions, chain } from './chain.js';
 export {
   type Problem,
   type RewardResult,
@@ -34,6 +36,14 @@ export type TaskConfig =
       readonly carry_error_rate: number;
       readonly slip_rate: number;
     }
+  | {
+      readonly name: 'chain';
+      readonly operations: number;
+      readonly modulus: number;
+      readonly held_out: number;
+      readonly flip_error_rate: number;
+      readonly slip_rate: number;
+    }
   | { readonly name: 'custom'; readonly label: string };
 
 /**
@@ -59,9 +69,18 @@ export function createTask(config: TaskConfig, seed: number): Task {
         slipRate: config.slip_rate,
         seed,
       });
+    case 'chain':
+      return chain({
+        operations: config.operations,
+        modulus: config.modulus,
+        heldOut: config.held_out,
+        flipErrorRate: config.flip_error_rate,
+        slipRate: config.slip_rate,
+        seed,
+      });
     case 'custom':
       throw new TaskError(
-        "task.name: found 'custom', a task given in code; from a file binary-tree and arithmetic are allowed",
+        "task.name: found 'custom', a task given in code; from a file binary-tree, arithmetic and chain are allowed",
       );
   }
 }

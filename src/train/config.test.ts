@@ -10,6 +10,7 @@ import {
   overrideConfig,
   parseConfig,
   resolveConfig,
+  withExponent,
   withMethod,
 } from './config.js';
 
@@ -173,5 +174,28 @@ describe('a configuration', () => {
     expect(
       table.split('\n').every((line) => line.split(/(?<!\\)\|/).length === 6 && !/\|\s*\|$/.test(line)),
     ).toBe(true);
+  });
+});
+
+describe('controls', () => {
+  const grpo = resolveConfig({ method: 'grpo', task: { name: 'binary-tree' } });
+
+  test('rescale_to goes with grpo alone, and another method drops it', () => {
+    const rescaled = overrideConfig(grpo, ['objective.rescale_to=lambda-grpo']);
+    expect(rescaled.objective.rescale_to).toBe('lambda-grpo');
+    expect(withMethod(rescaled, 'lambda-grpo').objective.rescale_to).toBeNull();
+    expect(() => overrideConfig(rescaled, ['method=lambda-grpo'])).toThrow(
+      'objective.rescale_to: found lambda-grpo; allowed is null with method lambda-grpo',
+    );
+  });
+
+  test('an experiment may go beyond p = 1, a file may not', () => {
+    expect(withExponent(grpo, 1.25)).toMatchObject({
+      method: 'lambda-grpo',
+      objective: { lambda_exponent: 1.25 },
+    });
+    expect(withExponent(grpo, 0)).toEqual(grpo);
+    expect(withExponent(grpo, 1)).toEqual(withMethod(grpo, 'lambda-grpo'));
+    expect(() => resolveConfig(withExponent(grpo, 1.25))).toThrow('objective.lambda_exponent');
   });
 });

@@ -40,6 +40,17 @@ const arithmetic = z.strictObject({
   slip_rate: share().default(0.08).describe('Warm-up solutions: how often a column gets a wrong digit'),
 });
 
+const chain = z.strictObject({
+  name: z.literal('chain').describe('A chain of operations modulo a small number, step by step'),
+  operations: z.int().min(1).max(64).default(8).describe('Steps of a chain'),
+  modulus: z.int().min(2).max(10).default(7).describe('Numbers are 0 to modulus − 1'),
+  held_out: whole(1).default(200).describe('Problems kept from training, for evaluation'),
+  flip_error_rate: share()
+    .default(0.65)
+    .describe('Warm-up solutions: how often a − b with a < b is written as b − a'),
+  slip_rate: share().default(0.03).describe('Warm-up solutions: how often a step has a wrong result'),
+});
+
 const custom = z.strictObject({
   name: z.literal('custom').describe('A task given in code, to `train`'),
   label: z.string().default('').describe('What to call it'),
@@ -54,7 +65,9 @@ const schema = z
       .describe(
         'grpo, or λ-GRPO: each step of the process tree counts once, not once for each of its |λ| members',
       ),
-    task: z.discriminatedUnion('name', [binaryTree, arithmetic, custom]).describe('What is to be learnt'),
+    task: z
+      .discriminatedUnion('name', [binaryTree, arithmetic, chain, custom])
+      .describe('What is to be learnt'),
     model: z
       .strictObject({
         layers: whole(1).default(2).describe('Transformer blocks'),
@@ -81,6 +94,13 @@ const schema = z
           .nullable()
           .default(null)
           .describe('p of the weight |λ|^−p; null: 0 for grpo, 1 for lambda-grpo'),
+        rescale_to: z
+          .enum(['lambda-grpo'])
+          .nullable()
+          .default(null)
+          .describe(
+            "method grpo: scales every gradient to the norm that λ-GRPO's has on the same batch, a control for the smaller step; null: not at all",
+          ),
         clip_low: share().default(0.2).describe('Importance ratios below 1 − this are clipped'),
         clip_high: z.number().min(0).default(0.2).describe('Importance ratios above 1 + this are clipped'),
         kl_beta: z.number().min(0).default(0).describe('β of the KL term to the policy before training'),
@@ -179,6 +199,13 @@ const schema = z
       refuse(
         ['model', 'width'],
         `found ${config.model.width}; allowed is a multiple of heads, ${config.model.heads}`,
+      );
+    }
+    const { rescale_to } = config.objective;
+    if (rescale_to !== null && config.method !== 'grpo') {
+      refuse(
+        ['objective', 'rescale_to'],
+        `found ${rescale_to}; allowed is null with method ${config.method}`,
       );
     }
     const p = config.objective.lambda_exponent;
@@ -283,10 +310,22 @@ export function overrideConfig(config: Config, changes: readonly string[]): Conf
   return check(document.toJS(), () => '--set: ');
 }
 
-/** The same run under another method: all else equal, the λ exponent that of the method. */
+/** The same run under another method: all else equal, the λ exponent that of the method, nothing rescaled. */
 export function withMethod(config: Config, method: Method): Config {
   if (method === config.method) return config;
-  return { ...config, method, objective: { ...config.objective, lambda_exponent: exponentOf(method) } };
+  const lambda_exponent = exponentOf(method);
+  return { ...config, method, objective: { ...config.objective, lambda_exponent, rescale_to: null } };
+}
+
+/**
+ * The same run with each token's term weighted by |λ|^−p, p ≥ 0. A configuration file allows p up to 1, from GRPO to
+ * λ-GRPO: beyond, a step counts the less the more completions share it, and no method is defined there. The
+ * experiment that asks where the best p lies has to look past both ends, so this goes around the schema's bound; a
+ * run with p > 1 cannot be read back from its folder, and so not be resumed.
+ */
+export function withExponent(config: Config, lambda_exponent: number): Config {
+  const method = lambda_exponent === 0 ? 'grpo' : 'lambda-grpo';
+  return { ...config, method, objective: { ...config.objective, lambda_exponent, rescale_to: null } };
 }
 
 /** The same run from another seed. */

@@ -18,6 +18,7 @@ export {
   type Method,
   parseConfig,
   resolveConfig,
+  withExponent,
   withMethod,
   withSeed,
 } from './config.js';

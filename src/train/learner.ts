@@ -61,6 +61,8 @@ export interface StepOptions {
   readonly maxGradNorm: number | null;
   readonly temperature: number;
   readonly allowedTokens?: readonly number[];
+  /** The same groups under other coefficients: every gradient is scaled to the norm of theirs. */
+  readonly normOf?: readonly TrainExample[];
 }
 
 /** What the μ updates of a step did. */
@@ -73,6 +75,8 @@ export interface StepResult {
   readonly kl: number | null;
   /** Share of token terms in the later updates that the clip range cut off (0 for μ = 1). */
   readonly clipFraction: number;
+  /** Factor that gave the first update's gradient the norm of `normOf`'s; null without. */
+  readonly rescale: number | null;
 }
 
 /**
@@ -82,7 +86,7 @@ export interface StepResult {
 export async function learn(
   engine: Engine,
   examples: readonly TrainExample[],
-  { objective, ...rest }: StepOptions,
+  { objective, normOf, ...rest }: StepOptions,
 ): Promise<StepResult> {
   const options = {
     ...rest,
@@ -91,16 +95,18 @@ export async function learn(
     clipHigh: objective.clip_high,
   };
   const reference = objective.kl_beta > 0 ? await engine.score(examples, 'reference', options) : null;
-  const batch = examples.map((example, i) => ({ ...example, referenceLogprobs: reference?.logprobs[i] }));
-  const first = await engine.update(batch, options);
+  const withReference = (all: readonly TrainExample[]): TrainExample[] =>
+    all.map((example, i) => ({ ...example, referenceLogprobs: reference?.logprobs[i] }));
+  const batch = withReference(examples);
+  const norms = normOf && withReference(normOf);
+  const first = await engine.update(batch, { ...options, normOf: norms });
   let { gradNorm } = first;
   let clipped = 0;
   let terms = 0;
   for (let update = 1; update < objective.updates_per_batch; update++) {
-    const result = await engine.update(
-      batch.map((example, i) => ({ ...example, oldLogprobs: first.logprobs[i] })),
-      options,
-    );
+    const withOld = (all: readonly TrainExample[]): TrainExample[] =>
+      all.map((example, i) => ({ ...example, oldLogprobs: first.logprobs[i] }));
+    const result = await engine.update(withOld(batch), { ...options, normOf: norms && withOld(norms) });
     gradNorm = Math.max(gradNorm, result.gradNorm);
     batch.forEach(({ tree, coefficients }, i) => {
       const counts = countClipped(tree, coefficients, first.logprobs[i], result.logprobs[i], objective);
@@ -113,6 +119,7 @@ export async function learn(
     gradNorm,
     kl: reference ? meanKl(first.logprobs, reference.logprobs) : null,
     clipFraction: terms > 0 ? clipped / terms : 0,
+    rescale: first.rescale ?? null,
   };
 }
 

@@ -2,7 +2,7 @@
  * The training loop: sample, reward, tree, update, evaluate, log, checkpoint. Every random number is named by the
  * seed and the step, so a run that continues from a checkpoint draws what the uninterrupted one would have drawn.
  */
-import { type Engine, NotFiniteError } from '../engine/index.js';
+import { type Engine, NotFiniteError, type TrainExample } from '../engine/index.js';
 import type { Completion, Group } from '../rollouts/index.js';
 import { type Problem, type Task, TaskError } from '../task/index.js';
 import { type CheckpointState, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
@@ -111,8 +111,11 @@ async function trainStep(options: TrainOptions, step: number, tokensBefore: numb
   const scored = problems.map((problem, i) =>
     scoreGroup(rewardGroup(task, problem, completions[i], step), objective),
   );
-  const result = await learn(engine, trainExamples(scored, objective, task.maxCompletionTokens), {
+  const examples = (exponent: number): TrainExample[] =>
+    trainExamples(scored, { ...objective, lambda_exponent: exponent }, task.maxCompletionTokens);
+  const result = await learn(engine, examples(objective.lambda_exponent), {
     objective,
+    normOf: objective.rescale_to === 'lambda-grpo' ? examples(1) : undefined,
     learningRate: learningRateAt(config, step),
     maxGradNorm: config.optimizer.max_grad_norm,
     temperature: sampling.temperature,

@@ -38,7 +38,7 @@ test("the figures of a step are those of the paper's worked example and of a fla
     anything,
     [problem, problem],
     scored,
-    { first, gradNorm: 2, kl: null, clipFraction: 0 },
+    { first, gradNorm: 2, kl: null, clipFraction: 0, rescale: null },
     99,
   );
   expect(record).toEqual({

@@ -86,10 +86,25 @@ export class LocalEngine implements Engine {
       const what = Number.isFinite(loss) ? `the gradient's norm is ${gradNorm}` : `the loss is ${loss}`;
       throw new NotFiniteError(`${what}; the weights were not touched`);
     }
+    const rescale = options.normOf && (await this.rescale(options.normOf, gradNorm, options));
+    const norm = gradNorm * (rescale ?? 1);
     const { maxGradNorm } = options;
-    const scale = maxGradNorm !== null && gradNorm > maxGradNorm ? maxGradNorm / gradNorm : 1;
-    this.optimizer.apply(this.parameters.flat, gradients, options.learningRate, scale);
-    return result;
+    const clip = maxGradNorm !== null && norm > maxGradNorm ? maxGradNorm / norm : 1;
+    this.optimizer.apply(this.parameters.flat, gradients, options.learningRate, clip * (rescale ?? 1));
+    return { ...result, rescale };
+  }
+
+  /** Factor from a gradient's norm to that of another batch's gradient; a gradient of 0 stays as it is. */
+  private async rescale(
+    batch: readonly TrainExample[],
+    gradNorm: number,
+    options: UpdateOptions,
+  ): Promise<number> {
+    const wanted = (await this.gradients(batch, options)).gradNorm;
+    if (!Number.isFinite(wanted)) {
+      throw new NotFiniteError(`the norm to be scaled to is ${wanted}; the weights were not touched`);
+    }
+    return gradNorm > 0 ? wanted / gradNorm : 1;
   }
 
   /** Loss and gradients of a batch without a step: one array for each weight, in the order of the specs. */

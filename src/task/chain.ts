@@ -1,0 +1,161 @@
+/**
+ * A chain of operations modulo a small number, worked off from left to right: longer chains of thought than sums,
+ * and every step needs the one before. Prompt `3*5-6+2=`; completion modulo 7, one step an operation:
+ * `3*5=1;1-6=2;2+2=4;\boxed{4}`. It stops when the box closes. Reward 1 for the right number in the last closed box,
+ * else 0. Warm-up solutions have a habit to unlearn: where the second number is greater they subtract the first from
+ * it, most of the time; and slips at random. What follows is consistent with what was written.
+ */
+import { Stream } from '../random/stream.js';
+import { lastBox } from './boxed.js';
+import { type Problem, type Task, TaskError } from './task.js';
+import { checkNumber, checkWhole, pieceVocabulary, promptOf } from './vocabulary.js';
+
+export interface ChainOptions {
+  /** Steps of a chain. */
+  readonly operations?: number;
+  /** Numbers are 0 … modulus − 1, single digits. */
+  readonly modulus?: number;
+  /** Number of held-out problems. */
+  readonly heldOut?: number;
+  /** Warm-up: how often a − b with a < b is written as b − a. */
+  readonly flipErrorRate?: number;
+  /** Warm-up: how often a step has a wrong result at random. */
+  readonly slipRate?: number;
+  readonly seed: number;
+}
+
+/** Defaults: about a third of generated solutions are right. */
+export const CHAIN_DEFAULTS = {
+  operations: 8,
+  modulus: 7,
+  heldOut: 200,
+  flipErrorRate: 0.65,
+  slipRate: 0.03,
+} as const;
+
+const BOX = '\\boxed{';
+const OPERATORS = ['+', '-', '*'] as const;
+const PIECES = ['<bos>', '<eos>', ...'0123456789', ...OPERATORS, '=', ';', BOX, '}'];
+/** Share of all problems that training never draws. */
+const HELD_OUT_SHARE = 0.1;
+
+interface Chain {
+  readonly first: number;
+  readonly steps: readonly { readonly operator: (typeof OPERATORS)[number]; readonly operand: number }[];
+}
+
+/** @throws TaskError for an option out of range, or when there are too few problems to hold out */
+export function chain(options: ChainOptions): Task {
+  const {
+    operations,
+    modulus,
+    heldOut: heldOutCount,
+    flipErrorRate,
+    slipRate,
+    seed,
+  } = { ...CHAIN_DEFAULTS, ...options };
+  checkWhole('operations', operations, 1, 64);
+  checkWhole('modulus', modulus, 2, 10);
+  checkWhole('held_out', heldOutCount, 1, 100_000);
+  checkNumber('flip_error_rate', flipErrorRate, 0, 1);
+  checkNumber('slip_rate', slipRate, 0, 1);
+
+  const vocabulary = pieceVocabulary({ pieces: PIECES, bos: '<bos>', eos: '<eos>' });
+  const eos = vocabulary.eos as number;
+  const [closing] = vocabulary.encode('}');
+
+  function compute(a: number, { operator, operand }: Chain['steps'][number]): number {
+    const value = operator === '+' ? a + operand : operator === '-' ? a - operand : a * operand;
+    return ((value % modulus) + modulus) % modulus;
+  }
+
+  const textOf = ({ first, steps }: Chain): string =>
+    `${first}${steps.map(({ operator, operand }) => operator + operand).join('')}=`;
+
+  /** The first chain of the stream on the wanted side of the split. */
+  function draw(stream: Stream, wantHeldOut: boolean): Chain {
+    for (let attempt = 0; attempt < 10_000; attempt++) {
+      const made: Chain = {
+        first: stream.int(modulus),
+        // No operand 0: it would end a chain's memory, or do nothing.
+        steps: Array.from({ length: operations }, () => ({
+          operator: OPERATORS[stream.int(OPERATORS.length)],
+          operand: 1 + stream.int(modulus - 1),
+        })),
+      };
+      const held = new Stream(seed, 'chain', 'split', textOf(made)).uniform() < HELD_OUT_SHARE;
+      if (held === wantHeldOut) return made;
+    }
+    throw new TaskError(`task.operations: found ${operations}; the seed ${seed} leaves too few problems`);
+  }
+
+  function problemOf(made: Chain): Problem {
+    const promptText = textOf(made);
+    return {
+      id: promptText.slice(0, -1),
+      promptText,
+      promptTokens: promptOf(vocabulary, promptText),
+      answer: String(made.steps.reduce(compute, made.first)),
+    };
+  }
+
+  function drawHeldOut(): Problem[] {
+    const stream = new Stream(seed, 'chain', 'held-out');
+    const problems = new Map<string, Problem>();
+    for (let draws = 0; problems.size < heldOutCount; draws++) {
+      if (draws > 20 * heldOutCount + 1_000) {
+        throw new TaskError(
+          `task.held_out: found ${heldOutCount}; with operations ${operations} and modulus ${modulus} allowed ` +
+            `are about ${problems.size} at most`,
+        );
+      }
+      const problem = problemOf(draw(stream, true));
+      problems.set(problem.id, problem);
+    }
+    return [...problems.values()];
+  }
+
+  function judge(problem: Problem, completion: ArrayLike<number>): { reward: number; note: string } {
+    const answer = lastBox(vocabulary.decode(completion), BOX, '}');
+    if (answer === null) return { reward: 0, note: 'no closed box' };
+    if (answer !== problem.answer) return { reward: 0, note: `${answer} is not ${problem.answer}` };
+    return { reward: 1, note: 'right' };
+  }
+
+  /** A solution with the writer's faults. */
+  function write({ first, steps }: Chain, stream: Stream): { text: string; answer: number } {
+    let at = first;
+    let text = '';
+    for (const step of steps) {
+      const { operator, operand } = step;
+      let next = compute(at, step);
+      if (operator === '-' && at < operand && stream.uniform() < flipErrorRate) next = operand - at;
+      if (stream.uniform() < slipRate) next = (next + 1 + stream.int(modulus - 1)) % modulus;
+      text += `${at}${operator}${operand}=${next};`;
+      at = next;
+    }
+    return { text: `${text}${BOX}${at}}`, answer: at };
+  }
+
+  return {
+    name: 'chain',
+    vocabulary,
+    maxPromptTokens: 2 * operations + 3,
+    maxCompletionTokens: 6 * operations + 3,
+    stopTokens: [closing, eos],
+    trainProblem: (index) => problemOf(draw(new Stream(seed, 'chain', 'train', index), false)),
+    heldOut: drawHeldOut(),
+    reward: judge,
+    success: (problem, completion) => judge(problem, completion).reward === 1,
+    warmupExample(index) {
+      const made = draw(new Stream(seed, 'chain', 'warm-up', index), false);
+      const { text, answer } = write(made, new Stream(seed, 'chain', 'writer', index));
+      const problem = problemOf(made);
+      return {
+        promptTokens: problem.promptTokens,
+        completionTokens: vocabulary.encode(text),
+        correct: String(answer) === problem.answer,
+      };
+    },
+  };
+}
