@@ -22,7 +22,7 @@ export const SOURCE_NOTES: Readonly<Record<string, string>> = {
 const BAR = 24;
 /** Rows of the tables by depth and by training step at most. */
 const DEPTHS = 8;
-const STEPS = 12;
+const STEPS = 16;
 
 /** The summary, newline included. */
 export function summaryText(
