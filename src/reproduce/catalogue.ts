@@ -1,5 +1,6 @@
 /** All experiments, in the order of the paper and of what they build on. */
 import type { Experiment } from './experiment.js';
+import { binaryTree } from './experiments/binary-tree.js';
 import { theorem } from './experiments/theorem.js';
 
-export const EXPERIMENTS: readonly Experiment[] = [theorem];
+export const EXPERIMENTS: readonly Experiment[] = [theorem, binaryTree];

@@ -7,7 +7,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } fr
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import type { ResultOf, Unit } from './unit.js';
-import type { UnitSpec } from './work/index.js';
+import { isThere, type UnitSpec } from './work/index.js';
 
 interface Line {
   readonly id: string;
@@ -51,8 +51,9 @@ export class ResultStore implements Results {
     });
   }
 
-  has({ id }: Unit): boolean {
-    return this.lines.has(id);
+  /** Whether a unit is done and what it left is still there. */
+  has({ id, spec }: Unit): boolean {
+    return this.lines.has(id) && isThere(spec, this.folder, id);
   }
 
   add({ id, label }: Unit, seconds: number, result: unknown): void {

@@ -1,14 +1,25 @@
 /** The kinds of work there are, and what each gives. */
 import type { WorkContext } from './context.js';
 import { runTheorem, type TheoremFigures, type TheoremSpec } from './theorem.js';
+import {
+  runTrain,
+  runWarmup,
+  type TrainFigures,
+  type TrainSpec,
+  type WarmupSpec,
+  warmupIsThere,
+} from './train.js';
 
 export { Interrupted, type WorkContext } from './context.js';
 export type { TheoremFigures, TheoremSpec } from './theorem.js';
+export type { TrainFigures, TrainSpec, WarmupSpec } from './train.js';
 
-export type UnitSpec = TheoremSpec;
+export type UnitSpec = TheoremSpec | TrainSpec | WarmupSpec;
 
 interface ResultByKind {
   readonly theorem: TheoremFigures;
+  readonly train: TrainFigures;
+  readonly warmup: { readonly loss: number };
 }
 export type ResultOf<S extends UnitSpec> = ResultByKind[S['kind']];
 
@@ -17,5 +28,14 @@ export async function runUnit(spec: UnitSpec, context: WorkContext): Promise<Res
   switch (spec.kind) {
     case 'theorem':
       return runTheorem(spec, context);
+    case 'train':
+      return runTrain(spec, context);
+    case 'warmup':
+      return runWarmup(spec, context);
   }
+}
+
+/** Whether what a finished unit left for others is still there. */
+export function isThere({ kind }: UnitSpec, folder: string, id: string): boolean {
+  return kind === 'warmup' ? warmupIsThere(folder, id) : true;
 }

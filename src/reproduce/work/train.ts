@@ -1,0 +1,117 @@
+/**
+ * A training run as a unit of work: the product's own `run` in a folder of its own, continued from its checkpoint if
+ * it was cut off, reduced to the figures that experiments use, and removed. A warm-up is a unit too: runs of one
+ * seed that differ in method, group size or β start from its checkpoint, which stays in the work folder.
+ */
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkpointName, listCheckpoints } from '../../train/checkpoint.js';
+import { type Config, lateSuccess, type MetricsLine, run } from '../../train/index.js';
+import { Interrupted, type WorkContext } from './context.js';
+
+export interface TrainSpec {
+  readonly kind: 'train';
+  readonly config: Config;
+  /** Id of the warm-up that it starts from; null: the run's own start. */
+  readonly warmup: string | null;
+}
+
+export interface WarmupSpec {
+  readonly kind: 'warmup';
+  /** A configuration of 0 training steps. */
+  readonly config: Config;
+}
+
+/** Figures of every training step, [steps], four decimals. */
+export interface TrainFigures {
+  /** Mean success rate over the last 50 steps. */
+  readonly late: number;
+  readonly success: readonly number[];
+  /** Nats. */
+  readonly entropy: readonly number[];
+  readonly gradNorm: readonly number[];
+  /** Factors of rescale_to; empty without. */
+  readonly rescale: readonly number[];
+  readonly pathDepth: readonly number[];
+  readonly intermediate: readonly number[];
+  /** Share of groups without an intermediate node. */
+  readonly flat: readonly number[];
+  /** Share of groups whose rewards are all equal. */
+  readonly zeroVariance: readonly number[];
+  /** Greedy accuracy on held-out problems: [step, accuracy]. */
+  readonly evaluations: readonly (readonly [number, number])[];
+}
+
+const LATE_STEPS = 50;
+
+/** Where a unit's run lies. */
+export function runFolder(folder: string, id: string): string {
+  return join(folder, 'units', id);
+}
+
+export async function runTrain({ config, warmup }: TrainSpec, context: WorkContext): Promise<TrainFigures> {
+  const out = runFolder(context.folder, context.id);
+  const step = (await listCheckpoints(join(out, 'checkpoints'))).at(-1);
+  // A run with p > 1 cannot be read back from its folder (config.ts); such runs are short.
+  const resume = step !== undefined && config.objective.lambda_exponent <= 1;
+  if (!resume) await rm(out, { recursive: true, force: true });
+  const { interrupted, folder } = await run({
+    config,
+    out,
+    resume,
+    from: warmup === null ? undefined : warmupCheckpoint(context.folder, warmup),
+    threads: 1,
+    signal: context.signal,
+    observer: { step: (record, of) => context.progress(record.step / of) },
+  });
+  if (interrupted) throw new Interrupted();
+  const figures = figuresOf(await folder.readMetrics());
+  await rm(out, { recursive: true, force: true });
+  return figures;
+}
+
+/** @returns the loss at the end, nats a token */
+export async function runWarmup({ config }: WarmupSpec, context: WorkContext): Promise<{ loss: number }> {
+  const out = runFolder(context.folder, context.id);
+  await rm(out, { recursive: true, force: true });
+  const { interrupted, folder } = await run({
+    config,
+    out,
+    threads: 1,
+    signal: context.signal,
+    observer: { warmup: ({ step }, of) => context.progress(step / of) },
+  });
+  if (interrupted) throw new Interrupted();
+  const loss = (await folder.readMetrics()).findLast(({ phase }) => phase === 'warmup')?.loss ?? 0;
+  return { loss };
+}
+
+function warmupCheckpoint(folder: string, id: string): string {
+  return join(runFolder(folder, id), 'checkpoints', checkpointName(0));
+}
+
+/** Whether a warm-up that is done can still be started from. */
+export function warmupIsThere(folder: string, id: string): boolean {
+  return existsSync(warmupCheckpoint(folder, id));
+}
+
+function figuresOf(metrics: readonly MetricsLine[]): TrainFigures {
+  const steps = metrics.filter(({ phase, step }) => phase === 'train' && step > 0);
+  const series = (name: keyof MetricsLine): number[] =>
+    steps.flatMap((record) => (record[name] === undefined ? [] : Number(Number(record[name]).toFixed(4))));
+  return {
+    late: lateSuccess(metrics, LATE_STEPS),
+    success: series('success_rate'),
+    entropy: series('entropy'),
+    gradNorm: series('grad_norm'),
+    rescale: series('rescale'),
+    pathDepth: series('path_depth'),
+    intermediate: series('intermediate_proportion'),
+    flat: series('flat_share'),
+    zeroVariance: series('zero_variance_share'),
+    evaluations: metrics.flatMap(({ step, eval_accuracy }) =>
+      eval_accuracy === undefined ? [] : [[step, eval_accuracy] as const],
+    ),
+  };
+}
