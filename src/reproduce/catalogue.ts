@@ -1,6 +1,8 @@
 /** All experiments, in the order of the paper and of what they build on. */
 import type { Experiment } from './experiment.js';
 import { binaryTree } from './experiments/binary-tree.js';
+import { exponent } from './experiments/exponent.js';
+import { scaleControl } from './experiments/scale-control.js';
 import { theorem } from './experiments/theorem.js';
 
-export const EXPERIMENTS: readonly Experiment[] = [theorem, binaryTree];
+export const EXPERIMENTS: readonly Experiment[] = [theorem, binaryTree, scaleControl, exponent];

@@ -1,0 +1,188 @@
+/**
+ * The question the paper leaves (PAPER.md §6): is it the redistribution among steps, or only the smaller gradient?
+ * GRPO with every gradient scaled to the norm that λ-GRPO's has on the same batch, against both, on the binary tree,
+ * over learning rates, with AdamW and with SGD (whose step is the gradient itself).
+ */
+import { confidenceInterval, GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
+import { curve, curvesSvg } from '../curves.js';
+import type { Experiment, Verdict } from '../experiment.js';
+import { number, rounded, scientific, signed, signedInterval, table, withInterval } from '../markdown.js';
+import { isAbove, type Paired, paired } from '../paired.js';
+import type { Results } from '../results.js';
+import { ARM_NAMES, type Arm, type TreeCase, treeConfig, treeRuns } from '../tree-runs.js';
+import { SWEEP } from './binary-tree.js';
+
+type Optimizer = TreeCase['optimizer'];
+
+interface Settings {
+  readonly seeds: number;
+  readonly steps: number;
+  readonly learning_rates: Readonly<Record<Optimizer, readonly number[]>>;
+  readonly run: unknown;
+}
+
+export const ARMS = ['grpo', 'rescaled', 'lambda-grpo'] as const satisfies Arm[];
+const OPTIMIZERS = ['adamw', 'sgd'] as const;
+const COLOURS: Record<Arm, string> = {
+  grpo: GRPO_COLOUR,
+  rescaled: '#009E73',
+  'lambda-grpo': LAMBDA_GRPO_COLOUR,
+};
+
+/** Target frequency by arm, [rates][seeds]. */
+export type ArmFigures = Readonly<Record<Arm, readonly (readonly number[])[]>>;
+
+export const scaleControl: Experiment<Settings> = {
+  name: 'scale-control',
+  title: 'Redistribution among steps, or only a smaller step?',
+  claim:
+    'The gain of λ-GRPO comes from dividing |λ| out of each step (§4–5); a smaller overall step is not ruled out.',
+  prediction:
+    'GRPO at λ-GRPO’s norm lies between the two: a smaller step helps GRPO, but what pushes the way to the target down ' +
+    'is still there. The difference is clearer with SGD, where the norm is the step, than with Adam.',
+  rule:
+    'For each optimizer the figure of a seed is its target frequency averaged over the learning rates. holds (it is the redistribution): ' +
+    'λ-GRPO is ahead of GRPO at λ-GRPO’s norm with a 95% interval of the paired difference above 0, with both optimizers. holds in part: with one. ' +
+    'Else it does not hold here: the smaller step explains it, or there is nothing to explain.',
+  settings({ quick, seeds }) {
+    const steps = quick ? 12 : 250;
+    return {
+      seeds: seeds ?? (quick ? 2 : 20),
+      steps,
+      learning_rates: quick
+        ? { adamw: [1e-3], sgd: [0.1] }
+        : { adamw: SWEEP, sgd: [0.02, 0.05, 0.1, 0.2, 0.5, 1] },
+      run: treeConfig({ n: 1, reward: -1, optimizer: 'adamw', learningRate: 1e-3, steps }),
+    };
+  },
+  units: (settings) =>
+    OPTIMIZERS.flatMap((optimizer) => ARMS.flatMap((arm) => plan(settings, optimizer, arm).flat())),
+  report(settings, results) {
+    const figures = OPTIMIZERS.map((optimizer) => armFigures(settings, optimizer, results));
+    const { verdict, kept } = scaleVerdict(figures);
+    return {
+      verdict,
+      summary: OPTIMIZERS.map(
+        (optimizer, i) => `${optimizer}: λ-GRPO ${signedInterval(kept[i])} ahead of GRPO at its norm`,
+      ).join('; '),
+      body: body(settings, figures, factors(settings, results)),
+      data: OPTIMIZERS.map((optimizer, i) => ({
+        optimizer,
+        learning_rates: settings.learning_rates[optimizer],
+        late: Object.fromEntries(
+          ARMS.map((arm) => [arm, figures[i][arm].map((values) => values.map((v) => rounded(v)))]),
+        ),
+      })),
+      figures: Object.fromEntries(
+        OPTIMIZERS.map((optimizer, i) => [optimizer, figure(settings, optimizer, figures[i])]),
+      ),
+    };
+  },
+};
+
+/** The rule. @param figures of each optimizer */
+export function scaleVerdict(figures: readonly ArmFigures[]): { verdict: Verdict; kept: Paired[] } {
+  const kept = figures.map((arms) => paired(overRates(arms['lambda-grpo']), overRates(arms.rescaled)));
+  const count = kept.filter(isAbove).length;
+  const verdict = count === kept.length ? 'holds' : count > 0 ? 'holds in part' : 'does not hold here';
+  return { verdict, kept };
+}
+
+/** Mean over learning rates, [seeds]. */
+function overRates(values: readonly (readonly number[])[]): number[] {
+  return values[0].map((_, seed) => mean(values.map((of) => of[seed])));
+}
+
+/** [rates][seeds] */
+function plan({ learning_rates, seeds, steps }: Settings, optimizer: Optimizer, arm: Arm) {
+  return learning_rates[optimizer].map((learningRate) =>
+    treeRuns({ n: 1, reward: -1, optimizer, learningRate, steps }, arm, seeds),
+  );
+}
+
+function armFigures(settings: Settings, optimizer: Optimizer, results: Results): ArmFigures {
+  const of = (arm: Arm) =>
+    plan(settings, optimizer, arm).map((units) => units.map((u) => results.of(u).late));
+  return { grpo: of('grpo'), rescaled: of('rescaled'), 'lambda-grpo': of('lambda-grpo') };
+}
+
+/** Mean factor that rescaling put on GRPO's gradient, over all runs with AdamW; steps without a gradient are left out. */
+function factors(settings: Settings, results: Results): number {
+  const all = plan(settings, 'adamw', 'rescaled')
+    .flat()
+    .flatMap((u) => {
+      const { rescale, gradNorm } = results.of(u);
+      return rescale.filter((_, step) => gradNorm[step] > 0);
+    });
+  return mean(all);
+}
+
+function body(settings: Settings, figures: readonly ArmFigures[], factor: number): string {
+  const tables = OPTIMIZERS.map((optimizer, i) => {
+    const arms = figures[i];
+    const rows = settings.learning_rates[optimizer].map((rate, j) => [
+      scientific(rate),
+      ...ARMS.map((arm) => withInterval(confidenceInterval(arms[arm][j]))),
+      signedInterval(paired(arms.rescaled[j], arms.grpo[j])),
+      signedInterval(paired(arms['lambda-grpo'][j], arms.rescaled[j])),
+    ]);
+    const all = ARMS.map((arm) => overRates(arms[arm]));
+    rows.push([
+      '**all**',
+      ...all.map((values) => withInterval(confidenceInterval(values))),
+      signedInterval(paired(all[1], all[0])),
+      signedInterval(paired(all[2], all[1])),
+    ]);
+    const gain = mean(all[2]) - mean(all[0]);
+    const share = (mean(all[1]) - mean(all[0])) / gain;
+    const reading =
+      gain > 0.02
+        ? `Of λ-GRPO's gain of ${signed(gain)} over GRPO, the norm alone gives ${number(100 * share, 0)}%.`
+        : `λ-GRPO's gain over GRPO is ${signed(gain)}: there is hardly anything to explain.`;
+    return `## ${optimizer === 'adamw' ? 'AdamW' : 'SGD'}
+
+${table(
+  [
+    'learning rate',
+    ...ARMS.map((arm) => ARM_NAMES[arm]),
+    'smaller step: rescaled − GRPO',
+    'redistribution: λ-GRPO − rescaled',
+  ],
+  rows,
+)}
+
+${reading}
+
+![${optimizer}](scale-control-${optimizer}.svg)`;
+  });
+  return `Target frequency in the last 50 of ${settings.steps} steps on the binary tree, n = 1, r_neg = −1; mean ± 95% interval over ${settings.seeds} seeds,
+differences paired by seed. GRPO's gradient is scaled, before the optimizer, to the norm of λ-GRPO's on the same batch: on
+average times ${number(factor, 2)}. AdamW (ε of the recipe) divides a lasting factor mostly away; with SGD the step is scaled by just that.
+
+${tables.join('\n\n')}`;
+}
+
+function figure(settings: Settings, optimizer: Optimizer, arms: ArmFigures): string {
+  const x = settings.learning_rates[optimizer].map((rate) => rounded(Math.log10(rate)));
+  return curvesSvg(
+    {
+      title: `Binary tree, ${optimizer === 'adamw' ? 'AdamW' : 'SGD'}`,
+      xLabel: 'log₁₀ of the learning rate',
+      yLabel: 'target frequency, last 50 steps',
+    },
+    ARMS.map((arm) => ({
+      ...curve(
+        ARM_NAMES[arm],
+        x,
+        arms[arm][0].map((_, seed) => arms[arm].map((of) => of[seed])),
+        [0, 1],
+      ),
+      colour: COLOURS[arm],
+    })),
+    [0, 1],
+  );
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / values.length;
+}
