@@ -5,8 +5,8 @@
  * trees; "shared" is the share of tokens in steps with |λ| > 1, "intermediate" the paper's mean proportion (§3).
  * Several groups take turns, so that neither the caches nor the branch predictor know the next one by heart.
  */
-import { lambdaWeights, tokenValues } from '../src/objective/index.js';
 import { Stream } from '../src/random/stream.js';
+import { pairwiseWeights, syntheticGroup, treeWeights } from '../src/reproduce/synthetic.js';
 import { intermediateProportion, ProcessTree, treeStatistics } from '../src/tree/index.js';
 import { isMain, median, printRows } from './measure.js';
 
@@ -14,8 +14,6 @@ const GROUP_SIZES = [6, 16, 36, 64];
 const LENGTHS = [1000, 2000, 4000];
 /** Wanted mean intermediate proportions: the paper reports mostly below 0.2, up to 0.8 when a policy converges. */
 const PROPORTIONS = [0.05, 0.2, 0.5];
-const VOCABULARY = 150_000;
-const ROOT_TOKENS = 3;
 /** Groups that take turns; their tokens at k = 64, n = 4,000 are 8 MB, more than a core's own caches. */
 const GROUPS = 8;
 const ROUNDS = 15;
@@ -34,77 +32,6 @@ export interface TreeBenchRow {
   readonly 'pairwise ns/token': string;
   /** Peer's time over ours, both with the weights written out. */
   readonly 'pairwise / ours': string;
-}
-
-/**
- * A random tree of k completions of about n tokens (±20%): every set of completions that still agree splits in two to
- * four after an exponentially long step, scaled so that the mean intermediate proportion is the one wanted.
- */
-function syntheticGroup(k: number, n: number, proportion: number, stream: Stream): Int32Array[] {
-  const lengths = Array.from({ length: k }, () => Math.round(n * (0.8 + 0.4 * stream.uniform())));
-  // Each inner set: its members and how far its step reaches, in units that are scaled below.
-  const sets: { members: number[]; from: number; to: number }[] = [];
-  const leafStart = new Float64Array(k);
-  const waiting = [{ members: lengths.map((_, i) => i), from: 0, to: 0 }];
-  for (let set = waiting.pop(); set; set = waiting.pop()) {
-    sets.push(set);
-    const branches = Math.min(set.members.length, 2 + stream.int(3));
-    const parts = Array.from({ length: branches }, (): number[] => []);
-    // One each, so that the set does branch; the others where chance puts them.
-    set.members.forEach((i, at) => {
-      parts[at < branches ? at : stream.int(branches)].push(i);
-    });
-    for (const members of parts) {
-      if (members.length === 1) leafStart[members[0]] = set.to;
-      else waiting.push({ members, from: set.to, to: set.to - Math.log(1 - stream.uniform()) });
-    }
-  }
-  const cap = Math.floor(0.95 * Math.min(...lengths)) - ROOT_TOKENS;
-  const reach = (x: number, scale: number): number => Math.min(cap, Math.round(x * scale));
-  const meanProportion = (scale: number): number =>
-    leafStart.reduce((sum, x, i) => sum + reach(x, scale) / lengths[i], 0) / k;
-  let [low, high] = [0, n * 20];
-  for (let i = 0; i < 40; i++) {
-    const middle = (low + high) / 2;
-    if (meanProportion(middle) < proportion) low = middle;
-    else high = middle;
-  }
-  const group = lengths.map((length) => Int32Array.from({ length }, () => stream.int(VOCABULARY)));
-  for (const { members, from, to } of sets) {
-    const start = from === 0 && to === 0 ? 0 : ROOT_TOKENS + reach(from, low);
-    const step = group[members[0]].slice(start, ROOT_TOKENS + reach(to, low));
-    for (const i of members) group[i].set(step, start);
-  }
-  return group;
-}
-
-/** λ weights of every token by the peer's way: at every place, all pairs that have agreed so far. */
-function pairwiseWeights(group: readonly Int32Array[]): Float64Array[] {
-  const k = group.length;
-  const weights = group.map((tokens) => new Float64Array(tokens.length));
-  const agree = new Uint8Array(k * k).fill(1);
-  const longest = Math.max(...group.map((tokens) => tokens.length));
-  for (let t = 0; t < longest; t++) {
-    for (let i = 0; i < k; i++) {
-      if (t >= group[i].length) continue;
-      let size = 0;
-      for (let j = 0; j < k; j++) {
-        if (agree[i * k + j] === 1) {
-          if (t < group[j].length && group[j][t] === group[i][t]) size++;
-          else agree[i * k + j] = 0;
-        }
-      }
-      weights[i][t] = 1 / size;
-    }
-  }
-  return weights;
-}
-
-/** The same from the tree, written into `out`, [k][≥ |g|]: a trainer has that memory already. */
-function treeWeights(group: readonly Int32Array[], out: readonly Float64Array[]): void {
-  const tree = ProcessTree.build(group);
-  const nodeWeights = lambdaWeights(tree);
-  for (let i = 0; i < group.length; i++) tokenValues(tree, i, nodeWeights, out[i]);
 }
 
 /** Median nanoseconds of one call, over rounds in which the groups take turns. */

@@ -2,7 +2,8 @@
 import type { Experiment } from './experiment.js';
 import { binaryTree } from './experiments/binary-tree.js';
 import { exponent } from './experiments/exponent.js';
+import { overhead } from './experiments/overhead.js';
 import { scaleControl } from './experiments/scale-control.js';
 import { theorem } from './experiments/theorem.js';
 
-export const EXPERIMENTS: readonly Experiment[] = [theorem, binaryTree, scaleControl, exponent];
+export const EXPERIMENTS: readonly Experiment[] = [theorem, binaryTree, overhead, scaleControl, exponent];

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { arch, cpus, platform } from 'node:os';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
+import { Document, isScalar, visit } from 'yaml';
 import { UserError } from '../errors.js';
 import type { Experiment, Report, Verdict } from './experiment.js';
 import { table } from './markdown.js';
@@ -91,12 +91,23 @@ ${body.trim()}
 ## Configuration
 
 \`\`\`yaml
-${stringify(settings, { lineWidth: 110 }).trim()}
+${yaml(settings)}
 \`\`\`
 
 Made by \`${making.command}\`, version ${making.version}, on ${machine()}, ${making.date}. Units of work took
 ${duration(making.seconds)} in all, each on one thread, ${making.jobs} at a time; data behind tables and figures: \`${experiment.name}.json\`.
 `;
+}
+
+/** Settings as a configuration file would have them, lists of numbers on one line. */
+function yaml(settings: unknown): string {
+  const document = new Document(settings);
+  visit(document, {
+    Seq(_, list) {
+      list.flow = list.items.every(isScalar);
+    },
+  });
+  return document.toString({ lineWidth: 110 }).trim();
 }
 
 /** One row for each report in the folder. */

@@ -33,7 +33,7 @@ describe('the rule of binary-tree', () => {
 
   it('the table’s learning rate is one of the sweep: its runs are shared', () => {
     const units = binaryTree.units(binaryTree.settings({ quick: false }), {});
-    expect(units).toHaveLength((6 + 6) * 2 * 20);
-    expect(new Set(units.map(({ id }) => id)).size).toBe((6 + 5) * 2 * 20);
+    expect(units).toHaveLength((6 + 7) * 2 * 20);
+    expect(new Set(units.map(({ id }) => id)).size).toBe((6 + 6) * 2 * 20);
   });
 });

@@ -1,6 +1,7 @@
 /** The kinds of work there are, and what each gives. */
 import type { WorkContext } from './context.js';
 import { runTheorem, type TheoremFigures, type TheoremSpec } from './theorem.js';
+import { runTiming, type TimingFigures, type TimingSpec } from './timing.js';
 import {
   runTrain,
   runWarmup,
@@ -12,12 +13,14 @@ import {
 
 export { Interrupted, type WorkContext } from './context.js';
 export type { TheoremFigures, TheoremSpec } from './theorem.js';
+export type { TimingFigures, TimingSpec } from './timing.js';
 export type { TrainFigures, TrainSpec, WarmupSpec } from './train.js';
 
-export type UnitSpec = TheoremSpec | TrainSpec | WarmupSpec;
+export type UnitSpec = TheoremSpec | TimingSpec | TrainSpec | WarmupSpec;
 
 interface ResultByKind {
   readonly theorem: TheoremFigures;
+  readonly timing: TimingFigures;
   readonly train: TrainFigures;
   readonly warmup: { readonly loss: number };
 }
@@ -28,6 +31,8 @@ export async function runUnit(spec: UnitSpec, context: WorkContext): Promise<Res
   switch (spec.kind) {
     case 'theorem':
       return runTheorem(spec, context);
+    case 'timing':
+      return runTiming(spec, context);
     case 'train':
       return runTrain(spec, context);
     case 'warmup':
