@@ -9,7 +9,9 @@
  *   GET /api/runs/:run/steps/:step/groups/:n   GroupDetail, n from 0
  *   GET /api/events                            server-sent events: `run` with a RunUpdate, `list` without data
  *                                              when runs came or went
- * Errors are `ApiError` with status 400, 401, 403, 404 or 413.
+ * Errors are `ApiError` with status 400, 401, 403, 404, 405, 413, 414, 500 or 503. Every other address is a file of the
+ * built front end, `/` its index.html; there is one page, so views are told apart after the `#`. With `?token=` the
+ * start page sets a cookie and sends on to `/`, so the page never sees the token.
  */
 import type { MetricName } from '../train/index.js';
 
@@ -38,7 +40,7 @@ export interface RunSummary {
   readonly updated: number;
   /** The same for runs that differ in nothing but their seed. */
   readonly series: string;
-  /** What is wrong with it, where its files cannot be read. */
+  /** What is wrong with it, where its files cannot be read; what can be is there all the same. */
   readonly problem?: string;
 }
 
@@ -54,7 +56,7 @@ export interface MetricColumns {
   readonly step: readonly number[];
   /** Seconds since the run's start, as far as the steps tell (sampling and updates summed), [n]. */
   readonly time: readonly number[];
-  /** Each [n]. */
+  /** Each [n]; a metric that the run has never taken is missing. */
   readonly values: { readonly [name in MetricName]?: readonly (number | null)[] };
 }
 
@@ -68,7 +70,11 @@ export interface RunDetail extends RunSummary {
   readonly rolloutSteps: readonly number[];
 }
 
-/** Sent as a run grows: the columns from index `from` on. */
+/**
+ * Sent as a run grows: the columns from index `from` on. Whoever follows cuts its columns to `from` and appends (a run
+ * that was resumed lost its last steps; a metric taken for the first time is null before). A `from` beyond what it
+ * has means that it missed something: it reads the run again. Open the events first, then read the run.
+ */
 export interface RunUpdate {
   readonly run: string;
   readonly summary: RunSummary;
@@ -105,6 +111,8 @@ export interface StepGroups {
   readonly run: string;
   readonly step: number;
   readonly groups: readonly GroupRow[];
+  /** The first line of its file that is no group, if there is one; the others are shown. */
+  readonly problem?: string;
 }
 
 /** A group with what is needed to draw it; its tree and figures are computed where they are shown. */

@@ -1,0 +1,23 @@
+/** What the dashboard refuses: at its start as a UserError, while it serves as an answer with a status. */
+import { UserError } from '../errors.js';
+
+/** A dashboard that cannot be started: no such folder, a port that is taken. */
+export class DashboardError extends UserError {
+  override name = 'DashboardError';
+}
+
+/** An answer that is no success; its message is what the reader of the page is told. */
+export class Refusal extends Error {
+  override name = 'Refusal';
+  constructor(
+    readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 414 | 503,
+    message: string,
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(message);
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,54 @@
+/** Finds the run folders below a folder. Links are not followed; depth and number of folders are bounded. */
+import { type Dirent, readdirSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { resolveInside } from './inside.js';
+
+/** `compare` makes <folder>/<method>/seed_<n>; a folder of such folders is one level more. */
+const DEEPEST = 5;
+const MOST_FOLDERS = 20_000;
+
+/**
+ * Run folders, each as its names below `root`, in the order of their names.
+ * @param only a single folder's name: nothing beside it is looked at
+ */
+export async function findRuns(root: string, only?: string): Promise<string[][]> {
+  const runs: string[][] = [];
+  let level: string[][] = only === undefined ? [[]] : [[only]];
+  let looked = 0;
+  for (let depth = 0; depth <= DEEPEST && level.length > 0; depth++) {
+    const next: string[][] = [];
+    for (const parts of level) {
+      if (++looked > MOST_FOLDERS) return runs.sort(byNames);
+      // Only the first could be a link; the others were told to be folders.
+      if (looked === 1 && (await resolveInside(root, parts)) === null) continue;
+      const entries = await readdir(join(root, ...parts), { withFileTypes: true }).catch(() => []);
+      if (parts.length > 0 && isRun(entries)) {
+        runs.push(parts);
+        continue;
+      }
+      for (const entry of entries) {
+        if (!entry.isDirectory() || entry.name.startsWith('.') || entry.name === 'node_modules') continue;
+        next.push([...parts, entry.name]);
+      }
+    }
+    level = next;
+  }
+  return runs.sort(byNames);
+}
+
+/** A folder that itself is a run is shown alone, under its own name. */
+export function isRunFolder(path: string): boolean {
+  return isRun(readdirSync(path, { withFileTypes: true }));
+}
+
+/** Also one of which a file is missing: the page says which. */
+function isRun(entries: readonly Dirent[]): boolean {
+  const has = (name: string) => entries.some((entry) => entry.name === name);
+  return has('metrics.jsonl') || (has('config.yaml') && (has('rollouts') || has('checkpoints')));
+}
+
+function byNames(a: readonly string[], b: readonly string[]): number {
+  const [x, y] = [a.join('/'), b.join('/')];
+  return x < y ? -1 : x > y ? 1 : 0;
+}

@@ -1,0 +1,187 @@
+/**
+ * The groups of a step, read from its rollout file. A file is gone through once: each group leaves its row of the
+ * table and its place in the file, and a group that is opened later is read from there. Files are written whole, so
+ * size and time tell whether one has changed.
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { analyzeGroup, LogGatherer } from '../analysis/index.js';
+import { type Group, parseGroup } from '../rollouts/index.js';
+import { RunFolder } from '../train/run-folder.js';
+import type { GroupDetail, GroupRow, StepGroups } from './api.js';
+import { messageOf, Refusal } from './errors.js';
+import { openInside } from './inside.js';
+
+const CHUNK = 1 << 20;
+/** A group's line beyond this is not read. */
+const LONGEST_LINE = 1 << 28;
+/** How many steps' tables are kept. */
+const KEPT = 64;
+const PROMPT = 200;
+
+interface StepIndex {
+  readonly stamp: string;
+  readonly rows: readonly GroupRow[];
+  /** First byte, and one past the last, of each group's line. */
+  readonly places: readonly (readonly [start: number, end: number])[];
+  readonly problem: string | null;
+}
+
+export class GroupReader {
+  private readonly indices = new Map<string, Promise<StepIndex>>();
+
+  constructor(private readonly root: string) {}
+
+  /** @throws Refusal 404 where the step has no rollouts */
+  async step(run: string, step: number): Promise<StepGroups> {
+    return this.withFile(run, step, async (file, name) => {
+      const { rows, problem } = await this.index(file, name, run, step);
+      return { run, step, groups: rows, ...(problem === null ? {} : { problem }) };
+    });
+  }
+
+  /** @throws Refusal 404 where there is no such group */
+  async group(run: string, step: number, n: number): Promise<GroupDetail> {
+    return this.withFile(run, step, async (file, name) => {
+      const { places } = await this.index(file, name, run, step);
+      const place = places[n];
+      if (!place) throw new Refusal(404, `${run}, step ${step}: no group ${n}; there are ${places.length}`);
+      const [start, end] = place;
+      const bytes = Buffer.allocUnsafe(end - start);
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, start);
+      return detailOf(run, step, n, parseGroup(bytes.toString('utf8', 0, bytesRead), `${name}, group ${n}`));
+    });
+  }
+
+  private async withFile<T>(
+    run: string,
+    step: number,
+    use: (file: FileHandle, name: string) => Promise<T>,
+  ): Promise<T> {
+    const name = new RunFolder('').rolloutsFile(step);
+    const file = await openInside(this.root, [...run.split('/'), ...name.split(/[/\\]/)]);
+    if (!file) throw new Refusal(404, `${run}: no rollouts of step ${step}`);
+    try {
+      return await use(file, name);
+    } finally {
+      await file.close();
+    }
+  }
+
+  private async index(file: FileHandle, name: string, run: string, step: number): Promise<StepIndex> {
+    const { ino, size, mtimeMs } = await file.stat();
+    const [key, stamp] = [`${step} ${run}`, `${ino} ${size} ${mtimeMs}`];
+    const kept = await this.indices.get(key)?.catch(() => null);
+    this.indices.delete(key);
+    const index = kept?.stamp === stamp ? Promise.resolve(kept) : indexOf(file, name, stamp);
+    // The latest used is the last.
+    this.indices.set(key, index);
+    for (const oldest of this.indices.keys()) {
+      if (this.indices.size <= KEPT) break;
+      this.indices.delete(oldest);
+    }
+    return index;
+  }
+}
+
+/** A line that holds no group is named and passed over. */
+async function indexOf(file: FileHandle, name: string, stamp: string): Promise<StepIndex> {
+  const rows: GroupRow[] = [];
+  const places: [number, number][] = [];
+  let problem: string | null = null;
+  const gatherer = new LogGatherer();
+  for await (const { number, start, bytes } of linesOf(file)) {
+    try {
+      if (bytes === null) throw new Error(`${name}:${number}: longer than ${LONGEST_LINE} bytes`);
+      const text = bytes.toString('utf8');
+      if (text.trim() === '') continue;
+      const group = parseGroup(text, `${name}:${number}`);
+      rows.push(rowOf(group, rows.length, gatherer));
+      places.push([start, start + bytes.length]);
+    } catch (error) {
+      problem ??= messageOf(error);
+    }
+  }
+  if (rows.length === 0) problem ??= `${name}: found no group`;
+  return { stamp, rows, places, problem };
+}
+
+/** Lines with the place of their first byte; null for one that is too long. */
+async function* linesOf(
+  file: FileHandle,
+): AsyncGenerator<{ number: number; start: number; bytes: Buffer | null }> {
+  let number = 1;
+  let start = 0;
+  let pending: Buffer[] = [];
+  let length = 0;
+  const line = () => ({ number, start, bytes: length > LONGEST_LINE ? null : Buffer.concat(pending) });
+  const keep = (part: Buffer) => {
+    length += part.length;
+    if (length <= LONGEST_LINE) pending.push(part);
+    else pending = [];
+  };
+  const { size } = await file.stat();
+  for (let place = 0; place < size; ) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK, place);
+    if (bytesRead === 0) break;
+    const chunk = buffer.subarray(0, bytesRead);
+    let from = 0;
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
+      keep(chunk.subarray(from, end));
+      yield line();
+      number++;
+      start = place + end + 1;
+      pending = [];
+      length = 0;
+      from = end + 1;
+    }
+    keep(chunk.subarray(from));
+    place += bytesRead;
+  }
+  if (length > 0) yield line();
+}
+
+function rowOf(group: Group, n: number, gatherer: LogGatherer): GroupRow {
+  const analysis = analyzeGroup(group);
+  const { statistics, rewards, zeroVariance } = analysis;
+  return {
+    n,
+    id: group.id,
+    // By characters, so that none is cut in two.
+    prompt: Array.from(promptOf(group).slice(0, 2 * PROMPT))
+      .slice(0, PROMPT)
+      .join(''),
+    completions: group.completions.length,
+    tokens: statistics.tokens,
+    distinctTokens: statistics.distinctTokens,
+    meanReward: rewards.reduce((a, b) => a + b, 0) / rewards.length,
+    minReward: rewards.reduce((a, b) => Math.min(a, b)),
+    maxReward: rewards.reduce((a, b) => Math.max(a, b)),
+    flat: statistics.flat,
+    zeroVariance,
+    pathDepth: statistics.meanPathDepth,
+    intermediateProportion: statistics.meanIntermediateProportion,
+    ...gatherer.add(group, analysis),
+  };
+}
+
+function detailOf(run: string, step: number, n: number, group: Group): GroupDetail {
+  return {
+    run,
+    step,
+    n,
+    id: group.id,
+    prompt: promptOf(group),
+    completions: group.completions.map(({ tokens, reward, advantage = null, stop = null }) => ({
+      tokens: Array.from(tokens),
+      reward,
+      advantage,
+      stop,
+    })),
+    tokenTexts: group.tokenTexts ?? {},
+  };
+}
+
+/** The text, or the token ids where a log has no text. */
+function promptOf({ prompt, tokenTexts = {} }: Group): string {
+  return prompt.text ?? Array.from(prompt.tokens, (id) => tokenTexts[id] ?? `⟨${id}⟩`).join('');
+}

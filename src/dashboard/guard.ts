@@ -1,0 +1,126 @@
+/**
+ * Who is answered: the page that this server itself gave out, on the address that was printed, and nobody else. Every
+ * request is judged by its head, before anything is read or looked up.
+ *
+ * - Host must be an address this server was started on: a foreign name that was made to point here (DNS rebinding)
+ *   is refused. Origin, where a browser sends one, must be this server's own, and so must Sec-Fetch-Site.
+ * - Only GET and HEAD; no body; short addresses.
+ * - With a token (any host but loopback) every address asks for it: as a cookie, which the address with `?token=`
+ *   sets, or as `Authorization: Bearer`.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { Refusal } from './errors.js';
+import { isName } from './inside.js';
+
+/** Longest address, in characters; a run's name is part of it. */
+const LONGEST_URL = 2048;
+
+/** The head of a request as it came in. */
+export interface RequestHead {
+  readonly method?: string;
+  /** As sent, not normalised. */
+  readonly url?: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+export interface Rules {
+  /** Allowed values of Host, in lower case. */
+  readonly hosts: ReadonlySet<string>;
+  /** null: none is asked for. */
+  readonly token: string | null;
+  /** Name of the cookie that carries it. Cookies know no ports, so it has this server's in it. */
+  readonly cookie: string;
+}
+
+/** A request that may be answered; with `redirect`, by sending it on with a cookie set. */
+export interface Admitted {
+  readonly redirect?: { readonly location: string; readonly cookie: string };
+}
+
+/** @throws Refusal */
+export function admit(head: RequestHead, rules: Rules): Admitted {
+  const { method = '', url = '', headers } = head;
+  if (url.length > LONGEST_URL)
+    throw new Refusal(414, `the address is longer than ${LONGEST_URL} characters`);
+  checkOrigin(headers, rules, url.startsWith('/api/'));
+  if (method !== 'GET' && method !== 'HEAD') {
+    throw new Refusal(405, `${method} is not allowed; only GET and HEAD are`, { Allow: 'GET, HEAD' });
+  }
+  if (headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0') {
+    throw new Refusal(413, 'a request has no body here');
+  }
+  const query = url.indexOf('?');
+  const path = query < 0 ? url : url.slice(0, query);
+  const admitted = checkToken(headers, path, query < 0 ? '' : url.slice(query + 1), rules);
+  checkPath(path);
+  return admitted;
+}
+
+function checkOrigin(headers: IncomingHttpHeaders, { hosts }: Rules, api: boolean): void {
+  const { host, origin } = headers;
+  if (host === undefined || !hosts.has(host.toLowerCase())) {
+    throw new Refusal(403, 'the request names another host; open the address that was printed');
+  }
+  if (origin !== undefined && origin.toLowerCase() !== `http://${host.toLowerCase()}`) {
+    throw new Refusal(403, 'the request comes from another site');
+  }
+  const site = headers['sec-fetch-site'];
+  if (site === undefined || site === 'same-origin' || site === 'none') return;
+  // A link on another site may lead to the page, as one in a browser's history does, but to no figures.
+  if (api || headers['sec-fetch-mode'] !== 'navigate') {
+    throw new Refusal(403, 'the request comes from another site');
+  }
+}
+
+function checkToken(headers: IncomingHttpHeaders, path: string, query: string, rules: Rules): Admitted {
+  const { token, cookie } = rules;
+  if (token === null) return {};
+  const given = new URLSearchParams(query).get('token');
+  // Only to the start page: an address that was sent in is never given back.
+  if (path === '/' && given !== null && isEqual(given, token)) {
+    return {
+      redirect: { location: '/', cookie: `${cookie}=${token}; Path=/; HttpOnly; SameSite=Lax` },
+    };
+  }
+  const bearer = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1];
+  const sent = (headers.cookie ?? '')
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${cookie}=`))
+    .map((pair) => pair.slice(cookie.length + 1));
+  if ([...sent, ...(bearer === undefined ? [] : [bearer])].some((value) => isEqual(value, token))) return {};
+  throw new Refusal(401, 'a token is needed; open the address that was printed, with its ?token=');
+}
+
+/** An address of plain names: nothing that could mean a folder above, or something else than it says. */
+function checkPath(path: string): void {
+  if (!path.startsWith('/')) throw new Refusal(404, 'no such page');
+  for (const part of path.slice(1).split('/')) {
+    let names: string[];
+    try {
+      names = decodeURIComponent(part).split('/');
+    } catch {
+      throw new Refusal(400, 'the address is not percent-encoded UTF-8');
+    }
+    // The start page's name is empty.
+    if (path !== '/' && !names.every(isName)) throw new Refusal(404, 'no such page');
+  }
+}
+
+/** In a time that does not tell how much of it is right. */
+function isEqual(given: string, token: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(token));
+}
+
+/** Sent with every answer: scripts, styles and data of this server alone, in no frame, kept from other sites. */
+export const SAFE_HEADERS: Readonly<Record<string, string>> = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+};

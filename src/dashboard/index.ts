@@ -1,0 +1,4 @@
+/** The dashboard: a server over run folders. Its front end is in web/; what they share is api.ts. */
+export type * from './api.js';
+export { DashboardError } from './errors.js';
+export { type Dashboard, type DashboardOptions, DEFAULT_PORT, startDashboard } from './server.js';

@@ -1,0 +1,47 @@
+/**
+ * The only way to a file: every one that the dashboard opens is looked up here, and is refused unless it lies, with
+ * all links followed, inside its folder. A link that leads out of the runs folder is as good as no file.
+ */
+import { constants } from 'node:fs';
+import { type FileHandle, open, realpath } from 'node:fs/promises';
+import { isAbsolute, join, relative, sep } from 'node:path';
+
+/**
+ * Where a path really is.
+ * @param root the folder that must not be left
+ * @param parts names below it, one level each
+ * @returns null where there is nothing, or where it lies outside
+ */
+export async function resolveInside(root: string, parts: readonly string[]): Promise<string | null> {
+  if (parts.some((part) => !isName(part))) return null;
+  try {
+    const base = await realpath(root);
+    const path = await realpath(join(base, ...parts));
+    const way = relative(base, path);
+    if (way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) return null;
+    return path;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Opens a file for reading.
+ * @returns null where there is none, where it is no plain file, or where it lies outside of `root`
+ */
+export async function openInside(root: string, parts: readonly string[]): Promise<FileHandle | null> {
+  const path = await resolveInside(root, parts);
+  if (path === null) return null;
+  // Links were followed above, so the last name is none, unless it was exchanged since; a pipe must not block.
+  const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+  const handle = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => null);
+  if (handle === null) return null;
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  return null;
+}
+
+/** Whether a part of a path is one plain name. */
+export function isName(part: string): boolean {
+  return part !== '' && part !== '.' && part !== '..' && !/[/\\\0]/.test(part);
+}

@@ -1,0 +1,213 @@
+/**
+ * The dashboard's server: on loopback unless another host is named, and then only with a token that is made anew at
+ * each start.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, isIPv6 } from 'node:net';
+import { hostname, networkInterfaces } from 'node:os';
+import { basename, dirname, resolve } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
+import { bodyOf, createApp } from './app.js';
+import { DashboardError, messageOf, Refusal } from './errors.js';
+import { Events } from './events.js';
+import { isRunFolder } from './find-runs.js';
+import { GroupReader } from './groups.js';
+import { admit, type Rules, SAFE_HEADERS } from './guard.js';
+import { builtFolder } from './pages.js';
+import { RunStore } from './run-store.js';
+
+/** Taken if it is free. */
+export const DEFAULT_PORT = 4780;
+const LOOPBACK = '127.0.0.1';
+/** Request line and headers together, bytes; beyond it Node.js answers 431. */
+const LARGEST_HEAD = 8192;
+const MOST_CONNECTIONS = 256;
+
+export interface DashboardOptions {
+  /** The runs folder, or one run's. */
+  readonly folder: string;
+  /** Whether it is one run's; the folder may then come into being later. Default: as it is found to be. */
+  readonly one?: boolean;
+  /** Of this program, shown on the page. */
+  readonly version: string;
+  /** Default: 127.0.0.1. Anything but loopback asks for a token. */
+  readonly host?: string;
+  /** 0: any free one; default: 4780 if it is free. */
+  readonly port?: number;
+  /** Folder of the built front end; default: where it is built to. */
+  readonly pages?: string;
+  /** ms; default: the system's. */
+  readonly clock?: () => number;
+  /** Time between two looks at the files, ms; default: 500. */
+  readonly poll?: number;
+  /** Told of faults of this program; default: written to stderr. */
+  readonly report?: (error: unknown) => void;
+}
+
+export interface Dashboard {
+  /** What to open, with the token where one is needed. */
+  readonly address: string;
+  readonly port: number;
+  readonly token: string | null;
+  /** Pages that are following now. */
+  readonly following: number;
+  /** Ends every connection. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts serving.
+ * @throws DashboardError where there is no such folder, or the port or host cannot be had
+ */
+export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
+  const { version, clock = Date.now, pages = builtFolder() } = options;
+  const { root, only } = placeOf(options);
+  const store = new RunStore(root, only, clock);
+  const events = new Events(store, clock, options.poll);
+  const report = options.report ?? ((error) => process.stderr.write(`dashboard: ${detailsOf(error)}\n`));
+  const { folder } = options;
+  const groups = new GroupReader(root);
+  const app = createApp({ store, groups, events, pages, folder, version, report });
+
+  const host = options.host === undefined || options.host === 'localhost' ? LOOPBACK : options.host;
+  const token = isLoopback(host) ? null : randomBytes(24).toString('base64url');
+  let rules: Rules = { hosts: new Set(), token, cookie: 'lambda-grpo' };
+  // The global Request and Response are left alone: a training run may go on in this process.
+  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const handle = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    for (const [name, value] of Object.entries(SAFE_HEADERS)) outgoing.setHeader(name, value);
+    try {
+      const { redirect } = admit(incoming, rules);
+      if (redirect) {
+        outgoing.writeHead(303, { Location: redirect.location, 'Set-Cookie': redirect.cookie }).end();
+      } else void answer(incoming, outgoing);
+    } catch (error) {
+      refuse(incoming, outgoing, error as Refusal);
+    }
+  };
+  const server = createServer({ maxHeaderSize: LARGEST_HEAD, requestTimeout: 30_000 }, handle);
+  // Whoever asks before sending a body is told no, instead of being asked for it.
+  server.on('checkContinue', handle);
+  server.maxConnections = MOST_CONNECTIONS;
+  const port = await listen(server, host, options.port);
+  rules = { hosts: hostsOf(host, server, port), token, cookie: `lambda-grpo-${port}` };
+  return {
+    address: `http://${shown(host)}:${port}/${token === null ? '' : `?token=${token}`}`,
+    port,
+    token,
+    get following() {
+      return events.count;
+    },
+    close: () =>
+      new Promise((done) => {
+        events.close();
+        server.close(() => done());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** A run's own folder is shown from the one above it, so that the run has a name; nothing beside it is. */
+function placeOf({ folder, one }: DashboardOptions): { root: string; only?: string } {
+  const path = resolve(folder);
+  const single = { root: dirname(path), only: basename(path) };
+  if (one === true) return single;
+  // `--ui` of a comparison starts before its folder is made.
+  if (one === undefined) {
+    if (!existsSync(path)) {
+      throw new DashboardError(`${folder}: no such folder; name the one that runs are in, e.g. runs`);
+    }
+    if (!statSync(path).isDirectory()) {
+      throw new DashboardError(`${folder}: is a file; name the folder that runs are in, e.g. runs`);
+    }
+    if (isRunFolder(path)) return single;
+  }
+  return { root: path };
+}
+
+/** Says no, and lets go of the connection: what may still come in on it is not read. */
+function refuse(incoming: IncomingMessage, outgoing: ServerResponse, error: unknown): void {
+  const refusal = error instanceof Refusal ? error : new Refusal(400, messageOf(error));
+  const body = `${JSON.stringify(bodyOf(refusal))}\n`;
+  outgoing.writeHead(refusal.status, {
+    ...refusal.headers,
+    'Content-Type': 'application/json',
+    'Cache-Control': 'no-store',
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+  });
+  outgoing.end(incoming.method === 'HEAD' ? undefined : body, () => incoming.socket.destroySoon());
+}
+
+async function listen(server: Server, host: string, port: number | undefined): Promise<number> {
+  const attempt = (wanted: number): Promise<void> =>
+    new Promise((done, failed) => {
+      server.once('error', failed);
+      server.listen({ host, port: wanted }, () => {
+        server.off('error', failed);
+        done();
+      });
+    });
+  try {
+    await attempt(port ?? DEFAULT_PORT).catch((error: NodeJS.ErrnoException) => {
+      if (port !== undefined || (error.code !== 'EADDRINUSE' && error.code !== 'EACCES')) throw error;
+      return attempt(0);
+    });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE' || code === 'EACCES') {
+      const why = code === 'EACCES' ? 'may not be used' : 'is in use';
+      throw new DashboardError(`--port: ${port} ${why}; choose another, or 0 for any that is free`);
+    }
+    throw new DashboardError(
+      `--host: ${host} cannot be listened on (${messageOf(error)}); allowed is an address of this machine`,
+    );
+  }
+  return (server.address() as AddressInfo).port;
+}
+
+function isLoopback(host: string): boolean {
+  return host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function isEverything(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
+/** What Host may be: the names under which this machine is reached at the address that is listened on. */
+function hostsOf(host: string, server: Server, port: number): Set<string> {
+  const { address } = server.address() as AddressInfo;
+  const names = [host, address];
+  if (isLoopback(host) || isEverything(host)) names.push('localhost');
+  if (isEverything(host)) {
+    names.push(
+      hostname(),
+      ...Object.values(networkInterfaces())
+        .flatMap((list) => list ?? [])
+        .map((i) => i.address),
+    );
+  }
+  return new Set(
+    names.flatMap((name) => {
+      const written = bracketed(name.toLowerCase());
+      // Browsers leave out the port that is http's own.
+      return port === 80 ? [written, `${written}:80`] : [`${written}:${port}`];
+    }),
+  );
+}
+
+function shown(host: string): string {
+  if (!isEverything(host)) return bracketed(host);
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? 'localhost';
+}
+
+function bracketed(host: string): string {
+  return isIPv6(host) ? `[${host}]` : host;
+}
+
+function detailsOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
