@@ -4,6 +4,14 @@ import { binaryTree } from './experiments/binary-tree.js';
 import { exponent } from './experiments/exponent.js';
 import { overhead } from './experiments/overhead.js';
 import { scaleControl } from './experiments/scale-control.js';
+import { structure } from './experiments/structure.js';
 import { theorem } from './experiments/theorem.js';
 
-export const EXPERIMENTS: readonly Experiment[] = [theorem, binaryTree, overhead, scaleControl, exponent];
+export const EXPERIMENTS: readonly Experiment[] = [
+  theorem,
+  binaryTree,
+  structure,
+  overhead,
+  scaleControl,
+  exponent,
+];

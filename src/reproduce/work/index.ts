@@ -1,5 +1,6 @@
 /** The kinds of work there are, and what each gives. */
 import type { WorkContext } from './context.js';
+import { type LogSpec, type LogStructure, runLog } from './log.js';
 import { runTheorem, type TheoremFigures, type TheoremSpec } from './theorem.js';
 import { runTiming, type TimingFigures, type TimingSpec } from './timing.js';
 import {
@@ -12,13 +13,15 @@ import {
 } from './train.js';
 
 export { Interrupted, type WorkContext } from './context.js';
+export type { LogSpec, LogStructure } from './log.js';
 export type { TheoremFigures, TheoremSpec } from './theorem.js';
 export type { TimingFigures, TimingSpec } from './timing.js';
 export type { TrainFigures, TrainSpec, WarmupSpec } from './train.js';
 
-export type UnitSpec = TheoremSpec | TimingSpec | TrainSpec | WarmupSpec;
+export type UnitSpec = LogSpec | TheoremSpec | TimingSpec | TrainSpec | WarmupSpec;
 
 interface ResultByKind {
+  readonly log: LogStructure | null;
   readonly theorem: TheoremFigures;
   readonly timing: TimingFigures;
   readonly train: TrainFigures;
@@ -29,6 +32,8 @@ export type ResultOf<S extends UnitSpec> = ResultByKind[S['kind']];
 /** Does a unit. @throws Interrupted if the signal ended it early */
 export async function runUnit(spec: UnitSpec, context: WorkContext): Promise<ResultByKind[UnitSpec['kind']]> {
   switch (spec.kind) {
+    case 'log':
+      return runLog(spec, context);
     case 'theorem':
       return runTheorem(spec, context);
     case 'timing':

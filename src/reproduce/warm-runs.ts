@@ -1,0 +1,78 @@
+/**
+ * Runs on the tasks with a chain of thought, as units: a recipe's model and warm-up, then one arm, one group size, one
+ * β, one seed. All runs of a seed start from the same warm-up.
+ */
+import { type Config, withSeed } from '../train/index.js';
+import { type Arm, recipe, withArm } from './tree-runs.js';
+import { type Unit, unit } from './unit.js';
+import type { TrainSpec, WarmupSpec } from './work/index.js';
+
+export type WarmTask = 'arithmetic' | 'chain';
+
+export interface WarmCase {
+  readonly task: WarmTask;
+  /** Completions of a group, k. */
+  readonly groupSize: number;
+  readonly promptsPerStep: number;
+  /** β of the KL term. */
+  readonly beta: number;
+  readonly steps: number;
+  /** Steps between evaluations; 0: none. */
+  readonly evaluateEvery: number;
+  /** A few warm-up steps and problems: a smoke version. */
+  readonly quick: boolean;
+}
+
+/** Any β > 0: the warm-up then leaves its reference policy beside its weights, for the runs that need one. */
+const WARMUP_BETA = 0.04;
+
+/** The recipe in one case: nothing but metrics is written. */
+export function warmConfig(of: WarmCase): Config {
+  const base = recipe(of.task);
+  return {
+    ...base,
+    objective: { ...base.objective, kl_beta: of.beta },
+    sampling: { ...base.sampling, group_size: of.groupSize, prompts_per_step: of.promptsPerStep },
+    warmup: { ...base.warmup, steps: of.quick ? 5 : base.warmup.steps },
+    train: { ...base.train, steps: of.steps },
+    evaluation: { every: of.evaluateEvery, problems: of.quick ? 10 : base.evaluation.problems },
+    checkpoint: { every: 50, keep: 1 },
+    log: { rollouts_every: 0 },
+  };
+}
+
+/** The runs of one arm, one for each seed, 0 … seeds − 1. */
+export function warmRuns(of: WarmCase, arm: Arm, seeds: number): Unit<TrainSpec>[] {
+  const config = withArm(warmConfig(of), arm);
+  return Array.from({ length: seeds }, (_, seed) => {
+    const first = warmup(of, seed);
+    return unit(
+      `${of.task}, ${arm}, k ${of.groupSize}, β ${of.beta}, seed ${seed}`,
+      { kind: 'train', config: withSeed(config, seed), warmup: first.id },
+      { cost: (of.steps * of.groupSize * of.promptsPerStep * weight(of, arm)) / 500, needs: [first.id] },
+    );
+  });
+}
+
+/** The warm-up that runs of a seed share, whatever their case. */
+export function warmup({ task, quick }: Pick<WarmCase, 'task' | 'quick'>, seed: number): Unit<WarmupSpec> {
+  const base = warmConfig({
+    task,
+    quick,
+    groupSize: 2,
+    promptsPerStep: 1,
+    beta: WARMUP_BETA,
+    steps: 0,
+    evaluateEvery: 0,
+  });
+  return unit(
+    `${task}, warm-up, seed ${seed}`,
+    { kind: 'warmup', config: withSeed(base, seed) },
+    { cost: base.warmup.steps / 4 },
+  );
+}
+
+/** About how much dearer a step is than one of GRPO on sums. */
+function weight({ task, beta }: WarmCase, arm: Arm): number {
+  return (task === 'chain' ? 1.8 : 1) * (beta > 0 ? 1.2 : 1) * (arm === 'rescaled' ? 1.4 : 1);
+}
