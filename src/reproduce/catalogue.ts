@@ -3,7 +3,9 @@ import type { Experiment } from './experiment.js';
 import { binaryTree } from './experiments/binary-tree.js';
 import { exponent } from './experiments/exponent.js';
 import { overhead } from './experiments/overhead.js';
+import { reasoning } from './experiments/reasoning.js';
 import { scaleControl } from './experiments/scale-control.js';
+import { scaleControlReasoning } from './experiments/scale-control-reasoning.js';
 import { structure } from './experiments/structure.js';
 import { theorem } from './experiments/theorem.js';
 
@@ -14,4 +16,6 @@ export const EXPERIMENTS: readonly Experiment[] = [
   overhead,
   scaleControl,
   exponent,
+  reasoning,
+  scaleControlReasoning,
 ];
