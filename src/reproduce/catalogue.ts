@@ -1,6 +1,7 @@
 /** All experiments, in the order of the paper and of what they build on. */
 import type { Experiment } from './experiment.js';
 import { binaryTree } from './experiments/binary-tree.js';
+import { binaryTreeGpt2 } from './experiments/binary-tree-gpt2.js';
 import { exponent } from './experiments/exponent.js';
 import { overhead } from './experiments/overhead.js';
 import { reasoning } from './experiments/reasoning.js';
@@ -12,6 +13,7 @@ import { theorem } from './experiments/theorem.js';
 export const EXPERIMENTS: readonly Experiment[] = [
   theorem,
   binaryTree,
+  binaryTreeGpt2,
   structure,
   overhead,
   scaleControl,

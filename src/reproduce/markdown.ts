@@ -1,9 +1,10 @@
 /** Tables and numbers of reports. */
 import type { Interval } from '../analysis/index.js';
 
-/** @param header [columns]; @param rows [rows][columns] */
+/** Bars within a cell, as in |λ|, are escaped. @param header [columns]; @param rows [rows][columns] */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
 }
 

@@ -57,7 +57,7 @@ export function treeRuns(of: TreeCase, how: Arm | number, seeds: number): Unit<T
   return Array.from({ length: seeds }, (_, seed) =>
     unit(
       `${name}, n ${of.n}, r ${of.reward}, ${of.optimizer} ${of.learningRate}, seed ${seed}`,
-      { kind: 'train', config: withSeed(changed, seed), warmup: null },
+      { kind: 'train', config: withSeed(changed, seed), start: null },
       { cost: of.steps * (how === 'rescaled' ? 1.5 : 1) },
     ),
   );

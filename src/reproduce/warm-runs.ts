@@ -48,7 +48,7 @@ export function warmRuns(of: WarmCase, arm: Arm, seeds: number): Unit<TrainSpec>
     const first = warmup(of, seed);
     return unit(
       `${of.task}, ${arm}, k ${of.groupSize}, β ${of.beta}, seed ${seed}`,
-      { kind: 'train', config: withSeed(config, seed), warmup: first.id },
+      { kind: 'train', config: withSeed(config, seed), start: first.id },
       { cost: (of.steps * of.groupSize * of.promptsPerStep * weight(of, arm)) / 500, needs: [first.id] },
     );
   });

@@ -140,7 +140,7 @@ ${table(
     'packed tree',
     'PRM, plain mean',
     'PRM, weighted mean',
-    'λ-GRPO: tree against padded × 1/\\|λ\\|',
+    'λ-GRPO: tree against padded × 1/|λ|',
   ],
   rows.map((row) => [
     row.normalisation,

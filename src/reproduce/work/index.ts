@@ -1,26 +1,29 @@
 /** The kinds of work there are, and what each gives. */
 import type { WorkContext } from './context.js';
+import { type Gpt2Spec, runGpt2 } from './gpt2.js';
 import { type LogSpec, type LogStructure, runLog } from './log.js';
 import { runTheorem, type TheoremFigures, type TheoremSpec } from './theorem.js';
 import { runTiming, type TimingFigures, type TimingSpec } from './timing.js';
 import {
   runTrain,
   runWarmup,
+  startIsThere,
   type TrainFigures,
   type TrainSpec,
   type WarmupSpec,
-  warmupIsThere,
 } from './train.js';
 
 export { Interrupted, type WorkContext } from './context.js';
+export type { Gpt2Spec } from './gpt2.js';
 export type { LogSpec, LogStructure } from './log.js';
 export type { TheoremFigures, TheoremSpec } from './theorem.js';
 export type { TimingFigures, TimingSpec } from './timing.js';
 export type { TrainFigures, TrainSpec, WarmupSpec } from './train.js';
 
-export type UnitSpec = LogSpec | TheoremSpec | TimingSpec | TrainSpec | WarmupSpec;
+export type UnitSpec = Gpt2Spec | LogSpec | TheoremSpec | TimingSpec | TrainSpec | WarmupSpec;
 
 interface ResultByKind {
+  readonly gpt2: { readonly weights: number };
   readonly log: LogStructure | null;
   readonly theorem: TheoremFigures;
   readonly timing: TimingFigures;
@@ -32,6 +35,8 @@ export type ResultOf<S extends UnitSpec> = ResultByKind[S['kind']];
 /** Does a unit. @throws Interrupted if the signal ended it early */
 export async function runUnit(spec: UnitSpec, context: WorkContext): Promise<ResultByKind[UnitSpec['kind']]> {
   switch (spec.kind) {
+    case 'gpt2':
+      return runGpt2(spec, context);
     case 'log':
       return runLog(spec, context);
     case 'theorem':
@@ -47,5 +52,5 @@ export async function runUnit(spec: UnitSpec, context: WorkContext): Promise<Res
 
 /** Whether what a finished unit left for others is still there. */
 export function isThere({ kind }: UnitSpec, folder: string, id: string): boolean {
-  return kind === 'warmup' ? warmupIsThere(folder, id) : true;
+  return kind === 'warmup' || kind === 'gpt2' ? startIsThere(folder, id) : true;
 }

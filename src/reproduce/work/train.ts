@@ -13,8 +13,8 @@ import { Interrupted, type WorkContext } from './context.js';
 export interface TrainSpec {
   readonly kind: 'train';
   readonly config: Config;
-  /** Id of the warm-up that it starts from; null: the run's own start. */
-  readonly warmup: string | null;
+  /** Id of the unit that it starts from, a warm-up or given weights; null: the run's own start. */
+  readonly start: string | null;
 }
 
 export interface WarmupSpec {
@@ -50,7 +50,7 @@ export function runFolder(folder: string, id: string): string {
   return join(folder, 'units', id);
 }
 
-export async function runTrain({ config, warmup }: TrainSpec, context: WorkContext): Promise<TrainFigures> {
+export async function runTrain({ config, start }: TrainSpec, context: WorkContext): Promise<TrainFigures> {
   const out = runFolder(context.folder, context.id);
   const step = (await listCheckpoints(join(out, 'checkpoints'))).at(-1);
   // A run with p > 1 cannot be read back from its folder (config.ts); such runs are short.
@@ -60,7 +60,7 @@ export async function runTrain({ config, warmup }: TrainSpec, context: WorkConte
     config,
     out,
     resume,
-    from: warmup === null ? undefined : warmupCheckpoint(context.folder, warmup),
+    from: start === null ? undefined : startCheckpoint(context.folder, start),
     threads: 1,
     signal: context.signal,
     observer: { step: (record, of) => context.progress(record.step / of) },
@@ -87,13 +87,13 @@ export async function runWarmup({ config }: WarmupSpec, context: WorkContext): P
   return { loss };
 }
 
-function warmupCheckpoint(folder: string, id: string): string {
+function startCheckpoint(folder: string, id: string): string {
   return join(runFolder(folder, id), 'checkpoints', checkpointName(0));
 }
 
-/** Whether a warm-up that is done can still be started from. */
-export function warmupIsThere(folder: string, id: string): boolean {
-  return existsSync(warmupCheckpoint(folder, id));
+/** Whether a start that is done can still be started from. */
+export function startIsThere(folder: string, id: string): boolean {
+  return existsSync(startCheckpoint(folder, id));
 }
 
 function figuresOf(metrics: readonly MetricsLine[]): TrainFigures {

@@ -1,0 +1,84 @@
+/**
+ * A GPT-2 checkpoint as the start of runs on the binary tree, whose policy has three tokens: opening, L and R. Every
+ * other token is masked there, so of the embedding only their rows are ever read or trained, and of the positions only
+ * those of a path: the model with these rows alone gives the same probabilities and steps.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LocalEngine } from '../../engine/index.js';
+import { UserError } from '../../errors.js';
+import { type NamedTensor, readSafetensors } from '../../model/index.js';
+import { createTask } from '../../task/index.js';
+import { saveCheckpoint } from '../../train/checkpoint.js';
+import { type Config, createEngine } from '../../train/index.js';
+import type { WorkContext } from './context.js';
+import { runFolder } from './train.js';
+
+export interface Gpt2Spec {
+  readonly kind: 'gpt2';
+  /** Of a binary tree, with the checkpoint's layers, heads and width. */
+  readonly config: Config;
+  /** Safetensors. */
+  readonly file: string;
+  /** Bytes: another file is another unit. */
+  readonly size: number;
+}
+
+/** GPT-2's ids of <|endoftext|>, L and R, in the order of the task's own: bos, L, R. */
+const ROWS = [50256, 43, 49];
+
+/** @throws UserError if the file lacks a tensor or has one of another shape; ModelError if it is damaged */
+export async function runGpt2(
+  { config, file }: Gpt2Spec,
+  context: WorkContext,
+): Promise<{ weights: number }> {
+  const engine = createEngine(config, createTask(config.task, config.seed), 1);
+  try {
+    if (!(engine instanceof LocalEngine)) throw new TypeError('weights can only be put into a local engine');
+    const { tensors } = await readSafetensors(file);
+    for (const { name, shape } of engine.parameters.specs) {
+      const tensor = tensors.get(name) ?? tensors.get(`transformer.${name}`);
+      if (!tensor) throw new UserError(`--checkpoint: ${file}: tensor '${name}' is missing`);
+      const view = engine.parameters.views.get(name) as Float32Array;
+      view.set(name === 'wte.weight' ? rowsOf(tensor, shape, file) : firstOf(tensor, name, shape, file));
+    }
+    const out = join(runFolder(context.folder, context.id), 'checkpoints');
+    await rm(out, { recursive: true, force: true });
+    await mkdir(out, { recursive: true });
+    await saveCheckpoint(out, engine, { step: 0, seed: config.seed, tokens: 0 }, 1);
+    return { weights: engine.parameters.flat.length };
+  } finally {
+    await engine.dispose();
+  }
+}
+
+/** The rows of the task's tokens. */
+function rowsOf({ shape, data }: NamedTensor, [, width]: readonly number[], file: string): Float32Array {
+  if (shape[0] <= Math.max(...ROWS) || shape[1] !== width) {
+    throw new UserError(
+      `--checkpoint: ${file}: wte.weight has shape [${shape.join(', ')}]; allowed is GPT-2's vocabulary of 50257 at width ${width}`,
+    );
+  }
+  const rows = new Float32Array(ROWS.length * width);
+  ROWS.forEach((row, i) => {
+    rows.set(data.subarray(row * width, (row + 1) * width), i * width);
+  });
+  return rows;
+}
+
+/** The tensor itself; of the positions the first ones. */
+function firstOf(tensor: NamedTensor, name: string, shape: readonly number[], file: string): Float32Array {
+  const fits =
+    name === 'wpe.weight'
+      ? tensor.shape[0] >= shape[0] && tensor.shape[1] === shape[1]
+      : tensor.shape.join() === shape.join();
+  if (!fits) {
+    throw new UserError(
+      `--checkpoint: ${file}: ${name} has shape [${tensor.shape.join(', ')}]; allowed is [${shape.join(', ')}]`,
+    );
+  }
+  return tensor.data.subarray(
+    0,
+    shape.reduce((a, b) => a * b, 1),
+  );
+}
