@@ -88,7 +88,7 @@ export class Progress {
       this.note,
       this.unit,
     );
-    this.stream.write(`\r${line.slice(0, Math.max(1, (this.stream.columns ?? 80) - 1))}\x1b[K`);
+    this.stream.write(`\r${line.slice(0, Math.max(1, (this.stream.columns || 80) - 1))}\x1b[K`);
   }
 }
 
