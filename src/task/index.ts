@@ -8,6 +8,7 @@ export { ARITHMETIC_DEFAULTS, type ArithmeticOptions, arithmetic } from './arith
 export { type BinaryTreeOptions, binaryTree } from './binary-tree.js';
 export { lastBox } from './boxed.js';
 export { CHAIN_DEFAULTS, type ChainOptions, chain } from './chain.js';
+export type { AnswerOptions, AnswerVerdict, Extracted } from './math/index.js';
 export {
   type Problem,
   type RewardResult,
@@ -18,6 +19,12 @@ export {
 } from './task.js';
 export { type PieceOptions, pieceVocabulary } from './vocabulary.js';
 export { type WriterOptions, writerAccuracy } from './writer.js';
+
+/**
+ * The checker of mathematical answers: `const { checkAnswer, answersEqual, extractAnswer } = await mathChecker()`. It is
+ * loaded on first use, with the symbolic engine that only it needs.
+ */
+export const mathChecker = () => import('./math/index.js');
 
 /** The `task` section of a configuration, by its own names. */
 export type TaskConfig =

@@ -1,0 +1,172 @@
+/**
+ * The verdict on a completion: its answer is found (extract.ts), read (tokens.ts, parse.ts) and compared with the gold
+ * answer (compare.ts). A verdict never throws and takes at most a second; an answer that cannot be read is not equal and
+ * says why.
+ */
+import { Comparison } from './compare.js';
+import { boxes, type Extracted, extractAnswer, isProse } from './extract.js';
+import { Budget, LIMITS, Unreadable } from './limits.js';
+import type { Node } from './node.js';
+import { parse } from './parse.js';
+import { group, prepare, type Reading, spelling, tokenize } from './tokens.js';
+
+export interface AnswerOptions {
+  /** Only a closed box is an answer (for prompts that ask for one). Default false. */
+  readonly boxedOnly?: boolean;
+  /** Constants may differ by this fraction of the gold answer (0.01 for physics to two digits). Default 0. */
+  readonly relativeTolerance?: number;
+}
+
+export interface AnswerVerdict {
+  readonly equal: boolean;
+  /** One line: why it is equal, or why not. */
+  readonly reason: string;
+  /** The answer as found in the completion; absent where there is none. */
+  readonly extracted?: string;
+  /** The rule that found it. */
+  readonly rule?: Extracted['rule'];
+}
+
+const show = (answer: string) => {
+  const line = answer.replace(/\s+/g, ' ').trim();
+  return line.length > 60 ? `${line.slice(0, 57)}…` : line;
+};
+
+/** Readings of an answer, the usual one first; alternatives only where its form leaves them open. */
+function readings(text: string, decimalComma: boolean): Reading[] {
+  const usual = { thousands: true, scientific: true, decimalComma: false };
+  const result: Reading[] = [usual];
+  if (/\d,\d{3}/.test(text)) result.push({ ...usual, thousands: false });
+  if (/\de-\d(?!\d)/i.test(text)) result.push({ ...usual, scientific: false });
+  if (decimalComma && /^-?\d+,(?:\d\d|\d{4,})$/.test(text)) result.push({ ...usual, decimalComma: true });
+  return result;
+}
+
+/** What an answer may mean, one or more; or the reason why it means nothing here. */
+function read(text: string, decimalComma = false): { nodes: Node[]; reason: string } {
+  const nodes: Node[] = [];
+  let reason = '';
+  for (const reading of readings(text, decimalComma)) {
+    try {
+      nodes.push(parse(tokenize(text, reading)));
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      reason ||= error.message;
+    }
+  }
+  return { nodes, reason };
+}
+
+const WRAPPER = /\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|emph)\s*\{([^{}]*)\}/g;
+
+/** An answer of words: lower case, without article and punctuation; null where it has anything else. */
+function words(prepared: string): { text: string; wrapped: boolean } | null {
+  const plain = prepared.replace(WRAPPER, ' $1 ').replace(/\s+/g, ' ').trim();
+  if (!/^[a-zA-Z][a-zA-Z '’,.-]*$/.test(plain)) return null;
+  const wrapped = plain !== prepared.replace(/\s+/g, ' ').trim();
+  const text = plain.replace(/^(?:an?|the) (?=\w)/i, '').replace(/[.,]$/, '');
+  return { text: wrapped || isProse(plain) ? text.toLowerCase() : text, wrapped };
+}
+
+/** A letter of a multiple choice, as in (B), \text{B}, B.; `marked` where it can be nothing else. */
+function choice(prepared: string): { letter: string; marked: boolean; rest: string } | null {
+  const plain = prepared.replace(WRAPPER, ' $1 ').replace(/\s+/g, ' ').trim();
+  const whole = /^(\()?\s*([A-Za-z])\s*(\))?[.:]?$/.exec(plain);
+  if (whole) {
+    const marked = whole[3] !== undefined || plain !== prepared;
+    return { letter: whole[2], marked, rest: '' };
+  }
+  const labelled = /^(?:\(\s*([A-J])\s*\)|([A-J])[.):])[.:]?\s*(\S.*)$/.exec(plain);
+  if (!labelled || !/[a-zA-Z0-9\\(]/.test(labelled[3][0])) return null;
+  const rest = prepared.slice(prepared.search(/[A-J]/) + 1).replace(/^[\s).:}]+/, '');
+  return { letter: labelled[1] ?? labelled[2], marked: true, rest };
+}
+
+/** The gold answer itself: unboxed, without the worked solution it may stand in. Gold is trusted: a box may be open. */
+function goldAnswer(gold: string): string {
+  const closed = boxes(gold).length > 0;
+  if (!closed) {
+    const open = /\\+(?:boxed|fbox)\s*\{/.exec(gold);
+    if (open && group(gold, open.index + open[0].length - 1) === null)
+      return gold.slice(open.index + open[0].length);
+    if (!/####|\banswer\b/i.test(gold)) return gold;
+  }
+  return extractAnswer(gold)?.answer ?? gold;
+}
+
+function compare(
+  candidate: string,
+  gold: string,
+  options: AnswerOptions,
+): { equal: boolean; reason: string } {
+  const no = (reason: string) => ({ equal: false, reason });
+  const yes = (reason: string) => ({ equal: true, reason });
+  if (candidate.length > LIMITS.answerCharacters)
+    return no(`the answer has more than ${LIMITS.answerCharacters} characters`);
+  if (gold.length > LIMITS.answerCharacters)
+    return no(`the gold answer has more than ${LIMITS.answerCharacters} characters`);
+  const g = prepare(gold);
+  let c = prepare(candidate);
+  if (g === '') return no('the gold answer is empty');
+  if (c === '') return no('the answer is empty');
+  const [usual] = readings('', false);
+  if (spelling(tokenize(g, usual)) === spelling(tokenize(c, usual))) return yes('written alike');
+  const [letterG, letterC] = [choice(g), choice(c)];
+  if (letterC && letterG && letterG.rest === '' && (letterG.marked || letterC.marked)) {
+    const fold = (letter: string) => (letterG.marked && letterC.marked ? letter.toUpperCase() : letter);
+    return fold(letterG.letter) === fold(letterC.letter)
+      ? yes('the same choice')
+      : no(`choice ${letterC.letter} is not ${letterG.letter}`);
+  }
+  if (letterC && letterC.rest !== '' && !letterG) c = letterC.rest;
+  const [wordsG, wordsC] = [words(g), words(c)];
+  if (wordsG && wordsC) {
+    const fold =
+      wordsG.wrapped || wordsC.wrapped ? (text: string) => text.toLowerCase() : (text: string) => text;
+    if (fold(wordsG.text) === fold(wordsC.text)) return yes('the same words');
+  }
+  if (wordsG && (wordsG.wrapped || isProse(g))) return no(`'${show(c)}' is not '${show(g)}'`);
+  const goldRead = read(g);
+  if (goldRead.nodes.length === 0)
+    return no(`the gold answer '${show(g)}' cannot be read: ${goldRead.reason}`);
+  const candidateRead = read(
+    c,
+    goldRead.nodes.every((node) => node.kind === 'num'),
+  );
+  if (candidateRead.nodes.length === 0) return no(`'${show(c)}' cannot be read: ${candidateRead.reason}`);
+  const comparison = new Comparison({
+    budget: new Budget(),
+    relativeTolerance: options.relativeTolerance ?? 0,
+  });
+  const equal = goldRead.nodes.some((a) => candidateRead.nodes.some((b) => comparison.same(a, b)));
+  return equal ? yes('equal in value') : no(`'${show(c)}' is not '${show(g)}'`);
+}
+
+/**
+ * Whether two answers, each in LaTeX or text, are the same answer. Order matters: `gold` is trusted, the candidate may be
+ * anything.
+ */
+export function answersEqual(candidate: string, gold: string, options: AnswerOptions = {}): AnswerVerdict {
+  try {
+    return { ...compare(candidate, goldAnswer(gold), options), extracted: candidate };
+  } catch (error) {
+    const reason = error instanceof Unreadable ? error.message : 'it is beyond what this checker computes';
+    return {
+      equal: false,
+      reason: `'${show(String(candidate))}' was not compared: ${reason}`,
+      extracted: candidate,
+    };
+  }
+}
+
+/** Whether a completion ends in the gold answer, and why or why not. */
+export function checkAnswer(completion: string, gold: string, options: AnswerOptions = {}): AnswerVerdict {
+  let found: Extracted | null;
+  try {
+    found = extractAnswer(completion, options.boxedOnly);
+  } catch {
+    return { equal: false, reason: 'the completion could not be searched for an answer' };
+  }
+  if (!found) return { equal: false, reason: 'no answer found' };
+  return { ...answersEqual(found.answer, gold, options), rule: found.rule };
+}

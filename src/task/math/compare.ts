@@ -1,0 +1,303 @@
+/**
+ * Whether two answers that were read say the same. Order matters in tuples and matrices, not in sets and lists; open and
+ * closed ends matter; names of what was asked (`x = 5`) are dropped only where the other answer has none. When in doubt
+ * the answers differ: a wrong answer rewarded is worse than a right one missed.
+ */
+import { modulus } from './complex.js';
+import { evaluateAt, POINTS } from './evaluate.js';
+import { type Expr, hasOp, isExpr, type Node, num, op, print, replace, sym, variables } from './node.js';
+import { realSet, sameRealSet, solve } from './reals.js';
+import { constant, type ScalarOptions, sameValue } from './scalar.js';
+import { canonicalUnit } from './units.js';
+
+type Relation = Extract<Node, { kind: 'relation' }>;
+
+/** `x`, `f(x)`, `|AB|`, `AB`, `∠ABC`, `x/y`, (x, y): what an equation says the value of. */
+function isName(node: Node): boolean {
+  if (node.kind === 'sym') return !['e', 'i', 'pi', 'inf'].includes(node.name);
+  if (node.kind === 'tuple') return node.items.every(isName);
+  if (node.kind === 'ratio') return node.parts.every(isName);
+  if (node.kind !== 'op') return false;
+  if (node.op.startsWith('f:')) return true;
+  if (node.op === 'abs' || node.op === 'div') return node.args.every(isName);
+  return node.op === 'mul' && node.args.every((arg) => isSegment(arg));
+}
+/** Points side by side: AB, ∠ABC. */
+const isSegment = (node: Expr): boolean =>
+  node.kind === 'sym'
+    ? /^(?:[A-Z](?:_.*)?'*|angle|triangle|widehat:.*)$/.test(node.name)
+    : node.kind === 'op' && node.op === 'mul' && node.args.every(isSegment);
+
+const nameOf = (node: Node): string => {
+  if (isExpr(node)) return print(node);
+  if (node.kind === 'tuple') return `(${node.items.map(nameOf).join(',')})`;
+  return node.kind === 'ratio' ? node.parts.map(print).join(':') : '';
+};
+const isConstant = (node: Node): boolean =>
+  node.kind === 'unit' ? isConstant(node.of) : isExpr(node) && variables(node).size === 0;
+
+/** `name = … = value`; the arguments of a function stand for themselves, so W(n) = n and W(x) = x are the same. */
+interface Assignment {
+  readonly name: string;
+  readonly value: Node;
+}
+
+function assignment(node: Node): Assignment | null {
+  if (node.kind !== 'relation' || !node.ops.every((sign) => sign === '=')) return null;
+  const sides = [...node.sides];
+  if (sides.length === 2 && isConstant(sides[0]) && isName(sides[1])) sides.reverse();
+  const earlier = sides.slice(0, -1);
+  if (!earlier.every((side, i) => isName(side) || isConstant(side) || (i > 0 && isExpr(side)))) return null;
+  const value = sides[sides.length - 1];
+  const [head] = earlier;
+  if (head.kind === 'op' && head.op.startsWith('f:') && isExpr(value)) {
+    const names = head.args.map((arg) => (arg.kind === 'sym' ? arg.name : ''));
+    if (names.every((name, i) => name !== '' && names.indexOf(name) === i)) {
+      const bound = (part: Expr) =>
+        part.kind === 'sym' && names.includes(part.name) ? sym(`#${names.indexOf(part.name)}`) : null;
+      return { name: `${head.op}/${names.length}`, value: replace(value, bound) };
+    }
+  }
+  return { name: isName(head) ? nameOf(head) : '', value };
+}
+
+/** The value that an equation gives, under its own names of variables. */
+const plainValue = (node: Node): Node => {
+  if (node.kind !== 'relation') return node;
+  const given = assignment(node);
+  if (!given) return node;
+  return given.name.startsWith('f:') ? node.sides[node.sides.length - 1] : given.value;
+};
+
+/** ± and ∓ written out: the two answers they stand for. */
+function signs(node: Node): Node[] {
+  const has = (part: Node): boolean => {
+    if (isExpr(part)) return hasOp(part, (name) => name === 'pm' || name === 'mp');
+    if (part.kind === 'relation') return part.sides.some(has);
+    return part.kind === 'tuple' ? part.items.some(has) : part.kind === 'unit' && has(part.of);
+  };
+  if (!has(node)) return [node];
+  const choose = (part: Node, upper: boolean): Node => {
+    const expr = (whole: Expr): Expr =>
+      replace(whole, (inner) => {
+        if (inner.kind !== 'op' || (inner.op !== 'pm' && inner.op !== 'mp')) return null;
+        const [a, b] = inner.args.map(expr);
+        return op('add', a, (inner.op === 'pm') === upper ? b : op('neg', b));
+      });
+    if (isExpr(part)) return expr(part);
+    if (part.kind === 'relation') return { ...part, sides: part.sides.map((side) => choose(side, upper)) };
+    if (part.kind === 'tuple') return { ...part, items: part.items.map((item) => choose(item, upper)) };
+    return part.kind === 'unit' ? { ...part, of: expr(part.of) } : part;
+  };
+  return [choose(node, true), choose(node, false)];
+}
+
+/** A quantity without its percent sign, degree sign or unit. */
+interface Quantity {
+  readonly of: Expr;
+  readonly mark: 'percent' | 'degree' | null;
+  readonly unit: string | null;
+}
+function quantity(node: Expr | Extract<Node, { kind: 'unit' }>): Quantity {
+  if (node.kind === 'unit') return { ...quantity(node.of), unit: canonicalUnit(node.unit) };
+  if (node.kind === 'op' && (node.op === 'percent' || node.op === 'degree')) {
+    return { of: node.args[0], mark: node.op, unit: null };
+  }
+  if (node.kind === 'op' && node.op === 'neg') {
+    const inner = quantity(node.args[0]);
+    if (inner.mark) return { ...inner, of: op('neg', inner.of) };
+  }
+  return { of: node, mark: null, unit: null };
+}
+
+export class Comparison {
+  readonly #options: ScalarOptions;
+
+  constructor(options: ScalarOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the candidate is the gold answer. @throws Unreadable when comparing is too much work */
+  same(gold: Node, candidate: Node): boolean {
+    const [g, c] = [this.#simplify(gold), this.#simplify(candidate)];
+    if (g.kind === 'list' || c.kind === 'list') {
+      const [a, b] = [realSet(g), realSet(c)];
+      if (a && b) return sameRealSet(a, b, this.#options);
+      return this.#lists(g, c);
+    }
+    if (g.kind === 'relation' || c.kind === 'relation') return this.#relations(g, c);
+    return this.#plain(g, c);
+  }
+
+  /** x ∈ S says S; one entry alone says itself; ± says a list of two. */
+  #simplify(node: Node): Node {
+    if (node.kind === 'relation' && node.ops.length === 1 && node.ops[0] === 'in')
+      return this.#simplify(node.sides[1]);
+    if (node.kind === 'list' || node.kind === 'set') {
+      const items = node.items.flatMap(signs);
+      return items.length === 1 ? this.#simplify(items[0]) : { ...node, items };
+    }
+    const both = signs(node);
+    return both.length === 1 ? node : { kind: 'list', items: both, join: 'or' };
+  }
+
+  #relations(g: Node, c: Node): boolean {
+    const [a, b] = [assignment(g), assignment(c)];
+    if (a && b) {
+      if (a.name === b.name || a.name === '' || b.name === '') return this.same(a.value, b.value);
+      return g.kind === 'relation' && c.kind === 'relation' && this.#proportional(g, c);
+    }
+    if (g.kind === 'relation' && c.kind === 'relation') {
+      const [p, q] = [solve(g), solve(c)];
+      if (p && q) return p.variable === q.variable && sameRealSet(p.set, q.set, this.#options);
+      return this.#proportional(g, c);
+    }
+    if (a) return this.same(plainValue(g), c);
+    if (b) return this.same(g, plainValue(c));
+    return this.#plain(g, c);
+  }
+
+  /** Two equations or inequalities whose differences of sides are multiples of each other. */
+  #proportional(g: Relation, c: Relation): boolean {
+    if (g.ops.length !== 1 || c.ops.length !== 1) return false;
+    const difference = ({ sides: [left, right], ops: [sign] }: Relation): Expr | null => {
+      if (!isExpr(left) || !isExpr(right)) return null;
+      return sign[0] === '<' ? op('add', right, op('neg', left)) : op('add', left, op('neg', right));
+    };
+    const [strictG, strictC] = [g.ops[0].replace('<', '>'), c.ops[0].replace('<', '>')];
+    const [a, b] = [difference(g), difference(c)];
+    if (!a || !b || strictG !== strictC || strictG === 'in') return false;
+    const names = variables(a);
+    if (names.size === 0 || names.size !== variables(b).size || ![...variables(b)].every((n) => names.has(n)))
+      return false;
+    let ratio = Number.NaN;
+    let tried = 0;
+    for (let point = 0; point < POINTS; point++) {
+      this.#options.budget.compare();
+      const [x, y] = [evaluateAt(a, point).value, evaluateAt(b, point).value];
+      if (!Number.isFinite(modulus(x)) || !Number.isFinite(modulus(y))) continue;
+      const r = (x[0] * y[0] + x[1] * y[1]) / (y[0] * y[0] + y[1] * y[1]);
+      const gap = Math.hypot(x[0] - r * y[0], x[1] - r * y[1]);
+      if (!Number.isFinite(r) || r === 0 || gap > 1e-9 * modulus(x)) return false;
+      if (tried++ === 0) ratio = r;
+      else if (Math.abs(r - ratio) > 1e-8 * Math.abs(ratio)) return false;
+    }
+    return tried >= 5 && (strictG[0] !== '>' || ratio > 0);
+  }
+
+  #lists(g: Node, c: Node): boolean {
+    // One value in several forms, \boxed{1\frac12} or \boxed{1.5}.
+    if (c.kind === 'list' && (isExpr(g) || g.kind === 'unit')) {
+      const forms = new Set(c.items.map((item) => (isExpr(item) ? print(item) : '')));
+      return forms.size === c.items.length && c.items.every((item) => this.same(g, item));
+    }
+    const [gold, candidate] = [this.#entries(g), this.#entries(c)];
+    if (!gold || !candidate) return false;
+    const named = (entries: readonly Node[]) => entries.filter((entry) => assignment(entry)).length;
+    const [namedG, namedC] = [named(gold), named(candidate)];
+    // Names on one side only: as many different quantities, in their order, or several values of one.
+    if (
+      namedG !== namedC &&
+      (namedG === gold.length || namedG === 0) &&
+      (namedC === candidate.length || namedC === 0)
+    ) {
+      const entries = namedG > 0 ? gold : candidate;
+      const names = new Set(entries.map((entry) => (assignment(entry)?.name ?? '').replace(/_[^"']*/g, '')));
+      const ordered = names.size > 1;
+      if (ordered && (g.kind === 'set' || c.kind === 'set')) return false;
+      const [x, y] = [gold.map(plainValue), candidate.map(plainValue)];
+      return ordered ? this.#ordered(x, y) : this.#matched(x, y);
+    }
+    if (g.kind === 'tuple' || c.kind === 'tuple') return this.#ordered(gold, candidate);
+    // Repeated values may be meant (a double root); repeated points of a list of solutions are one.
+    const points = [...gold, ...candidate].every((entry) => entry.kind === 'tuple');
+    if (points || g.kind === 'set' || c.kind === 'set')
+      return this.#matched(this.#distinct(gold), this.#distinct(candidate));
+    return this.#matched(gold, candidate);
+  }
+
+  /** Entries of a list, set or tuple; `x = 1, 2, 3` names all that follow. */
+  #entries(node: Node): readonly Node[] | null {
+    if (node.kind !== 'list' && node.kind !== 'set' && node.kind !== 'tuple') return null;
+    const [first, ...rest] = node.items;
+    const given =
+      rest.length > 0 && first.kind === 'relation' && rest.every((item) => item.kind !== 'relation');
+    return given ? [plainValue(first), ...rest] : node.items;
+  }
+
+  #ordered(gold: readonly Node[], candidate: readonly Node[]): boolean {
+    return gold.length === candidate.length && gold.every((entry, i) => this.same(entry, candidate[i]));
+  }
+
+  /** Whether each entry has a partner of its own. */
+  #matched(gold: readonly Node[], candidate: readonly Node[]): boolean {
+    if (gold.length !== candidate.length) return false;
+    const left = [...candidate];
+    for (const entry of gold) {
+      const at = left.findIndex((other) => this.same(entry, other));
+      if (at < 0) return false;
+      left.splice(at, 1);
+    }
+    return true;
+  }
+  #distinct(entries: readonly Node[]): Node[] {
+    const kept: Node[] = [];
+    for (const entry of entries) if (!kept.some((other) => this.same(other, entry))) kept.push(entry);
+    return kept;
+  }
+
+  /** Neither lists nor equations. */
+  #plain(g: Node, c: Node): boolean {
+    if ((isExpr(g) || g.kind === 'unit') && (isExpr(c) || c.kind === 'unit'))
+      return this.#quantities(quantity(g), quantity(c));
+    if (g.kind === 'text' || c.kind === 'text') {
+      return g.kind === 'text' && c.kind === 'text' && g.text.toLowerCase() === c.text.toLowerCase();
+    }
+    if (g.kind === 'based' || c.kind === 'based') {
+      return g.kind === 'based' && c.kind === 'based' && g.base === c.base && g.digits === c.digits;
+    }
+    if (g.kind === 'matrix' || c.kind === 'matrix') {
+      return (
+        g.kind === 'matrix' &&
+        c.kind === 'matrix' &&
+        g.rows.length === c.rows.length &&
+        g.rows[0].length === c.rows[0].length &&
+        g.rows.every((row, i) => row.every((entry, j) => sameValue(entry, c.rows[i][j], this.#options)))
+      );
+    }
+    if (g.kind === 'ratio' || c.kind === 'ratio') return this.#ratios(g, c);
+    if (g.kind === 'tuple' && c.kind === 'tuple') {
+      return g.brackets === c.brackets && this.#ordered(g.items, c.items);
+    }
+    if (g.kind === 'set' && c.kind === 'set') return this.#lists(g, c);
+    const [a, b] = [realSet(g), realSet(c)];
+    return a !== null && b !== null && sameRealSet(a, b, this.#options);
+  }
+
+  #ratios(g: Node, c: Node): boolean {
+    const parts = (node: Node): readonly Expr[] | null =>
+      node.kind === 'ratio' ? node.parts : isExpr(node) ? [node, num(1)] : null;
+    const [a, b] = [parts(g), parts(c)];
+    if (!a || !b || a.length !== b.length || constant(b[0]) === 0 || constant(a[0]) === 0) return false;
+    return a.every((part, i) => sameValue(op('mul', part, b[0]), op('mul', b[i], a[0]), this.#options));
+  }
+
+  /** Units and signs of percent or degrees may be left out; two different ones are two different answers. */
+  #quantities(g: Quantity, c: Quantity): boolean {
+    if (g.unit !== null && c.unit !== null && g.unit !== c.unit) return false;
+    const equal = (a: Expr, b: Expr) => sameValue(a, b, this.#options);
+    if (g.mark === c.mark) return equal(g.of, c.of);
+    if (g.mark && c.mark) return false;
+    const mark = (g.mark ?? c.mark) as string;
+    if (mark === 'percent') {
+      const hundredth = (q: Quantity) => (q.mark ? op('percent', q.of) : q.of);
+      // 28 for 28 %, and 28 % for 28; but 0.5 % is not 0.5.
+      return (
+        equal(hundredth(g), hundredth(c)) ||
+        ((g.mark !== null || Math.abs(constant(g.of)) >= 1) && equal(g.of, c.of))
+      );
+    }
+    const radians = (q: Quantity) => (q.mark ? op('degree', q.of) : q.of);
+    return equal(g.of, c.of) || equal(radians(g), radians(c));
+  }
+}

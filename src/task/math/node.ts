@@ -1,0 +1,105 @@
+/**
+ * What an answer is once it has been read: expressions (numbers, symbols, operations) and the structures that answers
+ * are made of. Nothing here is ever handed to an interpreter of code.
+ */
+import { type Rational, rational } from './rational.js';
+
+/** A number as it was written; `digits` counts the significant ones of a decimal, null for whole numbers. */
+export interface Num {
+  readonly kind: 'num';
+  readonly value: Rational;
+  readonly digits: number | null;
+}
+/** A variable or constant: `pi`, `e`, `i` and `inf` have their usual values. */
+export interface Sym {
+  readonly kind: 'sym';
+  readonly name: string;
+}
+/**
+ * An operation: add, mul, div, pow, neg, root (index, radicand), pm (a ± b), mp, fact, abs, floor, ceil, binom, percent,
+ * degree, log (base, x), the usual functions by name, and `f:name` for a function whose meaning is not known.
+ */
+export interface Op {
+  readonly kind: 'op';
+  readonly op: string;
+  readonly args: readonly Expr[];
+}
+export type Expr = Num | Sym | Op;
+
+export type Node =
+  | Expr
+  /** A quantity with its unit. */
+  | { readonly kind: 'unit'; readonly of: Expr; readonly unit: string }
+  /** (a, b), [a, b), …: a tuple, or an interval where there are two; brackets as written. */
+  | { readonly kind: 'tuple'; readonly items: readonly Node[]; readonly brackets: string }
+  | { readonly kind: 'set'; readonly items: readonly Node[] }
+  /** Answers in a row, of any order, and what joins them; where semicolons do, each may be a list of its own. */
+  | { readonly kind: 'list'; readonly items: readonly Node[]; readonly join: 'or' | 'and' | ',' }
+  | { readonly kind: 'union'; readonly items: readonly Node[] }
+  /** `from` without the points or parts `less`. */
+  | { readonly kind: 'without'; readonly from: Node; readonly less: Node }
+  /** s0 op0 s1 op1 s2 …, with operators = < <= > >= != in */
+  | { readonly kind: 'relation'; readonly sides: readonly Node[]; readonly ops: readonly string[] }
+  | { readonly kind: 'matrix'; readonly rows: readonly (readonly Expr[])[] }
+  | { readonly kind: 'ratio'; readonly parts: readonly Expr[] }
+  /** Digits in a number system other than the tenth. */
+  | { readonly kind: 'based'; readonly digits: string; readonly base: string }
+  | { readonly kind: 'text'; readonly text: string };
+
+export const num = (n: bigint | number, d: bigint | number = 1): Num => {
+  const value = rational(BigInt(n), BigInt(d));
+  if (!value) throw new RangeError(`${n}/${d} is no number of bounded size`);
+  return { kind: 'num', value, digits: null };
+};
+export const sym = (name: string): Sym => ({ kind: 'sym', name });
+export const op = (name: string, ...args: Expr[]): Op => ({ kind: 'op', op: name, args });
+
+export const isExpr = (node: Node): node is Expr =>
+  node.kind === 'num' || node.kind === 'sym' || node.kind === 'op';
+
+/** Calls `see` on every part of an expression. */
+export function walk(expr: Expr, see: (part: Expr) => void): void {
+  see(expr);
+  if (expr.kind === 'op') for (const arg of expr.args) walk(arg, see);
+}
+
+const CONSTANTS = new Set(['pi', 'e', 'i', 'inf']);
+
+/** Names of the variables of an expression. */
+export function variables(expr: Expr): Set<string> {
+  const names = new Set<string>();
+  walk(expr, (part) => {
+    if (part.kind === 'sym' && !CONSTANTS.has(part.name)) names.add(part.name);
+  });
+  return names;
+}
+
+/** Whether an expression has an operation whose name satisfies `test`. */
+export function hasOp(expr: Expr, test: (name: string) => boolean): boolean {
+  let found = false;
+  walk(expr, (part) => {
+    if (part.kind === 'op' && test(part.op)) found = true;
+  });
+  return found;
+}
+
+export function size(expr: Expr): number {
+  let count = 0;
+  walk(expr, () => count++);
+  return count;
+}
+
+/** One spelling per expression; equal spellings are equal expressions. */
+export function print(expr: Expr): string {
+  if (expr.kind === 'num') return expr.value.d === 1n ? `${expr.value.n}` : `${expr.value.n}/${expr.value.d}`;
+  if (expr.kind === 'sym') return `"${expr.name}"`;
+  return `${expr.op}(${expr.args.map(print).join(',')})`;
+}
+
+/** An expression with other expressions in place of some parts; `change` returns null to leave a part as it is. */
+export function replace(expr: Expr, change: (part: Expr) => Expr | null): Expr {
+  const changed = change(expr);
+  if (changed) return changed;
+  if (expr.kind !== 'op') return expr;
+  return { ...expr, args: expr.args.map((arg) => replace(arg, change)) };
+}
