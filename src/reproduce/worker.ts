@@ -16,6 +16,8 @@ export type WorkerMessage =
 
 const controller = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => controller.abort());
+// Nobody is left to take the result.
+process.on('disconnect', () => controller.abort());
 const send = (message: WorkerMessage): void => {
   process.send?.(message);
 };
