@@ -68,6 +68,12 @@ function words(prepared: string): { text: string; wrapped: boolean } | null {
   return { text: wrapped || isProse(plain) ? text.toLowerCase() : text, wrapped };
 }
 
+/** Sets that have a name, in LaTeX. */
+function setInWords(text: string | undefined): string | null {
+  if (text && /^all real(?:s| numbers)$/.test(text)) return '\\mathbb{R}';
+  return text === 'empty set' ? '\\emptyset' : null;
+}
+
 /** A letter of a multiple choice, as in (B), \text{B}, B.; `marked` where it can be nothing else. */
 function choice(prepared: string): { letter: string; marked: boolean; rest: string } | null {
   const plain = prepared.replace(WRAPPER, ' $1 ').replace(/\s+/g, ' ').trim();
@@ -125,12 +131,13 @@ function compare(
       wordsG.wrapped || wordsC.wrapped ? (text: string) => text.toLowerCase() : (text: string) => text;
     if (fold(wordsG.text) === fold(wordsC.text)) return yes('the same words');
   }
-  if (wordsG && (wordsG.wrapped || isProse(g))) return no(`'${show(c)}' is not '${show(g)}'`);
-  const goldRead = read(g);
+  if (wordsG && !setInWords(wordsG.text) && (wordsG.wrapped || isProse(g)))
+    return no(`'${show(c)}' is not '${show(g)}'`);
+  const goldRead = read(setInWords(wordsG?.text) ?? g);
   if (goldRead.nodes.length === 0)
     return no(`the gold answer '${show(g)}' cannot be read: ${goldRead.reason}`);
   const candidateRead = read(
-    c,
+    setInWords(wordsC?.text) ?? c,
     goldRead.nodes.every((node) => node.kind === 'num'),
   );
   if (candidateRead.nodes.length === 0) return no(`'${show(c)}' cannot be read: ${candidateRead.reason}`);
@@ -138,7 +145,7 @@ function compare(
     budget: new Budget(),
     relativeTolerance: options.relativeTolerance ?? 0,
   });
-  const equal = goldRead.nodes.some((a) => candidateRead.nodes.some((b) => comparison.same(a, b)));
+  const equal = goldRead.nodes.some((a) => candidateRead.nodes.some((b) => comparison.equal(a, b)));
   return equal ? yes('equal in value') : no(`'${show(c)}' is not '${show(g)}'`);
 }
 

@@ -92,6 +92,17 @@ function signs(node: Node): Node[] {
   return [choose(node, true), choose(node, false)];
 }
 
+/** x ∈ S says S. */
+const membership = (node: Node): Node =>
+  node.kind === 'relation' && node.ops.length === 1 && node.ops[0] === 'in' ? node.sides[1] : node;
+
+/** An answer with its ± written out, as a list where that makes it two. */
+function spread(node: Node): Node {
+  if (node.kind === 'list' || node.kind === 'set') return { ...node, items: node.items.flatMap(signs) };
+  const both = signs(node);
+  return both.length === 1 ? node : { kind: 'list', items: both, join: 'or' };
+}
+
 /** A quantity without its percent sign, degree sign or unit. */
 interface Quantity {
   readonly of: Expr;
@@ -118,33 +129,31 @@ export class Comparison {
   }
 
   /** Whether the candidate is the gold answer. @throws Unreadable when comparing is too much work */
-  same(gold: Node, candidate: Node): boolean {
-    const [g, c] = [this.#simplify(gold), this.#simplify(candidate)];
+  equal(gold: Node, candidate: Node): boolean {
+    // A set of one answer is that answer.
+    const alone = (node: Node): Node => {
+      const of = membership(node);
+      return of.kind === 'set' && of.items.length === 1 ? of.items[0] : of;
+    };
+    return this.#same(alone(gold), alone(candidate));
+  }
+
+  #same(gold: Node, candidate: Node): boolean {
+    const [g, c] = [spread(membership(gold)), spread(membership(candidate))];
     if (g.kind === 'list' || c.kind === 'list') {
       const [a, b] = [realSet(g), realSet(c)];
       if (a && b) return sameRealSet(a, b, this.#options);
-      return this.#lists(g, c);
+      // (x, y) = (1, 2) beside x = 1, y = 2
+      return this.#lists(plainValue(g), plainValue(c));
     }
     if (g.kind === 'relation' || c.kind === 'relation') return this.#relations(g, c);
     return this.#plain(g, c);
   }
 
-  /** x ∈ S says S; one entry alone says itself; ± says a list of two. */
-  #simplify(node: Node): Node {
-    if (node.kind === 'relation' && node.ops.length === 1 && node.ops[0] === 'in')
-      return this.#simplify(node.sides[1]);
-    if (node.kind === 'list' || node.kind === 'set') {
-      const items = node.items.flatMap(signs);
-      return items.length === 1 ? this.#simplify(items[0]) : { ...node, items };
-    }
-    const both = signs(node);
-    return both.length === 1 ? node : { kind: 'list', items: both, join: 'or' };
-  }
-
   #relations(g: Node, c: Node): boolean {
     const [a, b] = [assignment(g), assignment(c)];
     if (a && b) {
-      if (a.name === b.name || a.name === '' || b.name === '') return this.same(a.value, b.value);
+      if (a.name === b.name || a.name === '' || b.name === '') return this.#same(a.value, b.value);
       return g.kind === 'relation' && c.kind === 'relation' && this.#proportional(g, c);
     }
     if (g.kind === 'relation' && c.kind === 'relation') {
@@ -152,8 +161,8 @@ export class Comparison {
       if (p && q) return p.variable === q.variable && sameRealSet(p.set, q.set, this.#options);
       return this.#proportional(g, c);
     }
-    if (a) return this.same(plainValue(g), c);
-    if (b) return this.same(g, plainValue(c));
+    if (a) return this.#same(plainValue(g), c);
+    if (b) return this.#same(g, plainValue(c));
     return this.#plain(g, c);
   }
 
@@ -189,7 +198,7 @@ export class Comparison {
     // One value in several forms, \boxed{1\frac12} or \boxed{1.5}.
     if (c.kind === 'list' && (isExpr(g) || g.kind === 'unit')) {
       const forms = new Set(c.items.map((item) => (isExpr(item) ? print(item) : '')));
-      return forms.size === c.items.length && c.items.every((item) => this.same(g, item));
+      return forms.size === c.items.length && c.items.every((item) => this.#same(g, item));
     }
     const [gold, candidate] = [this.#entries(g), this.#entries(c)];
     if (!gold || !candidate) return false;
@@ -226,7 +235,7 @@ export class Comparison {
   }
 
   #ordered(gold: readonly Node[], candidate: readonly Node[]): boolean {
-    return gold.length === candidate.length && gold.every((entry, i) => this.same(entry, candidate[i]));
+    return gold.length === candidate.length && gold.every((entry, i) => this.#same(entry, candidate[i]));
   }
 
   /** Whether each entry has a partner of its own. */
@@ -234,7 +243,7 @@ export class Comparison {
     if (gold.length !== candidate.length) return false;
     const left = [...candidate];
     for (const entry of gold) {
-      const at = left.findIndex((other) => this.same(entry, other));
+      const at = left.findIndex((other) => this.#same(entry, other));
       if (at < 0) return false;
       left.splice(at, 1);
     }
@@ -242,7 +251,7 @@ export class Comparison {
   }
   #distinct(entries: readonly Node[]): Node[] {
     const kept: Node[] = [];
-    for (const entry of entries) if (!kept.some((other) => this.same(other, entry))) kept.push(entry);
+    for (const entry of entries) if (!kept.some((other) => this.#same(other, entry))) kept.push(entry);
     return kept;
   }
 
@@ -275,6 +284,8 @@ export class Comparison {
   }
 
   #ratios(g: Node, c: Node): boolean {
+    const [halfG, halfC] = [g, c].map((node) => (node.kind === 'ratio' ? node.suffix : ''));
+    if (halfG && halfC && halfG !== halfC) return false;
     const parts = (node: Node): readonly Expr[] | null =>
       node.kind === 'ratio' ? node.parts : isExpr(node) ? [node, num(1)] : null;
     const [a, b] = [parts(g), parts(c)];

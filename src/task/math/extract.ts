@@ -6,7 +6,7 @@
  * 2. hashes: what follows the last `####` at the start of a line (GSM8K).
  * 3. whole: a completion of one short line without words is its own answer.
  * 4. marker: what follows the last "answer is", "answer:" or "Final Answer", up to the end of its sentence.
- * 5. end: the last formula or number of the last sentence.
+ * 5. end: the last formula, tuple or number of the last sentence; numbers only in a sentence of words.
  *
  * What stands after `</think>` goes before what stands within. Everything is linear in the completion's length.
  */
@@ -28,7 +28,7 @@ interface Span {
 export function boxes(text: string): Span[] {
   const found: Span[] = [];
   const open: { at: number; start: number }[] = [];
-  const scan = /\\+(?:boxed|fbox|framebox)\s*\{|\\.|[{}]/gs;
+  const scan = /\\\\?(?:boxed|fbox|framebox)\s*\{|\\.|[{}]/gs;
   for (let match = scan.exec(text); match; match = scan.exec(text)) {
     const [sign] = match;
     if (sign === '{') open.push({ at: match.index, start: -1 });
@@ -93,24 +93,36 @@ export function isProse(text: string): boolean {
 }
 
 const NUMBER =
-  /[-−+]?(?:\\?[$€£]\s?)?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s*\/\s*\d+)?(?:\s*(?:\\?%|percent\b|pct\b))?/g;
+  /[-−+]?(?:\\?[$€£]\s?)?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+,\d\d(?!\d)|\d+(?:\.\d+)?|\.\d+)(?:\s*\/\s*\d+)?(?:\s*(?:\\?%|percent\b|pct\b))?/g;
 
-/** The last formula or number of a sentence, whichever ends last. */
+/** Pairs and longer tuples that a sentence has in plain text: (1, 2), [0, 5). */
+function plainTuples(sentence: string): Span[] {
+  return [...sentence.matchAll(/[([]([^()[\]\n]{1,80})[)\]]/g)]
+    .filter(([, inner]) => inner.includes(',') && !isProse(inner))
+    .map((match) => ({ content: match[0], start: match.index, end: match.index + match[0].length }));
+}
+
+/** The last formula, tuple or number of a sentence, whichever ends last. Numbers without a sentence are no answer. */
 function lastOf(sentence: string): string | null {
   const spans = formulas(sentence);
-  const lastFormula = spans.at(-1);
+  const inFormula = (at: number) => spans.some(({ start, end }) => at >= start && at < end);
+  const tuples = plainTuples(sentence).filter(({ start }) => !inFormula(start));
+  const last = [spans.at(-1), tuples.at(-1)].reduce((a, b) => (b && b.end > (a?.end ?? -1) ? b : a));
   let lastNumber: { text: string; end: number } | null = null;
-  for (const match of sentence.matchAll(NUMBER)) {
-    // Digits of a name (H2O) or of a formula are no number of the sentence.
+  for (const match of isProse(sentence) ? sentence.matchAll(NUMBER) : []) {
+    // Digits of a name (H2O), of a formula or of a tuple are no number of the sentence.
     if (/[a-zA-Z_\\]/.test(sentence[match.index - 1] ?? '')) continue;
     // Nor are those of a formula that single dollars open on one line and close on another.
-    if (/\$\s*\n\s*$/.test(sentence.slice(0, match.index))) return null;
-    if (spans.some(({ start, end }) => match.index >= start && match.index < end)) continue;
-    lastNumber = { text: match[0].replace(/,$/, ''), end: match.index + match[0].length };
+    if (/\$\s*\n\s*$/.test(sentence.slice(Math.max(0, match.index - 40), match.index))) return null;
+    if ([...spans, ...tuples].some(({ start, end }) => match.index >= start && match.index < end)) continue;
+    lastNumber = { text: match[0], end: match.index + match[0].length };
   }
-  if (lastFormula && lastFormula.end > (lastNumber?.end ?? -1)) return lastRun(spans, sentence);
-  return lastNumber?.text.trim() ?? null;
+  if (lastNumber && lastNumber.end > (last?.end ?? -1)) return lastNumber.text.trim();
+  return last && spans.includes(last) ? lastRun(spans, sentence) : (last?.content ?? null);
 }
+
+/** An answer that takes itself back: nothing else is looked for. */
+const REFUSED = '';
 
 /** The answer in what follows "the answer is". */
 function afterMarker(region: string): string | null {
@@ -130,6 +142,10 @@ function afterMarker(region: string): string | null {
   const said = sentence.replace(/[\s.*"']+$/, '');
   if (said === '') return null;
   if (!isProse(said)) return said;
+  const [letter] = /^(?:\([A-Z]\)|[A-Z][.):](?=\s))/.exec(said) ?? [];
+  if (letter) return letter;
+  // "not 5", "5 or maybe 6": nothing that can be held to.
+  if (/\b(?:not|or|either|between|unclear|unknown)\b/i.test(said)) return REFUSED;
   const verb = [...said.matchAll(/\b(?:is|are|equals|be)\b:?/g)].at(-1);
   const rest = verb ? said.slice(verb.index + verb[0].length).trim() : '';
   if (rest !== '' && !isProse(rest)) return rest;
@@ -148,7 +164,12 @@ function search(text: string, boxedOnly: boolean): Extracted | null {
   // An answer that was begun and cut off is not looked for elsewhere.
   if (/\\(?:boxed|fbox|framebox)\s*\{/.test(text.slice(-LIMITS.answerCharacters))) return null;
   const trimmed = text.trim();
-  if (trimmed !== '' && trimmed.length <= 600 && !/\n/.test(trimmed) && !isProse(trimmed)) {
+  if (
+    trimmed !== '' &&
+    trimmed.length <= LIMITS.answerCharacters &&
+    !/\n/.test(trimmed) &&
+    !isProse(trimmed)
+  ) {
     return { answer: trimmed, rule: 'whole' };
   }
   const markers = [...text.matchAll(/\banswer\b[*_\s]{0,8}(?:is|are|:|=|\n)/gi)];
@@ -156,14 +177,18 @@ function search(text: string, boxedOnly: boolean): Extracted | null {
   if (marker) {
     const start = marker.index + marker[0].length;
     const answer = afterMarker(text.slice(start, start + 2 * LIMITS.answerCharacters));
+    if (answer === REFUSED) return null;
     if (answer) return { answer, rule: 'marker' };
   }
   const paragraph = trimmed
     .slice(-LIMITS.answerCharacters)
     .split(/\n\s*\n/)
     .at(-1) as string;
+  // A long text that ends within a sentence was cut off before its answer.
+  if (trimmed.length > 300 && !/[.!?)\]}$*"'”]$/.test(trimmed)) return null;
   const sentences = paragraph.split(/(?<=[.!?])\s+(?=[A-Z])/);
-  const answer = lastOf(sentences[sentences.length - 1]) ?? lastOf(paragraph);
+  const last = sentences[sentences.length - 1];
+  const answer = /\b(?:either|or)\b/i.test(last) ? null : (lastOf(last) ?? lastOf(paragraph));
   if (answer) return { answer, rule: 'end' };
   return trimmed !== '' && trimmed.length <= 60 && !/[\d\\$]/.test(trimmed)
     ? { answer: trimmed, rule: 'whole' }

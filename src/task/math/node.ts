@@ -41,7 +41,8 @@ export type Node =
   /** s0 op0 s1 op1 s2 …, with operators = < <= > >= != in */
   | { readonly kind: 'relation'; readonly sides: readonly Node[]; readonly ops: readonly string[] }
   | { readonly kind: 'matrix'; readonly rows: readonly (readonly Expr[])[] }
-  | { readonly kind: 'ratio'; readonly parts: readonly Expr[] }
+  /** a : b, or a time of day, whose half of the day (`am`, `pm`) is the suffix; else it is empty. */
+  | { readonly kind: 'ratio'; readonly parts: readonly Expr[]; readonly suffix: string }
   /** Digits in a number system other than the tenth. */
   | { readonly kind: 'based'; readonly digits: string; readonly base: string }
   | { readonly kind: 'text'; readonly text: string };

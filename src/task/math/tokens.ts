@@ -111,6 +111,8 @@ export function prepare(answer: string): string {
     .replace(/(\d)(?:\\[,;: ]|~)(?=\d{3}(?!\d))/g, '$1')
     .replace(/\\!/g, '')
     .replace(/\\langle(?![a-zA-Z])/g, '(')
+    .replace(/\\([lr])brace(?![a-zA-Z])/g, (_, side: string) => (side === 'l' ? '\\{' : '\\}'))
+    .replace(/\\colon(?![a-zA-Z])/g, ':')
     .replace(/\\rangle(?![a-zA-Z])/g, ')')
     .replace(/(?<!\\)\\(?:[,;:> ]|quad|qquad|hspace\{[^{}]*\}|phantom\{[^{}]*\})(?![a-zA-Z])/g, ' ')
     .replace(/~/g, ' ')
