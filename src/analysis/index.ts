@@ -4,5 +4,17 @@ export { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, lineChartSvg, type Series } from './ch
 export type { LogAnalysis, LogFigures } from './figures.js';
 export { type GroupScore, LogGatherer } from './gather.js';
 export { confidenceInterval, type Interval } from './interval.js';
+export {
+  type AboutReport,
+  ReportCollector,
+  type ReportOptions,
+} from './report/index.js';
 export { type TreeSvgOptions, treeSvg } from './tree-svg.js';
+export {
+  type CompletionView,
+  type StepView,
+  type TreeView,
+  type TreeViewOptions,
+  treeView,
+} from './tree-view.js';
 export { WeightsError, WeightsWriter } from './weights.js';

@@ -1,0 +1,31 @@
+/** What the page of the report gets, as JSON within it. */
+import type { TreeView } from '../tree-view.js';
+
+export interface ReportGroup {
+  readonly step: number | null;
+  readonly id: string;
+  /** File and line of the log, where known. */
+  readonly place: string;
+  readonly prompt: string;
+  readonly completions: number;
+  readonly tokens: number;
+  readonly distinctTokens: number;
+  readonly tokenSource: string;
+  readonly meanReward: number;
+  readonly flat: boolean;
+  readonly zeroVariance: boolean;
+  readonly pathDepth: number;
+  readonly intermediateProportion: number;
+  /** Of `GroupScore`. */
+  readonly pushedDown: number;
+  readonly worst: number;
+  readonly flaw: number;
+  /** Null where it has too many steps to be shown on a page. */
+  readonly tree: TreeView | null;
+}
+
+export interface ReportData {
+  /** Groups of the log; those below are some of them. */
+  readonly total: number;
+  readonly groups: readonly ReportGroup[];
+}

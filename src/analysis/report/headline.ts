@@ -1,0 +1,77 @@
+/** The figures at the top of the report, each with a line that says what it means. */
+import type { LogAnalysis, LogFigures } from '../figures.js';
+
+/** What each source of token ids means to a reader. */
+const TOKENS: Readonly<Record<string, string>> = {
+  exact: 'token ids as they were sampled',
+  retokenized: 'retokenized: ids made again from the text, most likely those that were sampled',
+  'text-units': 'text units: words and marks stand in for tokens, figures by token are approximate',
+};
+
+const GROUPS: Readonly<Record<string, string>> = {
+  explicit: 'grouped by the log’s own ids',
+  consecutive: 'grouped by consecutive rows',
+  'prompt-text': 'grouped by equal prompts, for want of an id',
+};
+
+export function headline({ all }: LogAnalysis): string {
+  const cards = cardsOf(all).map(
+    ([name, value, meaning]) =>
+      `<div class="card"><dt>${escapeHtml(name)}</dt><dd><span class="value">${escapeHtml(value)}</span><span class="meaning">${escapeHtml(meaning)}</span></dd></div>`,
+  );
+  return `<p class="sources">${escapeHtml(sources(all))}</p>\n<dl class="cards">${cards.join('\n')}</dl>`;
+}
+
+/** Where tokens and groups come from, in words. */
+function sources({ tokenSources, groupSources, groups }: LogFigures): string {
+  const list = (of: Readonly<Record<string, number>>, words: Readonly<Record<string, string>>) =>
+    Object.entries(of)
+      .filter(([, n]) => n > 0)
+      .map(([name, n]) => `${words[name] ?? name}${n < groups ? ` (${count(n)} groups)` : ''}`)
+      .join('; ');
+  return `Tokens: ${list(tokenSources, TOKENS)}. Groups: ${list(groupSources, GROUPS)}.`;
+}
+
+function cardsOf(f: LogFigures): [name: string, value: string, meaning: string][] {
+  return [
+    ['groups', count(f.groups), `${count(f.completions)} completions, ${count(f.tokens)} tokens`],
+    [
+      'good completions pushed down',
+      percent(f.good.pushedDown, f.good.completions),
+      `${count(f.good.pushedDown)} of ${count(f.good.completions)} with a positive advantage have most of their tokens in steps with a negative one`,
+    ],
+    [
+      'bad completions pushed up',
+      percent(f.bad.pushedUp, f.bad.completions),
+      `${count(f.bad.pushedUp)} of ${count(f.bad.completions)}, the reverse`,
+    ],
+    ['zero-variance groups', percent(f.zeroVarianceGroups, f.groups), 'all rewards equal: nothing is learnt'],
+    ['flat groups', percent(f.flatGroups, f.groups), 'no step between the root and the completions'],
+    ['path depth', f.meanPathDepth.toFixed(2), 'intermediate steps on the way of a completion, mean'],
+    [
+      'intermediate proportion',
+      f.meanIntermediateProportion.toFixed(3),
+      'share of a completion that lies in intermediate steps, mean',
+    ],
+    [
+      'tokens in shared steps',
+      percent(f.sharedTokenShare, 1),
+      'steps that more than one completion goes through',
+    ],
+    ['compute the tree saves', percent(f.tokensSaved, 1), `${count(f.distinctTokens)} distinct tokens`],
+    ['mean reward', f.meanReward.toPrecision(3), 'over completions'],
+  ];
+}
+
+/** With thin spaces between thousands. */
+export function count(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, '\u2009');
+}
+
+export function percent(part: number, whole: number): string {
+  return whole > 0 ? `${((100 * part) / whole).toFixed(1)}%` : '–';
+}
+
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+}

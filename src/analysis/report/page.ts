@@ -1,0 +1,94 @@
+/**
+ * The report as one HTML file that needs nothing else: figures and charts are in its markup, groups in a JSON block,
+ * and its only script and style are named by their digests in its content security policy, so that nothing in a log
+ * can run or load. The script is web/report/, built to dist/report/.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { UserError } from '../../errors.js';
+import type { LogAnalysis } from '../figures.js';
+import { charts } from './charts.js';
+import type { ReportData } from './data.js';
+import { escapeHtml, headline } from './headline.js';
+
+export interface AboutReport {
+  /** What was read, as the user named it. */
+  readonly source: string;
+  readonly version: string;
+  /** What the reader should know of how the figures came about. */
+  readonly notes: readonly string[];
+}
+
+/** The whole page. @throws UserError if the page's script was not built */
+export function reportPage(analysis: LogAnalysis, data: ReportData, about: AboutReport): string {
+  const script = asset('report.js');
+  const style = asset('report.css');
+  const policy = [
+    "default-src 'none'",
+    `script-src '${digest(script)}'`,
+    `style-src '${digest(style)}'`,
+    "img-src 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+  const notes = about.notes.map((note) => `<li>${escapeHtml(note)}</li>`).join('\n');
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${escapeHtml(policy)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>Process rewards: ${escapeHtml(about.source)}</title>
+<style>${style}</style>
+</head>
+<body>
+<header class="top">
+<p class="brand">lambda-grpo ${escapeHtml(about.version)} · analyze</p>
+<h1>The process rewards hidden in <span class="source">${escapeHtml(about.source)}</span></h1>
+</header>
+<main>
+${headline(analysis)}
+${notes ? `<details class="notes"><summary>Notes on what was read (${about.notes.length})</summary><ul>${notes}</ul></details>` : ''}
+<section aria-labelledby="charts-title">
+<h2 id="charts-title">Where the gradient goes</h2>
+<p class="lead">Mass is |λ|·|Â(λ)| summed over the tokens of steps: how hard GRPO's sum pulls there. λ-GRPO counts each step once.</p>
+<div class="charts">${charts(analysis).join('\n')}</div>
+</section>
+<section aria-labelledby="groups-title">
+<h2 id="groups-title">Groups</h2>
+<p class="lead" id="groups-lead"></p>
+<div id="groups"></div>
+</section>
+<section id="group" aria-labelledby="group-title" hidden></section>
+</main>
+<script type="application/json" id="data">${json(data)}</script>
+<script>${script}</script>
+</body>
+</html>
+`;
+}
+
+/** JSON that ends no script block and starts no comment, whatever its texts hold. */
+function json(data: ReportData): string {
+  return JSON.stringify(data, (_, value) =>
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(7)) : value,
+  ).replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function digest(text: string): string {
+  return `sha256-${createHash('sha256').update(text).digest('base64')}`;
+}
+
+/** A built file of the page: beside the compiled package, or in dist/ when run from the sources. */
+function asset(name: string): string {
+  const places = ['../../report/', '../../../dist/report/'].map((place) =>
+    fileURLToPath(new URL(place + name, import.meta.url)),
+  );
+  const file = places.find((place) => existsSync(place));
+  if (!file) throw new UserError(`${places[0]}: the report's page is not built; run npm run build`);
+  // A digest is of the text as the browser sees it: line ends are one character there.
+  return readFileSync(file, 'utf8').replace(/\r\n?/g, '\n');
+}

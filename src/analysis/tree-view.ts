@@ -1,0 +1,101 @@
+/**
+ * A group's process tree as plain data for a page: what each step says and how it is judged. Pages draw it and do
+ * no mathematics; all numbers are those of `analyzeGroup`.
+ */
+import type { GroupAnalysis } from './analyze-group.js';
+
+/** One process step λ. */
+export interface StepView {
+  /** Place of the parent, −1 for the root. */
+  readonly parent: number;
+  /** Nodes above it. */
+  readonly depth: number;
+  /** First of its rows (completions in the order of the leaves), and how many it has: |λ|. */
+  readonly row: number;
+  readonly size: number;
+  /** Tokens of the step, and what they say; cut where `textCut`. */
+  readonly tokens: number;
+  readonly text: string;
+  readonly textCut?: true;
+  /** R̂(λ) and Â(λ). */
+  readonly reward: number;
+  readonly advantage: number;
+}
+
+/** One completion, in its row. */
+export interface CompletionView {
+  /** Its number in the group, from 0. */
+  readonly index: number;
+  /** Place of its leaf among the steps. */
+  readonly leaf: number;
+  readonly tokens: number;
+  readonly reward: number;
+  readonly advantage: number;
+  /** Share of its tokens in steps with the opposite sign of its own advantage. */
+  readonly against: number;
+}
+
+export interface TreeView {
+  /** In depth-first preorder, the root first. */
+  readonly steps: readonly StepView[];
+  /** Row by row. */
+  readonly completions: readonly CompletionView[];
+}
+
+export interface TreeViewOptions {
+  /** How a token id is shown. */
+  readonly tokenText: (id: number) => string;
+  /** Put between the texts of two tokens. */
+  readonly separator?: string;
+  /** Longest text of a step, in characters. */
+  readonly longest?: number;
+}
+
+/** The view of an analysed group. */
+export function treeView(analysis: GroupAnalysis, options: TreeViewOptions): TreeView {
+  const { tree, rewards, advantages, oppositeShare } = analysis;
+  const { tokenText, separator = '', longest = 2000 } = options;
+  const steps = Array.from({ length: tree.nodeCount }, (_, node): StepView => {
+    const { text, cut } = textOf(tree.stepTokens(node), tokenText, separator, longest);
+    return {
+      parent: tree.parent[node],
+      depth: tree.depth[node],
+      row: tree.memberStart[node],
+      size: tree.size[node],
+      tokens: tree.end[node] - tree.start[node],
+      text,
+      ...(cut ? { textCut: true } : {}),
+      reward: analysis.stepRewards[node],
+      advantage: analysis.stepAdvantages[node],
+    };
+  });
+  const completions = Array.from(
+    tree.members,
+    (index): CompletionView => ({
+      index,
+      leaf: tree.leaf[index],
+      tokens: tree.lengths[index],
+      reward: rewards[index],
+      advantage: advantages[index],
+      against: oppositeShare[index],
+    }),
+  );
+  return { steps, completions };
+}
+
+function textOf(
+  tokens: Int32Array,
+  tokenText: (id: number) => string,
+  separator: string,
+  longest: number,
+): { text: string; cut: boolean } {
+  let text = '';
+  for (let i = 0; i < tokens.length; i++) {
+    text += (i > 0 ? separator : '') + tokenText(tokens[i]);
+    if (text.length > longest) {
+      // A pair of surrogates that was cut in two leaves half a character.
+      return { text: text.slice(0, longest).replace(/[\uD800-\uDBFF]$/, ''), cut: true };
+    }
+  }
+  return { text, cut: false };
+}

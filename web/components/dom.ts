@@ -1,0 +1,23 @@
+/** Elements from data. Text only ever enters as text: no string here is read as markup. */
+
+export type Child = Node | string;
+
+export interface Attributes {
+  readonly class?: string;
+  readonly [name: string]: string | number | boolean | undefined;
+}
+
+/** An element with attributes (true: present, false or undefined: absent) and children. */
+export function element<K extends keyof HTMLElementTagNameMap>(
+  name: K,
+  attributes: Attributes = {},
+  ...children: readonly Child[]
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === true) made.setAttribute(key, '');
+    else if (value !== false && value !== undefined) made.setAttribute(key, String(value));
+  }
+  made.append(...children);
+  return made;
+}

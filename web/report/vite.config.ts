@@ -1,0 +1,20 @@
+/** The report's script and style, each one file: the page that `analyze` writes carries them within itself. */
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  root: fileURLToPath(new URL('.', import.meta.url)),
+  logLevel: 'warn',
+  build: {
+    outDir: fileURLToPath(new URL('../../dist/report', import.meta.url)),
+    emptyOutDir: true,
+    target: 'es2022',
+    lib: {
+      entry: 'main.ts',
+      formats: ['iife'],
+      name: 'report',
+      fileName: () => 'report.js',
+      cssFileName: 'report',
+    },
+  },
+});
