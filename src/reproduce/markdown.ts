@@ -33,6 +33,11 @@ export function scientific(value: number): string {
   return value === 0 ? '0' : value.toExponential(1);
 }
 
+/** A learning rate with all its digits: `1.25e-4` */
+export function rateText(value: number): string {
+  return value.toExponential();
+}
+
 /** For JSON: as many digits as the figures need. */
 export function rounded(value: number, digits = 4): number {
   return Number(value.toFixed(digits));

@@ -5,7 +5,7 @@ import { UserError } from '../../errors.js';
 import { type Config, withMethod, withSeed } from '../../train/index.js';
 import { curve, curvesSvg, everyStep, smoothed } from '../curves.js';
 import type { Experiment, Places, Verdict } from '../experiment.js';
-import { number, rounded, scientific, signedInterval, table, withInterval } from '../markdown.js';
+import { number, rateText, rounded, signedInterval, table, withInterval } from '../markdown.js';
 import { isAbove, paired } from '../paired.js';
 import { treeConfig } from '../tree-runs.js';
 import { type Unit, unit } from '../unit.js';
@@ -83,7 +83,7 @@ export const binaryTreeGpt2: Experiment<Settings> = {
     return {
       verdict: gpt2Verdict(lambda, grpo),
       summary: `GRPO ${withInterval(confidenceInterval(grpo))}, λ-GRPO ${withInterval(confidenceInterval(lambda))} (${settings.seeds} seeds)`,
-      body: `${settings.run.model.layers} layers × ${settings.run.model.width}, ${places.checkpoint === undefined ? 'random weights' : 'GPT-2’s weights; of its embedding the rows of the three tokens that are not masked'}, AdamW at ${scientific(rateOf(settings, places))}.
+      body: `${settings.run.model.layers} layers × ${settings.run.model.width}, ${places.checkpoint === undefined ? 'random weights' : 'GPT-2’s weights; of its embedding the rows of the three tokens that are not masked'}, AdamW at ${rateText(rateOf(settings, places))}.
 Frequency of the target in the last 50 of ${settings.steps} steps.
 
 ${table(

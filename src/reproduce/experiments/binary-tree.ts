@@ -2,7 +2,7 @@
 import { confidenceInterval, GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
 import { type Curve, curve, curvesSvg, everyStep, smoothed } from '../curves.js';
 import type { Experiment, Verdict } from '../experiment.js';
-import { number, rounded, scientific, signedInterval, table, withInterval } from '../markdown.js';
+import { number, rateText, rounded, signedInterval, table, withInterval } from '../markdown.js';
 import { isAbove, type Paired, paired } from '../paired.js';
 import type { Results } from '../results.js';
 import { type Arm, type TreeCase, treeConfig, treeRuns } from '../tree-runs.js';
@@ -243,7 +243,7 @@ ${table(
   settings.sweep.map((rate, i) => {
     const difference = paired(rates[i].lambda, rates[i].grpo);
     return [
-      scientific(rate),
+      rateText(rate),
       mark(cell(rates[i].grpo), i === best.grpo),
       mark(cell(rates[i].lambda), i === best.lambda),
       signedInterval(difference),

@@ -2,7 +2,7 @@
 import { confidenceInterval } from '../../analysis/index.js';
 import { curve, curvesSvg } from '../curves.js';
 import type { Experiment, Verdict } from '../experiment.js';
-import { number, rounded, scientific, signedInterval, table, withInterval } from '../markdown.js';
+import { number, rateText, rounded, signedInterval, table, withInterval } from '../markdown.js';
 import { isAbove, isBelow, paired } from '../paired.js';
 import { type TreeCase, treeConfig, treeRuns } from '../tree-runs.js';
 
@@ -62,7 +62,7 @@ export const exponent: Experiment<Settings> = {
       body: `Target frequency in the last 50 of ${settings.steps} steps, mean ± 95% interval over ${seeds} seeds; p = 0 is GRPO, p = 1 λ-GRPO. A configuration file
 allows p from 0 to 1; the experiment looks past the end.
 
-${table(['p', ...rates.map((rate) => `lr ${scientific(rate)}`), 'mean of the rates', 'against p = 1, paired'], rows)}
+${table(['p', ...rates.map((rate) => `lr ${rateText(rate)}`), 'mean of the rates', 'against p = 1, paired'], rows)}
 
 ![Target frequency against p](exponent-frequency.svg)
 
@@ -80,7 +80,7 @@ A larger p also makes the step smaller; the learning rates are there so that thi
           },
           rates.map((rate, j) =>
             curve(
-              `lr ${scientific(rate)}`,
+              `lr ${rateText(rate)}`,
               [...exponents],
               Array.from({ length: seeds }, (_, seed) => late.map((cells) => cells[j][seed])),
               [0, 1],

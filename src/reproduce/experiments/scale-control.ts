@@ -6,7 +6,7 @@
 import { confidenceInterval, GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
 import { curve, curvesSvg } from '../curves.js';
 import type { Experiment, Verdict } from '../experiment.js';
-import { number, rounded, scientific, signed, signedInterval, table, withInterval } from '../markdown.js';
+import { number, rateText, rounded, signed, signedInterval, table, withInterval } from '../markdown.js';
 import { isAbove, type Paired, paired } from '../paired.js';
 import type { Results } from '../results.js';
 import { ARM_NAMES, type Arm, type TreeCase, treeConfig, treeRuns } from '../tree-runs.js';
@@ -121,7 +121,7 @@ function body(settings: Settings, figures: readonly ArmFigures[], factor: number
   const tables = OPTIMIZERS.map((optimizer, i) => {
     const arms = figures[i];
     const rows = settings.learning_rates[optimizer].map((rate, j) => [
-      scientific(rate),
+      rateText(rate),
       ...ARMS.map((arm) => withInterval(confidenceInterval(arms[arm][j]))),
       signedInterval(paired(arms.rescaled[j], arms.grpo[j])),
       signedInterval(paired(arms['lambda-grpo'][j], arms.rescaled[j])),
@@ -133,12 +133,19 @@ function body(settings: Settings, figures: readonly ArmFigures[], factor: number
       signedInterval(paired(all[1], all[0])),
       signedInterval(paired(all[2], all[1])),
     ]);
+    const best = ARMS.map((arm) => arms[arm][bestOf(arms[arm])]);
+    rows.push([
+      '**best rate of each**',
+      ...best.map((values) => withInterval(confidenceInterval(values))),
+      signedInterval(paired(best[1], best[0])),
+      signedInterval(paired(best[2], best[1])),
+    ]);
     const gain = mean(all[2]) - mean(all[0]);
     const share = (mean(all[1]) - mean(all[0])) / gain;
     const reading =
       gain > 0.02
-        ? `Of λ-GRPO's gain of ${signed(gain)} over GRPO, the norm alone gives ${number(100 * share, 0)}%.`
-        : `λ-GRPO's gain over GRPO is ${signed(gain)}: there is hardly anything to explain.`;
+        ? `Over all rates, of λ-GRPO's gain of ${signed(gain)} over GRPO the norm alone gives ${share > 0 ? `${number(100 * share, 0)}%` : 'nothing'}.`
+        : `Over all rates λ-GRPO's gain over GRPO is ${signed(gain)}: there is hardly anything to explain.`;
     return `## ${optimizer === 'adamw' ? 'AdamW' : 'SGD'}
 
 ${table(
@@ -159,7 +166,11 @@ ${reading}
 differences paired by seed. GRPO's gradient is scaled, before the optimizer, to the norm of λ-GRPO's on the same batch: on
 average times ${number(factor, 2)}. AdamW (ε of the recipe) divides a lasting factor mostly away; with SGD the step is scaled by just that.
 
-${tables.join('\n\n')}`;
+${tables.join('\n\n')}
+
+Scaling GRPO's gradient to the smaller norm is much like a smaller learning rate, which a grid of rates also tries: the mean over
+the grid holds it against the rescaled arm where a rate is too small already, the best rate of each does not (it is chosen on the
+seeds it is compared on).`;
 }
 
 function figure(settings: Settings, optimizer: Optimizer, arms: ArmFigures): string {
@@ -181,6 +192,11 @@ function figure(settings: Settings, optimizer: Optimizer, arms: ArmFigures): str
     })),
     [0, 1],
   );
+}
+
+/** Place of the best learning rate. */
+function bestOf(values: readonly (readonly number[])[]): number {
+  return values.reduce((best, of, i) => (mean(of) > mean(values[best]) ? i : best), 0);
 }
 
 function mean(values: readonly number[]): number {
