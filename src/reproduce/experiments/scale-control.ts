@@ -63,7 +63,9 @@ export const scaleControl: Experiment<Settings> = {
     return {
       verdict,
       summary: OPTIMIZERS.map(
-        (optimizer, i) => `${optimizer}: λ-GRPO ${signedInterval(kept[i])} ahead of GRPO at its norm`,
+        (optimizer, i) =>
+          `${optimizer}: λ-GRPO ${signedInterval(kept[i])} ahead of GRPO at its norm over all learning rates, ` +
+          `${signedInterval(paired(atBest(figures[i], 'lambda-grpo'), atBest(figures[i], 'rescaled')))} each at its best`,
       ).join('; '),
       body: body(settings, figures, factors(settings, results)),
       data: OPTIMIZERS.map((optimizer, i) => ({
@@ -133,7 +135,7 @@ function body(settings: Settings, figures: readonly ArmFigures[], factor: number
       signedInterval(paired(all[1], all[0])),
       signedInterval(paired(all[2], all[1])),
     ]);
-    const best = ARMS.map((arm) => arms[arm][bestOf(arms[arm])]);
+    const best = ARMS.map((arm) => atBest(arms, arm));
     rows.push([
       '**best rate of each**',
       ...best.map((values) => withInterval(confidenceInterval(values))),
@@ -194,9 +196,9 @@ function figure(settings: Settings, optimizer: Optimizer, arms: ArmFigures): str
   );
 }
 
-/** Place of the best learning rate. */
-function bestOf(values: readonly (readonly number[])[]): number {
-  return values.reduce((best, of, i) => (mean(of) > mean(values[best]) ? i : best), 0);
+/** Of an arm at its best learning rate, [seeds]. */
+function atBest(arms: ArmFigures, arm: Arm): readonly number[] {
+  return arms[arm].reduce((best, of) => (mean(of) > mean(best) ? of : best));
 }
 
 function mean(values: readonly number[]): number {
