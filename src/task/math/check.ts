@@ -111,20 +111,21 @@ function compare(
     return no(`the answer has more than ${LIMITS.answerCharacters} characters`);
   if (gold.length > LIMITS.answerCharacters)
     return no(`the gold answer has more than ${LIMITS.answerCharacters} characters`);
-  const g = prepare(gold);
+  let g = prepare(gold);
   let c = prepare(candidate);
   if (g === '') return no('the gold answer is empty');
   if (c === '') return no('the answer is empty');
   const [usual] = readings('', false);
   if (spelling(tokenize(g, usual)) === spelling(tokenize(c, usual))) return yes('written alike');
   const [letterG, letterC] = [choice(g), choice(c)];
-  if (letterC && letterG && letterG.rest === '' && (letterG.marked || letterC.marked)) {
+  if (letterC && letterG && (letterG.marked || letterC.marked)) {
     const fold = (letter: string) => (letterG.marked && letterC.marked ? letter.toUpperCase() : letter);
     return fold(letterG.letter) === fold(letterC.letter)
       ? yes('the same choice')
       : no(`choice ${letterC.letter} is not ${letterG.letter}`);
   }
   if (letterC && letterC.rest !== '' && !letterG) c = letterC.rest;
+  if (letterG && letterG.rest !== '' && !letterC) g = letterG.rest;
   const [wordsG, wordsC] = [words(g), words(c)];
   if (wordsG && wordsC) {
     const fold =
@@ -155,7 +156,8 @@ function compare(
  */
 export function answersEqual(candidate: string, gold: string, options: AnswerOptions = {}): AnswerVerdict {
   try {
-    return { ...compare(candidate, goldAnswer(gold), options), extracted: candidate };
+    const answer = candidate === gold ? gold : goldAnswer(gold);
+    return { ...compare(candidate, answer, options), extracted: candidate };
   } catch (error) {
     const reason = error instanceof Unreadable ? error.message : 'it is beyond what this checker computes';
     return {

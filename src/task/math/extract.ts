@@ -3,6 +3,7 @@
  *
  * 1. box: the last closed `\boxed{…}` (`\fbox`, `\framebox`). Boxes in a row, with nothing but separators or a short
  *    "and" between them, are one answer of several parts. A box that is cut off is no answer.
+ *    Likewise what the last `<answer>…</answer>` holds (rule tag), where no box follows it.
  * 2. hashes: what follows the last `####` at the start of a line (GSM8K).
  * 3. whole: a completion of one short line without words is its own answer.
  * 4. marker: what follows the last "answer is", "answer:" or "Final Answer", up to the end of its sentence.
@@ -15,7 +16,7 @@ import { isUnitWord } from './units.js';
 
 export interface Extracted {
   readonly answer: string;
-  readonly rule: 'box' | 'hashes' | 'whole' | 'marker' | 'end';
+  readonly rule: 'box' | 'tag' | 'hashes' | 'whole' | 'marker' | 'end';
 }
 
 interface Span {
@@ -152,8 +153,22 @@ function afterMarker(region: string): string | null {
   return lastOf(rest === '' ? said : rest) ?? (said.length <= 60 && !/\d/.test(said) ? said : null);
 }
 
+/** The last `<answer>…</answer>`. */
+function lastTag(text: string): Span | null {
+  const end = text.lastIndexOf('</answer>');
+  const start = end < 0 ? -1 : text.lastIndexOf('<answer>', end);
+  return start < 0 ? null : { content: text.slice(start + '<answer>'.length, end), start, end };
+}
+
 function search(text: string, boxedOnly: boolean): Extracted | null {
-  const boxed = lastRun(boxes(text), text);
+  const found = boxes(text);
+  const tag = lastTag(text);
+  if (tag && !boxedOnly && tag.end > (found.at(-1)?.end ?? -1)) {
+    const inner = lastRun(boxes(tag.content), tag.content);
+    if (tag.content.trim() !== '')
+      return { answer: inner ?? tag.content.trim(), rule: inner === null ? 'tag' : 'box' };
+  }
+  const boxed = lastRun(found, text);
   if (boxed !== null) return { answer: boxed, rule: 'box' };
   if (boxedOnly) return null;
   const hashes = text.lastIndexOf('####');

@@ -234,7 +234,7 @@ export function tokenize(text: string, { thousands, scientific, decimalComma }: 
     }
     const digits =
       (decimalComma ? /^\d+,\d+/.exec(rest) : null) ??
-      (thousands && (depth === 0 || spaced) ? /^\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?/.exec(rest) : null) ??
+      (thousands && (depth === 0 || spaced) ? /^\d{1,3}(?:,\d{3})+(?!\d|,\d)(?:\.\d+)?/.exec(rest) : null) ??
       /^\d{1,3}(?: \d{3})+(?![\d])(?:\.\d+)?/.exec(rest) ??
       /^(?:\d+(?:\.\d*)?|\.\d+)/.exec(rest);
     if (digits && (at === 0 || digits[0].indexOf(' ') < 0 || !/[\d.]/.test(text[at - 1]))) {

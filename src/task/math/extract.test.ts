@@ -1,0 +1,65 @@
+/** Where the answer stands in a completion: each rule, their order, and what is no answer. */
+import { describe, expect, test } from 'vitest';
+import { checkAnswer, extractAnswer } from './index.js';
+
+describe('extraction', () => {
+  test.each([
+    ['box', 'So \\boxed{3}, no: \\boxed{ \\frac{1}{2} }.', '\\frac{1}{2}'],
+    ['box', 'That is \\fbox{5}.', '5'],
+    ['box', '\\boxed{\\{1, \\text{if } x_{1}\\}}', '\\{1, \\text{if } x_{1}\\}'],
+    ['box', 'nested \\boxed{\\boxed{7}}', '\\boxed{7}'],
+    ['box', 'cut off later: \\boxed{5} and then \\boxed{6', '5'],
+    ['box', '$\\boxed{1}$, $\\boxed{2}$ and $\\boxed{3}$', '1, 2, 3'],
+    ['box', '\\boxed{4} \\boxed{4}', '4'],
+    ['box', 'first \\boxed{1}. But this was a mistake, so we find \\boxed{2}.', '2'],
+    ['box', '<answer>\\boxed{2}</answer>', '2'],
+    ['box', '<think>I guess \\boxed{5}</think> It is \\boxed{6}.', '6'],
+    ['tag', 'a box in passing, \\boxed{1}. <answer> 3+4 </answer>', '3+4'],
+    ['hashes', '3 + 4 = 7\n#### 7', '7'],
+    ['hashes', '#### 5\nno\n#### 1,234', '1,234'],
+    ['whole', '  x = \\frac{1}{2} ', 'x = \\frac{1}{2}'],
+    ['whole', 'Evelyn', 'Evelyn'],
+    ['marker', 'The answer is 42 apples.', '42'],
+    ['marker', '**Answer:** $x=3$.', 'x=3'],
+    ['marker', 'Final Answer: The largest $n$ is 34.', '34'],
+    ['marker', '**Final Answer**\n\n12', '12'],
+    ['marker', 'The final answer is $\\frac{1}{2}$. I hope it is correct.', '\\frac{1}{2}'],
+    ['marker', '<think>\\boxed{5}</think>The answer is 6.', '6'],
+    ['marker', 'The answer is (B) because it fits.', '(B)'],
+    ['marker', 'The answer is Evelyn.', 'Evelyn'],
+    ['end', 'Therefore $x \\geq 5$ holds.', 'x \\geq 5'],
+    ['end', 'I get this:\n\n\\[\n7\n\\]', '7'],
+    ['end', 'The roots are $1$ and $2$.', '1, 2'],
+    ['end', 'The point is (1, 2).', '(1, 2)'],
+    ['end', 'It grows by 12.5%.', '12.5%'],
+  ])('%s: %s', (rule, completion, answer) => {
+    expect(extractAnswer(completion)).toEqual({ rule, answer });
+  });
+
+  test.each([
+    '',
+    '   \n ',
+    'the answer is \\boxed{6',
+    'I do not know what to do with this one, and it is long enough to be no name.',
+    'The answer is not 5.',
+    'The answer is either 5 or 6.',
+    `${'We add the numbers one after another and see. '.repeat(10)} Then 7 plus`,
+  ])('no answer: %s', (completion) => {
+    expect(extractAnswer(completion)).toBeNull();
+    expect(checkAnswer(completion, '5')).toEqual({ equal: false, reason: 'no answer found' });
+  });
+
+  test('only a closed box counts where the prompt asked for one', () => {
+    expect(extractAnswer('The answer is 5.', true)).toBeNull();
+    expect(checkAnswer('<answer>5</answer>', '5', { boxedOnly: true }).equal).toBe(false);
+    expect(checkAnswer('It is \\boxed{5}.', '5', { boxedOnly: true })).toMatchObject({
+      equal: true,
+      rule: 'box',
+    });
+  });
+
+  test('the gold answer may stand in its worked solution', () => {
+    expect(checkAnswer('\\boxed{16}', '2 \\cdot 8 = 16\n#### 16').equal).toBe(true);
+    expect(checkAnswer('\\boxed{[-2,7]}', 'Between the roots, so \\[\\boxed{[-2, 7]}\\]').equal).toBe(true);
+  });
+});
