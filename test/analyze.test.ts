@@ -66,7 +66,7 @@ type Figures = LogFigures & {
 
 /** The object that `--json` prints, and that it prints nothing else. */
 async function figures(cwd: string, ...args: string[]): Promise<Figures> {
-  const { code, stdout, stderr } = await analyze(cwd, '--json', ...args);
+  const { code, stdout, stderr } = await analyze(cwd, '--json', '--no-report', ...args);
   expect(stderr.split('\n').filter((line) => !/^(note: |skipped: |$)/.test(line))).toEqual([]);
   expect(code).toBe(0);
   expect(stdout.endsWith('}\n') && stdout.split('\n').length === 2).toBe(true);
@@ -78,12 +78,12 @@ const KEYS = ['--prompt-key', 'q', '--completion-key', 'a', '--reward-key', 'r',
 const row = (g: number, a: string, r: unknown) => ({ g, q: `question ${g}`, a, r });
 const GOOD = lines([row(1, 'yes it is', 1), row(1, 'yes it was', 0), row(2, 'no', 0), row(2, 'no', 0)]);
 /** All files an analysis can write. */
-const OUTPUTS = ['--csv', 'g.csv', '--weights', 'w.jsonl'];
+const OUTPUTS = ['--csv', 'g.csv', '--weights', 'w.jsonl', '--report', 'r.html'];
 
 describe('analyze', () => {
   test('prints figures, names the text units, and is quiet without a terminal', async () => {
     const { out } = await put({ 'a.jsonl': GOOD });
-    const { code, stdout, stderr } = await analyze(out, 'logs', ...KEYS);
+    const { code, stdout, stderr } = await analyze(out, 'logs', ...KEYS, '--no-report');
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('1 file: generic, 2 groups');
     expect(stdout).toContain('TEXT UNITS');
@@ -127,7 +127,7 @@ describe('analyze', () => {
     );
     for (const key of ['groups', 'completions', 'tokens', 'distinctTokens', 'flatGroups'] as const)
       expect(all.steps.reduce((sum, step) => sum + step[key], 0)).toBe(all[key]);
-    expect((await analyze(folder, ...args)).stdout).toContain('By training step');
+    expect((await analyze(folder, ...args, '--no-report')).stdout).toContain('By training step');
   });
 
   test('--scale none gives advantages without the deviation', async () => {
@@ -217,7 +217,35 @@ describe('analyze', () => {
     expect([all.tokens, all.tokenSources]).toEqual([8, { retokenized: 2 }]);
     const [first] = (await readFile(join(out, 'w.jsonl'), 'utf8')).split('\n');
     expect(JSON.parse(first).tokens).toEqual([1, 2, 3]);
-    expect((await analyze(out, ...args)).stdout).toContain('retokenized: ids made again');
+    expect((await analyze(out, ...args, '--no-report')).stdout).toContain('retokenized: ids made again');
+  });
+
+  test('the report is one page, report.html if nothing else is said; texts of the log are no markup in it', async () => {
+    const evil = '</script><script>alert(1)</script><img src=x onerror=alert(1)>';
+    const { out } = await put({
+      'a.jsonl': lines([0, 1].map((r) => ({ ...row(1, `${evil} ${r}`, r), q: evil }))),
+    });
+    const { code, stdout, stderr } = await analyze(out, 'logs', ...KEYS);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout.endsWith('\nreport: report.html\n')).toBe(true);
+    expect((await readdir(out)).sort()).toEqual(['logs', 'report.html']);
+    const page = await readFile(join(out, 'report.html'), 'utf8');
+    expect(page).toMatch(/^<!doctype html>/);
+    expect(page).not.toContain('<script>alert');
+    expect(page).not.toContain('<img src=x');
+    expect(page).toContain('TEXT UNITS');
+    const named = await analyze(
+      out,
+      'logs',
+      ...KEYS,
+      '--json',
+      '--report',
+      'other.html',
+      '--max-groups',
+      '0',
+    );
+    expect(JSON.parse(named.stdout).written).toEqual({ report: 'other.html' });
+    expect((await readFile(join(out, 'other.html'), 'utf8')).length).toBeLessThan(page.length);
   });
 
   test('Ctrl-C leaves no file', async () => {
@@ -273,7 +301,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     const all = await figures(out, 'logs', ...KEYS, '--skip-bad');
     expect([all.groups, all.completions, all.badRowCount]).toEqual([2, 4, 1]);
     expect(all.badRows).toEqual([expect.stringMatching(/^logs\/a\.jsonl:2: /)]);
-    expect((await analyze(out, 'logs', ...KEYS, '--skip-bad')).stderr).toMatch(
+    expect((await analyze(out, 'logs', ...KEYS, '--skip-bad', '--no-report')).stderr).toMatch(
       /^skipped: logs\/a\.jsonl:2: .*\n$/,
     );
   });
@@ -284,7 +312,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     });
     const stderr = await refused(out, ['logs', ...KEYS], 'found 25 bad rows', 'and 15 more');
     expect(stderr.match(/logs\/a\.jsonl:\d+: /g)).toHaveLength(10);
-    const skipped = await analyze(out, 'logs', ...KEYS, '--skip-bad');
+    const skipped = await analyze(out, 'logs', ...KEYS, '--skip-bad', '--no-report');
     expect(skipped.stderr.match(/^skipped: logs\/a\.jsonl:\d+: /gm)).toHaveLength(10);
     expect(skipped.stderr).toContain('skipped: and 15 more');
   });
@@ -316,7 +344,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     const all = await figures(out, 'logs', ...KEYS);
     expect([all.groups, all.singletonGroups, all.zeroVarianceGroups, all.flatGroups]).toEqual([2, 2, 2, 2]);
     expect(all.mass).toEqual({ up: 0, down: 0 });
-    const { stdout } = await analyze(out, 'logs', ...KEYS);
+    const { stdout } = await analyze(out, 'logs', ...KEYS, '--no-report');
     expect(stdout).toMatch(/groups of one completion +2/);
     expect(stdout).toContain('No gradient');
   });
@@ -369,7 +397,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
   test('options that cannot be, and files that are not there', async () => {
     const { out } = await put({ 'a.jsonl': GOOD });
     const one = async (words: RegExp, ...args: string[]) => {
-      const { code, stdout, stderr } = await analyze(out, ...args);
+      const { code, stdout, stderr } = await analyze(out, ...args, '--no-report');
       expect([code, stdout]).toEqual([1, '']);
       expect(stderr).toMatch(words);
       expect(await readdir(out)).toEqual(['logs']);
@@ -441,11 +469,11 @@ describe.skipIf(!present)('real logs', () => {
     const log = join(LOGS, 'verifiers/PrimeIntellect-ai__gsm8k--gpt-4.1-mini__0036a836.jsonl');
     const all = await figures(folder, log);
     expect([all.tokens, all.tokensSaved, all.zeroVarianceGroups, all.flatGroups]).toEqual([0, 0, 50, 50]);
-    expect((await analyze(folder, log)).code).toBe(0);
+    expect((await analyze(folder, log, '--no-report')).code).toBe(0);
   });
 
   test('ids that mix prompts: refused by file and id, skipped only if that is asked', async () => {
-    const refused = await analyze(folder, join(LOGS, 'verifiers'));
+    const refused = await analyze(folder, join(LOGS, 'verifiers'), '--no-report');
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toMatch(/^error: .*math-python.*:2: group 0: found another prompt or answer.*\n$/);
     const all = await figures(folder, join(LOGS, 'verifiers'), '--skip-bad');

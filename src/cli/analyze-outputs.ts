@@ -1,6 +1,13 @@
 /** The files that `analyze` writes. All of them appear together at the end, or none. */
 import { resolve } from 'node:path';
-import { type GroupAnalysis, type GroupScore, type LogAnalysis, WeightsWriter } from '../analysis/index.js';
+import {
+  type AboutReport,
+  type GroupAnalysis,
+  type GroupScore,
+  type LogAnalysis,
+  ReportCollector,
+  WeightsWriter,
+} from '../analysis/index.js';
 import { UserError } from '../errors.js';
 import type { Group } from '../rollouts/index.js';
 import { CSV_HEADER, csvRow } from './analyze-csv.js';
@@ -50,5 +57,24 @@ export async function weightsOutput(path: string): Promise<Output> {
     complete: async () => {},
     publish: () => writer.close(),
     abort: () => writer.abort(),
+  };
+}
+
+/** One self-contained page: figures, a table of groups, the trees of `maxGroups` of them. */
+export async function reportOutput(
+  path: string,
+  maxGroups: number,
+  about: (analysis: LogAnalysis) => AboutReport, // known at the end
+): Promise<Output> {
+  const file = await WholeFile.open(path);
+  const collector = new ReportCollector({ maxGroups });
+  return {
+    add: (group, analysis, score) => collector.add(group, analysis, score),
+    complete: async (analysis) => {
+      await file.write(collector.html(analysis, about(analysis)));
+      await file.complete();
+    },
+    publish: () => file.publish(),
+    abort: () => file.abort(),
   };
 }

@@ -17,8 +17,8 @@ import {
   type TextTokenizer,
 } from '../rollouts/index.js';
 import { TreeError } from '../tree/index.js';
-import { checkPaths, csvOutput, type Output, weightsOutput } from './analyze-outputs.js';
-import { summaryText } from './analyze-summary.js';
+import { checkPaths, csvOutput, type Output, reportOutput, weightsOutput } from './analyze-outputs.js';
+import { SOURCE_NOTES, summaryText } from './analyze-summary.js';
 import { wantsColour } from './format.js';
 import { INTERRUPTED, onInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -39,6 +39,9 @@ export interface AnalyzeCommandOptions {
   readonly json?: boolean;
   readonly csv?: string;
   readonly weights?: string;
+  /** Where the report goes; false: nowhere. */
+  readonly report: string | false;
+  readonly maxGroups: number;
 }
 
 /** Bad rows and notes that are printed, and those that `--json` lists; beyond, they are counted. */
@@ -55,9 +58,7 @@ export async function analyzeCommand(
   const tokenizer = options.tokenizer === undefined ? undefined : await loadTokenizer(options.tokenizer);
   const logs = (await findFiles(paths)).map(({ path }) => path);
   checkPaths(
-    (['csv', 'weights'] as const).flatMap((name) =>
-      options[name] === undefined ? [] : [[`--${name}`, options[name]] as const],
-    ),
+    Object.entries(writtenFiles(options)).map(([name, path]) => [`--${name}`, path] as const),
     logs,
   );
 
@@ -76,6 +77,15 @@ export async function analyzeCommand(
     // Weights first: the only ones that can still fail when the others are complete.
     if (options.weights !== undefined) outputs.push(await weightsOutput(options.weights));
     if (options.csv !== undefined) outputs.push(await csvOutput(options.csv));
+    if (options.report !== false) {
+      outputs.push(
+        await reportOutput(options.report, options.maxGroups, ({ all }) => ({
+          source: paths.join(' '),
+          version,
+          notes: remarks(all, notes, bad),
+        })),
+      );
+    }
 
     const read = new BytesRead(await sizesOf(logs));
     bar = new Progress({ label: 'analyze', total: read.total, unit: 'MB' });
@@ -232,8 +242,28 @@ function jsonOf({ all, steps }: LogAnalysis, about: Circumstances): Record<strin
   };
 }
 
-function writtenFiles({ csv, weights }: AnalyzeCommandOptions): Record<string, string> {
-  return { ...(csv === undefined ? {} : { csv }), ...(weights === undefined ? {} : { weights }) };
+/** The files that are written, by option. */
+function writtenFiles({ csv, weights, report }: AnalyzeCommandOptions): Record<string, string> {
+  return {
+    ...(csv === undefined ? {} : { csv }),
+    ...(weights === undefined ? {} : { weights }),
+    ...(report === false ? {} : { report }),
+  };
+}
+
+/** What a reader of the report must know: where tokens and groups come from, notes, rows that were left out. */
+function remarks({ tokenSources, groupSources }: LogAnalysis['all'], notes: Listed, bad: Listed): string[] {
+  const named = (counts: Readonly<Record<string, number>>, what: string) =>
+    Object.entries(counts).map(
+      ([name, groups]) =>
+        `${what} of ${groups} ${groups === 1 ? 'group' : 'groups'}: ${SOURCE_NOTES[name] ?? name}`,
+    );
+  return [
+    ...named(tokenSources, 'tokens'),
+    ...named(groupSources, 'rows'),
+    ...notes.lines('note').split('\n'),
+    ...bad.lines('left out').split('\n'),
+  ].filter((line) => line !== '');
 }
 
 /** Messages: counted, the first ones kept. */

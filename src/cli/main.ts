@@ -135,6 +135,9 @@ program
     '--weights <file>',
     'write each token’s λ weight, step reward and step advantage (.parquet or .jsonl)',
   )
+  .option('--report <file>', 'the page with figures, groups and trees', 'report.html')
+  .option('--no-report', 'write no report')
+  .option('--max-groups <n>', 'groups whose trees the report shows', wholeNumber('--max-groups', 0), 200)
   .addHelpText(
     'after',
     `
