@@ -52,13 +52,24 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduced |
   const report = experiment.report(settings, store, places);
   const page = writeReport(out, experiment, settings, report, {
     version,
-    command: `lambda-grpo reproduce ${experiment.name}${quick ? ' --quick' : ''}${seeds ? ` --seeds ${seeds}` : ''}`,
+    command: commandOf(options),
     quick,
     seconds: store.seconds(units),
     jobs,
     date: new Date().toISOString().slice(0, 10),
   });
   return { verdict: report.verdict, summary: report.summary, page };
+}
+
+/** The command, places without their paths. */
+function commandOf({ experiment, quick, seeds, places }: ReproduceOptions): string {
+  const words = ['lambda-grpo reproduce', experiment.name];
+  if (quick) words.push('--quick');
+  if (seeds !== undefined) words.push(`--seeds ${seeds}`);
+  if (places.reference !== undefined) words.push('--reference <checkout>');
+  if (places.logs !== undefined) words.push('--logs <folder>');
+  if (places.checkpoint !== undefined) words.push('--checkpoint <file>');
+  return words.join(' ');
 }
 
 function packageVersion(): string {

@@ -149,7 +149,7 @@ ${table(
   }),
 )}
 
-A group costs O(k²n) by pairs, so a token O(k); by the tree only what branches is compared.`;
+By pairs a group costs O(k²n), so a token O(k); by the tree only what branches is compared.`;
 }
 
 function ends(values: readonly number[]): string {
