@@ -171,6 +171,8 @@ const DIFFERENT: Pairs = {
     ['5 \\text{ cm}^2', '5\\text{ cm}'],
     ['\\$5', '5 \\text{ cents}'],
     ['6m', '6'],
+    ['36^\\circ', '\\$36'],
+    ['8\\%', '8 \\text{ cm}'],
   ],
   expressions: [
     ['x+1', 'x+2'],
@@ -207,6 +209,9 @@ const DIFFERENT: Pairs = {
     ['(0,2)', '(0,1)\\cup(1,2)'],
     ['x>1 \\text{ and } x<3', 'x>1 \\text{ or } x<3'],
     ['2x<-4', '-2x<4'],
+    ['(3,4]', '3,4'],
+    ['x \\in [-2,7]', '2x \\in [-2,7]'],
+    ['x \\in [-2,7]', 'y \\in [-2,7]'],
   ],
   equations: [
     ['x=5', 'y=5'],
@@ -217,6 +222,7 @@ const DIFFERENT: Pairs = {
     ['f(x)=2x', 'f(x)=3x'],
     ['k=45,n=2', 'k=2,n=45'],
     ['45, 2', 'k=2,n=45'],
+    ['x=1,2,3', 'y=1,2,3'],
   ],
   'matrices, ratios and number systems': [
     ['\\begin{pmatrix}1&2\\end{pmatrix}', '\\begin{pmatrix}1\\\\2\\end{pmatrix}'],

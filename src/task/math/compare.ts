@@ -92,15 +92,31 @@ function signs(node: Node): Node[] {
   return [choose(node, true), choose(node, false)];
 }
 
+/** x ∈ S, of a name. */
+const isMembership = (node: Node): node is Relation =>
+  node.kind === 'relation' && node.ops.length === 1 && node.ops[0] === 'in' && isName(node.sides[0]);
 /** x ∈ S says S. */
-const membership = (node: Node): Node =>
-  node.kind === 'relation' && node.ops.length === 1 && node.ops[0] === 'in' ? node.sides[1] : node;
+const membership = (node: Node): Node => (isMembership(node) ? node.sides[1] : node);
 
 /** An answer with its ± written out, as a list where that makes it two. */
 function spread(node: Node): Node {
   if (node.kind === 'list' || node.kind === 'set') return { ...node, items: node.items.flatMap(signs) };
   const both = signs(node);
   return both.length === 1 ? node : { kind: 'list', items: both, join: 'or' };
+}
+
+/** Entries of a list, set or tuple (no interval); `x = 1, 2, 3` names all that follow. Null where it has none. */
+function entriesOf(node: Node): { entries: readonly Node[] | null; name: string } {
+  const interval =
+    node.kind === 'tuple' && node.brackets !== '()' && (node.brackets !== '[]' || node.items.length < 3);
+  if ((node.kind !== 'list' && node.kind !== 'set' && node.kind !== 'tuple') || interval) {
+    return { entries: null, name: '' };
+  }
+  const [first, ...rest] = node.items;
+  const named = rest.length > 0 && rest.every((item) => item.kind !== 'relation') ? assignment(first) : null;
+  return named
+    ? { entries: [plainValue(first), ...rest], name: named.name }
+    : { entries: node.items, name: '' };
 }
 
 /** A quantity without its percent sign, degree sign or unit. */
@@ -130,6 +146,7 @@ export class Comparison {
 
   /** Whether the candidate is the gold answer. @throws Unreadable when comparing is too much work */
   equal(gold: Node, candidate: Node): boolean {
+    if (isMembership(gold) && isMembership(candidate)) return this.#same(gold, candidate);
     // A set of one answer is that answer.
     const alone = (node: Node): Node => {
       const of = membership(node);
@@ -139,6 +156,13 @@ export class Comparison {
   }
 
   #same(gold: Node, candidate: Node): boolean {
+    if (
+      isMembership(gold) &&
+      isMembership(candidate) &&
+      nameOf(gold.sides[0]) !== nameOf(candidate.sides[0])
+    ) {
+      return false;
+    }
     const [g, c] = [spread(membership(gold)), spread(membership(candidate))];
     if (g.kind === 'list' || c.kind === 'list') {
       const [a, b] = [realSet(g), realSet(c)];
@@ -200,8 +224,11 @@ export class Comparison {
       const forms = new Set(c.items.map((item) => (isExpr(item) ? print(item) : '')));
       return forms.size === c.items.length && c.items.every((item) => this.#same(g, item));
     }
-    const [gold, candidate] = [this.#entries(g), this.#entries(c)];
-    if (!gold || !candidate) return false;
+    const [{ entries: gold, name: nameG }, { entries: candidate, name: nameC }] = [
+      entriesOf(g),
+      entriesOf(c),
+    ];
+    if (!gold || !candidate || (nameG && nameC && nameG !== nameC)) return false;
     const named = (entries: readonly Node[]) => entries.filter((entry) => assignment(entry)).length;
     const [namedG, namedC] = [named(gold), named(candidate)];
     // Names on one side only: as many different quantities, in their order, or several values of one.
@@ -223,15 +250,6 @@ export class Comparison {
     if (points || g.kind === 'set' || c.kind === 'set')
       return this.#matched(this.#distinct(gold), this.#distinct(candidate));
     return this.#matched(gold, candidate);
-  }
-
-  /** Entries of a list, set or tuple; `x = 1, 2, 3` names all that follow. */
-  #entries(node: Node): readonly Node[] | null {
-    if (node.kind !== 'list' && node.kind !== 'set' && node.kind !== 'tuple') return null;
-    const [first, ...rest] = node.items;
-    const given =
-      rest.length > 0 && first.kind === 'relation' && rest.every((item) => item.kind !== 'relation');
-    return given ? [plainValue(first), ...rest] : node.items;
   }
 
   #ordered(gold: readonly Node[], candidate: readonly Node[]): boolean {
@@ -300,6 +318,8 @@ export class Comparison {
     if (g.mark === c.mark) return equal(g.of, c.of);
     if (g.mark && c.mark) return false;
     const mark = (g.mark ?? c.mark) as string;
+    const unit = g.unit ?? c.unit;
+    if (unit !== null && !(mark === 'degree' && unit === 'radian')) return false;
     if (mark === 'percent') {
       const hundredth = (q: Quantity) => (q.mark ? op('percent', q.of) : q.of);
       // 28 for 28 %, and 28 % for 28; but 0.5 % is not 0.5.
@@ -309,6 +329,6 @@ export class Comparison {
       );
     }
     const radians = (q: Quantity) => (q.mark ? op('degree', q.of) : q.of);
-    return equal(g.of, c.of) || equal(radians(g), radians(c));
+    return (unit === null && equal(g.of, c.of)) || equal(radians(g), radians(c));
   }
 }
