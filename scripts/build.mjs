@@ -1,4 +1,4 @@
-// Compiles src/ to dist/, from scratch, and the page of the report to dist/report/.
+// Compiles src/ to dist/, from scratch, and the pages to dist/report/ (the report) and dist/web/ (the dashboard).
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { bin, ensureInstalled, root, run } from './ensure.mjs';
@@ -6,4 +6,4 @@ import { bin, ensureInstalled, root, run } from './ensure.mjs';
 ensureInstalled();
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 run(bin('tsc'), ['-p', 'tsconfig.build.json']);
-run(bin('vite'), ['build', '--config', 'web/report/vite.config.ts']);
+for (const page of ['report', 'dashboard']) run(bin('vite'), ['build', '--config', `web/${page}/vite.config.ts`]);

@@ -20,10 +20,24 @@ export interface TreeMap {
   readonly element: HTMLElement;
   /** Lights the path of a completion (its row), or none. */
   light(row: number | null): void;
+  /**
+   * Boxes show Â(λ); with an exponent p the weight that the objective gives the step's tokens, |λ|^(1 − p)·Â(λ):
+   * p = 0 is GRPO, p = 1 λ-GRPO.
+   */
+  weigh(exponent: number | null): void;
 }
 
-export function treeMap({ steps, completions }: TreeView): TreeMap {
-  const strongest = Math.max(1e-9, ...steps.map(({ advantage }) => Math.abs(advantage)));
+export interface TreeMapOptions {
+  /** Told which completion is lit, by its row. */
+  readonly onLight?: (row: number | null) => void;
+}
+
+export function treeMap({ steps, completions }: TreeView, { onLight }: TreeMapOptions = {}): TreeMap {
+  const strengthOf = (node: number): number => {
+    const { size, advantage } = steps[node];
+    return exponent === null ? advantage : size ** (1 - exponent) * advantage;
+  };
+  let exponent: number | null = null;
   const children = steps.map((): number[] => []);
   steps.forEach(({ parent }, node) => {
     if (parent >= 0) children[parent].push(node);
@@ -32,6 +46,7 @@ export function treeMap({ steps, completions }: TreeView): TreeMap {
   let focused = 0;
   let lit: number | null = null;
 
+  const folded = new Set<number>();
   const detail = element('div', { class: 'step-detail', 'aria-live': 'polite' });
   const boxes = steps.map((step, node) => box(step, node));
   const field = element('div', { class: 'boxes', role: 'tree', 'aria-label': 'Process tree' }, ...boxes);
@@ -78,17 +93,18 @@ export function treeMap({ steps, completions }: TreeView): TreeMap {
         'data-node': node,
       },
       element('span', { class: 'text' }, label.length > SHOWN ? `${label.slice(0, SHOWN)}…` : label),
-      element('span', { class: 'number' }, signed(step.advantage)),
+      element('span', { class: 'number' }),
     );
+    if (children[node].length > 0) made.setAttribute('aria-expanded', 'true');
     const { start, end } = columns[step.depth];
     made.style.left = `${start}px`;
     made.style.top = `${step.row * ROW}px`;
     made.style.width = `${end - start - GAP}px`;
     made.style.height = `${step.size * ROW - GAP}px`;
-    made.style.setProperty('--strength', `${Math.round((100 * Math.abs(step.advantage)) / strongest)}%`);
     made.addEventListener('focus', () => show(node));
     made.addEventListener('mouseenter', () => show(node));
     made.addEventListener('click', () => focus(node));
+    made.addEventListener('dblclick', () => fold(node));
     return made;
   }
 
@@ -137,6 +153,30 @@ export function treeMap({ steps, completions }: TreeView): TreeMap {
     rows.forEach((made, i) => {
       made.setAttribute('aria-pressed', String(i === row));
     });
+    onLight?.(row);
+  }
+
+  /** Hides or shows what is below a step. */
+  function fold(node: number): void {
+    if (children[node].length === 0) return;
+    if (!folded.delete(node)) folded.add(node);
+    boxes[node].setAttribute('aria-expanded', String(!folded.has(node)));
+    boxes[node].classList.toggle('folded', folded.has(node));
+    const hidden = steps.map(() => false);
+    steps.forEach(({ parent }, below) => {
+      hidden[below] = parent >= 0 && (hidden[parent] || folded.has(parent));
+      boxes[below].hidden = hidden[below];
+    });
+  }
+
+  function weigh(p: number | null): void {
+    exponent = p;
+    const strengths = steps.map((_, node) => strengthOf(node));
+    const strongest = strengths.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
+    boxes.forEach((made, node) => {
+      made.style.setProperty('--strength', `${Math.round((100 * Math.abs(strengths[node])) / strongest)}%`);
+      (made.lastElementChild as HTMLElement).textContent = signed(strengths[node]);
+    });
   }
 
   field.addEventListener('keydown', (event) => {
@@ -145,15 +185,17 @@ export function treeMap({ steps, completions }: TreeView): TreeMap {
     const at = siblings.indexOf(focused);
     const target: Record<string, number | undefined> = {
       ArrowLeft: parent < 0 ? undefined : parent,
-      ArrowRight: children[focused][0],
+      ArrowRight: folded.has(focused) ? undefined : children[focused][0],
       ArrowUp: siblings[at - 1] ?? neighbour(-1),
       ArrowDown: siblings[at + 1] ?? neighbour(1),
       Home: 0,
-      End: steps.length - 1,
+      End: boxes.findLastIndex(({ hidden }) => !hidden),
     };
     if (event.key === 'Enter' || event.key === ' ') light(steps[focused].row);
     else if (event.key === 'Escape') light(null);
-    else if (target[event.key] !== undefined) focus(target[event.key] as number);
+    else if (event.key === '-' || event.key === '+') {
+      if (folded.has(focused) === (event.key === '+')) fold(focused);
+    } else if (target[event.key] !== undefined) focus(target[event.key] as number);
     else return;
     event.preventDefault();
   });
@@ -162,12 +204,13 @@ export function treeMap({ steps, completions }: TreeView): TreeMap {
   function neighbour(direction: 1 | -1): number | undefined {
     const { depth } = steps[focused];
     for (let node = focused + direction; node >= 0 && node < steps.length; node += direction) {
-      if (steps[node].depth === depth) return node;
+      if (steps[node].depth === depth && !boxes[node].hidden) return node;
     }
     return undefined;
   }
 
   show(0);
+  weigh(null);
   return {
     element: element(
       'div',
@@ -195,6 +238,7 @@ export function treeMap({ steps, completions }: TreeView): TreeMap {
       detail,
     ),
     light,
+    weigh,
   };
 }
 
@@ -205,7 +249,7 @@ function columnsOf(steps: readonly StepView[]): { start: number; end: number }[]
     // A box with several rows wraps its text; short texts stay on one line.
     const line = tokens === 0 ? 1 : Math.max(Math.min(text.length, 20), Math.ceil(text.length / size));
     const wanted =
-      tokens === 0 && depth === 0 ? 44 : Math.min(WIDEST, Math.max(NARROWEST, 58 + line * CHARACTER));
+      tokens === 0 && depth === 0 ? 44 : Math.min(WIDEST, Math.max(NARROWEST, 76 + line * CHARACTER));
     widths[depth] = Math.max(widths[depth] ?? 0, wanted);
   }
   let at = 0;

@@ -1,0 +1,68 @@
+/** What the server tells, asked for once or followed. */
+import type {
+  ApiError,
+  GroupDetail,
+  MetricColumns,
+  RunDetail,
+  RunList,
+  RunUpdate,
+  StepGroups,
+} from '../../src/dashboard/api.js';
+
+async function get<T>(path: string): Promise<T> {
+  const answer = await fetch(`api/${path}`);
+  const body = (await answer.json()) as T | ApiError;
+  if (!answer.ok) throw new Error((body as ApiError).error ?? `the server answered ${answer.status}`);
+  return body as T;
+}
+
+const part = encodeURIComponent;
+
+export const getRuns = (): Promise<RunList> => get('runs');
+export const getRun = (run: string): Promise<RunDetail> => get(`runs/${part(run)}`);
+export const getStep = (run: string, step: number): Promise<StepGroups> =>
+  get(`runs/${part(run)}/steps/${step}`);
+export const getGroup = (run: string, step: number, n: number): Promise<GroupDetail> =>
+  get(`runs/${part(run)}/steps/${step}/groups/${n}`);
+
+export interface Following {
+  readonly onList: () => void;
+  readonly onRun: (update: RunUpdate) => void;
+  readonly onState: (connected: boolean) => void;
+}
+
+/** Follows all runs until the page is left. */
+export function follow({ onList, onRun, onState }: Following): void {
+  const events = new EventSource('api/events');
+  events.addEventListener('open', () => onState(true));
+  events.addEventListener('error', () => onState(false));
+  events.addEventListener('list', onList);
+  events.addEventListener('run', (event) =>
+    onRun(JSON.parse((event as MessageEvent<string>).data) as RunUpdate),
+  );
+}
+
+/** A run's columns with what an update adds; a run that was rewound is cut back first. */
+export function merged(
+  detail: RunDetail,
+  { summary, from, metrics, rolloutSteps }: RunUpdate,
+): RunDetail | null {
+  const before = detail.metrics;
+  if (from > before.step.length) return null; // something was missed: to be asked for anew
+  const join = <T>(a: readonly T[] | undefined, b: readonly T[] | undefined, empty: T): T[] => [
+    ...(a ?? Array.from({ length: before.step.length }, () => empty)).slice(0, from),
+    ...(b ?? Array.from({ length: metrics.step.length }, () => empty)),
+  ];
+  const names = new Set([...Object.keys(before.values), ...Object.keys(metrics.values)]) as Set<
+    keyof MetricColumns['values']
+  >;
+  const values = Object.fromEntries(
+    [...names].map((name) => [name, join(before.values[name], metrics.values[name], null)]),
+  );
+  return {
+    ...detail,
+    ...summary,
+    metrics: { step: join(before.step, metrics.step, 0), time: join(before.time, metrics.time, 0), values },
+    rolloutSteps,
+  };
+}

@@ -1,0 +1,111 @@
+/** From the columns of runs to curves: one a run, or the mean of runs that differ in nothing but their seed. */
+import { confidenceInterval } from '../../src/analysis/interval.js';
+import type { RunDetail } from '../../src/dashboard/api.js';
+import type { MetricName } from '../../src/train/metrics.js';
+
+export type XAxis = 'step' | 'tokens' | 'time';
+
+export interface CurveOptions {
+  readonly metric: MetricName;
+  readonly x: XAxis;
+  /** Weight of what came before in the moving average, [0, 1). */
+  readonly smoothing: number;
+  /** Mean and 95% interval over the runs of a series. */
+  readonly bands: boolean;
+}
+
+export interface Curve {
+  readonly name: string;
+  /** Runs it is made of. */
+  readonly runs: readonly string[];
+  readonly x: number[];
+  readonly mean: number[];
+  readonly low?: number[];
+  readonly high?: number[];
+}
+
+interface Points {
+  readonly steps: number[];
+  readonly x: number[];
+  readonly y: number[];
+}
+
+export function curvesOf(runs: readonly RunDetail[], options: CurveOptions): Curve[] {
+  const groups = new Map<string, RunDetail[]>();
+  for (const run of runs) {
+    const key = options.bands ? run.series : run.run;
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
+  return [...groups.values()].flatMap((group) => {
+    const points = group.map((run) => pointsOf(run, options)).filter(({ x }) => x.length > 0);
+    if (points.length === 0) return [];
+    const names = group.map(({ run }) => run);
+    if (points.length === 1) {
+      const [{ x, y }] = points;
+      return [{ name: nameOf(group), runs: names, x, mean: y }];
+    }
+    return [{ name: nameOf(group), runs: names, ...bandOf(points) }];
+  });
+}
+
+/** Where the metric was taken, smoothed. */
+function pointsOf({ metrics }: RunDetail, { metric, x, smoothing }: CurveOptions): Points {
+  const values = metrics.values[metric];
+  const at = x === 'step' ? metrics.step : x === 'time' ? metrics.time : metrics.values.tokens;
+  const points: Points = { steps: [], x: [], y: [] };
+  if (!values || !at) return points;
+  let sum = 0;
+  let weight = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    // Before the first step no token was sampled.
+    const where = at[i] ?? (metrics.step[i] === 0 ? 0 : null);
+    if (value === null || value === undefined || where === null) continue;
+    sum = smoothing * sum + (1 - smoothing) * value;
+    weight = smoothing * weight + (1 - smoothing);
+    points.steps.push(metrics.step[i]);
+    points.x.push(where);
+    points.y.push(sum / weight);
+  }
+  return points;
+}
+
+/** Mean and interval at each step that all of them have. */
+function bandOf(points: readonly Points[]): Pick<Curve, 'x' | 'mean' | 'low' | 'high'> {
+  const places = points.map(({ steps }) => new Map(steps.map((step, i) => [step, i])));
+  const shared = points[0].steps.filter((step) => places.every((place) => place.has(step)));
+  const band = { x: [] as number[], mean: [] as number[], low: [] as number[], high: [] as number[] };
+  for (const step of shared) {
+    const at = places.map((place) => place.get(step) as number);
+    const { mean, half } = confidenceInterval(points.map(({ y }, i) => y[at[i]]));
+    band.x.push(points.reduce((sum, { x }, i) => sum + x[at[i]], 0) / points.length);
+    band.mean.push(mean);
+    band.low.push(mean - half);
+    band.high.push(mean + half);
+  }
+  return band;
+}
+
+function nameOf(group: readonly RunDetail[]): string {
+  const [first] = group;
+  if (group.length === 1) return first.run;
+  return `${first.task}, ${first.method} (${group.length} seeds)`;
+}
+
+/** The raw figures of runs, a line a step: run, step, tokens, seconds, value. */
+export function csvOf(runs: readonly RunDetail[], metric: MetricName): string {
+  const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+  const lines = runs.flatMap(({ run, metrics }) => {
+    const values = metrics.values[metric] ?? [];
+    return values.flatMap((value, i) =>
+      value === null
+        ? []
+        : [
+            [quoted(run), metrics.step[i], metrics.values.tokens?.[i] ?? '', metrics.time[i], value].join(
+              ',',
+            ),
+          ],
+    );
+  });
+  return `run,step,tokens,seconds,${metric}\n${lines.map((line) => `${line}\n`).join('')}`;
+}

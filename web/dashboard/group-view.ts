@@ -1,0 +1,45 @@
+/** One group of a run: its process tree, computed here by the code that training uses. */
+import { analyzeGroup } from '../../src/analysis/analyze-group.js';
+import { element } from '../components/dom.js';
+import { count, plain, visible } from '../components/format.js';
+import { getGroup } from './api.js';
+import { treePanel } from './tree-panel.js';
+
+export async function groupView(run: string, step: number, n: number): Promise<HTMLElement> {
+  const { id, prompt, completions, tokenTexts } = await getGroup(run, step, n);
+  const analysis = analyzeGroup({
+    completions: completions.map(({ tokens, reward }) => ({ tokens: Int32Array.from(tokens), reward })),
+  });
+  const { statistics, rewards } = analysis;
+  const named = Object.keys(tokenTexts).length > 0;
+  const facts = [
+    `step ${step}`,
+    `${completions.length} completions`,
+    `${count(statistics.tokens)} tokens, ${count(statistics.distinctTokens)} distinct`,
+    `mean reward ${plain(rewards.reduce((a, b) => a + b, 0) / rewards.length)}`,
+    `path depth ${statistics.meanPathDepth.toFixed(2)}`,
+    `intermediate proportion ${statistics.meanIntermediateProportion.toFixed(2)}`,
+  ];
+  const back = `#/groups?${new URLSearchParams({ run, step: String(step) })}`;
+  return element(
+    'div',
+    {},
+    element('p', { class: 'crumbs' }, element('a', { href: back }, `${run}, step ${step}`)),
+    element('h1', {}, 'Group ', element('span', { class: 'source' }, visible(id))),
+    element('p', { class: 'lead' }, facts.join(' · ')),
+    ...(prompt === ''
+      ? []
+      : [
+          element(
+            'details',
+            { class: 'prompt' },
+            element('summary', {}, 'Prompt'),
+            element('pre', { tabindex: 0, 'aria-label': 'Prompt' }, prompt),
+          ),
+        ]),
+    treePanel(analysis, {
+      tokenText: (token) => tokenTexts[token] ?? `⟨${token}⟩`,
+      separator: named ? '' : ' ',
+    }),
+  );
+}

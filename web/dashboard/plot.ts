@@ -1,0 +1,154 @@
+/** Curves on the page: zoom by dragging, values under the pointer, the band between low and high. */
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { PALETTE } from '../../src/analysis/chart.js';
+import type { Curve } from './curves.js';
+
+export interface PlotOptions {
+  readonly height: number;
+  readonly xLabel: string;
+  /** Without axis labels, for small multiples. */
+  readonly small?: boolean;
+  /** Told the value of each curve under the pointer; null: the pointer is elsewhere. */
+  readonly onHover?: (at: { readonly x: number; readonly values: readonly (number | null)[] } | null) => void;
+}
+
+/** Black of the palette would not be seen on a dark page. */
+const COLOURS = PALETTE.map((colour) => (colour === '#000000' ? '#8a929b' : colour));
+
+export const colourOf = (index: number): string => COLOURS[index % COLOURS.length];
+
+export class Plot {
+  readonly element: HTMLElement;
+  private plot: uPlot | null = null;
+  private names = '';
+  private readonly observer: ResizeObserver;
+
+  constructor(private readonly options: PlotOptions) {
+    this.element = document.createElement('div');
+    this.element.className = options.small ? 'plot small' : 'plot';
+    this.observer = new ResizeObserver(() => this.resize());
+    this.observer.observe(this.element);
+  }
+
+  /** Shows these curves; a zoom that the reader has made is kept. */
+  draw(curves: readonly Curve[]): void {
+    const data = dataOf(curves);
+    this.element.dataset.points = String(data[0].length);
+    const names = JSON.stringify(curves.map(({ name, low }) => [name, low !== undefined]));
+    if (this.plot && names === this.names) {
+      const { min, max } = this.plot.scales.x;
+      const xs = this.plot.data[0];
+      const whole = min === xs[0] && max === xs.at(-1);
+      this.plot.setData(data, whole || xs.length === 0);
+      if (!whole && xs.length > 0 && min !== undefined && max !== undefined)
+        this.plot.setScale('x', { min, max });
+      return;
+    }
+    this.names = names;
+    this.plot?.destroy();
+    this.plot = new uPlot(this.settings(curves), data, this.element);
+  }
+
+  dispose(): void {
+    this.observer.disconnect();
+    this.plot?.destroy();
+  }
+
+  private resize(): void {
+    const width = this.element.clientWidth;
+    if (width > 0) this.plot?.setSize({ width, height: this.options.height });
+  }
+
+  private hover({ cursor: { idx }, data }: uPlot, curves: readonly Curve[]): void {
+    const { onHover } = this.options;
+    if (!onHover) return;
+    if (idx === null || idx === undefined) {
+      onHover(null);
+      return;
+    }
+    let column = 1;
+    const values = curves.map(({ low }) => {
+      const value = data[column]?.[idx] ?? null;
+      column += low ? 3 : 1;
+      return value;
+    });
+    onHover({ x: data[0][idx], values });
+  }
+
+  private settings(curves: readonly Curve[]): uPlot.Options {
+    const style = getComputedStyle(document.documentElement);
+    const ink = style.getPropertyValue('--faint-ink').trim();
+    const line = style.getPropertyValue('--line').trim();
+    const { small = false, height, xLabel } = this.options;
+    const series: uPlot.Series[] = [{ label: xLabel }];
+    const bands: uPlot.Band[] = [];
+    curves.forEach(({ name, low }, i) => {
+      const stroke = colourOf(i);
+      series.push({
+        label: name,
+        stroke,
+        width: small ? 1.25 : 1.75,
+        spanGaps: true,
+        points: { show: false },
+      });
+      if (low) {
+        const at = series.length;
+        series.push({
+          label: `${name}, high`,
+          stroke: 'transparent',
+          spanGaps: true,
+          points: { show: false },
+        });
+        series.push({
+          label: `${name}, low`,
+          stroke: 'transparent',
+          spanGaps: true,
+          points: { show: false },
+        });
+        bands.push({ series: [at, at + 1], fill: `${stroke}2e` });
+      }
+    });
+    const axis: uPlot.Axis = {
+      stroke: ink,
+      grid: { stroke: line, width: 1 },
+      ticks: { stroke: line, width: 1 },
+      font: '12px system-ui, sans-serif',
+    };
+    return {
+      width: Math.max(120, this.element.clientWidth || 300),
+      height,
+      series,
+      bands,
+      scales: { x: { time: false }, y: { range: rangeOf } },
+      axes: [
+        {
+          ...axis,
+          ...(small
+            ? { size: 26, space: 60 }
+            : { label: xLabel, labelFont: '12px system-ui, sans-serif', size: 36 }),
+        },
+        { ...axis, size: small ? 44 : 56 },
+      ],
+      legend: { show: false },
+      hooks: { setCursor: [(plot) => this.hover(plot, curves)] },
+      cursor: { sync: { key: 'runs' }, drag: { x: true, y: false }, points: { size: 6 } },
+    };
+  }
+}
+
+/** A little more than the values need; a constant has room above and below. */
+function rangeOf(_: uPlot, low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null) return [0, 1];
+  const room = low === high ? 0.5 : 0.06 * (high - low);
+  return [low - room, high + room];
+}
+
+/** uPlot wants one column of x for all: the union, with gaps. */
+function dataOf(curves: readonly Curve[]): uPlot.AlignedData {
+  if (curves.length === 0) return [[]];
+  const tables = curves.map(
+    ({ x, mean, low, high }): uPlot.AlignedData => (low && high ? [x, mean, high, low] : [x, mean]),
+  );
+  return uPlot.join(tables);
+}

@@ -1,0 +1,78 @@
+/** The runs that the page knows, kept up to date by the server's events. Views listen. */
+import type { RunDetail, RunSummary } from '../../src/dashboard/api.js';
+import { follow, getRun, getRuns, merged } from './api.js';
+
+type Listener = () => void;
+
+export class Store {
+  runs: readonly RunSummary[] = [];
+  folder = '';
+  version = '';
+  connected = false;
+  /** What went wrong last, for people. */
+  problem: string | null = null;
+  /** Runs whose figures are shown, by name. */
+  readonly details = new Map<string, RunDetail>();
+  private readonly loading = new Set<string>();
+  private readonly listeners = new Set<Listener>();
+
+  /** @returns stops listening */
+  listen(listener: Listener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  private tell(): void {
+    for (const listener of this.listeners) listener();
+  }
+
+  async start(): Promise<void> {
+    await this.list();
+    follow({
+      onList: () => void this.list(),
+      onState: (connected) => {
+        // What was said while the line was down is asked for anew.
+        if (connected && !this.connected) void this.list();
+        this.connected = connected;
+        this.tell();
+      },
+      onRun: (update) => {
+        const detail = this.details.get(update.run);
+        this.runs = this.runs.map((run) => (run.run === update.run ? update.summary : run));
+        if (detail) {
+          const next = merged(detail, update);
+          if (next) this.details.set(update.run, next);
+          else void this.load(update.run, true);
+        }
+        this.tell();
+      },
+    });
+  }
+
+  private async list(): Promise<void> {
+    try {
+      const { runs, folder, version } = await getRuns();
+      this.runs = runs;
+      this.folder = folder;
+      this.version = version;
+      this.problem = null;
+    } catch (error) {
+      this.problem = (error as Error).message;
+    }
+    this.tell();
+  }
+
+  /** Fetches a run's figures, once. */
+  async load(run: string, again = false): Promise<void> {
+    if (this.loading.has(run) || (!again && this.details.has(run))) return;
+    this.loading.add(run);
+    try {
+      this.details.set(run, await getRun(run));
+    } catch (error) {
+      this.problem = `${run}: ${(error as Error).message}`;
+    } finally {
+      this.loading.delete(run);
+      this.tell();
+    }
+  }
+}
