@@ -40,6 +40,9 @@ export abstract class FactorReader extends TokenReader {
       const mixed =
         before?.kind === 'num' && token.space && this.is('sign', '/', 1) && this.is('num', undefined, 2);
       if (mixed) return true;
+      // (n − 2) 2ⁿ and n 2ⁿ, but neither 1 2 nor x2.
+      const closed = before?.kind === 'sign' && /^[)\]}|]$/.test(before.text);
+      if (closed || (before?.kind === 'letter' && token.space)) return true;
       throw new Unreadable(`the number ${token.text.slice(0, 40)} follows without an operator`);
     }
     if (token.kind === 'cmd') {
@@ -310,7 +313,10 @@ export abstract class FactorReader extends TokenReader {
         );
       }
     }
-    if (ACCENTS.has(name)) return sym(`${name}:${spelling(this.raw()).replace(/ /g, '')}`);
+    if (ACCENTS.has(name)) {
+      const under = spelling(this.raw()).replace(/ /g, '');
+      return sym(`${name}:${under}${this.take('_') ? `_${spelling(this.raw()).replace(/ /g, '')}` : ''}`);
+    }
     if (Object.hasOwn(CONSTANTS, name)) return sym(CONSTANTS[name]);
     this.at--;
     return this.symbol(name.replace(/^var(?=epsilon|phi|theta|rho|sigma)/, ''));

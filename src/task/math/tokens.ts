@@ -117,7 +117,19 @@ export function prepare(answer: string): string {
     .replace(/(?<!\\)\\(?:[,;:> ]|quad|qquad|hspace\{[^{}]*\}|phantom\{[^{}]*\})(?![a-zA-Z])/g, ' ')
     .replace(/~/g, ' ')
     .replace(/\*\*/g, ' ');
-  return text.replace(/^[\s.,;:]+(?!\d)|[\s.,;:]+$/g, '').trim();
+  const trim = (part: string) => part.replace(/^[\s.,;:]+(?!\d)|[\s.,;:]+$/g, '').trim();
+  text = trim(text);
+  // Braces around everything group nothing; with a comma inside they are a set.
+  for (
+    let outer = text[0] === '{' ? group(text, 0) : null;
+    outer?.end === text.length;
+    outer = group(text, 0)
+  ) {
+    if (outer.content.includes(',') || outer.content === '') break;
+    text = trim(outer.content);
+    if (text[0] !== '{') break;
+  }
+  return text;
 }
 
 const TEXT_COMMANDS = new Set(['text', 'textbf', 'textit', 'textrm', 'textnormal', 'mbox', 'hbox', 'emph']);
