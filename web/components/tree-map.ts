@@ -82,6 +82,7 @@ export function treeMap({ steps, completions }: TreeView, { onLight }: TreeMapOp
   function box(step: StepView, node: number): HTMLElement {
     const empty = step.tokens === 0;
     const label = empty ? '∅' : visible(step.text);
+
     const made = element(
       'div',
       {
@@ -89,11 +90,16 @@ export function treeMap({ steps, completions }: TreeView, { onLight }: TreeMapOp
         role: 'treeitem',
         tabindex: node === 0 ? 0 : -1,
         'aria-level': step.depth + 1,
-        'aria-label': `${empty ? 'no tokens' : label.slice(0, 200)}: ${step.size} completions, step reward ${plain(step.reward)}, step advantage ${signed(step.advantage)}`,
         'data-node': node,
       },
       element('span', { class: 'text' }, label.length > SHOWN ? `${label.slice(0, SHOWN)}…` : label),
+      ' ',
       element('span', { class: 'number' }),
+      element(
+        'span',
+        { class: 'unseen' },
+        `, ${step.size} completions, step reward ${plain(step.reward)}, step advantage ${signed(step.advantage)}`,
+      ),
     );
     if (children[node].length > 0) made.setAttribute('aria-expanded', 'true');
     const { start, end } = columns[step.depth];
@@ -175,7 +181,7 @@ export function treeMap({ steps, completions }: TreeView, { onLight }: TreeMapOp
     const strongest = strengths.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
     boxes.forEach((made, node) => {
       made.style.setProperty('--strength', `${Math.round((100 * Math.abs(strengths[node])) / strongest)}%`);
-      (made.lastElementChild as HTMLElement).textContent = signed(strengths[node]);
+      (made.children[1] as HTMLElement).textContent = signed(strengths[node]);
     });
   }
 

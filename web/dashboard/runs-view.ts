@@ -191,8 +191,9 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
     note.textContent =
       store.problem ??
       (store.runs.length === 0
-        ? `No runs in ${store.folder} yet; this page shows them as they come.`
-        : `${store.runs.length} runs in ${store.folder}. Names lead to the groups that were sampled.`);
+        ? `No runs in ${folderName(store.folder)} yet; this page shows them as they come.`
+        : `${store.runs.length} runs in ${folderName(store.folder)}. Names lead to the groups that were sampled.`);
+    note.title = store.folder;
     smoothed.textContent = Number(smoothing.value).toFixed(2);
     const [unit, text] = details()[0]?.units[focus] ?? ['', ''];
     meaning.textContent = text === '' ? '' : `${text}${unit === '' ? '' : ` (${unit})`}`;
@@ -273,4 +274,9 @@ function ago(time: number): string {
   if (seconds < 7200) return `${(seconds / 60).toFixed(0)} min ago`;
   if (seconds < 172_800) return `${(seconds / 3600).toFixed(0)} h ago`;
   return new Date(time).toISOString().slice(0, 10);
+}
+
+/** The last part of a path; the whole of it is said when pointed at. */
+function folderName(path: string): string {
+  return path.split(/[\\/]/).findLast((name) => name !== '') ?? path;
 }

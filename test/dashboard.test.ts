@@ -1,0 +1,266 @@
+/** The dashboard end to end: the real server over real run folders, in a real browser, at a desk and on a telephone. */
+
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { analyzeGroup } from '../src/analysis/index.js';
+import { type Dashboard, startDashboard } from '../src/dashboard/index.js';
+import { readOwnRollouts } from '../src/rollouts/index.js';
+import { type Config, RunFolder, resolveConfig, run } from '../src/train/index.js';
+import { hasBrowser, launchBrowser } from './browser.js';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const SIZES = [
+  [1280, 800],
+  [390, 844],
+] as const;
+
+const config = (changes: Record<string, unknown>): Config =>
+  resolveConfig({
+    task: { name: 'binary-tree' },
+    model: { layers: 1, heads: 2, width: 16 },
+    sampling: { group_size: 16, prompts_per_step: 1 },
+    train: { steps: 12 },
+    evaluation: { every: 4, problems: 1 },
+    ...changes,
+  });
+
+describe.skipIf(!hasBrowser)('dashboard', () => {
+  let runs: string;
+  let browser: Browser;
+  let dashboard: Dashboard;
+  let axe: string;
+
+  beforeAll(async () => {
+    axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    runs = join(await mkdtemp(join(tmpdir(), 'lambda-grpo-dashboard-')), 'runs');
+    for (const seed of [0, 1])
+      for (const method of ['grpo', 'lambda-grpo'] as const) {
+        await run({ config: config({ seed, method }), out: join(runs, method, `seed_${seed}`), threads: 1 });
+      }
+    dashboard = await startDashboard({ folder: runs, version: '0.0.0', port: 0 });
+    browser = await launchBrowser();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await dashboard?.close();
+    await rm(dirname(runs), { recursive: true, force: true });
+  });
+
+  async function opened(hash: string, [width, height]: readonly [number, number] = SIZES[0]) {
+    const page = await browser.newPage({ viewport: { width, height } });
+    const trouble: string[] = [];
+    page.on('console', (message) => trouble.push(message.text()));
+    page.on('pageerror', (error) => trouble.push(String(error)));
+    page.on(
+      'response',
+      (answer) => answer.status() >= 400 && trouble.push(`${answer.status()} ${answer.url()}`),
+    );
+    page.on('request', (request) => {
+      if (!request.url().startsWith(dashboard.address)) trouble.push(`asked for ${request.url()}`);
+    });
+    await page.goto(dashboard.address + hash);
+    await page.locator('main h1').waitFor();
+    return { page, trouble };
+  }
+
+  const group = (n: number, step: number) => `#/group?run=grpo%2Fseed_0&step=${step}&n=${n}`;
+  const VIEWS = [
+    ['runs', '#/', async (page: Page) => page.locator('.plot canvas').first().waitFor()],
+    [
+      'groups',
+      '#/groups?run=grpo%2Fseed_0',
+      async (page: Page) => page.locator('tbody tr').first().waitFor(),
+    ],
+    ['tree', group(0, 1), async (page: Page) => page.locator('button.completion').first().click()],
+    ['try', '#/try', async (page: Page) => page.locator('button.completion').nth(2).click()],
+  ] as const;
+
+  for (const [name, hash, settle] of VIEWS) {
+    it(`${name}: no trouble, no serious barrier, fits a desk and a telephone`, async () => {
+      for (const size of SIZES) {
+        const { page, trouble } = await opened(hash, size);
+        await settle(page);
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(size[0]);
+        await page.evaluate(axe);
+        const found = (await page.evaluate(
+          `axe.run().then(({ violations }) => violations
+            .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+            .map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).slice(0, 3).join(' ')))`,
+        )) as string[];
+        expect(found).toEqual([]);
+        expect(trouble).toEqual([]);
+        if (process.env.UPDATE_SCREENSHOTS && size === SIZES[0]) {
+          await page.evaluate('document.activeElement?.blur()');
+          await page.screenshot({ path: join(root, `docs/figures/dashboard-${name}.png`), fullPage: true });
+        }
+        await page.close();
+      }
+    });
+  }
+
+  it('runs are listed with their figures; those that differ by seed alone are one curve', async () => {
+    const { page } = await opened('#/');
+    const rows = await page.locator('.runs tbody tr').allTextContents();
+    expect(rows).toHaveLength(4);
+    const metrics = await new RunFolder(join(runs, 'grpo', 'seed_0')).readMetrics();
+    const row = rows.find((text) => text.includes('grpo/seed_0') && !text.includes('lambda')) as string;
+    expect(row).toContain('finished');
+    expect(row).toContain('12 / 12');
+    expect(row).toContain(
+      String(Number((metrics.at(-1)?.reward_mean ?? Number.NaN).toFixed(4))).replace('-', '−'),
+    );
+    await expect.poll(() => page.locator('.curve-legend li').count()).toBe(2);
+    await page.locator('#bands').uncheck();
+    expect(await page.locator('.curve-legend li').count()).toBe(4);
+    await page.locator('#axis').selectOption('tokens');
+    await page.locator('#smoothing').fill('0.9');
+    await page.getByLabel('Show grpo/seed_1', { exact: true }).uncheck();
+    expect(await page.locator('.curve-legend li').count()).toBe(3);
+    await page.close();
+  });
+
+  it('curves are saved as a picture and as a table of the run’s own figures', async () => {
+    const { page } = await opened('#/');
+    await page.locator('.plot canvas').first().waitFor();
+    await expect.poll(() => page.locator('.curve-legend li').count()).toBe(2);
+    const saved = async (name: string) => {
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('button', { name, exact: true }).click(),
+      ]);
+      return readFile(await download.path(), 'utf8');
+    };
+    const csv = (await saved('CSV')).trim().split('\n');
+    expect(csv[0]).toBe('run,step,tokens,seconds,reward_mean');
+    const metrics = await new RunFolder(join(runs, 'lambda-grpo', 'seed_1')).readMetrics();
+    const own = csv
+      .filter((line) => line.startsWith('"lambda-grpo/seed_1"'))
+      .map((line) => Number(line.split(',')[4]));
+    expect(own).toEqual(
+      metrics.flatMap(({ phase, reward_mean }) => (phase === 'train' ? (reward_mean ?? []) : [])),
+    );
+    expect(await saved('SVG')).toMatch(/^<svg [\s\S]*<polyline/);
+    await page.close();
+  });
+
+  it('from a run to a step to a group', async () => {
+    const { page } = await opened('#/');
+    await page.getByRole('link', { name: 'grpo/seed_0', exact: true }).click();
+    await page.locator('#step').selectOption('3');
+    await expect.poll(() => page.url()).toContain('step=3');
+    await page.locator('.data-table tbody tr').first().click();
+    await page.locator('[role=tree]').waitFor();
+    const steps = await page.locator('[role=treeitem]').count();
+    for await (const g of readOwnRollouts(new RunFolder(join(runs, 'grpo', 'seed_0')).rolloutsFile(3))) {
+      expect(steps).toBe(analyzeGroup(g).tree.nodeCount);
+    }
+    await page.close();
+  });
+
+  it('the worked example: numbers on the page are the paper’s and the library’s, under each weight', async () => {
+    const { page, trouble } = await opened('#/try');
+    const texts = ['ABCD', 'ABEFHI', 'JKLM', 'JKLNQST', 'JKLNQU', 'VWYZ'];
+    const analysis = analyzeGroup({
+      completions: texts.map((text, i) => ({
+        tokens: Int32Array.from(text, (c) => c.charCodeAt(0)),
+        reward: [0.5, 0.5, 1, 0, 0, 0.5][i],
+      })),
+    });
+    const { tree, stepAdvantages } = analysis;
+    const numbers = async () =>
+      (await page.locator('.step .number').allTextContents()).map((text) => Number(text.replace('−', '-')));
+    const expected = (p: number) =>
+      Array.from(stepAdvantages, (a, node) => Number((tree.size[node] ** (1 - p) * a).toFixed(2)) + 0);
+    expect(await numbers()).toEqual(expected(1));
+    // PAPER: JKL 0.33, −0.22; M 1.0, +1.55.
+    const labels = await page.locator('[role=treeitem]').evaluateAll((all) => all.map((e) => e.textContent));
+    expect(labels).toContain('JKL −0.22, 3 completions, step reward 0.3333, step advantage −0.22');
+    expect(labels).toContain('M +1.55, 1 completions, step reward 1, step advantage +1.55');
+    await page.getByRole('radio', { name: 'GRPO', exact: true }).check();
+    expect(await numbers()).toEqual(expected(0));
+    await page.getByRole('radio', { name: 'λ-GRPO', exact: true }).check();
+    expect(await numbers()).toEqual(expected(1));
+    await page.getByLabel('Exponent p').fill('0.25');
+    expect(await numbers()).toEqual(expected(0.25));
+    // The tokens of JKLM: three of four against it.
+    await page.locator('button.completion').nth(2).click();
+    const cells = await page
+      .locator('.tokens tbody tr')
+      .evaluateAll((rows) => rows.map((r) => r.textContent));
+    expect(cells).toHaveLength(4);
+    expect(cells[0]).toContain('J30.3333−0.22−0.66−0.22');
+    expect(trouble).toEqual([]);
+    await page.close();
+  });
+
+  it('typing changes the tree at once; a line that cannot be read is named and the tree stays', async () => {
+    const { page } = await opened('#/try');
+    await page.locator('#typed').fill('1 ab\n0 ac');
+    expect(await page.locator('[role=treeitem]').count()).toBe(3);
+    await page.locator('#typed').fill('1 ab\nnonsense');
+    expect(await page.getByRole('alert').textContent()).toContain('line 2');
+    expect(await page.locator('[role=treeitem]').count()).toBe(3);
+    await page.locator('#typed').fill('1 <img src=x onerror=alert(1)>\n0 <b>bold</b>');
+    expect(await page.locator('main img, main b').count()).toBe(0);
+    await page.close();
+  });
+
+  it('keys walk the tree, fold it and light a path', async () => {
+    const { page } = await opened('#/try');
+    await page.locator('[role=treeitem]').first().focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowDown');
+    const at = () => page.evaluate('document.activeElement.textContent');
+    expect(await at()).toContain('JKL');
+    const before = await page.locator('[role=treeitem]:visible').count();
+    await page.keyboard.press('-');
+    expect(await page.locator('[role=treeitem]:visible').count()).toBe(before - 4);
+    await page.keyboard.press('+');
+    expect(await page.locator('[role=treeitem]:visible').count()).toBe(before);
+    await page.keyboard.press('Enter');
+    expect(await page.locator('.step.lit').count()).toBe(3);
+    await page.keyboard.press('Escape');
+    expect(await page.locator('.step.lit').count()).toBe(0);
+    await page.close();
+  });
+
+  it('a live run moves: its curves grow while it trains', async () => {
+    const { page, trouble } = await opened('#/');
+    await page.locator('.plot canvas').first().waitFor();
+    const out = join(runs, 'live');
+    const stop = new AbortController();
+    const ended = run({
+      config: config({ train: { steps: 100_000 }, log: { rollouts_every: 0 }, evaluation: { every: 0 } }),
+      out,
+      threads: 1,
+      signal: stop.signal,
+    });
+    try {
+      const row = page.locator('.runs tbody tr', { hasText: 'live' });
+      await row.waitFor({ timeout: 20_000 });
+      const step = async () => Number(/(\d+) \/ 100000/.exec((await row.textContent()) ?? '')?.[1] ?? 0);
+      const points = async () => Number(await page.locator('.plot').first().getAttribute('data-points'));
+      await expect.poll(step, { timeout: 20_000 }).toBeGreaterThan(5);
+      expect(await row.textContent()).toContain('running');
+      const [first, before] = [await step(), await points()];
+      await expect.poll(step, { timeout: 20_000 }).toBeGreaterThan(first + 5);
+      await expect.poll(points, { timeout: 20_000 }).toBeGreaterThan(before);
+      expect(trouble).toEqual([]);
+    } finally {
+      stop.abort();
+      await ended;
+      await page.close();
+    }
+  });
+
+  it('an address that leads nowhere says so', async () => {
+    const { page } = await opened('#/groups?run=no%2Fsuch');
+    expect(await page.locator('main').textContent()).toContain('This cannot be shown');
+    await page.close();
+  });
+});
