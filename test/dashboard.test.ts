@@ -22,10 +22,11 @@ const SIZES = [
 const config = (changes: Record<string, unknown>): Config =>
   resolveConfig({
     task: { name: 'binary-tree' },
-    model: { layers: 1, heads: 2, width: 16 },
+    model: { layers: 2, heads: 2, width: 64 },
+    optimizer: { name: 'adamw', learning_rate: 1e-3, epsilon: 1e-3, max_grad_norm: null },
     sampling: { group_size: 16, prompts_per_step: 1 },
-    train: { steps: 12 },
-    evaluation: { every: 4, problems: 1 },
+    train: { steps: 90 },
+    evaluation: { every: 10, problems: 1 },
     ...changes,
   });
 
@@ -38,7 +39,7 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
   beforeAll(async () => {
     axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
     runs = join(await mkdtemp(join(tmpdir(), 'lambda-grpo-dashboard-')), 'runs');
-    for (const seed of [0, 1])
+    for (const seed of [0, 1, 2])
       for (const method of ['grpo', 'lambda-grpo'] as const) {
         await run({ config: config({ seed, method }), out: join(runs, method, `seed_${seed}`), threads: 1 });
       }
@@ -106,21 +107,21 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
   it('runs are listed with their figures; those that differ by seed alone are one curve', async () => {
     const { page } = await opened('#/');
     const rows = await page.locator('.runs tbody tr').allTextContents();
-    expect(rows).toHaveLength(4);
+    expect(rows).toHaveLength(6);
     const metrics = await new RunFolder(join(runs, 'grpo', 'seed_0')).readMetrics();
     const row = rows.find((text) => text.includes('grpo/seed_0') && !text.includes('lambda')) as string;
     expect(row).toContain('finished');
-    expect(row).toContain('12 / 12');
+    expect(row).toContain('90 / 90');
     expect(row).toContain(
       String(Number((metrics.at(-1)?.reward_mean ?? Number.NaN).toFixed(4))).replace('-', '−'),
     );
     await expect.poll(() => page.locator('.curve-legend li').count()).toBe(2);
     await page.locator('#bands').uncheck();
-    expect(await page.locator('.curve-legend li').count()).toBe(4);
+    expect(await page.locator('.curve-legend li').count()).toBe(6);
     await page.locator('#axis').selectOption('tokens');
     await page.locator('#smoothing').fill('0.9');
     await page.getByLabel('Show grpo/seed_1', { exact: true }).uncheck();
-    expect(await page.locator('.curve-legend li').count()).toBe(3);
+    expect(await page.locator('.curve-legend li').count()).toBe(5);
     await page.close();
   });
 
