@@ -1,5 +1,8 @@
 /** Group advantages (PAPER.md §1): how much better a completion was than its group. */
 
+/** Relative to the largest reward: what summing up to some thousand rewards can be off. */
+const ROUNDING = 1e-14;
+
 /** A reward that no advantage can be taken from. */
 export class RewardError extends Error {
   override name = 'RewardError';
@@ -54,6 +57,12 @@ export function groupAdvantages(rewards: ArrayLike<number>, options: AdvantageOp
   const advantages = new Float64Array(rewards.length);
   if (zeroVariance) return advantages;
   const divisor = scale === 'std' ? std + epsilon : 1;
-  for (let i = 0; i < rewards.length; i++) advantages[i] = (rewards[i] - mean) / divisor;
+  let largest = 0;
+  for (let i = 0; i < rewards.length; i++) largest = Math.max(largest, Math.abs(rewards[i]));
+  for (let i = 0; i < rewards.length; i++) {
+    const deviation = rewards[i] - mean;
+    // A reward that is the mean but for its rounding is neither good nor bad: its sign would be noise.
+    advantages[i] = Math.abs(deviation) <= ROUNDING * largest ? 0 : deviation / divisor;
+  }
   return advantages;
 }

@@ -292,3 +292,16 @@ describe('coefficients', () => {
     expect(() => lambdaWeights(tree, -1)).toThrow('found -1');
   });
 });
+
+it('a reward that is the mean has no advantage, whatever rounding makes of the mean', () => {
+  for (const rewards of [
+    [0.1, 0.2, 0.3],
+    [0, 0.7, 0.35, 0.7, 0],
+    Array.from({ length: 999 }, (_, i) => 0.1 * i),
+  ]) {
+    const mean = rewards.reduce((a, b) => a + b, 0) / rewards.length;
+    const middle = rewards.findIndex((r) => Math.abs(r - mean) < 1e-9);
+    expect(groupAdvantages(rewards)[middle]).toBe(0);
+    expect(groupAdvantages(rewards, { scale: 'none' })[middle]).toBe(0);
+  }
+});
