@@ -30,6 +30,7 @@ function startTable(): string {
 const PARTS: Record<string, () => string> = {
   start: startTable,
   table1: () => table('docs/results/binary-tree.md'),
+  claims: () => table('docs/results/claims.md').replaceAll('](', '](docs/results/'),
   arithmetic: () => table('docs/results/arithmetic.md'),
   counting: () => `\`\`\`js\n${read('recipes/counting.mjs').trimEnd()}\n\`\`\``,
   config: describeConfig,
