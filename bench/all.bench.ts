@@ -1,6 +1,7 @@
 /** `npm run bench`: every benchmark with its peer, printed and written to docs/results/bench.md. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { runDecodeBench } from './decode.bench.js';
+import { runDrawBench } from './draw.bench.js';
 import { machine, markdownTable, type Row } from './measure.js';
 import { runOptimizerBench } from './optimizer.bench.js';
 import { runTreeBench } from './tree.bench.js';
@@ -14,13 +15,18 @@ const BENCHMARKS: [title: string, note: string, run: () => Promise<readonly Row[
   ],
   [
     'Training update',
-    'Forward, loss, backward and AdamW of one group of k completions of n tokens after a prompt of 16. Peer: the k sequences padded to one length, on the same kernels.',
+    'Forward, loss, backward and AdamW of groups of k completions of n tokens after a prompt of 16. Peer: the k sequences padded to one length, on the same kernels.',
     runUpdateBench,
   ],
   [
     'Decoding',
     'Completions of 128 tokens after a prompt of 16. Peer: one row for each sample.',
     runDecodeBench,
+  ],
+  [
+    'Dashboard',
+    'In headless Chromium, from the click until it is painted; the bars are the dashboard’s own.',
+    runDrawBench,
   ],
   ['AdamW step', 'Our loop over the flat weights against the same step as an ONNX graph.', runOptimizerBench],
 ];
