@@ -101,8 +101,46 @@ describe('train, tree and compare', () => {
     expect(JSON.parse(await readFile(join(out, 'comparison.json'), 'utf8'))).toEqual(results);
   });
 
+  it('dashboard serves a folder of runs and ends with Ctrl-C; --ui serves a run while it goes on', async () => {
+    const out = inFolder('served');
+    const serving = spawn(
+      process.execPath,
+      [program, 'train', 'recipes/binary-tree.yaml', '--out', out, '--ui', '--set', 'train.steps=3000'],
+      { cwd: root },
+    );
+    const addressOf = (stream: NodeJS.ReadableStream): Promise<string> =>
+      new Promise((resolve) => {
+        let text = '';
+        stream.on('data', (data) => {
+          text += data;
+          const [address] = /http:\/\/127\.0\.0\.1:\d+\//.exec(text) ?? [];
+          if (address) resolve(address);
+        });
+      });
+    const ended = (child: typeof serving) => new Promise<number | null>((done) => child.on('exit', done));
+    const trained = ended(serving);
+    const runs = async (address: string): Promise<{ run: string }[]> =>
+      ((await (await fetch(`${address}api/runs`)).json()) as { runs: { run: string }[] }).runs;
+    const address = await addressOf(serving.stderr);
+    await expect
+      .poll(() => runs(address).then((list) => list.map(({ run }) => run)), { timeout: 20_000 })
+      .toEqual(['served']);
+    serving.kill('SIGINT');
+    expect(await trained).toBe(130);
+    await expect(fetch(address)).rejects.toThrow();
+
+    const dashboard = spawn(process.execPath, [program, 'dashboard', out, '--port', '0'], { cwd: root });
+    const closed = ended(dashboard);
+    const page = await fetch(await addressOf(dashboard.stdout));
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(await page.text()).toContain('λ-GRPO');
+    dashboard.kill('SIGINT');
+    expect(await closed).toBe(0);
+    expectRefusal(await cli('dashboard', inFolder('nowhere')), 'nowhere', 'no such folder');
+  });
+
   it('--help shows examples for every command', async () => {
-    for (const command of [[], ['train'], ['compare'], ['tree'], ['analyze']]) {
+    for (const command of [[], ['train'], ['compare'], ['tree'], ['analyze'], ['dashboard'], ['reproduce']]) {
       const help = await cli(...command, '--help');
       expect(help.code).toBe(0);
       expect(help.stdout).toContain('Examples:');

@@ -19,6 +19,7 @@ import {
   writeWhole,
 } from '../train/index.js';
 import { ProcessTree } from '../tree/index.js';
+import { serveBeside } from './dashboard.js';
 import { formatTable } from './format.js';
 import { INTERRUPTED, onInterrupt } from './interrupt.js';
 import { type ConfigOptions, configFrom, defaultFolder } from './options.js';
@@ -30,6 +31,8 @@ export interface CompareCommandOptions extends ConfigOptions {
   readonly seeds: number;
   readonly jobs?: number;
   readonly resume?: boolean;
+  /** Serve the dashboard while it runs. */
+  readonly ui?: boolean;
 }
 
 const METHODS: readonly Method[] = ['grpo', 'lambda-grpo'];
@@ -37,10 +40,15 @@ const NAMES: Record<Method, string> = { grpo: 'GRPO', 'lambda-grpo': 'λ-GRPO' }
 const COLOURS: Record<Method, string> = { grpo: GRPO_COLOUR, 'lambda-grpo': LAMBDA_GRPO_COLOUR };
 const LATE_STEPS = 50;
 
-export async function compareCommand(file: string, options: CompareCommandOptions): Promise<void> {
+export async function compareCommand(
+  file: string,
+  options: CompareCommandOptions,
+  version: string,
+): Promise<void> {
   const config = configFrom(file, options);
   const out = options.out ?? defaultFolder(file, '-compare');
   const seeds = Array.from({ length: options.seeds }, (_, i) => config.seed + i);
+  const dashboard = options.ui ? await serveBeside(out, false, version) : null;
   let bar: Progress | null = null;
   const interrupt = onInterrupt(() => {
     bar?.clear();
@@ -67,6 +75,7 @@ export async function compareCommand(file: string, options: CompareCommandOption
     (bar as Progress | null)?.end();
   } finally {
     interrupt.release();
+    await dashboard?.close();
   }
   if (comparison.interrupted) {
     console.log(`interrupted; continue with --resume --out ${out}`);

@@ -6,6 +6,7 @@ import { FORMAT_NAMES } from '../rollouts/index.js';
 import { describeConfig } from '../train/index.js';
 import { type AnalyzeCommandOptions, analyzeCommand } from './analyze.js';
 import { compareCommand } from './compare.js';
+import { dashboardCommand } from './dashboard.js';
 import { runCommand } from './errors.js';
 import { numbersByName, wholeNumber } from './options.js';
 import { addReproduceCommand } from './reproduce.js';
@@ -48,6 +49,7 @@ program
   .addOption(new Option('--method <method>', 'overrides the configuration').choices(['grpo', 'lambda-grpo']))
   .option('--seed <n>', 'overrides the configuration', wholeNumber('--seed', 0))
   .addOption(setOption())
+  .option('--ui', 'serve the dashboard while it runs; its address is printed')
   .option('--threads <n>', 'threads of the runtime (default: all cores)', wholeNumber('--threads', 1))
   .addHelpText(
     'after',
@@ -57,7 +59,7 @@ Examples:
   $ lambda-grpo train recipes/arithmetic.yaml --out runs/sums --set train.steps=100 --set optimizer.learning_rate=1e-4
   $ lambda-grpo train recipes/arithmetic.yaml --out runs/sums --resume --set train.steps=200`,
   )
-  .action(trainCommand);
+  .action((config, options) => trainCommand(config, options, version));
 
 program
   .command('compare')
@@ -65,6 +67,7 @@ program
   .argument('<config>', 'YAML file, e.g. recipes/binary-tree.yaml')
   .option('--seeds <n>', 'number of seeds, counted from the configuration’s', wholeNumber('--seeds', 1), 3)
   .option('--out <folder>', 'folder of all runs (default: runs/<config>-compare)')
+  .option('--ui', 'serve the dashboard while it runs; its address is printed')
   .option('--jobs <n>', 'runs at the same time (default: one for each core)', wholeNumber('--jobs', 1))
   .option('--resume', 'continue runs that were cut off, keep finished ones')
   .option('--seed <n>', 'first seed; overrides the configuration', wholeNumber('--seed', 0))
@@ -76,7 +79,7 @@ Examples:
   $ lambda-grpo compare recipes/binary-tree.yaml --seeds 5
   $ lambda-grpo compare recipes/binary-tree.yaml --seeds 20 --set task.n=2 --out runs/n2`,
   )
-  .action(compareCommand);
+  .action((config, options) => compareCommand(config, options, version));
 
 program
   .command('tree')
@@ -150,6 +153,25 @@ Examples:
   .action((paths: string[], options: AnalyzeCommandOptions) => analyzeCommand(paths, options, version));
 
 addReproduceCommand(program);
+
+program
+  .command('dashboard')
+  .description('watch runs and walk through the process trees of their groups, in a browser')
+  .argument('[folder]', 'folder that runs are in, or a single run’s', 'runs')
+  .option('--port <n>', 'port (default: 4780, or any free one where that is taken)', wholeNumber('--port', 0))
+  .option(
+    '--host <address>',
+    'serve on this address instead of 127.0.0.1; asks for the token that is printed',
+  )
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ lambda-grpo dashboard
+  $ lambda-grpo dashboard runs/binary-tree-compare --port 8080
+  $ lambda-grpo train recipes/arithmetic.yaml --ui`,
+  )
+  .action((folder, options) => dashboardCommand(folder, options, version));
 
 program
   .command('config')

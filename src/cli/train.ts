@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, type MetricsRecord, RunFolderError, run } from '../train/index.js';
+import { serveBeside } from './dashboard.js';
 import { INTERRUPTED, onInterrupt } from './interrupt.js';
 import { type ConfigOptions, configFrom, defaultFolder } from './options.js';
 import { Progress } from './progress.js';
@@ -10,9 +11,15 @@ export interface TrainCommandOptions extends ConfigOptions {
   readonly out?: string;
   readonly resume?: boolean;
   readonly threads?: number;
+  /** Serve the dashboard while it runs. */
+  readonly ui?: boolean;
 }
 
-export async function trainCommand(file: string, options: TrainCommandOptions): Promise<void> {
+export async function trainCommand(
+  file: string,
+  options: TrainCommandOptions,
+  version: string,
+): Promise<void> {
   const config = configFrom(file, options);
   const out = options.out ?? defaultFolder(file, `-${config.method}-seed${config.seed}`);
   if (options.resume && !existsSync(join(out, 'config.yaml'))) {
@@ -20,6 +27,7 @@ export async function trainCommand(file: string, options: TrainCommandOptions): 
       `${out}: no run to continue here; name its folder with --out, or start without --resume`,
     );
   }
+  const dashboard = options.ui ? await serveBeside(out, true, version) : null;
   let bar: Progress | null = null;
   const interrupt = onInterrupt(() => {
     bar?.clear();
@@ -61,6 +69,7 @@ export async function trainCommand(file: string, options: TrainCommandOptions): 
     }
   } finally {
     interrupt.release();
+    await dashboard?.close();
   }
 }
 

@@ -1,0 +1,38 @@
+/** `lambda-grpo dashboard`, and `--ui` of jobs: serves the pages in which runs are watched. */
+import { type Dashboard, startDashboard } from '../dashboard/index.js';
+import { onInterrupt } from './interrupt.js';
+
+export interface DashboardCommandOptions {
+  readonly port?: number;
+  readonly host?: string;
+}
+
+/** Serves until Ctrl-C or SIGTERM; both are its proper end. */
+export async function dashboardCommand(
+  folder: string,
+  options: DashboardCommandOptions,
+  version: string,
+): Promise<void> {
+  const interrupt = onInterrupt(() => {});
+  try {
+    const dashboard = await startDashboard({ folder, version, ...options });
+    console.log(`dashboard of ${folder}: ${dashboard.address}\nCtrl-C ends it`);
+    await new Promise<void>((resolve) => {
+      if (interrupt.signal.aborted) resolve();
+      else interrupt.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await dashboard.close();
+  } finally {
+    interrupt.release();
+  }
+}
+
+/**
+ * The dashboard beside a job: its address goes to stderr, standard output stays the job's.
+ * @param one whether the folder is that of a single run
+ */
+export async function serveBeside(folder: string, one: boolean, version: string): Promise<Dashboard> {
+  const dashboard = await startDashboard({ folder, one, version });
+  process.stderr.write(`dashboard: ${dashboard.address}\n`);
+  return dashboard;
+}
