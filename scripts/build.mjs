@@ -6,4 +6,5 @@ import { bin, ensureInstalled, root, run } from './ensure.mjs';
 ensureInstalled();
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 run(bin('tsc'), ['-p', 'tsconfig.build.json']);
-for (const page of ['report', 'dashboard']) run(bin('vite'), ['build', '--config', `web/${page}/vite.config.ts`]);
+for (const page of ['report', 'dashboard'])
+  run(bin('vite'), ['build', '--config', `web/${page}/vite.config.ts`]);
