@@ -1,69 +1,16 @@
 /** The groups that were sampled in a step of a run. */
 import type { GroupRow } from '../../src/dashboard/api.js';
-import { type Column, dataTable } from '../components/data-table.js';
+import type { Column } from '../components/data-table.js';
 import { element } from '../components/dom.js';
-import { count, percent, plain, visible } from '../components/format.js';
+import { plain } from '../components/format.js';
+import { groupTable } from '../components/group-table.js';
 import { getRun, getStep } from './api.js';
 
-const number = (
-  name: string,
-  value: (row: GroupRow) => number,
-  text: (value: number) => string,
-  meaning?: string,
-): Column<GroupRow> => ({
-  name,
-  value,
-  text: (row) => text(value(row)),
-  number: true,
-  ...(meaning === undefined ? {} : { meaning }),
-});
-
-const COLUMNS: readonly Column<GroupRow>[] = [
-  { name: 'group', text: ({ id }) => visible(id) },
-  { name: 'prompt', text: ({ prompt }) => visible(prompt).slice(0, 160) },
-  number('k', ({ completions }) => completions, String, 'completions'),
-  number('reward', ({ meanReward }) => meanReward, plain, 'mean reward'),
-  {
-    name: 'range',
-    text: ({ minReward, maxReward }) => `${plain(minReward)} … ${plain(maxReward)}`,
-    meaning: 'lowest and highest reward',
-  },
-  number('tokens', ({ tokens }) => tokens, count),
-  number(
-    'saved',
-    ({ tokens, distinctTokens }) => (tokens > 0 ? 1 - distinctTokens / tokens : 0),
-    percent,
-    'tokens that the tree saves',
-  ),
-  number(
-    'depth',
-    ({ pathDepth }) => pathDepth,
-    (value) => value.toFixed(2),
-    'path depth',
-  ),
-  {
-    name: 'shape',
-    text: ({ zeroVariance, flat }) => (zeroVariance ? 'zero variance' : flat ? 'flat' : 'tree'),
-  },
-  number(
-    'pushed down',
-    ({ pushedDown }) => pushedDown,
-    String,
-    'good completions most of whose tokens lie in steps with a negative advantage',
-  ),
-  number(
-    'worst',
-    ({ worst }) => worst,
-    percent,
-    'largest share of a good completion’s tokens in steps with a negative advantage',
-  ),
-  number(
-    'flaw',
-    ({ flaw }) => flaw,
-    (value) => value.toFixed(2),
-    'largest (|λ| − 1)·|Â|',
-  ),
-];
+const RANGE: Column<GroupRow> = {
+  name: 'range',
+  text: ({ minReward, maxReward }) => `${plain(minReward)} … ${plain(maxReward)}`,
+  meaning: 'lowest and highest reward',
+};
 
 /** @param step null: the last one that was written */
 export async function groupsView(run: string, step: number | null): Promise<HTMLElement> {
@@ -100,17 +47,11 @@ export async function groupsView(run: string, step: number | null): Promise<HTML
     button.addEventListener('click', () => go(to));
     return button;
   };
-  const table = dataTable({
-    columns: COLUMNS,
-    rows: [...groups].sort((a, b) => b.flaw - a.flaw),
-    sortBy: 'pushed down',
+  const table = groupTable({
+    rows: groups,
     caption: `Groups of step ${shown}`,
+    more: { reward: RANGE },
     search: ({ id, prompt }) => `${id}\n${prompt}`,
-    filters: [
-      { name: 'good ones pushed down', keeps: ({ pushedDown }) => pushedDown > 0 },
-      { name: 'mixed rewards', keeps: ({ zeroVariance }) => !zeroVariance },
-      { name: 'not flat', keeps: ({ flat }) => !flat },
-    ],
     onOpen: ({ n }) => {
       location.hash = `#/group?${new URLSearchParams({ run, step: String(shown), n: String(n) })}`;
     },

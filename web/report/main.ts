@@ -1,101 +1,31 @@
 /** The report's page: a table of groups, and the process tree of the one that is open. */
 import type { ReportData, ReportGroup } from '../../src/analysis/report/data.js';
-import { type Column, dataTable } from '../components/data-table.js';
 import { element } from '../components/dom.js';
-import { count, percent, plain, visible } from '../components/format.js';
+import { count, plain, visible } from '../components/format.js';
+import { groupTable, numberColumn } from '../components/group-table.js';
 import { treeMap } from '../components/tree-map.js';
 import './report.css';
 
 const { total, groups } = JSON.parse(document.getElementById('data')?.textContent ?? '{}') as ReportData;
 const section = document.getElementById('group') as HTMLElement;
 
-const columns: Column<ReportGroup>[] = [
-  { name: 'group', text: ({ id }) => visible(id) },
-  ...(groups.some(({ step }) => step !== null)
-    ? [
-        {
-          name: 'step',
-          text: (g: ReportGroup) => String(g.step ?? ''),
-          value: (g: ReportGroup) => g.step ?? -1,
-          number: true,
-        },
-      ]
-    : []),
-  { name: 'prompt', text: ({ prompt }) => visible(prompt).slice(0, 160) },
-  {
-    name: 'k',
-    meaning: 'completions',
-    text: (g) => String(g.completions),
-    value: (g) => g.completions,
-    number: true,
-  },
-  {
-    name: 'reward',
-    meaning: 'mean reward',
-    text: (g) => plain(g.meanReward),
-    value: (g) => g.meanReward,
-    number: true,
-  },
-  { name: 'tokens', text: (g) => count(g.tokens), value: (g) => g.tokens, number: true },
-  {
-    name: 'saved',
-    meaning: 'tokens that the tree saves',
-    text: (g) => percent(saved(g)),
-    value: saved,
-    number: true,
-  },
-  {
-    name: 'depth',
-    meaning: 'path depth: intermediate steps on the way of a completion, mean',
-    text: (g) => g.pathDepth.toFixed(2),
-    value: (g) => g.pathDepth,
-    number: true,
-  },
-  { name: 'shape', text: (g) => (g.zeroVariance ? 'zero variance' : g.flat ? 'flat' : 'tree') },
-  {
-    name: 'pushed down',
-    meaning: 'good completions most of whose tokens lie in steps with a negative advantage',
-    text: (g) => String(g.pushedDown),
-    value: (g) => g.pushedDown,
-    number: true,
-  },
-  {
-    name: 'worst',
-    meaning: 'largest share of a good completion’s tokens in steps with a negative advantage',
-    text: (g) => percent(g.worst),
-    value: (g) => g.worst,
-    number: true,
-  },
-  {
-    name: 'flaw',
-    meaning: 'largest (|λ| − 1)·|Â|: what GRPO adds to a step beyond its one share',
-    text: (g) => g.flaw.toFixed(2),
-    value: (g) => g.flaw,
-    number: true,
-  },
-];
-
-function saved({ tokens, distinctTokens }: ReportGroup): number {
-  return tokens > 0 ? 1 - distinctTokens / tokens : 0;
-}
-
-const table = dataTable({
-  columns,
-  rows: [...groups].sort((a, b) => b.flaw - a.flaw),
-  sortBy: 'pushed down',
+const table = groupTable({
+  rows: groups,
   caption: 'Groups whose trees are in this file',
+  more: groups.some(({ step }) => step !== null)
+    ? {
+        group: numberColumn<ReportGroup>(
+          'step',
+          ({ step }) => step ?? -1,
+          (step) => (step < 0 ? '' : String(step)),
+        ),
+      }
+    : {},
   search: ({ id, prompt, place }) => `${id}\n${prompt}\n${place}`,
-  filters: [
-    { name: 'good ones pushed down', keeps: ({ pushedDown }) => pushedDown > 0 },
-    { name: 'mixed rewards', keeps: ({ zeroVariance }) => !zeroVariance },
-    { name: 'not flat', keeps: ({ flat }) => !flat },
-  ],
   onOpen: (group) => {
     open(group);
-    section.scrollIntoView({
-      block: 'start',
-      behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth',
-    });
+    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    section.scrollIntoView({ block: 'start', behavior: still ? 'auto' : 'smooth' });
   },
 });
 

@@ -1,0 +1,103 @@
+/** The table of groups, as the report and the dashboard show it. */
+import { type Column, type DataTable, dataTable } from './data-table.js';
+import { count, percent, plain, visible } from './format.js';
+
+/** What both pages know of a group. */
+export interface GroupFigures {
+  readonly id: string;
+  readonly prompt: string;
+  readonly completions: number;
+  readonly tokens: number;
+  readonly distinctTokens: number;
+  readonly meanReward: number;
+  readonly flat: boolean;
+  readonly zeroVariance: boolean;
+  readonly pathDepth: number;
+  readonly pushedDown: number;
+  readonly worst: number;
+  readonly flaw: number;
+}
+
+export interface GroupTableOptions<T> {
+  readonly rows: readonly T[];
+  readonly caption: string;
+  /** Columns of this page alone, by the name of the common one that they follow. */
+  readonly more?: Readonly<Record<string, Column<T>>>;
+  readonly search: (row: T) => string;
+  readonly onOpen: (row: T) => void;
+}
+
+/** A column of numbers. */
+export function numberColumn<T>(
+  name: string,
+  value: (row: T) => number,
+  text: (value: number) => string,
+  meaning?: string,
+): Column<T> {
+  return {
+    name,
+    value,
+    text: (row) => text(value(row)),
+    number: true,
+    ...(meaning === undefined ? {} : { meaning }),
+  };
+}
+
+/** Groups with most good completions pushed down first, then those with the largest flaw. */
+export function groupTable<T extends GroupFigures>(options: GroupTableOptions<T>): DataTable<T> {
+  const { rows, caption, more = {}, search, onOpen } = options;
+  const common: Column<T>[] = [
+    { name: 'group', text: ({ id }) => visible(id) },
+    { name: 'prompt', text: ({ prompt }) => visible(prompt).slice(0, 160) },
+    numberColumn('k', ({ completions }) => completions, String, 'completions'),
+    numberColumn('reward', ({ meanReward }) => meanReward, plain, 'mean reward'),
+    numberColumn('tokens', ({ tokens }) => tokens, count),
+    numberColumn(
+      'saved',
+      ({ tokens, distinctTokens }) => (tokens > 0 ? 1 - distinctTokens / tokens : 0),
+      percent,
+      'tokens that the tree saves',
+    ),
+    numberColumn(
+      'depth',
+      ({ pathDepth }) => pathDepth,
+      (value) => value.toFixed(2),
+      'path depth: intermediate steps on the way of a completion, mean',
+    ),
+    {
+      name: 'shape',
+      text: ({ zeroVariance, flat }) => (zeroVariance ? 'zero variance' : flat ? 'flat' : 'tree'),
+    },
+    numberColumn(
+      'pushed down',
+      ({ pushedDown }) => pushedDown,
+      String,
+      'good completions most of whose tokens lie in steps with a negative advantage',
+    ),
+    numberColumn(
+      'worst',
+      ({ worst }) => worst,
+      percent,
+      'largest share of a good completion’s tokens in steps with a negative advantage',
+    ),
+    numberColumn(
+      'flaw',
+      ({ flaw }) => flaw,
+      (value) => value.toFixed(2),
+      'largest (|λ| − 1)·|Â|: what GRPO adds to a step beyond its one share',
+    ),
+  ];
+  return dataTable({
+    columns: common.flatMap((column) => [column, ...(more[column.name] ? [more[column.name]] : [])]),
+    rows: [...rows].sort((a, b) => b.flaw - a.flaw),
+    sortBy: 'pushed down',
+    caption,
+    search,
+    filters: [
+      { name: 'good ones pushed down', keeps: ({ pushedDown }) => pushedDown > 0 },
+      { name: 'mixed rewards', keeps: ({ zeroVariance }) => !zeroVariance },
+      { name: 'not flat', keeps: ({ flat }) => !flat },
+    ],
+    onOpen,
+  });
+}
