@@ -1,8 +1,10 @@
-// `npm test`: installs what is missing, builds (the package test packs dist/) and runs every test;
+// `npm test`: installs what is missing (packages, a browser), builds (the package test packs dist/) and runs every test;
 // `npm run test:long` the suite that takes longer than that.
+import { ensureBrowser } from './browser.mjs';
 import { bin, ensureInstalled, run } from './ensure.mjs';
 
 ensureInstalled();
+ensureBrowser();
 await import('./build.mjs');
 const [first, ...rest] = process.argv.slice(2);
 const long = first === '--long';

@@ -1,36 +1,11 @@
 /**
- * A real browser for tests: Debian's Chromium through playwright-core. It is installed where that can be done (as
- * root, with apt-get). Without one the tests are skipped on a developer's machine, and fail in CI.
+ * A real browser for tests: a Chromium through playwright-core. `npm test` installs one where it can. Without one the
+ * browser tests are skipped on a developer's machine, and fail in CI.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
+import { findBrowser } from '../scripts/browser.mjs';
 
-const PLACES = [
-  process.env.CHROMIUM ?? '',
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-];
-
-function find(): string | undefined {
-  return PLACES.find((place) => place !== '' && existsSync(place));
-}
-
-function install(): string | undefined {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return undefined;
-  if (spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).error) return undefined;
-  try {
-    const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } } as const;
-    execFileSync('apt-get', ['update', '-qq'], options);
-    execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], options);
-  } catch {
-    return undefined;
-  }
-  return find();
-}
-
-const program = find() ?? install();
+const program = findBrowser();
 if (!program && process.env.CI) {
   throw new Error('no Chromium for the browser tests: install it, or name it in CHROMIUM');
 }
