@@ -24,7 +24,7 @@ function startTable(): string {
   const end = printed.indexOf('\n', printed.lastIndexOf(' runs in ') - 4);
   return tree < 0
     ? ''
-    : `\`\`\`text\n${printed.slice(0, tree).trim()}\n\n[two process trees]\n${printed.slice(end).trimStart()}\`\`\``;
+    : `\`\`\`text\n${printed.slice(0, tree).trim()}\n\n[two process trees]\n\n${printed.slice(end).trimStart()}\`\`\``;
 }
 
 const PARTS: Record<string, () => string> = {
