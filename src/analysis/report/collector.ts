@@ -9,7 +9,7 @@ import type { LogAnalysis } from '../figures.js';
 import type { GroupScore } from '../gather.js';
 import { treeView } from '../tree-view.js';
 import type { ReportGroup } from './data.js';
-import { type AboutReport, reportPage } from './page.js';
+import { type AboutReport, pageAssets, reportPage } from './page.js';
 
 export interface ReportOptions {
   /** Groups that are kept with their trees; default 200. */
@@ -36,7 +36,10 @@ export class ReportCollector {
   private spread: Kept[] = [];
   private stride = 1;
   private count = 0;
+  /** Read first: better to fail before a long log than after it. */
+  private readonly assets = pageAssets();
 
+  /** @throws UserError if the page's script was not built */
   constructor({ maxGroups = 200 }: ReportOptions = {}) {
     this.worstRoom = Math.ceil(maxGroups / 2);
     this.spreadRoom = maxGroups - this.worstRoom;
@@ -76,7 +79,7 @@ export class ReportCollector {
 
   /** The page, one self-contained file. @param analysis figures over all groups */
   html(analysis: LogAnalysis, about: AboutReport): string {
-    return reportPage(analysis, { total: this.count, groups: this.groups }, about);
+    return reportPage(analysis, { total: this.count, groups: this.groups }, about, this.assets);
   }
 }
 

@@ -20,10 +20,24 @@ export interface AboutReport {
   readonly notes: readonly string[];
 }
 
-/** The whole page. @throws UserError if the page's script was not built */
-export function reportPage(analysis: LogAnalysis, data: ReportData, about: AboutReport): string {
-  const script = asset('report.js');
-  const style = asset('report.css');
+/** Script and style of the page. */
+export interface PageAssets {
+  readonly script: string;
+  readonly style: string;
+}
+
+/** Reads them. @throws UserError if they were not built */
+export function pageAssets(): PageAssets {
+  return { script: asset('report.js'), style: asset('report.css') };
+}
+
+/** The whole page. */
+export function reportPage(
+  analysis: LogAnalysis,
+  data: ReportData,
+  about: AboutReport,
+  { script, style }: PageAssets,
+): string {
   const policy = [
     "default-src 'none'",
     `script-src '${digest(script)}'`,
