@@ -1,0 +1,401 @@
+/** What the server tells of real run folders: finished, broken, and being written at this moment. */
+import { appendFile, cp, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { get as httpGet } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { analyzeGroup } from '../analysis/index.js';
+import { type Group, readOwnRollouts } from '../rollouts/index.js';
+import { type MetricName, RunFolder, resolveConfig, run } from '../train/index.js';
+import type { GroupDetail, RunDetail, RunList, RunUpdate, StepGroups } from './api.js';
+import { type Dashboard, startDashboard } from './index.js';
+
+const config = resolveConfig({
+  method: 'grpo',
+  task: { name: 'arithmetic', digits: 1, held_out: 5 },
+  model: { layers: 1, width: 16, heads: 2 },
+  warmup: { steps: 2, batch_size: 8 },
+  sampling: { group_size: 4, prompts_per_step: 3 },
+  train: { steps: 6 },
+  evaluation: { every: 3, problems: 5 },
+  checkpoint: { every: 2, keep: 2 },
+  log: { rollouts_every: 2 },
+});
+
+let folder: string;
+let server: Dashboard;
+const faults: unknown[] = [];
+const opened: Dashboard[] = [];
+
+async function start(options: Partial<Parameters<typeof startDashboard>[0]> = {}): Promise<Dashboard> {
+  const report = (error: unknown) => faults.push(error);
+  const dashboard = await startDashboard({ folder, version: '1.2.3', port: 0, poll: 50, report, ...options });
+  opened.push(dashboard);
+  return dashboard;
+}
+
+async function read<T>(path: string, from = server): Promise<T> {
+  const response = await fetch(new URL(path, from.address));
+  expect(response.status, path).toBe(200);
+  return (await response.json()) as T;
+}
+const runPath = (name: string) => `/api/runs/${encodeURIComponent(name)}`;
+const detail = (name: string, from = server) => read<RunDetail>(runPath(name), from);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-runs-'));
+  await run({ config, out: join(folder, 'grpo', 'seed_0'), threads: 1 });
+  await run({ config: { ...config, seed: 1 }, out: join(folder, 'grpo', 'seed_1'), threads: 1 });
+  server = await start();
+});
+afterAll(async () => {
+  await Promise.all(opened.map((dashboard) => dashboard.close()));
+  await rm(folder, { recursive: true, force: true });
+  expect(faults).toEqual([]);
+});
+
+describe('a finished run', () => {
+  it('is listed with its last figures; runs that differ by their seed are one series', async () => {
+    const list = await read<RunList>('/api/runs');
+    expect(list).toMatchObject({ folder, version: '1.2.3' });
+    const [a, b] = list.runs;
+    const last = (await new RunFolder(join(folder, 'grpo', 'seed_0')).readMetrics()).at(-1);
+    expect(a).toMatchObject({
+      run: 'grpo/seed_0',
+      state: 'finished',
+      task: 'arithmetic',
+      method: 'grpo',
+      seed: 0,
+      step: 6,
+      steps: 6,
+      reward: last?.reward_mean,
+      success: last?.success_rate,
+      accuracy: last?.eval_accuracy,
+    });
+    expect(a.problem).toBeUndefined();
+    expect(Math.abs(Date.now() - a.updated)).toBeLessThan(600_000);
+    expect(b).toMatchObject({ run: 'grpo/seed_1', seed: 1, series: a.series });
+  });
+
+  it('has every metric of every training step as columns', async () => {
+    const records = (await new RunFolder(join(folder, 'grpo', 'seed_0')).readMetrics()).filter(
+      ({ phase }) => phase === 'train',
+    );
+    const found = await detail('grpo/seed_0');
+    expect(found.metrics.step).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    for (const [name, column] of Object.entries(found.metrics.values)) {
+      expect(column, name).toEqual(records.map((record) => record[name as MetricName] ?? null));
+      expect(found.units[name as MetricName]).toHaveLength(2);
+    }
+    expect(found.metrics.values.kl, 'never taken').toBeUndefined();
+    const seconds = records.map((r) => (r.sample_seconds ?? 0) + (r.update_seconds ?? 0));
+    expect(found.metrics.time.at(-1)).toBeCloseTo(seconds.reduce((x, y) => x + y, 0));
+    expect(found.rolloutSteps).toEqual([2, 4, 6]);
+    expect(found.config).toBe(await readFile(join(folder, 'grpo', 'seed_0', 'config.yaml'), 'utf8'));
+  });
+
+  it('shows the groups of a step, each as the library sees it, and each whole', async () => {
+    const groups: Group[] = [];
+    const file = new RunFolder(join(folder, 'grpo', 'seed_0')).rolloutsFile(4);
+    for await (const group of readOwnRollouts(file)) groups.push(group);
+    const step = await read<StepGroups>(`${runPath('grpo/seed_0')}/steps/4`);
+    expect(step).toMatchObject({ run: 'grpo/seed_0', step: 4 });
+    expect(step.problem).toBeUndefined();
+    expect(step.groups).toHaveLength(3);
+    for (const [n, group] of groups.entries()) {
+      const { statistics, rewards, zeroVariance, stepFlaw } = analyzeGroup(group);
+      expect(step.groups[n]).toMatchObject({
+        n,
+        id: group.id,
+        prompt: group.prompt.text,
+        completions: 4,
+        tokens: statistics.tokens,
+        distinctTokens: statistics.distinctTokens,
+        minReward: Math.min(...rewards),
+        maxReward: Math.max(...rewards),
+        flat: statistics.flat,
+        zeroVariance,
+        pathDepth: statistics.meanPathDepth,
+        flaw: Math.max(...stepFlaw),
+      });
+      const whole = await read<GroupDetail>(`${runPath('grpo/seed_0')}/steps/4/groups/${n}`);
+      expect(whole).toEqual({
+        run: 'grpo/seed_0',
+        step: 4,
+        n,
+        id: group.id,
+        prompt: group.prompt.text,
+        completions: group.completions.map(({ tokens, reward, advantage, stop }) => ({
+          tokens: Array.from(tokens),
+          reward,
+          advantage,
+          stop,
+        })),
+        tokenTexts: JSON.parse(JSON.stringify(group.tokenTexts)),
+      });
+    }
+    const status = async (path: string) => (await fetch(new URL(path, server.address))).status;
+    expect(await status(`${runPath('grpo/seed_0')}/steps/4/groups/3`)).toBe(404);
+    expect(await status(`${runPath('grpo/seed_0')}/steps/3`)).toBe(404);
+    expect(await status(`${runPath('grpo/seed_0')}/steps/x`)).toBe(400);
+  });
+
+  it('is shown alone, under its own name, when its folder is the one that is served', async () => {
+    const one = await start({ folder: join(folder, 'grpo', 'seed_1') });
+    const { runs } = await read<RunList>('/api/runs', one);
+    expect(runs.map((found) => found.run)).toEqual(['seed_1']);
+    expect((await detail('seed_1', one)).step).toBe(6);
+    expect((await fetch(new URL('/api/runs/seed_0', one.address))).status).toBe(404);
+  });
+});
+
+describe('a run that is broken', () => {
+  const copy = async (name: string): Promise<RunFolder> => {
+    await cp(join(folder, 'grpo', 'seed_0'), join(folder, 'broken', name), { recursive: true });
+    return new RunFolder(join(folder, 'broken', name));
+  };
+
+  it('shows what is there, and says what is wrong', async () => {
+    await writeFile((await copy('yaml')).configFile, 'task: [');
+    await writeFile((await copy('key')).configFile, 'task: { name: chess }');
+    await writeFile((await copy('binary')).configFile, Buffer.from([0xff, 0xfe, 0x00]));
+    await rm((await copy('no config')).configFile);
+    await rm((await copy('no-metrics')).metricsFile);
+    const cut = await copy('cut');
+    const text = await readFile(cut.metricsFile, 'utf8');
+    await writeFile(cut.metricsFile, text.slice(0, -20));
+    const damaged = await copy('damaged');
+    await writeFile(damaged.metricsFile, text.replace('{"phase":"train","step":3', '\u0000\u0000garbage'));
+    const noRollouts = await copy('no-rollouts');
+    await rm(noRollouts.rollouts, { recursive: true });
+    const odd = await copy('odd');
+    await writeFile(
+      odd.metricsFile,
+      '[]\n{"phase":"train","step":1,"loss":"0","reward_mean":null,"entropy":1e999}\n',
+    );
+
+    const { runs } = await read<RunList>('/api/runs');
+    const problem = (name: string) => runs.find((found) => found.run === `broken/${name}`)?.problem;
+    expect(problem('yaml')).toMatch(/^config\.yaml:1: /);
+    expect(problem('key')).toMatch(/^config\.yaml:1: task\.name: found "chess"/);
+    expect(problem('binary')).toBeDefined();
+    expect(problem('no config')).toContain('config.yaml is missing');
+    expect(problem('no-metrics')).toContain('metrics.jsonl is missing');
+    expect(problem('cut')).toBeUndefined();
+    expect(problem('damaged')).toMatch(/^metrics\.jsonl:6: found /);
+    expect(problem('no-rollouts')).toBeUndefined();
+    expect(problem('odd')).toMatch(/^metrics\.jsonl:1: /);
+
+    for (const name of ['yaml', 'key', 'binary', 'no config']) {
+      const found = await detail(`broken/${name}`);
+      expect(found.metrics.step, name).toEqual([0, 1, 2, 3, 4, 5, 6]);
+      expect(found).toMatchObject({ method: '', steps: 0, rolloutSteps: [2, 4, 6] });
+      expect((await read<StepGroups>(`${runPath(`broken/${name}`)}/steps/2`)).groups).toHaveLength(3);
+    }
+    expect((await detail('broken/no-metrics')).metrics).toEqual({ step: [], time: [], values: {} });
+    expect((await detail('broken/cut')).metrics.step).toEqual([0, 1, 2, 3, 4, 5]);
+    expect((await detail('broken/damaged')).metrics.step).toEqual([0, 1, 2, 4, 5, 6]);
+    expect((await detail('broken/no-rollouts')).rolloutSteps).toEqual([]);
+    expect((await detail('broken/odd')).metrics).toEqual({ step: [1], time: [0], values: {} });
+  });
+
+  it('a damaged group is passed over, the others keep their places', async () => {
+    const broken = await copy('rollouts');
+    const file = broken.rolloutsFile(2);
+    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+    await writeFile(file, `${lines[0]}\n\n{"id": 1}\n${lines[2]}\n${lines[1].slice(0, 50)}`);
+    await writeFile(broken.rolloutsFile(4), '');
+    const path = `${runPath('broken/rollouts')}/steps`;
+    const step = await read<StepGroups>(`${path}/2`);
+    expect(step.groups.map(({ n, id }) => [n, id])).toEqual([
+      [0, JSON.parse(lines[0]).id],
+      [1, JSON.parse(lines[2]).id],
+    ]);
+    expect(step.problem).toMatch(/^rollouts.step_000002\.jsonl:3: /);
+    expect((await read<GroupDetail>(`${path}/2/groups/1`)).id).toBe(JSON.parse(lines[2]).id);
+    expect(await read<StepGroups>(`${path}/4`)).toMatchObject({ groups: [], problem: /no group/ });
+    await writeFile(file, `${lines[1]}\n`);
+    expect((await read<GroupDetail>(`${path}/2/groups/0`)).id, 'written anew').toBe(JSON.parse(lines[1]).id);
+  });
+
+  it('stays a name of the list, whatever the name', async () => {
+    for (const name of ['ünï code', '100% [x]', 'a+b&c=d#e?', '%2e%2e', 'q\'"<script>']) {
+      await copy(join('names', name));
+      expect((await detail(`broken/names/${name}`)).step, name).toBe(6);
+    }
+  });
+});
+
+describe('state', () => {
+  it('running while something is written, stopped when nothing is, finished with all steps', async () => {
+    const out = join(folder, 'states');
+    await cp(join(folder, 'grpo', 'seed_0'), out, { recursive: true });
+    const path = new RunFolder(out);
+    const text = await readFile(path.metricsFile, 'utf8');
+    await writeFile(path.metricsFile, text.split('\n').slice(0, 6).join('\n').concat('\n'));
+    expect(await detail('states')).toMatchObject({ state: 'running', step: 3 });
+    const before = new Date(Date.now() - 60_000);
+    await utimes(path.metricsFile, before, before);
+    await utimes(path.configFile, before, before);
+    expect((await detail('states')).state).toBe('stopped');
+    await writeFile(path.metricsFile, text);
+    expect(await detail('states')).toMatchObject({ state: 'finished', step: 6 });
+  });
+});
+
+/** A page that follows: the events so far. */
+function follow(from: Dashboard) {
+  const events: { event: string; data: string }[] = [];
+  let text = '';
+  const request = httpGet(new URL('/api/events', from.address), (response) => {
+    response.setEncoding('utf8');
+    response.on('data', (part: string) => {
+      text += part;
+      const blocks = text.split('\n\n');
+      text = blocks.pop() ?? '';
+      for (const block of blocks) {
+        const [, event, data] = /^event: (.*)\ndata: (.*)$/.exec(block) ?? [];
+        if (event !== undefined) events.push({ event, data });
+      }
+    });
+  });
+  request.on('error', () => undefined);
+  return { events, stop: () => request.destroy() };
+}
+
+async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (let i = 0; i < 600; i++) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  expect.fail(`did not come: ${what}`);
+}
+
+/** Columns of one metric, put together from updates as a page does that has read the run before. */
+function followed(
+  events: readonly { event: string; data: string }[],
+  name: string,
+  metric: MetricName,
+  before?: RunDetail,
+) {
+  const step = [...(before?.metrics.step ?? [])];
+  const values = [...(before?.metrics.values[metric] ?? step.map(() => null))];
+  for (const { event, data } of events) {
+    if (event !== 'run') continue;
+    const update = JSON.parse(data) as RunUpdate;
+    if (update.run !== name) continue;
+    expect(update.from).toBeLessThanOrEqual(step.length);
+    step.splice(update.from, step.length, ...update.metrics.step);
+    const column = update.metrics.values[metric] ?? update.metrics.step.map(() => null);
+    values.splice(update.from, values.length, ...column);
+  }
+  return { step, values };
+}
+
+describe('a run that is being written', () => {
+  it('appears, grows with every step, and is resumed before the eyes of its watchers', async () => {
+    const live = await start();
+    const pages = [follow(live), follow(live)];
+    await until(() => live.following === 2, 'two pages');
+    const out = join(folder, 'live');
+    const long = { ...config, train: { ...config.train, steps: 8 } };
+    const controller = new AbortController();
+    let listed = false;
+    await run({
+      config: long,
+      out,
+      threads: 1,
+      signal: controller.signal,
+      observer: {
+        step: ({ step }) => {
+          if (step === 5) controller.abort();
+        },
+      },
+    });
+    await until(async () => {
+      const list = await read<RunList>('/api/runs', live);
+      listed ||= pages[0].events.some(({ event }) => event === 'list');
+      return listed && list.runs.some(({ run: name, step }) => name === 'live' && step === 5);
+    }, 'the run in the list');
+    const first = await detail('live', live);
+    expect(first).toMatchObject({ state: 'running', step: 5, steps: 8 });
+
+    // Cut off after step 5, its last checkpoint lost: what is continued from is step 4.
+    await rm(join(out, 'checkpoints', 'step_000005'), { recursive: true });
+    await run({ config: long, out, resume: true, threads: 1 });
+    const last = await detail('live', live);
+    expect(last).toMatchObject({ state: 'finished', step: 8 });
+    expect(last.metrics.step).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    for (const { events, stop } of pages) {
+      await until(() => followed(events, 'live', 'loss', first).step.at(-1) === 8, 'the last step');
+      expect(followed(events, 'live', 'loss', first)).toEqual({
+        step: last.metrics.step,
+        values: last.metrics.values.loss,
+      });
+      stop();
+    }
+    await until(() => live.following === 0, 'both pages gone');
+  });
+
+  it('every line is told, however slowly it comes; a page gets the same as one that reads it all', async () => {
+    const out = new RunFolder(join(folder, 'slow'));
+    await mkdir(out.rollouts, { recursive: true });
+    await cp(join(folder, 'grpo', 'seed_0', 'config.yaml'), out.configFile);
+    const lines = (await readFile(join(folder, 'grpo', 'seed_0', 'metrics.jsonl'), 'utf8'))
+      .trimEnd()
+      .split('\n');
+    await writeFile(out.metricsFile, '');
+    const live = await start();
+    const page = follow(live);
+    await until(() => live.following === 1, 'the page');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    for (const line of lines) {
+      const half = line.length >> 1;
+      await appendFile(out.metricsFile, line.slice(0, half));
+      await new Promise((resolve) => setTimeout(resolve, 70));
+      await appendFile(out.metricsFile, `${line.slice(half)}\n`);
+      await new Promise((resolve) => setTimeout(resolve, 70));
+    }
+    await until(() => followed(page.events, 'slow', 'loss').step.at(-1) === 6, 'the last step');
+    const whole = await detail('slow', live);
+    for (const metric of ['loss', 'eval_accuracy', 'entropy'] as const) {
+      const { step, values } = followed(page.events, 'slow', metric);
+      expect(step).toEqual(whole.metrics.step);
+      expect(values).toEqual(whole.metrics.values[metric]);
+    }
+    const updates = page.events.filter(({ data }) => data.includes('"slow"')).length;
+    expect(updates, 'one by one, not all at the end').toBeGreaterThan(4);
+    page.stop();
+  });
+
+  it('a folder that comes into being later is watched from the start', async () => {
+    const out = join(folder, 'later', 'run');
+    const live = await start({ folder: out, one: true });
+    expect((await read<RunList>('/api/runs', live)).runs).toEqual([]);
+    await run({ config: { ...config, train: { steps: 2, micro_batch_tokens: 4096 } }, out, threads: 1 });
+    expect((await read<RunList>('/api/runs', live)).runs).toMatchObject([{ run: 'run', step: 2 }]);
+  });
+
+  it('closing the server ends the pages’ connections at once', async () => {
+    const live = await start();
+    const page = follow(live);
+    await until(() => live.following === 1, 'the page');
+    const before = performance.now();
+    await live.close();
+    expect(performance.now() - before).toBeLessThan(1000);
+    expect(live.following).toBe(0);
+    page.stop();
+  });
+
+  it('asking for the head of the events opens no stream; too many pages are told so', async () => {
+    const live = await start();
+    const head = await fetch(new URL('/api/events', live.address), { method: 'HEAD' });
+    expect(head.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    expect(live.following).toBe(0);
+    const pages = Array.from({ length: 64 }, () => follow(live));
+    await until(() => live.following === 64, '64 pages');
+    expect((await fetch(new URL('/api/events', live.address))).status).toBe(503);
+    for (const { stop } of pages) stop();
+    await until(() => live.following === 0, 'all gone');
+  });
+});
