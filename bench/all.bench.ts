@@ -1,5 +1,6 @@
 /** `npm run bench`: every benchmark with its peer, printed and written to docs/results/bench.md. */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { runDashboardBench } from './dashboard.bench.js';
 import { runDecodeBench } from './decode.bench.js';
 import { runDrawBench } from './draw.bench.js';
 import { machine, markdownTable, type Row } from './measure.js';
@@ -27,6 +28,11 @@ const BENCHMARKS: [title: string, note: string, run: () => Promise<readonly Row[
     'Dashboard',
     'In headless Chromium, from the click until it is painted; the bars are the dashboard’s own.',
     runDrawBench,
+  ],
+  [
+    'Dashboard’s server',
+    'Nothing read before; in the same process as what asks. Peer: a viewer that makes its figures from the rollouts.',
+    runDashboardBench,
   ],
   ['AdamW step', 'Our loop over the flat weights against the same step as an ONNX graph.', runOptimizerBench],
 ];

@@ -114,13 +114,19 @@ function isEqual(given: string, token: string): boolean {
   return timingSafeEqual(digest(given), digest(token));
 }
 
-/** Sent with every answer: scripts, styles and data of this server alone, in no frame, kept from other sites. */
-export const SAFE_HEADERS: Readonly<Record<string, string>> = {
+/**
+ * Sent with every answer: scripts, styles and data of this server alone, in no frame, kept from other sites.
+ * @param loopback browsers heed Cross-Origin-Opener-Policy there only (or over TLS), and elsewhere complain of it
+ */
+export function safeHeaders(loopback: boolean): Readonly<Record<string, string>> {
+  return loopback ? { ...SAFE_HEADERS, 'Cross-Origin-Opener-Policy': 'same-origin' } : SAFE_HEADERS;
+}
+
+const SAFE_HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
-  'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
 };

@@ -28,7 +28,7 @@ export function builtFolder(): string {
   const [beside, fromSource] = ['../web/', '../../dist/web/'].map((way) =>
     fileURLToPath(new URL(way, import.meta.url)),
   );
-  return existsSync(`${beside}index.html`) && !existsSync(`${beside}package.json`) ? beside : fromSource;
+  return existsSync(`${beside}index.html`) ? beside : fromSource;
 }
 
 /**

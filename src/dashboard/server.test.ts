@@ -308,6 +308,8 @@ describe('with a host that is not loopback', () => {
     }
     const welcome = await get(`/?token=${token}`, {}, port);
     expect(welcome.status).toBe(303);
+    expect(welcome.answer).toContain(CSP);
+    expect(welcome.answer, 'browsers complain of it on plain http').not.toMatch(/cross-origin-opener/i);
     expect(welcome.answer).toMatch(/\r\nlocation: \/\r\n/i);
     const cookie = /set-cookie: ([^;]+); Path=\/; HttpOnly; SameSite=Lax/i.exec(welcome.answer)?.[1] ?? '';
     for (const target of ['/', '/api/runs', '/assets/index-Ab12_xyZ.js']) {

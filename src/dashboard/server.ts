@@ -14,7 +14,7 @@ import { DashboardError, messageOf, Refusal } from './errors.js';
 import { Events } from './events.js';
 import { isRunFolder } from './find-runs.js';
 import { GroupReader } from './groups.js';
-import { admit, type Rules, SAFE_HEADERS } from './guard.js';
+import { admit, type Rules, safeHeaders } from './guard.js';
 import { builtFolder } from './pages.js';
 import { RunStore } from './run-store.js';
 
@@ -73,11 +73,12 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
 
   const host = options.host === undefined || options.host === 'localhost' ? LOOPBACK : options.host;
   const token = isLoopback(host) ? null : randomBytes(24).toString('base64url');
+  const headers = Object.entries(safeHeaders(isLoopback(host)));
   let rules: Rules = { hosts: new Set(), token, cookie: 'lambda-grpo' };
   // The global Request and Response are left alone: a training run may go on in this process.
   const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const handle = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    for (const [name, value] of Object.entries(SAFE_HEADERS)) outgoing.setHeader(name, value);
+    for (const [name, value] of headers) outgoing.setHeader(name, value);
     try {
       const { redirect } = admit(incoming, rules);
       if (redirect) {
