@@ -1,5 +1,5 @@
 /** What the server tells of real run folders: finished, broken, and being written at this moment. */
-import { appendFile, cp, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { get as httpGet } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -365,6 +365,20 @@ describe('a run that is being written', () => {
     }
     const updates = page.events.filter(({ data }) => data.includes('"slow"')).length;
     expect(updates, 'one by one, not all at the end').toBeGreaterThan(4);
+
+    // Resumed elsewhere, with other figures from step 5 on, and as many of them.
+    const others = lines.map((line) => {
+      const record = JSON.parse(line);
+      return JSON.stringify(record.phase === 'train' && record.step >= 5 ? { ...record, loss: 9 } : record);
+    });
+    await writeFile(`${out.metricsFile}.tmp`, `${others.join('\n')}\n`);
+    await rename(`${out.metricsFile}.tmp`, out.metricsFile);
+    const told = page.events.length;
+    await until(() => page.events.length > told, 'the other figures');
+    const again = await detail('slow', live);
+    expect(again.metrics.values.loss?.slice(5)).toEqual([9, 9]);
+    expect(followed(page.events, 'slow', 'loss').values).toEqual(again.metrics.values.loss);
+    expect((JSON.parse(page.events[told].data) as RunUpdate).from, 'only from there').toBe(5);
     page.stop();
   });
 
