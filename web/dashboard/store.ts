@@ -32,7 +32,10 @@ export class Store {
       onList: () => void this.list(),
       onState: (connected) => {
         // What was said while the line was down is asked for anew.
-        if (connected && !this.connected) void this.list();
+        if (connected && !this.connected) {
+          void this.list();
+          for (const run of this.details.keys()) void this.load(run, true);
+        }
         this.connected = connected;
         this.tell();
       },
