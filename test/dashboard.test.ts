@@ -153,13 +153,49 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
     const { page } = await opened('#/');
     await page.getByRole('link', { name: 'grpo/seed_0', exact: true }).click();
     await page.locator('#step').selectOption('3');
-    await expect.poll(() => page.url()).toContain('step=3');
     await page.locator('.data-table tbody tr').first().click();
     await page.locator('[role=tree]').waitFor();
+    expect(page.url()).toContain('step=3');
     const steps = await page.locator('[role=treeitem]').count();
+    let groups = 0;
     for await (const g of readOwnRollouts(new RunFolder(join(runs, 'grpo', 'seed_0')).rolloutsFile(3))) {
       expect(steps).toBe(analyzeGroup(g).tree.nodeCount);
+      groups++;
     }
+    expect(groups).toBe(1);
+    await page.close();
+  });
+
+  it('while a step is being read, the groups of the step before lead nowhere', async () => {
+    const { page } = await opened('#/groups?run=grpo%2Fseed_0');
+    await page.locator('tbody tr').first().waitFor();
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let reached = (): void => {};
+    const asked = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    await page.route('**/api/**', async (route) => {
+      reached();
+      await released;
+      await route.continue();
+    });
+    await page.locator('#step').focus();
+    await page.locator('#step').selectOption('3');
+    await asked;
+    expect(await page.locator('#view').getAttribute('aria-busy')).toBe('true');
+    await page.evaluate("document.querySelector('tbody tr').scrollIntoView()");
+    const { x, y } = await page
+      .locator('tbody tr')
+      .first()
+      .evaluate((row) => row.getBoundingClientRect());
+    await page.mouse.click(x + 10, y + 10);
+    expect(page.url()).toContain('#/groups');
+    release();
+    await page.getByText('Groups of step 3').waitFor();
+    expect(await page.evaluate('document.activeElement.id')).toBe('step');
     await page.close();
   });
 

@@ -20,6 +20,10 @@ async function show(): Promise<void> {
   const number = (name: string): number | null => (asked.has(name) ? Number(asked.get(name)) : null);
   const run = asked.get('run') ?? '';
   let made: { element: HTMLElement; dispose?(): void };
+  // What still stands there answers another address: a click on it would lead from the wrong place.
+  const focused = document.activeElement?.id;
+  view.inert = true;
+  view.setAttribute('aria-busy', 'true');
   try {
     if (path === '/try') made = { element: tryView() };
     else if (path === '/groups') made = { element: await groupsView(run, number('step')) };
@@ -43,6 +47,9 @@ async function show(): Promise<void> {
   dispose?.();
   dispose = made.dispose ?? null;
   view.replaceChildren(made.element);
+  view.inert = false;
+  view.removeAttribute('aria-busy');
+  if (focused) document.getElementById(focused)?.focus();
   for (const link of document.querySelectorAll('nav a')) {
     const here = (link.getAttribute('href') === '#/try') === (path === '/try');
     if (here) link.setAttribute('aria-current', 'page');
