@@ -34,6 +34,8 @@ import {
 } from '../engine.js';
 import { type PackedRows, packBatch } from './batch.js';
 import { type DecodeLimits, decode } from './decode.js';
+import { checkLogprobs, collectScores, emptyScores, logitBias, lossFeeds, treeFeeds } from './feeds.js';
+import { flatten, named } from './files.js';
 import { Optimizer, type OptimizerConfig, squaredNorm } from './optimizer.js';
 
 export interface LocalEngineOptions {
@@ -48,9 +50,6 @@ export interface LocalEngineOptions {
   readonly rowLength?: number;
   readonly decode?: Partial<DecodeLimits>;
 }
-
-/** Added to the logits of tokens that are not allowed. */
-const FORBIDDEN = -1e9;
 
 const WEIGHTS_FILE = 'model.safetensors';
 const OPTIMIZER_FILE = 'optimizer.safetensors';
@@ -73,7 +72,10 @@ export class LocalEngine implements Engine {
     return decode(
       requests,
       options,
-      { parameters: this.parameters, logitBias: this.logitBias(options.allowedTokens) },
+      {
+        parameters: this.parameters,
+        logitBias: logitBias(options.allowedTokens, this.options.model.vocabularySize),
+      },
       { maxRows: 256, prefillTokens: 4096, ...this.options.decode },
       (feeds) => program.run({ ...weights, ...feeds }),
     );
@@ -129,7 +131,7 @@ export class LocalEngine implements Engine {
       );
       const outputs = await program.run({
         ...this.weightFeeds(this.parameters),
-        ...this.treeFeeds(rows, options),
+        ...treeFeeds(rows, options, this.options.model.vocabularySize),
         ...lossFeeds(rows, batch, options, clipped, kl),
       });
       loss += outputs.loss.data[0];
@@ -164,7 +166,7 @@ export class LocalEngine implements Engine {
       );
       const outputs = await program.run({
         ...this.weightFeeds(parameters),
-        ...this.treeFeeds(rows, options),
+        ...treeFeeds(rows, options, this.options.model.vocabularySize),
       });
       collectScores(scores, rows, outputs.logprobs.data, outputs.entropy.data);
     }
@@ -199,7 +201,7 @@ export class LocalEngine implements Engine {
   async load(folder: string): Promise<void> {
     // Everything is read and checked before anything is overwritten.
     const weightsFile = join(folder, WEIGHTS_FILE);
-    const weights = this.flatten(weightsFile, (await readSafetensors(weightsFile)).tensors);
+    const weights = flatten(this.parameters.specs, weightsFile, (await readSafetensors(weightsFile)).tensors);
     const optimizerFile = join(folder, OPTIMIZER_FILE);
     const { tensors, metadata } = await readSafetensors(optimizerFile);
     if (metadata.optimizer !== this.optimizer.config.name) {
@@ -209,11 +211,11 @@ export class LocalEngine implements Engine {
     }
     const states = [...this.optimizer.state].map(([name, flat]) => ({
       flat,
-      values: this.flatten(optimizerFile, tensors, `${name}/`),
+      values: flatten(this.parameters.specs, optimizerFile, tensors, `${name}/`),
     }));
     if (this.reference) {
       const file = join(folder, REFERENCE_FILE);
-      this.reference.flat.set(this.flatten(file, (await readSafetensors(file)).tensors));
+      this.reference.flat.set(flatten(this.parameters.specs, file, (await readSafetensors(file)).tensors));
     }
     this.parameters.flat.set(weights);
     for (const { flat, values } of states) flat.set(values);
@@ -250,132 +252,8 @@ export class LocalEngine implements Engine {
     }
     return feeds;
   }
-
-  private treeFeeds(rows: PackedRows, options: PolicyOptions): Record<string, Feed> {
-    const { vocabularySize } = this.options.model;
-    const grid = [rows.rows, rows.length];
-    return {
-      tokens: { data: rows.tokens, dims: [rows.tokens.length] },
-      positions: { data: rows.positions, dims: [rows.tokens.length] },
-      index: { data: rows.index, dims: grid },
-      subtree_end: { data: rows.subtreeEnd, dims: grid },
-      context: { data: rows.context, dims: [rows.context.length] },
-      context_end: { data: rows.contextEnd, dims: [rows.rows, rows.contextLength] },
-      head_rows: { data: rows.headRows, dims: [rows.headRows.length] },
-      edges: { data: rows.edges, dims: [rows.edgeRow.length, 2] },
-      inverse_temperature: { data: Float32Array.of(1 / (options.temperature || 1)), dims: [] },
-      logit_bias: { data: this.logitBias(options.allowedTokens), dims: [vocabularySize] },
-    };
-  }
-
-  private logitBias(allowed: readonly number[] | undefined): Float32Array {
-    const bias = new Float32Array(this.options.model.vocabularySize);
-    if (!allowed) return bias;
-    bias.fill(FORBIDDEN);
-    for (const token of allowed) bias[token] = 0;
-    return bias;
-  }
-
-  /** Tensors of a file as one flat array; every one of them must be there with its shape, and no other. */
-  private flatten(file: string, tensors: ReadonlyMap<string, NamedTensor>, prefix = ''): Float32Array {
-    const flat = new Float32Array(this.parameters.flat.length);
-    const wanted = new Set(this.parameters.specs.map(({ name }) => prefix + name));
-    for (const name of tensors.keys()) {
-      if (name.startsWith(prefix) && !wanted.has(name)) {
-        throw new EngineError(`${file}: tensor '${name}' does not belong to this model`);
-      }
-    }
-    for (const { name, shape, offset } of this.parameters.specs) {
-      const tensor = tensors.get(prefix + name);
-      if (!tensor) throw new EngineError(`${file}: tensor '${prefix}${name}' is missing`);
-      if (tensor.shape.join() !== shape.join()) {
-        throw new EngineError(
-          `${file}: tensor '${prefix}${name}' has shape [${tensor.shape.join(', ')}], this model wants [${shape.join(', ')}]`,
-        );
-      }
-      flat.set(tensor.data, offset);
-    }
-    return flat;
-  }
-}
-
-function named(parameters: Parameters, flat: Float32Array): Map<string, NamedTensor> {
-  return new Map(
-    parameters.specs.map(({ name, shape, offset, size }) => [
-      name,
-      { shape, data: flat.subarray(offset, offset + size) },
-    ]),
-  );
 }
 
 function addTo(target: Float32Array, source: Float32Array): void {
   for (let i = 0; i < target.length; i++) target[i] += source[i];
-}
-
-function checkLogprobs(
-  example: TrainExample,
-  i: number,
-  key: 'oldLogprobs' | 'referenceLogprobs',
-  needed: boolean,
-): void {
-  if (needed && example[key]?.length !== example.tree.distinctTokenCount) {
-    throw new EngineError(
-      `update: example ${i} needs ${key} with ${example.tree.distinctTokenCount} values, found ${example[key]?.length ?? 'none'}`,
-    );
-  }
-}
-
-function emptyScores(batch: readonly TreeExample[]): TreeScores {
-  const make = (): Float32Array[] => batch.map(({ tree }) => new Float32Array(tree.distinctTokenCount));
-  return { logprobs: make(), entropies: make() };
-}
-
-function collectScores(
-  scores: TreeScores,
-  rows: PackedRows,
-  logprobs: Float32Array,
-  entropy: Float32Array,
-): void {
-  for (const { example, firstEdge, packed } of rows.parts) {
-    const count = packed.length - packed.promptLength;
-    scores.logprobs[example].set(logprobs.subarray(firstEdge, firstEdge + count));
-    for (let e = 0; e < count; e++) scores.entropies[example][e] = entropy[rows.edgeRow[firstEdge + e]];
-  }
-}
-
-/** Coefficients of every edge, from those of the node its token belongs to. */
-function lossFeeds(
-  rows: PackedRows,
-  batch: readonly TrainExample[],
-  options: UpdateOptions,
-  clipped: boolean,
-  kl: boolean,
-): Record<string, Feed> {
-  const count = rows.edgeRow.length;
-  const plus = new Float32Array(count);
-  const minus = new Float32Array(count);
-  const weight = new Float32Array(count);
-  const old = new Float32Array(clipped ? count : 0);
-  const reference = new Float32Array(kl ? count : 0);
-  for (const { example, firstEdge, packed } of rows.parts) {
-    const { coefficients, oldLogprobs, referenceLogprobs } = batch[example];
-    for (let j = packed.promptLength, e = firstEdge; j < packed.length; j++, e++) {
-      const node = packed.node[j];
-      plus[e] = coefficients.plus[node];
-      minus[e] = coefficients.minus[node];
-      weight[e] = options.klBeta * coefficients.kl[node];
-    }
-    if (clipped) old.set(oldLogprobs as Float32Array, firstEdge);
-    if (kl) reference.set(referenceLogprobs as Float32Array, firstEdge);
-  }
-  const edge = (data: Float32Array): Feed => ({ data, dims: [count] });
-  const scalar = (value: number): Feed => ({ data: Float32Array.of(value), dims: [] });
-  return {
-    plus: edge(plus),
-    minus: edge(minus),
-    ...(clipped
-      ? { old_logprobs: edge(old), clip_low: scalar(options.clipLow), clip_high: scalar(options.clipHigh) }
-      : {}),
-    ...(kl ? { reference_logprobs: edge(reference), kl_weight: edge(weight) } : {}),
-  };
 }

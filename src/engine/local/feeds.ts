@@ -1,0 +1,112 @@
+/** What a run of the update or score program is fed with, besides weights; and what is read from what comes out. */
+import type { Feed } from '../../runtime/index.js';
+import {
+  EngineError,
+  type PolicyOptions,
+  type TrainExample,
+  type TreeExample,
+  type TreeScores,
+  type UpdateOptions,
+} from '../engine.js';
+import type { PackedRows } from './batch.js';
+
+/** Added to the logits of tokens that are not allowed. */
+const FORBIDDEN = -1e9;
+
+/** Inputs that say which tokens there are and who sees whom. */
+export function treeFeeds(
+  rows: PackedRows,
+  options: PolicyOptions,
+  vocabularySize: number,
+): Record<string, Feed> {
+  const grid = [rows.rows, rows.length];
+  return {
+    tokens: { data: rows.tokens, dims: [rows.tokens.length] },
+    positions: { data: rows.positions, dims: [rows.tokens.length] },
+    index: { data: rows.index, dims: grid },
+    subtree_end: { data: rows.subtreeEnd, dims: grid },
+    context: { data: rows.context, dims: [rows.context.length] },
+    context_end: { data: rows.contextEnd, dims: [rows.rows, rows.contextLength] },
+    head_rows: { data: rows.headRows, dims: [rows.headRows.length] },
+    edges: { data: rows.edges, dims: [rows.edgeRow.length, 2] },
+    inverse_temperature: { data: Float32Array.of(1 / (options.temperature || 1)), dims: [] },
+    logit_bias: { data: logitBias(options.allowedTokens, vocabularySize), dims: [vocabularySize] },
+  };
+}
+
+/** 0 for allowed tokens, a large negative number for all others, [V]. */
+export function logitBias(allowed: readonly number[] | undefined, vocabularySize: number): Float32Array {
+  const bias = new Float32Array(vocabularySize);
+  if (!allowed) return bias;
+  bias.fill(FORBIDDEN);
+  for (const token of allowed) bias[token] = 0;
+  return bias;
+}
+
+/** Coefficients of every edge, from those of the node its token belongs to. */
+export function lossFeeds(
+  rows: PackedRows,
+  batch: readonly TrainExample[],
+  options: UpdateOptions,
+  clipped: boolean,
+  kl: boolean,
+): Record<string, Feed> {
+  const count = rows.edgeRow.length;
+  const plus = new Float32Array(count);
+  const minus = new Float32Array(count);
+  const weight = new Float32Array(count);
+  const old = new Float32Array(clipped ? count : 0);
+  const reference = new Float32Array(kl ? count : 0);
+  for (const { example, firstEdge, packed } of rows.parts) {
+    const { coefficients, oldLogprobs, referenceLogprobs } = batch[example];
+    for (let j = packed.promptLength, e = firstEdge; j < packed.length; j++, e++) {
+      const node = packed.node[j];
+      plus[e] = coefficients.plus[node];
+      minus[e] = coefficients.minus[node];
+      weight[e] = options.klBeta * coefficients.kl[node];
+    }
+    if (clipped) old.set(oldLogprobs as Float32Array, firstEdge);
+    if (kl) reference.set(referenceLogprobs as Float32Array, firstEdge);
+  }
+  const edge = (data: Float32Array): Feed => ({ data, dims: [count] });
+  const scalar = (value: number): Feed => ({ data: Float32Array.of(value), dims: [] });
+  return {
+    plus: edge(plus),
+    minus: edge(minus),
+    ...(clipped
+      ? { old_logprobs: edge(old), clip_low: scalar(options.clipLow), clip_high: scalar(options.clipHigh) }
+      : {}),
+    ...(kl ? { reference_logprobs: edge(reference), kl_weight: edge(weight) } : {}),
+  };
+}
+
+export function checkLogprobs(
+  example: TrainExample,
+  i: number,
+  key: 'oldLogprobs' | 'referenceLogprobs',
+  needed: boolean,
+): void {
+  if (needed && example[key]?.length !== example.tree.distinctTokenCount) {
+    throw new EngineError(
+      `update: example ${i} needs ${key} with ${example.tree.distinctTokenCount} values, found ${example[key]?.length ?? 'none'}`,
+    );
+  }
+}
+
+export function emptyScores(batch: readonly TreeExample[]): TreeScores {
+  const make = (): Float32Array[] => batch.map(({ tree }) => new Float32Array(tree.distinctTokenCount));
+  return { logprobs: make(), entropies: make() };
+}
+
+export function collectScores(
+  scores: TreeScores,
+  rows: PackedRows,
+  logprobs: Float32Array,
+  entropy: Float32Array,
+): void {
+  for (const { example, firstEdge, packed } of rows.parts) {
+    const count = packed.length - packed.promptLength;
+    scores.logprobs[example].set(logprobs.subarray(firstEdge, firstEdge + count));
+    for (let e = 0; e < count; e++) scores.entropies[example][e] = entropy[rows.edgeRow[firstEdge + e]];
+  }
+}
