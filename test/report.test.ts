@@ -15,12 +15,14 @@ import { hasBrowser, launchBrowser } from './browser.js';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const LOGS = join(root, '..', 'shared', 'data', 'rollouts');
 
-/** The worked example of the paper's golden figures: one letter is one token. */
+/** The paper's worked example: one letter is one token. */
 const EXAMPLE = group('example', [
-  ['ABCX', 1],
-  ['ABCY', 1],
-  ['ABD', 0],
-  ['EF', 0.5],
+  ['ABCD', 0.5],
+  ['ABEFHI', 0.5],
+  ['JKLM', 1],
+  ['JKLNQST', 0],
+  ['JKLNQU', 0],
+  ['VWYZ', 0.5],
 ]);
 
 const HOSTILE = [
@@ -65,6 +67,13 @@ function hostileGroup(): Group {
     completions: HOSTILE.map((_, i) => ({ tokens: Int32Array.of(99, i), reward: i % 2 })),
     tokenTexts: Object.fromEntries([...HOSTILE.map((text, i) => [i, text]), [99, HOSTILE[1]]]),
   };
+}
+
+/** Of two cells as they are shown: by number where both begin with one, else by text. */
+function order(a: string, b: string): number {
+  const number = (cell: string) => Number.parseFloat(cell.replace('−', '-').replaceAll(/[,\u202f ]/g, ''));
+  const [x, y] = [number(a), number(b)];
+  return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
 }
 
 function report(groups: readonly Group[], notes: readonly string[] = [], source = HOSTILE[0]): string {
@@ -116,10 +125,14 @@ describe.skipIf(!hasBrowser)('report', () => {
       expect(await page.locator('.step-detail pre').textContent()).toBe(text === '' ? '(no tokens)' : text);
       const facts = await page.locator('.step-detail dd').allTextContents();
       const number = (at: number) => Number(facts[at].replace('−', '-'));
-      expect(facts[0]).toBe(`${tree.size[node]} of 4`);
+      expect(facts[0]).toBe(`${tree.size[node]} of 6`);
       expect(number(1)).toBeCloseTo(stepRewards[node], 4);
       expect(number(2)).toBeCloseTo(stepAdvantages[node], 2);
     }
+    // The paper's own figures: JKL is shared by 3, its reward 1/3, its advantage −0.22; M has 1 and +1.55.
+    const labels = (await boxes.allTextContents()).map((label) => label.replace(/\s+/g, ' '));
+    expect(labels).toContain('JKL −0.22, 3 completions, step reward 0.3333, step advantage −0.22');
+    expect(labels).toContain('M +1.55, 1 completions, step reward 1, step advantage +1.55');
     expect(trouble).toEqual([]);
     await page.close();
   });
@@ -145,24 +158,52 @@ describe.skipIf(!hasBrowser)('report', () => {
       group(
         `g${i}`,
         [
-          ['AB', (7 * i) % 5],
+          ['AB'.padEnd(2 + (i % 4), 'x'), (7 * i) % 5],
           ['AC', 0],
           ['D', 1],
+          ...(i % 3 === 0 ? ([['ABE', 2]] as const) : []),
         ],
-        i,
+        (5 * i) % 12,
       ),
     );
     const { page, trouble } = await opened(report(groups));
-    const rewards = () =>
-      page
-        .locator('tbody tr td:nth-child(5)')
-        .evaluateAll((cells) => cells.map((c) => Number(c.textContent)));
-    await page.locator('th button', { hasText: 'reward' }).click();
-    const falling = await rewards();
-    expect(falling).toHaveLength(12);
-    expect(falling).toEqual([...falling].sort((a, b) => b - a));
-    await page.locator('th button', { hasText: 'reward' }).click();
-    expect(await rewards()).toEqual([...falling].reverse());
+    const headers = page.locator('th button');
+    const names = await headers.allTextContents();
+    expect(names.length).toBeGreaterThan(9);
+    for (const [column, name] of names.entries()) {
+      const shown = (): Promise<string[]> =>
+        page.locator(`tbody tr td:nth-child(${column + 1})`).allTextContents();
+      await headers.nth(column).click();
+      const once = await shown();
+      await headers.nth(column).click();
+      const twice = await shown();
+      expect(once, name).toHaveLength(12);
+      expect(await page.locator('th[aria-sort]').count()).toBe(1);
+      expect([...twice].sort(), name).toEqual([...once].sort());
+      const rising = [once, twice].map((cells) =>
+        cells.every((cell, i) => i === 0 || order(cells[i - 1], cell) <= 0),
+      );
+      const falling = [once, twice].map((cells) =>
+        cells.every((cell, i) => i === 0 || order(cells[i - 1], cell) >= 0),
+      );
+      const constant = new Set(once).size === 1;
+      expect([rising, falling], name).toEqual(
+        constant
+          ? [
+              [true, true],
+              [true, true],
+            ]
+          : rising[0]
+            ? [
+                [true, false],
+                [false, true],
+              ]
+            : [
+                [false, true],
+                [true, false],
+              ],
+      );
+    }
     await page.getByRole('searchbox').fill('g11');
     expect(await page.locator('tbody tr').count()).toBe(1);
     await page.locator('tbody tr').first().click();
@@ -174,7 +215,10 @@ describe.skipIf(!hasBrowser)('report', () => {
   it('markup and script in completions, prompts, ids and notes are text', async () => {
     const { page, trouble } = await opened(report([hostileGroup()], HOSTILE.slice(0, 3)));
     const texts = await page.locator('.step .text').allTextContents();
-    for (const text of HOSTILE.slice(0, 3)) expect(texts).toContain(text);
+    for (const text of [...HOSTILE.slice(0, 4), HOSTILE[5]]) expect(texts).toContain(text);
+    // What has no shape of its own is shown as a dot; what is long, by its beginning.
+    expect(texts).toContain('···\ud800 {{constructor}}');
+    expect(texts.filter((text) => /^x+…?$/.test(text))).toHaveLength(1);
     expect(await page.evaluate('window.ran')).toBeUndefined();
     expect(await page.locator('main img, main svg[onload]').count()).toBe(0);
     expect(trouble).toEqual([]);
@@ -207,6 +251,18 @@ describe.skipIf(!hasBrowser)('report', () => {
     const { page, trouble } = await opened(report(groups, [], log));
     expect(await page.locator('.card .value').first().textContent()).toBe(String(groups.length));
     expect(await page.locator('tbody tr').count()).toBe(groups.length);
+    // The group with most nodes: each of them is there, with the library's advantage.
+    const analyses = groups.map((g) => analyzeGroup(g));
+    const most = analyses.reduce((a, b) => (b.tree.nodeCount > a.tree.nodeCount ? b : a));
+    const { id } = groups[analyses.indexOf(most)];
+    await page.getByRole('searchbox').fill(id);
+    await page.locator('tbody tr', { has: page.getByRole('button', { name: id, exact: true }) }).click();
+    const boxes = page.locator('[role=treeitem]');
+    expect(await boxes.count()).toBe(most.tree.nodeCount);
+    const shown = (await page.locator('.step .number').allTextContents()).map((text) =>
+      Number(text.replace('−', '-')),
+    );
+    expect(shown).toEqual(Array.from(most.stepAdvantages, (a) => Number(a.toFixed(2)) + 0));
     expect(trouble).toEqual([]);
     await page.close();
   });
