@@ -16,7 +16,8 @@ export interface Settings {
   readonly seeds: number;
   readonly steps: number;
   readonly evaluate_every: number;
-  readonly prompts_per_step: number;
+  /** Prompts of a step, by task: chains are longer. */
+  readonly prompts_per_step: Readonly<Record<WarmTask, number>>;
   readonly tasks: readonly WarmTask[];
   readonly betas: readonly number[];
   readonly group_sizes: readonly number[];
@@ -69,7 +70,7 @@ export const reasoning: Experiment<Settings> = {
       seeds: seeds ?? (quick ? 1 : 5),
       steps: quick ? 2 : 200,
       evaluate_every: quick ? 2 : 10,
-      prompts_per_step: quick ? 2 : 32,
+      prompts_per_step: quick ? { arithmetic: 2, chain: 2 } : { arithmetic: 32, chain: 16 },
       tasks: ['arithmetic', 'chain'] as const,
       betas: quick ? [0.04] : [0, 0.04],
       group_sizes: quick ? [4] : [6, 16],
@@ -167,7 +168,7 @@ export function caseOf(settings: Settings, task: WarmTask, beta: number, k: numb
   return {
     task,
     groupSize: k,
-    promptsPerStep: settings.prompts_per_step,
+    promptsPerStep: settings.prompts_per_step[task],
     beta,
     steps: settings.steps,
     evaluateEvery: settings.evaluate_every,
@@ -214,6 +215,12 @@ function accuracyCurves(
   );
 }
 
+/** In words. */
+export function prompts({ tasks, prompts_per_step }: Pick<Settings, 'tasks' | 'prompts_per_step'>): string {
+  const each = tasks.map((task) => `${prompts_per_step[task]} prompts (${TASK_NAMES[task]})`);
+  return each.join(' or ');
+}
+
 function body(settings: Settings, found: readonly CaseOutcome[]): string {
   const k = settings.group_sizes[settings.group_sizes.length - 1];
   const over = (values: readonly number[], digits = 3): string =>
@@ -239,7 +246,7 @@ function body(settings: Settings, found: readonly CaseOutcome[]): string {
       ['task', 'β', 'k', 'GRPO', 'λ-GRPO', 'difference, paired'],
       found.map((of) => [...name(of), ...pair(key, digits)(of)]),
     );
-  return `${settings.steps} steps of ${settings.prompts_per_step} prompts from the same warm-up, ${settings.seeds} seeds, greedy accuracy on held-out problems every ${settings.evaluate_every} steps; mean ± 95%
+  return `${settings.steps} steps of ${prompts(settings)} from the same warm-up, ${settings.seeds} seeds, greedy accuracy on held-out problems every ${settings.evaluate_every} steps; mean ± 95%
 interval, differences paired by seed with the p of the exact sign-flip test (with five seeds it cannot be less than ${number(2 / 2 ** 5, 2)}).
 
 **Best held-out accuracy**
