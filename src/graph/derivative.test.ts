@@ -38,6 +38,22 @@ const cases: Case[] = [
   { op: 'Tanh', shapes: [[5]], build: ([a]) => g.tanh(a) },
   { op: 'Sigmoid', shapes: [[5]], build: ([a]) => g.sigmoid(a) },
   { op: 'Sigmoid', shapes: [[7]], build: ([a]) => g.gelu(g.mul(a, 2)) },
+  { op: 'Sigmoid', shapes: [[7]], build: ([a]) => g.silu(g.mul(a, 3)) },
+  { op: 'Cos', shapes: [[5]], build: ([a]) => g.cos(g.mul(a, 2)) },
+  { op: 'Sin', shapes: [[5]], build: ([a]) => g.sin(g.mul(a, 2)) },
+  {
+    op: 'SimplifiedLayerNormalization',
+    shapes: [[2, 3, 6], [6], [2, 3, 6]],
+    build: ([x, scale, w]) => g.mul(g.rmsNorm(x, scale, 1e-5), w),
+  },
+  {
+    op: 'FusedMatMul',
+    shapes: [
+      [2, 2, 3, 4, 5],
+      [2, 2, 1, 6, 5],
+    ],
+    build: ([a, b]) => g.matmul(a, b, { transB: true, alpha: 0.5 }),
+  },
   {
     op: 'Where',
     shapes: [[3, 4], [4]],

@@ -152,7 +152,7 @@ export function compileModel(outputs: Readonly<Record<string, Tensor>>): Compile
         graph.message(1, (m) => {
           for (const input of node.inputs) m.string(1, nameOf(input));
           for (const output of node.outputs)
-            m.string(2, read.has(output) || node.op !== 'LayerNormalization' ? nameOf(output) : '');
+            m.string(2, read.has(output) || !node.op.endsWith('LayerNormalization') ? nameOf(output) : '');
           m.string(3, `${node.op}_${node.id}`).string(4, node.op);
           for (const [name, attribute] of Object.entries(node.attributes)) {
             m.message(5, (a) => writeAttribute(a, name, attribute));

@@ -9,9 +9,12 @@
  * Cached attention (decoding): R rows, each with S new tokens after `past_length` cached ones.
  */
 import * as g from '../graph/index.js';
-import type { ModelConfig } from './config.js';
+import { architectureOf, type ModelConfig } from './config.js';
 
-/** Mixes values between tokens: q, k, v and the result are [N, D], tokens in any fixed order. */
+/**
+ * Mixes values between tokens: q and the result are [N, heads·d], k and v [N, keyValueHeads·d], tokens in any fixed
+ * order.
+ */
 export type Attend = (layer: number, q: g.Tensor, k: g.Tensor, v: g.Tensor) => g.Tensor;
 
 /** Added to scores that must not count; finite, so that a row of them is no NaN. */
@@ -21,14 +24,59 @@ function bias(visible: g.Tensor): g.Tensor {
   return g.where(visible, 0, HIDDEN);
 }
 
-/** [N, D] → [rows, heads, length, D/heads] */
-function toHeads(x: g.Tensor, rows: g.Dim, length: g.Dim, { heads, width }: ModelConfig): g.Tensor {
-  return g.transpose(g.reshape(x, [rows, length, heads, width / heads]), [0, 2, 1, 3]);
-}
+/**
+ * Heads as the products want them. Where several query heads share a head of keys and values they are an axis of their
+ * own, over which keys and values broadcast: nothing is repeated in memory.
+ */
+class Heads {
+  readonly headWidth: number;
+  private readonly heads: number;
+  private readonly shared: number;
+  private readonly grouped: boolean;
+  readonly scale: number;
 
-/** [rows, heads, length, D/heads] → [N, D] */
-function fromHeads(x: g.Tensor, tokens: g.Dim, { width }: ModelConfig): g.Tensor {
-  return g.reshape(g.transpose(x, [0, 2, 1, 3]), [tokens, width]);
+  constructor(config: ModelConfig) {
+    const { headWidth, keyValueHeads } = architectureOf(config);
+    this.headWidth = headWidth;
+    this.heads = config.heads;
+    this.shared = keyValueHeads;
+    this.grouped = keyValueHeads !== config.heads;
+    this.scale = 1 / Math.sqrt(headWidth);
+  }
+
+  get keyValueHeads(): number {
+    return this.shared;
+  }
+
+  /** [N, heads·d] → [rows, heads, length, d], or [rows, keyValueHeads, group, length, d]. */
+  queries(x: g.Tensor, rows: g.Dim, length: g.Dim): g.Tensor {
+    const { heads, shared, headWidth: d } = this;
+    if (!this.grouped) return g.transpose(g.reshape(x, [rows, length, heads, d]), [0, 2, 1, 3]);
+    return g.transpose(g.reshape(x, [rows, length, shared, heads / shared, d]), [0, 2, 3, 1, 4]);
+  }
+
+  /** [N, keyValueHeads·d] → [rows, keyValueHeads, length, d] */
+  keys(x: g.Tensor, rows: g.Dim, length: g.Dim): g.Tensor {
+    return g.transpose(g.reshape(x, [rows, length, this.shared, this.headWidth]), [0, 2, 1, 3]);
+  }
+
+  /** [rows, keyValueHeads, length, d] → with an axis of 1 for the group, where there is one. */
+  broadcast(x: g.Tensor): g.Tensor {
+    const [rows, heads, length, d] = x.shape;
+    return this.grouped ? g.reshape(x, [rows, heads, 1, length, d]) : x;
+  }
+
+  /** [rows, 1, L, T] → to be added to scores. */
+  mask(x: g.Tensor): g.Tensor {
+    const [rows, one, length, slots] = x.shape;
+    return this.grouped ? g.reshape(x, [rows, one, 1, length, slots]) : x;
+  }
+
+  /** Mixed values, shaped as queries are → [N, heads·d] */
+  joined(x: g.Tensor, tokens: g.Dim): g.Tensor {
+    const order = this.grouped ? [0, 3, 1, 2, 4] : [0, 2, 1, 3];
+    return g.reshape(g.transpose(x, order), [tokens, this.heads * this.headWidth]);
+  }
 }
 
 /**
@@ -47,69 +95,81 @@ export function treeAttention(graph: g.Graph, config: ModelConfig, context: bool
       g.less(query, g.reshape(end, ['B', 1, 1, 'L'])),
     ),
   );
-  const scale = 1 / Math.sqrt(config.width / config.heads);
+  const heads = new Heads(config);
+  const { scale } = heads;
   if (!context) {
+    const mask = heads.mask(own);
     return (_, q, k, v) => {
-      const [qh, kh, vh] = [q, k, v].map((x) => toHeads(x, 'B', 'L', config));
-      const weights = g.softmax(g.add(g.matmul(qh, kh, { transB: true, alpha: scale }), own));
-      return fromHeads(g.matmul(weights, vh), 'B*L', config);
+      const qh = heads.queries(q, 'B', 'L');
+      const [kh, vh] = [k, v].map((x) => heads.broadcast(heads.keys(x, 'B', 'L')));
+      const weights = g.softmax(g.add(g.matmul(qh, kh, { transB: true, alpha: scale }), mask));
+      return heads.joined(g.matmul(weights, vh), 'B*L');
     };
   }
   const rows = graph.input('context', 'int32', ['B*C']);
   const contextEnd = graph.input('context_end', 'int32', ['B', 'C']);
   const before = bias(g.less(query, g.reshape(contextEnd, ['B', 1, 1, 'C'])));
-  const mask = g.concat([before, own], 3, 'C+L');
+  const mask = heads.mask(g.concat([before, own], 3, 'C+L'));
   const withContext = (x: g.Tensor): g.Tensor => {
-    const { heads, width } = config;
-    const gathered = g.reshape(g.gather(x, rows), ['B', 'C', heads, width / heads]);
-    const joined = g.concat([gathered, g.reshape(x, ['B', 'L', heads, width / heads])], 1, 'C+L');
-    return g.transpose(joined, [0, 2, 1, 3]);
+    const { keyValueHeads, headWidth } = heads;
+    const gathered = g.reshape(g.gather(x, rows), ['B', 'C', keyValueHeads, headWidth]);
+    const joined = g.concat([gathered, g.reshape(x, ['B', 'L', keyValueHeads, headWidth])], 1, 'C+L');
+    return heads.broadcast(g.transpose(joined, [0, 2, 1, 3]));
   };
   return (_, q, k, v) => {
-    const scores = g.matmul(toHeads(q, 'B', 'L', config), withContext(k), { transB: true, alpha: scale });
-    return fromHeads(g.matmul(g.softmax(g.add(scores, mask)), withContext(v)), 'B*L', config);
+    const scores = g.matmul(heads.queries(q, 'B', 'L'), withContext(k), { transB: true, alpha: scale });
+    return heads.joined(g.matmul(g.softmax(g.add(scores, mask)), withContext(v)), 'B*L');
   };
 }
 
 export interface CachedAttention {
   readonly attend: Attend;
-  /** Keys and values of the new tokens, in layer order k₀, v₀, k₁, …, each [R, heads, S, D/heads]. */
+  /** Keys and values of the new tokens, in layer order k₀, v₀, k₁, …, each [R, keyValueHeads, S, d]. */
   readonly fresh: readonly g.Tensor[];
 }
 
 /**
  * Attention of S new tokens a row over a cache of T slots and over themselves.
- * Inputs it declares: `past_key.i`, `past_value.i` [R, heads, T, D/heads], `past_length` int32 [R] (slots in use),
+ * Inputs it declares: `past_key.i`, `past_value.i` [R, keyValueHeads, T, d], `past_length` int32 [R] (slots in use),
  * `past_index` int32 [T] = 0…T−1, `new_index` int32 [S] = 0…S−1.
  */
 export function cachedAttention(graph: g.Graph, config: ModelConfig): CachedAttention {
-  const head = config.width / config.heads;
+  const heads = new Heads(config);
+  const { scale, keyValueHeads, headWidth } = heads;
   const pastLength = g.reshape(graph.input('past_length', 'int32', ['R']), ['R', 1, 1, 1]);
   const pastIndex = g.reshape(graph.input('past_index', 'int32', ['T']), [1, 1, 1, 'T']);
   const newIndex = graph.input('new_index', 'int32', ['S']);
-  const past = bias(g.less(pastIndex, pastLength));
-  const causal = bias(g.lessOrEqual(g.reshape(newIndex, [1, 'S']), g.reshape(newIndex, ['S', 1])));
-  const scale = 1 / Math.sqrt(head);
+  const past = heads.mask(bias(g.less(pastIndex, pastLength)));
+  const causal = heads.mask(
+    g.reshape(bias(g.lessOrEqual(g.reshape(newIndex, [1, 'S']), g.reshape(newIndex, ['S', 1]))), [
+      1,
+      1,
+      'S',
+      'S',
+    ]),
+  );
   const fresh: g.Tensor[] = [];
   const attend: Attend = (layer, q, k, v) => {
-    const keys = graph.input(`past_key.${layer}`, 'float32', ['R', config.heads, 'T', head]);
-    const values = graph.input(`past_value.${layer}`, 'float32', ['R', config.heads, 'T', head]);
-    const [qh, kh, vh] = [q, k, v].map((x) => toHeads(x, 'R', 'S', config));
+    const cached = (kind: string): g.Tensor =>
+      heads.broadcast(graph.input(`past_${kind}.${layer}`, 'float32', ['R', keyValueHeads, 'T', headWidth]));
+    const [keys, values] = [cached('key'), cached('value')];
+    const qh = heads.queries(q, 'R', 'S');
+    const [kh, vh] = [k, v].map((x) => heads.keys(x, 'R', 'S'));
     fresh.push(kh, vh);
     const scores = g.concat(
       [
         g.add(g.matmul(qh, keys, { transB: true, alpha: scale }), past),
-        g.add(g.matmul(qh, kh, { transB: true, alpha: scale }), causal),
+        g.add(g.matmul(qh, heads.broadcast(kh), { transB: true, alpha: scale }), causal),
       ],
-      3,
+      -1,
       'T+S',
     );
     const weights = g.softmax(scores);
     const cut = graph.dimension('T');
     const end = graph.int64s([Number.MAX_SAFE_INTEGER]);
-    const old = g.matmul(g.slice(weights, 3, graph.int64s([0]), cut, 'T'), values);
-    const own = g.matmul(g.slice(weights, 3, cut, end, 'S'), vh);
-    return fromHeads(g.add(old, own), 'R*S', config);
+    const old = g.matmul(g.slice(weights, -1, graph.int64s([0]), cut, 'T'), values);
+    const own = g.matmul(g.slice(weights, -1, cut, end, 'S'), heads.broadcast(vh));
+    return heads.joined(g.add(old, own), 'R*S');
   };
   return { attend, fresh };
 }

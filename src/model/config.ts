@@ -1,20 +1,88 @@
-/** The shape of a decoder, in the words of GPT-2's own configuration file. */
+/**
+ * The shape of a decoder. One decoder serves every architecture: what they differ in stands here as options, so that
+ * nothing else asks which family a model belongs to. Without options it is GPT-2's.
+ */
 
 import { UserError } from '../errors.js';
+
+/** Families whose checkpoints are read and written; they name and lay out their tensors each in its way. */
+export const FAMILIES = ['gpt2', 'llama', 'qwen2', 'qwen3'] as const;
+export type Family = (typeof FAMILIES)[number];
+
+/** Stretches the slow frequencies of rotary positions for contexts longer than those of pretraining (Llama 3.1). */
+export interface Llama3Scaling {
+  readonly factor: number;
+  /** Wavelengths above originalContext / this are stretched by `factor`. */
+  readonly lowFrequencyFactor: number;
+  /** Wavelengths below originalContext / this are left as they are. */
+  readonly highFrequencyFactor: number;
+  readonly originalContext: number;
+}
+
+/** Rotary positions: pairs of channels are turned by position · θ^(−2i/d). */
+export interface Rotary {
+  readonly theta: number;
+  readonly scaling: Llama3Scaling | null;
+}
+
+/** What architectures differ in. */
+export interface Architecture {
+  readonly family: Family;
+  /** LayerNorm with bias, or RMSNorm without. */
+  readonly norm: 'layer' | 'rms';
+  readonly normEpsilon: number;
+  /** null: learned positions, added to the embedding. */
+  readonly rotary: Rotary | null;
+  /** Heads of keys and values; each serves heads / this many query heads (grouped-query attention). */
+  readonly keyValueHeads: number;
+  /** Channels of a head. */
+  readonly headWidth: number;
+  /** Width within the feed-forward part. */
+  readonly intermediate: number;
+  /** GELU (tanh form), or SiLU of a gate times the other half (SwiGLU). */
+  readonly activation: 'gelu' | 'swiglu';
+  /** Which linear maps have a bias. */
+  readonly bias: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
+  /** RMSNorm of each query and key head before they meet. */
+  readonly qkNorm: boolean;
+  /** The head is the embedding. */
+  readonly tiedHead: boolean;
+}
 
 export interface ModelConfig {
   /** Number of token ids, V. */
   readonly vocabularySize: number;
-  /** Longest sequence (prompt and completion) the learned positions cover. */
+  /** Longest sequence (prompt and completion) that positions cover. */
   readonly contextLength: number;
   /** Width of the residual stream, D. */
   readonly width: number;
   readonly layers: number;
-  /** Attention heads; each is D / heads wide. */
+  /** Attention heads (of queries). */
   readonly heads: number;
+  /** Absent: GPT-2's. */
+  readonly architecture?: Architecture;
 }
 
 export const LAYER_NORM_EPSILON = 1e-5;
+
+/** The options of a model, GPT-2's where it names none. */
+export function architectureOf(config: ModelConfig): Architecture {
+  return (
+    config.architecture ?? {
+      family: 'gpt2',
+      norm: 'layer',
+      normEpsilon: LAYER_NORM_EPSILON,
+      rotary: null,
+      keyValueHeads: config.heads,
+      headWidth: config.width / config.heads,
+      intermediate: 4 * config.width,
+      activation: 'gelu',
+      bias: { qkv: true, output: true, mlp: true },
+      qkNorm: false,
+      tiedHead: true,
+    }
+  );
+}
 
 /** A model, or a checkpoint of one, that cannot be. */
 export class ModelError extends UserError {
@@ -23,33 +91,30 @@ export class ModelError extends UserError {
 
 /** @throws ModelError naming the key, what was found and what is allowed */
 export function checkModelConfig(config: ModelConfig): void {
-  for (const key of ['vocabularySize', 'contextLength', 'width', 'layers', 'heads'] as const) {
-    if (!Number.isInteger(config[key]) || config[key] < 1) {
-      throw new ModelError(`model: ${key} must be a whole number of at least 1, found ${config[key]}`);
+  const whole = (key: string, value: number): void => {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new ModelError(`model: ${key} must be a whole number of at least 1, found ${value}`);
     }
-  }
-  if (config.width % config.heads !== 0) {
-    throw new ModelError(`model: width ${config.width} must be a multiple of heads ${config.heads}`);
-  }
-}
-
-/** The model as `config.json` of the Hugging Face layout. */
-export function toHuggingFaceConfig(config: ModelConfig): Record<string, unknown> {
-  return {
-    architectures: ['GPT2LMHeadModel'],
-    model_type: 'gpt2',
-    vocab_size: config.vocabularySize,
-    n_positions: config.contextLength,
-    n_ctx: config.contextLength,
-    n_embd: config.width,
-    n_layer: config.layers,
-    n_head: config.heads,
-    activation_function: 'gelu_new',
-    layer_norm_epsilon: LAYER_NORM_EPSILON,
-    attn_pdrop: 0,
-    embd_pdrop: 0,
-    resid_pdrop: 0,
-    tie_word_embeddings: true,
-    torch_dtype: 'float32',
   };
+  for (const key of ['vocabularySize', 'contextLength', 'width', 'layers', 'heads'] as const) {
+    whole(key, config[key]);
+  }
+  const { architecture } = config;
+  if (!architecture) {
+    if (config.width % config.heads !== 0) {
+      throw new ModelError(`model: width ${config.width} must be a multiple of heads ${config.heads}`);
+    }
+    return;
+  }
+  for (const key of ['keyValueHeads', 'headWidth', 'intermediate'] as const) whole(key, architecture[key]);
+  if (config.heads % architecture.keyValueHeads !== 0) {
+    throw new ModelError(
+      `model: heads ${config.heads} must be a multiple of the key and value heads, ${architecture.keyValueHeads}`,
+    );
+  }
+  if (architecture.rotary && architecture.headWidth % 2 !== 0) {
+    throw new ModelError(
+      `model: rotary positions need an even width of a head, found ${architecture.headWidth}`,
+    );
+  }
 }

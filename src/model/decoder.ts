@@ -1,12 +1,14 @@
 /**
- * The decoder: GPT-2's architecture (learned positions, pre-LayerNorm, GELU, head tied to the embedding),
- * defined once. Training, scoring and decoding differ only in how tokens see each other (`Attend`) and in which
- * rows go through the head. Tokens are flat, [N]: batching is a matter of attention.
+ * The decoder, defined once for every architecture: what they differ in are options (`Architecture`) and names
+ * (`modules.ts`). Training, scoring and decoding differ only in how tokens see each other (`Attend`) and in which rows
+ * go through the head. Tokens are flat, [N]: batching is a matter of attention.
  */
 import * as g from '../graph/index.js';
 import type { Attend } from './attention.js';
-import { LAYER_NORM_EPSILON, type ModelConfig } from './config.js';
+import { type Architecture, architectureOf, type ModelConfig } from './config.js';
+import { type LinearModule, layerModules, modelModules } from './modules.js';
 import { parameterSpecs } from './parameters.js';
+import { rotaryTurn } from './rotary.js';
 
 /** All weights as inputs of a graph, by name. */
 export type ParameterTensors = ReadonlyMap<string, g.Tensor>;
@@ -15,6 +17,16 @@ export function parameterInputs(graph: g.Graph, config: ModelConfig): ParameterT
   return new Map(
     parameterSpecs(config).map(({ name, shape }) => [name, graph.input(name, 'float32', shape)]),
   );
+}
+
+/** The norm of an architecture, by the name of its weights. */
+function normOf(weights: ParameterTensors, { norm, normEpsilon }: Architecture) {
+  return (x: g.Tensor, name: string): g.Tensor => {
+    const scale = weights.get(`${name}.weight`) as g.Tensor;
+    return norm === 'rms'
+      ? g.rmsNorm(x, scale, normEpsilon)
+      : g.layerNorm(x, scale, weights.get(`${name}.bias`) as g.Tensor, normEpsilon);
+  };
 }
 
 /**
@@ -31,17 +43,40 @@ export function hiddenStates(
   attend: Attend,
 ): g.Tensor {
   const w = (name: string): g.Tensor => weights.get(name) as g.Tensor;
-  const d = config.width;
-  let x = g.add(g.gather(w('wte.weight'), tokens), g.gather(w('wpe.weight'), positions));
+  const of = architectureOf(config);
+  const norm = normOf(weights, of);
+  /** Every linear map of a layer goes through here. */
+  const map = (input: g.Tensor, { name, bias, transposed }: LinearModule): g.Tensor =>
+    g.linear(input, w(`${name}.weight`), bias ? w(`${name}.bias`) : undefined, transposed);
+  const turn = of.rotary && rotaryTurn(positions, of.rotary, of.headWidth);
+  /** Norm and rotary turn of each head, where the architecture has them. */
+  const head = (x: g.Tensor, heads: number, normName: string | undefined): g.Tensor => {
+    if (!turn && normName === undefined) return x;
+    const [tokenCount, width] = x.shape;
+    let apart = g.reshape(x, [tokenCount, heads, of.headWidth]);
+    if (normName !== undefined) apart = norm(apart, normName);
+    return g.reshape(turn ? turn(apart) : apart, [tokenCount, width]);
+  };
+
+  const { embedding, positions: learned } = modelModules(config);
+  let x = g.gather(w(`${embedding}.weight`), tokens);
+  if (learned) x = g.add(x, g.gather(w(`${learned}.weight`), positions));
   for (let layer = 0; layer < config.layers; layer++) {
-    const h = `h.${layer}`;
-    const norm = (name: string): g.Tensor =>
-      g.layerNorm(x, w(`${h}.${name}.weight`), w(`${h}.${name}.bias`), LAYER_NORM_EPSILON);
-    const map = (input: g.Tensor, name: string): g.Tensor =>
-      g.linear(input, w(`${h}.${name}.weight`), w(`${h}.${name}.bias`));
-    const [q, k, v] = g.split(map(norm('ln_1'), 'attn.c_attn'), [d, d, d], 1);
-    x = g.add(x, map(attend(layer, q, k, v), 'attn.c_proj'));
-    x = g.add(x, map(g.gelu(map(norm('ln_2'), 'mlp.c_fc')), 'mlp.c_proj'));
+    const parts = layerModules(config, layer);
+    const seen = norm(x, parts.attentionNorm);
+    const mapped = parts.qkv.map((module) => map(seen, module));
+    const sizes = [config.heads, of.keyValueHeads, of.keyValueHeads].map((n) => n * of.headWidth);
+    const [q, k, v] = mapped.length === 1 ? g.split(mapped[0], sizes, 1) : mapped;
+    const mixed = attend(
+      layer,
+      head(q, config.heads, parts.qkNorm?.q),
+      head(k, of.keyValueHeads, parts.qkNorm?.k),
+      v,
+    );
+    x = g.add(x, map(mixed, parts.output));
+    const read = norm(x, parts.mlpNorm);
+    const [first, second] = parts.up.map((module) => map(read, module));
+    x = g.add(x, map(of.activation === 'swiglu' ? g.mul(g.silu(first), second) : g.gelu(first), parts.down));
   }
   return x;
 }
@@ -56,12 +91,13 @@ export function hiddenStates(
  */
 export function logProbabilities(
   weights: ParameterTensors,
+  config: ModelConfig,
   hidden: g.Tensor,
   inverseTemperature: g.Tensor,
   logitBias: g.Tensor,
 ): g.Tensor {
-  const w = (name: string): g.Tensor => weights.get(name) as g.Tensor;
-  const normed = g.layerNorm(hidden, w('ln_f.weight'), w('ln_f.bias'), LAYER_NORM_EPSILON);
-  const logits = g.linear(normed, w('wte.weight'), undefined, true);
+  const { finalNorm, embedding, head } = modelModules(config);
+  const normed = normOf(weights, architectureOf(config))(hidden, finalNorm);
+  const logits = g.linear(normed, weights.get(`${head ?? embedding}.weight`) as g.Tensor, undefined, true);
   return g.logSoftmax(g.add(g.mul(logits, inverseTemperature), logitBias));
 }

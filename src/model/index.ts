@@ -1,5 +1,16 @@
 /** The decoder, its weights, and the graphs it is run by. */
-export { checkModelConfig, type ModelConfig, ModelError, toHuggingFaceConfig } from './config.js';
+export { readModelConfig, toHuggingFaceConfig } from './architectures.js';
+export {
+  type Architecture,
+  architectureOf,
+  checkModelConfig,
+  type Family,
+  type Llama3Scaling,
+  type ModelConfig,
+  ModelError,
+  type Rotary,
+} from './config.js';
+export { type LinearModule, linearModules } from './modules.js';
 export { type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
 export {
   decodeGraph,

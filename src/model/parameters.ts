@@ -1,12 +1,14 @@
 /**
  * The weights of a decoder: one flat Float32Array, and a named view of it for each tensor. One array makes the
  * optimizer a single loop and a snapshot a single copy; the views are what the runtime reads in place.
- * Names and layouts are GPT-2's (weights of linear maps are [in, out]). Initialisation is GPT-2's at its own width:
+ * Names and layouts are those of the family's checkpoints, so that a file's bytes are used as they are. Initialisation
+ * is GPT-2's at its own width:
  * normal, embeddings with deviation 0.02, matrices with 0.02·√(768/width), projections into the residual stream
  * scaled by 1/√(2·layers), biases 0, gains 1. (0.02 at small widths starts a network that hardly reads its context.)
  */
 import { Stream } from '../random/stream.js';
-import { checkModelConfig, type ModelConfig } from './config.js';
+import { architectureOf, checkModelConfig, type ModelConfig } from './config.js';
+import { type LinearModule, layerModules, modelModules } from './modules.js';
 
 export interface ParameterSpec {
   readonly name: string;
@@ -24,7 +26,8 @@ const GPT2_WIDTH = 768;
 /** All weights in the order of the flat array. */
 export function parameterSpecs(config: ModelConfig): ParameterSpec[] {
   checkModelConfig(config);
-  const { vocabularySize, contextLength, width: d } = config;
+  const { vocabularySize, contextLength, width } = config;
+  const { norm: kind, headWidth } = architectureOf(config);
   const specs: ParameterSpec[] = [];
   let offset = 0;
   const declare = (name: string, shape: readonly number[], init: ParameterSpec['init']): void => {
@@ -32,25 +35,33 @@ export function parameterSpecs(config: ModelConfig): ParameterSpec[] {
     specs.push({ name, shape, offset, size, init });
     offset += size;
   };
-  declare('wte.weight', [vocabularySize, d], 'embedding');
-  declare('wpe.weight', [contextLength, d], 'embedding');
+  const norm = (name: string, size = width): void => {
+    declare(`${name}.weight`, [size], 'ones');
+    if (kind === 'layer') declare(`${name}.bias`, [size], 'zeros');
+  };
+  const linear = (module: LinearModule): void => {
+    const { name, in: from, out: to, transposed, bias, residual } = module;
+    declare(`${name}.weight`, transposed ? [to, from] : [from, to], residual ? 'residual' : 'matrix');
+    if (bias) declare(`${name}.bias`, [to], 'zeros');
+  };
+  const { embedding, positions, finalNorm, head } = modelModules(config);
+  declare(`${embedding}.weight`, [vocabularySize, width], 'embedding');
+  if (positions) declare(`${positions}.weight`, [contextLength, width], 'embedding');
   for (let layer = 0; layer < config.layers; layer++) {
-    const h = `h.${layer}`;
-    declare(`${h}.ln_1.weight`, [d], 'ones');
-    declare(`${h}.ln_1.bias`, [d], 'zeros');
-    declare(`${h}.attn.c_attn.weight`, [d, 3 * d], 'matrix');
-    declare(`${h}.attn.c_attn.bias`, [3 * d], 'zeros');
-    declare(`${h}.attn.c_proj.weight`, [d, d], 'residual');
-    declare(`${h}.attn.c_proj.bias`, [d], 'zeros');
-    declare(`${h}.ln_2.weight`, [d], 'ones');
-    declare(`${h}.ln_2.bias`, [d], 'zeros');
-    declare(`${h}.mlp.c_fc.weight`, [d, 4 * d], 'matrix');
-    declare(`${h}.mlp.c_fc.bias`, [4 * d], 'zeros');
-    declare(`${h}.mlp.c_proj.weight`, [4 * d, d], 'residual');
-    declare(`${h}.mlp.c_proj.bias`, [d], 'zeros');
+    const parts = layerModules(config, layer);
+    norm(parts.attentionNorm);
+    parts.qkv.forEach(linear);
+    if (parts.qkNorm) {
+      norm(parts.qkNorm.q, headWidth);
+      norm(parts.qkNorm.k, headWidth);
+    }
+    linear(parts.output);
+    norm(parts.mlpNorm);
+    parts.up.forEach(linear);
+    linear(parts.down);
   }
-  declare('ln_f.weight', [d], 'ones');
-  declare('ln_f.bias', [d], 'zeros');
+  norm(finalNorm);
+  if (head) declare(`${head}.weight`, [vocabularySize, width], 'embedding');
   return specs;
 }
 

@@ -46,6 +46,7 @@ function treeForward(graph: g.Graph, config: ModelConfig, context: boolean): Tre
   const rows = g.gather(hidden, graph.input('head_rows', 'int32', ['M']));
   const distribution = logProbabilities(
     weights,
+    config,
     rows,
     graph.input('inverse_temperature', 'float32', []),
     graph.input('logit_bias', 'float32', [config.vocabularySize]),
@@ -100,7 +101,7 @@ export function scoreGraph(config: ModelConfig, { context }: TreeVariant): Graph
 /**
  * Inputs: weights; `tokens`, `positions` int32 [R, S]; those of cached attention; `last` int32 [R] (flat index of
  * each row's last real token); `inverse_temperature`; `logit_bias` [V].
- * Outputs: `logprobs` [R, V] of the next token; `cache` [2·layers·R, heads, S, D/heads], the new keys and values,
+ * Outputs: `logprobs` [R, V] of the next token; `cache` [2·layers·R, keyValueHeads, S, d], the new keys and values,
  * as one output because every output costs.
  */
 export function decodeGraph(config: ModelConfig): GraphOutputs {
@@ -113,6 +114,7 @@ export function decodeGraph(config: ModelConfig): GraphOutputs {
   const hidden = hiddenStates(weights, config, flat(tokens), flat(positions), attend);
   const logprobs = logProbabilities(
     weights,
+    config,
     g.gather(hidden, graph.input('last', 'int32', ['R'])),
     graph.input('inverse_temperature', 'float32', []),
     graph.input('logit_bias', 'float32', [config.vocabularySize]),

@@ -55,7 +55,7 @@ function build(config: ModelConfig, form: LossForm): Record<string, g.Tensor> {
   const positions = graph.input('positions', 'int32', ['K*T']);
   const hidden = hiddenStates(weights, config, tokens, positions, attend);
   const bias = graph.input('logit_bias', 'float32', [config.vocabularySize]);
-  const distribution = logProbabilities(weights, hidden, graph.scalar(1), bias);
+  const distribution = logProbabilities(weights, config, hidden, graph.scalar(1), bias);
   const logprobs = g.reshape(g.gatherND(distribution, graph.input('targets', 'int64', ['K*T', 2])), [
     'K',
     'T',

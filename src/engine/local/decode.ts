@@ -4,7 +4,7 @@
  * (its cache is copied), where they end it is dropped. Each sample has its own random stream, so what it draws
  * does not depend on what else is in the batch.
  */
-import type { ModelConfig, Parameters } from '../../model/index.js';
+import { architectureOf, type ModelConfig, type Parameters } from '../../model/index.js';
 import { Stream } from '../../random/stream.js';
 import type { Feed, Output } from '../../runtime/index.js';
 import {
@@ -173,10 +173,10 @@ class Wave {
       return prompt.length;
     });
     const { config } = this.policy.parameters;
-    const head = config.width / config.heads;
+    const { keyValueHeads, headWidth } = architectureOf(config);
     const empty: Feed = {
-      data: new Float32Array(requests.length * config.width),
-      dims: [requests.length, config.heads, 1, head],
+      data: new Float32Array(requests.length * keyValueHeads * headWidth),
+      dims: [requests.length, keyValueHeads, 1, headWidth],
     };
     const outputs = await this.runModel(requests.length, length, tokens, positions, last, {
       past: () => empty,
@@ -200,7 +200,8 @@ class Wave {
     const count = rows.length;
     const lengths = Int32Array.from(cache.lengths);
     const { config } = this.policy.parameters;
-    const dims = [count, config.heads, cache.slots, config.width / config.heads];
+    const { keyValueHeads, headWidth } = architectureOf(config);
+    const dims = [count, keyValueHeads, cache.slots, headWidth];
     const outputs = await this.runModel(
       count,
       1,

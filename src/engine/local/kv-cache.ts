@@ -4,7 +4,7 @@
  * place; a row that splits is one block copy, a row that ends is replaced by the last one. Slots grow when the
  * longest row needs it.
  */
-import type { ModelConfig } from '../../model/index.js';
+import { architectureOf, type ModelConfig } from '../../model/index.js';
 
 const SLOT_STEP = 16;
 
@@ -16,12 +16,18 @@ export class KvCache {
   /** k₀, v₀, k₁, v₁, … */
   private buffers: Float32Array[];
   private capacity: number;
+  /** Heads of keys and values, and channels of each. */
+  private readonly heads: number;
+  private readonly head: number;
 
   constructor(
     private readonly config: ModelConfig,
     rows: number,
     slots: number,
   ) {
+    const { keyValueHeads, headWidth } = architectureOf(config);
+    this.heads = keyValueHeads;
+    this.head = headWidth;
     this.capacity = Math.max(1, rows);
     this.slots = roundUp(slots);
     this.buffers = this.allocate(this.capacity, this.slots);
@@ -31,15 +37,19 @@ export class KvCache {
     return this.lengths.length;
   }
 
+  private get channels(): number {
+    return this.heads * this.head;
+  }
+
   /** Elements of one row in one buffer. */
   private get stride(): number {
-    return this.config.width * this.slots;
+    return this.channels * this.slots;
   }
 
   private allocate(rows: number, slots: number): Float32Array[] {
     return Array.from(
       { length: 2 * this.config.layers },
-      () => new Float32Array(rows * slots * this.config.width),
+      () => new Float32Array(rows * slots * this.channels),
     );
   }
 
@@ -87,7 +97,7 @@ export class KvCache {
   }
 
   private resize(capacity: number, slots: number): void {
-    const head = this.config.width / this.config.heads;
+    const { head } = this;
     const before = this.buffers;
     const old = this.slots;
     this.buffers = this.allocate(capacity, slots);
@@ -97,7 +107,7 @@ export class KvCache {
         target.set(buffer.subarray(0, this.rows * this.stride));
         return;
       }
-      for (let block = 0; block < this.rows * this.config.heads; block++) {
+      for (let block = 0; block < this.rows * this.heads; block++) {
         target.set(buffer.subarray(block * old * head, (block + 1) * old * head), block * slots * head);
       }
     });
@@ -112,9 +122,7 @@ export class KvCache {
    * @param counts how many of the S tokens are real, for each of the R rows
    */
   append(fresh: Float32Array, rows: readonly number[], counts: readonly number[], newTokens: number): void {
-    const { heads, width } = this.config;
-    const head = width / heads;
-    const { slots } = this;
+    const { heads, head, slots } = this;
     let at = 0;
     for (const buffer of this.buffers) {
       for (let r = 0; r < rows.length; r++) {

@@ -43,6 +43,8 @@ export interface LocalEngineOptions {
   readonly optimizer: OptimizerConfig;
   /** Of the initial weights. */
   readonly seed: number;
+  /** Weights to start from, instead of random ones. They are taken over, not copied. */
+  readonly parameters?: Parameters;
   readonly runtime?: RuntimeOptions;
   /** Tokens of one run of the update program; larger batches accumulate gradients over several runs. */
   readonly maxTokensPerRun?: number;
@@ -62,7 +64,7 @@ export class LocalEngine implements Engine {
   private readonly programs = new Map<string, Promise<Program>>();
 
   constructor(private readonly options: LocalEngineOptions) {
-    this.parameters = Parameters.initialize(options.model, options.seed);
+    this.parameters = options.parameters ?? Parameters.initialize(options.model, options.seed);
     this.optimizer = new Optimizer(options.optimizer, this.parameters.specs);
   }
 

@@ -82,6 +82,8 @@ export const exp = (x: Tensor): Tensor => unary('Exp', x);
 export const log = (x: Tensor): Tensor => unary('Log', x);
 export const sqrt = (x: Tensor): Tensor => unary('Sqrt', x);
 export const tanh = (x: Tensor): Tensor => unary('Tanh', x);
+export const cos = (x: Tensor): Tensor => unary('Cos', x);
+export const sin = (x: Tensor): Tensor => unary('Sin', x);
 export const sigmoid = (x: Tensor): Tensor => unary('Sigmoid', x);
 
 /** A copy that the derivative does not pass: its gradient is nothing. */
@@ -120,6 +122,11 @@ export function gelu(x: Tensor): Tensor {
   return mul(x, sigmoid(twiceU));
 }
 
+/** x·σ(x), also called swish. */
+export function silu(x: Tensor): Tensor {
+  return mul(x, sigmoid(x));
+}
+
 /** Requires equal shapes: for places where broadcasting would hide a mistake. */
 export function assertSameShape(a: Tensor, b: Tensor, what: string): void {
   if (!sameShape(a.shape, b.shape)) {
@@ -150,6 +157,8 @@ defineSimpleDerivative('Log', ({ inputs: [x] }, g) => [div(g, x)]);
 defineSimpleDerivative('Sqrt', ({ outputs: [y] }, g) => [div(mul(g, 0.5), y)]);
 defineSimpleDerivative('Tanh', ({ outputs: [y] }, g) => [mul(g, sub(1, mul(y, y)))]);
 defineSimpleDerivative('Sigmoid', ({ outputs: [y] }, g) => [mul(g, sub(y, mul(y, y)))]);
+defineSimpleDerivative('Cos', ({ inputs: [x] }, g) => [neg(mul(g, sin(x)))]);
+defineSimpleDerivative('Sin', ({ inputs: [x] }, g) => [mul(g, cos(x))]);
 defineSimpleDerivative('StopGradient', () => [null]);
 defineSimpleDerivative('Where', ({ inputs: [condition, a, b] }, g) => [
   null,

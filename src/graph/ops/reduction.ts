@@ -88,6 +88,28 @@ export function layerNorm(x: Tensor, scale: Tensor, bias: Tensor, epsilon: numbe
   ).outputs[0];
 }
 
+/**
+ * x / √(mean of x² + ε) · scale over the last axis: LayerNorm without centring and without bias.
+ * @param x [..., D]
+ * @param scale [D]
+ */
+export function rmsNorm(x: Tensor, scale: Tensor, epsilon: number): Tensor {
+  const width = x.shape.at(-1);
+  if (scale.shape.length !== 1 || scale.shape[0] !== width) {
+    throw new ShapeError(`RMSNorm: scale must be [${width}], found [${scale.shape}]`);
+  }
+  const statistic = [...x.shape.slice(0, -1), 1];
+  return x.graph.emit(
+    'SimplifiedLayerNormalization',
+    [x, scale],
+    [
+      { dtype: x.dtype, shape: x.shape },
+      { dtype: x.dtype, shape: statistic },
+    ],
+    { axis: { int: -1 }, epsilon: { float: epsilon }, stash_type: { int: 1 } },
+  ).outputs[0];
+}
+
 const keptShape = (shape: Shape, axes: readonly number[]): Shape =>
   shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
 
@@ -126,4 +148,11 @@ defineDerivative('LayerNormalization', ({ inputs: [x, scale, bias], outputs: [, 
     mul(centred, reduceMean(mul(scaled, centred), [-1], true)),
   );
   return [mul(inverse, sub(scaled, correction)), sumTo(mul(g, centred), scale.shape), sumTo(g, bias.shape)];
+});
+defineDerivative('SimplifiedLayerNormalization', ({ inputs: [x, scale], outputs: [, inverse] }, [g]) => {
+  if (!g) return [null, null];
+  const normed = mul(x, inverse);
+  const scaled = mul(g, scale);
+  const correction = mul(normed, reduceMean(mul(scaled, normed), [-1], true));
+  return [mul(inverse, sub(scaled, correction)), sumTo(mul(g, normed), scale.shape)];
 });

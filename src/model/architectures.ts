@@ -1,0 +1,235 @@
+/**
+ * `config.json` of the Hugging Face layout, read into a ModelConfig and written from one. Read strictly: an option that
+ * would change the numbers and that we do not have is refused, never skipped.
+ */
+import {
+  type Architecture,
+  architectureOf,
+  checkModelConfig,
+  FAMILIES,
+  type Family,
+  type Llama3Scaling,
+  type ModelConfig,
+  ModelError,
+  type Rotary,
+} from './config.js';
+
+type Json = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Reads one file's keys; every fault names the file and the key. */
+class Keys {
+  constructor(
+    private readonly json: Json,
+    private readonly where: string,
+  ) {}
+
+  fail(key: string, allowed: string): never {
+    const found = this.json[key];
+    throw new ModelError(
+      `${this.where}: ${key}: found ${found === undefined ? 'nothing' : JSON.stringify(found)}; allowed is ${allowed}`,
+    );
+  }
+
+  get(key: string): unknown {
+    return this.json[key];
+  }
+
+  whole(key: string, otherwise?: number): number {
+    const value = this.json[key] ?? otherwise;
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) {
+      this.fail(key, 'a whole number of at least 1');
+    }
+    return value;
+  }
+
+  positive(key: string, otherwise?: number): number {
+    const value = this.json[key] ?? otherwise;
+    if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value)) {
+      this.fail(key, 'a positive number');
+    }
+    return value;
+  }
+
+  flag(key: string, otherwise: boolean): boolean {
+    const value = this.json[key] ?? otherwise;
+    if (typeof value !== 'boolean') this.fail(key, 'true or false');
+    return value;
+  }
+
+  /** Refuses every other value than the one we have. */
+  only(key: string, allowed: readonly unknown[], otherwise: unknown): void {
+    if (!allowed.includes(this.json[key] ?? otherwise)) {
+      this.fail(key, allowed.map((value) => JSON.stringify(value)).join(' or '));
+    }
+  }
+
+  object(key: string): Keys | null {
+    const value = this.json[key];
+    if (value === undefined || value === null) return null;
+    if (!isObject(value)) this.fail(key, 'an object');
+    return new Keys(value, `${this.where}: ${key}`);
+  }
+}
+
+/**
+ * A model's shape from its config.json.
+ * @param json the parsed file
+ * @param where the file's name, for messages
+ * @throws ModelError naming file, key, what was found and what is allowed
+ */
+export function readModelConfig(json: unknown, where: string): ModelConfig {
+  if (!isObject(json)) throw new ModelError(`${where}: found no object; needed is a model's config.json`);
+  const keys = new Keys(json, where);
+  const family = json.model_type as Family;
+  if (!FAMILIES.includes(family)) keys.fail('model_type', FAMILIES.join(', '));
+  const config = family === 'gpt2' ? readGpt2(keys) : readRotary(keys, family);
+  try {
+    checkModelConfig(config);
+  } catch (error) {
+    throw new ModelError(`${where}: ${(error as Error).message}`);
+  }
+  return config;
+}
+
+function readGpt2(keys: Keys): ModelConfig {
+  keys.only('activation_function', ['gelu_new', 'gelu_pytorch_tanh'], 'gelu_new');
+  keys.only('scale_attn_weights', [true], true);
+  keys.only('scale_attn_by_inverse_layer_idx', [false], false);
+  keys.only('add_cross_attention', [false], false);
+  keys.only('tie_word_embeddings', [true], true);
+  const [width, heads] = [keys.whole('n_embd', 768), keys.whole('n_head', 12)];
+  const plain: ModelConfig = {
+    vocabularySize: keys.whole('vocab_size'),
+    contextLength: keys.whole('n_positions', 1024),
+    width,
+    layers: keys.whole('n_layer', 12),
+    heads,
+  };
+  checkModelConfig(plain);
+  const standard = architectureOf(plain);
+  const intermediate = keys.get('n_inner') === null ? 4 * width : keys.whole('n_inner', 4 * width);
+  const normEpsilon = keys.positive('layer_norm_epsilon', standard.normEpsilon);
+  if (intermediate === standard.intermediate && normEpsilon === standard.normEpsilon) return plain;
+  return { ...plain, architecture: { ...standard, intermediate, normEpsilon } };
+}
+
+function readRotary(keys: Keys, family: Exclude<Family, 'gpt2'>): ModelConfig {
+  keys.only('hidden_act', ['silu'], 'silu');
+  keys.only('use_sliding_window', [false], false);
+  const layerTypes = keys.get('layer_types');
+  if (Array.isArray(layerTypes) && layerTypes.some((type) => type !== 'full_attention')) {
+    keys.fail('layer_types', 'full_attention in every layer');
+  }
+  keys.only('partial_rotary_factor', [1], 1);
+  const width = keys.whole('hidden_size');
+  const heads = keys.whole('num_attention_heads');
+  const attentionBias = keys.flag('attention_bias', false);
+  const architecture: Architecture = {
+    family,
+    norm: 'rms',
+    normEpsilon: keys.positive('rms_norm_eps', 1e-6),
+    rotary: readRope(keys),
+    keyValueHeads: keys.whole('num_key_value_heads', heads),
+    headWidth: keys.whole('head_dim', family === 'qwen3' ? 128 : width / heads),
+    intermediate: keys.whole('intermediate_size'),
+    activation: 'swiglu',
+    bias: {
+      qkv: family === 'qwen2' || attentionBias,
+      output: family !== 'qwen2' && attentionBias,
+      mlp: family === 'llama' && keys.flag('mlp_bias', false),
+    },
+    qkNorm: family === 'qwen3',
+    tiedHead: keys.flag('tie_word_embeddings', false),
+  };
+  return {
+    vocabularySize: keys.whole('vocab_size'),
+    contextLength: keys.whole('max_position_embeddings'),
+    width,
+    layers: keys.whole('num_hidden_layers'),
+    heads,
+    architecture,
+  };
+}
+
+/** Rotary positions: `rope_parameters`, or the older `rope_theta` beside `rope_scaling`. */
+function readRope(keys: Keys): Rotary {
+  const rope = keys.object('rope_parameters') ?? keys.object('rope_scaling');
+  const theta = rope?.get('rope_theta') ?? keys.get('rope_theta') ?? 10_000;
+  if (typeof theta !== 'number' || !(theta > 0)) keys.fail('rope_theta', 'a positive number');
+  const typeKey = rope?.get('rope_type') === undefined ? 'type' : 'rope_type';
+  const type = rope?.get(typeKey) ?? 'default';
+  if (!rope || type === 'default') return { theta, scaling: null };
+  if (type !== 'llama3') rope.fail(typeKey, '"default" or "llama3"');
+  rope.only('partial_rotary_factor', [1], 1);
+  const scaling: Llama3Scaling = {
+    factor: rope.positive('factor'),
+    lowFrequencyFactor: rope.positive('low_freq_factor'),
+    highFrequencyFactor: rope.positive('high_freq_factor'),
+    originalContext: rope.whole('original_max_position_embeddings'),
+  };
+  if (scaling.highFrequencyFactor <= scaling.lowFrequencyFactor) {
+    rope.fail('high_freq_factor', `more than low_freq_factor, ${scaling.lowFrequencyFactor}`);
+  }
+  return { theta, scaling };
+}
+
+const CLASSES: Record<Family, string> = {
+  gpt2: 'GPT2LMHeadModel',
+  llama: 'LlamaForCausalLM',
+  qwen2: 'Qwen2ForCausalLM',
+  qwen3: 'Qwen3ForCausalLM',
+};
+
+/** The model as `config.json` of the Hugging Face layout. */
+export function toHuggingFaceConfig(config: ModelConfig): Record<string, unknown> {
+  const of = architectureOf(config);
+  const common = {
+    architectures: [CLASSES[of.family]],
+    model_type: of.family,
+    vocab_size: config.vocabularySize,
+    tie_word_embeddings: of.tiedHead,
+    torch_dtype: 'float32',
+  };
+  if (of.family === 'gpt2') {
+    return {
+      ...common,
+      n_positions: config.contextLength,
+      n_ctx: config.contextLength,
+      n_embd: config.width,
+      n_layer: config.layers,
+      n_head: config.heads,
+      ...(of.intermediate === 4 * config.width ? {} : { n_inner: of.intermediate }),
+      activation_function: 'gelu_new',
+      layer_norm_epsilon: of.normEpsilon,
+      attn_pdrop: 0,
+      embd_pdrop: 0,
+      resid_pdrop: 0,
+    };
+  }
+  const { theta, scaling } = of.rotary as Rotary;
+  return {
+    ...common,
+    max_position_embeddings: config.contextLength,
+    hidden_size: config.width,
+    num_hidden_layers: config.layers,
+    num_attention_heads: config.heads,
+    num_key_value_heads: of.keyValueHeads,
+    head_dim: of.headWidth,
+    intermediate_size: of.intermediate,
+    hidden_act: 'silu',
+    rms_norm_eps: of.normEpsilon,
+    rope_theta: theta,
+    rope_scaling: scaling && {
+      rope_type: 'llama3',
+      factor: scaling.factor,
+      low_freq_factor: scaling.lowFrequencyFactor,
+      high_freq_factor: scaling.highFrequencyFactor,
+      original_max_position_embeddings: scaling.originalContext,
+    },
+    ...(of.family === 'qwen2' ? { use_sliding_window: false } : { attention_bias: of.bias.output }),
+    ...(of.family === 'llama' ? { mlp_bias: of.bias.mlp } : {}),
+  };
+}

@@ -1,0 +1,44 @@
+/**
+ * Rotary positions: channels i and i + d/2 of a head are a plane, turned by position · θ^(−2i/d). What queries and keys
+ * say to each other then depends on how far apart they are. Frequencies and angles are float32, as in the reference.
+ */
+import * as g from '../graph/index.js';
+import type { Rotary } from './config.js';
+
+/**
+ * Angle of one position for each plane, [d/2].
+ * With Llama 3's scaling, slow planes (wavelength above original / low) turn `factor` times slower, fast ones (below
+ * original / high) as before, those between in proportion.
+ */
+export function rotaryFrequencies({ theta, scaling }: Rotary, headWidth: number): Float32Array {
+  return Float32Array.from({ length: headWidth / 2 }, (_, i) => {
+    const frequency = 1 / theta ** ((2 * i) / headWidth);
+    if (!scaling) return frequency;
+    const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalContext } = scaling;
+    const turns = (originalContext * frequency) / (2 * Math.PI);
+    if (turns < low) return frequency / factor;
+    if (turns > high) return frequency;
+    const smooth = (turns - low) / (high - low);
+    return (1 - smooth) * (frequency / factor) + smooth * frequency;
+  });
+}
+
+/**
+ * @param positions int32 [N]
+ * @returns turns [N, heads, d] of these tokens
+ */
+export function rotaryTurn(
+  positions: g.Tensor,
+  rotary: Rotary,
+  headWidth: number,
+): (x: g.Tensor) => g.Tensor {
+  const [tokens] = positions.shape;
+  const half = headWidth / 2;
+  const frequencies = positions.graph.constant(rotaryFrequencies(rotary, headWidth), [1, 1, half]);
+  const angles = g.mul(g.reshape(g.cast(positions, 'float32'), [tokens, 1, 1]), frequencies);
+  const [cos, sin] = [g.cos(angles), g.sin(angles)];
+  return (x) => {
+    const [a, b] = g.split(x, [half, half], 2);
+    return g.concat([g.sub(g.mul(a, cos), g.mul(b, sin)), g.add(g.mul(b, cos), g.mul(a, sin))], 2);
+  };
+}
