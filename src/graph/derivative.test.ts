@@ -39,6 +39,22 @@ const cases: Case[] = [
   { op: 'Sigmoid', shapes: [[5]], build: ([a]) => g.sigmoid(a) },
   { op: 'Sigmoid', shapes: [[7]], build: ([a]) => g.gelu(g.mul(a, 2)) },
   { op: 'Sigmoid', shapes: [[7]], build: ([a]) => g.silu(g.mul(a, 3)) },
+  {
+    op: 'Unsqueeze',
+    shapes: [
+      [2, 3],
+      [2, 1, 3],
+    ],
+    build: ([a, b]) => g.mul(g.unsqueeze(a, 1), b),
+  },
+  {
+    op: 'Squeeze',
+    shapes: [
+      [2, 1, 3],
+      [2, 3],
+    ],
+    build: ([a, b]) => g.mul(g.squeeze(a, 1), b),
+  },
   { op: 'Cos', shapes: [[5]], build: ([a]) => g.cos(g.mul(a, 2)) },
   { op: 'Sin', shapes: [[5]], build: ([a]) => g.sin(g.mul(a, 2)) },
   {

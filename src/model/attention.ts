@@ -62,14 +62,12 @@ class Heads {
 
   /** [rows, keyValueHeads, length, d] → with an axis of 1 for the group, where there is one. */
   broadcast(x: g.Tensor): g.Tensor {
-    const [rows, heads, length, d] = x.shape;
-    return this.grouped ? g.reshape(x, [rows, heads, 1, length, d]) : x;
+    return this.grouped ? g.unsqueeze(x, 2) : x;
   }
 
   /** [rows, 1, L, T] → to be added to scores. */
   mask(x: g.Tensor): g.Tensor {
-    const [rows, one, length, slots] = x.shape;
-    return this.grouped ? g.reshape(x, [rows, one, 1, length, slots]) : x;
+    return this.grouped ? g.unsqueeze(x, 2) : x;
   }
 
   /** Mixed values, shaped as queries are → [N, heads·d] */

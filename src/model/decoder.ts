@@ -82,6 +82,17 @@ export function hiddenStates(
 }
 
 /**
+ * Next-token logits: final norm and head.
+ * @param hidden [M, D]
+ * @returns [M, V]
+ */
+export function nextTokenLogits(weights: ParameterTensors, config: ModelConfig, hidden: g.Tensor): g.Tensor {
+  const { finalNorm, embedding, head } = modelModules(config);
+  const normed = normOf(weights, architectureOf(config))(hidden, finalNorm);
+  return g.linear(normed, weights.get(`${head ?? embedding}.weight`) as g.Tensor, undefined, true);
+}
+
+/**
  * Next-token log-probabilities under the policy that is sampled and trained: ln softmax(logits / temperature +
  * bias), where the bias removes tokens that the task does not allow.
  * @param hidden [M, D]
@@ -96,8 +107,6 @@ export function logProbabilities(
   inverseTemperature: g.Tensor,
   logitBias: g.Tensor,
 ): g.Tensor {
-  const { finalNorm, embedding, head } = modelModules(config);
-  const normed = normOf(weights, architectureOf(config))(hidden, finalNorm);
-  const logits = g.linear(normed, weights.get(`${head ?? embedding}.weight`) as g.Tensor, undefined, true);
+  const logits = nextTokenLogits(weights, config, hidden);
   return g.logSoftmax(g.add(g.mul(logits, inverseTemperature), logitBias));
 }

@@ -57,6 +57,19 @@ export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
     .outputs[0];
 }
 
+/** An axis of size 1 before axis `axis` of x; unlike reshape, whatever symbols x's shape has. */
+export function unsqueeze(x: Tensor, axis: number): Tensor {
+  const shape = [...x.shape.slice(0, axis), 1, ...x.shape.slice(axis)];
+  return x.graph.emit('Unsqueeze', [x, x.graph.int64s([axis])], [{ dtype: x.dtype, shape }]).outputs[0];
+}
+
+/** Without axis `axis`, whose size is 1. */
+export function squeeze(x: Tensor, axis: number): Tensor {
+  if (x.shape[axis] !== 1) throw new ShapeError(`Squeeze: axis ${axis} of ${formatShape(x.shape)} is not 1`);
+  const shape = x.shape.filter((_, i) => i !== axis);
+  return x.graph.emit('Squeeze', [x, x.graph.int64s([axis])], [{ dtype: x.dtype, shape }]).outputs[0];
+}
+
 /** `x` broadcast to `shape`, as real memory. */
 export function expand(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
@@ -122,6 +135,14 @@ export function slice(x: Tensor, axis: number, start: Tensor, end: Tensor, size:
 }
 
 defineSimpleDerivative('Reshape', ({ inputs: [x] }, g) => [reshape(g, x.shape), null]);
+defineSimpleDerivative('Unsqueeze', ({ inputs: [, axes] }, g) => [
+  squeeze(g, Number((axes.node.value as BigInt64Array)[0])),
+  null,
+]);
+defineSimpleDerivative('Squeeze', ({ inputs: [, axes] }, g) => [
+  unsqueeze(g, Number((axes.node.value as BigInt64Array)[0])),
+  null,
+]);
 defineSimpleDerivative('Transpose', ({ attributes }, g) => {
   const { ints } = attributes.perm as { ints: readonly number[] };
   const inverse = ints.map((_, axis) => ints.indexOf(axis));

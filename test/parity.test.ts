@@ -1,0 +1,208 @@
+/**
+ * Our decoder against transformers: tiny random checkpoints of every architecture that transformers wrote, and the
+ * numbers that PyTorch computes with them (scripts/python/make_model_fixtures.py). The packed tree here, k separate
+ * sequences and autograd there.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { LocalEngine } from '../src/engine/index.js';
+import * as g from '../src/graph/index.js';
+import { treeAttention } from '../src/model/attention.js';
+import { hiddenStates, nextTokenLogits, parameterInputs } from '../src/model/decoder.js';
+import { Parameters, readModelConfig, readSafetensors, toHuggingFaceConfig } from '../src/model/index.js';
+import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
+import { Program } from '../src/runtime/index.js';
+import { ProcessTree } from '../src/tree/index.js';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const models = join(root, 'test', 'models');
+const NAMES = ['gpt2', 'llama', 'qwen2', 'qwen2-untied', 'qwen3'] as const;
+
+interface Groups {
+  readonly prompt: readonly number[];
+  readonly completions: readonly (readonly number[])[];
+  readonly rewards: readonly number[];
+  readonly sequences: readonly (readonly number[])[];
+}
+
+async function fixture(name: string) {
+  const folder = join(models, name);
+  const config = readModelConfig(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')), name);
+  const { tensors } = await readSafetensors(join(folder, 'model.safetensors'));
+  const parameters = new Parameters(config);
+  for (const { name: key, shape } of parameters.specs) {
+    const tensor = tensors.get(key) ?? tensors.get(`transformer.${key}`);
+    expect(tensor?.shape, key).toEqual(shape);
+    parameters.views.get(key)?.set(tensor?.data ?? []);
+  }
+  expect(tensors.size).toBe(parameters.specs.length);
+  const { tensors: expected } = await readSafetensors(join(folder, 'expected.safetensors'));
+  const groups = JSON.parse(await readFile(join(models, 'groups.json'), 'utf8')) as Groups;
+  return { config, parameters, groups, of: (key: string) => expected.get(key)?.data as Float32Array };
+}
+
+const largest = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+  expect(a.length).toBe(b.length);
+  let most = 0;
+  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i] - b[i]));
+  return most;
+};
+const norm = (a: ArrayLike<number>): number => Math.sqrt(Array.from(a).reduce((n, x) => n + x * x, 0));
+
+describe.each(NAMES)('%s', (name) => {
+  it('gives the logits of transformers', async () => {
+    const { config, parameters, groups, of } = await fixture(name);
+    const graph = new g.Graph();
+    const weights = parameterInputs(graph, config);
+    const tokens = graph.input('tokens', 'int32', ['B*L']);
+    const positions = graph.input('positions', 'int32', ['B*L']);
+    const hidden = hiddenStates(weights, config, tokens, positions, treeAttention(graph, config, false));
+    const program = await Program.compile(
+      { logits: nextTokenLogits(weights, config, hidden) },
+      { threads: 1 },
+    );
+    for (const [i, sequence] of groups.sequences.entries()) {
+      const n = sequence.length;
+      const places = Int32Array.from({ length: n }, (_, t) => t);
+      const { logits } = await program.run({
+        ...Object.fromEntries(
+          parameters.specs.map(({ name: key, shape }) => [
+            key,
+            { data: parameters.views.get(key) as Float32Array, dims: shape },
+          ]),
+        ),
+        tokens: { data: Int32Array.from(sequence), dims: [n] },
+        positions: { data: places, dims: [n] },
+        index: { data: places, dims: [1, n] },
+        subtree_end: { data: new Int32Array(n).fill(n), dims: [1, n] },
+      });
+      const expected = of(`logits.${i}`);
+      expect(norm(expected) / Math.sqrt(expected.length)).toBeGreaterThan(0.5);
+      expect(largest(logits.data, expected)).toBeLessThan(1e-4);
+    }
+    await program.dispose();
+  });
+
+  it('gives its gradients of the GRPO and the λ-GRPO loss, and its log-probabilities', async () => {
+    const { config, parameters, groups, of } = await fixture(name);
+    const engine = new LocalEngine({
+      model: config,
+      parameters,
+      optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
+      seed: 0,
+      runtime: { threads: 1 },
+      // Shorter than the tree: later rows read their ancestors' keys and values.
+      rowLength: 8,
+    });
+    const tree = ProcessTree.build(groups.completions.map((tokens) => Int32Array.from(tokens)));
+    const prompt = Int32Array.from(groups.prompt);
+    const totals = { tokens: tree.tokenCount, sequences: tree.groupSize, maxTokens: 16 };
+    for (const [method, lambdaExponent] of [
+      ['grpo', 0],
+      ['lambda-grpo', 1],
+    ] as const) {
+      const coefficients = lossCoefficients(
+        tree,
+        groupAdvantages(groups.rewards),
+        sequenceWeights(tree.lengths, 'token', totals),
+        { lambdaExponent },
+      );
+      const result = await engine.gradients([{ prompt, tree, coefficients }], {
+        temperature: 1,
+        learningRate: 0,
+        maxGradNorm: null,
+        clipLow: 0.2,
+        clipHigh: 0.2,
+        klBeta: 0,
+      });
+      let squares = 0;
+      parameters.specs.forEach(({ name: key }, i) => {
+        const expected = of(`${method}.grad.${name === 'gpt2' ? 'transformer.' : ''}${key}`);
+        const scale = norm(expected);
+        squares += scale ** 2;
+        expect(largest(result.gradients[i], expected) / scale, key).toBeLessThan(1e-3);
+      });
+      expect(Math.abs(result.gradNorm / Math.sqrt(squares) - 1)).toBeLessThan(1e-4);
+      expect(result.loss).toBeCloseTo(of(`${method}.loss`)[0], 5);
+      // The tree's log-probabilities, laid along each completion.
+      const starts = new Map<number, number>();
+      for (let node = 0, at = 0; node < tree.nodeCount; at += tree.end[node] - tree.start[node], node++) {
+        starts.set(node, at);
+      }
+      const along = groups.completions.flatMap((_, i) =>
+        [...tree.pathOf(i)].flatMap((node) =>
+          Array.from(
+            result.logprobs[0].subarray(
+              starts.get(node),
+              (starts.get(node) as number) + tree.end[node] - tree.start[node],
+            ),
+          ),
+        ),
+      );
+      expect(largest(along, of('logprobs'))).toBeLessThan(1e-4);
+    }
+    await engine.dispose();
+  });
+
+  it('continues greedily with the same 64 tokens', async () => {
+    const { config, parameters, groups, of } = await fixture(name);
+    const engine = new LocalEngine({
+      model: config,
+      parameters,
+      optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
+      seed: 0,
+      runtime: { threads: 1 },
+    });
+    const { completions } = await engine.sample(
+      [{ prompt: Int32Array.from(groups.prompt), count: 2, key: ['greedy'] }],
+      { maxTokens: 64, temperature: 0, topK: 0, topP: 1, stopTokens: [], seed: 0 },
+    );
+    for (const { tokens } of completions[0]) expect([...tokens]).toEqual([...of('greedy')]);
+    await engine.dispose();
+  });
+
+  it('has the same shape after its configuration was written and read again', async () => {
+    const { config } = await fixture(name);
+    expect(readModelConfig(JSON.parse(JSON.stringify(toHuggingFaceConfig(config))), name)).toEqual(config);
+  });
+});
+
+const python = process.env.LAMBDA_GRPO_PYTHON ?? 'python3';
+const hasTransformers = ((): boolean => {
+  try {
+    execFileSync(python, ['-c', 'import torch, transformers, safetensors'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+describe.skipIf(!hasTransformers)('with Python', () => {
+  it('the committed numbers are what transformers gives', { timeout: 120_000 }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-models-'));
+    try {
+      execFileSync(python, [join(root, 'scripts/python/make_model_fixtures.py'), folder], {
+        stdio: 'ignore',
+      });
+      for (const name of NAMES) {
+        const file = join('expected.safetensors');
+        expect(existsSync(join(folder, name, file))).toBe(true);
+        const [made, committed] = await Promise.all(
+          [folder, models].map(async (at) => (await readSafetensors(join(at, name, file))).tensors),
+        );
+        expect([...made.keys()]).toEqual([...committed.keys()]);
+        for (const [key, { data }] of made) {
+          const expected = committed.get(key)?.data as Float32Array;
+          expect(largest(data, expected), `${name} ${key}`).toBeLessThan(1e-4 * Math.max(1, norm(expected)));
+        }
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
