@@ -14,7 +14,14 @@ import { LocalEngine } from '../src/engine/index.js';
 import * as g from '../src/graph/index.js';
 import { treeAttention } from '../src/model/attention.js';
 import { hiddenStates, nextTokenLogits, parameterInputs } from '../src/model/decoder.js';
-import { Parameters, readModelConfig, readSafetensors, toHuggingFaceConfig } from '../src/model/index.js';
+import {
+  loadParameters,
+  openCheckpoint,
+  readModelConfig,
+  readSafetensors,
+  toHuggingFaceConfig,
+  writeCheckpoint,
+} from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
 import { Program } from '../src/runtime/index.js';
 import { ProcessTree } from '../src/tree/index.js';
@@ -32,15 +39,10 @@ interface Groups {
 
 async function fixture(name: string) {
   const folder = join(models, name);
-  const config = readModelConfig(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')), name);
-  const { tensors } = await readSafetensors(join(folder, 'model.safetensors'));
-  const parameters = new Parameters(config);
-  for (const { name: key, shape } of parameters.specs) {
-    const tensor = tensors.get(key) ?? tensors.get(`transformer.${key}`);
-    expect(tensor?.shape, key).toEqual(shape);
-    parameters.views.get(key)?.set(tensor?.data ?? []);
-  }
-  expect(tensors.size).toBe(parameters.specs.length);
+  const checkpoint = await openCheckpoint(folder);
+  const parameters = await loadParameters(checkpoint);
+  const { config } = checkpoint;
+  await checkpoint.close();
   const { tensors: expected } = await readSafetensors(join(folder, 'expected.safetensors'));
   const groups = JSON.parse(await readFile(join(models, 'groups.json'), 'utf8')) as Groups;
   return { config, parameters, groups, of: (key: string) => expected.get(key)?.data as Float32Array };
@@ -190,7 +192,7 @@ describe.skipIf(!hasTransformers)('with Python', () => {
         stdio: 'ignore',
       });
       for (const name of NAMES) {
-        const file = join('expected.safetensors');
+        const file = 'expected.safetensors';
         expect(existsSync(join(folder, name, file))).toBe(true);
         const [made, committed] = await Promise.all(
           [folder, models].map(async (at) => (await readSafetensors(join(at, name, file))).tensors),
@@ -201,6 +203,31 @@ describe.skipIf(!hasTransformers)('with Python', () => {
           expect(largest(data, expected), `${name} ${key}`).toBeLessThan(1e-4 * Math.max(1, norm(expected)));
         }
       }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('transformers loads what we save, whole or in shards, and gives the same logits', {
+    timeout: 120_000,
+  }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-saved-'));
+    try {
+      const pairs: string[] = [];
+      for (const [i, name] of NAMES.entries()) {
+        const { parameters } = await fixture(name);
+        const to = join(folder, name);
+        await writeCheckpoint(to, parameters, {
+          source: i % 2 ? join(models, name) : undefined,
+          shardBytes: i % 2 ? 30_000 : undefined,
+        });
+        pairs.push(to, join(models, name, 'expected.safetensors'));
+      }
+      const script = join(root, 'scripts/python/check_checkpoints.py');
+      const out = execFileSync(python, [script, join(models, 'groups.json'), ...pairs], { encoding: 'utf8' });
+      const deviations = JSON.parse(out.trim().split('\n').at(-1) as string) as number[];
+      expect(deviations).toHaveLength(NAMES.length);
+      for (const deviation of deviations) expect(deviation).toBeLessThan(1e-5);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -1,6 +1,13 @@
 /** The decoder, its weights, and the graphs it is run by. */
 export { readModelConfig, toHuggingFaceConfig } from './architectures.js';
 export {
+  type Checkpoint,
+  loadParameters,
+  openCheckpoint,
+  type WriteOptions,
+  writeCheckpoint,
+} from './checkpoint.js';
+export {
   type Architecture,
   architectureOf,
   checkModelConfig,
@@ -10,6 +17,7 @@ export {
   ModelError,
   type Rotary,
 } from './config.js';
+export { DTYPES, type StoredDType } from './dtypes.js';
 export { type LinearModule, linearModules } from './modules.js';
 export { type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
 export {
@@ -20,4 +28,4 @@ export {
   type UpdateVariant,
   updateGraph,
 } from './programs.js';
-export { type NamedTensor, readSafetensors, writeSafetensors } from './safetensors.js';
+export { type NamedTensor, readSafetensors, SafetensorsFile, writeSafetensors } from './safetensors.js';

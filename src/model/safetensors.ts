@@ -1,91 +1,248 @@
 /**
- * The safetensors file format (float32 tensors): 8 bytes of header length, a JSON header with the place of each
- * tensor, then the data. Written in one go; read with every length checked, so that a file cut short or edited
- * is named and never half-loaded. Other dtypes, shards and memory maps are not handled here.
+ * The safetensors file format: 8 bytes of header length, a JSON header with type, shape and place of each tensor, then
+ * the data. Read by place, never the whole file at once, so that weights larger than memory's largest buffer work; the
+ * header is checked wholly before a number is read. Written to another name first, so that a file is there or not.
  */
-import { readFile, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { ModelError } from './config.js';
+import { DTYPES, decode16, dtypeBytes, encode16, type StoredDType } from './dtypes.js';
 
 export interface NamedTensor {
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
 
-/** Writes tensors (and string metadata) as one file. */
+/** A tensor of a file, not yet read. */
+export interface StoredTensor {
+  readonly dtype: StoredDType;
+  readonly shape: readonly number[];
+  /** Place of its first byte in the file. */
+  readonly offset: number;
+  /** Elements. */
+  readonly size: number;
+}
+
+/** Bytes read or written at a time. */
+const CHUNK = 8 * 1024 * 1024;
+/** Longest header that is believed: the format's own bound. */
+const LONGEST_HEADER = 100_000_000;
+
+/** An open file, its header checked. */
+export class SafetensorsFile {
+  private constructor(
+    readonly file: string,
+    private readonly handle: FileHandle,
+    readonly tensors: ReadonlyMap<string, StoredTensor>,
+    readonly metadata: Readonly<Record<string, string>>,
+  ) {}
+
+  /** @throws ModelError naming the file (and tensor) if it is missing, cut short, malformed or of a type we lack */
+  static async open(file: string): Promise<SafetensorsFile> {
+    const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
+      throw new ModelError(`${file}: cannot be read (${error.code ?? error.message})`);
+    });
+    try {
+      const { tensors, metadata } = await readHeader(file, handle);
+      return new SafetensorsFile(file, handle, tensors, metadata);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Reads one tensor as float32.
+   * @param into [size of the tensor]
+   */
+  async read(name: string, into: Float32Array): Promise<void> {
+    const { dtype, offset, size } = this.tensors.get(name) as StoredTensor;
+    if (into.length !== size) throw new RangeError(`${name}: ${into.length} places for ${size} values`);
+    if (dtype === 'F32') {
+      await this.fill(new Uint8Array(into.buffer, into.byteOffset, into.byteLength), offset);
+      return;
+    }
+    const buffer = new Uint16Array(Math.min(size, CHUNK / 2));
+    for (let from = 0; from < size; from += buffer.length) {
+      const part = buffer.subarray(0, Math.min(buffer.length, size - from));
+      await this.fill(new Uint8Array(part.buffer, 0, part.byteLength), offset + 2 * from);
+      decode16(part, dtype, into.subarray(from, from + part.length));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close();
+  }
+
+  private async fill(bytes: Uint8Array, position: number): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesRead } = await this.handle.read(
+        bytes,
+        at,
+        Math.min(CHUNK, bytes.length - at),
+        position + at,
+      );
+      if (bytesRead === 0) throw damaged(this.file, `it ends at byte ${position + at}`);
+      at += bytesRead;
+    }
+  }
+}
+
+function damaged(file: string, what: string): ModelError {
+  return new ModelError(`${file}: the file is cut short or damaged (${what}); use another checkpoint`);
+}
+
+async function readHeader(
+  file: string,
+  handle: FileHandle,
+): Promise<{ tensors: Map<string, StoredTensor>; metadata: Record<string, string> }> {
+  const stat = await handle.stat();
+  if (!stat.isFile()) throw new ModelError(`${file}: is no file; needed is a safetensors file`);
+  if (stat.size < 8) throw damaged(file, `${stat.size} bytes`);
+  const start = Buffer.alloc(8);
+  await handle.read(start, 0, 8, 0);
+  const length = Number(start.readBigUInt64LE(0));
+  if (length > stat.size - 8) {
+    throw damaged(file, `its header should have ${length} bytes, ${stat.size - 8} are there`);
+  }
+  if (length > LONGEST_HEADER) throw damaged(file, `a header of ${length} bytes`);
+  const bytes = Buffer.alloc(length);
+  await handle.read(bytes, 0, length, 8);
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw damaged(file, 'its header is no JSON');
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header)) {
+    throw damaged(file, 'its header is no object');
+  }
+  const { __metadata__: metadata, ...entries } = header as Record<string, unknown>;
+  const first = 8 + length;
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, entry] of Object.entries(entries)) {
+    tensors.set(name, checkEntry(file, name, entry, first, stat.size));
+  }
+  checkPlaces(file, tensors, first, stat.size);
+  return { tensors, metadata: (metadata ?? {}) as Record<string, string> };
+}
+
+const isWhole = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function checkEntry(file: string, name: string, entry: unknown, first: number, end: number): StoredTensor {
+  const { dtype, shape, data_offsets: place } = (entry ?? {}) as Record<string, unknown>;
+  if (!DTYPES.includes(dtype as StoredDType)) {
+    throw new ModelError(`${file}: tensor '${name}' is ${dtype}; allowed are ${DTYPES.join(', ')}`);
+  }
+  if (!Array.isArray(shape) || !shape.every(isWhole)) {
+    throw damaged(file, `tensor '${name}' has the shape ${JSON.stringify(shape)}`);
+  }
+  if (!Array.isArray(place) || place.length !== 2 || !place.every(isWhole) || place[0] > place[1]) {
+    throw damaged(file, `tensor '${name}' lies at ${JSON.stringify(place)}`);
+  }
+  const [from, to] = place as [number, number];
+  if (first + to > end) throw damaged(file, `tensor '${name}' ends at byte ${to} of ${end - first}`);
+  const size = (shape as number[]).reduce((n, dim) => n * dim, 1);
+  const needed = size * dtypeBytes(dtype as StoredDType);
+  if (to - from !== needed) {
+    throw new ModelError(
+      `${file}: tensor '${name}' has ${to - from} bytes, its shape [${shape}] needs ${needed}`,
+    );
+  }
+  return { dtype: dtype as StoredDType, shape: shape as number[], offset: first + from, size };
+}
+
+/** Every byte of the data belongs to one tensor. */
+function checkPlaces(
+  file: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  first: number,
+  end: number,
+): void {
+  let at = first;
+  for (const [name, { offset, size, dtype }] of [...tensors].sort(
+    ([, a], [, b]) => a.offset - b.offset || a.size - b.size,
+  )) {
+    if (offset !== at) {
+      const how = offset < at ? 'overlaps the one before it' : `leaves ${offset - at} bytes unused before it`;
+      throw damaged(file, `tensor '${name}' ${how}`);
+    }
+    at = offset + size * dtypeBytes(dtype);
+  }
+  if (at !== end) throw damaged(file, `${end - at} bytes after the last tensor`);
+}
+
+/**
+ * Writes tensors (and string metadata) as one file, tensor by tensor.
+ * @param dtype what they are stored as
+ */
 export async function writeSafetensors(
   file: string,
   tensors: ReadonlyMap<string, NamedTensor>,
   metadata: Readonly<Record<string, string>> = {},
+  dtype: StoredDType = 'F32',
 ): Promise<void> {
   const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
-  let offset = 0;
+  let end = 0;
   for (const [name, { shape, data }] of tensors) {
-    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] };
-    offset += data.byteLength;
+    const bytes = data.length * dtypeBytes(dtype);
+    header[name] = { dtype, shape, data_offsets: [end, end + bytes] };
+    end += bytes;
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
-  const headerLength = Math.ceil(json.length / 8) * 8;
-  const bytes = new Uint8Array(8 + headerLength + offset).fill(0x20, 8, 8 + headerLength);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
-  bytes.set(json, 8);
-  let at = 8 + headerLength;
-  for (const { data } of tensors.values()) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
+  const start = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20, 8);
+  new DataView(start.buffer).setBigUint64(0, BigInt(start.length - 8), true);
+  start.set(json, 8);
+  const temporary = `${file}.writing`;
+  const handle = await open(temporary, 'w');
+  try {
+    await handle.writeFile(start);
+    const buffer = new Uint16Array(dtype === 'F32' ? 0 : CHUNK / 2);
+    for (const { data } of tensors.values()) {
+      if (dtype === 'F32')
+        await writeAll(handle, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      else {
+        for (let from = 0; from < data.length; from += buffer.length) {
+          const part = data.subarray(from, from + buffer.length);
+          encode16(part, dtype, buffer);
+          await writeAll(handle, new Uint8Array(buffer.buffer, 0, 2 * part.length));
+        }
+      }
+    }
+    await handle.sync();
+    await handle.close();
+    await rename(temporary, file);
+  } catch (error) {
+    await handle.close().catch(() => {});
+    await rm(temporary, { force: true });
+    throw error;
   }
-  await writeFile(file, bytes);
 }
 
-interface HeaderEntry {
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly data_offsets: readonly [number, number];
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, at, Math.min(CHUNK, bytes.length - at));
+    at += bytesWritten;
+  }
 }
 
 /**
- * Reads all tensors of a file.
- * @throws ModelError naming the file (and tensor) if it is missing, cut short, malformed or not float32
+ * Reads all tensors of a file, as float32.
+ * @throws ModelError as `SafetensorsFile.open`
  */
-export async function readSafetensors(
-  file: string,
-): Promise<{ readonly tensors: Map<string, NamedTensor>; readonly metadata: Record<string, string> }> {
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new ModelError(`${file}: cannot be read (${error.code ?? error.message})`);
-  });
-  const cutShort = (what: string): ModelError =>
-    new ModelError(`${file}: the file is cut short or damaged (${what}); use another checkpoint`);
-  if (bytes.length < 8) throw cutShort(`${bytes.length} bytes`);
-  const headerLength = Number(bytes.readBigUInt64LE(0));
-  if (headerLength > bytes.length - 8) {
-    throw cutShort(`its header should have ${headerLength} bytes, ${bytes.length - 8} are there`);
-  }
-  let header: Record<string, HeaderEntry>;
+export async function readSafetensors(file: string): Promise<{
+  readonly tensors: Map<string, NamedTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}> {
+  const opened = await SafetensorsFile.open(file);
   try {
-    header = JSON.parse(
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, 8 + headerLength)),
-    );
-  } catch {
-    throw cutShort('its header is no JSON');
-  }
-  const { __metadata__: metadata, ...entries } = header as Record<string, HeaderEntry> & {
-    __metadata__?: Record<string, string>;
-  };
-  const data = bytes.subarray(8 + headerLength);
-  const tensors = new Map<string, NamedTensor>();
-  for (const [name, entry] of Object.entries(entries)) {
-    if (entry?.dtype !== 'F32')
-      throw new ModelError(`${file}: tensor '${name}' is ${entry?.dtype}; F32 is read`);
-    const [begin, end] = entry.data_offsets;
-    const size = entry.shape.reduce((n, dim) => n * dim, 1);
-    if (end > data.length) throw cutShort(`tensor '${name}' ends at byte ${end} of ${data.length}`);
-    if (end - begin !== 4 * size) {
-      throw new ModelError(
-        `${file}: tensor '${name}' has ${end - begin} bytes, its shape [${entry.shape}] needs ${4 * size}`,
-      );
+    const tensors = new Map<string, NamedTensor>();
+    for (const [name, { shape, size }] of opened.tensors) {
+      const data = new Float32Array(size);
+      await opened.read(name, data);
+      tensors.set(name, { shape, data });
     }
-    const values = new Float32Array(size);
-    new Uint8Array(values.buffer).set(data.subarray(begin, end));
-    tensors.set(name, { shape: entry.shape, data: values });
+    return { tensors, metadata: opened.metadata };
+  } finally {
+    await opened.close();
   }
-  return { tensors, metadata: metadata ?? {} };
 }

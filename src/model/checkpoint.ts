@@ -1,0 +1,258 @@
+/**
+ * A model as a folder in the Hugging Face layout: config.json and model.safetensors, or shards with an index. Read so
+ * that no more than one copy of the weights is ever in memory; written to another name first, so that a folder is whole
+ * or not there.
+ */
+import { constants } from 'node:fs';
+import { access, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { readModelConfig, toHuggingFaceConfig } from './architectures.js';
+import { architectureOf, type ModelConfig, ModelError } from './config.js';
+import { dtypeBytes, type StoredDType } from './dtypes.js';
+import { Parameters, parameterSpecs } from './parameters.js';
+import { type NamedTensor, SafetensorsFile, writeSafetensors } from './safetensors.js';
+
+const CONFIG = 'config.json';
+const WEIGHTS = 'model.safetensors';
+const INDEX = 'model.safetensors.index.json';
+/** What makes a model's text of its tokens, copied beside the weights. */
+const TOKENIZER_FILES =
+  /^(tokenizer.*\.json|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt|chat_template\.jinja|generation_config\.json|tokenizer\.model)$/;
+
+/** A checkpoint whose files are there and whose headers are read. */
+export interface Checkpoint {
+  readonly folder: string;
+  readonly config: ModelConfig;
+  /** The parsed config.json, with keys that are not ours. */
+  readonly json: Readonly<Record<string, unknown>>;
+  /** Tensors of all files, by name. */
+  readonly tensors: ReadonlyMap<
+    string,
+    { readonly file: SafetensorsFile; readonly shape: readonly number[] }
+  >;
+  /** The type that most weights are stored in. */
+  readonly dtype: StoredDType;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a folder: reads its configuration and the headers of its files, no weights.
+ * @throws ModelError naming the file, what was found and what is needed
+ */
+export async function openCheckpoint(folder: string): Promise<Checkpoint> {
+  const json = await readJson(join(folder, CONFIG));
+  const config = readModelConfig(json, join(folder, CONFIG));
+  const files = await weightFiles(folder);
+  const opened: SafetensorsFile[] = [];
+  const close = async (): Promise<void> => {
+    for (const file of opened) await file.close();
+  };
+  try {
+    const tensors = new Map<string, { file: SafetensorsFile; shape: readonly number[] }>();
+    const bytes: Record<StoredDType, number> = { F32: 0, BF16: 0, F16: 0 };
+    for (const [name, only] of files) {
+      const file = await SafetensorsFile.open(join(folder, name));
+      opened.push(file);
+      for (const [key, { shape, dtype, size }] of file.tensors) {
+        if (only && !only.has(key)) continue;
+        tensors.set(key, { file, shape });
+        bytes[dtype] += size * dtypeBytes(dtype);
+      }
+      for (const key of only ?? []) {
+        if (!file.tensors.has(key)) {
+          throw new ModelError(`${file.file}: tensor '${key}' is missing; ${INDEX} says that it is there`);
+        }
+      }
+    }
+    const [dtype] = Object.entries(bytes).reduce((a, b) => (b[1] > a[1] ? b : a));
+    return {
+      folder,
+      config,
+      json: json as Record<string, unknown>,
+      tensors,
+      dtype: dtype as StoredDType,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function readJson(file: string): Promise<unknown> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new ModelError(
+      `${file}: cannot be read (${error.code ?? error.message}); needed is a model's folder`,
+    );
+  });
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new ModelError(`${file}: is not JSON: ${(error as Error).message}`);
+  }
+}
+
+const exists = (file: string): Promise<boolean> =>
+  access(file, constants.F_OK).then(
+    () => true,
+    () => false,
+  );
+
+/** Files with the tensors that each holds; null: all that it has. */
+async function weightFiles(folder: string): Promise<Map<string, Set<string> | null>> {
+  if (await exists(join(folder, WEIGHTS))) return new Map([[WEIGHTS, null]]);
+  const index = join(folder, INDEX);
+  if (!(await exists(index))) {
+    const others = (await readdir(folder)).filter((name) => /\.(bin|pt|pth|gguf|onnx)$/.test(name));
+    throw new ModelError(
+      `${folder}: has no ${WEIGHTS} and no ${INDEX}${others.length > 0 ? `; ${others[0]} is of a kind that is not read` : ''}`,
+    );
+  }
+  const { weight_map: map } = ((await readJson(index)) ?? {}) as { weight_map?: unknown };
+  if (typeof map !== 'object' || map === null || Array.isArray(map)) {
+    throw new ModelError(`${index}: weight_map: found nothing; needed is the file of each tensor`);
+  }
+  const files = new Map<string, Set<string>>();
+  for (const [key, name] of Object.entries(map)) {
+    // A shard lies beside its index: a name with a path would read from elsewhere.
+    if (typeof name !== 'string' || name !== basename(name)) {
+      throw new ModelError(
+        `${index}: ${key}: found ${JSON.stringify(name)}; allowed is the name of a file beside it`,
+      );
+    }
+    files.set(name, (files.get(name) ?? new Set()).add(key));
+  }
+  for (const name of files.keys()) {
+    if (!(await exists(join(folder, name)))) {
+      throw new ModelError(`${join(folder, name)}: is missing; ${INDEX} names it`);
+    }
+  }
+  return files;
+}
+
+/** Buffers that files of some versions hold and that are no weights. */
+const BUFFERS = /(^|\.)(attn\.(masked_)?bias|rotary_emb\.inv_freq)$/;
+
+/**
+ * The weights, as float32, read tensor by tensor into their place.
+ * @throws ModelError naming tensors that are missing, of another shape, or of no use to this architecture
+ */
+export async function loadParameters(checkpoint: Checkpoint): Promise<Parameters> {
+  const { tensors, config, folder } = checkpoint;
+  const found = new Map<string, string>();
+  for (const name of tensors.keys()) {
+    // GPT-2's files come with and without this prefix.
+    const key = name.startsWith('transformer.') ? name.slice('transformer.'.length) : name;
+    if (BUFFERS.test(key)) continue;
+    if (key === 'lm_head.weight' && architectureOf(config).tiedHead) continue;
+    found.set(key, name);
+  }
+  // Shapes first: nothing as large as the weights is made for a file that does not fit.
+  const specs = parameterSpecs(config);
+  const missing = specs.filter(({ name }) => !found.has(name)).map(({ name }) => name);
+  if (missing.length > 0) throw new ModelError(`${folder}: ${listed('missing', missing)}`);
+  const wanted = new Set(specs.map(({ name }) => name));
+  const extra = [...found.keys()].filter((name) => !wanted.has(name));
+  if (extra.length > 0) {
+    const { family } = architectureOf(config);
+    throw new ModelError(`${folder}: ${listed(`not part of this ${family} model`, extra)}`);
+  }
+  for (const { name, shape } of specs) {
+    const has = tensors.get(found.get(name) as string)?.shape ?? [];
+    if (has.join() !== shape.join()) {
+      throw new ModelError(
+        `${folder}: tensor '${name}' has shape [${has.join(', ')}]; ${CONFIG} wants [${shape.join(', ')}]`,
+      );
+    }
+  }
+  const parameters = new Parameters(config);
+  for (const { name } of specs) {
+    const stored = found.get(name) as string;
+    await tensors.get(stored)?.file.read(stored, parameters.views.get(name) as Float32Array);
+  }
+  return parameters;
+}
+
+function listed(what: string, names: readonly string[]): string {
+  const first = names.slice(0, 3).map((name) => `'${name}'`);
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
+  return `${names.length === 1 ? 'a tensor is' : `${names.length} tensors are`} ${what}: ${first.join(', ')}${more}`;
+}
+
+export interface WriteOptions {
+  /** What weights are stored as, default F32. */
+  readonly dtype?: StoredDType;
+  /** A folder whose tokenizer, chat template and other keys of config.json go with the weights. */
+  readonly source?: string;
+  /** Largest file, bytes; more is cut into shards. Default 5 GB. */
+  readonly shardBytes?: number;
+}
+
+const TORCH_NAMES: Record<StoredDType, string> = { F32: 'float32', BF16: 'bfloat16', F16: 'float16' };
+
+/**
+ * Writes a model's folder as transformers reads it.
+ * @throws ModelError if the folder is there already: nothing is written over
+ */
+export async function writeCheckpoint(
+  folder: string,
+  { config, specs, views }: Parameters,
+  { dtype = 'F32', source, shardBytes = 5e9 }: WriteOptions = {},
+): Promise<void> {
+  if (await exists(folder)) throw new ModelError(`${folder}: is there already; allowed is a new folder`);
+  await mkdir(dirname(folder), { recursive: true });
+  const temporary = `${folder}.writing`;
+  await rm(temporary, { recursive: true, force: true });
+  await mkdir(temporary);
+  try {
+    // transformers names GPT-2's weights with a prefix.
+    const prefix = architectureOf(config).family === 'gpt2' ? 'transformer.' : '';
+    const shards: Map<string, NamedTensor>[] = [new Map()];
+    let bytes = 0;
+    for (const { name, shape, size } of specs) {
+      const more = size * dtypeBytes(dtype);
+      if (bytes > 0 && bytes + more > shardBytes) {
+        shards.push(new Map());
+        bytes = 0;
+      }
+      bytes += more;
+      shards[shards.length - 1].set(prefix + name, { shape, data: views.get(name) as Float32Array });
+    }
+    await writeShards(temporary, shards, dtype);
+    const before = source ? ((await readJson(join(source, CONFIG))) as Record<string, unknown>) : {};
+    const { torch_dtype: _, dtype: __, rope_parameters: ___, ...kept } = before;
+    const written = { ...kept, ...toHuggingFaceConfig(config), torch_dtype: TORCH_NAMES[dtype] };
+    await writeFile(join(temporary, CONFIG), `${JSON.stringify(written, null, 2)}\n`);
+    for (const name of source ? await readdir(source) : []) {
+      if (TOKENIZER_FILES.test(name)) await copyFile(join(source as string, name), join(temporary, name));
+    }
+    await rename(temporary, folder);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function writeShards(
+  folder: string,
+  shards: readonly ReadonlyMap<string, NamedTensor>[],
+  dtype: StoredDType,
+): Promise<void> {
+  if (shards.length === 1) {
+    await writeSafetensors(join(folder, WEIGHTS), shards[0], {}, dtype);
+    return;
+  }
+  const map: Record<string, string> = {};
+  let total = 0;
+  const digits = (n: number): string => String(n).padStart(5, '0');
+  for (const [i, shard] of shards.entries()) {
+    const name = `model-${digits(i + 1)}-of-${digits(shards.length)}.safetensors`;
+    await writeSafetensors(join(folder, name), shard, {}, dtype);
+    for (const [key, { data }] of shard) {
+      map[key] = name;
+      total += data.length * dtypeBytes(dtype);
+    }
+  }
+  const index = { metadata: { total_size: total }, weight_map: map };
+  await writeFile(join(folder, INDEX), `${JSON.stringify(index, null, 2)}\n`);
+}
