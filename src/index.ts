@@ -9,5 +9,6 @@ export type { ModelConfig } from './model/index.js';
 export * from './objective/index.js';
 export * from './rollouts/index.js';
 export * from './task/index.js';
+export * from './text/index.js';
 export * from './train/index.js';
 export * from './tree/index.js';

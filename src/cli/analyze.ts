@@ -8,14 +8,8 @@ import { analyzeGroup, type GroupAnalysis, type LogAnalysis, LogGatherer } from 
 import { UserError } from '../errors.js';
 import { RewardError } from '../objective/index.js';
 import { findFiles } from '../rollouts/files.js';
-import {
-  type FormatName,
-  type Group,
-  loadTokenizer,
-  type ReadOptions,
-  readRollouts,
-  type TextTokenizer,
-} from '../rollouts/index.js';
+import { type FormatName, type Group, type ReadOptions, readRollouts } from '../rollouts/index.js';
+import { loadTokenizer, type TextTokenizer } from '../text/index.js';
 import { TreeError } from '../tree/index.js';
 import { checkPaths, csvOutput, type Output, reportOutput, weightsOutput } from './analyze-outputs.js';
 import { SOURCE_NOTES, summaryText } from './analyze-summary.js';

@@ -5,5 +5,5 @@ export { FORMAT_NAMES } from './group.js';
 export { parseGroup, readOwnRollouts, serializeGroup, writeGroups } from './own.js';
 export { type ReadOptions, readRollouts } from './read.js';
 export { textUnits } from './text-units.js';
-export { loadTokenizer, type TextTokenizer } from './tokenizer.js';
+
 export { RolloutError } from './values.js';

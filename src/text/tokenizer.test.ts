@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -49,7 +49,7 @@ test('a tokenizer.json alone is enough; every id can be shown', async () => {
 test('what is no tokenizer is refused in one line that names the file', async () => {
   const refused = async (file: string) => {
     const error = await loadTokenizer(file).then(null, (e: Error) => e);
-    expect(error).toMatchObject({ name: 'RolloutError' });
+    expect(error).toMatchObject({ name: 'TextError' });
     expect((error as Error).message).toContain(file);
     expect((error as Error).message).not.toContain('\n');
     return (error as Error).message;
@@ -61,7 +61,8 @@ test('what is no tokenizer is refused in one line that names the file', async ()
   expect(await refused(await write('other.json', unknown))).toContain('found WordLevel; allowed are BPE');
   const half = JSON.stringify({ ...words, model: { type: 'BPE' } });
   expect(await refused(await write('half.json', half))).toContain('cannot be used');
-  expect(await refused(folder)).toContain('cannot be read');
+  await mkdir(join(folder, 'empty'));
+  expect(await refused(join(folder, 'empty'))).toContain('found nothing there');
 });
 
 describe.skipIf(!present)('real tokenizers give the ids that the Python library gives', () => {

@@ -1,0 +1,168 @@
+"""Makes what src/text is checked against: a small byte-level tokenizer and what Python's libraries make of texts with it
+and with others' (ids alone are kept), and chat templates as transformers renders them.
+
+    python scripts/python/make_text_fixtures.py [folder of others' tokenizers: <name>/tokenizer.json ...]
+
+Writes test/text/: tokenizer/ (a tokenizer of our own), cases.json, chat.json.
+"""
+
+import json
+import os
+import sys
+
+import tokenizers
+import transformers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+OUT = "test/text"
+TEXTS = [
+    "",
+    " ",
+    "  two  spaces  ",
+    "Hello, world!",
+    " leading",
+    "trailing ",
+    "\n",
+    "a\n\nb\n",
+    "\tdef f(x):\n\t\treturn x ** 2  # square\n",
+    "for (let i = 0; i < 10; i++) { sum += a[i]; }",
+    "1234567890",
+    "3.14159 and 2,718",
+    "x² + y² = z²",
+    "\\frac{1}{2} \\boxed{42}",
+    "$\\sqrt{2}$",
+    "naïve café",
+    "cafe\u0301 (combining)",
+    "Äpfel, Öl, Übung, ß",
+    "русский текст",
+    "Ελληνικά",
+    "עברית",
+    "العربية",
+    "हिन्दी",
+    "日本語のテキスト",
+    "中文，标点。",
+    "한국어",
+    "emoji 😀 👩‍👩‍👧 🏳️‍🌈",
+    "🤖🤖🤖",
+    "don't can't we've I'll they'd it's I'm you're",
+    "DON'T CAN'T",
+    "ALLCAPS and CamelCase and snake_case",
+    "https://example.org/path?q=1&r=2#top",
+    "a" * 40,
+    "ab" * 30,
+    "... --- ***",
+    "<b>bold</b>",
+    "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n",
+    "text <|endoftext|> after",
+    "<|endoftext|><|endoftext|>",
+    "<|im_start|",
+    "zero\u200bwidth and nbsp\u00a0here",
+    "\u2028 line separator",
+    "tabs\tand\r\nwindows lines\r\n",
+    "The quick brown fox jumps over the lazy dog. " * 3,
+    "Let $a$ and $b$ be positive integers such that $a + b = 10$.",
+    "Step 1: 3*5=15; step 2: 15-6=9; \\boxed{9}",
+]
+# Qwen2's way of cutting texts before merges: digits one by one, letters with the sign before them.
+PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+
+
+def own_tokenizer():
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PATTERN), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=420, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL])
+    return tokenizer
+
+
+SYSTEM_DEFAULT = (
+    "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\nYou are helpful.<|im_end|>\\n' }}{% endif %}"
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+HEADERS = """{{- bos_token }}
+{%- if not date_string is defined %}{% set date_string = '26 Jul 2024' %}{% endif %}
+{%- if messages[0]['role'] == 'system' %}
+    {%- set system = messages[0]['content']|trim %}
+    {%- set messages = messages[1:] %}
+{%- else %}
+    {%- set system = '' %}
+{%- endif %}
+{{- '[start]system[end]\\n\\nToday: ' + date_string + '\\n' + system + eos_token }}
+{%- for message in messages %}
+    {%- if message.role not in ['user', 'assistant'] %}{{ raise_exception('a role of ' + message.role + ' is unknown') }}{% endif %}
+    {{- '[start]' + message['role'] + '[end]\\n\\n' + message['content'] | trim + eos_token }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '[start]assistant[end]\\n\\n' }}
+{%- endif %}
+"""
+LOOPS = (
+    "{% for m in messages %}{% if loop.first %}{{ bos_token }}{% endif %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]"
+    "{% elif m.role == 'assistant' %} {{ m.content.split('</think>')[-1].strip() }}{{ eos_token }}{% else %}"
+    "<<{{ m.role|upper }}>>{{ m.content }}\n{% endif %}{% if not loop.last %}|{% endif %}{% endfor %}"
+    "{% if add_generation_prompt and enable_thinking is defined and enable_thinking is false %}<think></think>{% endif %}"
+)
+TEMPLATES = {"chatml": SYSTEM_DEFAULT, "headers": HEADERS, "loops": LOOPS}
+TALKS = [
+    [{"role": "user", "content": "What is 3*5?"}],
+    [{"role": "system", "content": "  Put the answer in \\boxed{}.  "}, {"role": "user", "content": "日本語 <b>&amp;</b>\n\n"}],
+    [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "<think>hm</think> b "},
+        {"role": "user", "content": "c"},
+    ],
+]
+
+
+def main():
+    os.makedirs(os.path.join(OUT, "tokenizer"), exist_ok=True)
+    own = own_tokenizer()
+    own.save(os.path.join(OUT, "tokenizer", "tokenizer.json"))
+    config = {"bos_token": None, "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "chat_template": SYSTEM_DEFAULT}
+    with open(os.path.join(OUT, "tokenizer", "tokenizer_config.json"), "w") as file:
+        json.dump(config, file, indent=2)
+    all_tokenizers = {"own": own}
+    if len(sys.argv) > 1:
+        for name in sorted(os.listdir(sys.argv[1])):
+            all_tokenizers[name] = Tokenizer.from_file(os.path.join(sys.argv[1], name, "tokenizer.json"))
+    cases = {
+        name: [t.encode(text, add_special_tokens=False).ids for text in TEXTS] for name, t in all_tokenizers.items()
+    }
+    decoded = {
+        name: [t.decode(ids, skip_special_tokens=True) for ids in cases[name]] for name, t in all_tokenizers.items()
+    }
+    with open(os.path.join(OUT, "cases.json"), "w") as file:
+        json.dump({"made_with": tokenizers.__version__, "texts": TEXTS, "ids": cases, "decoded": decoded}, file)
+    rendered = []
+    for name, template in TEMPLATES.items():
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=own, bos_token="<|endoftext|>", eos_token="<|im_end|>")
+        for talk in TALKS:
+            for generation in (True, False):
+                for variables in ({}, {"enable_thinking": False}, {"date_string": "1 Jan 2030"}):
+                    text = tokenizer.apply_chat_template(
+                        talk, chat_template=template, tokenize=False, add_generation_prompt=generation, **variables
+                    )
+                    rendered.append(
+                        {"template": name, "messages": talk, "generation": generation, "variables": variables, "text": text}
+                    )
+    with open(os.path.join(OUT, "chat.json"), "w") as file:
+        json.dump({"made_with": transformers.__version__, "templates": TEMPLATES, "cases": rendered}, file)
+    print({name: len(ids) for name, ids in cases.items()}, len(rendered))
+
+
+if __name__ == "__main__":
+    main()

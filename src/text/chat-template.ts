@@ -1,0 +1,126 @@
+/**
+ * A model's chat template: messages as the text it was trained on. Templates are Jinja, from chat_template.jinja or the
+ * key chat_template of tokenizer_config.json (one template, or several by name), rendered as transformers does.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Template } from '@huggingface/jinja';
+import { TextError } from './tokenizer.js';
+
+export interface Message {
+  readonly role: 'system' | 'user' | 'assistant' | 'tool' | (string & {});
+  readonly content: string;
+}
+
+export interface RenderOptions {
+  /** Ends with what opens the assistant's turn, default true. */
+  readonly addGenerationPrompt?: boolean;
+  /** Further variables of the template, e.g. enable_thinking, or date_string for one that asks for the date. */
+  readonly variables?: Readonly<Record<string, unknown>>;
+}
+
+export interface ChatTemplate {
+  /** @throws TextError naming the template's file and the cause */
+  render(messages: readonly Message[], options?: RenderOptions): string;
+}
+
+/**
+ * Templates may ask for today's date, which would make a prompt, and with it a run, differ from day to day: they get
+ * this one, unless the caller gives another as `date_string`.
+ */
+const DATE = 'date_at_hand';
+const FIXED_DATE = new Date(Date.UTC(2024, 6, 26));
+
+function strftime(format: string): string {
+  const parts = FIXED_DATE.toUTCString().split(/[ ,:]+/); // Fri 26 Jul 2024 00 00 00 GMT
+  const [weekday, day, month, year] = parts;
+  const number = String(FIXED_DATE.getUTCMonth() + 1).padStart(2, '0');
+  const values: Record<string, string> = {
+    a: weekday,
+    d: day,
+    b: month,
+    m: number,
+    Y: year,
+    y: year.slice(2),
+    H: '00',
+    M: '00',
+    S: '00',
+  };
+  return format.replace(/%([A-Za-z])/g, (whole, key: string) => values[key] ?? whole);
+}
+
+/**
+ * @param source the template's text
+ * @param where its file, for messages
+ * @param special texts of the special tokens (bos_token, eos_token, …), as templates name them
+ * @throws TextError if it is no template
+ */
+export function chatTemplate(
+  source: string,
+  where: string,
+  special: Readonly<Record<string, string>> = {},
+): ChatTemplate {
+  let template: Template;
+  try {
+    template = new Template(source.replaceAll('strftime_now', DATE));
+  } catch (error) {
+    throw new TextError(`${where}: is no chat template: ${firstLine(error)}`);
+  }
+  return {
+    render(messages, { addGenerationPrompt = true, variables = {} } = {}) {
+      try {
+        return template.render({
+          ...special,
+          messages,
+          add_generation_prompt: addGenerationPrompt,
+          [DATE]: strftime,
+          ...variables,
+        });
+      } catch (error) {
+        const roles = messages.map(({ role }) => role).join(', ');
+        throw new TextError(`${where}: the chat template fails on messages of ${roles}: ${firstLine(error)}`);
+      }
+    },
+  };
+}
+
+const firstLine = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n')[0];
+
+/**
+ * The chat template of a model's folder.
+ * @param config its tokenizer_config.json
+ * @returns null where the folder has none
+ * @throws TextError if it is none, or if there are several and none is called default
+ */
+export async function loadChatTemplate(
+  folder: string,
+  config: Readonly<Record<string, unknown>>,
+): Promise<ChatTemplate | null> {
+  const special: Record<string, string> = {};
+  for (const [key, value] of Object.entries(config)) {
+    if (!key.endsWith('_token')) continue;
+    const text =
+      typeof value === 'object' && value !== null ? (value as { content?: unknown }).content : value;
+    if (typeof text === 'string') special[key] = text;
+  }
+  const file = join(folder, 'chat_template.jinja');
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw new TextError(`${file}: cannot be read: ${error.message}`);
+  });
+  if (text !== null) return chatTemplate(text, file, special);
+  const where = `${join(folder, 'tokenizer_config.json')}: chat_template`;
+  const { chat_template: own } = config;
+  if (own === undefined || own === null) return null;
+  if (typeof own === 'string') return chatTemplate(own, where, special);
+  if (Array.isArray(own)) {
+    const named = own as { name?: unknown; template?: unknown }[];
+    const chosen = named.find(({ name }) => name === 'default');
+    if (typeof chosen?.template === 'string') return chatTemplate(chosen.template, where, special);
+    throw new TextError(
+      `${where}: found ${named.map(({ name }) => name).join(', ')}; needed is one called default`,
+    );
+  }
+  throw new TextError(`${where}: found ${typeof own}; allowed is a text or a list`);
+}
