@@ -31,6 +31,11 @@ export interface SamplingOptions {
   /** Every other token has probability 0; undefined allows all. */
   readonly allowedTokens?: readonly number[];
   readonly seed: number;
+  /**
+   * Further ends: makes a watcher for one completion, told each of its tokens in order, which says whether the
+   * completion ends with this one (as if by a stop token). Engines elsewhere may not take it.
+   */
+  readonly watch?: () => (token: number) => boolean;
 }
 
 export interface SampledCompletion {

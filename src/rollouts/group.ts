@@ -16,6 +16,8 @@ export interface Completion {
   readonly reward: number;
   /** Its parts by name. */
   readonly rewards?: Readonly<Record<string, number>>;
+  /** Why the reward is what it is, in words. */
+  readonly note?: string;
   /** What training took, (r − mean) / (std + ε) or a framework's own. */
   readonly advantage?: number;
   /** Ended by a stop token, or by its longest allowed length. */

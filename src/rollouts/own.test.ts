@@ -28,6 +28,7 @@ const completion: fc.Arbitrary<Completion> = fc
         logprobs: fc.constant(Float32Array.from(list, ([, p]) => p)),
         mask: fc.constant(Uint8Array.from(list, ([, , m]) => m)),
         rewards: fc.dictionary(fc.stringMatching(/^[a-z]+$/), finite, { noNullPrototype: true }),
+        note: text,
         advantage: finite,
         stop: fc.constantFrom('stop' as const, 'length' as const),
       },

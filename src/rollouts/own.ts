@@ -48,6 +48,7 @@ export function serializeGroup(group: Group): string {
       mask: completion.mask && [...completion.mask],
       reward: completion.reward,
       rewards: completion.rewards,
+      note: completion.note,
       advantage: completion.advantage,
       stop: completion.stop,
     })),
@@ -199,6 +200,7 @@ function parseCompletion(value: unknown, where: string, key: string): Completion
     ...optional('logprobs', asLogprobs, item.logprobs, where, `${key}.`),
     ...optional('mask', asMask, item.mask, where, `${key}.`),
     ...optional('rewards', asNumbersByName, item.rewards, where, `${key}.`),
+    ...optional('note', asText, item.note, where, `${key}.`),
     ...optional('advantage', asNumber, item.advantage, where, `${key}.`),
     ...optional('stop', asOneOf(STOPS), item.stop, where, `${key}.`),
   };

@@ -7,7 +7,7 @@
  */
 import { Stream } from '../random/stream.js';
 import { lastBox } from './boxed.js';
-import { type Problem, type Task, TaskError } from './task.js';
+import { type Problem, type SyncTask, TaskError } from './task.js';
 import { checkNumber, checkWhole, pieceVocabulary, promptOf } from './vocabulary.js';
 import { writeSolution } from './writer.js';
 
@@ -32,7 +32,7 @@ const PIECES = ['<bos>', '<eos>', ...'0123456789', '+', '=', ';', BOX, '}'];
 const HELD_OUT_SHARE = 0.1;
 
 /** @throws TaskError for an option out of range, or when there are too few problems to hold out */
-export function arithmetic(options: ArithmeticOptions): Task {
+export function arithmetic(options: ArithmeticOptions): SyncTask {
   const {
     digits,
     heldOut: heldOutCount,

@@ -5,7 +5,7 @@
  * loses a solution it has found.
  */
 import { Stream } from '../random/stream.js';
-import { type Problem, type Task, TaskError } from './task.js';
+import { type Problem, type SyncTask, TaskError } from './task.js';
 import { checkNumber, checkWhole, pieceVocabulary, promptOf } from './vocabulary.js';
 
 export interface BinaryTreeOptions {
@@ -30,7 +30,7 @@ export function binaryTree({
   targetReward = 1,
   otherReward = 0.7,
   seed,
-}: BinaryTreeOptions): Task {
+}: BinaryTreeOptions): SyncTask {
   checkWhole('depth', depth, 1, 30);
   checkWhole('n', n, 1, depth);
   checkNumber('negative_reward', negativeReward);

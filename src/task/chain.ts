@@ -7,7 +7,7 @@
  */
 import { Stream } from '../random/stream.js';
 import { lastBox } from './boxed.js';
-import { type Problem, type Task, TaskError } from './task.js';
+import { type Problem, type SyncTask, TaskError } from './task.js';
 import { checkNumber, checkWhole, pieceVocabulary, promptOf } from './vocabulary.js';
 
 export interface ChainOptions {
@@ -45,7 +45,7 @@ interface Chain {
 }
 
 /** @throws TaskError for an option out of range, or when there are too few problems to hold out */
-export function chain(options: ChainOptions): Task {
+export function chain(options: ChainOptions): SyncTask {
   const {
     operations,
     modulus,

@@ -2,7 +2,7 @@
 import { arithmetic } from './arithmetic.js';
 import { binaryTree } from './binary-tree.js';
 import { chain } from './chain.js';
-import { type Task, TaskError } from './task.js';
+import { type SyncTask, TaskError } from './task.js';
 
 export { ARITHMETIC_DEFAULTS, type ArithmeticOptions, arithmetic } from './arithmetic.js';
 export { type BinaryTreeOptions, binaryTree } from './binary-tree.js';
@@ -12,6 +12,7 @@ export type { AnswerOptions, AnswerVerdict, Extracted } from './math/index.js';
 export {
   type Problem,
   type RewardResult,
+  type SyncTask,
   type Task,
   TaskError,
   type Vocabulary,
@@ -57,7 +58,7 @@ export type TaskConfig =
  * The task that a configuration names, its random choices drawn from the run's seed.
  * @throws TaskError naming the key, what was found and what is allowed
  */
-export function createTask(config: TaskConfig, seed: number): Task {
+export function createTask(config: TaskConfig, seed: number): SyncTask {
   switch (config.name) {
     case 'binary-tree':
       return binaryTree({

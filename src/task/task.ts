@@ -1,7 +1,7 @@
 /**
  * What a trainer needs of a task: problems to complete, a reward for each completion, and what "solved" means.
  * A task is pure: the same seed and index give the same problem on every machine, so a resumed run meets the same
- * ones. It knows tokens, but neither models nor rollouts. Tasks with several turns are not covered.
+ * ones. It knows tokens, but neither models nor rollouts.
  */
 import { UserError } from '../errors.js';
 
@@ -13,8 +13,8 @@ export class TaskError extends UserError {
 /** The tokens of a task; ids are 0 … size − 1. */
 export interface Vocabulary {
   readonly size: number;
-  /** Token that opens every prompt. */
-  readonly bos: number;
+  /** Token that opens every prompt; null where prompts have none. */
+  readonly bos: number | null;
   /** Token that ends a completion; null where completions have a fixed length. */
   readonly eos: number | null;
   /** Token ids of a text, without bos and eos. @throws TaskError for a text it cannot spell */
@@ -29,7 +29,7 @@ export interface Problem {
   /** Unique within the task; names the group of its completions. */
   readonly id: string;
   readonly promptText: string;
-  /** [P], at least one token, bos first. */
+  /** [P], at least one token, bos first where there is one. */
   readonly promptTokens: Int32Array;
   /** The right answer, as text. */
   readonly answer: string;
@@ -69,9 +69,21 @@ export interface Task {
   trainProblem(index: number): Problem;
   /** Problems that training never meets (all there is, for a task of a single problem). */
   readonly heldOut: readonly Problem[];
-  reward(problem: Problem, completion: ArrayLike<number>): RewardResult;
+  /** Judges a completion; many of a step's may be asked for at the same time. */
+  reward(problem: Problem, completion: ArrayLike<number>): RewardResult | Promise<RewardResult>;
   /** Whether a completion solves the problem: the figure that is reported (target frequency, accuracy). */
-  success(problem: Problem, completion: ArrayLike<number>): boolean;
+  success(problem: Problem, completion: ArrayLike<number>): boolean | Promise<boolean>;
+  /**
+   * Ends completions before their stop token: makes a watcher for one completion, which is told each token as it is
+   * sampled and says whether the completion ends with it.
+   */
+  watch?(): (token: number) => boolean;
   /** The index-th generated solution, for tasks that need a warm-up. */
   warmupExample?(index: number): WarmupExample;
+}
+
+/** A task whose verdicts are there at once. */
+export interface SyncTask extends Task {
+  reward(problem: Problem, completion: ArrayLike<number>): RewardResult;
+  success(problem: Problem, completion: ArrayLike<number>): boolean;
 }

@@ -53,9 +53,10 @@ export function pieceVocabulary({ pieces, bos, eos }: PieceOptions): Vocabulary 
   };
 }
 
-/** Token ids with bos before them. */
+/** Token ids with bos before them, where there is one. */
 export function promptOf(vocabulary: Vocabulary, text: string): Int32Array {
-  return Int32Array.from([vocabulary.bos, ...vocabulary.encode(text)]);
+  const start = vocabulary.bos === null ? [] : [vocabulary.bos];
+  return Int32Array.from([...start, ...vocabulary.encode(text)]);
 }
 
 /** @throws TaskError unless value is a whole number in [low, high] */

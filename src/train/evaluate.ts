@@ -27,14 +27,15 @@ export async function evaluate(
       stopTokens: task.stopTokens,
       allowedTokens: task.allowedTokens,
       seed,
+      watch: task.watch,
     },
   );
   let correct = 0;
   let reward = 0;
-  chosen.forEach((problem, i) => {
+  for (const [i, problem] of chosen.entries()) {
     const [{ tokens }] = completions[i];
-    if (task.success(problem, tokens)) correct++;
-    reward += task.reward(problem, tokens).reward;
-  });
+    if (await task.success(problem, tokens)) correct++;
+    reward += (await task.reward(problem, tokens)).reward;
+  }
   return { accuracy: correct / chosen.length, reward: reward / chosen.length, problems: chosen.length };
 }

@@ -105,12 +105,14 @@ async function trainStep(options: TrainOptions, step: number, tokensBefore: numb
       stopTokens: task.stopTokens,
       allowedTokens: task.allowedTokens,
       seed: config.seed,
+      watch: task.watch,
     },
   );
   const sampled = performance.now();
-  const scored = problems.map((problem, i) =>
-    scoreGroup(rewardGroup(task, problem, completions[i], step), objective),
+  const groups = await Promise.all(
+    problems.map((problem, i) => rewardGroup(task, problem, completions[i], step)),
   );
+  const scored = groups.map((group) => scoreGroup(group, objective));
   const examples = (exponent: number): TrainExample[] =>
     trainExamples(scored, { ...objective, lambda_exponent: exponent }, task.maxCompletionTokens);
   const result = await learn(engine, examples(objective.lambda_exponent), {
@@ -128,7 +130,7 @@ async function trainStep(options: TrainOptions, step: number, tokensBefore: numb
   const due =
     config.evaluation.every > 0 && (step % config.evaluation.every === 0 || step === config.train.steps);
   return {
-    ...stepMetrics(step, task, problems, scored, result, tokensBefore + statistics.sampledTokens),
+    ...(await stepMetrics(step, task, problems, scored, result, tokensBefore + statistics.sampledTokens)),
     learning_rate: learningRateAt(config, step),
     decoded_tokens: statistics.decodedTokens,
     sample_seconds: (sampled - started) / 1000,
@@ -143,26 +145,28 @@ async function evaluated({ engine, task, config }: TrainOptions) {
 }
 
 /** Completions with the task's rewards, as the group that everything downstream sees. */
-function rewardGroup(
+async function rewardGroup(
   task: Task,
   problem: Problem,
   completions: readonly { tokens: Int32Array; logprobs: Float32Array; stop: 'stop' | 'length' }[],
   step: number,
-): Group {
+): Promise<Group> {
+  const judged = async ({ tokens, logprobs, stop }: (typeof completions)[number]): Promise<Completion> => {
+    const { reward, rewards, note } = await task.reward(problem, tokens);
+    const text = task.vocabulary.decode(tokens);
+    if (!Number.isFinite(reward)) {
+      throw new TaskError(
+        `task ${task.name}, problem ${problem.id}, step ${step}: the reward of completion ` +
+          `${JSON.stringify(text)} is ${reward}; allowed is a finite number`,
+      );
+    }
+    return { tokens, text, logprobs, stop, reward, rewards, note };
+  };
   return {
     id: problem.id,
     step,
     prompt: { tokens: problem.promptTokens, text: problem.promptText },
-    completions: completions.map(({ tokens, logprobs, stop }): Completion => {
-      const { reward, rewards } = task.reward(problem, tokens);
-      if (!Number.isFinite(reward)) {
-        throw new TaskError(
-          `task ${task.name}, problem ${problem.id}, step ${step}: the reward of completion ` +
-            `${JSON.stringify(task.vocabulary.decode(tokens))} is ${reward}; allowed is a finite number`,
-        );
-      }
-      return { tokens, text: task.vocabulary.decode(tokens), logprobs, stop, reward, rewards };
-    }),
+    completions: await Promise.all(completions.map(judged)),
     tokens: 'exact',
     groups: 'explicit',
     tokenTexts: tokenTexts(task, completions),

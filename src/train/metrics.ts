@@ -80,15 +80,18 @@ type StepMetric =
  * @param problems of each group, [groups]
  * @param tokens sampled since the start, this step's included
  */
-export function stepMetrics(
+export async function stepMetrics(
   step: number,
   task: Task,
   problems: readonly Problem[],
   scored: readonly ScoredGroup[],
   result: StepResult,
   tokens: number,
-): MetricsRecord {
+): Promise<MetricsRecord> {
   const completions = scored.flatMap(({ group }) => group.completions);
+  const solved = await Promise.all(
+    scored.flatMap(({ group }, i) => group.completions.map((c) => task.success(problems[i], c.tokens))),
+  );
   const rewards = completions.map(({ reward }) => reward);
   const reward_mean = mean(rewards);
   const step_tokens = sum(scored.map(({ tree }) => tree.tokenCount));
@@ -99,11 +102,7 @@ export function stepMetrics(
     loss: result.first.loss,
     reward_mean,
     reward_std: Math.sqrt(sum(rewards.map((r) => (r - reward_mean) ** 2)) / Math.max(1, rewards.length - 1)),
-    success_rate: mean(
-      scored.flatMap(({ group }, i) =>
-        group.completions.map((c) => Number(task.success(problems[i], c.tokens))),
-      ),
-    ),
+    success_rate: mean(solved.map(Number)),
     completion_length: step_tokens / completions.length,
     stopped_share: mean(completions.map(({ stop }) => Number(stop === 'stop'))),
     entropy: mean(result.first.entropies.flatMap((values) => Array.from(values))),

@@ -33,6 +33,7 @@ interface Walker {
   readonly tokens: number[];
   readonly logprobs: number[];
   stop: 'stop' | 'length';
+  readonly ends: ((token: number) => boolean) | undefined;
 }
 
 /** A distinct live prefix: the samples that share it, and the token all of them drew last. */
@@ -124,6 +125,7 @@ class Wave {
         tokens: [],
         logprobs: [],
         stop: 'length',
+        ends: options.watch?.(),
       })),
     );
   }
@@ -265,7 +267,8 @@ class Wave {
         const token = candidates.pick(this.options.temperature === 0 ? 0 : walker.stream.uniform());
         walker.tokens.push(token);
         walker.logprobs.push(candidates.logprob(token));
-        if (this.stops.has(token)) walker.stop = 'stop';
+        const ends = walker.ends?.(token) ?? false;
+        if (ends || this.stops.has(token)) walker.stop = 'stop';
         else if (walker.tokens.length < this.options.maxTokens) {
           const same = going.get(token);
           if (same) same.push(walker);

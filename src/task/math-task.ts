@@ -1,0 +1,105 @@
+/**
+ * Mathematics with verifiable rewards: problems with a gold answer, completions judged by their final answer. Rewards:
+ * `accuracy` 1 where the answer is equal to the gold one, `format` 1 where there is an answer in a closed box; their
+ * weighted sum is the reward. What could not be read scores 0 and says why.
+ */
+import { Stream } from '../random/stream.js';
+import type { DatasetRow } from './dataset.js';
+import { boxWatcher } from './math/box-watcher.js';
+import type { AnswerVerdict } from './math/index.js';
+import { type Problem, type RewardResult, type SyncTask, TaskError, type Vocabulary } from './task.js';
+
+export interface MathTaskOptions {
+  readonly train: readonly DatasetRow[];
+  /** Problems for evaluation. */
+  readonly heldOut: readonly DatasetRow[];
+  readonly vocabulary: Vocabulary;
+  /** Tokens that end a completion. */
+  readonly stopTokens: readonly number[];
+  /** A problem as the model is asked it. */
+  readonly prompt: (problem: string) => { readonly text: string; readonly tokens: Int32Array };
+  /** Training problems with longer prompts are left out; a held-out one is an error. */
+  readonly maxPromptTokens: number;
+  readonly maxCompletionTokens: number;
+  /** Ends a completion when its box closes. */
+  readonly stopAtBox: boolean;
+  readonly weights: { readonly accuracy: number; readonly format: number };
+  /** Of `mathChecker()`. */
+  readonly check: (completion: string, gold: string) => AnswerVerdict;
+  /** Order of the training problems follows from it. */
+  readonly seed: number;
+}
+
+/** @throws TaskError when no training problem is short enough, or a held-out one is too long */
+export function mathTask(options: MathTaskOptions): SyncTask & { readonly leftOut: number } {
+  const { vocabulary, maxPromptTokens, weights, seed } = options;
+  const problemOf = (row: DatasetRow): Problem => {
+    const { text, tokens } = options.prompt(row.problem);
+    return { id: row.id, promptText: text, promptTokens: tokens, answer: row.answer };
+  };
+  const all = options.train.map(problemOf);
+  const problems = all.filter(({ promptTokens }) => promptTokens.length <= maxPromptTokens);
+  if (problems.length === 0) {
+    throw new TaskError(
+      `task.max_prompt_tokens: found ${maxPromptTokens}; none of the ${all.length} training problems is that short`,
+    );
+  }
+  const heldOut = options.heldOut.map(problemOf);
+  for (const { id, promptTokens } of heldOut) {
+    if (promptTokens.length > maxPromptTokens) {
+      throw new TaskError(
+        `task.max_prompt_tokens: found ${maxPromptTokens}; the held-out problem ${id} has a prompt of ${promptTokens.length} tokens`,
+      );
+    }
+  }
+
+  /** Verdicts on what was just judged: reward and success ask for the same one. */
+  const verdicts = new Map<string, AnswerVerdict>();
+  function verdict(problem: Problem, completion: ArrayLike<number>): AnswerVerdict {
+    const text = vocabulary.decode(completion);
+    const key = `${problem.answer}\0${text}`;
+    let found = verdicts.get(key);
+    if (!found) {
+      found = options.check(text, problem.answer);
+      if (verdicts.size > 4096) verdicts.clear();
+      verdicts.set(key, found);
+    }
+    return found;
+  }
+
+  /** Order of the n-th time through all problems. */
+  let order: { epoch: number; indices: Int32Array } | null = null;
+  function orderOf(epoch: number): Int32Array {
+    if (order?.epoch === epoch) return order.indices;
+    const indices = Int32Array.from(problems, (_, i) => i);
+    const stream = new Stream(seed, 'math', 'order', epoch);
+    for (let i = indices.length - 1; i > 0; i--) {
+      const j = stream.int(i + 1);
+      [indices[i], indices[j]] = [indices[j], indices[i]];
+    }
+    order = { epoch, indices };
+    return indices;
+  }
+
+  return {
+    name: 'math',
+    vocabulary,
+    maxPromptTokens,
+    maxCompletionTokens: options.maxCompletionTokens,
+    stopTokens: options.stopTokens,
+    leftOut: all.length - problems.length,
+    trainProblem: (index) => problems[orderOf(Math.floor(index / problems.length))[index % problems.length]],
+    heldOut,
+    reward(problem, completion): RewardResult {
+      const { equal, reason, rule } = verdict(problem, completion);
+      const rewards = { accuracy: Number(equal), format: Number(rule === 'box') };
+      return {
+        reward: weights.accuracy * rewards.accuracy + weights.format * rewards.format,
+        rewards,
+        note: reason,
+      };
+    },
+    success: (problem, completion) => verdict(problem, completion).equal,
+    ...(options.stopAtBox ? { watch: () => boxWatcher((token) => vocabulary.tokenText(token)) } : {}),
+  };
+}
