@@ -18,6 +18,7 @@ export {
   type Rotary,
 } from './config.js';
 export { DTYPES, type StoredDType } from './dtypes.js';
+export { type ResolvedModel, resolveModel } from './hub.js';
 export { type LinearModule, linearModules } from './modules.js';
 export { type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
 export {

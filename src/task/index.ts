@@ -8,7 +8,9 @@ export { ARITHMETIC_DEFAULTS, type ArithmeticOptions, arithmetic } from './arith
 export { type BinaryTreeOptions, binaryTree } from './binary-tree.js';
 export { lastBox } from './boxed.js';
 export { CHAIN_DEFAULTS, type ChainOptions, chain } from './chain.js';
+export { type DatasetColumns, type DatasetRow, readDataset } from './dataset.js';
 export type { AnswerOptions, AnswerVerdict, Extracted } from './math/index.js';
+export { type MathTaskOptions, mathTask } from './math-task.js';
 export {
   type Problem,
   type RewardResult,
@@ -52,7 +54,24 @@ export type TaskConfig =
       readonly flip_error_rate: number;
       readonly slip_rate: number;
     }
+  | {
+      readonly name: 'math';
+      readonly train: readonly string[];
+      readonly held_out_files: readonly string[];
+      readonly held_out: number;
+      readonly columns: { readonly problem: string | null; readonly answer: string | null };
+      readonly system_prompt: string | null;
+      readonly prompt: 'chat' | 'plain';
+      readonly max_prompt_tokens: number;
+      readonly max_completion_tokens: number;
+      readonly stop_at_box: boolean;
+      readonly accuracy_weight: number;
+      readonly format_weight: number;
+    }
   | { readonly name: 'custom'; readonly label: string };
+
+/** The `task` section of mathematics. */
+export type MathTaskConfig = Extract<TaskConfig, { name: 'math' }>;
 
 /**
  * The task that a configuration names, its random choices drawn from the run's seed.
@@ -86,9 +105,11 @@ export function createTask(config: TaskConfig, seed: number): SyncTask {
         slipRate: config.slip_rate,
         seed,
       });
+    case 'math':
+      throw new TaskError("task.name: found 'math', whose prompts need a model's tokenizer; use openTask");
     case 'custom':
       throw new TaskError(
-        "task.name: found 'custom', a task given in code; from a file binary-tree, arithmetic and chain are allowed",
+        "task.name: found 'custom', a task given in code; from a file binary-tree, arithmetic, chain and math are allowed",
       );
   }
 }

@@ -84,7 +84,10 @@ export function mathTask(options: MathTaskOptions): SyncTask & { readonly leftOu
   return {
     name: 'math',
     vocabulary,
-    maxPromptTokens,
+    maxPromptTokens: [...problems, ...heldOut].reduce(
+      (n, { promptTokens }) => Math.max(n, promptTokens.length),
+      0,
+    ),
     maxCompletionTokens: options.maxCompletionTokens,
     stopTokens: options.stopTokens,
     leftOut: all.length - problems.length,

@@ -51,6 +51,39 @@ const chain = z.strictObject({
   slip_rate: share().default(0.03).describe('Warm-up solutions: how often a step has a wrong result'),
 });
 
+const math = z.strictObject({
+  name: z.literal('math').describe('Problems from files, answers in a box, judged by their mathematics'),
+  train: z.array(z.string().min(1)).min(1).describe('Files of training problems: .jsonl, .json or .parquet'),
+  held_out_files: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      'Files of problems for evaluation; none: the last held_out of the training problems are kept apart',
+    ),
+  held_out: whole(1).default(125).describe('Problems kept from training, where no files are named for them'),
+  columns: z
+    .strictObject({
+      problem: z
+        .string()
+        .nullable()
+        .default(null)
+        .describe("Column of problems; null: found by the known datasets' names"),
+      answer: z.string().nullable().default(null).describe('Column of answers; null: likewise'),
+    })
+    .prefault({})
+    .describe('Where problems and answers stand'),
+  system_prompt: z.string().nullable().default(null).describe('What the model is told first; null: nothing'),
+  prompt: z
+    .enum(['chat', 'plain'])
+    .default('chat')
+    .describe("chat: by the model's chat template; plain: the problem's text alone, after the system prompt"),
+  max_prompt_tokens: whole(1).default(1024).describe('Training problems with longer prompts are left out'),
+  max_completion_tokens: whole(1).default(1024).describe('Longest completion'),
+  stop_at_box: z.boolean().default(true).describe('Whether a completion ends when its \\boxed{…} closes'),
+  accuracy_weight: z.number().default(1).describe('Weight of the reward for a right answer'),
+  format_weight: z.number().default(0).describe('Weight of the reward for an answer in a closed box'),
+});
+
 const custom = z.strictObject({
   name: z.literal('custom').describe('A task given in code, to `train`'),
   label: z.string().default('').describe('What to call it'),
@@ -66,20 +99,40 @@ const schema = z
         'grpo, or λ-GRPO: each step of the process tree counts once, not once for each of its |λ| members',
       ),
     task: z
-      .discriminatedUnion('name', [binaryTree, arithmetic, chain, custom])
+      .discriminatedUnion('name', [binaryTree, arithmetic, chain, math, custom])
       .describe('What is to be learnt'),
     model: z
       .strictObject({
-        layers: whole(1).default(2).describe('Transformer blocks'),
-        heads: whole(1).default(2).describe('Attention heads; width must be a multiple of it'),
-        width: whole(1).default(64).describe('Width of the residual stream'),
+        path: z
+          .string()
+          .min(1)
+          .nullable()
+          .default(null)
+          .describe(
+            'A model in the Hugging Face layout: its folder, or owner/name on the Hub; null: a small random one',
+          ),
+        revision: z
+          .string()
+          .min(1)
+          .nullable()
+          .default(null)
+          .describe('Branch, tag or commit on the Hub; null: main'),
+        tokenizer: z
+          .string()
+          .min(1)
+          .nullable()
+          .default(null)
+          .describe("Folder with tokenizer.json, for tasks of text; null: the model's own"),
+        layers: whole(1).default(2).describe('Transformer blocks (random model)'),
+        heads: whole(1).default(2).describe('Attention heads; width must be a multiple of it (random model)'),
+        width: whole(1).default(64).describe('Width of the residual stream (random model)'),
         context: whole(2)
           .nullable()
           .default(null)
           .describe("Longest sequence, tokens; null: the task's longest prompt and completion"),
       })
       .prefault({})
-      .describe('GPT-2 architecture, random initialisation'),
+      .describe('The policy: a pretrained model, or one of GPT-2 architecture with random weights'),
     objective: z
       .strictObject({
         normalisation: z

@@ -33,5 +33,14 @@ export {
   type MetricsRecord,
   parseMetrics,
 } from './metrics.js';
-export { createEngine, type RunOptions, type RunResult, run } from './run.js';
+export {
+  type FetchObserver,
+  type ModelText,
+  type OpenedModel,
+  openModel,
+  openTask,
+  openText,
+  vocabularyOf,
+} from './policy.js';
+export { createEngine, openRun, type RunOptions, type RunResult, run } from './run.js';
 export { createRunFolder, openRunFolder, RunFolder, RunFolderError } from './run-folder.js';

@@ -25,7 +25,7 @@ function group(rewards: Record<string, number>): Group {
   };
 }
 
-test("the figures of a step are those of the paper's worked example and of a flat group", () => {
+test("the figures of a step are those of the paper's worked example and of a flat group", async () => {
   const scored = [
     group({ ABCD: 0.5, ABEFHI: 0.5, JKLM: 1, JKLNQST: 0, JKLNQU: 0, VWYZ: 0.5 }),
     group({ AB: 1, CD: 1 }),
@@ -33,7 +33,7 @@ test("the figures of a step are those of the paper's worked example and of a fla
   const entropies = scored.map(({ tree }) => new Float32Array(tree.distinctTokenCount).fill(0.25));
   const first = { loss: 0.1, gradNorm: 2, treeTokens: 0, computedTokens: 0, entropies, logprobs: entropies };
   const anything = { ...task, success: (_: unknown, path: ArrayLike<number>) => path.length === 4 };
-  const record = stepMetrics(
+  const record = await stepMetrics(
     3,
     anything,
     [problem, problem],

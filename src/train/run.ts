@@ -3,11 +3,12 @@
  * from the latest checkpoint, or from the start if there is none yet.
  */
 import { join } from 'node:path';
-import { type Engine, LocalEngine, type OptimizerConfig } from '../engine/index.js';
-import { createTask, type Task } from '../task/index.js';
+import { LocalEngine, type OptimizerConfig } from '../engine/index.js';
+import type { Task } from '../task/index.js';
 import { checkpointName, listCheckpoints } from './checkpoint.js';
-import { type Config, contextLength } from './config.js';
+import { type Config, ConfigError, contextLength } from './config.js';
 import { type TrainObserver, type TrainResult, train } from './loop.js';
+import { type FetchObserver, type OpenedModel, openModel, openTask, openText } from './policy.js';
 import { createRunFolder, openRunFolder, type RunFolder } from './run-folder.js';
 
 export interface RunOptions {
@@ -22,27 +23,50 @@ export interface RunOptions {
   readonly threads?: number;
   readonly signal?: AbortSignal;
   readonly observer?: TrainObserver;
+  /** Told of files of a model that are fetched from the Hub. */
+  readonly onFile?: FetchObserver;
 }
 
 export interface RunResult extends TrainResult {
   readonly folder: RunFolder;
 }
 
-/** The engine that a configuration describes, with fresh weights. */
-export function createEngine(config: Config, task: Task, threads?: number): Engine {
-  const { model, optimizer } = config;
-  return new LocalEngine({
-    model: {
-      vocabularySize: task.vocabulary.size,
-      contextLength: contextLength(config, task),
-      width: model.width,
-      layers: model.layers,
-      heads: model.heads,
-    },
+/**
+ * The engine that a configuration describes.
+ * @param model a pretrained one; null: fresh random weights
+ */
+export async function createEngine(
+  config: Config,
+  task: Task,
+  threads?: number,
+  model: OpenedModel | null = null,
+): Promise<LocalEngine> {
+  const { optimizer } = config;
+  const common = {
     optimizer: optimizerConfig(optimizer),
     seed: config.seed,
     runtime: { threads },
     maxTokensPerRun: config.train.micro_batch_tokens,
+  };
+  if (model) {
+    const needed = task.maxPromptTokens + task.maxCompletionTokens;
+    if (needed > model.config.contextLength) {
+      throw new ConfigError(
+        `model.path: found a model with a context of ${model.config.contextLength}; the task's prompts have up to ${task.maxPromptTokens} tokens, its completions up to ${task.maxCompletionTokens}`,
+      );
+    }
+    return new LocalEngine({ ...common, model: model.config, parameters: await model.weights() });
+  }
+  const { width, layers, heads } = config.model;
+  return new LocalEngine({
+    ...common,
+    model: {
+      vocabularySize: task.vocabulary.size,
+      contextLength: contextLength(config, task),
+      width,
+      layers,
+      heads,
+    },
   });
 }
 
@@ -53,10 +77,21 @@ function optimizerConfig(optimizer: Config['optimizer']): OptimizerConfig {
     : { name: 'adamw', beta1, beta2, epsilon, weightDecay };
 }
 
+/** Model, task and engine of a configuration. */
+export async function openRun(
+  config: Config,
+  threads?: number,
+  onFile?: FetchObserver,
+): Promise<{ task: Task; engine: LocalEngine; model: OpenedModel | null }> {
+  const model = await openModel(config.model, onFile);
+  const text = await openText(config.model, model);
+  const task = await openTask(config, text, model);
+  return { task, model, engine: await createEngine(config, task, threads, model) };
+}
+
 /** Trains as configured; see `train` for what it throws. */
 export async function run(options: RunOptions): Promise<RunResult> {
-  const task = createTask(options.config.task, options.config.seed);
-  const engine = createEngine(options.config, task, options.threads);
+  const { task, engine } = await openRun(options.config, options.threads, options.onFile);
   try {
     const { folder, config, from } = options.resume ? await reopen(options) : await create(options);
     const result = await train({

@@ -5,7 +5,6 @@
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LocalEngine } from '../../engine/index.js';
 import { UserError } from '../../errors.js';
 import { type NamedTensor, readSafetensors } from '../../model/index.js';
 import { createTask } from '../../task/index.js';
@@ -32,9 +31,8 @@ export async function runGpt2(
   { config, file }: Gpt2Spec,
   context: WorkContext,
 ): Promise<{ weights: number }> {
-  const engine = createEngine(config, createTask(config.task, config.seed), 1);
+  const engine = await createEngine(config, createTask(config.task, config.seed), 1);
   try {
-    if (!(engine instanceof LocalEngine)) throw new TypeError('weights can only be put into a local engine');
     const { tensors } = await readSafetensors(file);
     for (const { name, shape } of engine.parameters.specs) {
       const tensor = tensors.get(name) ?? tensors.get(`transformer.${name}`);

@@ -1,0 +1,99 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readDataset } from './dataset.js';
+import { answersEqual, extractAnswer } from './math/index.js';
+
+const DATA = join(import.meta.dirname, '../../../shared/data/math');
+const answerOf = (solution: string): string | null => extractAnswer(solution, true)?.answer ?? null;
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-dataset-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function file(name: string, text: string): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, text);
+  return path;
+}
+
+describe.skipIf(!existsSync(DATA))('the known datasets', () => {
+  it.each([
+    ['gsm8k_train', 7473, 0, '72'],
+    ['gsm8k_test', 1319, 0, '18'],
+    ['math500', 500, 0, '\\left( 3, \\frac{\\pi}{2} \\right)'],
+    ['aime24', 30, 0, '204'],
+    ['amc23', 40, 0, '27.0'],
+    ['minerva_math', 272, 0, '2.8'],
+    ['olympiadbench', 675, 0, '2'],
+  ])('%s: %i problems, each with an answer', async (name, count, at, answer) => {
+    const rows = await readDataset(join(DATA, `${name}.jsonl`), {}, answerOf);
+    expect(rows).toHaveLength(count);
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(count);
+    expect(answersEqual(rows[at].answer, answer), rows[at].answer).toMatchObject({ equal: true });
+    for (const row of rows) expect(row.problem.length).toBeGreaterThan(10);
+  });
+});
+
+describe('a dataset', () => {
+  it('is read from JSON lines, a JSON list and Parquet alike', async () => {
+    const rows = [
+      { unique_id: 'a', problem: 'p', answer: 1.5, solution: 's' },
+      { unique_id: 'b', problem: 'q', answer: '\\frac{1}{2}', solution: 't' },
+    ];
+    const lines = await file('a.jsonl', rows.map((row) => JSON.stringify(row)).join('\n\n'));
+    const list = await file('a.json', JSON.stringify(rows));
+    const parquet = join(folder, "it's.parquet");
+    const { DuckDBInstance } = await import('@duckdb/node-api');
+    const connection = await (await DuckDBInstance.create(':memory:')).connect();
+    await connection.run(
+      `COPY (SELECT 'a' AS unique_id, 'p' AS problem, '1.5' AS answer, 's' AS solution UNION ALL SELECT 'b', 'q', '\\frac{1}{2}', 't') TO '${parquet.replaceAll("'", "''")}' (FORMAT parquet)`,
+    );
+    connection.closeSync();
+    const expected = [
+      { id: 'a', problem: 'p', answer: '1.5', solution: 's' },
+      { id: 'b', problem: 'q', answer: '\\frac{1}{2}', solution: 't' },
+    ];
+    for (const path of [lines, list, parquet])
+      expect(await readDataset(path, {}, answerOf)).toEqual(expected);
+  });
+
+  it('takes an answer from a column named, from behind ####, from a list, or from a solution’s last box', async () => {
+    const one = async (row: object, columns = {}) =>
+      (await readDataset(await file('one.jsonl', JSON.stringify(row)), columns, answerOf))[0].answer;
+    expect(await one({ q: 'x', a: '7' }, { problem: 'q', answer: 'a' })).toBe('7');
+    expect(await one({ question: 'x', answer: 'so 1+1=2\n#### 2\n' })).toBe('2');
+    expect(await one({ question: 'x', final_answer: ['1', '2'] })).toBe('1, 2');
+    expect(await one({ problem: 'x', solution: 'first \\boxed{1}, then \\boxed{2}.' })).toBe('2');
+  });
+
+  it.each([
+    ['none.jsonl', '', 'has no rows'],
+    ['list.json', '{}', 'found no list'],
+    ['a.jsonl', '[1]', ':1: found [1]; needed is an object'],
+    [
+      'b.jsonl',
+      '{"problem":"p"}',
+      'no column of answers; it has problem; name the one with task.columns.answer',
+    ],
+    ['c.jsonl', '{"problem":"p","answer":"1"}\n{"problem":" ","answer":"1"}', ':2: problem: found " "'],
+    ['d.jsonl', '{"problem":"p","answer":"1"}\n\n{"problem":"p","answer":""}', ':3: answer: found ""'],
+    ['e.jsonl', '{"problem":"p","solution":"no box"}', ':1: solution: found "no box"; needed is an answer'],
+    ['f.parquet', 'PAR1', 'cannot be read as Parquet'],
+  ])('%s: what is wrong is one line', async (name, text, line) => {
+    const error = await readDataset(await file(name, text), {}, answerOf).catch((e: Error) => e);
+    expect((error as Error).message).toContain(line);
+    expect((error as Error).message).not.toContain('\n');
+    expect((error as Error).name).toBe('TaskError');
+  });
+
+  it('that is no UTF-8 is refused', async () => {
+    const path = join(folder, 'latin.jsonl');
+    await writeFile(path, Buffer.from([0x7b, 0xe9, 0x7d]));
+    await expect(readDataset(path, {}, answerOf)).rejects.toThrow('is not UTF-8');
+  });
+});

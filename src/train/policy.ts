@@ -1,0 +1,206 @@
+/**
+ * What a run starts from: the model that a configuration names (a folder, a name of the Hub, or a small random one), its
+ * text (tokenizer and chat template), and the task asked in them.
+ */
+import { basename } from 'node:path';
+import { UserError } from '../errors.js';
+import {
+  loadParameters,
+  type ModelConfig,
+  openCheckpoint,
+  type Parameters,
+  resolveModel,
+  type StoredDType,
+} from '../model/index.js';
+import {
+  createTask,
+  type DatasetRow,
+  type MathTaskConfig,
+  mathChecker,
+  mathTask,
+  readDataset,
+  type Task,
+  type Vocabulary,
+} from '../task/index.js';
+import {
+  type ChatTemplate,
+  checkTokenizer,
+  loadChatTemplate,
+  loadTokenizer,
+  type ModelTokenizer,
+} from '../text/index.js';
+import { type Config, ConfigError } from './config.js';
+
+/** A model as it was found. */
+export interface OpenedModel {
+  readonly folder: string;
+  /** Commit of the Hub; null for a folder of the user's. */
+  readonly commit: string | null;
+  readonly config: ModelConfig;
+  /** What its weights are stored as. */
+  readonly dtype: StoredDType;
+  /** Reads the weights, as float32. */
+  weights(): Promise<Parameters>;
+}
+
+/** Tokenizer and chat template of a model. */
+export interface ModelText {
+  readonly folder: string;
+  readonly tokenizer: ModelTokenizer;
+  readonly template: ChatTemplate | null;
+}
+
+/** Told of files that are fetched. */
+export type FetchObserver = (path: string, index: number, count: number) => void;
+
+/**
+ * The model that the configuration names; null: a small random one.
+ * @throws ModelError in one line
+ */
+export async function openModel(
+  { path, revision }: Pick<Config['model'], 'path' | 'revision'>,
+  onFile?: FetchObserver,
+): Promise<OpenedModel | null> {
+  if (path === null) return null;
+  const { folder, commit } = await resolveModel(path, { revision: revision ?? undefined, onFile });
+  const { config, dtype, close } = await openCheckpoint(folder);
+  await close();
+  return {
+    folder,
+    commit,
+    config,
+    dtype,
+    async weights() {
+      const checkpoint = await openCheckpoint(folder);
+      try {
+        return await loadParameters(checkpoint);
+      } finally {
+        await checkpoint.close();
+      }
+    },
+  };
+}
+
+/**
+ * Tokenizer and chat template: those the configuration names, or the model's own; null where there is neither.
+ * @throws TextError where a file is not what it should be, or makes ids that the model does not have
+ */
+export async function openText(
+  { tokenizer: named }: Pick<Config['model'], 'tokenizer'>,
+  model: Pick<OpenedModel, 'folder' | 'config'> | null,
+): Promise<ModelText | null> {
+  const folder = named ?? model?.folder;
+  if (folder === undefined) return null;
+  const tokenizer = await loadTokenizer(folder);
+  if (model) checkTokenizer(tokenizer, model.config.vocabularySize, folder);
+  return { folder, tokenizer, template: await loadChatTemplate(folder, tokenizer.config) };
+}
+
+/** A tokenizer as tasks want it. */
+export function vocabularyOf(tokenizer: ModelTokenizer, size: number): Vocabulary {
+  return {
+    size,
+    bos: tokenizer.bos,
+    eos: tokenizer.eos[0] ?? null,
+    encode: (text) => tokenizer.encode(text),
+    decode: (tokens) => tokenizer.decode(tokens),
+    tokenText: (id) => tokenizer.show(id),
+  };
+}
+
+/**
+ * The task that the configuration names, asked in the model's own text where it needs one.
+ * @throws TaskError, TextError or ConfigError in one line
+ */
+export async function openTask(
+  config: Pick<Config, 'task' | 'seed'>,
+  text: ModelText | null,
+  model: Pick<OpenedModel, 'config'> | null,
+): Promise<Task> {
+  const { task, seed } = config;
+  if (task.name !== 'math') {
+    if (model) {
+      throw new ConfigError(
+        `model.path: the task '${task.name}' has a vocabulary of its own; allowed is null, or a task of text such as math`,
+      );
+    }
+    return createTask(task, seed);
+  }
+  if (!text) {
+    throw new ConfigError(
+      "model.tokenizer: found null; the task 'math' needs a model with a tokenizer (model.path), or the folder of one",
+    );
+  }
+  const { checkAnswer, extractAnswer } = await mathChecker();
+  const rows = await readFiles(task.train, task, (solution) => extractAnswer(solution, true)?.answer ?? null);
+  const apart = task.held_out_files.length > 0;
+  if (!apart && rows.length <= task.held_out) {
+    throw new ConfigError(
+      `task.held_out: found ${task.held_out}; allowed is less than the ${rows.length} problems there are`,
+    );
+  }
+  const cut = apart ? rows.length : rows.length - task.held_out;
+  return mathTask({
+    train: rows.slice(0, cut),
+    heldOut: apart
+      ? await readFiles(
+          task.held_out_files,
+          task,
+          (solution) => extractAnswer(solution, true)?.answer ?? null,
+        )
+      : rows.slice(cut),
+    vocabulary: vocabularyOf(text.tokenizer, model?.config.vocabularySize ?? text.tokenizer.size),
+    stopTokens: text.tokenizer.eos,
+    prompt: promptWriter(task, text),
+    maxPromptTokens: task.max_prompt_tokens,
+    maxCompletionTokens: task.max_completion_tokens,
+    stopAtBox: task.stop_at_box,
+    weights: { accuracy: task.accuracy_weight, format: task.format_weight },
+    check: (completion, gold) => checkAnswer(completion, gold, { boxedOnly: task.stop_at_box }),
+    seed,
+  });
+}
+
+/** Problems of several files, ids made unique by the file's name. */
+async function readFiles(
+  files: readonly string[],
+  { columns }: Pick<MathTaskConfig, 'columns'>,
+  answerOf: (solution: string) => string | null,
+): Promise<DatasetRow[]> {
+  const rows: DatasetRow[] = [];
+  for (const file of files) {
+    const name = basename(file).replace(/\.\w+$/, '');
+    const named = { problem: columns.problem ?? undefined, answer: columns.answer ?? undefined };
+    for (const row of await readDataset(file, named, answerOf)) {
+      rows.push({ ...row, id: files.length > 1 ? `${name}/${row.id}` : row.id });
+    }
+  }
+  return rows;
+}
+
+/** How a problem is asked. */
+function promptWriter(
+  { prompt, system_prompt: system }: Pick<MathTaskConfig, 'prompt' | 'system_prompt'>,
+  { tokenizer, template, folder }: ModelText,
+): (problem: string) => { text: string; tokens: Int32Array } {
+  if (prompt === 'chat') {
+    if (!template) {
+      throw new ConfigError(`task.prompt: found chat, but ${folder} has no chat template; allowed is plain`);
+    }
+    return (problem) => {
+      const messages = [
+        ...(system === null ? [] : [{ role: 'system', content: system }]),
+        { role: 'user', content: problem },
+      ];
+      const text = template.render(messages);
+      return { text, tokens: tokenizer.encode(text) };
+    };
+  }
+  return (problem) => {
+    const text = system === null ? problem : `${system}\n\n${problem}`;
+    const start = tokenizer.bos === null ? [] : [tokenizer.bos];
+    const tokens = Int32Array.from([...start, ...tokenizer.encode(text)]);
+    if (tokens.length === 0) throw new UserError('the prompt has no token');
+    return { text, tokens };
+  };
+}

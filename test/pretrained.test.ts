@@ -1,0 +1,171 @@
+/**
+ * A run from a pretrained model in the Hugging Face layout to one that transformers could read again: real tokenizer, chat
+ * template, dataset, checker. The model is tiny and random: nothing is learnt here but that every part fits the next.
+ */
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Parameters, readModelConfig, writeCheckpoint } from '../src/model/index.js';
+import { readRollouts } from '../src/rollouts/index.js';
+import { type Config, RunFolder, resolveConfig, run } from '../src/train/index.js';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+let folder: string;
+let model: string;
+let data: string;
+
+/** A model whose embedding fits the tokenizer of test/text. */
+async function tinyModel(to: string, changes: Record<string, unknown> = {}): Promise<void> {
+  const json = JSON.parse(await readFile(join(root, 'test/models/qwen2/config.json'), 'utf8')) as object;
+  const config = readModelConfig(
+    { ...json, vocab_size: 424, max_position_embeddings: 256, ...changes },
+    'test',
+  );
+  await writeCheckpoint(to, Parameters.initialize(config, 5));
+  for (const name of await readdir(join(root, 'test/text/tokenizer'))) {
+    await cp(join(root, 'test/text/tokenizer', name), join(to, name));
+  }
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-pretrained-'));
+  model = join(folder, 'model');
+  data = join(folder, 'sums.jsonl');
+  await tinyModel(model);
+  const rows = Array.from({ length: 20 }, (_, i) => ({
+    question: `What is ${i} + 1?`,
+    answer: `${i}+1\n#### ${i + 1}`,
+  }));
+  await writeFile(data, rows.map((row) => JSON.stringify(row)).join('\n'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const config = (changes: Record<string, unknown> = {}, task: Record<string, unknown> = {}): Config =>
+  resolveConfig({
+    task: {
+      name: 'math',
+      train: [data],
+      held_out: 4,
+      system_prompt: 'Put the answer in \\boxed{}.',
+      max_completion_tokens: 12,
+      format_weight: 0.25,
+      ...task,
+    },
+    model: { path: model },
+    // Random text has no boxes: digits and boxes are made likely enough by many samples.
+    sampling: { group_size: 4, prompts_per_step: 2 },
+    train: { steps: 3 },
+    optimizer: { name: 'adamw', learning_rate: 1e-3 },
+    evaluation: { every: 3, problems: 4 },
+    checkpoint: { every: 1, keep: 3 },
+    ...changes,
+  });
+
+describe('a pretrained model', () => {
+  it('is trained on problems in its own chat format; a continued run gives the same numbers', async () => {
+    const once = await run({ config: config(), out: join(folder, 'once'), threads: 1 });
+    const metrics = await once.folder.readMetrics();
+    expect(metrics.filter(({ phase }) => phase === 'train')).toHaveLength(4);
+    for await (const group of readRollouts(join(folder, 'once', 'rollouts'))) {
+      expect(group.prompt.text).toMatch(
+        /^<\|im_start\|>system\nPut the answer in \\boxed\{\}\.<\|im_end\|>\n<\|im_start\|>user\nWhat is \d+ \+ 1\?<\|im_end\|>\n<\|im_start\|>assistant\n$/,
+      );
+      expect(group.completions).toHaveLength(4);
+      for (const { note, rewards } of group.completions) {
+        expect(note).toEqual(expect.any(String));
+        expect(Object.keys(rewards ?? {})).toEqual(['accuracy', 'format']);
+      }
+    }
+    await run({ config: config({ train: { steps: 2 } }), out: join(folder, 'twice'), threads: 1 });
+    await run({ config: config(), out: join(folder, 'twice'), resume: true, threads: 1 });
+    const timeless = (all: object[]) =>
+      all.map((record) =>
+        Object.fromEntries(
+          Object.entries(record).filter(([key]) => !key.endsWith('seconds') && !key.startsWith('eval')),
+        ),
+      );
+    expect(timeless(await new RunFolder(join(folder, 'twice')).readMetrics())).toEqual(timeless(metrics));
+  });
+
+  it.each([
+    [
+      'a model that is not there',
+      { model: { path: '/no/such/model' } },
+      {},
+      "model '/no/such/model': no such folder",
+    ],
+    [
+      'a dataset that is not there',
+      {},
+      { train: ['/no/such.jsonl'] },
+      '/no/such.jsonl: cannot be read (ENOENT)',
+    ],
+    [
+      'more held out than there is',
+      {},
+      { held_out: 20 },
+      'task.held_out: found 20; allowed is less than the 20 problems',
+    ],
+    [
+      'prompts that are all too long',
+      {},
+      { max_prompt_tokens: 5 },
+      'none of the 16 training problems is that short',
+    ],
+    ['a context that is too short', {}, { max_completion_tokens: 250 }, 'a model with a context of 256'],
+    [
+      'a task with a vocabulary of its own',
+      { task: { name: 'binary-tree' } },
+      {},
+      "the task 'binary-tree' has a vocabulary of its own",
+    ],
+    [
+      'no tokenizer',
+      { model: {} },
+      {},
+      "model.tokenizer: found null; the task 'math' needs a model with a tokenizer",
+    ],
+    [
+      'a column that is not there',
+      {},
+      { columns: { answer: 'gold' } },
+      "no column 'gold'; it has question, answer",
+    ],
+  ])('%s is one clear line, and nothing is written', async (_, changes, task, line) => {
+    const made =
+      'task' in changes ? resolveConfig({ ...changes, model: { path: model } }) : config(changes, task);
+    const out = join(folder, 'refused');
+    const error = await run({ config: made, out, threads: 1 }).catch((e: Error) => e);
+    expect((error as Error).message).toContain(line);
+    expect((error as Error).message).not.toContain('\n');
+    await expect(readdir(out)).rejects.toThrow('ENOENT');
+  });
+
+  it('whose embedding is smaller than its tokenizer is refused; so is a broken template, and a row without an answer', async () => {
+    const small = join(folder, 'small');
+    await tinyModel(small, { vocab_size: 300 });
+    const refused = async (made: Config): Promise<string> =>
+      (
+        (await run({ config: made, out: join(folder, 'refused'), threads: 1 }).catch(
+          (e: Error) => e,
+        )) as Error
+      ).message;
+    expect(await refused(config({ model: { path: small } }))).toContain("the model's embedding has 300 rows");
+    const broken = join(folder, 'broken');
+    await mkdir(broken);
+    await cp(model, broken, { recursive: true });
+    await writeFile(join(broken, 'chat_template.jinja'), "{{ raise_exception('no system here') }}");
+    expect(await refused(config({ model: { path: broken } }))).toMatch(
+      /chat_template\.jinja: the chat template fails on messages of system, user: no system here$/,
+    );
+    const bad = join(folder, 'bad.jsonl');
+    await writeFile(bad, '{"problem":"1+1","answer":"2"}\n{"problem":"1+2","answer":null}\n');
+    expect(await refused(config({}, { train: [bad] }))).toBe(
+      `${bad}:2: answer: found null; needed is an answer`,
+    );
+    await writeFile(bad, '{"problem":"1+1","answer":"2"}\n{"problem":');
+    expect(await refused(config({}, { train: [bad] }))).toContain(`${bad}:2: is not JSON`);
+  });
+});
