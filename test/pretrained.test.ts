@@ -9,7 +9,18 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Parameters, readModelConfig, writeCheckpoint } from '../src/model/index.js';
 import { readRollouts } from '../src/rollouts/index.js';
-import { type Config, RunFolder, resolveConfig, run } from '../src/train/index.js';
+import {
+  type BenchmarkResult,
+  benchmark,
+  type Config,
+  exportRun,
+  openRun,
+  openTrained,
+  type ProblemRecord,
+  RunFolder,
+  resolveConfig,
+  run,
+} from '../src/train/index.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 let folder: string;
@@ -87,6 +98,53 @@ describe('a pretrained model', () => {
         ),
       );
     expect(timeless(await new RunFolder(join(folder, 'twice')).readMetrics())).toEqual(timeless(metrics));
+  });
+
+  it('once trained is exported, evaluated, and trained on; greedy figures do not depend on the batch', async () => {
+    const out = join(folder, 'exported');
+    expect(await exportRun(join(folder, 'once'), out)).toEqual({ step: 3, dtype: 'F32' });
+    expect((await readdir(out)).sort()).toEqual([
+      'config.json',
+      'model.safetensors',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ]);
+    await expect(exportRun(join(folder, 'once'), out)).rejects.toThrow(
+      'is there already; allowed is a new folder',
+    );
+    await expect(exportRun(join(folder, 'once'), `${out}2`, { step: 7 })).rejects.toThrow(
+      'no checkpoint of step 7; there are 1, 2, 3',
+    );
+    const options = { samples: 0, passAt: [], temperature: 1, topP: 1, topK: 0, seed: 3, batch: 3 };
+    const trained = await openTrained(join(folder, 'once'), undefined, { threads: 1 });
+    const records: ProblemRecord[] = [];
+    const before = await benchmark(trained.engine, trained.task, trained.task.heldOut, {
+      ...options,
+      onRecord: (record) => void records.push(record),
+    });
+    await trained.engine.dispose();
+    expect(records.map(({ answer }) => answer)).toEqual(['17', '18', '19', '20']);
+    const again = await openRun(config({ model: { path: out } }), 1);
+    const batches: BenchmarkResult[] = [];
+    for (const batch of [1, 16]) {
+      batches.push(await benchmark(again.engine, again.task, again.task.heldOut, { ...options, batch }));
+    }
+    expect(batches).toEqual([before, before]);
+    // Samples: the same whatever else is in the batch.
+    const several: BenchmarkResult[] = [];
+    for (const batch of [1, 16]) {
+      several.push(
+        await benchmark(again.engine, again.task, again.task.heldOut, {
+          ...options,
+          samples: 4,
+          passAt: [1, 4],
+          batch,
+        }),
+      );
+    }
+    expect(several[1]).toEqual(several[0]);
+    expect(several[0].passAt[1].value).toBeCloseTo(several[0].accuracy.value, 12);
+    await again.engine.dispose();
   });
 
   it.each([

@@ -2,13 +2,16 @@
 /** The command line: parses, calls, prints. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import { DTYPES } from '../model/index.js';
 import { FORMAT_NAMES } from '../rollouts/index.js';
 import { describeConfig } from '../train/index.js';
 import { type AnalyzeCommandOptions, analyzeCommand } from './analyze.js';
 import { compareCommand } from './compare.js';
 import { dashboardCommand } from './dashboard.js';
 import { runCommand } from './errors.js';
-import { numbersByName, wholeNumber } from './options.js';
+import { evalCommand } from './eval.js';
+import { exportCommand } from './export.js';
+import { numbersByName, positiveNumber, wholeNumber } from './options.js';
 import { addReproduceCommand } from './reproduce.js';
 import { trainCommand } from './train.js';
 import { treeCommand } from './tree.js';
@@ -48,6 +51,7 @@ program
   .option('--resume', 'continue the run in the folder from its latest checkpoint')
   .addOption(new Option('--method <method>', 'overrides the configuration').choices(['grpo', 'lambda-grpo']))
   .option('--seed <n>', 'overrides the configuration', wholeNumber('--seed', 0))
+  .option('--model <name>', "a model's folder, or owner/name on the Hub; overrides the configuration")
   .addOption(setOption())
   .option('--ui', 'serve the dashboard while it runs; its address is printed')
   .option('--threads <n>', 'threads of the runtime (default: all cores)', wholeNumber('--threads', 1))
@@ -80,6 +84,77 @@ Examples:
   $ lambda-grpo compare recipes/binary-tree.yaml --seeds 20 --set task.n=2 --out runs/n2`,
   )
   .action((config, options) => compareCommand(config, options, version));
+
+program
+  .command('eval')
+  .description('how well a policy solves problems: greedily, or by pass@k, with 95% intervals')
+  .argument(
+    '<model>',
+    "a run's folder, a model's folder in the Hugging Face layout, or owner/name on the Hub",
+  )
+  .option('--dataset <files...>', "problems: .jsonl, .json or .parquet (default: a run's own held-out ones)")
+  .option('--problem-column <name>', 'column of problems (default: found by the known datasets’ names)')
+  .option('--answer-column <name>', 'column of answers (default: likewise)')
+  .option('--system-prompt <text>', 'what the model is told first')
+  .addOption(
+    new Option('--prompt <how>', "by the model's chat template, or the problem's text alone").choices([
+      'chat',
+      'plain',
+    ]),
+  )
+  .option('--max-tokens <n>', 'longest completion', wholeNumber('--max-tokens', 1))
+  .option('--whole-completion', 'do not end a completion when its box closes; answers outside boxes count')
+  .option('--problems <n>', 'only the first n problems', wholeNumber('--problems', 1))
+  .option('--samples <n>', 'samples of each problem; 0: one, greedily', wholeNumber('--samples', 0), 0)
+  .addOption(
+    new Option('--pass-at <k,…>', 'k of each pass@k (default: 1 and the number of samples)').argParser(
+      (text) => text.split(',').map(wholeNumber('--pass-at', 1)),
+    ),
+  )
+  .option('--temperature <t>', 'of the samples', positiveNumber('--temperature'), 0.6)
+  .option(
+    '--top-p <p>',
+    'only the likeliest tokens that reach this probability',
+    positiveNumber('--top-p', 1),
+    1,
+  )
+  .option('--top-k <k>', 'only the k likeliest tokens; 0: all', wholeNumber('--top-k', 0), 0)
+  .option('--seed <n>', 'of the samples', wholeNumber('--seed', 0), 0)
+  .option(
+    '--batch <n>',
+    'problems sampled at the same time; does not change the figures',
+    wholeNumber('--batch', 1),
+    16,
+  )
+  .option('--checkpoint <step>', 'of a run (default: its latest)', wholeNumber('--checkpoint', 0))
+  .option('--revision <name>', 'branch, tag or commit on the Hub')
+  .option('--threads <n>', 'threads of the runtime (default: all cores)', wholeNumber('--threads', 1))
+  .option('--json', 'print one JSON object')
+  .option('--out <file>', 'write each problem with its completions and verdicts, JSON lines')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ lambda-grpo eval runs/sums
+  $ lambda-grpo eval models/qwen --dataset math500.jsonl --system-prompt 'Put the answer in \\boxed{}.'
+  $ lambda-grpo eval Qwen/Qwen2.5-0.5B-Instruct --dataset aime24.jsonl --samples 16 --pass-at 1,8,16 --out aime.jsonl`,
+  )
+  .action(evalCommand);
+
+program
+  .command('export')
+  .description("write a run's policy as a model folder that transformers loads")
+  .argument('<run>', "a run's folder")
+  .argument('<folder>', 'the new folder')
+  .option('--checkpoint <step>', 'default: the latest', wholeNumber('--checkpoint', 0))
+  .addOption(
+    new Option(
+      '--dtype <type>',
+      'what weights are stored as (default: as the model it started from)',
+    ).choices(DTYPES),
+  )
+  .addHelpText('after', '\nExamples:\n  $ lambda-grpo export runs/sums models/sums')
+  .action(exportCommand);
 
 program
   .command('tree')

@@ -6,6 +6,8 @@ import { type Config, ConfigError, loadConfig, type Method, withMethod, withSeed
 export interface ConfigOptions {
   readonly seed?: number;
   readonly method?: Method;
+  /** Folder of a model, or its name on the Hub. */
+  readonly model?: string;
   /** `section.key=value`, value as YAML. */
   readonly set?: readonly string[];
 }
@@ -14,6 +16,7 @@ export interface ConfigOptions {
 export function configFrom(file: string, options: ConfigOptions): Config {
   let config = loadConfig(file);
   if (options.set && options.set.length > 0) config = overrideConfig(config, options.set);
+  if (options.model !== undefined) config = { ...config, model: { ...config.model, path: options.model } };
   if (options.method !== undefined) config = withMethod(config, options.method);
   if (options.seed !== undefined) config = withSeed(config, options.seed);
   return config;
@@ -25,6 +28,18 @@ export function wholeNumber(name: string, least: number): (text: string) => numb
     const value = Number(text);
     if (!Number.isInteger(value) || value < least || text.trim() === '') {
       throw new ConfigError(`${name}: found '${text}'; allowed is a whole number of at least ${least}`);
+    }
+    return value;
+  };
+}
+
+/** Numbers above 0, for commander. */
+export function positiveNumber(name: string, most = Number.POSITIVE_INFINITY): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!(value > 0 && value <= most && Number.isFinite(value))) {
+      const bound = Number.isFinite(most) ? ` and at most ${most}` : '';
+      throw new ConfigError(`${name}: found '${text}'; allowed is a number above 0${bound}`);
     }
     return value;
   };

@@ -1,4 +1,13 @@
 /** Training: configuration, the loop, run folders, comparisons. */
+export {
+  type BenchmarkOptions,
+  type BenchmarkResult,
+  benchmark,
+  type ProblemRecord,
+  passAtK,
+  type Share,
+  wilsonInterval,
+} from './benchmark.js';
 export { CheckpointError, listCheckpoints } from './checkpoint.js';
 export {
   type ComparedRun,
@@ -44,3 +53,4 @@ export {
 } from './policy.js';
 export { createEngine, openRun, type RunOptions, type RunResult, run } from './run.js';
 export { createRunFolder, openRunFolder, RunFolder, RunFolderError } from './run-folder.js';
+export { exportRun, isRunFolder, openTrained, type TrainedPolicy } from './trained.js';

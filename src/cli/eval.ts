@@ -1,0 +1,150 @@
+/** `lambda-grpo eval`: a policy on a benchmark, greedily or by pass@k, with 95% intervals. */
+import {
+  type BenchmarkResult,
+  benchmark,
+  type Config,
+  ConfigError,
+  isRunFolder,
+  openRun,
+  openTrained,
+  resolveConfig,
+  type Share,
+} from '../train/index.js';
+import { formatTable } from './format.js';
+import { INTERRUPTED, onInterrupt } from './interrupt.js';
+import { Progress } from './progress.js';
+import { WholeFile } from './whole-file.js';
+
+export interface EvalCommandOptions {
+  readonly dataset?: readonly string[];
+  readonly problemColumn?: string;
+  readonly answerColumn?: string;
+  readonly systemPrompt?: string;
+  readonly prompt?: 'chat' | 'plain';
+  readonly maxTokens?: number;
+  readonly wholeCompletion?: boolean;
+  readonly problems?: number;
+  readonly checkpoint?: number;
+  readonly revision?: string;
+  readonly samples: number;
+  readonly passAt?: readonly number[];
+  readonly temperature: number;
+  readonly topP: number;
+  readonly topK: number;
+  readonly seed: number;
+  readonly batch: number;
+  readonly threads?: number;
+  readonly json?: boolean;
+  readonly out?: string;
+}
+
+export async function evalCommand(model: string, options: EvalCommandOptions): Promise<void> {
+  const passAt =
+    options.passAt ??
+    (options.samples > 0 ? [1, options.samples].filter((k, i, all) => all.indexOf(k) === i) : []);
+  for (const k of passAt) {
+    if (k > Math.max(1, options.samples)) {
+      throw new ConfigError(`--pass-at: found ${k}; allowed is at most --samples, ${options.samples}`);
+    }
+  }
+  const { engine, task, from } = await open(model, options);
+  let out: WholeFile | null = null;
+  const interrupt = onInterrupt(() => process.stderr.write('ending; nothing is kept …\n'));
+  try {
+    const problems = task.heldOut.slice(0, options.problems);
+    out = options.out === undefined ? null : await WholeFile.open(options.out);
+    const bar = new Progress({ label: 'problems', total: problems.length });
+    const result = await benchmark(engine, task, problems, {
+      ...options,
+      passAt,
+      onProblems: (done) => {
+        bar.update(done, '');
+        if (interrupt.signal.aborted) throw new Interrupted();
+      },
+      onRecord: async (record) => out?.write(`${JSON.stringify(record)}\n`),
+    });
+    bar.end();
+    await out?.complete();
+    await out?.publish();
+    if (options.json) console.log(JSON.stringify({ model: from, task: task.name, ...result }));
+    else console.log(report(from, task.name, result, options.samples));
+  } catch (error) {
+    await out?.abort();
+    if (!(error instanceof Interrupted)) throw error;
+    process.exitCode = INTERRUPTED;
+  } finally {
+    interrupt.release();
+    await engine.dispose();
+  }
+}
+
+class Interrupted extends Error {}
+
+/** The policy, and the task whose held-out problems it is asked. */
+async function open(model: string, options: EvalCommandOptions) {
+  const { dataset = [] } = options;
+  if (isRunFolder(model)) {
+    const { engine, task, step } = await openTrained(model, options.checkpoint, {
+      threads: options.threads,
+      change: (config) => (dataset.length === 0 ? config : withDataset(config, model, options)),
+    });
+    return { engine, task, from: `${model}, step ${step}` };
+  }
+  if (dataset.length === 0) {
+    throw new ConfigError(
+      `--dataset: found nothing; a model that is no run's folder needs a file of problems`,
+    );
+  }
+  const config = resolveConfig({
+    task: mathTaskOf(options),
+    model: { path: model, revision: options.revision ?? null },
+  });
+  const { engine, task } = await openRun(config, options.threads);
+  return { engine, task, from: model };
+}
+
+/** The run's own way of asking, on other problems. */
+function withDataset(config: Config, model: string, options: EvalCommandOptions): Config {
+  if (config.task.name !== 'math') {
+    throw new ConfigError(
+      `--dataset: ${model} was trained on the task ${config.task.name}; allowed is its own held-out problems`,
+    );
+  }
+  return resolveConfig({ ...config, task: { ...config.task, ...mathTaskOf(options) } });
+}
+
+/** Keys of the math task that the command line gives. */
+function mathTaskOf(options: EvalCommandOptions): Record<string, unknown> {
+  const { dataset = [] } = options;
+  const given = {
+    system_prompt: options.systemPrompt,
+    prompt: options.prompt,
+    max_completion_tokens: options.maxTokens,
+    stop_at_box: options.wholeCompletion ? false : undefined,
+  };
+  return {
+    name: 'math',
+    train: dataset,
+    held_out_files: dataset,
+    columns: { problem: options.problemColumn ?? null, answer: options.answerColumn ?? null },
+    max_prompt_tokens: 1_000_000,
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+  };
+}
+
+const percent = (value: number): string => `${(100 * value).toFixed(1)}%`;
+const withInterval = ({ value, low, high }: Share): string =>
+  `${percent(value)}  [${percent(low)}, ${percent(high)}]`;
+
+function report(from: string, task: string, result: BenchmarkResult, samples: number): string {
+  const rows = [
+    [
+      samples === 0 ? 'accuracy, greedy' : `accuracy, mean of ${result.samples}`,
+      withInterval(result.accuracy),
+    ],
+    ...Object.entries(result.passAt).map(([k, share]) => [`pass@${k}`, withInterval(share)]),
+    ['tokens of a completion', result.tokens.toFixed(1)],
+    ['cut off at the longest length', percent(result.truncated)],
+  ];
+  return `${from}: ${task}, ${result.problems} problems (95% intervals: Wilson)\n\n${formatTable(['figure', 'value'], rows)}`;
+}

@@ -1,0 +1,150 @@
+/**
+ * How well a policy solves problems: greedily, or by pass@k over several samples of each, with intervals. The figures of
+ * a benchmark are shares of its problems, so the intervals say how far another draw of as many problems may lie.
+ */
+import type { Engine } from '../engine/index.js';
+import type { Problem, Task } from '../task/index.js';
+
+/**
+ * Unbiased estimate of pass@k from n samples of a problem, c of them right: 1 − C(n−c, k) / C(n, k), the chance that k of
+ * them, drawn without replacement, have a right one (Chen et al. 2021, arXiv:2107.03374).
+ * @throws RangeError unless 0 ≤ c ≤ n and 1 ≤ k ≤ n
+ */
+export function passAtK(n: number, c: number, k: number): number {
+  if (!(k >= 1 && k <= n && c >= 0 && c <= n)) throw new RangeError(`pass@${k} of ${c} right among ${n}`);
+  let none = 1;
+  for (let i = 0; i < k; i++) none *= Math.max(0, n - c - i) / (n - i);
+  return 1 - none;
+}
+
+/** A share with its 95% interval. */
+export interface Share {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** 97.5% quantile of the normal distribution. */
+const Z = 1.959963984540054;
+
+/**
+ * Wilson's score interval, which stays within 0 and 1 and is no point where all or none succeed.
+ * @param value observed share; a mean of estimates, such as pass@k, is taken as one
+ * @param count what it is a share of
+ */
+export function wilsonInterval(value: number, count: number): Share {
+  const squared = Z * Z;
+  const middle = (value + squared / (2 * count)) / (1 + squared / count);
+  const half =
+    (Z * Math.sqrt((value * (1 - value)) / count + squared / (4 * count * count))) / (1 + squared / count);
+  return { value, low: Math.max(0, middle - half), high: Math.min(1, middle + half) };
+}
+
+export interface BenchmarkOptions {
+  /** Samples of each problem; 0: one, greedily. */
+  readonly samples: number;
+  /** k of each pass@k, at most `samples`. */
+  readonly passAt: readonly number[];
+  readonly temperature: number;
+  readonly topP: number;
+  readonly topK: number;
+  readonly seed: number;
+  /** Problems sampled at the same time. */
+  readonly batch: number;
+  readonly onProblems?: (done: number, of: number) => void;
+  readonly onRecord?: (record: ProblemRecord) => void | Promise<void>;
+}
+
+/** What became of one problem. */
+export interface ProblemRecord {
+  readonly id: string;
+  readonly prompt: string;
+  readonly answer: string;
+  readonly right: number;
+  readonly completions: readonly {
+    readonly text: string;
+    readonly tokens: number;
+    readonly success: boolean;
+    readonly reward: number;
+    readonly note?: string;
+    readonly stop: 'stop' | 'length';
+  }[];
+}
+
+export interface BenchmarkResult {
+  readonly problems: number;
+  /** Completions of each problem. */
+  readonly samples: number;
+  /** Share of right completions: of greedy ones the accuracy, of several the mean (pass@1). */
+  readonly accuracy: Share;
+  /** By k. */
+  readonly passAt: Readonly<Record<number, Share>>;
+  /** Mean length of a completion, tokens. */
+  readonly tokens: number;
+  /** Share of completions cut off at the longest allowed length. */
+  readonly truncated: number;
+}
+
+/** Runs a benchmark; the same seed gives the same figures, whatever the batch. */
+export async function benchmark(
+  engine: Engine,
+  task: Task,
+  problems: readonly Problem[],
+  options: BenchmarkOptions,
+): Promise<BenchmarkResult> {
+  const count = Math.max(1, options.samples);
+  const passes = options.passAt.map(() => 0);
+  let [right, tokens, truncated] = [0, 0, 0];
+  for (let from = 0; from < problems.length; from += options.batch) {
+    const part = problems.slice(from, from + options.batch);
+    const { completions } = await engine.sample(
+      part.map(({ promptTokens, id }) => ({ prompt: promptTokens, count, key: ['benchmark', id] })),
+      {
+        maxTokens: task.maxCompletionTokens,
+        temperature: options.samples === 0 ? 0 : options.temperature,
+        topK: options.topK,
+        topP: options.topP,
+        stopTokens: task.stopTokens,
+        allowedTokens: task.allowedTokens,
+        seed: options.seed,
+        watch: task.watch,
+      },
+    );
+    for (const [i, problem] of part.entries()) {
+      const judged = await Promise.all(
+        completions[i].map(async (completion) => {
+          const { reward, note } = await task.reward(problem, completion.tokens);
+          return {
+            text: task.vocabulary.decode(completion.tokens),
+            tokens: completion.tokens.length,
+            success: await task.success(problem, completion.tokens),
+            reward,
+            note,
+            stop: completion.stop,
+          };
+        }),
+      );
+      const solved = judged.filter(({ success }) => success).length;
+      right += solved;
+      for (const [j, k] of options.passAt.entries()) passes[j] += passAtK(count, solved, k);
+      for (const { tokens: length, stop } of judged) {
+        tokens += length;
+        if (stop === 'length') truncated++;
+      }
+      const { id, promptText: prompt, answer } = problem;
+      await options.onRecord?.({ id, prompt, answer, right: solved, completions: judged });
+    }
+    options.onProblems?.(Math.min(from + options.batch, problems.length), problems.length);
+  }
+  const all = problems.length * count;
+  return {
+    problems: problems.length,
+    samples: count,
+    accuracy: wilsonInterval(right / all, problems.length),
+    passAt: Object.fromEntries(
+      options.passAt.map((k, j) => [k, wilsonInterval(passes[j] / problems.length, problems.length)]),
+    ),
+    tokens: tokens / all,
+    truncated: truncated / all,
+  };
+}

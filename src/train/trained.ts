@@ -1,0 +1,74 @@
+/** A policy that is there already: that of a run, or a model in the Hugging Face layout; and a run's policy as such a model. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LocalEngine } from '../engine/index.js';
+import { type StoredDType, writeCheckpoint } from '../model/index.js';
+import type { Task } from '../task/index.js';
+import { CheckpointError, checkpointName, listCheckpoints, loadCheckpoint } from './checkpoint.js';
+import { type Config, loadConfig } from './config.js';
+import { openModel } from './policy.js';
+import { openRun } from './run.js';
+import { RunFolder } from './run-folder.js';
+
+/** Whether a path is a run's folder. */
+export const isRunFolder = (path: string): boolean => existsSync(new RunFolder(path).configFile);
+
+export interface TrainedPolicy {
+  readonly engine: LocalEngine;
+  readonly task: Task;
+  readonly config: Config;
+  /** Training step of the checkpoint. */
+  readonly step: number;
+}
+
+/**
+ * The policy of a run at one of its checkpoints.
+ * @param step default: the latest
+ * @param change of the configuration, e.g. other problems
+ * @throws CheckpointError naming the steps there are
+ */
+export async function openTrained(
+  path: string,
+  step?: number,
+  { threads, change = (config) => config }: { threads?: number; change?: (config: Config) => Config } = {},
+): Promise<TrainedPolicy> {
+  const folder = new RunFolder(path);
+  const steps = await listCheckpoints(folder.checkpoints);
+  const wanted = step ?? steps.at(-1);
+  if (wanted === undefined || !steps.includes(wanted)) {
+    const there = steps.length === 0 ? 'there is none yet' : `there are ${steps.join(', ')}`;
+    throw new CheckpointError(
+      `${path}: no checkpoint${step === undefined ? '' : ` of step ${step}`}; ${there}`,
+    );
+  }
+  const config = change(loadConfig(folder.configFile));
+  const { engine, task } = await openRun(config, threads);
+  try {
+    await loadCheckpoint(join(folder.checkpoints, checkpointName(wanted)), engine);
+  } catch (error) {
+    await engine.dispose();
+    throw error;
+  }
+  return { engine, task, config, step: wanted };
+}
+
+/**
+ * Writes a run's policy as a model that transformers loads.
+ * @param dtype default: what the model was stored as that the run started from, F32 for a random one
+ * @throws ModelError if the folder is there already
+ */
+export async function exportRun(
+  path: string,
+  to: string,
+  { step, dtype }: { step?: number; dtype?: StoredDType } = {},
+): Promise<{ step: number; dtype: StoredDType }> {
+  const { engine, config, step: at } = await openTrained(path, step);
+  try {
+    const model = await openModel(config.model);
+    const stored = dtype ?? model?.dtype ?? 'F32';
+    await writeCheckpoint(to, engine.parameters, { dtype: stored, source: model?.folder });
+    return { step: at, dtype: stored };
+  } finally {
+    await engine.dispose();
+  }
+}
