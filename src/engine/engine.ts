@@ -65,6 +65,12 @@ export interface TreeExample {
 export interface TrainExample extends TreeExample {
   /** A⁺, A⁻ and KL weight of each node of the tree. */
   readonly coefficients: LossCoefficients;
+  /** 1 where a tree token is trained, 0 where it came from elsewhere, [tree.distinctTokenCount]; absent: all are. */
+  readonly mask?: Float32Array;
+  /** Further factor of A⁺ and A⁻ of each tree token, [tree.distinctTokenCount]; absent: 1. */
+  readonly weights?: Float32Array;
+  /** Weighted advantage wᵢ·|gᵢ|·aᵢ of each completion, [k]; needed for the form gspo, which has no coefficients of tokens. */
+  readonly sequenceAdvantages?: Float64Array;
   /** ln π_old of each distinct tree token in depth-first order, [tree.distinctTokenCount]; absent: on-policy. */
   readonly oldLogprobs?: Float32Array;
   /** ln π_ref likewise; needed when klBeta > 0. */
@@ -83,8 +89,14 @@ export interface UpdateOptions extends PolicyOptions {
   readonly maxGradNorm: number | null;
   readonly clipLow: number;
   readonly clipHigh: number;
+  /** Two-sided clipping: ratios of negative advantages are at most this; absent: unbounded. */
+  readonly clipBound?: number;
+  /** Which ratio is clipped, and how; default ppo. */
+  readonly form?: 'ppo' | 'cispo' | 'gspo';
   /** β of the KL term. */
   readonly klBeta: number;
+  /** Coefficient of the entropy bonus, default 0. */
+  readonly entropyBonus?: number;
   /** The gradient is scaled to the global norm of this batch's gradient, before it is clipped; absent: as it is. */
   readonly normOf?: readonly TrainExample[];
 }
@@ -138,6 +150,8 @@ export interface Engine {
   ): Promise<TreeScores>;
   /** Freezes the current weights as the reference policy of the KL term. */
   freezeReference(): void;
+  /** Moves the reference policy towards the current weights: reference ← share·current + (1 − share)·reference. */
+  syncReference(share: number): void;
   /** Forgets the optimizer's state: what follows is another objective. */
   resetOptimizer(): void;
   /** Writes weights, optimizer state and reference into an existing folder. */

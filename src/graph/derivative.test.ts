@@ -55,6 +55,12 @@ const cases: Case[] = [
     ],
     build: ([a, b]) => g.mul(g.squeeze(a, 1), b),
   },
+  {
+    op: 'ScatterND',
+    shapes: [[4], [3]],
+    build: ([u, w], graph) =>
+      g.mul(g.scatterAdd([3], graph.constant(BigInt64Array.of(2n, 0n, 2n, 1n), [4, 1]), u), w),
+  },
   { op: 'Cos', shapes: [[5]], build: ([a]) => g.cos(g.mul(a, 2)) },
   { op: 'Sin', shapes: [[5]], build: ([a]) => g.sin(g.mul(a, 2)) },
   {

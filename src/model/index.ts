@@ -19,6 +19,7 @@ export {
 } from './config.js';
 export { DTYPES, type StoredDType } from './dtypes.js';
 export { type ResolvedModel, resolveModel } from './hub.js';
+export type { LossForm } from './loss.js';
 export { type LinearModule, linearModules } from './modules.js';
 export { type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
 export {

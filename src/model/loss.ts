@@ -1,46 +1,84 @@
 /**
  * The objective on tree tokens (PAPER.md §2, "Beyond the paper"). Each token e of the packed tree is an edge:
  * its parent predicts it. With ρ = π/π_old and k3 = π_ref/π − ln(π_ref/π) − 1,
- *   J = Σ_e A⁺ₑ·min(ρₑ, 1+ε_high) + A⁻ₑ·max(ρₑ, 1−ε_low) − Kₑ·k3ₑ,
- * which equals the sum over the k sequences because the coefficients hold each member's share. The model's loss
- * is −J. On-policy (μ = 1) ρ is 1 in value and carries ∇ln π; nothing is clipped.
+ *   J = Σ_e A⁺ₑ·min(ρₑ, 1+ε_high) + A⁻ₑ·min(max(ρₑ, 1−ε_low), δ) − Kₑ·k3ₑ + Cₑ·Hₑ,
+ * which equals the sum over the k sequences because the coefficients hold each member's share (δ: the bound of two-sided
+ * clipping, infinite without; H: entropy of the distribution that the token was drawn from). The model's loss is −J.
+ * On-policy (μ = 1) ρ is 1 in value and carries ∇ln π; nothing is clipped.
+ *
+ * CISPO (arXiv:2506.13585) takes the clipped ratio as a weight: (A⁺ + A⁻)·stop(min(ρ, 1+ε_high))·ln π.
+ * GSPO (arXiv:2507.18071) has one ratio for a sequence, the geometric mean of its tokens'; its edges meet in sums over
+ * sequences, and its coefficients are those of sequences.
  */
 import * as g from '../graph/index.js';
 
+/** Which ratio is clipped, and how: of tokens as PPO does, as a weight (CISPO), or of sequences (GSPO). */
+export type LossForm = 'ppo' | 'cispo' | 'gspo';
+
 export interface LossInputs {
+  readonly form: LossForm;
   /** ln π of each edge's token, [E], with gradient. */
   readonly logprobs: g.Tensor;
-  /** Sum of the positive weighted advantages of each edge, [E]. */
+  /** Sum of the positive weighted advantages of each edge, [E]; gspo: of each sequence, [Q]. */
   readonly plus: g.Tensor;
-  /** Sum of the negative ones, [E]. */
+  /** Sum of the negative ones, [E]; gspo: [Q]. */
   readonly minus: g.Tensor;
   /** ln π_old, [E]; null on-policy. */
   readonly old: {
     readonly logprobs: g.Tensor;
     readonly clipLow: g.Tensor;
     readonly clipHigh: g.Tensor;
+    /** δ, a large number without two-sided clipping. */
+    readonly bound: g.Tensor;
   } | null;
   /** ln π_ref and the weight of the KL term (β included), [E]; null without KL. */
   readonly reference: { readonly logprobs: g.Tensor; readonly weight: g.Tensor } | null;
+  /** Entropy (nats) of the distribution of each edge and the weight of the bonus, [E]; null without. */
+  readonly entropy: { readonly values: g.Tensor; readonly weight: g.Tensor } | null;
+  /** gspo: each edge of each sequence, and what it counts in the sequence's mean, [P]; else null. */
+  readonly sequences: {
+    /** int64 [P] */
+    readonly edge: g.Tensor;
+    /** int64 [P, 1] */
+    readonly sequence: g.Tensor;
+    readonly share: g.Tensor;
+  } | null;
 }
 
 /** −J as a scalar. */
-export function treeLoss({ logprobs, plus, minus, old, reference }: LossInputs): g.Tensor {
+export function treeLoss(inputs: LossInputs): g.Tensor {
+  const { form, logprobs, plus, minus, old, reference, entropy } = inputs;
+  const before = old ? old.logprobs : g.stopGradient(logprobs);
   let terms: g.Tensor;
-  if (old) {
-    const ratio = g.exp(g.sub(logprobs, old.logprobs));
-    terms = g.add(
-      g.mul(plus, g.minimum(ratio, g.add(old.clipHigh, 1))),
-      g.mul(minus, g.maximum(ratio, g.sub(1, old.clipLow))),
-    );
+  if (form === 'cispo') {
+    const ratio = g.exp(g.sub(logprobs, before));
+    const weight = old ? g.stopGradient(g.minimum(ratio, g.add(old.clipHigh, 1))) : g.stopGradient(ratio);
+    terms = g.mul(g.mul(g.add(plus, minus), weight), logprobs);
   } else {
-    const ratio = g.exp(g.sub(logprobs, g.stopGradient(logprobs)));
-    terms = g.mul(g.add(plus, minus), ratio);
+    const difference = g.sub(logprobs, before);
+    terms = clipped(g.exp(form === 'gspo' ? sequenceMeans(inputs, difference) : difference), inputs);
   }
+  let total = g.sumAll(terms);
   if (reference) {
     const difference = g.sub(reference.logprobs, logprobs);
     const k3 = g.sub(g.sub(g.exp(difference), difference), 1);
-    terms = g.sub(terms, g.mul(reference.weight, k3));
+    total = g.sub(total, g.sumAll(g.mul(reference.weight, k3)));
   }
-  return g.neg(g.sumAll(terms));
+  if (entropy) total = g.add(total, g.sumAll(g.mul(entropy.weight, entropy.values)));
+  return g.neg(total);
+}
+
+function clipped(ratio: g.Tensor, { plus, minus, old }: LossInputs): g.Tensor {
+  if (!old) return g.mul(g.add(plus, minus), ratio);
+  return g.add(
+    g.mul(plus, g.minimum(ratio, g.add(old.clipHigh, 1))),
+    g.mul(minus, g.minimum(g.maximum(ratio, g.sub(1, old.clipLow)), old.bound)),
+  );
+}
+
+/** Mean of the edges' values over each sequence, [E] → [Q]. */
+function sequenceMeans({ sequences, plus }: LossInputs, values: g.Tensor): g.Tensor {
+  if (!sequences) throw new TypeError('gspo: no sequences');
+  const { edge, sequence, share } = sequences;
+  return g.scatterAdd(plus.shape, sequence, g.mul(g.gather(values, edge), share));
 }

@@ -6,7 +6,7 @@ import * as g from '../graph/index.js';
 import { cachedAttention, treeAttention } from './attention.js';
 import type { ModelConfig } from './config.js';
 import { hiddenStates, logProbabilities, type ParameterTensors, parameterInputs } from './decoder.js';
-import { treeLoss } from './loss.js';
+import { type LossForm, treeLoss } from './loss.js';
 
 /** What a program computes, by the name it comes out under. */
 export type GraphOutputs = Record<string, g.Tensor>;
@@ -24,6 +24,10 @@ export interface UpdateVariant extends TreeVariant {
   readonly clipped: boolean;
   /** With the KL term. */
   readonly kl: boolean;
+  /** Default ppo. */
+  readonly form?: LossForm;
+  /** With the entropy bonus. */
+  readonly entropy?: boolean;
 }
 
 interface TreeForward {
@@ -62,32 +66,52 @@ function entropy(distribution: g.Tensor): g.Tensor {
 
 /**
  * Outputs: `loss` (scalar), `logprobs` [E] and `entropy` [M] of the policy before the update, and a gradient for
- * every weight. Further inputs: `plus`, `minus` [E]; clipped: `old_logprobs` [E], `clip_low`, `clip_high`;
- * kl: `reference_logprobs`, `kl_weight` [E].
+ * every weight. Further inputs: `plus`, `minus` [E] (gspo: [Q]); clipped: `old_logprobs` [E], `clip_low`, `clip_high`,
+ * `clip_bound`; kl: `reference_logprobs`, `kl_weight` [E]; entropy: `edge_row` int32 [E], `entropy_weight` [E];
+ * gspo: `pair_edge` int64 [P], `pair_sequence` int64 [P, 1], `pair_share` [P].
  */
 export function updateGraph(config: ModelConfig, variant: UpdateVariant): GraphOutputs {
   const graph = new g.Graph();
   const { weights, distribution, logprobs } = treeForward(graph, config, variant.context);
+  const { form = 'ppo' } = variant;
   const edge = (name: string): g.Tensor => graph.input(name, 'float32', ['E']);
+  const coefficient = (name: string): g.Tensor => graph.input(name, 'float32', [form === 'gspo' ? 'Q' : 'E']);
+  const entropies = entropy(distribution);
   const loss = treeLoss({
+    form,
     logprobs,
-    plus: edge('plus'),
-    minus: edge('minus'),
+    plus: coefficient('plus'),
+    minus: coefficient('minus'),
     old: variant.clipped
       ? {
           logprobs: edge('old_logprobs'),
           clipLow: graph.input('clip_low', 'float32', []),
           clipHigh: graph.input('clip_high', 'float32', []),
+          bound: graph.input('clip_bound', 'float32', []),
         }
       : null,
     reference: variant.kl ? { logprobs: edge('reference_logprobs'), weight: edge('kl_weight') } : null,
+    entropy: variant.entropy
+      ? {
+          values: g.gather(entropies, graph.input('edge_row', 'int32', ['E'])),
+          weight: edge('entropy_weight'),
+        }
+      : null,
+    sequences:
+      form === 'gspo'
+        ? {
+            edge: graph.input('pair_edge', 'int64', ['P']),
+            sequence: graph.input('pair_sequence', 'int64', ['P', 1]),
+            share: graph.input('pair_share', 'float32', ['P']),
+          }
+        : null,
   });
   const names = [...weights.keys()];
   const gradients = g.gradients(loss, [...weights.values()]);
   return {
     loss,
     logprobs,
-    entropy: entropy(distribution),
+    entropy: entropies,
     ...Object.fromEntries(names.map((name, i) => [GRADIENT + name, gradients[i]])),
   };
 }

@@ -9,8 +9,13 @@ export class RewardError extends Error {
 }
 
 export interface AdvantageOptions {
-  /** Divide by the group's standard deviation + ε ('std', the default) or not at all ('none', Dr. GRPO). */
-  readonly scale?: 'std' | 'none';
+  /**
+   * Divide by the group's standard deviation + ε ('std', the default), by that of all rewards of a step ('batch', with
+   * `batchStd`), or not at all ('none', Dr. GRPO).
+   */
+  readonly scale?: 'std' | 'batch' | 'none';
+  /** Unbiased standard deviation of all rewards of the step, for 'batch'. */
+  readonly batchStd?: number;
   /** ε, default 1e-4. */
   readonly epsilon?: number;
 }
@@ -52,11 +57,11 @@ export function rewardStatistics(rewards: ArrayLike<number>): RewardStatistics {
  * @throws RewardError naming the completion if a reward is NaN or infinite
  */
 export function groupAdvantages(rewards: ArrayLike<number>, options: AdvantageOptions = {}): Float64Array {
-  const { scale = 'std', epsilon = 1e-4 } = options;
+  const { scale = 'std', epsilon = 1e-4, batchStd = 0 } = options;
   const { mean, std, zeroVariance } = rewardStatistics(rewards);
   const advantages = new Float64Array(rewards.length);
   if (zeroVariance) return advantages;
-  const divisor = scale === 'std' ? std + epsilon : 1;
+  const divisor = scale === 'std' ? std + epsilon : scale === 'batch' ? batchStd + epsilon : 1;
   let largest = 0;
   for (let i = 0; i < rewards.length; i++) largest = Math.max(largest, Math.abs(rewards[i]));
   for (let i = 0; i < rewards.length; i++) {

@@ -10,31 +10,39 @@ import type { ProcessTree } from '../tree/index.js';
 import { lambdaWeights } from './lambda.js';
 import { checkCount, memberSums } from './steps.js';
 
-/** token: 1/Σ|g| (DAPO); sequence: 1/(K·|g|) (GRPO); constant: 1/(K·longest completion) (Dr. GRPO). */
-export type Normalisation = 'token' | 'sequence' | 'constant';
+/**
+ * token: 1/Σ|g| over the step (DAPO); group: 1/(G·Σ|g|) over each of G groups (BNPO, a group being the local batch);
+ * sequence: 1/(K·|g|) (GRPO); constant: 1/(K·longest completion) (Dr. GRPO).
+ */
+export type Normalisation = 'token' | 'group' | 'sequence' | 'constant';
 
 /** Totals of the whole optimizer step, never of a micro-batch. */
 export interface BatchTotals {
-  /** Σ|g| over all groups. */
+  /** Σ|g| over all groups; of tokens that are trained, where some are not. */
   readonly tokens: number;
   /** Completions in all groups, K. */
   readonly sequences: number;
   /** Longest completion that may be sampled, tokens. */
   readonly maxTokens: number;
+  /** Groups, G; needed for `group`. */
+  readonly groups?: number;
 }
 
 /**
  * wᵢ: what each token of a completion counts in the mean, [k]; 0 for an empty completion.
- * @param lengths |g| of each completion, [k]
+ * @param lengths |g| of each completion, [k]; 0 where nothing of it is trained
  */
 export function sequenceWeights(
   lengths: ArrayLike<number>,
   normalisation: Normalisation,
   batch: BatchTotals,
 ): Float64Array {
+  let own = 0;
+  if (normalisation === 'group') for (let i = 0; i < lengths.length; i++) own += lengths[i];
   return Float64Array.from(lengths, (length) => {
     if (length === 0) return 0;
     if (normalisation === 'token') return 1 / batch.tokens;
+    if (normalisation === 'group') return 1 / ((batch.groups ?? 1) * own);
     return 1 / (batch.sequences * (normalisation === 'sequence' ? length : batch.maxTokens));
   });
 }

@@ -20,6 +20,8 @@ export interface CheckpointState {
   readonly seed: number;
   /** Tokens sampled so far. */
   readonly tokens: number;
+  /** Index of the next training problem; absent: as many as all steps so far asked for. */
+  readonly problems?: number;
 }
 
 const STATE_FILE = 'state.json';

@@ -135,14 +135,25 @@ const schema = z
       .describe('The policy: a pretrained model, or one of GPT-2 architecture with random weights'),
     objective: z
       .strictObject({
+        loss: z
+          .enum(['dapo', 'grpo', 'dr_grpo', 'bnpo', 'cispo', 'gspo'])
+          .default('dapo')
+          .describe(
+            'Which loss of the family (docs/losses.md); gspo has no λ-GRPO: its ratio is that of a sequence',
+          ),
         normalisation: z
-          .enum(['token', 'sequence', 'constant'])
-          .default('token')
-          .describe('1/Σ|g| (dapo), 1/(k·|g|) (grpo), or 1/(k·longest completion) (dr_grpo)'),
+          .enum(['token', 'group', 'sequence', 'constant'])
+          .nullable()
+          .default(null)
+          .describe(
+            "1/Σ|g| (dapo, cispo), the same of each group (bnpo), 1/(k·|g|) (grpo, gspo), or 1/(k·longest completion) (dr_grpo); null: the loss's own",
+          ),
         advantage_scale: z
-          .enum(['std', 'none'])
+          .enum(['std', 'batch', 'none'])
           .default('std')
-          .describe('Whether advantages are divided by std + 1e-4'),
+          .describe(
+            "Advantages are divided by the group's std + 1e-4, by that of all rewards of the step, or not",
+          ),
         lambda_exponent: share()
           .nullable()
           .default(null)
@@ -156,7 +167,47 @@ const schema = z
           ),
         clip_low: share().default(0.2).describe('Importance ratios below 1 − this are clipped'),
         clip_high: z.number().min(0).default(0.2).describe('Importance ratios above 1 + this are clipped'),
+        clip_bound: z
+          .number()
+          .positive()
+          .nullable()
+          .default(null)
+          .describe(
+            'Two-sided clipping: ratios of negative advantages are at most this, above 1 + clip_high; null: any',
+          ),
         kl_beta: z.number().min(0).default(0).describe('β of the KL term to the policy before training'),
+        reference_sync_every: whole(0)
+          .default(0)
+          .describe(
+            'Steps after which the reference policy of the KL term is moved to the current one; 0: never',
+          ),
+        reference_sync_share: share()
+          .default(0.6)
+          .describe('How far it is moved: 1 makes it the current policy'),
+        entropy_bonus: z
+          .number()
+          .min(0)
+          .default(0)
+          .describe('Coefficient of the entropy of the distributions that tokens are drawn from'),
+        truncated: z
+          .enum(['train', 'mask'])
+          .default('train')
+          .describe(
+            'mask: completions cut off at the longest length have no loss; their rewards count in the group',
+          ),
+        length_penalty_tokens: whole(0)
+          .default(0)
+          .describe(
+            "DAPO's soft punishment: over the last so many tokens before the longest length the reward falls linearly by 1; 0: none",
+          ),
+        importance_cap: z
+          .number()
+          .positive()
+          .nullable()
+          .default(null)
+          .describe(
+            'For tokens sampled by another engine: weight min(π/π_sampler, this) of their terms; null: the sampler is the policy',
+          ),
         updates_per_batch: whole(1).default(1).describe('Optimizer steps on each batch of samples (μ)'),
       })
       .prefault({})
@@ -184,6 +235,11 @@ const schema = z
       .strictObject({
         group_size: whole(2).default(16).describe('Completions of one prompt (k)'),
         prompts_per_step: whole(1).default(1).describe('Prompts, and so groups, in a step'),
+        resample_rounds: whole(0)
+          .default(0)
+          .describe(
+            'Dynamic sampling: groups whose rewards are all equal are replaced by those of further prompts, at most so many times a step; 0: they are kept',
+          ),
         temperature: positive().default(1).describe('Divides the logits'),
         top_k: whole(0).default(0).describe('Only the k likeliest tokens; 0: all'),
         top_p: z
@@ -239,6 +295,31 @@ const schema = z
   })
   .superRefine((config, context) => {
     const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+    const { loss, clip_bound, clip_high, lambda_exponent, reference_sync_every, kl_beta } = config.objective;
+    if (loss === 'gspo' && (lambda_exponent ?? exponentOf(config.method)) !== 0) {
+      refuse(
+        ['objective', 'loss'],
+        `found gspo with method ${config.method}; allowed is method grpo: its one ratio for a sequence is not a sum over steps, so there is no step for |λ| to divide`,
+      );
+    }
+    if (loss === 'gspo' && config.objective.rescale_to !== null) {
+      refuse(
+        ['objective', 'rescale_to'],
+        `found ${config.objective.rescale_to}; allowed is null with loss gspo`,
+      );
+    }
+    if (clip_bound !== null && clip_bound <= 1 + clip_high) {
+      refuse(
+        ['objective', 'clip_bound'],
+        `found ${clip_bound}; allowed is more than 1 + clip_high, ${1 + clip_high}`,
+      );
+    }
+    if (reference_sync_every > 0 && kl_beta === 0) {
+      refuse(
+        ['objective', 'reference_sync_every'],
+        `found ${reference_sync_every}; allowed is 0 without a KL term (kl_beta 0)`,
+      );
+    }
     if (config.task.name === 'binary-tree' && config.task.n > config.task.depth) {
       refuse(['task', 'n'], `found ${config.task.n}; allowed is at most depth, ${config.task.depth}`);
     }
@@ -273,7 +354,10 @@ type Parsed = DeepReadonly<z.output<typeof schema>>;
 
 /** A checked configuration with every key in place. */
 export type Config = Omit<Parsed, 'objective'> & {
-  readonly objective: Omit<Parsed['objective'], 'lambda_exponent'> & { readonly lambda_exponent: number };
+  readonly objective: Omit<Parsed['objective'], 'lambda_exponent' | 'normalisation'> & {
+    readonly lambda_exponent: number;
+    readonly normalisation: NonNullable<Parsed['objective']['normalisation']>;
+  };
 };
 export type Method = Config['method'];
 
@@ -330,8 +414,19 @@ function check(object: unknown, place: (path: readonly PropertyKey[]) => string)
   }
   const { objective, ...rest } = result.data;
   const lambda_exponent = objective.lambda_exponent ?? exponentOf(rest.method);
-  return { ...rest, objective: { ...objective, lambda_exponent } };
+  const normalisation = objective.normalisation ?? NORMALISATION[objective.loss];
+  return { ...rest, objective: { ...objective, lambda_exponent, normalisation } };
 }
+
+/** What each loss is normalised by, unless the configuration says otherwise. */
+const NORMALISATION = {
+  dapo: 'token',
+  cispo: 'token',
+  bnpo: 'group',
+  grpo: 'sequence',
+  gspo: 'sequence',
+  dr_grpo: 'constant',
+} as const;
 
 function exponentOf(method: Method): number {
   return method === 'grpo' ? 0 : 1;
@@ -348,7 +443,12 @@ export function overrideConfig(config: Config, changes: readonly string[]): Conf
   const derived = objective.lambda_exponent === exponentOf(config.method);
   const document = new Document({
     ...rest,
-    objective: { ...objective, ...(derived ? { lambda_exponent: null } : {}) },
+    objective: {
+      ...objective,
+      ...(derived ? { lambda_exponent: null } : {}),
+      // Likewise what follows from the loss.
+      ...(objective.normalisation === NORMALISATION[objective.loss] ? { normalisation: null } : {}),
+    },
   });
   for (const change of changes) {
     const [, key, value] = /^([\w.]+)=(.*)$/s.exec(change) ?? [];

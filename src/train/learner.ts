@@ -3,9 +3,9 @@
  * coefficients → update, μ times. Pure but for the engine it drives.
  */
 import type { Engine, TrainExample, UpdateResult } from '../engine/index.js';
-import { groupAdvantages, lossCoefficients, sequenceWeights } from '../objective/index.js';
+import { groupAdvantages, lossCoefficients, rewardStatistics, sequenceWeights } from '../objective/index.js';
 import type { Group } from '../rollouts/index.js';
-import { ProcessTree } from '../tree/index.js';
+import { ProcessTree, packedIndices, packTree } from '../tree/index.js';
 import type { Config } from './config.js';
 
 /** A group with everything that is derived from it. */
@@ -14,16 +14,50 @@ export interface ScoredGroup {
   readonly tree: ProcessTree;
   /** [k] */
   readonly advantages: Float64Array;
+  /** Trained tokens of each completion, [k]: 0 for one that was cut off and is left out. */
+  readonly trainedTokens: Int32Array;
+  /** 1 where a tree token is trained, [tree.distinctTokenCount]; null: all are. */
+  readonly mask: Float32Array | null;
 }
 
 /** Advantages and process tree of a group whose completions carry rewards. */
-export function scoreGroup(group: Group, objective: Config['objective']): ScoredGroup {
+export function scoreGroup(group: Group, objective: Config['objective'], batchStd?: number): ScoredGroup {
   const rewards = group.completions.map(({ reward }) => reward);
+  const tree = ProcessTree.build(group.completions.map(({ tokens }) => tokens));
+  const trainedTokens = Int32Array.from(group.completions, ({ tokens, mask, stop }) => {
+    if (objective.truncated === 'mask' && stop === 'length') return 0;
+    return mask ? mask.reduce((n, trained) => n + trained, 0) : tokens.length;
+  });
   return {
     group,
-    tree: ProcessTree.build(group.completions.map(({ tokens }) => tokens)),
-    advantages: groupAdvantages(rewards, { scale: objective.advantage_scale }),
+    tree,
+    advantages: groupAdvantages(rewards, { scale: objective.advantage_scale, batchStd }),
+    trainedTokens,
+    mask: treeMask(group, tree),
   };
+}
+
+/** All groups of a step: a scale that is the step's own needs them together. */
+export function scoreGroups(groups: readonly Group[], objective: Config['objective']): ScoredGroup[] {
+  const rewards = groups.flatMap(({ completions }) => completions.map(({ reward }) => reward));
+  const batchStd = objective.advantage_scale === 'batch' ? rewardStatistics(rewards).std : undefined;
+  return groups.map((group) => scoreGroup(group, objective, batchStd));
+}
+
+/**
+ * Which tree tokens are trained. A token that some members sampled and others were given (an environment may do that)
+ * is trained: those who sampled it chose it.
+ */
+function treeMask(group: Group, tree: ProcessTree): Float32Array | null {
+  if (group.completions.every(({ mask }) => mask === undefined)) return null;
+  const trained = new Float32Array(tree.distinctTokenCount);
+  const packed = packTree(tree, new Int32Array());
+  group.completions.forEach(({ mask }, i) => {
+    packedIndices(tree, packed, i).forEach((token, t) => {
+      if (!mask || mask[t] === 1) trained[token] = 1;
+    });
+  });
+  return trained;
 }
 
 /**
@@ -37,22 +71,55 @@ export function trainExamples(
   maxTokens: number,
 ): TrainExample[] {
   const batch = {
-    tokens: scored.reduce((n, { tree }) => n + tree.tokenCount, 0),
+    tokens: scored.reduce((n, { trainedTokens }) => n + trainedTokens.reduce((a, b) => a + b, 0), 0),
     sequences: scored.reduce((n, { tree }) => n + tree.groupSize, 0),
+    groups: scored.length,
     maxTokens,
   };
-  return scored.map(({ group, tree, advantages }) => ({
-    prompt: group.prompt.tokens,
-    tree,
-    coefficients: lossCoefficients(
+  return scored.map(({ group, tree, advantages, trainedTokens, mask }) => {
+    const weights = sequenceWeights(trainedTokens, objective.normalisation, batch);
+    const lambdaExponent = objective.lambda_exponent;
+    return {
+      prompt: group.prompt.tokens,
       tree,
-      advantages,
-      sequenceWeights(tree.lengths, objective.normalisation, batch),
-      {
-        lambdaExponent: objective.lambda_exponent,
-      },
-    ),
-  }));
+      coefficients: lossCoefficients(tree, advantages, weights, { lambdaExponent }),
+      ...(mask ? { mask } : {}),
+      ...(objective.loss === 'gspo'
+        ? { sequenceAdvantages: advantages.map((a, i) => a * weights[i] * trainedTokens[i]) }
+        : {}),
+    };
+  });
+}
+
+/**
+ * Factors of tree tokens for what another engine sampled: min(π_old/π_sampler, cap), not differentiated (truncated
+ * importance sampling). Members of a step may have been sampled with slightly different probabilities (in other batches):
+ * theirs are averaged.
+ */
+export function importanceWeights(
+  { group, tree }: ScoredGroup,
+  oldLogprobs: Float32Array,
+  cap: number,
+): Float32Array {
+  const sum = new Float64Array(tree.distinctTokenCount);
+  const count = new Float64Array(tree.distinctTokenCount);
+  const packed = packTree(tree, new Int32Array());
+  group.completions.forEach(({ logprobs, mask }, i) => {
+    if (!logprobs) return;
+    packedIndices(tree, packed, i).forEach((token, t) => {
+      if (mask && mask[t] === 0) return;
+      sum[token] += logprobs[t];
+      count[token]++;
+    });
+  });
+  return Float32Array.from(oldLogprobs, (old, token) =>
+    count[token] > 0 ? Math.min(Math.exp(old - sum[token] / count[token]), cap) : 1,
+  );
+}
+
+/** Which ratio a loss clips, and how; what else it is named for is its normalisation. */
+function formOf(loss: Config['objective']['loss']): 'ppo' | 'cispo' | 'gspo' {
+  return loss === 'cispo' || loss === 'gspo' ? loss : 'ppo';
 }
 
 export interface StepOptions {
@@ -93,6 +160,9 @@ export async function learn(
     klBeta: objective.kl_beta,
     clipLow: objective.clip_low,
     clipHigh: objective.clip_high,
+    clipBound: objective.clip_bound ?? undefined,
+    form: formOf(objective.loss),
+    entropyBonus: objective.entropy_bonus,
   };
   const reference = objective.kl_beta > 0 ? await engine.score(examples, 'reference', options) : null;
   const withReference = (all: readonly TrainExample[]): TrainExample[] =>
@@ -108,8 +178,8 @@ export async function learn(
       all.map((example, i) => ({ ...example, oldLogprobs: first.logprobs[i] }));
     const result = await engine.update(withOld(batch), { ...options, normOf: norms && withOld(norms) });
     gradNorm = Math.max(gradNorm, result.gradNorm);
-    batch.forEach(({ tree, coefficients }, i) => {
-      const counts = countClipped(tree, coefficients, first.logprobs[i], result.logprobs[i], objective);
+    batch.forEach((example, i) => {
+      const counts = countClipped(example, first.logprobs[i], result.logprobs[i], objective);
       clipped += counts.clipped;
       terms += counts.terms;
     });
@@ -117,15 +187,14 @@ export async function learn(
   return {
     first,
     gradNorm,
-    kl: reference ? meanKl(first.logprobs, reference.logprobs) : null,
+    kl: reference ? meanKl(first.logprobs, reference.logprobs, examples) : null,
     clipFraction: terms > 0 ? clipped / terms : 0,
     rescale: first.rescale ?? null,
   };
 }
 
 function countClipped(
-  tree: ProcessTree,
-  { plus, minus }: TrainExample['coefficients'],
+  { tree, coefficients: { plus, minus }, mask }: TrainExample,
   old: Float32Array,
   now: Float32Array,
   { clip_low, clip_high }: Config['objective'],
@@ -135,6 +204,7 @@ function countClipped(
   let token = 0;
   for (let node = 0; node < tree.nodeCount; node++) {
     for (let t = tree.start[node]; t < tree.end[node]; t++, token++) {
+      if (mask && mask[token] === 0) continue;
       const ratio = Math.exp(now[token] - old[token]);
       if (plus[node] > 0) {
         terms++;
@@ -149,15 +219,21 @@ function countClipped(
   return { clipped, terms };
 }
 
-function meanKl(policy: readonly Float32Array[], reference: readonly Float32Array[]): number {
+function meanKl(
+  policy: readonly Float32Array[],
+  reference: readonly Float32Array[],
+  examples: readonly TrainExample[],
+): number {
   let sum = 0;
   let count = 0;
   policy.forEach((logprobs, i) => {
+    const { mask } = examples[i];
     for (let t = 0; t < logprobs.length; t++) {
+      if (mask && mask[t] === 0) continue;
       const d = reference[i][t] - logprobs[t];
       sum += Math.exp(d) - d - 1;
+      count++;
     }
-    count += logprobs.length;
   });
   return count > 0 ? sum / count : 0;
 }

@@ -3,13 +3,14 @@
  * seed and the step, so a run that continues from a checkpoint draws what the uninterrupted one would have drawn.
  */
 import { type Engine, NotFiniteError, type TrainExample } from '../engine/index.js';
-import type { Completion, Group } from '../rollouts/index.js';
-import { type Problem, type Task, TaskError } from '../task/index.js';
+import type { Group } from '../rollouts/index.js';
+import type { Task } from '../task/index.js';
 import { type CheckpointState, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import type { Config } from './config.js';
 import { evaluate } from './evaluate.js';
-import { learn, type ScoredGroup, scoreGroup, trainExamples } from './learner.js';
+import { importanceWeights, learn, type ScoredGroup, scoreGroups, trainExamples } from './learner.js';
 import { type MetricsRecord, stepMetrics } from './metrics.js';
+import { sampleStep } from './rollout.js';
 import type { RunFolder } from './run-folder.js';
 import { type WarmupStep, warmupStep } from './warmup.js';
 
@@ -71,9 +72,9 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   }
   while (state.step < config.train.steps && !signal?.aborted) {
     const step = state.step + 1;
-    const record = await atStep(`step ${step}`, () => trainStep(options, step, state.tokens));
+    const { record, nextProblem } = await atStep(`step ${step}`, () => trainStep(options, step, state));
     await folder.appendMetrics(record);
-    state = { ...state, step, tokens: record.tokens };
+    state = { ...state, step, tokens: record.tokens, problems: nextProblem };
     const due = config.checkpoint.every > 0 && step % config.checkpoint.every === 0;
     if (due || step === config.train.steps) checkpoint = await save();
     observer?.step?.(record, config.train.steps);
@@ -84,99 +85,56 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 }
 
 /** One step of the algorithm. */
-async function trainStep(options: TrainOptions, step: number, tokensBefore: number): Promise<MetricsRecord> {
+async function trainStep(
+  options: TrainOptions,
+  step: number,
+  before: CheckpointState,
+): Promise<{ record: MetricsRecord; nextProblem: number }> {
   const { config, task, engine, folder } = options;
   const { objective, sampling } = config;
   const started = performance.now();
-  const problems = Array.from({ length: sampling.prompts_per_step }, (_, i) =>
-    task.trainProblem((step - 1) * sampling.prompts_per_step + i),
-  );
-  const { completions, statistics } = await engine.sample(
-    problems.map(({ promptTokens }, i) => ({
-      prompt: promptTokens,
-      count: sampling.group_size,
-      key: [step, i],
-    })),
-    {
-      maxTokens: task.maxCompletionTokens,
-      temperature: sampling.temperature,
-      topK: sampling.top_k,
-      topP: sampling.top_p,
-      stopTokens: task.stopTokens,
-      allowedTokens: task.allowedTokens,
-      seed: config.seed,
-      watch: task.watch,
-    },
-  );
+  const first = before.problems ?? (step - 1) * sampling.prompts_per_step;
+  const made = await sampleStep(options, step, first);
   const sampled = performance.now();
-  const groups = await Promise.all(
-    problems.map((problem, i) => rewardGroup(task, problem, completions[i], step)),
-  );
-  const scored = groups.map((group) => scoreGroup(group, objective));
+  const scored = scoreGroups(made.groups, objective);
+  const policy = { temperature: sampling.temperature, allowedTokens: task.allowedTokens };
   const examples = (exponent: number): TrainExample[] =>
     trainExamples(scored, { ...objective, lambda_exponent: exponent }, task.maxCompletionTokens);
-  const result = await learn(engine, examples(objective.lambda_exponent), {
+  const weighted = async (all: TrainExample[]): Promise<TrainExample[]> => {
+    const { importance_cap: cap } = objective;
+    if (cap === null) return all;
+    const { logprobs } = await engine.score(all, 'current', policy);
+    return all.map((example, i) => ({ ...example, weights: importanceWeights(scored[i], logprobs[i], cap) }));
+  };
+  const result = await learn(engine, await weighted(examples(objective.lambda_exponent)), {
+    ...policy,
     objective,
-    normOf: objective.rescale_to === 'lambda-grpo' ? examples(1) : undefined,
+    normOf: objective.rescale_to === 'lambda-grpo' ? await weighted(examples(1)) : undefined,
     learningRate: learningRateAt(config, step),
     maxGradNorm: config.optimizer.max_grad_norm,
-    temperature: sampling.temperature,
-    allowedTokens: task.allowedTokens,
   });
+  const { reference_sync_every: sync } = objective;
+  if (sync > 0 && step % sync === 0) engine.syncReference(objective.reference_sync_share);
   const updated = performance.now();
   if (config.log.rollouts_every > 0 && step % config.log.rollouts_every === 0) {
     await folder.writeRollouts(step, scored.map(withAdvantages));
   }
   const due =
     config.evaluation.every > 0 && (step % config.evaluation.every === 0 || step === config.train.steps);
-  return {
-    ...(await stepMetrics(step, task, problems, scored, result, tokensBefore + statistics.sampledTokens)),
+  const record = {
+    ...(await stepMetrics(step, task, made, scored, result, before.tokens + made.sampledTokens)),
     learning_rate: learningRateAt(config, step),
-    decoded_tokens: statistics.decodedTokens,
+    decoded_tokens: made.decodedTokens,
     sample_seconds: (sampled - started) / 1000,
     update_seconds: (updated - sampled) / 1000,
     ...(due ? await evaluated(options) : {}),
   };
+  return { record, nextProblem: made.nextProblem };
 }
 
 async function evaluated({ engine, task, config }: TrainOptions) {
   const { accuracy, reward } = await evaluate(engine, task, config.evaluation.problems, config.seed);
   return { eval_accuracy: accuracy, eval_reward: reward };
-}
-
-/** Completions with the task's rewards, as the group that everything downstream sees. */
-async function rewardGroup(
-  task: Task,
-  problem: Problem,
-  completions: readonly { tokens: Int32Array; logprobs: Float32Array; stop: 'stop' | 'length' }[],
-  step: number,
-): Promise<Group> {
-  const judged = async ({ tokens, logprobs, stop }: (typeof completions)[number]): Promise<Completion> => {
-    const { reward, rewards, note } = await task.reward(problem, tokens);
-    const text = task.vocabulary.decode(tokens);
-    if (!Number.isFinite(reward)) {
-      throw new TaskError(
-        `task ${task.name}, problem ${problem.id}, step ${step}: the reward of completion ` +
-          `${JSON.stringify(text)} is ${reward}; allowed is a finite number`,
-      );
-    }
-    return { tokens, text, logprobs, stop, reward, rewards, note };
-  };
-  return {
-    id: problem.id,
-    step,
-    prompt: { tokens: problem.promptTokens, text: problem.promptText },
-    completions: await Promise.all(completions.map(judged)),
-    tokens: 'exact',
-    groups: 'explicit',
-    tokenTexts: tokenTexts(task, completions),
-  };
-}
-
-function tokenTexts(task: Task, completions: readonly { tokens: Int32Array }[]): Record<number, string> {
-  const texts: Record<number, string> = {};
-  for (const { tokens } of completions) for (const id of tokens) texts[id] ??= task.vocabulary.tokenText(id);
-  return texts;
 }
 
 function withAdvantages({ group, advantages }: ScoredGroup): Group {

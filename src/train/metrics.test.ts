@@ -36,7 +36,7 @@ test("the figures of a step are those of the paper's worked example and of a fla
   const record = await stepMetrics(
     3,
     anything,
-    [problem, problem],
+    { sampled: scored.map(({ group: own }) => ({ group: own, problem })) },
     scored,
     { first, gradNorm: 2, kl: null, clipFraction: 0, rescale: null },
     99,

@@ -3,9 +3,10 @@
  * one line of `metrics.jsonl`. A name has one meaning; a figure that was not taken is missing, never 0.
  */
 import { UserError } from '../errors.js';
-import type { Problem, Task } from '../task/index.js';
+import type { Task } from '../task/index.js';
 import { intermediateProportion, isFlat, pathDepth } from '../tree/index.js';
 import type { ScoredGroup, StepResult } from './learner.js';
+import type { StepGroups } from './rollout.js';
 
 /** A metrics file that cannot be read, or a figure that cannot be written. */
 export class MetricsError extends UserError {
@@ -33,6 +34,7 @@ export const METRICS = {
   ],
   flat_share: ['share', 'groups whose tree has no intermediate node'],
   zero_variance_share: ['share', 'groups whose rewards are all equal: they teach nothing'],
+  dropped_groups: ['groups', 'groups that dynamic sampling replaced; only with resample_rounds'],
   tokens: ['tokens', 'tokens sampled since the start of training'],
   step_tokens: ['tokens', 'tokens in the completions of the step'],
   tree_tokens: ['tokens', 'distinct tree tokens: what an update computes'],
@@ -76,21 +78,21 @@ type StepMetric =
   | 'tokens_saved';
 
 /**
- * The figures of one step.
- * @param problems of each group, [groups]
+ * The figures of one step. Rewards and lengths are of all that was sampled, so that dropping groups does not embellish
+ * them; trees and losses of what was trained on.
  * @param tokens sampled since the start, this step's included
  */
 export async function stepMetrics(
   step: number,
   task: Task,
-  problems: readonly Problem[],
+  { sampled }: Pick<StepGroups, 'sampled'>,
   scored: readonly ScoredGroup[],
   result: StepResult,
   tokens: number,
 ): Promise<MetricsRecord> {
-  const completions = scored.flatMap(({ group }) => group.completions);
+  const completions = sampled.flatMap(({ group }) => group.completions);
   const solved = await Promise.all(
-    scored.flatMap(({ group }, i) => group.completions.map((c) => task.success(problems[i], c.tokens))),
+    sampled.flatMap(({ group, problem }) => group.completions.map((c) => task.success(problem, c.tokens))),
   );
   const rewards = completions.map(({ reward }) => reward);
   const reward_mean = mean(rewards);
@@ -103,7 +105,7 @@ export async function stepMetrics(
     reward_mean,
     reward_std: Math.sqrt(sum(rewards.map((r) => (r - reward_mean) ** 2)) / Math.max(1, rewards.length - 1)),
     success_rate: mean(solved.map(Number)),
-    completion_length: step_tokens / completions.length,
+    completion_length: mean(completions.map(({ tokens: own }) => own.length)),
     stopped_share: mean(completions.map(({ stop }) => Number(stop === 'stop'))),
     entropy: mean(result.first.entropies.flatMap((values) => Array.from(values))),
     ...(result.kl === null ? {} : { kl: result.kl }),
@@ -114,8 +116,9 @@ export async function stepMetrics(
     intermediate_proportion: mean(scored.flatMap(({ tree }) => Array.from(intermediateProportion(tree)))),
     flat_share: mean(scored.map(({ tree }) => Number(isFlat(tree)))),
     zero_variance_share: mean(
-      scored.map(({ group: { completions: all } }) => Number(all.every((c) => c.reward === all[0].reward))),
+      sampled.map(({ group: { completions: all } }) => Number(all.every((c) => c.reward === all[0].reward))),
     ),
+    ...(sampled.length > scored.length ? { dropped_groups: sampled.length - scored.length } : {}),
     tokens,
     step_tokens,
     tree_tokens,

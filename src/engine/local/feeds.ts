@@ -1,5 +1,6 @@
 /** What a run of the update or score program is fed with, besides weights; and what is read from what comes out. */
 import type { Feed } from '../../runtime/index.js';
+import { packedIndices } from '../../tree/index.js';
 import {
   EngineError,
   type PolicyOptions,
@@ -43,6 +44,9 @@ export function logitBias(allowed: readonly number[] | undefined, vocabularySize
   return bias;
 }
 
+/** δ where two-sided clipping is off: larger than any ratio that occurs. */
+const UNBOUNDED = 3e38;
+
 /** Coefficients of every edge, from those of the node its token belongs to. */
 export function lossFeeds(
   rows: PackedRows,
@@ -51,6 +55,7 @@ export function lossFeeds(
   clipped: boolean,
   kl: boolean,
 ): Record<string, Feed> {
+  const { form = 'ppo', entropyBonus = 0 } = options;
   const count = rows.edgeRow.length;
   const plus = new Float32Array(count);
   const minus = new Float32Array(count);
@@ -58,12 +63,14 @@ export function lossFeeds(
   const old = new Float32Array(clipped ? count : 0);
   const reference = new Float32Array(kl ? count : 0);
   for (const { example, firstEdge, packed } of rows.parts) {
-    const { coefficients, oldLogprobs, referenceLogprobs } = batch[example];
-    for (let j = packed.promptLength, e = firstEdge; j < packed.length; j++, e++) {
+    const { coefficients, oldLogprobs, referenceLogprobs, mask, weights } = batch[example];
+    for (let j = packed.promptLength, t = 0; j < packed.length; j++, t++) {
       const node = packed.node[j];
-      plus[e] = coefficients.plus[node];
-      minus[e] = coefficients.minus[node];
-      weight[e] = options.klBeta * coefficients.kl[node];
+      const trained = mask ? mask[t] : 1;
+      const factor = trained * (weights ? weights[t] : 1);
+      plus[firstEdge + t] = factor * coefficients.plus[node];
+      minus[firstEdge + t] = factor * coefficients.minus[node];
+      weight[firstEdge + t] = trained * coefficients.kl[node];
     }
     if (clipped) old.set(oldLogprobs as Float32Array, firstEdge);
     if (kl) reference.set(referenceLogprobs as Float32Array, firstEdge);
@@ -71,12 +78,64 @@ export function lossFeeds(
   const edge = (data: Float32Array): Feed => ({ data, dims: [count] });
   const scalar = (value: number): Feed => ({ data: Float32Array.of(value), dims: [] });
   return {
-    plus: edge(plus),
-    minus: edge(minus),
+    ...(form === 'gspo' ? sequenceFeeds(rows, batch) : { plus: edge(plus), minus: edge(minus) }),
     ...(clipped
-      ? { old_logprobs: edge(old), clip_low: scalar(options.clipLow), clip_high: scalar(options.clipHigh) }
+      ? {
+          old_logprobs: edge(old),
+          clip_low: scalar(options.clipLow),
+          clip_high: scalar(options.clipHigh),
+          clip_bound: scalar(options.clipBound ?? UNBOUNDED),
+        }
       : {}),
-    ...(kl ? { reference_logprobs: edge(reference), kl_weight: edge(weight) } : {}),
+    ...(kl
+      ? { reference_logprobs: edge(reference), kl_weight: edge(weight.map((w) => options.klBeta * w)) }
+      : {}),
+    ...(entropyBonus > 0
+      ? {
+          edge_row: { data: rows.edgeRow, dims: [count] },
+          entropy_weight: edge(weight.map((w) => entropyBonus * w)),
+        }
+      : {}),
+  };
+}
+
+/** What the form gspo wants: which edges make up each sequence, and the advantage of each sequence. */
+function sequenceFeeds(rows: PackedRows, batch: readonly TrainExample[]): Record<string, Feed> {
+  const edges: number[] = [];
+  const owners: number[] = [];
+  const shares: number[] = [];
+  const advantages: number[] = [];
+  for (const { example, firstEdge, packed } of rows.parts) {
+    const { tree, sequenceAdvantages, mask } = batch[example];
+    if (sequenceAdvantages?.length !== tree.groupSize) {
+      throw new EngineError(
+        `update: example ${example} needs sequenceAdvantages with ${tree.groupSize} values, found ${sequenceAdvantages?.length ?? 'none'}`,
+      );
+    }
+    for (let i = 0; i < tree.groupSize; i++) {
+      const first = edges.length;
+      for (const place of packedIndices(tree, packed, i)) {
+        const token = place - packed.promptLength;
+        if (mask && mask[token] === 0) continue;
+        edges.push(firstEdge + token);
+        owners.push(advantages.length);
+      }
+      const length = edges.length - first;
+      for (let p = 0; p < length; p++) shares.push(1 / length);
+      advantages.push(sequenceAdvantages[i]);
+    }
+  }
+  const int64 = (values: readonly number[]): BigInt64Array => BigInt64Array.from(values, (v) => BigInt(v));
+  const of = (values: readonly number[]): Feed => ({
+    data: Float32Array.from(values),
+    dims: [values.length],
+  });
+  return {
+    plus: of(advantages.map((a) => Math.max(a, 0))),
+    minus: of(advantages.map((a) => Math.min(a, 0))),
+    pair_edge: { data: int64(edges), dims: [edges.length] },
+    pair_sequence: { data: int64(owners), dims: [owners.length, 1] },
+    pair_share: of(shares),
   };
 }
 

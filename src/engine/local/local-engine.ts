@@ -128,8 +128,10 @@ export class LocalEngine implements Engine {
     let loss = 0;
     for (const rows of runs) {
       const context = rows.contextLength > 0;
-      const program = await this.program(`update ${context} ${clipped} ${kl}`, () =>
-        updateGraph(this.options.model, { context, clipped, kl }),
+      const { form = 'ppo', entropyBonus = 0 } = options;
+      const entropy = entropyBonus > 0;
+      const program = await this.program(`update ${context} ${clipped} ${kl} ${form} ${entropy}`, () =>
+        updateGraph(this.options.model, { context, clipped, kl, form, entropy }),
       );
       const outputs = await program.run({
         ...this.weightFeeds(this.parameters),
@@ -177,6 +179,12 @@ export class LocalEngine implements Engine {
 
   freezeReference(): void {
     this.reference = this.parameters.clone();
+  }
+
+  syncReference(share: number): void {
+    if (!this.reference) throw new EngineError('syncReference: no reference policy was frozen');
+    const [from, to] = [this.parameters.flat, this.reference.flat];
+    for (let i = 0; i < to.length; i++) to[i] += share * (from[i] - to[i]);
   }
 
   resetOptimizer(): void {

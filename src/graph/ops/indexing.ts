@@ -54,3 +54,4 @@ defineSimpleDerivative('Gather', ({ inputs: [table, indices] }, g) => {
   return [scatterAdd(table.shape, rows, g), null];
 });
 defineSimpleDerivative('GatherND', ({ inputs: [x, indices] }, g) => [scatterAdd(x.shape, indices, g), null]);
+defineSimpleDerivative('ScatterND', ({ inputs: [, indices] }, g) => [null, null, gatherND(g, indices)]);

@@ -1,0 +1,154 @@
+/**
+ * The groups of a step: problems, completions, rewards. With dynamic sampling (DAPO, arXiv:2503.14476) groups whose
+ * rewards are all equal, which teach nothing, are replaced by those of further problems.
+ */
+import type { Engine, SampledCompletion } from '../engine/index.js';
+import type { Completion, Group } from '../rollouts/index.js';
+import { type Problem, type RewardResult, type Task, TaskError } from '../task/index.js';
+import type { Config } from './config.js';
+
+export interface StepGroups {
+  /** To be trained on, with the problem of each. */
+  readonly groups: readonly Group[];
+  readonly problems: readonly Problem[];
+  /** All that were sampled, dropped ones too. */
+  readonly sampled: readonly { readonly group: Group; readonly problem: Problem }[];
+  /** Index of the next training problem. */
+  readonly nextProblem: number;
+  readonly decodedTokens: number;
+  readonly sampledTokens: number;
+}
+
+/** What a step is made with. */
+export interface RolloutOptions {
+  readonly config: Config;
+  readonly task: Task;
+  readonly engine: Engine;
+}
+
+/**
+ * Samples and rewards the groups of a step.
+ * @param firstProblem index of the first training problem
+ * @throws TaskError naming problem, step and completion for a reward that is no finite number
+ */
+export async function sampleStep(
+  options: RolloutOptions,
+  step: number,
+  firstProblem: number,
+): Promise<StepGroups> {
+  const { prompts_per_step: wanted, resample_rounds: rounds } = options.config.sampling;
+  const sampled: { group: Group; problem: Problem }[] = [];
+  const kept: { group: Group; problem: Problem }[] = [];
+  let [decodedTokens, sampledTokens] = [0, 0];
+  for (let round = 0; round <= rounds && kept.length < wanted; round++) {
+    const first = sampled.length;
+    const problems = Array.from({ length: wanted - kept.length }, (_, i) =>
+      options.task.trainProblem(firstProblem + first + i),
+    );
+    const made = await sampleGroups(options, problems, step, first);
+    decodedTokens += made.decodedTokens;
+    sampledTokens += made.sampledTokens;
+    made.groups.forEach((group, i) => {
+      const one = { group, problem: problems[i] };
+      sampled.push(one);
+      if (rounds === 0 || isMixed(group)) kept.push(one);
+    });
+  }
+  // A step without a single mixed group is taken all the same: it changes nothing, and says so in its figures.
+  const trained = kept.length > 0 ? kept : sampled.slice(-wanted);
+  return {
+    groups: trained.map(({ group }) => group),
+    problems: trained.map(({ problem }) => problem),
+    sampled,
+    nextProblem: firstProblem + sampled.length,
+    decodedTokens,
+    sampledTokens,
+  };
+}
+
+const isMixed = ({ completions }: Group): boolean =>
+  completions.some(({ reward }) => reward !== completions[0].reward);
+
+async function sampleGroups(
+  { engine, task, config }: RolloutOptions,
+  problems: readonly Problem[],
+  step: number,
+  firstKey: number,
+): Promise<{ groups: Group[]; decodedTokens: number; sampledTokens: number }> {
+  const { sampling } = config;
+  const { completions, statistics } = await engine.sample(
+    problems.map(({ promptTokens }, i) => ({
+      prompt: promptTokens,
+      count: sampling.group_size,
+      key: [step, firstKey + i],
+    })),
+    {
+      maxTokens: task.maxCompletionTokens,
+      temperature: sampling.temperature,
+      topK: sampling.top_k,
+      topP: sampling.top_p,
+      stopTokens: task.stopTokens,
+      allowedTokens: task.allowedTokens,
+      seed: config.seed,
+      watch: task.watch,
+    },
+  );
+  const groups = await Promise.all(
+    problems.map((problem, i) => rewardGroup(task, config, problem, completions[i], step)),
+  );
+  return { groups, ...statistics };
+}
+
+/** Completions with the task's rewards, as the group that everything downstream sees. */
+async function rewardGroup(
+  task: Task,
+  config: Config,
+  problem: Problem,
+  completions: readonly SampledCompletion[],
+  step: number,
+): Promise<Group> {
+  const judged = async ({ tokens, logprobs, stop }: SampledCompletion): Promise<Completion> => {
+    const text = task.vocabulary.decode(tokens);
+    const where = `task ${task.name}, problem ${problem.id}, step ${step}`;
+    const result = penalised(await task.reward(problem, tokens), tokens.length, task, config);
+    if (!Number.isFinite(result.reward)) {
+      throw new TaskError(
+        `${where}: the reward of completion ${JSON.stringify(text)} is ${result.reward}; allowed is a finite number`,
+      );
+    }
+    const { reward, rewards, note } = result;
+    return { tokens, text, logprobs, stop, reward, rewards, note };
+  };
+  return {
+    id: problem.id,
+    step,
+    prompt: { tokens: problem.promptTokens, text: problem.promptText },
+    completions: await Promise.all(completions.map(judged)),
+    tokens: 'exact',
+    groups: 'explicit',
+    tokenTexts: tokenTexts(task, completions),
+  };
+}
+
+/** DAPO's soft punishment of length: 0 up to L − c tokens, then falling linearly to −1 at the longest length L. */
+function penalised(
+  result: RewardResult,
+  length: number,
+  { maxCompletionTokens }: Task,
+  { objective }: Config,
+): RewardResult {
+  const cache = objective.length_penalty_tokens;
+  if (cache === 0) return result;
+  const penalty = -Math.min(1, Math.max(0, (length - (maxCompletionTokens - cache)) / cache));
+  return {
+    ...result,
+    reward: result.reward + penalty,
+    rewards: { ...(result.rewards ?? { task: result.reward }), length: penalty },
+  };
+}
+
+function tokenTexts(task: Task, completions: readonly { tokens: Int32Array }[]): Record<number, string> {
+  const texts: Record<number, string> = {};
+  for (const { tokens } of completions) for (const id of tokens) texts[id] ??= task.vocabulary.tokenText(id);
+  return texts;
+}
