@@ -119,7 +119,7 @@ describe('a configuration', () => {
     ],
     [
       'task: {name: binary-tree}\nobjective: {normalisation: dapo}',
-      'run.yaml:2: objective.normalisation: found "dapo"; allowed is token or sequence or constant',
+      'run.yaml:2: objective.normalisation: found "dapo"; allowed is token or group or sequence or constant or null',
     ],
     [
       'task: {name: binary-tree}\nmodel:',
