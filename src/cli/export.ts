@@ -5,6 +5,7 @@ import { exportRun } from '../train/index.js';
 export interface ExportCommandOptions {
   readonly checkpoint?: number;
   readonly dtype?: StoredDType;
+  readonly merged?: boolean;
 }
 
 export async function exportCommand(
@@ -12,6 +13,7 @@ export async function exportCommand(
   folder: string,
   options: ExportCommandOptions,
 ): Promise<void> {
-  const { step, dtype } = await exportRun(run, folder, { step: options.checkpoint, dtype: options.dtype });
-  console.log(`${folder}: the policy of ${run} after step ${step}, as ${dtype}`);
+  const { step, dtype, adapter } = await exportRun(run, folder, { ...options, step: options.checkpoint });
+  const what = adapter ? 'the adapter' : 'the policy';
+  console.log(`${folder}: ${what} of ${run} after step ${step}, as ${dtype}`);
 }

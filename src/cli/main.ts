@@ -143,7 +143,8 @@ Examples:
 
 program
   .command('export')
-  .description("write a run's policy as a model folder that transformers loads")
+  .description("write a run's policy as a model folder that transformers loads, or its adapter as PEFT does")
+  .option('--merged', 'of a run with an adapter: the whole model, the adapter added to its weights')
   .argument('<run>', "a run's folder")
   .argument('<folder>', 'the new folder')
   .option('--checkpoint <step>', 'default: the latest', wholeNumber('--checkpoint', 0))

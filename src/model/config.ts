@@ -49,6 +49,18 @@ export interface Architecture {
   readonly tiedHead: boolean;
 }
 
+/** A trained correction of low rank to the linear maps of a model whose own weights are frozen (lora.ts). */
+export interface LoraConfig {
+  /** Rank. */
+  readonly r: number;
+  /** The correction is multiplied by alpha / r. */
+  readonly alpha: number;
+  /** Share of the correction's inputs that an update leaves out, [0, 1). */
+  readonly dropout: number;
+  /** Names, or ends of names, of linear maps, as PEFT names them. */
+  readonly targets: 'all-linear' | readonly string[];
+}
+
 export interface ModelConfig {
   /** Number of token ids, V. */
   readonly vocabularySize: number;
@@ -61,6 +73,8 @@ export interface ModelConfig {
   readonly heads: number;
   /** Absent: GPT-2's. */
   readonly architecture?: Architecture;
+  /** What is trained; absent: all weights. */
+  readonly adapter?: LoraConfig;
 }
 
 export const LAYER_NORM_EPSILON = 1e-5;

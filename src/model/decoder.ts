@@ -6,6 +6,7 @@
 import * as g from '../graph/index.js';
 import type { Attend } from './attention.js';
 import { type Architecture, architectureOf, type ModelConfig } from './config.js';
+import { adapterSpecs, loraName } from './lora.js';
 import { type LinearModule, layerModules, modelModules } from './modules.js';
 import { parameterSpecs } from './parameters.js';
 import { rotaryTurn } from './rotary.js';
@@ -15,7 +16,10 @@ export type ParameterTensors = ReadonlyMap<string, g.Tensor>;
 
 export function parameterInputs(graph: g.Graph, config: ModelConfig): ParameterTensors {
   return new Map(
-    parameterSpecs(config).map(({ name, shape }) => [name, graph.input(name, 'float32', shape)]),
+    [...parameterSpecs(config), ...adapterSpecs(config)].map(({ name, shape }) => [
+      name,
+      graph.input(name, 'float32', shape),
+    ]),
   );
 }
 
@@ -33,6 +37,7 @@ function normOf(weights: ParameterTensors, { norm, normEpsilon }: Architecture) 
  * The residual stream after the last layer, before the final norm.
  * @param tokens int32 [N]
  * @param positions int32 [N]
+ * @param dropout of what goes into an adapter, in training
  * @returns [N, D]
  */
 export function hiddenStates(
@@ -41,13 +46,20 @@ export function hiddenStates(
   tokens: g.Tensor,
   positions: g.Tensor,
   attend: Attend,
+  dropout: ((x: g.Tensor, module: string) => g.Tensor) | null = null,
 ): g.Tensor {
   const w = (name: string): g.Tensor => weights.get(name) as g.Tensor;
   const of = architectureOf(config);
   const norm = normOf(weights, of);
   /** Every linear map of a layer goes through here. */
-  const map = (input: g.Tensor, { name, bias, transposed }: LinearModule): g.Tensor =>
-    g.linear(input, w(`${name}.weight`), bias ? w(`${name}.bias`) : undefined, transposed);
+  const map = (input: g.Tensor, { name, bias, transposed }: LinearModule): g.Tensor => {
+    const out = g.linear(input, w(`${name}.weight`), bias ? w(`${name}.bias`) : undefined, transposed);
+    const a = weights.get(loraName(name, 'A'));
+    if (!a || !config.adapter) return out;
+    const low = g.linear(dropout ? dropout(input, name) : input, a, undefined, true);
+    const { alpha, r } = config.adapter;
+    return g.add(out, g.mul(g.linear(low, w(loraName(name, 'B')), undefined, true), alpha / r));
+  };
   const turn = of.rotary && rotaryTurn(positions, of.rotary, of.headWidth);
   /** Norm and rotary turn of each head, where the architecture has them. */
   const head = (x: g.Tensor, heads: number, normName: string | undefined): g.Tensor => {

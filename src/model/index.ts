@@ -13,15 +13,24 @@ export {
   checkModelConfig,
   type Family,
   type Llama3Scaling,
+  type LoraConfig,
   type ModelConfig,
   ModelError,
   type Rotary,
 } from './config.js';
 export { DTYPES, type StoredDType } from './dtypes.js';
 export { type ResolvedModel, resolveModel } from './hub.js';
+export {
+  adapterSpecs,
+  freshAdapter,
+  mergeAdapter,
+  readAdapter,
+  writeAdapter,
+  writeAdapterFiles,
+} from './lora.js';
 export type { LossForm } from './loss.js';
 export { type LinearModule, linearModules } from './modules.js';
-export { type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
+export { ParameterSet, type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
 export {
   decodeGraph,
   GRADIENT,

@@ -65,24 +65,31 @@ export function parameterSpecs(config: ModelConfig): ParameterSpec[] {
   return specs;
 }
 
-/** Flat weights with named views. */
-export class Parameters {
-  readonly specs: readonly ParameterSpec[];
+/** Flat weights with named views: a model's, or an adapter's. */
+export class ParameterSet {
   /** All weights, shape [count]. */
   readonly flat: Float32Array;
   /** The same memory by name. */
   readonly views: ReadonlyMap<string, Float32Array>;
 
   constructor(
+    readonly specs: readonly ParameterSpec[],
+    flat?: Float32Array,
+  ) {
+    this.flat = flat ?? new Float32Array(specs.reduce((n, { size }) => n + size, 0));
+    this.views = new Map(
+      specs.map(({ name, offset, size }) => [name, this.flat.subarray(offset, offset + size)]),
+    );
+  }
+}
+
+/** The weights of a model. */
+export class Parameters extends ParameterSet {
+  constructor(
     readonly config: ModelConfig,
     flat?: Float32Array,
   ) {
-    this.specs = parameterSpecs(config);
-    const count = this.specs.reduce((n, spec) => n + spec.size, 0);
-    this.flat = flat ?? new Float32Array(count);
-    this.views = new Map(
-      this.specs.map(({ name, offset, size }) => [name, this.flat.subarray(offset, offset + size)]),
-    );
+    super(parameterSpecs(config), flat);
   }
 
   /** Fresh weights, the same for the same seed. */

@@ -6,7 +6,10 @@ import * as g from '../graph/index.js';
 import { cachedAttention, treeAttention } from './attention.js';
 import type { ModelConfig } from './config.js';
 import { hiddenStates, logProbabilities, type ParameterTensors, parameterInputs } from './decoder.js';
+import { dropoutOf } from './dropout.js';
+import { adapterSpecs } from './lora.js';
 import { type LossForm, treeLoss } from './loss.js';
+import { parameterSpecs } from './parameters.js';
 
 /** What a program computes, by the name it comes out under. */
 export type GraphOutputs = Record<string, g.Tensor>;
@@ -39,14 +42,18 @@ interface TreeForward {
 }
 
 /**
- * Inputs: weights; `tokens`, `positions` int32 [B*L]; those of tree attention; `head_rows` int32 [M] (tokens that
+ * Inputs: weights (and `dropout_seed`, `dropout_index` int32 [B*L] where an adapter has dropout); `tokens`, `positions` int32 [B*L]; those of tree attention; `head_rows` int32 [M] (tokens that
  * predict); `edges` int64 [E, 2] (row of head_rows, predicted token); `inverse_temperature`; `logit_bias` [V].
  */
-function treeForward(graph: g.Graph, config: ModelConfig, context: boolean): TreeForward {
+function treeForward(graph: g.Graph, config: ModelConfig, context: boolean, training = false): TreeForward {
   const weights = parameterInputs(graph, config);
   const tokens = graph.input('tokens', 'int32', ['B*L']);
   const positions = graph.input('positions', 'int32', ['B*L']);
-  const hidden = hiddenStates(weights, config, tokens, positions, treeAttention(graph, config, context));
+  const attend = treeAttention(graph, config, context);
+  const p = config.adapter?.dropout ?? 0;
+  const dropout =
+    training && p > 0 ? dropoutOf(graph, graph.input('dropout_index', 'int32', ['B*L']), p) : null;
+  const hidden = hiddenStates(weights, config, tokens, positions, attend, dropout);
   const rows = g.gather(hidden, graph.input('head_rows', 'int32', ['M']));
   const distribution = logProbabilities(
     weights,
@@ -66,13 +73,13 @@ function entropy(distribution: g.Tensor): g.Tensor {
 
 /**
  * Outputs: `loss` (scalar), `logprobs` [E] and `entropy` [M] of the policy before the update, and a gradient for
- * every weight. Further inputs: `plus`, `minus` [E] (gspo: [Q]); clipped: `old_logprobs` [E], `clip_low`, `clip_high`,
+ * every trained weight. Further inputs: `plus`, `minus` [E] (gspo: [Q]); clipped: `old_logprobs` [E], `clip_low`, `clip_high`,
  * `clip_bound`; kl: `reference_logprobs`, `kl_weight` [E]; entropy: `edge_row` int32 [E], `entropy_weight` [E];
  * gspo: `pair_edge` int64 [P], `pair_sequence` int64 [P, 1], `pair_share` [P].
  */
 export function updateGraph(config: ModelConfig, variant: UpdateVariant): GraphOutputs {
   const graph = new g.Graph();
-  const { weights, distribution, logprobs } = treeForward(graph, config, variant.context);
+  const { weights, distribution, logprobs } = treeForward(graph, config, variant.context, true);
   const { form = 'ppo' } = variant;
   const edge = (name: string): g.Tensor => graph.input(name, 'float32', ['E']);
   const coefficient = (name: string): g.Tensor => graph.input(name, 'float32', [form === 'gspo' ? 'Q' : 'E']);
@@ -106,8 +113,13 @@ export function updateGraph(config: ModelConfig, variant: UpdateVariant): GraphO
           }
         : null,
   });
-  const names = [...weights.keys()];
-  const gradients = g.gradients(loss, [...weights.values()]);
+  // Under an adapter nothing else is trained, and no other gradient is computed.
+  const trained = config.adapter ? adapterSpecs(config) : parameterSpecs(config);
+  const names = trained.map(({ name }) => name);
+  const gradients = g.gradients(
+    loss,
+    names.map((name) => weights.get(name) as g.Tensor),
+  );
   return {
     loss,
     logprobs,

@@ -117,6 +117,26 @@ const schema = z
           .nullable()
           .default(null)
           .describe('Branch, tag or commit on the Hub; null: main'),
+        lora: z
+          .strictObject({
+            r: whole(1).default(64).describe('Rank'),
+            alpha: z.number().positive().default(128).describe('The correction is multiplied by alpha / r'),
+            dropout: z
+              .number()
+              .min(0)
+              .lt(1)
+              .default(0)
+              .describe('Share of its inputs that an update leaves out'),
+            targets: z
+              .union([z.literal('all-linear'), z.array(z.string().min(1)).min(1)])
+              .default('all-linear')
+              .describe("Linear maps by PEFT's names, e.g. [q_proj, v_proj]"),
+          })
+          .nullable()
+          .default(null)
+          .describe(
+            'Trains an adapter of low rank, the model itself stays as it is; null: all weights are trained',
+          ),
         tokenizer: z
           .string()
           .min(1)

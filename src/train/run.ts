@@ -48,6 +48,7 @@ export async function createEngine(
     runtime: { threads },
     maxTokensPerRun: config.train.micro_batch_tokens,
   };
+  const adapter = config.model.lora ? { adapter: config.model.lora } : {};
   if (model) {
     const needed = task.maxPromptTokens + task.maxCompletionTokens;
     if (needed > model.config.contextLength) {
@@ -55,7 +56,11 @@ export async function createEngine(
         `model.path: found a model with a context of ${model.config.contextLength}; the task's prompts have up to ${task.maxPromptTokens} tokens, its completions up to ${task.maxCompletionTokens}`,
       );
     }
-    return new LocalEngine({ ...common, model: model.config, parameters: await model.weights() });
+    return new LocalEngine({
+      ...common,
+      model: { ...model.config, ...adapter },
+      parameters: await model.weights(),
+    });
   }
   const { width, layers, heads } = config.model;
   return new LocalEngine({
@@ -66,6 +71,7 @@ export async function createEngine(
       width,
       layers,
       heads,
+      ...adapter,
     },
   });
 }

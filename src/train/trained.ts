@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LocalEngine } from '../engine/index.js';
-import { type StoredDType, writeCheckpoint } from '../model/index.js';
+import { mergeAdapter, type StoredDType, writeAdapter, writeCheckpoint } from '../model/index.js';
 import type { Task } from '../task/index.js';
 import { CheckpointError, checkpointName, listCheckpoints, loadCheckpoint } from './checkpoint.js';
 import { type Config, loadConfig } from './config.js';
@@ -52,22 +52,36 @@ export async function openTrained(
   return { engine, task, config, step: wanted };
 }
 
+export interface ExportOptions {
+  /** Of the checkpoint, default the latest. */
+  readonly step?: number;
+  /** Default: what the model was stored as that the run started from, F32 for a random one. */
+  readonly dtype?: StoredDType;
+  /** Of a run with an adapter: the whole model with the adapter added to its weights, not the adapter alone. */
+  readonly merged?: boolean;
+}
+
 /**
- * Writes a run's policy as a model that transformers loads.
- * @param dtype default: what the model was stored as that the run started from, F32 for a random one
+ * Writes a run's policy as a model that transformers loads, or its adapter as PEFT does.
  * @throws ModelError if the folder is there already
  */
 export async function exportRun(
   path: string,
   to: string,
-  { step, dtype }: { step?: number; dtype?: StoredDType } = {},
-): Promise<{ step: number; dtype: StoredDType }> {
+  { step, dtype, merged = false }: ExportOptions = {},
+): Promise<{ step: number; dtype: StoredDType; adapter: boolean }> {
   const { engine, config, step: at } = await openTrained(path, step);
   try {
     const model = await openModel(config.model);
+    const { adapter, parameters } = engine;
+    if (adapter && !merged) {
+      await writeAdapter(to, engine.model, adapter, config.model.path);
+      return { step: at, dtype: 'F32', adapter: true };
+    }
+    if (adapter) mergeAdapter(parameters, engine.model, adapter);
     const stored = dtype ?? model?.dtype ?? 'F32';
-    await writeCheckpoint(to, engine.parameters, { dtype: stored, source: model?.folder });
-    return { step: at, dtype: stored };
+    await writeCheckpoint(to, parameters, { dtype: stored, source: model?.folder });
+    return { step: at, dtype: stored, adapter: false };
   } finally {
     await engine.dispose();
   }

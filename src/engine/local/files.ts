@@ -1,5 +1,5 @@
 /** Weights and optimizer state between flat arrays and the named tensors of a file. */
-import type { NamedTensor, ParameterSpec, Parameters } from '../../model/index.js';
+import type { NamedTensor, ParameterSet, ParameterSpec } from '../../model/index.js';
 import { EngineError } from '../engine.js';
 
 /** Tensors of a file as one flat array; every one of them must be there with its shape, and no other. */
@@ -30,7 +30,7 @@ export function flatten(
 }
 
 /** Views of a flat array by name. */
-export function named(parameters: Parameters, flat: Float32Array): Map<string, NamedTensor> {
+export function named(parameters: ParameterSet, flat: Float32Array): Map<string, NamedTensor> {
   return new Map(
     parameters.specs.map(({ name, shape, offset, size }) => [
       name,

@@ -7,17 +7,22 @@
 import { join } from 'node:path';
 import {
   decodeGraph,
+  freshAdapter,
   GRADIENT,
   type GraphOutputs,
   type ModelConfig,
   type NamedTensor,
+  ParameterSet,
   Parameters,
+  readAdapter,
   readSafetensors,
   scoreGraph,
   toHuggingFaceConfig,
   updateGraph,
+  writeAdapterFiles,
   writeSafetensors,
 } from '../../model/index.js';
+import { Stream } from '../../random/stream.js';
 import { type Feed, Program, type RuntimeOptions } from '../../runtime/index.js';
 import {
   type Engine,
@@ -45,6 +50,8 @@ export interface LocalEngineOptions {
   readonly seed: number;
   /** Weights to start from, instead of random ones. They are taken over, not copied. */
   readonly parameters?: Parameters;
+  /** Weights of the adapter that `model.adapter` describes; default: a fresh one. */
+  readonly adapter?: ParameterSet;
   readonly runtime?: RuntimeOptions;
   /** Tokens of one run of the update program; larger batches accumulate gradients over several runs. */
   readonly maxTokensPerRun?: number;
@@ -58,19 +65,36 @@ const OPTIMIZER_FILE = 'optimizer.safetensors';
 const REFERENCE_FILE = 'reference.safetensors';
 
 export class LocalEngine implements Engine {
+  /** The model's weights; under an adapter they stay as they are. */
   readonly parameters: Parameters;
+  /** The adapter's weights; null: all weights are trained. */
+  readonly adapter: ParameterSet | null;
   readonly optimizer: Optimizer;
-  private reference: Parameters | null = null;
+  /** What the reference policy has in the place of the trainable weights. */
+  private reference: ParameterSet | null = null;
   private readonly programs = new Map<string, Promise<Program>>();
 
   constructor(private readonly options: LocalEngineOptions) {
     this.parameters = options.parameters ?? Parameters.initialize(options.model, options.seed);
-    this.optimizer = new Optimizer(options.optimizer, this.parameters.specs);
+    this.adapter = options.model.adapter
+      ? (options.adapter ?? freshAdapter(options.model, options.seed))
+      : null;
+    this.optimizer = new Optimizer(options.optimizer, this.trainable.specs);
+  }
+
+  /** The model that is run, its adapter included. */
+  get model(): ModelConfig {
+    return this.options.model;
+  }
+
+  /** What updates change. */
+  get trainable(): ParameterSet {
+    return this.adapter ?? this.parameters;
   }
 
   async sample(requests: readonly SampleRequest[], options: SamplingOptions): ReturnType<Engine['sample']> {
     const program = await this.program('decode', () => decodeGraph(this.options.model));
-    const weights = this.weightFeeds(this.parameters);
+    const weights = this.weightFeeds(this.trainable);
     return decode(
       requests,
       options,
@@ -94,7 +118,7 @@ export class LocalEngine implements Engine {
     const norm = gradNorm * (rescale ?? 1);
     const { maxGradNorm } = options;
     const clip = maxGradNorm !== null && norm > maxGradNorm ? maxGradNorm / norm : 1;
-    this.optimizer.apply(this.parameters.flat, gradients, options.learningRate, clip * (rescale ?? 1));
+    this.optimizer.apply(this.trainable.flat, gradients, options.learningRate, clip * (rescale ?? 1));
     return { ...result, rescale };
   }
 
@@ -134,17 +158,18 @@ export class LocalEngine implements Engine {
         updateGraph(this.options.model, { context, clipped, kl, form, entropy }),
       );
       const outputs = await program.run({
-        ...this.weightFeeds(this.parameters),
+        ...this.weightFeeds(this.trainable),
         ...treeFeeds(rows, options, this.options.model.vocabularySize),
+        ...this.dropoutFeeds(rows),
         ...lossFeeds(rows, batch, options, clipped, kl),
       });
       loss += outputs.loss.data[0];
       collectScores(scores, rows, outputs.logprobs.data, outputs.entropy.data);
-      const fresh = this.parameters.specs.map(({ name }) => outputs[GRADIENT + name].data);
+      const fresh = this.trainable.specs.map(({ name }) => outputs[GRADIENT + name].data);
       if (gradients.length === 0) gradients = fresh;
       else for (let i = 0; i < fresh.length; i++) addTo(gradients[i], fresh[i]);
     }
-    if (gradients.length === 0) gradients = this.parameters.specs.map(({ size }) => new Float32Array(size));
+    if (gradients.length === 0) gradients = this.trainable.specs.map(({ size }) => new Float32Array(size));
     return {
       ...scores,
       gradients,
@@ -160,7 +185,7 @@ export class LocalEngine implements Engine {
     policy: 'current' | 'reference',
     options: PolicyOptions,
   ): Promise<TreeScores> {
-    const parameters = policy === 'current' ? this.parameters : this.reference;
+    const parameters = policy === 'current' ? this.trainable : this.reference;
     if (!parameters) throw new EngineError('score: no reference policy was frozen');
     const scores = emptyScores(batch);
     for (const rows of this.pack(batch)) {
@@ -178,12 +203,12 @@ export class LocalEngine implements Engine {
   }
 
   freezeReference(): void {
-    this.reference = this.parameters.clone();
+    this.reference = new ParameterSet(this.trainable.specs, this.trainable.flat.slice());
   }
 
   syncReference(share: number): void {
     if (!this.reference) throw new EngineError('syncReference: no reference policy was frozen');
-    const [from, to] = [this.parameters.flat, this.reference.flat];
+    const [from, to] = [this.trainable.flat, this.reference.flat];
     for (let i = 0; i < to.length; i++) to[i] += share * (from[i] - to[i]);
   }
 
@@ -192,12 +217,15 @@ export class LocalEngine implements Engine {
   }
 
   async save(folder: string): Promise<void> {
-    await writeSafetensors(join(folder, WEIGHTS_FILE), named(this.parameters, this.parameters.flat), {
-      config: JSON.stringify(toHuggingFaceConfig(this.options.model)),
-    });
+    if (this.adapter) await writeAdapterFiles(folder, this.options.model, this.adapter);
+    else {
+      await writeSafetensors(join(folder, WEIGHTS_FILE), named(this.parameters, this.parameters.flat), {
+        config: JSON.stringify(toHuggingFaceConfig(this.options.model)),
+      });
+    }
     const state = new Map<string, NamedTensor>();
     for (const [name, flat] of this.optimizer.state) {
-      for (const [key, tensor] of named(this.parameters, flat)) state.set(`${name}/${key}`, tensor);
+      for (const [key, tensor] of named(this.trainable, flat)) state.set(`${name}/${key}`, tensor);
     }
     await writeSafetensors(join(folder, OPTIMIZER_FILE), state, {
       optimizer: this.optimizer.config.name,
@@ -210,8 +238,7 @@ export class LocalEngine implements Engine {
 
   async load(folder: string): Promise<void> {
     // Everything is read and checked before anything is overwritten.
-    const weightsFile = join(folder, WEIGHTS_FILE);
-    const weights = flatten(this.parameters.specs, weightsFile, (await readSafetensors(weightsFile)).tensors);
+    const weights = await this.storedWeights(folder);
     const optimizerFile = join(folder, OPTIMIZER_FILE);
     const { tensors, metadata } = await readSafetensors(optimizerFile);
     if (metadata.optimizer !== this.optimizer.config.name) {
@@ -221,13 +248,13 @@ export class LocalEngine implements Engine {
     }
     const states = [...this.optimizer.state].map(([name, flat]) => ({
       flat,
-      values: flatten(this.parameters.specs, optimizerFile, tensors, `${name}/`),
+      values: flatten(this.trainable.specs, optimizerFile, tensors, `${name}/`),
     }));
     if (this.reference) {
       const file = join(folder, REFERENCE_FILE);
-      this.reference.flat.set(flatten(this.parameters.specs, file, (await readSafetensors(file)).tensors));
+      this.reference.flat.set(flatten(this.trainable.specs, file, (await readSafetensors(file)).tensors));
     }
-    this.parameters.flat.set(weights);
+    this.trainable.flat.set(weights);
     for (const { flat, values } of states) flat.set(values);
     this.optimizer.step = Number(metadata.step);
   }
@@ -255,12 +282,41 @@ export class LocalEngine implements Engine {
     });
   }
 
-  private weightFeeds(parameters: Parameters): Record<string, Feed> {
+  /** Weights of a checkpoint, in the order of the trainable ones. */
+  private async storedWeights(folder: string): Promise<Float32Array> {
+    if (this.adapter) {
+      const { config, adapter } = await readAdapter(folder, this.options.model);
+      const { r, alpha } = this.options.model.adapter ?? { r: 0, alpha: 0 };
+      if (adapter.flat.length !== this.adapter.flat.length || config.adapter?.alpha !== alpha) {
+        throw new EngineError(
+          `${folder}: an adapter of r ${config.adapter?.r} and alpha ${config.adapter?.alpha}; this run's has r ${r} and alpha ${alpha}`,
+        );
+      }
+      return adapter.flat;
+    }
+    const file = join(folder, WEIGHTS_FILE);
+    return flatten(this.parameters.specs, file, (await readSafetensors(file)).tensors);
+  }
+
+  /** @param trainable the weights in the place of what is trained: current or the reference policy's */
+  private weightFeeds(trainable: ParameterSet): Record<string, Feed> {
     const feeds: Record<string, Feed> = {};
-    for (const { name, shape } of parameters.specs) {
-      feeds[name] = { data: parameters.views.get(name) as Float32Array, dims: shape };
+    for (const { specs, views } of this.adapter ? [this.parameters, trainable] : [trainable]) {
+      for (const { name, shape } of specs) {
+        feeds[name] = { data: views.get(name) as Float32Array, dims: shape };
+      }
     }
     return feeds;
+  }
+
+  /** The seed of an update's dropout follows from how many there were: a continued run draws the same. */
+  private dropoutFeeds(rows: PackedRows): Record<string, Feed> {
+    if (!this.options.model.adapter?.dropout) return {};
+    const stream = new Stream(this.options.seed, 'dropout', this.optimizer.step, rows.parts[0].example);
+    return {
+      dropout_seed: { data: Float32Array.of(1000 * stream.uniform()), dims: [] },
+      dropout_index: { data: Int32Array.from(rows.tokens, (_, i) => i), dims: [rows.tokens.length] },
+    };
   }
 }
 

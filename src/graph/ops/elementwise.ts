@@ -84,6 +84,8 @@ export const sqrt = (x: Tensor): Tensor => unary('Sqrt', x);
 export const tanh = (x: Tensor): Tensor => unary('Tanh', x);
 export const cos = (x: Tensor): Tensor => unary('Cos', x);
 export const sin = (x: Tensor): Tensor => unary('Sin', x);
+/** The largest whole number that is not above x. Its derivative is 0. */
+export const floor = (x: Tensor): Tensor => unary('Floor', x);
 export const sigmoid = (x: Tensor): Tensor => unary('Sigmoid', x);
 
 /** A copy that the derivative does not pass: its gradient is nothing. */
@@ -159,6 +161,7 @@ defineSimpleDerivative('Tanh', ({ outputs: [y] }, g) => [mul(g, sub(1, mul(y, y)
 defineSimpleDerivative('Sigmoid', ({ outputs: [y] }, g) => [mul(g, sub(y, mul(y, y)))]);
 defineSimpleDerivative('Cos', ({ inputs: [x] }, g) => [neg(mul(g, sin(x)))]);
 defineSimpleDerivative('Sin', ({ inputs: [x] }, g) => [mul(g, cos(x))]);
+defineSimpleDerivative('Floor', () => [null]);
 defineSimpleDerivative('StopGradient', () => [null]);
 defineSimpleDerivative('Where', ({ inputs: [condition, a, b] }, g) => [
   null,

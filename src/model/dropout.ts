@@ -1,0 +1,37 @@
+/**
+ * Dropout of what goes into an adapter. Which values are left out follows from the update's seed, the module, the token and
+ * the channel by arithmetic alone, so that an update can be repeated; a packed tree's token is one token, with one mask for
+ * all completions that share it.
+ */
+import * as g from '../graph/index.js';
+
+/** Spread the arguments of the sine far apart. */
+const [TOKEN, CHANNEL, MODULE, SPREAD] = [12.9898, 78.233, 37.719, 43758.5453];
+
+/**
+ * Declares the input `dropout_seed` (scalar, 0 … 1000).
+ * @param index int32 [N], a number for each token
+ * @returns leaves out a share p of x [N, D] and makes up for it in the rest
+ */
+export function dropoutOf(
+  graph: g.Graph,
+  index: g.Tensor,
+  p: number,
+): (x: g.Tensor, module: string) => g.Tensor {
+  const seed = graph.input('dropout_seed', 'float32', []);
+  const [tokens] = index.shape;
+  const rows = g.mul(g.reshape(g.cast(index, 'float32'), [tokens, 1]), TOKEN);
+  const modules = new Map<string, number>();
+  return (x, module) => {
+    if (!modules.has(module)) modules.set(module, modules.size + 1);
+    const width = x.shape[1] as number;
+    const channels = graph.constant(
+      Float32Array.from({ length: width }, (_, j) => Math.fround((j + 1) * CHANNEL) % 1000),
+      [1, width],
+    );
+    const place = g.add(g.add(rows, channels), g.add(seed, (modules.get(module) as number) * MODULE));
+    const large = g.mul(g.sin(place), SPREAD);
+    const uniform = g.sub(large, g.floor(large));
+    return g.mul(x, g.where(g.less(uniform, graph.scalar(p)), 0, 1 / (1 - p)));
+  };
+}

@@ -1,0 +1,229 @@
+/**
+ * LoRA (arXiv:2106.09685): a linear map W gets a trained correction of low rank, x·Wᵀ + (α/r)·dropout(x)·Aᵀ·Bᵀ, and W
+ * itself stays as it is. Names, shapes and initialisation are those of PEFT, whose files are read and written here. Before
+ * training B is 0: the adapted policy is the base model, which stays the reference policy of the KL term.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Stream } from '../random/stream.js';
+import { architectureOf, type LoraConfig, type ModelConfig, ModelError } from './config.js';
+import { type LinearModule, linearModules } from './modules.js';
+import { ParameterSet, type ParameterSpec, type Parameters } from './parameters.js';
+import { readSafetensors, writeSafetensors } from './safetensors.js';
+
+/**
+ * The linear maps that an adapter is put on: `all-linear`, or those whose name is, or ends in, one of the targets.
+ * @throws ModelError for a target that no module has
+ */
+export function adaptedModules(
+  config: ModelConfig,
+  { targets }: Pick<LoraConfig, 'targets'>,
+): LinearModule[] {
+  const all = linearModules(config);
+  if (targets === 'all-linear') return all;
+  const fits = (name: string, target: string): boolean => name === target || name.endsWith(`.${target}`);
+  for (const target of targets) {
+    if (!all.some(({ name }) => fits(name, target))) {
+      const known = [...new Set(all.map(({ name }) => name.split('.').at(-1)))].join(', ');
+      throw new ModelError(`model.lora.targets: found '${target}'; allowed are all-linear, or of ${known}`);
+    }
+  }
+  return all.filter(({ name }) => targets.some((target) => fits(name, target)));
+}
+
+/** Name of an adapter's weight in a graph; in files it has a prefix. */
+export const loraName = (module: string, part: 'A' | 'B'): string => `${module}.lora_${part}.weight`;
+
+/** A [r, in] and B [out, r] of every adapted module. */
+export function adapterSpecs(config: ModelConfig): ParameterSpec[] {
+  const { adapter } = config;
+  if (!adapter) return [];
+  const specs: ParameterSpec[] = [];
+  let offset = 0;
+  for (const module of adaptedModules(config, adapter)) {
+    for (const part of ['A', 'B'] as const) {
+      const shape = part === 'A' ? [adapter.r, module.in] : [module.out, adapter.r];
+      const size = shape[0] * shape[1];
+      specs.push({
+        name: loraName(module.name, part),
+        shape,
+        offset,
+        size,
+        init: part === 'A' ? 'matrix' : 'zeros',
+      });
+      offset += size;
+    }
+  }
+  return specs;
+}
+
+/** A fresh adapter: A uniform in ±1/√in (Kaiming with a = √5, as PEFT has it), B 0. */
+export function freshAdapter(config: ModelConfig, seed: number): ParameterSet {
+  const adapter = new ParameterSet(adapterSpecs(config));
+  for (const { name, shape, init } of adapter.specs) {
+    if (init === 'zeros') continue;
+    const view = adapter.views.get(name) as Float32Array;
+    const stream = new Stream(seed, 'init', name);
+    const bound = 1 / Math.sqrt(shape[1]);
+    for (let i = 0; i < view.length; i++) view[i] = bound * (2 * stream.uniform() - 1);
+  }
+  return adapter;
+}
+
+/** What PEFT puts before a module's name. */
+const filePrefix = (config: ModelConfig): string =>
+  `base_model.model.${architectureOf(config).family === 'gpt2' ? 'transformer.' : ''}`;
+
+const WEIGHTS = 'adapter_model.safetensors';
+const CONFIG = 'adapter_config.json';
+
+/** Writes `adapter_config.json` and `adapter_model.safetensors` into a folder that is there. */
+export async function writeAdapterFiles(
+  folder: string,
+  config: ModelConfig,
+  adapter: ParameterSet,
+  base: string | null = null,
+): Promise<void> {
+  const { r, alpha, dropout, targets } = config.adapter as LoraConfig;
+  const prefix = filePrefix(config);
+  const tensors = new Map(
+    adapter.specs.map(({ name, shape }) => [
+      prefix + name,
+      { shape, data: adapter.views.get(name) as Float32Array },
+    ]),
+  );
+  await writeSafetensors(join(folder, WEIGHTS), tensors);
+  const json = {
+    peft_type: 'LORA',
+    task_type: 'CAUSAL_LM',
+    base_model_name_or_path: base,
+    r,
+    lora_alpha: alpha,
+    lora_dropout: dropout,
+    target_modules: targets === 'all-linear' ? linearModules(config).map(({ name }) => name) : targets,
+    bias: 'none',
+    fan_in_fan_out: architectureOf(config).family === 'gpt2',
+    inference_mode: true,
+    init_lora_weights: true,
+    modules_to_save: null,
+    use_rslora: false,
+    use_dora: false,
+  };
+  await writeFile(join(folder, CONFIG), `${JSON.stringify(json, null, 2)}\n`);
+}
+
+/**
+ * Writes an adapter's folder as PEFT reads it.
+ * @param base name or folder of the model that it belongs to
+ * @throws ModelError if the folder is there already
+ */
+export async function writeAdapter(
+  folder: string,
+  config: ModelConfig,
+  adapter: ParameterSet,
+  base: string | null,
+): Promise<void> {
+  if (existsSync(folder)) throw new ModelError(`${folder}: is there already; allowed is a new folder`);
+  await mkdir(dirname(folder), { recursive: true });
+  const temporary = `${folder}.writing`;
+  await rm(temporary, { recursive: true, force: true });
+  await mkdir(temporary);
+  try {
+    await writeAdapterFiles(temporary, config, adapter, base);
+    await rename(temporary, folder);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/**
+ * Reads an adapter's folder.
+ * @param config of the base model
+ * @returns the base model's configuration with the adapter's, and its weights
+ * @throws ModelError naming file and key for what we do not have, and for tensors that do not fit
+ */
+export async function readAdapter(
+  folder: string,
+  config: ModelConfig,
+): Promise<{ config: ModelConfig; adapter: ParameterSet }> {
+  const file = join(folder, CONFIG);
+  const json = await readFile(file, 'utf8').then(
+    (text) => JSON.parse(text) as Record<string, unknown>,
+    (error: Error) => {
+      throw new ModelError(`${file}: cannot be read: ${error.message}; needed is a PEFT adapter's folder`);
+    },
+  );
+  const only = (key: string, allowed: readonly unknown[]): void => {
+    const value = json[key] ?? null;
+    if (!allowed.includes(value)) {
+      throw new ModelError(
+        `${file}: ${key}: found ${JSON.stringify(value)}; allowed is ${allowed.map((v) => JSON.stringify(v)).join(' or ')}`,
+      );
+    }
+  };
+  only('peft_type', ['LORA']);
+  only('bias', ['none', null]);
+  only('use_dora', [false, null]);
+  only('use_rslora', [false, null]);
+  const whole = (key: string): number => {
+    const value = json[key];
+    if (typeof value === 'number' && value > 0) return value;
+    throw new ModelError(`${file}: ${key}: found ${JSON.stringify(value)}; allowed is a number above 0`);
+  };
+  const { target_modules: targets } = json;
+  if (targets !== 'all-linear' && !Array.isArray(targets)) {
+    throw new ModelError(
+      `${file}: target_modules: found ${JSON.stringify(targets)}; allowed is a list of names, or all-linear`,
+    );
+  }
+  const lora: LoraConfig = {
+    r: whole('r'),
+    alpha: whole('lora_alpha'),
+    dropout: Number(json.lora_dropout ?? 0),
+    targets: targets as LoraConfig['targets'],
+  };
+  const adapted = { ...config, adapter: lora };
+  const adapter = new ParameterSet(adapterSpecs(adapted));
+  const { tensors } = await readSafetensors(join(folder, WEIGHTS));
+  const prefix = filePrefix(config);
+  for (const { name, shape } of adapter.specs) {
+    const tensor = tensors.get(prefix + name);
+    if (tensor?.shape.join() !== shape.join()) {
+      throw new ModelError(
+        `${join(folder, WEIGHTS)}: tensor '${prefix + name}' ${tensor ? `has shape [${tensor.shape.join(', ')}], needed is [${shape.join(', ')}]` : 'is missing'}`,
+      );
+    }
+    adapter.views.get(name)?.set(tensor.data);
+  }
+  if (tensors.size !== adapter.specs.length) {
+    const known = new Set(adapter.specs.map(({ name }) => prefix + name));
+    const extra = [...tensors.keys()].find((name) => !known.has(name));
+    throw new ModelError(`${join(folder, WEIGHTS)}: tensor '${extra}' belongs to no module of the adapter`);
+  }
+  return { config: adapted, adapter };
+}
+
+/** Adds an adapter to its base model's weights, in place. */
+export function mergeAdapter(base: Parameters, config: ModelConfig, adapter: ParameterSet): void {
+  const { adapter: lora } = config;
+  if (!lora) return;
+  const scale = lora.alpha / lora.r;
+  for (const module of adaptedModules(config, lora)) {
+    const a = adapter.views.get(loraName(module.name, 'A')) as Float32Array;
+    const b = adapter.views.get(loraName(module.name, 'B')) as Float32Array;
+    const weight = base.views.get(`${module.name}.weight`) as Float32Array;
+    const row = new Float64Array(module.in);
+    for (let o = 0; o < module.out; o++) {
+      row.fill(0);
+      for (let k = 0; k < lora.r; k++) {
+        const factor = scale * b[o * lora.r + k];
+        for (let i = 0; i < module.in; i++) row[i] += factor * a[k * module.in + i];
+      }
+      for (let i = 0; i < module.in; i++) {
+        weight[module.transposed ? o * module.in + i : i * module.out + o] += row[i];
+      }
+    }
+  }
+}
