@@ -61,6 +61,7 @@ const cases: Case[] = [
     build: ([u, w], graph) =>
       g.mul(g.scatterAdd([3], graph.constant(BigInt64Array.of(2n, 0n, 2n, 1n), [4, 1]), u), w),
   },
+  { op: 'Floor', shapes: [[5]], build: ([a]) => g.mul(g.floor(g.mul(a, 2)), a) },
   { op: 'Cos', shapes: [[5]], build: ([a]) => g.cos(g.mul(a, 2)) },
   { op: 'Sin', shapes: [[5]], build: ([a]) => g.sin(g.mul(a, 2)) },
   {

@@ -93,7 +93,7 @@ describe('a configuration', () => {
     ],
     [
       'task: {name: binary-tree}\nmodel:\n  foobar: 3',
-      'run.yaml:3: model.foobar: unknown key; allowed are path, revision, tokenizer, layers, heads,',
+      'run.yaml:3: model.foobar: unknown key; allowed are path, revision, lora, tokenizer, layers, heads,',
     ],
     ['task: {name: maze}', 'run.yaml:1: task.name: found "maze"; allowed is binary-tree or arithmetic'],
     ['seed: 1', 'run.yaml: task: found nothing; allowed is a section with name binary-tree or arithmetic'],
