@@ -9,9 +9,18 @@ export { type BinaryTreeOptions, binaryTree } from './binary-tree.js';
 export { lastBox } from './boxed.js';
 export { CHAIN_DEFAULTS, type ChainOptions, chain } from './chain.js';
 export { type DatasetColumns, type DatasetRow, readDataset } from './dataset.js';
+export {
+  definedTask,
+  defineTask,
+  type JudgedCompletion,
+  type Rewards,
+  type TaskDefinition,
+  type TaskEnvironment,
+} from './define.js';
 export type { AnswerOptions, AnswerVerdict, Extracted } from './math/index.js';
 export { type MathTaskOptions, mathTask } from './math-task.js';
 export {
+  type Environment,
   type Problem,
   type RewardResult,
   type SyncTask,
@@ -68,6 +77,7 @@ export type TaskConfig =
       readonly accuracy_weight: number;
       readonly format_weight: number;
     }
+  | { readonly name: 'module'; readonly path: string; readonly options: Readonly<Record<string, unknown>> }
   | { readonly name: 'custom'; readonly label: string };
 
 /** The `task` section of mathematics. */
@@ -107,9 +117,11 @@ export function createTask(config: TaskConfig, seed: number): SyncTask {
       });
     case 'math':
       throw new TaskError("task.name: found 'math', whose prompts need a model's tokenizer; use openTask");
+    case 'module':
+      throw new TaskError("task.name: found 'module', which has to be loaded; use openTask");
     case 'custom':
       throw new TaskError(
-        "task.name: found 'custom', a task given in code; from a file binary-tree, arithmetic, chain and math are allowed",
+        "task.name: found 'custom', a task given in code; from a file binary-tree, arithmetic, chain, math and module are allowed",
       );
   }
 }

@@ -54,6 +54,20 @@ export interface WarmupExample {
   readonly correct: boolean;
 }
 
+/** What answers the turns of a model. */
+export interface Environment {
+  /** Turns of the model, at most. */
+  readonly maxTurns: number;
+  /** Tokens of one turn, at most. */
+  readonly maxTurnTokens: number;
+  /**
+   * Token ids that follow a turn; null: the completion ends with the turn.
+   * @param turn the turn's tokens
+   * @param before all tokens between the prompt and the turn
+   */
+  respond(problem: Problem, turn: ArrayLike<number>, before: ArrayLike<number>): Promise<Int32Array | null>;
+}
+
 export interface Task {
   readonly name: string;
   readonly vocabulary: Vocabulary;
@@ -78,6 +92,8 @@ export interface Task {
    * sampled and says whether the completion ends with it.
    */
   watch?(): (token: number) => boolean;
+  /** Answers the model's turns, where it takes several; a turn ends with a stop token. */
+  readonly environment?: Environment;
   /** The index-th generated solution, for tasks that need a warm-up. */
   warmupExample?(index: number): WarmupExample;
 }

@@ -4,6 +4,7 @@
  */
 import type { Engine } from '../engine/index.js';
 import type { Problem, Task } from '../task/index.js';
+import { sampleTrajectories } from './trajectories.js';
 
 /**
  * Unbiased estimate of pass@k from n samples of a problem, c of them right: 1 − C(n−c, k) / C(n, k), the chance that k of
@@ -97,18 +98,12 @@ export async function benchmark(
   let [right, tokens, truncated] = [0, 0, 0];
   for (let from = 0; from < problems.length; from += options.batch) {
     const part = problems.slice(from, from + options.batch);
-    const { completions } = await engine.sample(
-      part.map(({ promptTokens, id }) => ({ prompt: promptTokens, count, key: ['benchmark', id] })),
-      {
-        maxTokens: task.maxCompletionTokens,
-        temperature: options.samples === 0 ? 0 : options.temperature,
-        topK: options.topK,
-        topP: options.topP,
-        stopTokens: task.stopTokens,
-        allowedTokens: task.allowedTokens,
-        seed: options.seed,
-        watch: task.watch,
-      },
+    const { temperature, topK, topP, seed } = options;
+    const { completions } = await sampleTrajectories(
+      engine,
+      task,
+      part.map((problem) => ({ problem, count, key: ['benchmark', problem.id] })),
+      { temperature: options.samples === 0 ? 0 : temperature, topK, topP, seed },
     );
     for (const [i, problem] of part.entries()) {
       const judged = await Promise.all(

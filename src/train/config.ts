@@ -84,6 +84,15 @@ const math = z.strictObject({
   format_weight: z.number().default(0).describe('Weight of the reward for an answer in a closed box'),
 });
 
+const userModule = z.strictObject({
+  name: z.literal('module').describe('A task of your own: the default export of a module (docs/tasks.md)'),
+  path: z.string().min(1).describe('The module, .ts or .js, from the folder that the command runs in'),
+  options: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe('Handed to the module where its default export is a function'),
+});
+
 const custom = z.strictObject({
   name: z.literal('custom').describe('A task given in code, to `train`'),
   label: z.string().default('').describe('What to call it'),
@@ -99,7 +108,7 @@ const schema = z
         'grpo, or λ-GRPO: each step of the process tree counts once, not once for each of its |λ| members',
       ),
     task: z
-      .discriminatedUnion('name', [binaryTree, arithmetic, chain, math, custom])
+      .discriminatedUnion('name', [binaryTree, arithmetic, chain, math, userModule, custom])
       .describe('What is to be learnt'),
     model: z
       .strictObject({

@@ -1,6 +1,7 @@
 /** Greedy decoding on held-out problems: the share that succeeds. */
 import type { Engine } from '../engine/index.js';
 import type { Task } from '../task/index.js';
+import { sampleTrajectories } from './trajectories.js';
 
 export interface Evaluation {
   /** Share of problems whose greedy completion succeeds, [0, 1]. */
@@ -17,18 +18,11 @@ export async function evaluate(
   seed: number,
 ): Promise<Evaluation> {
   const chosen = task.heldOut.slice(0, problems);
-  const { completions } = await engine.sample(
-    chosen.map(({ promptTokens, id }) => ({ prompt: promptTokens, count: 1, key: ['evaluation', id] })),
-    {
-      maxTokens: task.maxCompletionTokens,
-      temperature: 0,
-      topK: 0,
-      topP: 1,
-      stopTokens: task.stopTokens,
-      allowedTokens: task.allowedTokens,
-      seed,
-      watch: task.watch,
-    },
+  const { completions } = await sampleTrajectories(
+    engine,
+    task,
+    chosen.map((problem) => ({ problem, count: 1, key: ['evaluation', problem.id] })),
+    { temperature: 0, topK: 0, topP: 1, seed },
   );
   let correct = 0;
   let reward = 0;

@@ -107,7 +107,11 @@ export async function stepMetrics(
     success_rate: mean(solved.map(Number)),
     completion_length: mean(completions.map(({ tokens: own }) => own.length)),
     stopped_share: mean(completions.map(({ stop }) => Number(stop === 'stop'))),
-    entropy: mean(result.first.entropies.flatMap((values) => Array.from(values))),
+    entropy: mean(
+      result.first.entropies.flatMap((values, i) =>
+        Array.from(values).filter((_, t) => scored[i].mask?.[t] !== 0),
+      ),
+    ),
     ...(result.kl === null ? {} : { kl: result.kl }),
     grad_norm: result.gradNorm,
     ...(result.rescale === null ? {} : { rescale: result.rescale }),

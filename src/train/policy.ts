@@ -15,6 +15,7 @@ import {
 import {
   createTask,
   type DatasetRow,
+  definedTask,
   type MathTaskConfig,
   mathChecker,
   mathTask,
@@ -30,6 +31,7 @@ import {
   type ModelTokenizer,
 } from '../text/index.js';
 import { type Config, ConfigError } from './config.js';
+import { loadDefinition } from './user-module.js';
 
 /** A model as it was found. */
 export interface OpenedModel {
@@ -118,6 +120,11 @@ export async function openTask(
   model: Pick<OpenedModel, 'config'> | null,
 ): Promise<Task> {
   const { task, seed } = config;
+  if (task.name === 'module') {
+    const vocabulary =
+      text && vocabularyOf(text.tokenizer, model?.config.vocabularySize ?? text.tokenizer.size);
+    return definedTask(await loadDefinition(task.path, { ...task.options, seed }), task.path, vocabulary);
+  }
   if (task.name !== 'math') {
     if (model) {
       throw new ConfigError(

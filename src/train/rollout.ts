@@ -2,10 +2,11 @@
  * The groups of a step: problems, completions, rewards. With dynamic sampling (DAPO, arXiv:2503.14476) groups whose
  * rewards are all equal, which teach nothing, are replaced by those of further problems.
  */
-import type { Engine, SampledCompletion } from '../engine/index.js';
+import type { Engine } from '../engine/index.js';
 import type { Completion, Group } from '../rollouts/index.js';
 import { type Problem, type RewardResult, type Task, TaskError } from '../task/index.js';
 import type { Config } from './config.js';
+import { sampleTrajectories, type Trajectory } from './trajectories.js';
 
 export interface StepGroups {
   /** To be trained on, with the problem of each. */
@@ -76,22 +77,11 @@ async function sampleGroups(
   firstKey: number,
 ): Promise<{ groups: Group[]; decodedTokens: number; sampledTokens: number }> {
   const { sampling } = config;
-  const { completions, statistics } = await engine.sample(
-    problems.map(({ promptTokens }, i) => ({
-      prompt: promptTokens,
-      count: sampling.group_size,
-      key: [step, firstKey + i],
-    })),
-    {
-      maxTokens: task.maxCompletionTokens,
-      temperature: sampling.temperature,
-      topK: sampling.top_k,
-      topP: sampling.top_p,
-      stopTokens: task.stopTokens,
-      allowedTokens: task.allowedTokens,
-      seed: config.seed,
-      watch: task.watch,
-    },
+  const { completions, statistics } = await sampleTrajectories(
+    engine,
+    task,
+    problems.map((problem, i) => ({ problem, count: sampling.group_size, key: [step, firstKey + i] })),
+    { temperature: sampling.temperature, topK: sampling.top_k, topP: sampling.top_p, seed: config.seed },
   );
   const groups = await Promise.all(
     problems.map((problem, i) => rewardGroup(task, config, problem, completions[i], step)),
@@ -104,10 +94,10 @@ async function rewardGroup(
   task: Task,
   config: Config,
   problem: Problem,
-  completions: readonly SampledCompletion[],
+  completions: readonly Trajectory[],
   step: number,
 ): Promise<Group> {
-  const judged = async ({ tokens, logprobs, stop }: SampledCompletion): Promise<Completion> => {
+  const judged = async ({ tokens, logprobs, mask, stop }: Trajectory): Promise<Completion> => {
     const text = task.vocabulary.decode(tokens);
     const where = `task ${task.name}, problem ${problem.id}, step ${step}`;
     const result = penalised(await task.reward(problem, tokens), tokens.length, task, config);
@@ -117,7 +107,7 @@ async function rewardGroup(
       );
     }
     const { reward, rewards, note } = result;
-    return { tokens, text, logprobs, stop, reward, rewards, note };
+    return { tokens, text, logprobs, ...(mask ? { mask } : {}), stop, reward, rewards, note };
   };
   return {
     id: problem.id,

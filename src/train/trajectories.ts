@@ -1,0 +1,132 @@
+/**
+ * Completions of one turn or several. After each turn an environment answers: what it says becomes part of the completion,
+ * as tokens that nobody sampled (mask 0), and the model goes on after it.
+ */
+import type { Engine, SampledCompletion, SampleStatistics, SamplingOptions } from '../engine/index.js';
+import type { Problem, Task } from '../task/index.js';
+
+/** A completion with the tokens that the environment wrote marked. */
+export interface Trajectory extends SampledCompletion {
+  /** 1 where the model sampled the token, 0 where the environment wrote it, [n]; absent: the model wrote all. */
+  readonly mask?: Uint8Array;
+}
+
+export interface TrajectoryRequest {
+  readonly problem: Problem;
+  /** Number of completions. */
+  readonly count: number;
+  readonly key: readonly (string | number)[];
+}
+
+/** What is chosen of the sampling; the rest is the task's. */
+export type TrajectoryOptions = Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'seed'>;
+
+interface Walk {
+  readonly problem: Problem;
+  readonly key: readonly (string | number)[];
+  readonly tokens: number[];
+  readonly logprobs: number[];
+  readonly mask: number[];
+  stop: 'stop' | 'length';
+  done: boolean;
+}
+
+/** Completions of each request, in the order of the requests. */
+export async function sampleTrajectories(
+  engine: Engine,
+  task: Task,
+  requests: readonly TrajectoryRequest[],
+  options: TrajectoryOptions,
+): Promise<{ completions: Trajectory[][]; statistics: SampleStatistics }> {
+  const { environment } = task;
+  const sampling: SamplingOptions = {
+    ...options,
+    maxTokens: Math.min(task.maxCompletionTokens, environment?.maxTurnTokens ?? Number.POSITIVE_INFINITY),
+    stopTokens: task.stopTokens,
+    allowedTokens: task.allowedTokens,
+    watch: task.watch,
+  };
+  const first = await engine.sample(
+    requests.map(({ problem, count, key }) => ({ prompt: problem.promptTokens, count, key })),
+    sampling,
+  );
+  if (!environment) {
+    return { completions: first.completions.map((group) => [...group]), statistics: first.statistics };
+  }
+  let { decodedTokens, sampledTokens } = first.statistics;
+  const walks = requests.map(({ problem, key, count }) =>
+    Array.from(
+      { length: count },
+      (_, sample): Walk => ({
+        problem,
+        key: [...key, sample],
+        tokens: [],
+        logprobs: [],
+        mask: [],
+        stop: 'length',
+        done: false,
+      }),
+    ),
+  );
+  const all = walks.flat();
+  let live = all;
+  let turns: readonly SampledCompletion[] = first.completions.flat();
+  for (let turn = 1; ; turn++) {
+    await Promise.all(live.map((walk, i) => endTurn(walk, turns[i], turn, task)));
+    live = live.filter(({ done }) => !done);
+    if (live.length === 0) break;
+    // Each goes on from where it is, with what is left to it; together as far as they have equally much left.
+    const left = live.map(({ tokens }) => task.maxCompletionTokens - tokens.length);
+    const next: SampledCompletion[] = [];
+    for (const most of [...new Set(left)].sort((a, b) => b - a)) {
+      const part = live.flatMap((walk, i) => (left[i] === most ? [{ walk, i }] : []));
+      const { completions, statistics } = await engine.sample(
+        part.map(({ walk: { problem, tokens, key } }) => ({
+          prompt: Int32Array.from([...problem.promptTokens, ...tokens]),
+          count: 1,
+          key: [...key, 'turn', turn],
+        })),
+        { ...sampling, maxTokens: Math.min(sampling.maxTokens, most) },
+      );
+      part.forEach(({ i }, j) => {
+        next[i] = completions[j][0];
+      });
+      decodedTokens += statistics.decodedTokens;
+      sampledTokens += statistics.sampledTokens;
+    }
+    turns = next;
+  }
+  const completions = walks.map((group) =>
+    group.map(
+      ({ tokens, logprobs, mask, stop }): Trajectory => ({
+        tokens: Int32Array.from(tokens),
+        logprobs: Float32Array.from(logprobs),
+        mask: Uint8Array.from(mask),
+        stop,
+      }),
+    ),
+  );
+  return { completions, statistics: { decodedTokens, sampledTokens } };
+}
+
+/** Takes a turn's tokens in, and the environment's answer, unless the completion ends here. */
+async function endTurn(walk: Walk, turn: SampledCompletion, number: number, task: Task): Promise<void> {
+  const { environment, maxCompletionTokens } = task;
+  const before = Int32Array.from(walk.tokens);
+  walk.tokens.push(...turn.tokens);
+  walk.logprobs.push(...turn.logprobs);
+  for (let t = 0; t < turn.tokens.length; t++) walk.mask.push(1);
+  const answer =
+    turn.stop === 'stop' ? await environment?.respond(walk.problem, turn.tokens, before) : undefined;
+  if (answer === null) walk.stop = 'stop';
+  const fits = answer && walk.tokens.length + answer.length < maxCompletionTokens;
+  if (!answer || !fits || number === environment?.maxTurns) {
+    walk.done = true;
+    return;
+  }
+  for (const token of answer) {
+    walk.tokens.push(token);
+    walk.logprobs.push(0);
+    walk.mask.push(0);
+  }
+}
