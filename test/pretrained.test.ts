@@ -14,6 +14,7 @@ import {
   benchmark,
   type Config,
   exportRun,
+  loadConfig,
   openRun,
   openTrained,
   type ProblemRecord,
@@ -225,5 +226,23 @@ describe('a pretrained model', () => {
     );
     await writeFile(bad, '{"problem":"1+1","answer":"2"}\n{"problem":');
     expect(await refused(config({}, { train: [bad] }))).toContain(`${bad}:2: is not JSON`);
+  });
+
+  it('recipes of pretrained models are configurations; the paper’s have the paper’s numbers', () => {
+    const of = (name: string) => loadConfig(join(root, 'recipes', `${name}.yaml`));
+    for (const [name, learningRate] of [
+      ['qwen-1.5b-openrs', 1e-6],
+      ['llama-1b-openrs', 5e-7],
+    ] as const) {
+      expect(of(name)).toMatchObject({
+        optimizer: { learning_rate: learningRate },
+        model: { lora: { r: 64, alpha: 128, dropout: 0.05 } },
+        sampling: { group_size: 6, prompts_per_step: 4, temperature: 0.75 },
+        task: { name: 'math', held_out: 125, max_completion_tokens: 4096, stop_at_box: true },
+        train: { steps: 1000 },
+        evaluation: { every: 25, problems: 125 },
+      });
+    }
+    expect(of('qwen-0.5b').model.path).toBe('Qwen/Qwen2.5-0.5B-Instruct');
   });
 });
