@@ -78,6 +78,8 @@ describe('a configuration', () => {
     expect(recipes.length).toBeGreaterThanOrEqual(2);
     for (const name of recipes) {
       const config = loadConfig(`recipes/${name}`);
+      // Tasks of a module or of files are opened where they are tested (test/modules, test/pretrained).
+      if (config.task.name === 'module' || config.task.name === 'math') continue;
       expect(contextLength(config, createTask(config.task, config.seed))).toBeGreaterThan(1);
     }
   });
