@@ -56,10 +56,21 @@ const cases: Case[] = [
     build: ([a, b]) => g.mul(g.squeeze(a, 1), b),
   },
   {
-    op: 'ScatterND',
-    shapes: [[4], [3]],
+    op: 'ScatterElements',
+    shapes: [
+      [4, 2],
+      [3, 2],
+    ],
     build: ([u, w], graph) =>
-      g.mul(g.scatterAdd([3], graph.constant(BigInt64Array.of(2n, 0n, 2n, 1n), [4, 1]), u), w),
+      g.mul(g.addRows([3, 2], graph.constant(BigInt64Array.of(2n, 0n, 2n, 1n), [4]), u), w),
+  },
+  {
+    op: 'ScatterND',
+    shapes: [
+      [2, 2],
+      [3, 2],
+    ],
+    build: ([u, w], graph) => g.mul(g.placeRows([3, 2], graph.constant(Int32Array.of(2, 0), [2]), u), w),
   },
   { op: 'Floor', shapes: [[5]], build: ([a]) => g.mul(g.floor(g.mul(a, 2)), a) },
   { op: 'Cos', shapes: [[5]], build: ([a]) => g.cos(g.mul(a, 2)) },
@@ -200,7 +211,7 @@ const cases: Case[] = [
     op: 'GatherND',
     shapes: [[3, 4], [4]],
     build: ([x, w], graph) => {
-      const at = graph.constant(BigInt64Array.of(0n, 1n, 2n, 3n, 0n, 1n, 1n, 0n), [4, 2]);
+      const at = graph.constant(BigInt64Array.of(0n, 1n, 2n, 3n, 0n, 2n, 1n, 0n), [4, 2]);
       return g.mul(g.gatherND(x, at), w);
     },
   },

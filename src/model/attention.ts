@@ -82,8 +82,14 @@ class Heads {
  * Inputs it declares: `index` int32 [B, L] (position in depth-first order), `subtree_end` int32 [B, L], and with
  * `context` also `context` int32 [B*C] (tokens gathered for each row) and `context_end` int32 [B, C] (their
  * subtree_end; 0 marks padding, which nobody sees).
+ * @param contextSums adds up the gradients of tokens that several rows gather; default: one after another
  */
-export function treeAttention(graph: g.Graph, config: ModelConfig, context: boolean): Attend {
+export function treeAttention(
+  graph: g.Graph,
+  config: ModelConfig,
+  context: boolean,
+  contextSums?: g.PairedSums,
+): Attend {
   const index = graph.input('index', 'int32', ['B', 'L']);
   const end = graph.input('subtree_end', 'int32', ['B', 'L']);
   const query = g.reshape(index, ['B', 1, 'L', 1]);
@@ -110,7 +116,8 @@ export function treeAttention(graph: g.Graph, config: ModelConfig, context: bool
   const mask = heads.mask(g.concat([before, own], 3, 'C+L'));
   const withContext = (x: g.Tensor): g.Tensor => {
     const { keyValueHeads, headWidth } = heads;
-    const gathered = g.reshape(g.gather(x, rows), ['B', 'C', keyValueHeads, headWidth]);
+    const addBack = contextSums && ((gradient: g.Tensor) => contextSums.add(x.shape, gradient));
+    const gathered = g.reshape(g.gather(x, rows, addBack), ['B', 'C', keyValueHeads, headWidth]);
     const joined = g.concat([gathered, g.reshape(x, ['B', 'L', keyValueHeads, headWidth])], 1, 'C+L');
     return heads.broadcast(g.transpose(joined, [0, 2, 1, 3]));
   };

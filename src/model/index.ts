@@ -32,6 +32,7 @@ export type { LossForm } from './loss.js';
 export { type LinearModule, linearModules } from './modules.js';
 export { ParameterSet, type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
 export {
+  CONTEXT_SUMS,
   decodeGraph,
   GRADIENT,
   type GraphOutputs,

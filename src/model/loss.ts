@@ -39,7 +39,7 @@ export interface LossInputs {
   readonly sequences: {
     /** int64 [P] */
     readonly edge: g.Tensor;
-    /** int64 [P, 1] */
+    /** int64 [P] */
     readonly sequence: g.Tensor;
     readonly share: g.Tensor;
   } | null;
@@ -80,5 +80,5 @@ function clipped(ratio: g.Tensor, { plus, minus, old }: LossInputs): g.Tensor {
 function sequenceMeans({ sequences, plus }: LossInputs, values: g.Tensor): g.Tensor {
   if (!sequences) throw new TypeError('gspo: no sequences');
   const { edge, sequence, share } = sequences;
-  return g.scatterAdd(plus.shape, sequence, g.mul(g.gather(values, edge), share));
+  return g.addRows(plus.shape, sequence, g.mul(g.gather(values, edge), share));
 }

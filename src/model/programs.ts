@@ -17,12 +17,17 @@ export type GraphOutputs = Record<string, g.Tensor>;
 /** Prefix of a gradient's output name; the rest is the weight's name. */
 export const GRADIENT = 'grad:';
 
+/** Name of the sums over context tokens, for the inputs that `PairedSums` declares. */
+export const CONTEXT_SUMS = 'context_sums';
+
 export interface TreeVariant {
   /** Rows of the batch have ancestors before them. */
   readonly context: boolean;
 }
 
 export interface UpdateVariant extends TreeVariant {
+  /** With context: rounds in which the gradients of tokens that several rows gather are added (`PairedSums`). */
+  readonly contextRounds?: number;
   /** ρ against given old log-probabilities, clipped; otherwise on-policy. */
   readonly clipped: boolean;
   /** With the KL term. */
@@ -45,16 +50,23 @@ interface TreeForward {
  * Inputs: weights (and `dropout_seed`, `dropout_index` int32 [B*L] where an adapter has dropout); `tokens`, `positions` int32 [B*L]; those of tree attention; `head_rows` int32 [M] (tokens that
  * predict); `edges` int64 [E, 2] (row of head_rows, predicted token); `inverse_temperature`; `logit_bias` [V].
  */
-function treeForward(graph: g.Graph, config: ModelConfig, context: boolean, training = false): TreeForward {
+function treeForward(
+  graph: g.Graph,
+  config: ModelConfig,
+  { context, contextRounds }: Pick<UpdateVariant, 'context' | 'contextRounds'>,
+  training = false,
+): TreeForward {
   const weights = parameterInputs(graph, config);
   const tokens = graph.input('tokens', 'int32', ['B*L']);
   const positions = graph.input('positions', 'int32', ['B*L']);
-  const attend = treeAttention(graph, config, context);
+  const sums =
+    context && contextRounds !== undefined ? new g.PairedSums(graph, CONTEXT_SUMS, contextRounds) : undefined;
+  const attend = treeAttention(graph, config, context, sums);
   const p = config.adapter?.dropout ?? 0;
   const dropout =
     training && p > 0 ? dropoutOf(graph, graph.input('dropout_index', 'int32', ['B*L']), p) : null;
   const hidden = hiddenStates(weights, config, tokens, positions, attend, dropout);
-  const rows = g.gather(hidden, graph.input('head_rows', 'int32', ['M']));
+  const rows = g.gatherDistinct(hidden, graph.input('head_rows', 'int32', ['M']));
   const distribution = logProbabilities(
     weights,
     config,
@@ -75,11 +87,11 @@ function entropy(distribution: g.Tensor): g.Tensor {
  * Outputs: `loss` (scalar), `logprobs` [E] and `entropy` [M] of the policy before the update, and a gradient for
  * every trained weight. Further inputs: `plus`, `minus` [E] (gspo: [Q]); clipped: `old_logprobs` [E], `clip_low`, `clip_high`,
  * `clip_bound`; kl: `reference_logprobs`, `kl_weight` [E]; entropy: `edge_row` int32 [E], `entropy_weight` [E];
- * gspo: `pair_edge` int64 [P], `pair_sequence` int64 [P, 1], `pair_share` [P].
+ * gspo: `pair_edge` int64 [P], `pair_sequence` int64 [P], `pair_share` [P].
  */
 export function updateGraph(config: ModelConfig, variant: UpdateVariant): GraphOutputs {
   const graph = new g.Graph();
-  const { weights, distribution, logprobs } = treeForward(graph, config, variant.context, true);
+  const { weights, distribution, logprobs } = treeForward(graph, config, variant, true);
   const { form = 'ppo' } = variant;
   const edge = (name: string): g.Tensor => graph.input(name, 'float32', ['E']);
   const coefficient = (name: string): g.Tensor => graph.input(name, 'float32', [form === 'gspo' ? 'Q' : 'E']);
@@ -108,7 +120,7 @@ export function updateGraph(config: ModelConfig, variant: UpdateVariant): GraphO
       form === 'gspo'
         ? {
             edge: graph.input('pair_edge', 'int64', ['P']),
-            sequence: graph.input('pair_sequence', 'int64', ['P', 1]),
+            sequence: graph.input('pair_sequence', 'int64', ['P']),
             share: graph.input('pair_share', 'float32', ['P']),
           }
         : null,
@@ -129,8 +141,8 @@ export function updateGraph(config: ModelConfig, variant: UpdateVariant): GraphO
 }
 
 /** Outputs: `logprobs` [E] and `entropy` [M]. */
-export function scoreGraph(config: ModelConfig, { context }: TreeVariant): GraphOutputs {
-  const { logprobs, distribution } = treeForward(new g.Graph(), config, context);
+export function scoreGraph(config: ModelConfig, variant: TreeVariant): GraphOutputs {
+  const { logprobs, distribution } = treeForward(new g.Graph(), config, variant);
   return { logprobs, entropy: entropy(distribution) };
 }
 

@@ -1,4 +1,6 @@
 /** What a run of the update or score program is fed with, besides weights; and what is read from what comes out. */
+import { planPairedSums } from '../../graph/index.js';
+import { CONTEXT_SUMS } from '../../model/index.js';
 import type { Feed } from '../../runtime/index.js';
 import { packedIndices } from '../../tree/index.js';
 import {
@@ -33,6 +35,24 @@ export function treeFeeds(
     inverse_temperature: { data: Float32Array.of(1 / (options.temperature || 1)), dims: [] },
     logit_bias: { data: logitBias(options.allowedTokens, vocabularySize), dims: [vocabularySize] },
   };
+}
+
+/** How the gradients of context tokens are added up, for the inputs that `PairedSums` declares. */
+export function contextFeeds(rows: PackedRows, rounds: number): Record<string, Feed> {
+  const targets = rows.context.map((token, i) => (rows.contextEnd[i] > 0 ? token : -1));
+  const plan = planPairedSums(targets, rounds);
+  const feeds: Record<string, Feed> = {};
+  const feed = (part: string, data: Int32Array): void => {
+    feeds[`${CONTEXT_SUMS}_${part}`] = { data, dims: [data.length] };
+  };
+  plan.rounds.forEach(({ left, right, single }, i) => {
+    feed(`left.${i}`, left);
+    feed(`right.${i}`, right);
+    feed(`single.${i}`, single);
+  });
+  feed('order', plan.order);
+  feed('target', plan.target);
+  return feeds;
 }
 
 /** 0 for allowed tokens, a large negative number for all others, [V]. */
@@ -134,7 +154,7 @@ function sequenceFeeds(rows: PackedRows, batch: readonly TrainExample[]): Record
     plus: of(advantages.map((a) => Math.max(a, 0))),
     minus: of(advantages.map((a) => Math.min(a, 0))),
     pair_edge: { data: int64(edges), dims: [edges.length] },
-    pair_sequence: { data: int64(owners), dims: [owners.length, 1] },
+    pair_sequence: { data: int64(owners), dims: [owners.length] },
     pair_share: of(shares),
   };
 }

@@ -39,7 +39,15 @@ import {
 } from '../engine.js';
 import { type PackedRows, packBatch } from './batch.js';
 import { type DecodeLimits, decode } from './decode.js';
-import { checkLogprobs, collectScores, emptyScores, logitBias, lossFeeds, treeFeeds } from './feeds.js';
+import {
+  checkLogprobs,
+  collectScores,
+  contextFeeds,
+  emptyScores,
+  logitBias,
+  lossFeeds,
+  treeFeeds,
+} from './feeds.js';
 import { flatten, named } from './files.js';
 import { Optimizer, type OptimizerConfig, squaredNorm } from './optimizer.js';
 
@@ -60,6 +68,8 @@ export interface LocalEngineOptions {
   readonly decode?: Partial<DecodeLimits>;
 }
 
+const ROW_LENGTH = 64;
+const MAX_TOKENS_PER_RUN = 4096;
 const WEIGHTS_FILE = 'model.safetensors';
 const OPTIMIZER_FILE = 'optimizer.safetensors';
 const REFERENCE_FILE = 'reference.safetensors';
@@ -154,12 +164,14 @@ export class LocalEngine implements Engine {
       const context = rows.contextLength > 0;
       const { form = 'ppo', entropyBonus = 0 } = options;
       const entropy = entropyBonus > 0;
-      const program = await this.program(`update ${context} ${clipped} ${kl} ${form} ${entropy}`, () =>
-        updateGraph(this.options.model, { context, clipped, kl, form, entropy }),
+      const contextRounds = context ? this.contextRounds(rows) : 0;
+      const program = await this.program(`update ${contextRounds} ${clipped} ${kl} ${form} ${entropy}`, () =>
+        updateGraph(this.options.model, { context, contextRounds, clipped, kl, form, entropy }),
       );
       const outputs = await program.run({
         ...this.weightFeeds(this.trainable),
         ...treeFeeds(rows, options, this.options.model.vocabularySize),
+        ...(context ? contextFeeds(rows, contextRounds) : {}),
         ...this.dropoutFeeds(rows),
         ...lossFeeds(rows, batch, options, clipped, kl),
       });
@@ -273,10 +285,16 @@ export class LocalEngine implements Engine {
     return program;
   }
 
+  /** Enough for a token that every row gathers; the same for all runs but those of a tree beyond the limit. */
+  private contextRounds({ rows }: PackedRows): number {
+    const { maxTokensPerRun = MAX_TOKENS_PER_RUN, rowLength = ROW_LENGTH } = this.options;
+    return Math.ceil(Math.log2(Math.max(2, rows, maxTokensPerRun / rowLength)));
+  }
+
   private pack(batch: readonly TreeExample[]): PackedRows[] {
     return packBatch(batch, {
-      rowLength: this.options.rowLength ?? 64,
-      maxTokens: this.options.maxTokensPerRun ?? 4096,
+      rowLength: this.options.rowLength ?? ROW_LENGTH,
+      maxTokens: this.options.maxTokensPerRun ?? MAX_TOKENS_PER_RUN,
       vocabularySize: this.options.model.vocabularySize,
       contextLength: this.options.model.contextLength,
     });

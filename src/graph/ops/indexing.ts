@@ -1,28 +1,41 @@
-/** Reading rows or elements by index, and its derivative: adding into zeros at those places. */
+/**
+ * Reading rows or elements by index, and its derivative: adding into zeros at those places. The runtime's ScatterND with
+ * reduction "add" works on several threads and loses updates of equal places, so nothing here uses it: places that may be
+ * equal are added one after another (`addRows`) or in pairs (`PairedSums`), and only distinct places are scattered.
+ */
 import { formatShape, type Shape, ShapeError } from '../shape.js';
 import type { Tensor } from '../tensor.js';
-import { defineSimpleDerivative } from '../vjp.js';
+import { defineSimpleDerivative, overrideDerivative } from '../vjp.js';
 import { cast } from './elementwise.js';
-import { reshape, zeros } from './structure.js';
+import { expand, unsqueeze, zeros } from './structure.js';
 
 /**
  * Rows of a table.
  * @param table [V, ...]
  * @param indices int32 or int64 [N], values in [0, V)
+ * @param addBack the derivative, from the gradient of the rows to the table's; default: `addRows`
  * @returns [N, ...]
  */
-export function gather(table: Tensor, indices: Tensor): Tensor {
+export function gather(table: Tensor, indices: Tensor, addBack?: (gradient: Tensor) => Tensor): Tensor {
   if (indices.shape.length !== 1)
     throw new ShapeError(`Gather: indices must be [N], found ${formatShape(indices.shape)}`);
   const shape = [indices.shape[0], ...table.shape.slice(1)];
-  return table.graph.emit('Gather', [table, indices], [{ dtype: table.dtype, shape }], { axis: { int: 0 } })
-    .outputs[0];
+  const node = table.graph.emit('Gather', [table, indices], [{ dtype: table.dtype, shape }], {
+    axis: { int: 0 },
+  });
+  if (addBack) overrideDerivative(node, (_, [g]) => [g && addBack(g), null]);
+  return node.outputs[0];
+}
+
+/** Rows of a table, no row twice: the derivative only has to put them back. */
+export function gatherDistinct(table: Tensor, indices: Tensor): Tensor {
+  return gather(table, indices, (gradient) => placeRows(table.shape, indices, gradient));
 }
 
 /**
- * Single elements (or slices) of a tensor.
+ * Single elements (or slices) of a tensor, none of them twice.
  * @param x [d0, d1, ...]
- * @param indices int64 [N, r]: the first r coordinates
+ * @param indices int64 [N, r]: the first r coordinates, all different
  * @returns [N, ...rest]
  */
 export function gatherND(x: Tensor, indices: Tensor): Tensor {
@@ -36,22 +49,51 @@ export function gatherND(x: Tensor, indices: Tensor): Tensor {
 }
 
 /**
- * Zeros of `shape` with `updates` added at `indices`; equal indices add up.
- * @param indices int64 [N, r]
- * @param updates [N, ...shape.slice(r)]
+ * Zeros of `shape` with rows added at `indices`; equal indices add up, in order. One after another, about 10 ns an
+ * element: for sums of many rows in every layer there is `PairedSums`.
+ * @param indices int32 or int64 [N], values in [0, shape[0])
+ * @param rows [N, ...shape.slice(1)]
  */
-export function scatterAdd(shape: Shape, indices: Tensor, updates: Tensor): Tensor {
+export function addRows(shape: Shape, indices: Tensor, rows: Tensor): Tensor {
+  let places = indices;
+  for (let axis = 1; axis < shape.length; axis++) places = unsqueeze(places, axis);
+  return rows.graph.emit(
+    'ScatterElements',
+    [zeros(rows, shape), expand(places, rows.shape), rows],
+    [{ dtype: 'float32', shape }],
+    { axis: { int: 0 }, reduction: { string: 'add' } },
+  ).outputs[0];
+}
+
+/** Zeros of `shape` with rows put at `indices`, which are all different, [N]. */
+export function placeRows(shape: Shape, indices: Tensor, rows: Tensor): Tensor {
+  return scatter(shape, unsqueeze(cast(indices, 'int64'), 1), rows);
+}
+
+/** x[places[i, …], …] along the first axis, in the shape of `places`. */
+function gatherElements(x: Tensor, places: Tensor): Tensor {
+  return x.graph.emit('GatherElements', [x, places], [{ dtype: x.dtype, shape: places.shape }], {
+    axis: { int: 0 },
+  }).outputs[0];
+}
+
+function scatter(shape: Shape, indices: Tensor, updates: Tensor): Tensor {
   return updates.graph.emit(
     'ScatterND',
     [zeros(updates, shape), indices, updates],
     [{ dtype: 'float32', shape }],
-    { reduction: { string: 'add' } },
   ).outputs[0];
 }
 
-defineSimpleDerivative('Gather', ({ inputs: [table, indices] }, g) => {
-  const rows = reshape(cast(indices, 'int64'), [indices.shape[0], 1]);
-  return [scatterAdd(table.shape, rows, g), null];
-});
-defineSimpleDerivative('GatherND', ({ inputs: [x, indices] }, g) => [scatterAdd(x.shape, indices, g), null]);
+defineSimpleDerivative('Gather', ({ inputs: [table, indices] }, g) => [
+  addRows(table.shape, indices, g),
+  null,
+]);
+defineSimpleDerivative('GatherND', ({ inputs: [x, indices] }, g) => [scatter(x.shape, indices, g), null]);
 defineSimpleDerivative('ScatterND', ({ inputs: [, indices] }, g) => [null, null, gatherND(g, indices)]);
+/** Its indices are those of `addRows`: the same for all elements of a row. */
+defineSimpleDerivative('ScatterElements', ({ inputs: [, places] }, g) => [
+  null,
+  null,
+  gatherElements(g, places),
+]);

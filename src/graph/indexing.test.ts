@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Feed, Program } from '../runtime/index.js';
+import * as g from './index.js';
+
+const WIDTH = 4;
+
+/** Rows that are whole numbers, so that sums are exact in any order. */
+const rowsOf = (count: number, seed: number): Float32Array =>
+  Float32Array.from({ length: count * WIDTH }, (_, i) => ((i * 7919 + seed * 104_729) % 17) - 8);
+
+/** The sums by a plain loop. */
+function expected(size: number, targets: Int32Array, rows: Float32Array): number[] {
+  const sums = new Array<number>(size * WIDTH).fill(0);
+  targets.forEach((target, i) => {
+    if (target >= 0) for (let d = 0; d < WIDTH; d++) sums[target * WIDTH + d] += rows[i * WIDTH + d];
+  });
+  return sums;
+}
+
+function planFeeds(plan: g.PairedSumsPlan): Record<string, Feed> {
+  const of = (data: Int32Array): Feed => ({ data, dims: [data.length] });
+  return Object.fromEntries([
+    ...plan.rounds.flatMap(({ left, right, single }, i) => [
+      [`p_left.${i}`, of(left)],
+      [`p_right.${i}`, of(right)],
+      [`p_single.${i}`, of(single)],
+    ]),
+    ['p_order', of(plan.order)],
+    ['p_target', of(plan.target)],
+  ]);
+}
+
+describe('sums of rows at places that may be equal', () => {
+  it('rows that are read often lose nothing of their gradient, on all threads, every time', async () => {
+    const graph = new g.Graph();
+    const table = graph.input('table', 'float32', [2, WIDTH]);
+    const indices = graph.input('indices', 'int32', ['N']);
+    const weight = graph.input('weight', 'float32', ['N', WIDTH]);
+    const [gradient] = g.gradients(g.sumAll(g.mul(g.gather(table, indices), weight)), [table]);
+    const program = await Program.compile({ gradient });
+    const count = 20_000;
+    const targets = Int32Array.from({ length: count }, (_, i) => i % 2);
+    const rows = rowsOf(count, 1);
+    const feeds = {
+      table: { data: new Float32Array(2 * WIDTH), dims: [2, WIDTH] },
+      indices: { data: targets, dims: [count] },
+      weight: { data: rows, dims: [count, WIDTH] },
+    };
+    for (let i = 0; i < 20; i++) {
+      expect([...(await program.run(feeds)).gradient.data]).toEqual(expected(2, targets, rows));
+    }
+    await program.dispose();
+  });
+
+  it('paired sums are those of a loop, for any targets, with rows left out', async () => {
+    const rounds = 5;
+    const size = 12;
+    const graph = new g.Graph();
+    const rows = graph.input('rows', 'float32', ['N', WIDTH]);
+    const sums = new g.PairedSums(graph, 'p', rounds).add([size, WIDTH], rows);
+    const program = await Program.compile({ sums });
+    const target = fc.integer({ min: -1, max: size - 1 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(target, { minLength: 1, maxLength: 2 ** rounds }).filter((list) => list.some((t) => t >= 0)),
+        fc.nat(100),
+        async (list, seed) => {
+          const targets = Int32Array.from(list);
+          const data = rowsOf(list.length, seed);
+          const out = await program.run({
+            rows: { data, dims: [list.length, WIDTH] },
+            ...planFeeds(g.planPairedSums(targets, rounds)),
+          });
+          expect([...out.sums.data]).toEqual(expected(size, targets, data));
+        },
+      ),
+      { numRuns: 200 },
+    );
+    await program.dispose();
+  });
+
+  it('more rows at one target than the rounds can add are refused', () => {
+    expect(() => g.planPairedSums(new Int32Array(9), 3)).toThrow('more rows than 3 rounds');
+    expect(g.planPairedSums(new Int32Array(8), 3).order).toHaveLength(1);
+  });
+});
