@@ -6,6 +6,7 @@
  */
 import { add } from './ops/elementwise.js';
 import { expand } from './ops/structure.js';
+import { Replay } from './recompute.js';
 import { formatShape, ShapeError, sameShape } from './shape.js';
 import { type Node, type Tensor, topologicalOrder } from './tensor.js';
 import { derivativeOf } from './vjp.js';
@@ -22,7 +23,24 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   if (loss.shape.length !== 0) {
     throw new ShapeError(`gradients: the loss must be a scalar, found ${formatShape(loss.shape)}`);
   }
-  const order = topologicalOrder([loss]);
+  return backward([[loss, loss.graph.scalar(1)]], wrt).map((gradient, i) => {
+    if (gradient) return gradient;
+    throw new ShapeError(`gradients: the loss does not depend on tensor ${i} (${describe(wrt[i])})`);
+  });
+}
+
+/**
+ * Gradients of Σ ⟨y, seed⟩ with respect to tensors: the way back from tensors whose gradients are known already.
+ * @param seeds tensors y with their gradients, of the same shape
+ * @param wrt float32 tensors of the same graph
+ * @returns one tensor for each of `wrt`, of its shape; null where no y depends on it
+ * @throws ShapeError on passing an operation without a derivative
+ */
+export function backward(
+  seeds: readonly (readonly [Tensor, Tensor])[],
+  wrt: readonly Tensor[],
+): (Tensor | null)[] {
+  const order = topologicalOrder(seeds.map(([tensor]) => tensor));
   const wanted = new Set<Tensor>(wrt);
   const needed = new Set<Node>();
   for (const node of order) {
@@ -33,13 +51,21 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
       needed.add(node);
     }
   }
-  const grads = new Map<Tensor, Tensor>([[loss, loss.graph.scalar(1)]]);
+  const grads = new Map<Tensor, Tensor>();
+  const accumulate = (tensor: Tensor, gradient: Tensor): void => {
+    const before = grads.get(tensor);
+    grads.set(tensor, before ? add(before, gradient) : gradient);
+  };
+  for (const [tensor, seed] of seeds) accumulate(tensor, seed);
+  const replay = new Replay(seeds[0][0].graph);
   for (let i = order.length - 1; i >= 0; i--) {
     const node = order[i];
     if (!needed.has(node) || node.inputs.length === 0) continue;
     const outputGrads = node.outputs.map((t) => grads.get(t) ?? null);
-    if (outputGrads.every((g) => g === null)) continue;
-    const inputGrads = derivativeOf(node)(node, outputGrads);
+    const arrived = outputGrads.find((g) => g !== null);
+    if (!arrived) continue;
+    const computed = replay.of(node, arrived);
+    const inputGrads = derivativeOf(computed)(computed, outputGrads);
     node.inputs.forEach((input, k) => {
       const gradient = inputGrads[k];
       if (!gradient || !needed.has(input.node)) return;
@@ -48,14 +74,12 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
           `derivative of ${node.op}: input ${k} has shape ${formatShape(input.shape)}, its gradient ${formatShape(gradient.shape)}`,
         );
       }
-      const before = grads.get(input);
-      grads.set(input, before ? add(before, gradient) : gradient);
+      accumulate(input, gradient);
     });
   }
-  return wrt.map((tensor, i) => {
+  return wrt.map((tensor) => {
     const gradient = grads.get(tensor);
-    if (!gradient)
-      throw new ShapeError(`gradients: the loss does not depend on tensor ${i} (${describe(tensor)})`);
+    if (!gradient) return null;
     return gradient.shape.length === tensor.shape.length ? gradient : expand(gradient, tensor.shape);
   });
 }

@@ -1,5 +1,5 @@
 /** Symbolic tensors, their operations and derivatives, and the ONNX model they become. */
-export { gradients } from './derivative.js';
+export { backward, gradients } from './derivative.js';
 export { type CompiledModel, compileModel } from './onnx.js';
 export * from './ops/elementwise.js';
 export * from './ops/indexing.js';
@@ -8,6 +8,7 @@ export * from './ops/reduction.js';
 export * from './ops/structure.js';
 export { PairedSums, type PairedSumsPlan, planPairedSums } from './paired-sums.js';
 export { printGraph } from './print.js';
+export { after, recompute } from './recompute.js';
 export { type Dim, formatShape, type Shape, ShapeError, sameShape } from './shape.js';
 export { type DType, Graph, type Node, type Tensor, topologicalOrder } from './tensor.js';
 export { differentiableOperators } from './vjp.js';

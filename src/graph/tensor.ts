@@ -71,6 +71,11 @@ export class Graph {
     return tensor;
   }
 
+  /** Makes a symbol readable that no input has: the size of an axis of a computed tensor. */
+  defineSymbol(symbol: string, tensor: Tensor, axis: number): void {
+    if (!this.symbols.has(symbol)) this.symbols.set(symbol, { tensor, axis });
+  }
+
   /** A constant tensor, written into the model. */
   constant(value: Float32Array | Int32Array | BigInt64Array, shape: Shape): Tensor {
     const size = shape.reduce<number>((n, dim) => n * Number(dim), 1);

@@ -31,6 +31,12 @@ export function overrideDerivative(node: Node, derivative: Derivative): void {
   overrides.set(node, derivative);
 }
 
+/** Gives a node's second computation the derivative that was set for the first. */
+export function copyDerivative(from: Node, to: Node): void {
+  const own = overrides.get(from);
+  if (own) overrides.set(to, own);
+}
+
 export function derivativeOf(node: Node): Derivative {
   const found = overrides.get(node) ?? derivatives.get(node.op);
   if (!found) throw new ShapeError(`gradients: ${node.op} has no derivative`);

@@ -23,6 +23,12 @@ export function parameterInputs(graph: g.Graph, config: ModelConfig): ParameterT
   );
 }
 
+/** What only updates have. */
+export interface Training {
+  readonly dropout?: ((x: g.Tensor, module: string) => g.Tensor) | null;
+  readonly checkpointing?: boolean;
+}
+
 /** The norm of an architecture, by the name of its weights. */
 function normOf(weights: ParameterTensors, { norm, normEpsilon }: Architecture) {
   return (x: g.Tensor, name: string): g.Tensor => {
@@ -37,7 +43,7 @@ function normOf(weights: ParameterTensors, { norm, normEpsilon }: Architecture) 
  * The residual stream after the last layer, before the final norm.
  * @param tokens int32 [N]
  * @param positions int32 [N]
- * @param dropout of what goes into an adapter, in training
+ * @param training dropout of what goes into an adapter; whether layers compute again what the gradient needs
  * @returns [N, D]
  */
 export function hiddenStates(
@@ -46,7 +52,7 @@ export function hiddenStates(
   tokens: g.Tensor,
   positions: g.Tensor,
   attend: Attend,
-  dropout: ((x: g.Tensor, module: string) => g.Tensor) | null = null,
+  { dropout = null, checkpointing = false }: Training = {},
 ): g.Tensor {
   const w = (name: string): g.Tensor => weights.get(name) as g.Tensor;
   const of = architectureOf(config);
@@ -74,6 +80,7 @@ export function hiddenStates(
   let x = g.gather(w(`${embedding}.weight`), tokens);
   if (learned) x = g.add(x, g.gather(w(`${learned}.weight`), positions));
   for (let layer = 0; layer < config.layers; layer++) {
+    const before = x;
     const parts = layerModules(config, layer);
     const seen = norm(x, parts.attentionNorm);
     const mapped = parts.qkv.map((module) => map(seen, module));
@@ -89,6 +96,8 @@ export function hiddenStates(
     const read = norm(x, parts.mlpNorm);
     const [first, second] = parts.up.map((module) => map(read, module));
     x = g.add(x, map(of.activation === 'swiglu' ? g.mul(g.silu(first), second) : g.gelu(first), parts.down));
+    // The last layer's values are needed at once.
+    if (checkpointing && layer < config.layers - 1) g.recompute(before, x);
   }
   return x;
 }

@@ -19,6 +19,7 @@ export {
   type Rotary,
 } from './config.js';
 export { DTYPES, type StoredDType } from './dtypes.js';
+export { ofChunk } from './head.js';
 export { type ResolvedModel, resolveModel } from './hub.js';
 export {
   adapterSpecs,

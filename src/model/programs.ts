@@ -7,6 +7,7 @@ import { cachedAttention, treeAttention } from './attention.js';
 import type { ModelConfig } from './config.js';
 import { hiddenStates, logProbabilities, type ParameterTensors, parameterInputs } from './decoder.js';
 import { dropoutOf } from './dropout.js';
+import { Head, headGradients, joined, type LossOf, ofChunk } from './head.js';
 import { adapterSpecs } from './lora.js';
 import { type LossForm, treeLoss } from './loss.js';
 import { parameterSpecs } from './parameters.js';
@@ -23,11 +24,15 @@ export const CONTEXT_SUMS = 'context_sums';
 export interface TreeVariant {
   /** Rows of the batch have ancestors before them. */
   readonly context: boolean;
+  /** Chunks of rows in which the head is computed (head.ts), default 1. */
+  readonly chunks?: number;
 }
 
 export interface UpdateVariant extends TreeVariant {
   /** With context: rounds in which the gradients of tokens that several rows gather are added (`PairedSums`). */
   readonly contextRounds?: number;
+  /** Layers forget what they computed and compute it again for the gradient. */
+  readonly checkpointing?: boolean;
   /** ρ against given old log-probabilities, clipped; otherwise on-policy. */
   readonly clipped: boolean;
   /** With the KL term. */
@@ -38,24 +43,16 @@ export interface UpdateVariant extends TreeVariant {
   readonly entropy?: boolean;
 }
 
-interface TreeForward {
-  readonly weights: ParameterTensors;
-  /** [M, V] of the rows that predict something. */
-  readonly distribution: g.Tensor;
-  /** [E] of the edges' tokens. */
-  readonly logprobs: g.Tensor;
-}
-
 /**
- * Inputs: weights (and `dropout_seed`, `dropout_index` int32 [B*L] where an adapter has dropout); `tokens`, `positions` int32 [B*L]; those of tree attention; `head_rows` int32 [M] (tokens that
- * predict); `edges` int64 [E, 2] (row of head_rows, predicted token); `inverse_temperature`; `logit_bias` [V].
+ * Inputs: weights (and `dropout_seed`, `dropout_index` int32 [B*L] where an adapter has dropout); `tokens`, `positions`
+ * int32 [B*L]; those of tree attention and of the head.
  */
 function treeForward(
   graph: g.Graph,
   config: ModelConfig,
-  { context, contextRounds }: Pick<UpdateVariant, 'context' | 'contextRounds'>,
+  { context, contextRounds, checkpointing, chunks = 1 }: Partial<UpdateVariant> & TreeVariant,
   training = false,
-): TreeForward {
+): { weights: ParameterTensors; head: Head } {
   const weights = parameterInputs(graph, config);
   const tokens = graph.input('tokens', 'int32', ['B*L']);
   const positions = graph.input('positions', 'int32', ['B*L']);
@@ -65,85 +62,94 @@ function treeForward(
   const p = config.adapter?.dropout ?? 0;
   const dropout =
     training && p > 0 ? dropoutOf(graph, graph.input('dropout_index', 'int32', ['B*L']), p) : null;
-  const hidden = hiddenStates(weights, config, tokens, positions, attend, dropout);
-  const rows = g.gatherDistinct(hidden, graph.input('head_rows', 'int32', ['M']));
-  const distribution = logProbabilities(
-    weights,
-    config,
-    rows,
-    graph.input('inverse_temperature', 'float32', []),
-    graph.input('logit_bias', 'float32', [config.vocabularySize]),
-  );
-  const logprobs = g.gatherND(distribution, graph.input('edges', 'int64', ['E', 2]));
-  return { weights, distribution, logprobs };
-}
-
-/** −Σ p ln p of each row, [M]. */
-function entropy(distribution: g.Tensor): g.Tensor {
-  return g.neg(g.reduceSum(g.mul(g.exp(distribution), distribution), [1]));
+  const hidden = hiddenStates(weights, config, tokens, positions, attend, { dropout, checkpointing });
+  return { weights, head: new Head(weights, config, hidden, chunks) };
 }
 
 /**
  * Outputs: `loss` (scalar), `logprobs` [E] and `entropy` [M] of the policy before the update, and a gradient for
- * every trained weight. Further inputs: `plus`, `minus` [E] (gspo: [Q]); clipped: `old_logprobs` [E], `clip_low`, `clip_high`,
- * `clip_bound`; kl: `reference_logprobs`, `kl_weight` [E]; entropy: `edge_row` int32 [E], `entropy_weight` [E];
- * gspo: `pair_edge` int64 [P], `pair_sequence` int64 [P], `pair_share` [P].
+ * every trained weight. Further inputs, those of edges for each chunk i: `plus.i`, `minus.i` [E.i] (gspo: `plus`, `minus`
+ * [Q]); clipped: `old_logprobs.i` [E.i], `clip_low`, `clip_high`, `clip_bound`; kl: `reference_logprobs.i`, `kl_weight.i`
+ * [E.i]; entropy: `edge_row.i` int32 [E.i], `entropy_weight.i` [E.i]; gspo: `pair_edge` int64 [P] (among the edges of all
+ * chunks), `pair_sequence` int64 [P], `pair_share` [P].
  */
 export function updateGraph(config: ModelConfig, variant: UpdateVariant): GraphOutputs {
   const graph = new g.Graph();
-  const { weights, distribution, logprobs } = treeForward(graph, config, variant, true);
-  const { form = 'ppo' } = variant;
-  const edge = (name: string): g.Tensor => graph.input(name, 'float32', ['E']);
-  const coefficient = (name: string): g.Tensor => graph.input(name, 'float32', [form === 'gspo' ? 'Q' : 'E']);
-  const entropies = entropy(distribution);
-  const loss = treeLoss({
-    form,
-    logprobs,
-    plus: coefficient('plus'),
-    minus: coefficient('minus'),
-    old: variant.clipped
-      ? {
-          logprobs: edge('old_logprobs'),
-          clipLow: graph.input('clip_low', 'float32', []),
-          clipHigh: graph.input('clip_high', 'float32', []),
-          bound: graph.input('clip_bound', 'float32', []),
-        }
-      : null,
-    reference: variant.kl ? { logprobs: edge('reference_logprobs'), weight: edge('kl_weight') } : null,
-    entropy: variant.entropy
-      ? {
-          values: g.gather(entropies, graph.input('edge_row', 'int32', ['E'])),
-          weight: edge('entropy_weight'),
-        }
-      : null,
-    sequences:
-      form === 'gspo'
+  const { weights, head } = treeForward(graph, config, variant, true);
+  const { form = 'ppo', clipped, kl } = variant;
+  const inputs = new Map<string, g.Tensor>();
+  const input = (name: string, dtype: g.DType, shape: g.Shape): g.Tensor => {
+    const tensor = inputs.get(name) ?? graph.input(name, dtype, shape);
+    inputs.set(name, tensor);
+    return tensor;
+  };
+  const lossOf: LossOf = (values) => {
+    const scalar = (name: string): g.Tensor => input(name, 'float32', []);
+    const join = (parts: g.Tensor[]): g.Tensor => g.concat(parts, 0, 'E');
+    const edge = (name: string): g.Tensor =>
+      join(values.map(({ chunk }) => input(ofChunk(name, chunk), 'float32', [`E.${chunk}`])));
+    const coefficient = (name: string): g.Tensor =>
+      form === 'gspo' ? input(name, 'float32', ['Q']) : edge(name);
+    return treeLoss({
+      form,
+      logprobs: joined(values.map(({ of }) => of)).logprobs,
+      plus: coefficient('plus'),
+      minus: coefficient('minus'),
+      old: clipped
         ? {
-            edge: graph.input('pair_edge', 'int64', ['P']),
-            sequence: graph.input('pair_sequence', 'int64', ['P']),
-            share: graph.input('pair_share', 'float32', ['P']),
+            logprobs: edge('old_logprobs'),
+            clipLow: scalar('clip_low'),
+            clipHigh: scalar('clip_high'),
+            bound: scalar('clip_bound'),
           }
         : null,
-  });
+      reference: kl ? { logprobs: edge('reference_logprobs'), weight: edge('kl_weight') } : null,
+      entropy: variant.entropy
+        ? {
+            values: join(
+              values.map(({ chunk, of }) =>
+                g.gather(of.entropies, input(ofChunk('edge_row', chunk), 'int32', [`E.${chunk}`])),
+              ),
+            ),
+            weight: edge('entropy_weight'),
+          }
+        : null,
+      sequences:
+        form === 'gspo'
+          ? {
+              edge: input('pair_edge', 'int64', ['P']),
+              sequence: input('pair_sequence', 'int64', ['P']),
+              share: input('pair_share', 'float32', ['P']),
+            }
+          : null,
+    });
+  };
   // Under an adapter nothing else is trained, and no other gradient is computed.
   const trained = config.adapter ? adapterSpecs(config) : parameterSpecs(config);
   const names = trained.map(({ name }) => name);
-  const gradients = g.gradients(
-    loss,
+  const above = headGradients(head, weights, config, names, lossOf, form !== 'gspo');
+  const below = g.backward(
+    head.rows.map((rows, i) => [rows, above.rows[i]]),
     names.map((name) => weights.get(name) as g.Tensor),
   );
+  const gradients = names.map((name, i) => {
+    const parts = [above.weights.get(name), below[i]].filter((part) => !!part);
+    if (parts.length === 0) throw new g.ShapeError(`updateGraph: nothing depends on '${name}'`);
+    return parts.reduce((sum, part) => g.add(sum, part));
+  });
   return {
-    loss,
-    logprobs,
-    entropy: entropies,
+    loss: above.loss,
+    logprobs: above.values.logprobs,
+    entropy: above.values.entropies,
     ...Object.fromEntries(names.map((name, i) => [GRADIENT + name, gradients[i]])),
   };
 }
 
 /** Outputs: `logprobs` [E] and `entropy` [M]. */
 export function scoreGraph(config: ModelConfig, variant: TreeVariant): GraphOutputs {
-  const { logprobs, distribution } = treeForward(new g.Graph(), config, variant);
-  return { logprobs, entropy: entropy(distribution) };
+  const { head } = treeForward(new g.Graph(), config, variant);
+  const { logprobs, entropies } = joined(head.values());
+  return { logprobs, entropy: entropies };
 }
 
 /**

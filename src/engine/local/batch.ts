@@ -19,10 +19,12 @@ export interface PackedRows {
   readonly context: Int32Array;
   readonly contextEnd: Int32Array;
   readonly headRows: Int32Array;
-  /** [E, 2]: row of headRows, token. */
-  readonly edges: BigInt64Array;
+  /** Predicted token of each edge, [E]. */
+  readonly edgeToken: Int32Array;
   /** Row of headRows for each edge, [E]. */
   readonly edgeRow: Int32Array;
+  /** Edges by row, those of a row in their order: what the head's chunks are cut from, [E]. */
+  readonly edgeOrder: Int32Array;
   /** Examples of the batch in this run, with the place of each one's first edge. */
   readonly parts: readonly {
     readonly example: number;
@@ -96,7 +98,7 @@ function packRows(
   const subtreeEnd = Int32Array.from({ length: slots }, (_, i) => i + 1);
   const parent = new Int32Array(slots).fill(-1);
   const edgeCount = trees.reduce((n, tree) => n + tree.length - tree.promptLength, 0);
-  const edges = new BigInt64Array(2 * edgeCount);
+  const edgeToken = new Int32Array(edgeCount);
   const edgeRow = new Int32Array(edgeCount);
   const headRowOf = new Int32Array(slots).fill(-1);
   const headRows: number[] = [];
@@ -117,8 +119,7 @@ function packRows(
         headRows.push(from);
       }
       edgeRow[edge] = headRowOf[from];
-      edges[2 * edge] = BigInt(headRowOf[from]);
-      edges[2 * edge + 1] = BigInt(tree.tokens[j]);
+      edgeToken[edge] = tree.tokens[j];
       edge++;
     }
     offset += tree.length;
@@ -144,11 +145,42 @@ function packRows(
     context,
     contextEnd,
     headRows: Int32Array.from(headRows),
-    edges,
+    edgeToken,
     edgeRow,
+    edgeOrder: orderByRow(edgeRow, headRows.length),
     parts,
     tokenCount: total,
   };
+}
+
+/** Indices of the edges, sorted by row and stable. */
+function orderByRow(edgeRow: Int32Array, rowCount: number): Int32Array {
+  const next = new Int32Array(rowCount + 1);
+  for (const row of edgeRow) next[row + 1]++;
+  for (let row = 0; row < rowCount; row++) next[row + 1] += next[row];
+  const order = new Int32Array(edgeRow.length);
+  edgeRow.forEach((row, edge) => {
+    order[next[row]++] = edge;
+  });
+  return order;
+}
+
+/** Rows and edges (in `edgeOrder`) of one chunk of the head. */
+export interface HeadChunk {
+  readonly rows: readonly [number, number];
+  readonly edges: readonly [number, number];
+}
+
+/** Cuts the rows that predict into chunks of nearly equal size. */
+export function headChunks({ headRows, edgeRow, edgeOrder }: PackedRows, count: number): HeadChunk[] {
+  let edge = 0;
+  return Array.from({ length: count }, (_, i) => {
+    const cut = (k: number): number => Math.floor((k * headRows.length) / count);
+    const [from, to] = [cut(i), cut(i + 1)];
+    const first = edge;
+    while (edge < edgeOrder.length && edgeRow[edgeOrder[edge]] < to) edge++;
+    return { rows: [from, to], edges: [first, edge] };
+  });
 }
 
 /** The tokens before `token` on its path, nearest first. */

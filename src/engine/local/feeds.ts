@@ -1,6 +1,6 @@
 /** What a run of the update or score program is fed with, besides weights; and what is read from what comes out. */
 import { planPairedSums } from '../../graph/index.js';
-import { CONTEXT_SUMS } from '../../model/index.js';
+import { CONTEXT_SUMS, ofChunk } from '../../model/index.js';
 import type { Feed } from '../../runtime/index.js';
 import { packedIndices } from '../../tree/index.js';
 import {
@@ -11,7 +11,7 @@ import {
   type TreeScores,
   type UpdateOptions,
 } from '../engine.js';
-import type { PackedRows } from './batch.js';
+import type { HeadChunk, PackedRows } from './batch.js';
 
 /** Added to the logits of tokens that are not allowed. */
 const FORBIDDEN = -1e9;
@@ -19,6 +19,7 @@ const FORBIDDEN = -1e9;
 /** Inputs that say which tokens there are and who sees whom. */
 export function treeFeeds(
   rows: PackedRows,
+  chunks: readonly HeadChunk[],
   options: PolicyOptions,
   vocabularySize: number,
 ): Record<string, Feed> {
@@ -30,11 +31,45 @@ export function treeFeeds(
     subtree_end: { data: rows.subtreeEnd, dims: grid },
     context: { data: rows.context, dims: [rows.context.length] },
     context_end: { data: rows.contextEnd, dims: [rows.rows, rows.contextLength] },
-    head_rows: { data: rows.headRows, dims: [rows.headRows.length] },
-    edges: { data: rows.edges, dims: [rows.edgeRow.length, 2] },
+    ...headFeeds(rows, chunks),
     inverse_temperature: { data: Float32Array.of(1 / (options.temperature || 1)), dims: [] },
     logit_bias: { data: logitBias(options.allowedTokens, vocabularySize), dims: [vocabularySize] },
   };
+}
+
+/** Rows and edges of the head's chunks. */
+function headFeeds(rows: PackedRows, chunks: readonly HeadChunk[]): Record<string, Feed> {
+  const feeds: Record<string, Feed> = {};
+  chunks.forEach((chunk, i) => {
+    const predicting = rows.headRows.subarray(...chunk.rows);
+    feeds[ofChunk('head_rows', i)] = { data: predicting, dims: [predicting.length] };
+    const order = rows.edgeOrder.subarray(...chunk.edges);
+    const edges = new BigInt64Array(2 * order.length);
+    order.forEach((edge, e) => {
+      edges[2 * e] = BigInt(rows.edgeRow[edge] - chunk.rows[0]);
+      edges[2 * e + 1] = BigInt(rows.edgeToken[edge]);
+    });
+    feeds[ofChunk('edges', i)] = { data: edges, dims: [order.length, 2] };
+  });
+  return feeds;
+}
+
+/** Values of edges, for each chunk its own. */
+function edgeFeeds(
+  name: string,
+  values: Float32Array | Int32Array,
+  { edgeOrder }: PackedRows,
+  chunks: readonly HeadChunk[],
+): Record<string, Feed> {
+  return Object.fromEntries(
+    chunks.map(({ edges, rows: [firstRow] }, i) => {
+      const data =
+        values instanceof Float32Array
+          ? Float32Array.from(edgeOrder.subarray(...edges), (edge) => values[edge])
+          : edgeOrder.slice(...edges).map((edge) => values[edge] - firstRow);
+      return [ofChunk(name, i), { data, dims: [data.length] }];
+    }),
+  );
 }
 
 /** How the gradients of context tokens are added up, for the inputs that `PairedSums` declares. */
@@ -70,6 +105,7 @@ const UNBOUNDED = 3e38;
 /** Coefficients of every edge, from those of the node its token belongs to. */
 export function lossFeeds(
   rows: PackedRows,
+  chunks: readonly HeadChunk[],
   batch: readonly TrainExample[],
   options: UpdateOptions,
   clipped: boolean,
@@ -95,25 +131,35 @@ export function lossFeeds(
     if (clipped) old.set(oldLogprobs as Float32Array, firstEdge);
     if (kl) reference.set(referenceLogprobs as Float32Array, firstEdge);
   }
-  const edge = (data: Float32Array): Feed => ({ data, dims: [count] });
+  const edge = (name: string, values: Float32Array): Record<string, Feed> =>
+    edgeFeeds(name, values, rows, chunks);
   const scalar = (value: number): Feed => ({ data: Float32Array.of(value), dims: [] });
   return {
-    ...(form === 'gspo' ? sequenceFeeds(rows, batch) : { plus: edge(plus), minus: edge(minus) }),
+    ...(form === 'gspo' ? sequenceFeeds(rows, batch) : { ...edge('plus', plus), ...edge('minus', minus) }),
     ...(clipped
       ? {
-          old_logprobs: edge(old),
+          ...edge('old_logprobs', old),
           clip_low: scalar(options.clipLow),
           clip_high: scalar(options.clipHigh),
           clip_bound: scalar(options.clipBound ?? UNBOUNDED),
         }
       : {}),
     ...(kl
-      ? { reference_logprobs: edge(reference), kl_weight: edge(weight.map((w) => options.klBeta * w)) }
+      ? {
+          ...edge('reference_logprobs', reference),
+          ...edge(
+            'kl_weight',
+            weight.map((w) => options.klBeta * w),
+          ),
+        }
       : {}),
     ...(entropyBonus > 0
       ? {
-          edge_row: { data: rows.edgeRow, dims: [count] },
-          entropy_weight: edge(weight.map((w) => entropyBonus * w)),
+          ...edgeFeeds('edge_row', rows.edgeRow, rows, chunks),
+          ...edge(
+            'entropy_weight',
+            weight.map((w) => entropyBonus * w),
+          ),
         }
       : {}),
   };
@@ -125,6 +171,10 @@ function sequenceFeeds(rows: PackedRows, batch: readonly TrainExample[]): Record
   const owners: number[] = [];
   const shares: number[] = [];
   const advantages: number[] = [];
+  const place = new Int32Array(rows.edgeOrder.length);
+  rows.edgeOrder.forEach((edge, i) => {
+    place[edge] = i;
+  });
   for (const { example, firstEdge, packed } of rows.parts) {
     const { tree, sequenceAdvantages, mask } = batch[example];
     if (sequenceAdvantages?.length !== tree.groupSize) {
@@ -134,10 +184,10 @@ function sequenceFeeds(rows: PackedRows, batch: readonly TrainExample[]): Record
     }
     for (let i = 0; i < tree.groupSize; i++) {
       const first = edges.length;
-      for (const place of packedIndices(tree, packed, i)) {
-        const token = place - packed.promptLength;
+      for (const slot of packedIndices(tree, packed, i)) {
+        const token = slot - packed.promptLength;
         if (mask && mask[token] === 0) continue;
-        edges.push(firstEdge + token);
+        edges.push(place[firstEdge + token]);
         owners.push(advantages.length);
       }
       const length = edges.length - first;
@@ -177,15 +227,20 @@ export function emptyScores(batch: readonly TreeExample[]): TreeScores {
   return { logprobs: make(), entropies: make() };
 }
 
+/** @param logprobs of the edges in `edgeOrder`, [E] */
 export function collectScores(
   scores: TreeScores,
   rows: PackedRows,
   logprobs: Float32Array,
   entropy: Float32Array,
 ): void {
+  const ofEdge = new Float32Array(logprobs.length);
+  rows.edgeOrder.forEach((edge, i) => {
+    ofEdge[edge] = logprobs[i];
+  });
   for (const { example, firstEdge, packed } of rows.parts) {
     const count = packed.length - packed.promptLength;
-    scores.logprobs[example].set(logprobs.subarray(firstEdge, firstEdge + count));
+    scores.logprobs[example].set(ofEdge.subarray(firstEdge, firstEdge + count));
     for (let e = 0; e < count; e++) scores.entropies[example][e] = entropy[rows.edgeRow[firstEdge + e]];
   }
 }

@@ -37,7 +37,7 @@ import {
   type UpdateOptions,
   type UpdateResult,
 } from '../engine.js';
-import { type PackedRows, packBatch } from './batch.js';
+import { type HeadChunk, headChunks, type PackedRows, packBatch } from './batch.js';
 import { type DecodeLimits, decode } from './decode.js';
 import {
   checkLogprobs,
@@ -63,6 +63,13 @@ export interface LocalEngineOptions {
   readonly runtime?: RuntimeOptions;
   /** Tokens of one run of the update program; larger batches accumulate gradients over several runs. */
   readonly maxTokensPerRun?: number;
+  /** Logits that an update or score computes at once (rows × vocabulary): bounds the memory of the head. */
+  readonly maxLogits?: number;
+  /**
+   * Gradient checkpointing: layers keep only their input and compute again what the gradient needs. An update takes about
+   * a third longer, and holds the values of one layer instead of all.
+   */
+  readonly checkpointing?: boolean;
   /** Tokens of one row of a packed batch. */
   readonly rowLength?: number;
   readonly decode?: Partial<DecodeLimits>;
@@ -70,6 +77,8 @@ export interface LocalEngineOptions {
 
 const ROW_LENGTH = 64;
 const MAX_TOKENS_PER_RUN = 4096;
+/** 128 MiB for each array of a chunk. */
+const MAX_LOGITS = 2 ** 25;
 const WEIGHTS_FILE = 'model.safetensors';
 const OPTIMIZER_FILE = 'optimizer.safetensors';
 const REFERENCE_FILE = 'reference.safetensors';
@@ -165,15 +174,26 @@ export class LocalEngine implements Engine {
       const { form = 'ppo', entropyBonus = 0 } = options;
       const entropy = entropyBonus > 0;
       const contextRounds = context ? this.contextRounds(rows) : 0;
-      const program = await this.program(`update ${contextRounds} ${clipped} ${kl} ${form} ${entropy}`, () =>
-        updateGraph(this.options.model, { context, contextRounds, clipped, kl, form, entropy }),
+      const chunks = this.headChunks(rows);
+      const variant = {
+        context,
+        contextRounds,
+        chunks: chunks.length,
+        checkpointing: this.options.checkpointing,
+        clipped,
+        kl,
+        form,
+        entropy,
+      };
+      const program = await this.program(`update ${JSON.stringify(variant)}`, () =>
+        updateGraph(this.options.model, variant),
       );
       const outputs = await program.run({
         ...this.weightFeeds(this.trainable),
-        ...treeFeeds(rows, options, this.options.model.vocabularySize),
+        ...treeFeeds(rows, chunks, options, this.options.model.vocabularySize),
         ...(context ? contextFeeds(rows, contextRounds) : {}),
         ...this.dropoutFeeds(rows),
-        ...lossFeeds(rows, batch, options, clipped, kl),
+        ...lossFeeds(rows, chunks, batch, options, clipped, kl),
       });
       loss += outputs.loss.data[0];
       collectScores(scores, rows, outputs.logprobs.data, outputs.entropy.data);
@@ -202,12 +222,13 @@ export class LocalEngine implements Engine {
     const scores = emptyScores(batch);
     for (const rows of this.pack(batch)) {
       const context = rows.contextLength > 0;
-      const program = await this.program(`score ${context}`, () =>
-        scoreGraph(this.options.model, { context }),
+      const chunks = this.headChunks(rows);
+      const program = await this.program(`score ${context} ${chunks.length}`, () =>
+        scoreGraph(this.options.model, { context, chunks: chunks.length }),
       );
       const outputs = await program.run({
         ...this.weightFeeds(parameters),
-        ...treeFeeds(rows, options, this.options.model.vocabularySize),
+        ...treeFeeds(rows, chunks, options, this.options.model.vocabularySize),
       });
       collectScores(scores, rows, outputs.logprobs.data, outputs.entropy.data);
     }
@@ -289,6 +310,14 @@ export class LocalEngine implements Engine {
   private contextRounds({ rows }: PackedRows): number {
     const { maxTokensPerRun = MAX_TOKENS_PER_RUN, rowLength = ROW_LENGTH } = this.options;
     return Math.ceil(Math.log2(Math.max(2, rows, maxTokensPerRun / rowLength)));
+  }
+
+  /** As few chunks as the limit allows, rounded up to one of few numbers: each is a program of its own. */
+  private headChunks(rows: PackedRows): HeadChunk[] {
+    const { maxLogits = MAX_LOGITS, model } = this.options;
+    const needed = Math.ceil((rows.headRows.length * model.vocabularySize) / maxLogits);
+    const step = 2 ** Math.max(0, Math.floor(Math.log2(needed)) - 1);
+    return headChunks(rows, Math.min(rows.headRows.length, step * Math.ceil(needed / step)));
   }
 
   private pack(batch: readonly TreeExample[]): PackedRows[] {

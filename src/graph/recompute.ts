@@ -1,0 +1,88 @@
+/**
+ * Gradient checkpointing (arXiv:1604.06174): a part of the graph whose intermediate values are forgotten after the forward
+ * pass. The derivative computes the part once more, from the one tensor it begins at, when the gradient has come back to its
+ * end. The runtime orders operations by their data alone, so what must not begin earlier is made to read what it waits for.
+ */
+
+import { stopGradient } from './ops/elementwise.js';
+import { sumAll } from './ops/reduction.js';
+import { slice } from './ops/structure.js';
+import { ShapeError } from './shape.js';
+import { type Graph, type Node, type Tensor, topologicalOrder } from './tensor.js';
+import { copyDerivative } from './vjp.js';
+
+interface Part {
+  readonly from: Tensor;
+  /** Nodes between, each after the ones it reads. */
+  readonly nodes: ReadonlySet<Node>;
+}
+
+const parts = new WeakMap<Graph, Part[]>();
+
+/**
+ * Marks everything between two tensors as to be computed again for the derivative. What does not depend on `from` (weights,
+ * masks) is kept.
+ * @param from what is kept, float32 with at least one axis
+ * @param result depends on `from`; nothing else in between may be read from outside
+ * @returns `result`
+ */
+export function recompute(from: Tensor, result: Tensor): Tensor {
+  const nodes = new Set<Node>();
+  for (const node of topologicalOrder([result])) {
+    if (node.inputs.some((input) => input === from || nodes.has(input.node))) nodes.add(node);
+  }
+  if (!nodes.has(result.node)) throw new ShapeError('recompute: the result does not depend on its beginning');
+  const known = parts.get(from.graph) ?? [];
+  if (known.some((part) => [...nodes].some((node) => part.nodes.has(node)))) {
+    throw new ShapeError('recompute: parts must not overlap');
+  }
+  parts.set(from.graph, [...known, { from, nodes }]);
+  return result;
+}
+
+/**
+ * The same values, but not before `done` has been computed.
+ * @param x float32
+ * @param done float32 with at least one axis, not empty; its values must be finite, or the result is NaN
+ */
+export function after(x: Tensor, done: Tensor): Tensor {
+  const { graph } = x;
+  const first = slice(stopGradient(done), 0, graph.int64s([0]), graph.int64s([1]), 1);
+  const nothing = graph.emit('Mul', [sumAll(first), graph.scalar(0)], [{ dtype: 'float32', shape: [] }]);
+  return graph.emit('Add', [x, nothing.outputs[0]], [{ dtype: x.dtype, shape: x.shape }]).outputs[0];
+}
+
+/** Finds for each node the one whose values its derivative should read: itself, or its second computation. */
+export class Replay {
+  private readonly known: readonly Part[];
+  private readonly copies = new Map<Node, Node>();
+
+  constructor(graph: Graph) {
+    this.known = parts.get(graph) ?? [];
+  }
+
+  /** @param gradient of one of the node's outputs: the second computation begins when it is there */
+  of(node: Node, gradient: Tensor): Node {
+    const copy = this.copies.get(node);
+    if (copy) return copy;
+    const part = this.known.find(({ nodes }) => nodes.has(node));
+    if (!part) return node;
+    const tensors = new Map<Tensor, Tensor>([[part.from, after(part.from, gradient)]]);
+    for (const original of part.nodes) {
+      const { op, inputs, outputs, attributes, domain } = original;
+      const again = original.outputs[0].graph.emit(
+        op,
+        inputs.map((input) => tensors.get(input) ?? input),
+        outputs,
+        attributes,
+        domain,
+      );
+      copyDerivative(original, again);
+      outputs.forEach((output, i) => {
+        tensors.set(output, again.outputs[i]);
+      });
+      this.copies.set(original, again);
+    }
+    return this.copies.get(node) as Node;
+  }
+}

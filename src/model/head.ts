@@ -1,0 +1,171 @@
+/**
+ * The head in chunks: logits of a few rows at a time, so that what is in memory at once does not grow with tokens ×
+ * vocabulary. A chunk's rows wait until the chunk before is done with. The coefficients of a chunk's edges are its own, so
+ * its part of the loss and of the gradient is finished before the next begins. GSPO's sequences reach over chunks: there
+ * the log-probabilities of all come first, and each chunk is computed again for its gradient.
+ */
+import * as g from '../graph/index.js';
+import type { ModelConfig } from './config.js';
+import { logProbabilities, type ParameterTensors } from './decoder.js';
+import { modelModules } from './modules.js';
+
+/** ln π of a chunk's edges, [E.i], and entropies (nats) of its rows, [M.i]. */
+export interface HeadValues {
+  readonly logprobs: g.Tensor;
+  readonly entropies: g.Tensor;
+}
+
+/** Name of an input of chunk i. */
+export const ofChunk = (name: string, i: number): string => `${name}.${i}`;
+
+/**
+ * Rows of hidden states through the head. Declares `head_rows.i` int32 [M.i] (tokens that predict), `edges.i` int64 [E.i, 2]
+ * (row within the chunk, predicted token), `inverse_temperature` and `logit_bias` [V].
+ */
+export class Head {
+  /** Hidden states of each chunk's rows, [M.i, D]. */
+  readonly rows: readonly g.Tensor[];
+  private readonly edges: readonly g.Tensor[];
+  private readonly inverseTemperature: g.Tensor;
+  private readonly logitBias: g.Tensor;
+
+  /** @param hidden [N, D] */
+  constructor(
+    private readonly weights: ParameterTensors,
+    private readonly config: ModelConfig,
+    hidden: g.Tensor,
+    chunks: number,
+  ) {
+    const { graph } = hidden;
+    const each = Array.from({ length: chunks }, (_, i) => i);
+    this.rows = each.map((i) =>
+      g.gatherDistinct(hidden, graph.input(ofChunk('head_rows', i), 'int32', [`M.${i}`])),
+    );
+    this.edges = each.map((i) => graph.input(ofChunk('edges', i), 'int64', [`E.${i}`, 2]));
+    this.inverseTemperature = graph.input('inverse_temperature', 'float32', []);
+    this.logitBias = graph.input('logit_bias', 'float32', [config.vocabularySize]);
+  }
+
+  get chunks(): number {
+    return this.rows.length;
+  }
+
+  /** Values of chunk i from its rows: those of `rows`, or the same made to wait. */
+  evaluate(i: number, rows: g.Tensor): HeadValues {
+    const { weights, config, inverseTemperature, logitBias } = this;
+    const distribution = logProbabilities(weights, config, rows, inverseTemperature, logitBias);
+    return {
+      logprobs: g.gatherND(distribution, this.edges[i]),
+      // −Σ p ln p
+      entropies: g.neg(g.reduceSum(g.mul(g.exp(distribution), distribution), [1])),
+    };
+  }
+
+  /** Values of all chunks, one after the other. */
+  values(): HeadValues[] {
+    const values: HeadValues[] = [];
+    this.rows.forEach((rows, i) => {
+      values.push(this.evaluate(i, i === 0 ? rows : g.after(rows, values[i - 1].logprobs)));
+    });
+    return values;
+  }
+}
+
+/** Values of several chunks as one. */
+export function joined(values: readonly HeadValues[]): HeadValues {
+  const all = (parts: readonly g.Tensor[], size: string): g.Tensor => {
+    const whole = g.concat(parts, 0, size);
+    whole.graph.defineSymbol(size, whole, 0);
+    return whole;
+  };
+  return {
+    logprobs: all(
+      values.map(({ logprobs }) => logprobs),
+      'E',
+    ),
+    entropies: all(
+      values.map(({ entropies }) => entropies),
+      'M',
+    ),
+  };
+}
+
+export interface HeadGradients {
+  /** Scalar. */
+  readonly loss: g.Tensor;
+  readonly values: HeadValues;
+  /** Gradient of each chunk's rows, [M.i, D]. */
+  readonly rows: readonly g.Tensor[];
+  /** Gradients of the head's own weights among the trained ones, by name. */
+  readonly weights: ReadonlyMap<string, g.Tensor>;
+}
+
+/** −J of the edges of the chunks `values` belongs to. */
+export type LossOf = (values: readonly { readonly chunk: number; readonly of: HeadValues }[]) => g.Tensor;
+
+/**
+ * Loss and gradients of everything above the layers.
+ * @param trained names of trained weights
+ * @param separable whether the loss of all chunks is the sum of theirs
+ */
+export function headGradients(
+  head: Head,
+  weights: ParameterTensors,
+  config: ModelConfig,
+  trained: readonly string[],
+  lossOf: LossOf,
+  separable: boolean,
+): HeadGradients {
+  const { finalNorm, embedding, head: untied } = modelModules(config);
+  const own = [`${untied ?? embedding}.weight`, `${finalNorm}.weight`, `${finalNorm}.bias`].filter((name) =>
+    trained.includes(name),
+  );
+  const gradients: g.Tensor[] = [];
+  const sums = new Map<string, g.Tensor>();
+  /** The rows of a chunk, once the chunk before has left its gradients. */
+  const waiting = (rows: g.Tensor): g.Tensor =>
+    gradients.length === 0
+      ? rows
+      : [...gradients.slice(-1), ...sums.values()].reduce((x, done) => g.after(x, done), rows);
+  const back = (rows: g.Tensor, seeds: readonly (readonly [g.Tensor, g.Tensor])[]): void => {
+    const [ofRows, ...ofOwn] = g.backward(seeds, [rows, ...own.map((name) => weights.get(name) as g.Tensor)]);
+    gradients.push(ofRows as g.Tensor);
+    own.forEach((name, k) => {
+      const gradient = ofOwn[k] as g.Tensor;
+      const before = sums.get(name);
+      sums.set(name, before ? g.add(before, gradient) : gradient);
+    });
+  };
+
+  if (separable || head.chunks === 1) {
+    const values: HeadValues[] = [];
+    let total: g.Tensor | null = null;
+    for (const [chunk, kept] of head.rows.entries()) {
+      const rows = g.stopGradient(waiting(kept));
+      const of = head.evaluate(chunk, rows);
+      const loss = lossOf([{ chunk, of }]);
+      values.push(of);
+      total = total ? g.add(total, loss) : loss;
+      back(rows, [[loss, loss.graph.scalar(1)]]);
+    }
+    return { loss: total as g.Tensor, values: joined(values), rows: gradients, weights: sums };
+  }
+  const first = head.values();
+  const loss = lossOf(first.map((of, chunk) => ({ chunk, of })));
+  const arrived = g.backward(
+    [[loss, loss.graph.scalar(1)]],
+    first.flatMap(({ logprobs, entropies }) => [logprobs, entropies]),
+  );
+  for (const [chunk, kept] of head.rows.entries()) {
+    const rows = g.stopGradient(g.after(waiting(kept), arrived[0] as g.Tensor));
+    const { logprobs, entropies } = head.evaluate(chunk, rows);
+    back(
+      rows,
+      [logprobs, entropies].flatMap((value, i) => {
+        const gradient = arrived[2 * chunk + i];
+        return gradient ? [[value, gradient] as const] : [];
+      }),
+    );
+  }
+  return { loss, values: joined(first), rows: gradients, weights: sums };
+}
