@@ -6,7 +6,7 @@ export * from './ops/indexing.js';
 export * from './ops/matrix.js';
 export * from './ops/reduction.js';
 export * from './ops/structure.js';
-export { PairedSums, type PairedSumsPlan, planPairedSums } from './paired-sums.js';
+export { PairedSums, type PairedSumsPlan, pairedSumsInputs, planPairedSums } from './paired-sums.js';
 export { printGraph } from './print.js';
 export { after, recompute } from './recompute.js';
 export { type Dim, formatShape, type Shape, ShapeError, sameShape } from './shape.js';

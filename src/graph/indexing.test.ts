@@ -19,16 +19,11 @@ function expected(size: number, targets: Int32Array, rows: Float32Array): number
 }
 
 function planFeeds(plan: g.PairedSumsPlan): Record<string, Feed> {
-  const of = (data: Int32Array): Feed => ({ data, dims: [data.length] });
-  return Object.fromEntries([
-    ...plan.rounds.flatMap(({ left, right, single }, i) => [
-      [`p_left.${i}`, of(left)],
-      [`p_right.${i}`, of(right)],
-      [`p_single.${i}`, of(single)],
-    ]),
-    ['p_order', of(plan.order)],
-    ['p_target', of(plan.target)],
+  const feeds = [...g.pairedSumsInputs('p', plan)].map(([name, data]) => [
+    name,
+    { data, dims: [data.length] },
   ]);
+  return Object.fromEntries(feeds);
 }
 
 describe('sums of rows at places that may be equal', () => {

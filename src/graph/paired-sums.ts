@@ -49,7 +49,7 @@ export class PairedSums {
   }
 }
 
-/** Values of the inputs of `PairedSums`. */
+/** Which rows meet in which round. */
 export interface PairedSumsPlan {
   readonly rounds: readonly { left: Int32Array; right: Int32Array; single: Int32Array }[];
   readonly order: Int32Array;
@@ -97,4 +97,13 @@ export function planPairedSums(targets: Int32Array, rounds: number): PairedSumsP
     order: Int32Array.from(lists, ([row]) => row),
     target: Int32Array.from(rowsOf.keys()),
   };
+}
+
+/** Values of the inputs that `PairedSums` declares under `name`. */
+export function pairedSumsInputs(name: string, plan: PairedSumsPlan): Map<string, Int32Array> {
+  const values = new Map<string, Int32Array>();
+  plan.rounds.forEach((round, i) => {
+    for (const part of ['left', 'right', 'single'] as const) values.set(`${name}_${part}.${i}`, round[part]);
+  });
+  return values.set(`${name}_order`, plan.order).set(`${name}_target`, plan.target);
 }

@@ -33,7 +33,7 @@ export type { LossForm } from './loss.js';
 export { type LinearModule, linearModules } from './modules.js';
 export { ParameterSet, type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
 export {
-  CONTEXT_SUMS,
+  contextSums,
   decodeGraph,
   GRADIENT,
   type GraphOutputs,

@@ -18,8 +18,22 @@ export type GraphOutputs = Record<string, g.Tensor>;
 /** Prefix of a gradient's output name; the rest is the weight's name. */
 export const GRADIENT = 'grad:';
 
-/** Name of the sums over context tokens, for the inputs that `PairedSums` declares. */
-export const CONTEXT_SUMS = 'context_sums';
+const CONTEXT_SUMS = 'context_sums';
+
+/**
+ * How an update adds up the gradients of tokens that several rows gather: values of its inputs `context_sums_…`, by name.
+ * @param context tokens gathered, all rows, [B*C]
+ * @param contextEnd their subtree_end; 0: padding, [B*C]
+ * @param rounds `contextRounds` of the program; no token may be gathered by more than 2^rounds rows
+ */
+export function contextSums(
+  context: Int32Array,
+  contextEnd: Int32Array,
+  rounds: number,
+): ReadonlyMap<string, Int32Array> {
+  const targets = context.map((token, i) => (contextEnd[i] > 0 ? token : -1));
+  return g.pairedSumsInputs(CONTEXT_SUMS, g.planPairedSums(targets, rounds));
+}
 
 export interface TreeVariant {
   /** Rows of the batch have ancestors before them. */

@@ -1,6 +1,5 @@
 /** What a run of the update or score program is fed with, besides weights; and what is read from what comes out. */
-import { planPairedSums } from '../../graph/index.js';
-import { CONTEXT_SUMS, ofChunk } from '../../model/index.js';
+import { contextSums, ofChunk } from '../../model/index.js';
 import type { Feed } from '../../runtime/index.js';
 import { packedIndices } from '../../tree/index.js';
 import {
@@ -72,22 +71,10 @@ function edgeFeeds(
   );
 }
 
-/** How the gradients of context tokens are added up, for the inputs that `PairedSums` declares. */
+/** How the gradients of context tokens are added up. */
 export function contextFeeds(rows: PackedRows, rounds: number): Record<string, Feed> {
-  const targets = rows.context.map((token, i) => (rows.contextEnd[i] > 0 ? token : -1));
-  const plan = planPairedSums(targets, rounds);
-  const feeds: Record<string, Feed> = {};
-  const feed = (part: string, data: Int32Array): void => {
-    feeds[`${CONTEXT_SUMS}_${part}`] = { data, dims: [data.length] };
-  };
-  plan.rounds.forEach(({ left, right, single }, i) => {
-    feed(`left.${i}`, left);
-    feed(`right.${i}`, right);
-    feed(`single.${i}`, single);
-  });
-  feed('order', plan.order);
-  feed('target', plan.target);
-  return feeds;
+  const sums = contextSums(rows.context, rows.contextEnd, rounds);
+  return Object.fromEntries([...sums].map(([name, data]) => [name, { data, dims: [data.length] }]));
 }
 
 /** 0 for allowed tokens, a large negative number for all others, [V]. */
