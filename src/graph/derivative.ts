@@ -54,8 +54,12 @@ export function backward(
   const grads = new Map<Tensor, Tensor>();
   const accumulate = (tensor: Tensor, gradient: Tensor): void => {
     const before = grads.get(tensor);
-    grads.set(tensor, before ? add(before, gradient) : gradient);
+    const sum = before ? add(before, gradient) : gradient;
+    grads.set(tensor, sum);
+    if (wanted.has(tensor) && sum.shape.length > 0) fresh.push(sum);
   };
+  /** Gradients of `wrt` since the last part that is computed again. */
+  const fresh: Tensor[] = [];
   for (const [tensor, seed] of seeds) accumulate(tensor, seed);
   const replay = new Replay(seeds[0][0].graph);
   for (let i = order.length - 1; i >= 0; i--) {
@@ -64,7 +68,8 @@ export function backward(
     const outputGrads = node.outputs.map((t) => grads.get(t) ?? null);
     const arrived = outputGrads.find((g) => g !== null);
     if (!arrived) continue;
-    const computed = replay.of(node, arrived);
+    // What is computed again waits for all gradients so far: they read what was computed again before, and let it go.
+    const computed = replay.of(node, () => [arrived, ...fresh.splice(0)]);
     const inputGrads = derivativeOf(computed)(computed, outputGrads);
     node.inputs.forEach((input, k) => {
       const gradient = inputGrads[k];

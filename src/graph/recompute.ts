@@ -4,7 +4,7 @@
  * end. The runtime orders operations by their data alone, so what must not begin earlier is made to read what it waits for.
  */
 
-import { stopGradient } from './ops/elementwise.js';
+import { add, stopGradient } from './ops/elementwise.js';
 import { sumAll } from './ops/reduction.js';
 import { slice } from './ops/structure.js';
 import { ShapeError } from './shape.js';
@@ -41,15 +41,19 @@ export function recompute(from: Tensor, result: Tensor): Tensor {
 }
 
 /**
- * The same values, but not before `done` has been computed.
+ * The same values, but not before others have been computed.
  * @param x float32
- * @param done float32 with at least one axis, not empty; its values must be finite, or the result is NaN
+ * @param done float32 tensors, each with at least one axis and not empty; were one not finite, the result would be NaN
  */
-export function after(x: Tensor, done: Tensor): Tensor {
+export function after(x: Tensor, ...done: readonly Tensor[]): Tensor {
+  if (done.length === 0) return x;
   const { graph } = x;
-  const first = slice(stopGradient(done), 0, graph.int64s([0]), graph.int64s([1]), 1);
-  const nothing = graph.emit('Mul', [sumAll(first), graph.scalar(0)], [{ dtype: 'float32', shape: [] }]);
-  return graph.emit('Add', [x, nothing.outputs[0]], [{ dtype: x.dtype, shape: x.shape }]).outputs[0];
+  const [start, end] = [graph.int64s([0]), graph.int64s([1])];
+  const sum = done
+    .map((tensor) => sumAll(slice(stopGradient(tensor), 0, start, end, 1)))
+    .reduce((total, part) => add(total, part));
+  const nothing = graph.emit('Mul', [sum, graph.scalar(0)], [{ dtype: 'float32', shape: [] }]).outputs[0];
+  return add(x, nothing);
 }
 
 /** Finds for each node the one whose values its derivative should read: itself, or its second computation. */
@@ -61,13 +65,13 @@ export class Replay {
     this.known = parts.get(graph) ?? [];
   }
 
-  /** @param gradient of one of the node's outputs: the second computation begins when it is there */
-  of(node: Node, gradient: Tensor): Node {
+  /** @param done what has to be there before the second computation begins */
+  of(node: Node, done: () => readonly Tensor[]): Node {
     const copy = this.copies.get(node);
     if (copy) return copy;
     const part = this.known.find(({ nodes }) => nodes.has(node));
     if (!part) return node;
-    const tensors = new Map<Tensor, Tensor>([[part.from, after(part.from, gradient)]]);
+    const tensors = new Map<Tensor, Tensor>([[part.from, after(part.from, ...done())]]);
     for (const original of part.nodes) {
       const { op, inputs, outputs, attributes, domain } = original;
       const again = original.outputs[0].graph.emit(

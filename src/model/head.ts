@@ -61,11 +61,12 @@ export class Head {
     };
   }
 
-  /** Values of all chunks, one after the other. */
+  /** Values of all chunks, one after another. */
   values(): HeadValues[] {
     const values: HeadValues[] = [];
     this.rows.forEach((rows, i) => {
-      values.push(this.evaluate(i, i === 0 ? rows : g.after(rows, values[i - 1].logprobs)));
+      const before = values.slice(-1).flatMap(({ logprobs, entropies }) => [logprobs, entropies]);
+      values.push(this.evaluate(i, g.after(rows, ...before)));
     });
     return values;
   }
@@ -122,19 +123,21 @@ export function headGradients(
   );
   const gradients: g.Tensor[] = [];
   const sums = new Map<string, g.Tensor>();
-  /** The rows of a chunk, once the chunk before has left its gradients. */
-  const waiting = (rows: g.Tensor): g.Tensor =>
-    gradients.length === 0
-      ? rows
-      : [...gradients.slice(-1), ...sums.values()].reduce((x, done) => g.after(x, done), rows);
-  const back = (rows: g.Tensor, seeds: readonly (readonly [g.Tensor, g.Tensor])[]): void => {
+  /** The rows of a chunk, once the chunk before is done with. */
+  const waiting = (rows: g.Tensor): g.Tensor => g.after(rows, ...gradients.slice(-1));
+  const back = (
+    rows: g.Tensor,
+    values: HeadValues,
+    seeds: readonly (readonly [g.Tensor, g.Tensor])[],
+  ): void => {
     const [ofRows, ...ofOwn] = g.backward(seeds, [rows, ...own.map((name) => weights.get(name) as g.Tensor)]);
-    gradients.push(ofRows as g.Tensor);
     own.forEach((name, k) => {
       const gradient = ofOwn[k] as g.Tensor;
       const before = sums.get(name);
       sums.set(name, before ? g.add(before, gradient) : gradient);
     });
+    // Whoever goes on from here finds the chunk's distribution read for the last time.
+    gradients.push(g.after(ofRows as g.Tensor, values.entropies, ...sums.values()));
   };
 
   if (separable || head.chunks === 1) {
@@ -146,7 +149,7 @@ export function headGradients(
       const loss = lossOf([{ chunk, of }]);
       values.push(of);
       total = total ? g.add(total, loss) : loss;
-      back(rows, [[loss, loss.graph.scalar(1)]]);
+      back(rows, of, [[loss, loss.graph.scalar(1)]]);
     }
     return { loss: total as g.Tensor, values: joined(values), rows: gradients, weights: sums };
   }
@@ -158,10 +161,11 @@ export function headGradients(
   );
   for (const [chunk, kept] of head.rows.entries()) {
     const rows = g.stopGradient(g.after(waiting(kept), arrived[0] as g.Tensor));
-    const { logprobs, entropies } = head.evaluate(chunk, rows);
+    const again = head.evaluate(chunk, rows);
     back(
       rows,
-      [logprobs, entropies].flatMap((value, i) => {
+      again,
+      [again.logprobs, again.entropies].flatMap((value, i) => {
         const gradient = arrived[2 * chunk + i];
         return gradient ? [[value, gradient] as const] : [];
       }),

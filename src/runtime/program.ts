@@ -58,6 +58,7 @@ export class Program {
       executionProviders: [options.provider ?? 'cpu'],
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
+      enableMemPattern: false,
       ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
     };
     return new Program(await ort.InferenceSession.create(model.bytes, sessionOptions), model);
