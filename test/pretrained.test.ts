@@ -125,7 +125,7 @@ describe('a pretrained model', () => {
     });
     await trained.engine.dispose();
     expect(records.map(({ answer }) => answer)).toEqual(['17', '18', '19', '20']);
-    const again = await openRun(config({ model: { path: out } }), 1);
+    const again = await openRun(config({ model: { path: out } }), { threads: 1 });
     const batches: BenchmarkResult[] = [];
     for (const batch of [1, 16]) {
       batches.push(await benchmark(again.engine, again.task, again.task.heldOut, { ...options, batch }));

@@ -152,7 +152,7 @@ describe('a damaged checkpoint is named, and nothing is changed', () => {
 describe('a loss or gradient that is no number', () => {
   it('stops the run before the weights are touched, and says at which step', async () => {
     const task = createTask(walk.task, 0);
-    const engine = await createEngine(walk, task, 1);
+    const engine = await createEngine(walk, task, { threads: 1 });
     const out = join(folder, 'nan');
     const runFolder = await createRunFolder(out, walk);
     const inner = engine as unknown as { parameters: { flat: Float32Array } };
@@ -180,7 +180,7 @@ describe('a loss or gradient that is no number', () => {
 
   it('a reward that is not finite names task, problem, completion and step', async () => {
     const task = { ...createTask(walk.task, 0), reward: () => ({ reward: Number.NaN }) };
-    const engine = await createEngine(walk, task, 1);
+    const engine = await createEngine(walk, task, { threads: 1 });
     const runFolder = await createRunFolder(
       join(folder, 'nan-reward'),
       resolveConfig({ ...walk, evaluation: { every: 0 } }),

@@ -99,7 +99,7 @@ async function open(model: string, options: EvalCommandOptions) {
     task: mathTaskOf(options),
     model: { path: model, revision: options.revision ?? null },
   });
-  const { engine, task } = await openRun(config, options.threads);
+  const { engine, task } = await openRun(config, { threads: options.threads, frozen: true });
   return { engine, task, from: model };
 }
 

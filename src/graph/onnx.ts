@@ -18,6 +18,15 @@ export interface CompiledModel {
   readonly nodeCount: number;
 }
 
+/** Where the values of a tensor lie: little-endian, as the runtime has them in memory. */
+export interface StoredValues {
+  /** Name of a file in the folder that the runtime is told. */
+  readonly file: string;
+  /** First byte. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 class ProtoWriter {
   private buffer = new Uint8Array(256);
   private length = 0;
@@ -108,6 +117,17 @@ function writeInitializer(w: ProtoWriter, name: string, tensor: Tensor): void {
     .bytes(9, new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
 }
 
+/** A tensor whose values lie in a file: TensorProto with data_location EXTERNAL. */
+function writeStored(w: ProtoWriter, name: string, { dtype, shape }: Tensor, place: StoredValues): void {
+  for (const dim of shape) w.varint(1, dim as number);
+  w.varint(2, ELEMENT_TYPE[dtype]).string(8, name);
+  const { file, offset, bytes } = place;
+  for (const [key, value] of Object.entries({ location: file, offset, length: bytes })) {
+    w.message(13, (entry) => entry.string(1, key).string(2, String(value)));
+  }
+  w.varint(14, 1);
+}
+
 /** Follows StopGradient to what it stands for. */
 function resolve(tensor: Tensor): Tensor {
   let at = tensor;
@@ -118,8 +138,12 @@ function resolve(tensor: Tensor): Tensor {
 /**
  * The ONNX model that computes `outputs`.
  * @param outputs tensors by the name their values come out under
+ * @param stored values of inputs that lie in files: such an input is part of the model instead
  */
-export function compileModel(outputs: Readonly<Record<string, Tensor>>): CompiledModel {
+export function compileModel(
+  outputs: Readonly<Record<string, Tensor>>,
+  stored: ReadonlyMap<string, StoredValues> = new Map(),
+): CompiledModel {
   const inputs = new Map<string, { dtype: DType; shape: Shape }>();
   const results = new Map<string, { dtype: DType; shape: Shape }>();
   // An output is the tensor itself under its public name; only inputs and second names need an Identity.
@@ -143,8 +167,11 @@ export function compileModel(outputs: Readonly<Record<string, Tensor>>): Compile
     for (const node of order) for (const input of node.inputs) read.add(resolve(input));
     for (const node of order) {
       if (node.op === 'Input') {
-        const { dtype, shape } = node.outputs[0];
-        inputs.set(node.name as string, { dtype, shape });
+        const [tensor] = node.outputs;
+        const name = node.name as string;
+        const place = stored.get(name);
+        if (place) graph.message(5, (m) => writeStored(m, name, tensor, place));
+        else inputs.set(name, { dtype: tensor.dtype, shape: tensor.shape });
       } else if (node.op === 'Constant') {
         graph.message(5, (m) => writeInitializer(m, nameOf(node.outputs[0]), node.outputs[0]));
       } else if (node.op !== 'StopGradient') {

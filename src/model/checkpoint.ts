@@ -4,13 +4,24 @@
  * or not there.
  */
 import { constants } from 'node:fs';
-import { access, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  access,
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { StoredValues } from '../graph/index.js';
 import { readModelConfig, toHuggingFaceConfig } from './architectures.js';
 import { architectureOf, type ModelConfig, ModelError } from './config.js';
 import { dtypeBytes, type StoredDType } from './dtypes.js';
 import { Parameters, parameterSpecs } from './parameters.js';
-import { type NamedTensor, SafetensorsFile, writeSafetensors } from './safetensors.js';
+import { type NamedTensor, SafetensorsFile, type StoredTensor, writeSafetensors } from './safetensors.js';
 
 const CONFIG = 'config.json';
 const WEIGHTS = 'model.safetensors';
@@ -134,11 +145,10 @@ async function weightFiles(folder: string): Promise<Map<string, Set<string> | nu
 const BUFFERS = /(^|\.)(attn\.(masked_)?bias|rotary_emb\.inv_freq)$/;
 
 /**
- * The weights, as float32, read tensor by tensor into their place.
+ * The stored name of each weight.
  * @throws ModelError naming tensors that are missing, of another shape, or of no use to this architecture
  */
-export async function loadParameters(checkpoint: Checkpoint): Promise<Parameters> {
-  const { tensors, config, folder } = checkpoint;
+function weightNames({ tensors, config, folder }: Checkpoint): Map<string, string> {
   const found = new Map<string, string>();
   for (const name of tensors.keys()) {
     // GPT-2's files come with and without this prefix.
@@ -165,12 +175,51 @@ export async function loadParameters(checkpoint: Checkpoint): Promise<Parameters
       );
     }
   }
-  const parameters = new Parameters(config);
-  for (const { name } of specs) {
-    const stored = found.get(name) as string;
-    await tensors.get(stored)?.file.read(stored, parameters.views.get(name) as Float32Array);
+  return found;
+}
+
+/**
+ * The weights, as float32, read tensor by tensor into their place.
+ * @throws ModelError naming tensors that are missing, of another shape, or of no use to this architecture
+ */
+export async function loadParameters(checkpoint: Checkpoint): Promise<Parameters> {
+  const names = weightNames(checkpoint);
+  const parameters = new Parameters(checkpoint.config);
+  for (const { name } of parameters.specs) {
+    const stored = names.get(name) as string;
+    await checkpoint.tensors.get(stored)?.file.read(stored, parameters.views.get(name) as Float32Array);
   }
   return parameters;
+}
+
+/** Weights that stay in their files: the runtime maps them into memory, and nobody changes them. */
+export interface StoredWeights {
+  readonly folder: string;
+  /** By the weight's name. */
+  readonly values: ReadonlyMap<string, StoredValues>;
+}
+
+/**
+ * Where the weights lie, if the runtime can read them in place: all F32, at places that are multiples of 4 bytes, in
+ * files of one folder; null: they have to be loaded.
+ * @throws ModelError as `loadParameters` does
+ */
+export async function storedWeights(checkpoint: Checkpoint): Promise<StoredWeights | null> {
+  const names = weightNames(checkpoint);
+  const folders = new Set<string>();
+  const values = new Map<string, StoredValues>();
+  for (const { name } of parameterSpecs(checkpoint.config)) {
+    const stored = names.get(name) as string;
+    const file = (checkpoint.tensors.get(stored) as { file: SafetensorsFile }).file;
+    const { dtype, offset, size } = file.tensors.get(stored) as StoredTensor;
+    if (dtype !== 'F32' || offset % 4 !== 0) return null;
+    // The Hub's cache has links to files that lie elsewhere; the runtime wants a file within the folder.
+    const real = await realpath(file.file);
+    folders.add(dirname(real));
+    values.set(name, { file: basename(real), offset, bytes: 4 * size });
+  }
+  const [folder] = folders;
+  return folders.size === 1 ? { folder, values } : null;
 }
 
 function listed(what: string, names: readonly string[]): string {

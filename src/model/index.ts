@@ -4,6 +4,8 @@ export {
   type Checkpoint,
   loadParameters,
   openCheckpoint,
+  type StoredWeights,
+  storedWeights,
   type WriteOptions,
   writeCheckpoint,
 } from './checkpoint.js';

@@ -5,4 +5,5 @@ export {
   Program,
   RuntimeError,
   type RuntimeOptions,
+  type StoredInputs,
 } from './program.js';

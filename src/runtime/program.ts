@@ -4,7 +4,14 @@
  * bound by the inputs of each run, so one session serves every batch size.
  */
 import * as ort from 'onnxruntime-node';
-import { type CompiledModel, compileModel, type DType, formatShape, type Tensor } from '../graph/index.js';
+import {
+  type CompiledModel,
+  compileModel,
+  type DType,
+  formatShape,
+  type StoredValues,
+  type Tensor,
+} from '../graph/index.js';
 
 export type FeedData = Float32Array | Int32Array | BigInt64Array;
 
@@ -27,10 +34,21 @@ export interface RuntimeOptions {
   readonly threads?: number;
 }
 
+/** Inputs whose values the runtime reads from files, mapped into memory: nothing is copied. */
+export interface StoredInputs {
+  /** Folder of the files. */
+  readonly folder: string;
+  /** By the input's name. */
+  readonly values: ReadonlyMap<string, StoredValues>;
+}
+
 /** A run that the runtime refused, or an input that does not fit the model. */
 export class RuntimeError extends Error {
   override name = 'RuntimeError';
 }
+
+const STORED_FOLDER = 'model_external_initializers_file_folder_path';
+const KEEP_IN_PLACE = { disable_prepacking: '1' };
 
 export class Program {
   private constructor(
@@ -48,17 +66,24 @@ export class Program {
     return [...this.model.inputs.keys()];
   }
 
-  /** Compiles `outputs` and loads them into a session. */
+  /**
+   * Compiles `outputs` and loads them into a session.
+   * @param stored inputs that become part of the model; runs are not fed with them
+   */
   static async compile(
     outputs: Readonly<Record<string, Tensor>>,
     options: RuntimeOptions = {},
+    stored?: StoredInputs,
   ): Promise<Program> {
-    const model = compileModel(outputs);
+    const model = compileModel(outputs, stored?.values);
     const sessionOptions: ort.InferenceSession.SessionOptions = {
       executionProviders: [options.provider ?? 'cpu'],
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
+      // Planned by one run's shapes, memory stays held for as much as its largest run wanted.
       enableMemPattern: false,
+      // The runtime would keep constants once more, in an order of its own.
+      ...(stored ? { extra: { session: { ...KEEP_IN_PLACE, [STORED_FOLDER]: stored.folder } } } : {}),
       ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
     };
     return new Program(await ort.InferenceSession.create(model.bytes, sessionOptions), model);

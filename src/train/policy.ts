@@ -5,12 +5,15 @@
 import { basename } from 'node:path';
 import { UserError } from '../errors.js';
 import {
+  type Checkpoint,
   loadParameters,
   type ModelConfig,
   openCheckpoint,
   type Parameters,
   resolveModel,
   type StoredDType,
+  type StoredWeights,
+  storedWeights,
 } from '../model/index.js';
 import {
   createTask,
@@ -43,6 +46,8 @@ export interface OpenedModel {
   readonly dtype: StoredDType;
   /** Reads the weights, as float32. */
   weights(): Promise<Parameters>;
+  /** Where the runtime can read them itself; null: they have to be loaded. */
+  stored(): Promise<StoredWeights | null>;
 }
 
 /** Tokenizer and chat template of a model. */
@@ -72,15 +77,18 @@ export async function openModel(
     commit,
     config,
     dtype,
-    async weights() {
-      const checkpoint = await openCheckpoint(folder);
-      try {
-        return await loadParameters(checkpoint);
-      } finally {
-        await checkpoint.close();
-      }
-    },
+    weights: () => withCheckpoint(folder, loadParameters),
+    stored: () => withCheckpoint(folder, storedWeights),
   };
+}
+
+async function withCheckpoint<T>(folder: string, use: (checkpoint: Checkpoint) => Promise<T>): Promise<T> {
+  const checkpoint = await openCheckpoint(folder);
+  try {
+    return await use(checkpoint);
+  } finally {
+    await checkpoint.close();
+  }
 }
 
 /**

@@ -31,6 +31,13 @@ export interface RunResult extends TrainResult {
   readonly folder: RunFolder;
 }
 
+export interface EngineOptions {
+  /** Threads of the runtime; default: all cores. */
+  readonly threads?: number;
+  /** The model's weights are not going to be changed. */
+  readonly frozen?: boolean;
+}
+
 /**
  * The engine that a configuration describes.
  * @param model a pretrained one; null: fresh random weights
@@ -38,7 +45,7 @@ export interface RunResult extends TrainResult {
 export async function createEngine(
   config: Config,
   task: Task,
-  threads?: number,
+  { threads, frozen = false }: EngineOptions = {},
   model: OpenedModel | null = null,
 ): Promise<LocalEngine> {
   const { optimizer } = config;
@@ -56,10 +63,11 @@ export async function createEngine(
         `model.path: found a model with a context of ${model.config.contextLength}; the task's prompts have up to ${task.maxPromptTokens} tokens, its completions up to ${task.maxCompletionTokens}`,
       );
     }
+    const stored = config.model.lora || frozen ? await model.stored() : null;
     return new LocalEngine({
       ...common,
       model: { ...model.config, ...adapter },
-      parameters: await model.weights(),
+      ...(stored ? { stored } : { parameters: await model.weights() }),
     });
   }
   const { width, layers, heads } = config.model;
@@ -86,18 +94,17 @@ function optimizerConfig(optimizer: Config['optimizer']): OptimizerConfig {
 /** Model, task and engine of a configuration. */
 export async function openRun(
   config: Config,
-  threads?: number,
-  onFile?: FetchObserver,
+  options: EngineOptions & { readonly onFile?: FetchObserver } = {},
 ): Promise<{ task: Task; engine: LocalEngine; model: OpenedModel | null }> {
-  const model = await openModel(config.model, onFile);
+  const model = await openModel(config.model, options.onFile);
   const text = await openText(config.model, model);
   const task = await openTask(config, text, model);
-  return { task, model, engine: await createEngine(config, task, threads, model) };
+  return { task, model, engine: await createEngine(config, task, options, model) };
 }
 
 /** Trains as configured; see `train` for what it throws. */
 export async function run(options: RunOptions): Promise<RunResult> {
-  const { task, engine } = await openRun(options.config, options.threads, options.onFile);
+  const { task, engine } = await openRun(options.config, options);
   try {
     const { folder, config, from } = options.resume ? await reopen(options) : await create(options);
     const result = await train({

@@ -6,7 +6,7 @@ import { mergeAdapter, type StoredDType, writeAdapter, writeCheckpoint } from '.
 import type { Task } from '../task/index.js';
 import { CheckpointError, checkpointName, listCheckpoints, loadCheckpoint } from './checkpoint.js';
 import { type Config, loadConfig } from './config.js';
-import { openModel } from './policy.js';
+import { type OpenedModel, openModel } from './policy.js';
 import { openRun } from './run.js';
 import { RunFolder } from './run-folder.js';
 
@@ -42,7 +42,7 @@ export async function openTrained(
     );
   }
   const config = change(loadConfig(folder.configFile));
-  const { engine, task } = await openRun(config, threads);
+  const { engine, task } = await openRun(config, { threads });
   try {
     await loadCheckpoint(join(folder.checkpoints, checkpointName(wanted)), engine);
   } catch (error) {
@@ -73,11 +73,12 @@ export async function exportRun(
   const { engine, config, step: at } = await openTrained(path, step);
   try {
     const model = await openModel(config.model);
-    const { adapter, parameters } = engine;
+    const { adapter } = engine;
     if (adapter && !merged) {
       await writeAdapter(to, engine.model, adapter, config.model.path);
       return { step: at, dtype: 'F32', adapter: true };
     }
+    const parameters = engine.held ?? (await (model as OpenedModel).weights());
     if (adapter) mergeAdapter(parameters, engine.model, adapter);
     const stored = dtype ?? model?.dtype ?? 'F32';
     await writeCheckpoint(to, parameters, { dtype: stored, source: model?.folder });

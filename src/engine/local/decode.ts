@@ -4,7 +4,7 @@
  * (its cache is copied), where they end it is dropped. Each sample has its own random stream, so what it draws
  * does not depend on what else is in the batch.
  */
-import { architectureOf, type ModelConfig, type Parameters } from '../../model/index.js';
+import { architectureOf, type ModelConfig } from '../../model/index.js';
 import { Stream } from '../../random/stream.js';
 import type { Feed, Output } from '../../runtime/index.js';
 import {
@@ -43,7 +43,7 @@ interface Row {
 }
 
 export interface DecodePolicy {
-  readonly parameters: Parameters;
+  readonly model: ModelConfig;
   /** 0 or a large negative number for each token, [V]. */
   readonly logitBias: Float32Array;
 }
@@ -56,7 +56,7 @@ export async function decode(
   run: RunDecoder,
 ): Promise<{ completions: SampledCompletion[][]; statistics: SampleStatistics }> {
   requests.forEach((request, i) => {
-    checkRequest(request, i, options, policy.parameters.config);
+    checkRequest(request, i, options, policy.model);
   });
   const completions: SampledCompletion[][] = [];
   let decodedTokens = 0;
@@ -116,7 +116,7 @@ class Wave {
   ) {
     const longest = requests.reduce((n, { prompt }) => Math.max(n, prompt.length), 0);
     const samples = requests.reduce((n, { count }) => n + count, 0);
-    this.cache = new KvCache(policy.parameters.config, samples, longest + Math.min(options.maxTokens, 32));
+    this.cache = new KvCache(policy.model, samples, longest + Math.min(options.maxTokens, 32));
     this.stops = new Set(options.stopTokens);
     this.inverseTemperature = Float32Array.of(options.temperature > 0 ? 1 / options.temperature : 1);
     this.walkers = requests.map(({ count, key }) =>
@@ -174,8 +174,7 @@ class Wave {
       this.decodedTokens += prompt.length;
       return prompt.length;
     });
-    const { config } = this.policy.parameters;
-    const { keyValueHeads, headWidth } = architectureOf(config);
+    const { keyValueHeads, headWidth } = architectureOf(this.policy.model);
     const empty: Feed = {
       data: new Float32Array(requests.length * keyValueHeads * headWidth),
       dims: [requests.length, keyValueHeads, 1, headWidth],
@@ -201,8 +200,7 @@ class Wave {
     cache.reserve(1);
     const count = rows.length;
     const lengths = Int32Array.from(cache.lengths);
-    const { config } = this.policy.parameters;
-    const { keyValueHeads, headWidth } = architectureOf(config);
+    const { keyValueHeads, headWidth } = architectureOf(this.policy.model);
     const dims = [count, keyValueHeads, cache.slots, headWidth];
     const outputs = await this.runModel(
       count,
@@ -231,7 +229,7 @@ class Wave {
     last: Int32Array,
     past: { past: (layer: number, kind: 0 | 1) => Feed; slots: number; lengths: Int32Array },
   ): Promise<Record<string, Output>> {
-    const { parameters, logitBias } = this.policy;
+    const { model, logitBias } = this.policy;
     const feeds: Record<string, Feed> = {
       tokens: { data: tokens, dims: [rows, newTokens] },
       positions: { data: positions, dims: [rows, newTokens] },
@@ -242,7 +240,7 @@ class Wave {
       inverse_temperature: { data: this.inverseTemperature, dims: [] },
       logit_bias: { data: logitBias, dims: [logitBias.length] },
     };
-    for (let layer = 0; layer < parameters.config.layers; layer++) {
+    for (let layer = 0; layer < model.layers; layer++) {
       feeds[`past_key.${layer}`] = past.past(layer, 0);
       feeds[`past_value.${layer}`] = past.past(layer, 1);
     }
@@ -255,7 +253,7 @@ class Wave {
    * @param logprobs [rows.length, V]
    */
   private branch(logprobs: Float32Array, rows: readonly number[]): void {
-    const { vocabularySize } = this.policy.parameters.config;
+    const { vocabularySize } = this.policy.model;
     const dead: number[] = [];
     rows.forEach((row, r) => {
       const candidates = new Candidates(

@@ -16,6 +16,7 @@ import {
   Parameters,
   readAdapter,
   readSafetensors,
+  type StoredWeights,
   scoreGraph,
   toHuggingFaceConfig,
   updateGraph,
@@ -58,6 +59,8 @@ export interface LocalEngineOptions {
   readonly seed: number;
   /** Weights to start from, instead of random ones. They are taken over, not copied. */
   readonly parameters?: Parameters;
+  /** Weights that the runtime reads from their files instead; then only an adapter is trained. */
+  readonly stored?: StoredWeights;
   /** Weights of the adapter that `model.adapter` describes; default: a fresh one. */
   readonly adapter?: ParameterSet;
   readonly runtime?: RuntimeOptions;
@@ -75,6 +78,7 @@ export interface LocalEngineOptions {
   readonly decode?: Partial<DecodeLimits>;
 }
 
+const NOTHING = new ParameterSet([]);
 const ROW_LENGTH = 64;
 const MAX_TOKENS_PER_RUN = 4096;
 /** 128 MiB for each array of a chunk. */
@@ -84,8 +88,8 @@ const OPTIMIZER_FILE = 'optimizer.safetensors';
 const REFERENCE_FILE = 'reference.safetensors';
 
 export class LocalEngine implements Engine {
-  /** The model's weights; under an adapter they stay as they are. */
-  readonly parameters: Parameters;
+  /** The model's weights; null: the runtime reads them from their files. */
+  readonly held: Parameters | null;
   /** The adapter's weights; null: all weights are trained. */
   readonly adapter: ParameterSet | null;
   readonly optimizer: Optimizer;
@@ -94,7 +98,9 @@ export class LocalEngine implements Engine {
   private readonly programs = new Map<string, Promise<Program>>();
 
   constructor(private readonly options: LocalEngineOptions) {
-    this.parameters = options.parameters ?? Parameters.initialize(options.model, options.seed);
+    this.held = options.stored
+      ? null
+      : (options.parameters ?? Parameters.initialize(options.model, options.seed));
     this.adapter = options.model.adapter
       ? (options.adapter ?? freshAdapter(options.model, options.seed))
       : null;
@@ -106,9 +112,19 @@ export class LocalEngine implements Engine {
     return this.options.model;
   }
 
-  /** What updates change. */
+  /**
+   * The model's weights; under an adapter they stay as they are.
+   * @throws EngineError if they are not held here, but read from their files
+   */
+  get parameters(): Parameters {
+    if (!this.held)
+      throw new EngineError('the weights are read from their files; load them to have them here');
+    return this.held;
+  }
+
+  /** What updates change: the adapter's weights, or the model's; nothing where those are read from their files. */
   get trainable(): ParameterSet {
-    return this.adapter ?? this.parameters;
+    return this.adapter ?? this.held ?? NOTHING;
   }
 
   async sample(requests: readonly SampleRequest[], options: SamplingOptions): ReturnType<Engine['sample']> {
@@ -118,7 +134,7 @@ export class LocalEngine implements Engine {
       requests,
       options,
       {
-        parameters: this.parameters,
+        model: this.options.model,
         logitBias: logitBias(options.allowedTokens, this.options.model.vocabularySize),
       },
       { maxRows: 256, prefillTokens: 4096, ...this.options.decode },
@@ -159,6 +175,11 @@ export class LocalEngine implements Engine {
     batch: readonly TrainExample[],
     options: UpdateOptions,
   ): Promise<UpdateResult & { readonly gradients: readonly Float32Array[] }> {
+    if (this.trainable === NOTHING) {
+      throw new EngineError(
+        'update: the weights are read from their files, and there is no adapter to train',
+      );
+    }
     const clipped = batch.some(({ oldLogprobs }) => oldLogprobs !== undefined);
     const kl = options.klBeta > 0;
     batch.forEach((example, i) => {
@@ -252,7 +273,8 @@ export class LocalEngine implements Engine {
   async save(folder: string): Promise<void> {
     if (this.adapter) await writeAdapterFiles(folder, this.options.model, this.adapter);
     else {
-      await writeSafetensors(join(folder, WEIGHTS_FILE), named(this.parameters, this.parameters.flat), {
+      const { parameters } = this;
+      await writeSafetensors(join(folder, WEIGHTS_FILE), named(parameters, parameters.flat), {
         config: JSON.stringify(toHuggingFaceConfig(this.options.model)),
       });
     }
@@ -271,7 +293,7 @@ export class LocalEngine implements Engine {
 
   async load(folder: string): Promise<void> {
     // Everything is read and checked before anything is overwritten.
-    const weights = await this.storedWeights(folder);
+    const weights = await this.savedWeights(folder);
     const optimizerFile = join(folder, OPTIMIZER_FILE);
     const { tensors, metadata } = await readSafetensors(optimizerFile);
     if (metadata.optimizer !== this.optimizer.config.name) {
@@ -300,7 +322,7 @@ export class LocalEngine implements Engine {
   private program(key: string, build: () => GraphOutputs): Promise<Program> {
     let program = this.programs.get(key);
     if (!program) {
-      program = Program.compile(build(), this.options.runtime);
+      program = Program.compile(build(), this.options.runtime, this.options.stored);
       this.programs.set(key, program);
     }
     return program;
@@ -330,7 +352,7 @@ export class LocalEngine implements Engine {
   }
 
   /** Weights of a checkpoint, in the order of the trainable ones. */
-  private async storedWeights(folder: string): Promise<Float32Array> {
+  private async savedWeights(folder: string): Promise<Float32Array> {
     if (this.adapter) {
       const { config, adapter } = await readAdapter(folder, this.options.model);
       const { r, alpha } = this.options.model.adapter ?? { r: 0, alpha: 0 };
@@ -348,7 +370,7 @@ export class LocalEngine implements Engine {
   /** @param trainable the weights in the place of what is trained: current or the reference policy's */
   private weightFeeds(trainable: ParameterSet): Record<string, Feed> {
     const feeds: Record<string, Feed> = {};
-    for (const { specs, views } of this.adapter ? [this.parameters, trainable] : [trainable]) {
+    for (const { specs, views } of this.adapter && this.held ? [this.held, trainable] : [trainable]) {
       for (const { name, shape } of specs) {
         feeds[name] = { data: views.get(name) as Float32Array, dims: shape };
       }

@@ -31,7 +31,7 @@ export async function runGpt2(
   { config, file }: Gpt2Spec,
   context: WorkContext,
 ): Promise<{ weights: number }> {
-  const engine = await createEngine(config, createTask(config.task, config.seed), 1);
+  const engine = await createEngine(config, createTask(config.task, config.seed), { threads: 1 });
   try {
     const { tensors } = await readSafetensors(file);
     for (const { name, shape } of engine.parameters.specs) {
