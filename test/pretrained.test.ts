@@ -113,7 +113,7 @@ describe('a pretrained model', () => {
     await expect(exportRun(join(folder, 'once'), out)).rejects.toThrow(
       'is there already; allowed is a new folder',
     );
-    await expect(exportRun(join(folder, 'once'), `${out}2`, { step: 7 })).rejects.toThrow(
+    await expect(exportRun(join(folder, 'once'), `${out}2`, { checkpoint: 7 })).rejects.toThrow(
       'no checkpoint of step 7; there are 1, 2, 3',
     );
     const options = { samples: 0, passAt: [], temperature: 1, topP: 1, topK: 0, seed: 3, batch: 3 };

@@ -7,7 +7,10 @@ import { createTask } from '../src/task/index.js';
 import {
   createEngine,
   createRunFolder,
+  evaluate,
+  listCheckpoints,
   type MetricsLine,
+  openTrained,
   RunFolder,
   resolveConfig,
   run,
@@ -109,6 +112,52 @@ it('a run killed without a word continues from its last checkpoint with the same
   await run({ config: walk, out: killed, resume: true, threads: 1 });
   expect(await figures(killed)).toEqual(await figures(whole));
   expect(await weights(killed, 12)).toEqual(await weights(whole, 12));
+});
+
+describe('the best checkpoint', () => {
+  const config = resolveConfig({
+    ...walk,
+    optimizer: { ...walk.optimizer, learning_rate: 0.02 },
+    evaluation: { every: 1 },
+    checkpoint: { every: 5, keep: 1, best: true },
+  });
+  const steps = (out: string) => listCheckpoints(join(out, 'checkpoints'));
+
+  it('is kept besides the latest, opened by name, and the same after a run that was cut off', async () => {
+    const [whole, cutOff] = [join(folder, 'best'), join(folder, 'best-cut')];
+    await run({ config, out: whole, threads: 1 });
+    const metrics = await new RunFolder(whole).readMetrics();
+    const evaluated = metrics.filter(({ eval_reward }) => eval_reward !== undefined);
+    expect(evaluated).toHaveLength(13);
+    const rank = ({ eval_accuracy = 0, eval_reward = 0 }: MetricsLine) => 100 * eval_accuracy + eval_reward;
+    const highest = Math.max(...evaluated.map(rank));
+    const best = evaluated.find((line) => rank(line) === highest) as MetricsLine;
+    expect(best.step).toBeLessThan(12);
+    expect(await steps(whole)).toEqual([best.step, 12]);
+    const opened = await openTrained(whole, 'best', { threads: 1 });
+    expect(opened.step).toBe(best.step);
+    expect(await evaluate(opened.engine, opened.task, 200, config.seed)).toMatchObject({
+      accuracy: best.eval_accuracy,
+      reward: best.eval_reward,
+    });
+    await opened.engine.dispose();
+    for (const cut of [Math.max(1, best.step), best.step + 1]) {
+      await runUntil(config, cutOff, cut);
+      await run({ config, out: cutOff, resume: true, threads: 1 });
+      expect(await figures(cutOff)).toEqual(await figures(whole));
+      expect(await steps(cutOff)).toEqual([best.step, 12]);
+      expect(await weights(cutOff, best.step)).toEqual(await weights(whole, best.step));
+      await rm(cutOff, { recursive: true });
+    }
+  });
+
+  it('needs an evaluation', async () => {
+    const out = join(folder, 'best-none');
+    await run({ config: { ...config, evaluation: { ...config.evaluation, every: 0 } }, out, threads: 1 });
+    await expect(openTrained(out, 'best')).rejects.toThrow(
+      `${out}: no checkpoint that was evaluated; there are 12`,
+    );
+  });
 });
 
 describe('a damaged checkpoint is named, and nothing is changed', () => {

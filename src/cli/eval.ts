@@ -24,7 +24,7 @@ export interface EvalCommandOptions {
   readonly maxTokens?: number;
   readonly wholeCompletion?: boolean;
   readonly problems?: number;
-  readonly checkpoint?: number;
+  readonly checkpoint?: number | 'best';
   readonly revision?: string;
   readonly samples: number;
   readonly passAt?: readonly number[];

@@ -3,7 +3,7 @@ import type { StoredDType } from '../model/index.js';
 import { exportRun } from '../train/index.js';
 
 export interface ExportCommandOptions {
-  readonly checkpoint?: number;
+  readonly checkpoint?: number | 'best';
   readonly dtype?: StoredDType;
   readonly merged?: boolean;
 }
@@ -13,7 +13,7 @@ export async function exportCommand(
   folder: string,
   options: ExportCommandOptions,
 ): Promise<void> {
-  const { step, dtype, adapter } = await exportRun(run, folder, { ...options, step: options.checkpoint });
+  const { step, dtype, adapter } = await exportRun(run, folder, options);
   const what = adapter ? 'the adapter' : 'the policy';
   console.log(`${folder}: ${what} of ${run} after step ${step}, as ${dtype}`);
 }

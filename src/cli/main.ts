@@ -11,7 +11,7 @@ import { dashboardCommand } from './dashboard.js';
 import { runCommand } from './errors.js';
 import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
-import { numbersByName, positiveNumber, wholeNumber } from './options.js';
+import { numbersByName, positiveNumber, stepOrBest, wholeNumber } from './options.js';
 import { addReproduceCommand } from './reproduce.js';
 import { trainCommand } from './train.js';
 import { treeCommand } from './tree.js';
@@ -126,7 +126,7 @@ program
     wholeNumber('--batch', 1),
     16,
   )
-  .option('--checkpoint <step>', 'of a run (default: its latest)', wholeNumber('--checkpoint', 0))
+  .option('--checkpoint <step>', 'of a run: a step, or best (default: its latest)', stepOrBest)
   .option('--revision <name>', 'branch, tag or commit on the Hub')
   .option('--threads <n>', 'threads of the runtime (default: all cores)', wholeNumber('--threads', 1))
   .option('--json', 'print one JSON object')
@@ -147,7 +147,7 @@ program
   .option('--merged', 'of a run with an adapter: the whole model, the adapter added to its weights')
   .argument('<run>', "a run's folder")
   .argument('<folder>', 'the new folder')
-  .option('--checkpoint <step>', 'default: the latest', wholeNumber('--checkpoint', 0))
+  .option('--checkpoint <step>', 'a step, or best, of those evaluated (default: the latest)', stepOrBest)
   .addOption(
     new Option(
       '--dtype <type>',

@@ -33,6 +33,16 @@ export function wholeNumber(name: string, least: number): (text: string) => numb
   };
 }
 
+/** `--checkpoint`: a step, or the best, for commander. */
+export function stepOrBest(text: string): number | 'best' {
+  const step = Number(text);
+  if (text === 'best') return text;
+  if (!Number.isInteger(step) || step < 0 || text.trim() === '') {
+    throw new ConfigError(`--checkpoint: found '${text}'; allowed is best, or the step of a checkpoint`);
+  }
+  return step;
+}
+
 /** Numbers above 0, for commander. */
 export function positiveNumber(name: string, most = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {

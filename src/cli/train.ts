@@ -1,7 +1,14 @@
 /** `lambda-grpo train`: one run, with its progress. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Config, type MetricsRecord, RunFolderError, run } from '../train/index.js';
+import {
+  bestEvaluated,
+  type Config,
+  type MetricsLine,
+  type MetricsRecord,
+  RunFolderError,
+  run,
+} from '../train/index.js';
 import { serveBeside } from './dashboard.js';
 import { INTERRUPTED, onInterrupt } from './interrupt.js';
 import { type ConfigOptions, configFrom, defaultFolder } from './options.js';
@@ -56,8 +63,9 @@ export async function trainCommand(
       },
     });
     (bar as Progress | null)?.end();
-    const last = (await result.folder.readMetrics()).at(-1);
-    console.log(summary(config, result.step, last));
+    const metrics = await result.folder.readMetrics();
+    console.log(summary(config, result.step, metrics.at(-1)));
+    if (config.checkpoint.best) console.log(bestLine(metrics));
     console.log(`run folder: ${out}`);
     if (result.interrupted) {
       console.log(
@@ -75,6 +83,13 @@ export async function trainCommand(
 
 function stepNote(record: MetricsRecord): string {
   return `reward ${record.reward_mean.toFixed(2)}  success ${(100 * record.success_rate).toFixed(0)}%`;
+}
+
+function bestLine(metrics: readonly MetricsLine[]): string {
+  const step = bestEvaluated(metrics);
+  const of = metrics.find((line) => line.phase === 'train' && line.step === step);
+  if (of?.eval_accuracy === undefined) return 'no evaluation: no best checkpoint';
+  return `best of the evaluations: step ${step}, held-out accuracy ${of.eval_accuracy.toFixed(3)} (--checkpoint best)`;
 }
 
 function summary(config: Config, step: number, last: Partial<MetricsRecord> | undefined): string {

@@ -386,7 +386,7 @@ describe('a run that is being written', () => {
     const out = join(folder, 'later', 'run');
     const live = await start({ folder: out, one: true });
     expect((await read<RunList>('/api/runs', live)).runs).toEqual([]);
-    await run({ config: { ...config, train: { steps: 2, micro_batch_tokens: 4096 } }, out, threads: 1 });
+    await run({ config: { ...config, train: { ...config.train, steps: 2 } }, out, threads: 1 });
     expect((await read<RunList>('/api/runs', live)).runs).toMatchObject([{ run: 'run', step: 2 }]);
   });
 

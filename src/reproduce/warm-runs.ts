@@ -36,7 +36,7 @@ export function warmConfig(of: WarmCase): Config {
     warmup: { ...base.warmup, steps: of.quick ? 5 : base.warmup.steps },
     train: { ...base.train, steps: of.steps },
     evaluation: { every: of.evaluateEvery, problems: of.quick ? 10 : base.evaluation.problems },
-    checkpoint: { every: 50, keep: 1 },
+    checkpoint: { every: 50, keep: 1, best: false },
     log: { rollouts_every: 0 },
   };
 }

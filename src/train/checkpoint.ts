@@ -44,12 +44,14 @@ export async function listCheckpoints(folder: string): Promise<number[]> {
 /**
  * Writes a checkpoint and removes the oldest beyond `keep`.
  * @param folder the run's `checkpoints/`
+ * @param spare step of one that is kept in any case
  */
 export async function saveCheckpoint(
   folder: string,
   engine: Engine,
   state: CheckpointState,
   keep: number,
+  spare: number | null = null,
 ): Promise<string> {
   const path = join(folder, checkpointName(state.step));
   const temporary = `${path}.tmp`;
@@ -60,7 +62,7 @@ export async function saveCheckpoint(
   await rm(path, { recursive: true, force: true });
   await rename(temporary, path);
   for (const step of (await listCheckpoints(folder)).slice(0, -keep)) {
-    await rm(join(folder, checkpointName(step)), { recursive: true, force: true });
+    if (step !== spare) await rm(join(folder, checkpointName(step)), { recursive: true, force: true });
   }
   return path;
 }

@@ -34,6 +34,7 @@ export {
 export { type Evaluation, evaluate } from './evaluate.js';
 export { type TrainObserver, type TrainOptions, type TrainResult, train } from './loop.js';
 export {
+  bestEvaluated,
   describeMetrics,
   METRICS,
   type MetricName,

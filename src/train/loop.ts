@@ -9,7 +9,7 @@ import { type CheckpointState, loadCheckpoint, saveCheckpoint } from './checkpoi
 import type { Config } from './config.js';
 import { evaluate } from './evaluate.js';
 import { importanceWeights, learn, type ScoredGroup, scoreGroups, trainExamples } from './learner.js';
-import { type MetricsRecord, stepMetrics } from './metrics.js';
+import { bestEvaluated, type MetricsRecord, stepMetrics } from './metrics.js';
 import { sampleStep } from './rollout.js';
 import type { RunFolder } from './run-folder.js';
 import { type WarmupStep, warmupStep } from './warmup.js';
@@ -46,8 +46,10 @@ export interface TrainResult {
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { config, task, engine, folder, signal, observer } = options;
   let state: CheckpointState = { step: 0, seed: config.seed, tokens: 0 };
-  const save = (): Promise<string> =>
-    saveCheckpoint(folder.checkpoints, engine, state, config.checkpoint.keep);
+  const best = async (): Promise<number | null> =>
+    config.checkpoint.best ? bestEvaluated(await folder.readMetrics()) : null;
+  const save = async (): Promise<string> =>
+    saveCheckpoint(folder.checkpoints, engine, state, config.checkpoint.keep, await best());
   let checkpoint: string;
   if (options.from === undefined) {
     for (let step = 0; step < config.warmup.steps && !signal?.aborted; step++) {
@@ -69,6 +71,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   }
   if (state.step === 0 && config.evaluation.every > 0) {
     await folder.appendMetrics({ phase: 'train', step: 0, ...(await evaluated(options)) });
+    // Another run's start becomes this run's first checkpoint, so that it can be its best.
+    if (config.checkpoint.best) checkpoint = await save();
   }
   while (state.step < config.train.steps && !signal?.aborted) {
     const step = state.step + 1;
@@ -76,7 +80,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     await folder.appendMetrics(record);
     state = { ...state, step, tokens: record.tokens, problems: nextProblem };
     const due = config.checkpoint.every > 0 && step % config.checkpoint.every === 0;
-    if (due || step === config.train.steps) checkpoint = await save();
+    const improved = record.eval_accuracy !== undefined && (await best()) === step;
+    if (due || improved || step === config.train.steps) checkpoint = await save();
     observer?.step?.(record, config.train.steps);
   }
   const interrupted = state.step < config.train.steps;

@@ -3,7 +3,7 @@ import type { Group } from '../rollouts/index.js';
 import { binaryTree } from '../task/index.js';
 import { resolveConfig } from './config.js';
 import { scoreGroup } from './learner.js';
-import { describeMetrics, METRICS, stepMetrics } from './metrics.js';
+import { bestEvaluated, describeMetrics, METRICS, type MetricsLine, stepMetrics } from './metrics.js';
 
 const { objective } = resolveConfig({ task: { name: 'binary-tree' } });
 const task = binaryTree({ seed: 0 });
@@ -67,4 +67,25 @@ test("the figures of a step are those of the paper's worked example and of a fla
 
 test('every metric has a meaning in the reference', () => {
   for (const name of Object.keys(METRICS)) expect(describeMetrics()).toContain(`| \`${name}\` |`);
+});
+
+test('the best evaluation: highest accuracy, then highest reward, then the earliest', () => {
+  const line = (step: number, eval_accuracy?: number, eval_reward?: number): MetricsLine => ({
+    phase: 'train',
+    step,
+    ...(eval_accuracy === undefined ? {} : { eval_accuracy, eval_reward }),
+  });
+  const lines: MetricsLine[] = [
+    { phase: 'warmup', step: 9, eval_accuracy: 1, eval_reward: 1 },
+    line(0, 0, -1),
+    line(1),
+    line(2, 0.5, 0.2),
+    line(4, 0.5, 0.4),
+    line(6, 0.25, 2),
+    line(8, 0.5, 0.4),
+  ];
+  expect(bestEvaluated(lines)).toBe(4);
+  expect(bestEvaluated(lines, [0, 2, 6])).toBe(2);
+  expect(bestEvaluated(lines.slice(0, 2))).toBe(0);
+  expect(bestEvaluated([line(3)])).toBeNull();
 });

@@ -130,6 +130,22 @@ export async function stepMetrics(
   };
 }
 
+/**
+ * The step whose evaluation was best: the highest accuracy, of equals the highest reward, of equals the earliest; null
+ * where none was evaluated.
+ * @param steps only these; default: all
+ */
+export function bestEvaluated(metrics: readonly MetricsLine[], steps?: readonly number[]): number | null {
+  let best: MetricsLine | null = null;
+  for (const line of metrics) {
+    const { phase, step, eval_accuracy: accuracy, eval_reward: reward = 0 } = line;
+    if (phase !== 'train' || accuracy === undefined || (steps && !steps.includes(step))) continue;
+    const [a, r] = [best?.eval_accuracy ?? Number.NEGATIVE_INFINITY, best?.eval_reward ?? 0];
+    if (accuracy > a || (accuracy === a && reward > r)) best = line;
+  }
+  return best?.step ?? null;
+}
+
 function sum(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0);
 }

@@ -19,7 +19,7 @@ export class RunFolderError extends UserError {
 }
 
 /** What may differ when a run is continued: it does not touch the numbers of the steps already taken. */
-const MAY_DIFFER = ['train.steps', 'checkpoint.every', 'checkpoint.keep'];
+const MAY_DIFFER = ['train.steps', 'checkpoint.every', 'checkpoint.keep', 'checkpoint.best'];
 const ROLLOUTS = /^step_(\d{6,})\.jsonl$/;
 
 export class RunFolder {

@@ -54,6 +54,7 @@ export async function createEngine(
     seed: config.seed,
     runtime: { threads },
     maxTokensPerRun: config.train.micro_batch_tokens,
+    checkpointing: config.train.gradient_checkpointing,
   };
   const adapter = config.model.lora ? { adapter: config.model.lora } : {};
   if (model) {

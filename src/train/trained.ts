@@ -6,6 +6,7 @@ import { mergeAdapter, type StoredDType, writeAdapter, writeCheckpoint } from '.
 import type { Task } from '../task/index.js';
 import { CheckpointError, checkpointName, listCheckpoints, loadCheckpoint } from './checkpoint.js';
 import { type Config, loadConfig } from './config.js';
+import { bestEvaluated } from './metrics.js';
 import { type OpenedModel, openModel } from './policy.js';
 import { openRun } from './run.js';
 import { RunFolder } from './run-folder.js';
@@ -23,23 +24,28 @@ export interface TrainedPolicy {
 
 /**
  * The policy of a run at one of its checkpoints.
- * @param step default: the latest
+ * @param checkpoint its step; best: of those that were evaluated; default: the latest
  * @param change of the configuration, e.g. other problems
  * @throws CheckpointError naming the steps there are
  */
 export async function openTrained(
   path: string,
-  step?: number,
+  checkpoint?: number | 'best',
   { threads, change = (config) => config }: { threads?: number; change?: (config: Config) => Config } = {},
 ): Promise<TrainedPolicy> {
   const folder = new RunFolder(path);
   const steps = await listCheckpoints(folder.checkpoints);
-  const wanted = step ?? steps.at(-1);
-  if (wanted === undefined || !steps.includes(wanted)) {
+  const wanted =
+    checkpoint === 'best' ? bestEvaluated(await folder.readMetrics(), steps) : (checkpoint ?? steps.at(-1));
+  if (wanted === undefined || wanted === null || !steps.includes(wanted)) {
     const there = steps.length === 0 ? 'there is none yet' : `there are ${steps.join(', ')}`;
-    throw new CheckpointError(
-      `${path}: no checkpoint${step === undefined ? '' : ` of step ${step}`}; ${there}`,
-    );
+    const which =
+      checkpoint === 'best'
+        ? ' that was evaluated'
+        : checkpoint === undefined
+          ? ''
+          : ` of step ${checkpoint}`;
+    throw new CheckpointError(`${path}: no checkpoint${which}; ${there}`);
   }
   const config = change(loadConfig(folder.configFile));
   const { engine, task } = await openRun(config, { threads });
@@ -53,8 +59,8 @@ export async function openTrained(
 }
 
 export interface ExportOptions {
-  /** Of the checkpoint, default the latest. */
-  readonly step?: number;
+  /** Its step; best: of those that were evaluated; default the latest. */
+  readonly checkpoint?: number | 'best';
   /** Default: what the model was stored as that the run started from, F32 for a random one. */
   readonly dtype?: StoredDType;
   /** Of a run with an adapter: the whole model with the adapter added to its weights, not the adapter alone. */
@@ -68,9 +74,9 @@ export interface ExportOptions {
 export async function exportRun(
   path: string,
   to: string,
-  { step, dtype, merged = false }: ExportOptions = {},
+  { checkpoint, dtype, merged = false }: ExportOptions = {},
 ): Promise<{ step: number; dtype: StoredDType; adapter: boolean }> {
-  const { engine, config, step: at } = await openTrained(path, step);
+  const { engine, config, step: at } = await openTrained(path, checkpoint);
   try {
     const model = await openModel(config.model);
     const { adapter } = engine;

@@ -55,7 +55,7 @@ export const binaryTreeGpt2: Experiment<Settings> = {
         },
         // As the paper's trainer has it; the recipe's larger ε is for the small model.
         optimizer: { ...base.optimizer, epsilon: 1e-8 },
-        checkpoint: { every: 50, keep: 1 },
+        checkpoint: { every: 50, keep: 1, best: false },
       },
     };
   },
