@@ -1,19 +1,31 @@
 /**
- * One LoRA update and decoding of a model of half a billion parameters (the shape of Qwen2.5-0.5B, random weights): tokens
- * a second and peak resident memory, each in a process of its own. `npx tsx bench/model.bench.ts` writes docs/results/model.md.
+ * LoRA updates and decoding of a model of half a billion parameters (the shape of Qwen2.5-0.5B, random weights in a
+ * safetensors file): time and peak resident memory, each in a process of its own, beside PyTorch with transformers and peft on
+ * the same file (model_peer.py). `npx tsx bench/model.bench.ts` writes docs/results/model.md; the peer needs a Python with
+ * these packages: LAMBDA_GRPO_PYTHON, or what `npm run test:python` installs.
  */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LocalEngine } from '../src/engine/index.js';
-import { type ModelConfig, readModelConfig } from '../src/model/index.js';
+import {
+  type LoraConfig,
+  openCheckpoint,
+  Parameters,
+  readModelConfig,
+  storedWeights,
+  writeCheckpoint,
+} from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
 import { ProcessTree } from '../src/tree/index.js';
+import { machine, markdownTable, median, type Row } from './measure.js';
 
 /** Qwen2.5-0.5B's config.json. */
 const QWEN = {
+  architectures: ['Qwen2ForCausalLM'],
   model_type: 'qwen2',
   vocab_size: 151_936,
   hidden_size: 896,
@@ -26,45 +38,74 @@ const QWEN = {
   rms_norm_eps: 1e-6,
   tie_word_embeddings: true,
 };
-const [K, PROMPT, SHARED, LENGTH] = [6, 32, 16, 64];
+const LORA: LoraConfig = { r: 64, alpha: 128, dropout: 0, targets: 'all-linear' };
+const K = 6;
 
-interface Figures {
-  readonly parameters: number;
-  readonly trained: number;
-  readonly tokens: number;
-  readonly computed: number;
-  readonly seconds: readonly number[];
-  readonly peak: number;
+interface Group {
+  readonly prompt: readonly number[];
+  readonly completions: readonly (readonly number[])[];
+  readonly rewards: readonly number[];
 }
 
-async function measure(what: 'update' | 'decode'): Promise<Figures> {
-  const plain = readModelConfig(QWEN, 'Qwen2.5-0.5B');
-  const model: ModelConfig =
-    what === 'update'
-      ? { ...plain, adapter: { r: 64, alpha: 128, dropout: 0, targets: 'all-linear' } }
-      : plain;
+/** Completions of equal length that share a beginning. */
+function group(prompt: number, shared: number, length: number): Group {
+  return {
+    prompt: Array.from({ length: prompt }, (_, t) => 1000 + t),
+    completions: Array.from({ length: K }, (_, i) =>
+      Array.from({ length }, (__, t) => (t < shared ? 100 + t : 1000 * (i + 1) + t)),
+    ),
+    rewards: Array.from({ length: K }, (_, i) => i % 2),
+  };
+}
+
+const JOBS = {
+  short: { what: 'update', group: group(32, 16, 64), checkpointing: false, repetitions: 4 },
+  'short-checkpointing': { what: 'update', group: group(32, 16, 64), checkpointing: true, repetitions: 4 },
+  long: { what: 'update', group: group(128, 64, 352), checkpointing: false, repetitions: 3 },
+  'long-checkpointing': { what: 'update', group: group(128, 64, 352), checkpointing: true, repetitions: 3 },
+  decode: { what: 'decode', group: group(32, 16, 64), checkpointing: false, repetitions: 4 },
+} as const;
+type JobName = keyof typeof JOBS;
+/** Tokens of a sample in the decoding job. */
+const NEW_TOKENS = 32;
+
+interface Figures {
+  /** The first one compiles. */
+  readonly seconds: readonly number[];
+  /** GiB */
+  readonly peak: number;
+  readonly computed?: number;
+  readonly version?: string;
+}
+
+async function measure(folder: string, name: JobName): Promise<Figures> {
+  const job = JOBS[name];
+  const checkpoint = await openCheckpoint(folder);
+  const stored = await storedWeights(checkpoint);
+  await checkpoint.close();
+  if (!stored) throw new Error(`${folder}: cannot be read in place`);
   const engine = new LocalEngine({
-    model,
+    model: job.what === 'update' ? { ...checkpoint.config, adapter: LORA } : checkpoint.config,
+    stored,
     optimizer: { name: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
     seed: 0,
+    checkpointing: job.checkpointing,
   });
-  const prompt = Int32Array.from({ length: PROMPT }, (_, t) => 1000 + t);
+  const prompt = Int32Array.from(job.group.prompt);
   const seconds: number[] = [];
-  let [tokens, computed] = [0, 0];
-  if (what === 'update') {
-    const completions = Array.from({ length: K }, (_, i) =>
-      Int32Array.from({ length: LENGTH }, (__, t) => (t < SHARED ? 100 + t : 1000 * (i + 1) + t)),
-    );
-    const tree = ProcessTree.build(completions);
-    const weights = sequenceWeights(tree.lengths, 'token', {
-      tokens: tree.tokenCount,
-      sequences: K,
-      maxTokens: LENGTH,
-    });
-    const advantages = groupAdvantages(completions.map((_, i) => i % 2));
-    const coefficients = lossCoefficients(tree, advantages, weights, { lambdaExponent: 1 });
-    for (let i = 0; i < 4; i++) {
-      const started = performance.now();
+  let computed = 0;
+  const tree = ProcessTree.build(job.group.completions.map((tokens) => Int32Array.from(tokens)));
+  const weights = sequenceWeights(tree.lengths, 'token', {
+    tokens: tree.tokenCount,
+    sequences: K,
+    maxTokens: tree.lengths[0],
+  });
+  const coefficients = lossCoefficients(tree, groupAdvantages(job.group.rewards), weights, {
+    lambdaExponent: 1,
+  });
+  for (let i = 0; i < job.repetitions; i++) {
+    const started = performance.now();
+    if (job.what === 'update') {
       const result = await engine.update([{ prompt, tree, coefficients }], {
         temperature: 1,
         learningRate: 1e-6,
@@ -73,67 +114,125 @@ async function measure(what: 'update' | 'decode'): Promise<Figures> {
         clipHigh: 0.2,
         klBeta: 0,
       });
-      seconds.push((performance.now() - started) / 1000);
-      [tokens, computed] = [tree.tokenCount + K * PROMPT, result.treeTokens];
-    }
-  } else {
-    for (let i = 0; i < 4; i++) {
-      const started = performance.now();
+      computed = result.treeTokens;
+    } else {
       const { statistics } = await engine.sample([{ prompt, count: K, key: [i] }], {
-        maxTokens: 32,
+        maxTokens: NEW_TOKENS,
         temperature: 1,
         topK: 0,
         topP: 1,
         stopTokens: [],
         seed: 0,
       });
-      seconds.push((performance.now() - started) / 1000);
-      [tokens, computed] = [statistics.sampledTokens, statistics.decodedTokens];
+      computed = statistics.decodedTokens;
     }
+    seconds.push((performance.now() - started) / 1000);
   }
-  return {
-    parameters: engine.parameters.flat.length,
-    trained: what === 'update' ? engine.trainable.flat.length : 0,
-    tokens,
-    computed,
-    // The first one compiles.
-    seconds: seconds.slice(1),
-    peak: process.resourceUsage().maxRSS / 1024 ** 2,
-  };
+  return { seconds, computed, peak: process.resourceUsage().maxRSS / 1024 ** 2 };
 }
 
-const asked = process.argv[2];
-if (asked === 'update' || asked === 'decode') {
-  console.log(JSON.stringify(await measure(asked)));
-} else {
-  const file = fileURLToPath(import.meta.url);
-  const median = (values: readonly number[]): number =>
-    [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-  const rows = (['update', 'decode'] as const).map((what) => {
-    const out = execFileSync(process.execPath, ['--import', 'tsx', file, what], {
-      encoding: 'utf8',
-      maxBuffer: 1e8,
-    });
-    const of = JSON.parse(out.trim().split('\n').at(-1) as string) as Figures;
-    const time = median(of.seconds);
-    const name =
-      what === 'update'
-        ? `LoRA update, r 64 on all linear maps (${(of.trained / 1e6).toFixed(1)} M trained)`
-        : 'decoding';
-    return `| ${name} | ${of.tokens} | ${of.computed} | ${time.toFixed(2)} | ${(of.tokens / time).toFixed(1)} | ${of.peak.toFixed(2)} |`;
+const file = fileURLToPath(import.meta.url);
+const root = join(file, '../..');
+
+function child(command: string, args: readonly string[]): Figures {
+  const out = execFileSync(command, args, {
+    encoding: 'utf8',
+    maxBuffer: 1e8,
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const text = `# A model of half a billion parameters
+  return JSON.parse(out.trim().split('\n').at(-1) as string) as Figures;
+}
+
+/** A Python with what the peer needs; null: there is none. */
+function findPython(): string | null {
+  const own = join(root, '.venv/bin/python');
+  for (const python of [process.env.LAMBDA_GRPO_PYTHON, own, 'python3']) {
+    if (python === undefined || (python.includes('/') && !existsSync(python))) continue;
+    try {
+      execFileSync(python, ['-c', 'import torch, transformers, peft'], { stdio: 'ignore' });
+      return python;
+    } catch {}
+  }
+  return null;
+}
+
+function rowsOf(name: JobName, folder: string, python: string | null): { rows: Row[]; version?: string } {
+  const job = JOBS[name];
+  const threads = availableParallelism();
+  const ours = child(process.execPath, ['--import', 'tsx', file, folder, name]);
+  const asked = {
+    ...job.group,
+    what: job.what,
+    folder,
+    checkpointing: job.checkpointing,
+    repetitions: job.repetitions,
+    samples: K,
+    tokens: NEW_TOKENS,
+    threads,
+  };
+  const peer = python ? child(python, [join(root, 'bench/model_peer.py'), JSON.stringify(asked)]) : null;
+  const length = job.group.prompt.length + job.group.completions[0].length;
+  const tokens = job.what === 'update' ? K * length : K * NEW_TOKENS;
+  const what =
+    job.what === 'decode' ? 'decoding' : `LoRA update${job.checkpointing ? ', gradient checkpointing' : ''}`;
+  const row = (by: string, { seconds, peak, computed = tokens }: Figures): Row => {
+    const time = median(seconds.slice(1));
+    return {
+      what,
+      by,
+      'tokens of all sequences': tokens,
+      'tokens computed': computed,
+      seconds: time.toFixed(2),
+      'tokens of sequences a second': (tokens / time).toFixed(1),
+      'peak resident memory, GiB': peak.toFixed(2),
+    };
+  };
+  const rows = [row('lambda-grpo', ours)];
+  if (peer) {
+    const computed = job.what === 'update' ? tokens : job.group.prompt.length + tokens;
+    rows.push(row('PyTorch', { ...peer, computed }));
+  }
+  return { rows, version: peer?.version };
+}
+
+const [folderAsked, jobAsked] = process.argv.slice(2);
+if (jobAsked !== undefined) {
+  console.log(JSON.stringify(await measure(folderAsked, jobAsked as JobName)));
+} else {
+  const folder = folderAsked ?? join(tmpdir(), `lambda-grpo-bench-${process.pid}`);
+  if (!existsSync(folder)) {
+    console.error(`writing random weights to ${folder} …`);
+    await writeCheckpoint(folder, Parameters.initialize(readModelConfig(QWEN, 'Qwen2.5-0.5B'), 0));
+  }
+  try {
+    const python = findPython();
+    if (!python) console.error('no Python with torch, transformers and peft: no peer');
+    const rows: Row[] = [];
+    let version = 'not there';
+    for (const name of Object.keys(JOBS) as JobName[]) {
+      console.error(`${name} …`);
+      const measured = rowsOf(name, folder, python);
+      rows.push(...measured.rows);
+      version = measured.version ?? version;
+    }
+    const { short, long } = JOBS;
+    const shape = ({ group: { prompt, completions } }: (typeof JOBS)[JobName], shared: number): string =>
+      `completions of ${completions[0].length} tokens that share their first ${shared} after a prompt of ${prompt.length}`;
+    const text = `# A model of half a billion parameters
 
 Qwen2.5-0.5B's shape (24 layers × 896, 14 heads on 2 of keys and values, vocabulary 151,936, tied head: 494 M parameters,
-1.84 GiB as float32), random weights, no gradient checkpointing. Update: ${K} completions of ${LENGTH} tokens that share their first ${SHARED}, a prompt of ${PROMPT};
-decoding: ${K} samples of 32 tokens after it. Median of three after the first, each row a process of its own.
+1.84 GiB as float32), random weights read in place from one safetensors file. Update: LoRA of r 64 on all linear maps (35.2 M
+trained), ${K} ${shape(short, 16)}; or ${K} ${shape(long, 64)}. We
+compute the tree's tokens once; PyTorch (${version}, transformers, peft: bench/model_peer.py) computes ${K} sequences in one batch. Decoding: ${K} samples of
+${NEW_TOKENS} tokens. Medians after the first repetition, which compiles; each row a process of its own, the rows of one job one after the other.
 
-| what | tokens of all sequences | tokens computed | seconds | tokens of sequences a second | peak resident memory, GiB |
-| --- | --- | --- | --- | --- | --- |
-${rows.join('\n')}
+${markdownTable(rows)}
 
-\`npx tsx bench/model.bench.ts\`, ${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, ${(totalmem() / 1024 ** 3).toFixed(0)} GiB, Node.js ${process.version}.
+\`npx tsx bench/model.bench.ts\`, ${machine()}, ${(totalmem() / 1024 ** 3).toFixed(0)} GiB.
 `;
-  writeFileSync(join(file, '../../docs/results/model.md'), text);
-  console.log(text);
+    writeFileSync(join(root, 'docs/results/model.md'), text);
+    console.log(text);
+  } finally {
+    if (folderAsked === undefined) await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -334,12 +334,11 @@ export class LocalEngine implements Engine {
     return Math.ceil(Math.log2(Math.max(2, rows, maxTokensPerRun / rowLength)));
   }
 
-  /** As few chunks as the limit allows, rounded up to one of few numbers: each is a program of its own. */
+  /** As few chunks as the limit allows, but a power of two: each number is a program of its own. */
   private headChunks(rows: PackedRows): HeadChunk[] {
     const { maxLogits = MAX_LOGITS, model } = this.options;
-    const needed = Math.ceil((rows.headRows.length * model.vocabularySize) / maxLogits);
-    const step = 2 ** Math.max(0, Math.floor(Math.log2(needed)) - 1);
-    return headChunks(rows, Math.min(rows.headRows.length, step * Math.ceil(needed / step)));
+    const needed = (rows.headRows.length * model.vocabularySize) / maxLogits;
+    return headChunks(rows, Math.min(rows.headRows.length, 2 ** Math.max(0, Math.ceil(Math.log2(needed)))));
   }
 
   private pack(batch: readonly TreeExample[]): PackedRows[] {

@@ -1,0 +1,49 @@
+/** Started by memory.test.ts: one update of a model of the shape it is told; prints the process's peak resident memory, MiB. */
+import { LocalEngine } from '../src/engine/index.js';
+import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
+import { ProcessTree } from '../src/tree/index.js';
+
+export interface PeakJob {
+  readonly vocabulary: number;
+  readonly layers: number;
+  readonly width: number;
+  /** Completions of this many tokens, which share nothing. */
+  readonly length: number;
+  readonly checkpointing: boolean;
+}
+
+const K = 4;
+const { vocabulary, layers, width, length, checkpointing } = JSON.parse(process.argv[2]) as PeakJob;
+const engine = new LocalEngine({
+  model: {
+    vocabularySize: vocabulary,
+    contextLength: length + 1,
+    layers,
+    width,
+    heads: 2,
+    adapter: { r: 2, alpha: 4, dropout: 0, targets: 'all-linear' },
+  },
+  optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
+  seed: 0,
+  runtime: { threads: 1 },
+  checkpointing,
+});
+const completions = Array.from({ length: K }, (_, i) =>
+  Int32Array.from({ length }, (__, t) => (7 * i + 3 * t) % vocabulary),
+);
+const tree = ProcessTree.build(completions);
+const weights = sequenceWeights(tree.lengths, 'token', {
+  tokens: tree.tokenCount,
+  sequences: K,
+  maxTokens: length,
+});
+const coefficients = lossCoefficients(tree, groupAdvantages([1, 0, 0, 1]), weights, { lambdaExponent: 1 });
+const { treeTokens } = await engine.update([{ prompt: Int32Array.of(1), tree, coefficients }], {
+  temperature: 1,
+  learningRate: 1e-3,
+  maxGradNorm: 1,
+  clipLow: 0.2,
+  clipHigh: 0.2,
+  klBeta: 0,
+});
+console.log(JSON.stringify({ treeTokens, peak: process.resourceUsage().maxRSS / 1024 }));
