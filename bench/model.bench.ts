@@ -10,6 +10,7 @@ import { rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findPython } from '../scripts/python.mjs';
 import { LocalEngine } from '../src/engine/index.js';
 import {
   type LoraConfig,
@@ -143,19 +144,6 @@ function child(command: string, args: readonly string[]): Figures {
   return JSON.parse(out.trim().split('\n').at(-1) as string) as Figures;
 }
 
-/** A Python with what the peer needs; null: there is none. */
-function findPython(): string | null {
-  const own = join(root, '.venv/bin/python');
-  for (const python of [process.env.LAMBDA_GRPO_PYTHON, own, 'python3']) {
-    if (python === undefined || (python.includes('/') && !existsSync(python))) continue;
-    try {
-      execFileSync(python, ['-c', 'import torch, transformers, peft'], { stdio: 'ignore' });
-      return python;
-    } catch {}
-  }
-  return null;
-}
-
 function rowsOf(name: JobName, folder: string, python: string | null): { rows: Row[]; version?: string } {
   const job = JOBS[name];
   const threads = availableParallelism();
@@ -205,7 +193,7 @@ if (jobAsked !== undefined) {
     await writeCheckpoint(folder, Parameters.initialize(readModelConfig(QWEN, 'Qwen2.5-0.5B'), 0));
   }
   try {
-    const python = findPython();
+    const python = findPython(['torch', 'transformers', 'peft']);
     if (!python) console.error('no Python with torch, transformers and peft: no peer');
     const rows: Row[] = [];
     let version = 'not there';

@@ -1,5 +1,4 @@
 /** Adapters against peft: its own files, logits, gradients and merged weights (scripts/python/make_lora_fixtures.py). */
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,6 +24,7 @@ import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objec
 import { Program } from '../src/runtime/index.js';
 import { exportRun, openTrained, RunFolder, resolveConfig, run } from '../src/train/index.js';
 import { ProcessTree } from '../src/tree/index.js';
+import { hasPython, runPython } from './python.js';
 
 const models = join(import.meta.dirname, 'models');
 const NAMES = ['qwen2', 'gpt2', 'qwen3'] as const;
@@ -273,17 +273,7 @@ describe('what is wrong with an adapter is one line', () => {
   });
 });
 
-const python = process.env.LAMBDA_GRPO_PYTHON ?? 'python3';
-const hasPeft = ((): boolean => {
-  try {
-    execFileSync(python, ['-c', 'import torch, transformers, peft'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
-describe.skipIf(!hasPeft)('with Python', () => {
+describe.skipIf(!hasPython)('with Python', () => {
   it('peft loads what we save, and gives the same logits', { timeout: 120_000 }, async () => {
     const args: string[] = [];
     for (const name of NAMES) {
@@ -292,8 +282,7 @@ describe.skipIf(!hasPeft)('with Python', () => {
       await writeAdapter(to, config, adapter, null);
       args.push(join(models, name), to, join(models, 'lora', name, 'expected.safetensors'));
     }
-    const script = join(import.meta.dirname, '../scripts/python/check_adapters.py');
-    const out = execFileSync(python, [script, join(models, 'groups.json'), ...args], { encoding: 'utf8' });
+    const out = runPython('check_adapters.py', [join(models, 'groups.json'), ...args]);
     for (const deviation of JSON.parse(out.trim().split('\n').at(-1) as string) as number[]) {
       expect(deviation).toBeLessThan(1e-5);
     }

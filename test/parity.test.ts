@@ -3,8 +3,6 @@
  * numbers that PyTorch computes with them (scripts/python/make_model_fixtures.py). The packed tree here, k separate
  * sequences and autograd there.
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -25,6 +23,7 @@ import {
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
 import { Program } from '../src/runtime/index.js';
 import { ProcessTree } from '../src/tree/index.js';
+import { hasPython, runPython } from './python.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const models = join(root, 'test', 'models');
@@ -174,40 +173,7 @@ describe.each(NAMES)('%s', (name) => {
   });
 });
 
-const python = process.env.LAMBDA_GRPO_PYTHON ?? 'python3';
-const hasTransformers = ((): boolean => {
-  try {
-    execFileSync(python, ['-c', 'import torch, transformers, safetensors'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
-describe.skipIf(!hasTransformers)('with Python', () => {
-  it('the committed numbers are what transformers gives', { timeout: 120_000 }, async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-models-'));
-    try {
-      execFileSync(python, [join(root, 'scripts/python/make_model_fixtures.py'), folder], {
-        stdio: 'ignore',
-      });
-      for (const name of NAMES) {
-        const file = 'expected.safetensors';
-        expect(existsSync(join(folder, name, file))).toBe(true);
-        const [made, committed] = await Promise.all(
-          [folder, models].map(async (at) => (await readSafetensors(join(at, name, file))).tensors),
-        );
-        expect([...made.keys()]).toEqual([...committed.keys()]);
-        for (const [key, { data }] of made) {
-          const expected = committed.get(key)?.data as Float32Array;
-          expect(largest(data, expected), `${name} ${key}`).toBeLessThan(1e-4 * Math.max(1, norm(expected)));
-        }
-      }
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  });
-
+describe.skipIf(!hasPython)('with Python', () => {
   it('transformers loads what we save, whole or in shards, and gives the same logits', {
     timeout: 120_000,
   }, async () => {
@@ -223,8 +189,7 @@ describe.skipIf(!hasTransformers)('with Python', () => {
         });
         pairs.push(to, join(models, name, 'expected.safetensors'));
       }
-      const script = join(root, 'scripts/python/check_checkpoints.py');
-      const out = execFileSync(python, [script, join(models, 'groups.json'), ...pairs], { encoding: 'utf8' });
+      const out = runPython('check_checkpoints.py', [join(models, 'groups.json'), ...pairs]);
       const deviations = JSON.parse(out.trim().split('\n').at(-1) as string) as number[];
       expect(deviations).toHaveLength(NAMES.length);
       for (const deviation of deviations) expect(deviation).toBeLessThan(1e-5);

@@ -6,7 +6,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Parameters, readModelConfig, writeCheckpoint } from '../src/model/index.js';
 import { readRollouts } from '../src/rollouts/index.js';
 import {
@@ -22,6 +22,7 @@ import {
   resolveConfig,
   run,
 } from '../src/train/index.js';
+import { type HubServer, startHub } from './hub-server.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 let folder: string;
@@ -244,5 +245,49 @@ describe('a pretrained model', () => {
       });
     }
     expect(of('qwen-0.5b').model.path).toBe('Qwen/Qwen2.5-0.5B-Instruct');
+  });
+});
+
+describe('a model of the Hub', () => {
+  let hub: HubServer;
+  const [first, second] = ['a'.repeat(40), 'b'.repeat(40)];
+  beforeAll(async () => {
+    const names = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
+    const files = await Promise.all(
+      names.map(async (name) => [name, await readFile(join(model, name))] as const),
+    );
+    hub = await startHub(new Map(files), first);
+    vi.stubEnv('HF_ENDPOINT', hub.url);
+    vi.stubEnv('HF_HUB_CACHE', join(folder, 'hub'));
+  });
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await hub.close();
+  });
+
+  it('is pinned: a run goes on with the commit it began with, though the branch has moved', async () => {
+    const out = join(folder, 'of-the-hub');
+    const of = (steps: number, revision: string | null = null): Config =>
+      config({ model: { path: 'me/tiny', revision }, train: { steps } });
+    const fetched: number[] = [];
+    await run({ config: of(1), out, threads: 1, onFetch: ({ bytes }) => fetched.push(bytes) });
+    expect(fetched.at(-1)).toBeGreaterThan(50_000);
+    expect(loadConfig(join(out, 'config.yaml')).model).toMatchObject({ path: 'me/tiny', revision: first });
+    hub.commit = second;
+    hub.asked.length = 0;
+    await run({ config: of(2), out, threads: 1, resume: true });
+    expect(hub.asked.some((line) => line.includes(second))).toBe(false);
+    expect(loadConfig(join(out, 'config.yaml'))).toMatchObject({
+      model: { revision: first },
+      train: { steps: 2 },
+    });
+    await expect(run({ config: of(3, second), out, threads: 1, resume: true })).rejects.toThrow(
+      `model.revision: found "${second}"; the run to continue has "${first}"`,
+    );
+    const { step, engine } = await openTrained(out, undefined, { threads: 1 });
+    expect(step).toBe(2);
+    await engine.dispose();
+    await run({ config: of(1), out: `${out}-later`, threads: 1 });
+    expect(loadConfig(join(`${out}-later`, 'config.yaml')).model.revision).toBe(second);
   });
 });

@@ -1,21 +1,20 @@
 """Makes what src/text is checked against: a small byte-level tokenizer and what Python's libraries make of texts with it
 and with others' (ids alone are kept), and chat templates as transformers renders them.
 
-    python scripts/python/make_text_fixtures.py [folder of others' tokenizers: <name>/tokenizer.json ...]
+    python scripts/python/make_text_fixtures.py [--out folder, default test/text] [folder of others' tokenizers: <name>/tokenizer.json ...]
 
-Writes test/text/: tokenizer/ (a tokenizer of our own), cases.json, chat.json.
+Writes tokenizer/ (a tokenizer of our own), cases.json, chat.json.
 """
 
+import argparse
 import json
 import os
-import sys
 
 import tokenizers
 import transformers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-OUT = "test/text"
 TEXTS = [
     "",
     " ",
@@ -129,23 +128,27 @@ TALKS = [
 
 
 def main():
-    os.makedirs(os.path.join(OUT, "tokenizer"), exist_ok=True)
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--out", default="test/text")
+    arguments.add_argument("others", nargs="?")
+    options = arguments.parse_args()
+    os.makedirs(os.path.join(options.out, "tokenizer"), exist_ok=True)
     own = own_tokenizer()
-    own.save(os.path.join(OUT, "tokenizer", "tokenizer.json"))
+    own.save(os.path.join(options.out, "tokenizer", "tokenizer.json"))
     config = {"bos_token": None, "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "chat_template": SYSTEM_DEFAULT}
-    with open(os.path.join(OUT, "tokenizer", "tokenizer_config.json"), "w") as file:
+    with open(os.path.join(options.out, "tokenizer", "tokenizer_config.json"), "w") as file:
         json.dump(config, file, indent=2)
     all_tokenizers = {"own": own}
-    if len(sys.argv) > 1:
-        for name in sorted(os.listdir(sys.argv[1])):
-            all_tokenizers[name] = Tokenizer.from_file(os.path.join(sys.argv[1], name, "tokenizer.json"))
+    if options.others:
+        for name in sorted(os.listdir(options.others)):
+            all_tokenizers[name] = Tokenizer.from_file(os.path.join(options.others, name, "tokenizer.json"))
     cases = {
         name: [t.encode(text, add_special_tokens=False).ids for text in TEXTS] for name, t in all_tokenizers.items()
     }
     decoded = {
         name: [t.decode(ids, skip_special_tokens=True) for ids in cases[name]] for name, t in all_tokenizers.items()
     }
-    with open(os.path.join(OUT, "cases.json"), "w") as file:
+    with open(os.path.join(options.out, "cases.json"), "w") as file:
         json.dump({"made_with": tokenizers.__version__, "texts": TEXTS, "ids": cases, "decoded": decoded}, file)
     rendered = []
     for name, template in TEMPLATES.items():
@@ -159,7 +162,7 @@ def main():
                     rendered.append(
                         {"template": name, "messages": talk, "generation": generation, "variables": variables, "text": text}
                     )
-    with open(os.path.join(OUT, "chat.json"), "w") as file:
+    with open(os.path.join(options.out, "chat.json"), "w") as file:
         json.dump({"made_with": transformers.__version__, "templates": TEMPLATES, "cases": rendered}, file)
     print({name: len(ids) for name, ids in cases.items()}, len(rendered))
 

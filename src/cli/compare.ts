@@ -15,11 +15,13 @@ import {
   finalAccuracy,
   lateSuccess,
   type Method,
+  openModel,
   RunFolder,
   writeWhole,
 } from '../train/index.js';
 import { ProcessTree } from '../tree/index.js';
 import { serveBeside } from './dashboard.js';
+import { fetchBar } from './fetching.js';
 import { formatTable } from './format.js';
 import { INTERRUPTED, onInterrupt } from './interrupt.js';
 import { type ConfigOptions, configFrom, defaultFolder } from './options.js';
@@ -59,6 +61,8 @@ export async function compareCommand(
   let comparison: Comparison;
   const started = performance.now();
   try {
+    // Once for all runs, which would else fetch the same files side by side.
+    if (!options.resume) await openModel(config.model, fetchBar());
     comparison = await compare({
       config,
       methods: METHODS,
@@ -90,7 +94,7 @@ export async function compareCommand(
   if (withAccuracy) header.push('held-out accuracy, greedy');
   console.log(
     `\n${config.task.name}, ${config.train.steps} steps, groups of ${config.sampling.group_size}, ` +
-      `${config.model.layers} layers × ${config.model.width}, ${config.optimizer.name} at ${config.optimizer.learning_rate}: ` +
+      `${config.model.path ?? `${config.model.layers} layers × ${config.model.width}`}, ${config.optimizer.name} at ${config.optimizer.learning_rate}: ` +
       'mean ± 95% interval over seeds\n',
   );
   console.log(

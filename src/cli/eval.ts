@@ -10,6 +10,7 @@ import {
   resolveConfig,
   type Share,
 } from '../train/index.js';
+import { fetchBar } from './fetching.js';
 import { formatTable } from './format.js';
 import { INTERRUPTED, onInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -99,7 +100,11 @@ async function open(model: string, options: EvalCommandOptions) {
     task: mathTaskOf(options),
     model: { path: model, revision: options.revision ?? null },
   });
-  const { engine, task } = await openRun(config, { threads: options.threads, frozen: true });
+  const { engine, task } = await openRun(config, {
+    threads: options.threads,
+    frozen: true,
+    onFetch: fetchBar(),
+  });
   return { engine, task, from: model };
 }
 

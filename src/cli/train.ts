@@ -10,6 +10,7 @@ import {
   run,
 } from '../train/index.js';
 import { serveBeside } from './dashboard.js';
+import { fetchBar } from './fetching.js';
 import { INTERRUPTED, onInterrupt } from './interrupt.js';
 import { type ConfigOptions, configFrom, defaultFolder } from './options.js';
 import { Progress } from './progress.js';
@@ -51,6 +52,7 @@ export async function trainCommand(
       resume: options.resume,
       threads: options.threads,
       signal: interrupt.signal,
+      onFetch: fetchBar(),
       observer: {
         warmup({ step, loss }, of) {
           show('warm-up', of, step, `loss ${loss.toFixed(3)}`);

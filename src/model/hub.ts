@@ -17,8 +17,16 @@ export interface ResolveOptions {
   readonly cacheDir?: string;
   /** Default: HF_ENDPOINT of the environment, or the Hub. */
   readonly hubUrl?: string;
-  /** Told of each file before it is fetched. */
-  readonly onFile?: (path: string, index: number, count: number) => void;
+  /** Told while files are fetched, and once when all are there; never where all are in the cache. */
+  readonly onFetch?: (progress: FetchProgress) => void;
+}
+
+export interface FetchProgress {
+  /** Being fetched. */
+  readonly file: string;
+  /** Of all files, those that were in the cache left out. */
+  readonly bytes: number;
+  readonly of: number;
 }
 
 export interface ResolvedModel {
@@ -31,6 +39,9 @@ const HUB_NAME = /^([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/;
 /** What a model is made of: configuration, weights, tokenizer, chat template. */
 const WANTED =
   /^(?!.*\/)(config\.json|generation_config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json|tokenizer.*\.json|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt|tokenizer\.model|chat_template\.jinja|adapter_config\.json|adapter_model\.safetensors|LICENSE.*)$/;
+
+/** Between two looks at how much of a file is there. */
+const LOOK_MS = 250;
 
 /**
  * @param name a folder, or a name of the Hub
@@ -45,7 +56,7 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
       `model '${name}': no such folder; allowed is a model's folder, or owner/name on the Hub`,
     );
   }
-  const revision = at ?? options.revision ?? 'main';
+  const revision = options.revision ?? at ?? 'main';
   const hub = await import('@huggingface/hub');
   const hubUrl = options.hubUrl ?? process.env.HF_ENDPOINT;
   const token = options.token ?? process.env.HF_TOKEN;
@@ -54,17 +65,29 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
   const access = { ...(hubUrl ? { hubUrl } : {}), ...(token ? { accessToken: token } : {}) };
   try {
     const { sha } = await hub.modelInfo({ name: repository, revision, additionalFields: ['sha'], ...access });
-    const paths: string[] = [];
+    const files = new Map<string, HubFile>();
     for await (const entry of hub.listFiles({ repo: repository, revision: sha, ...access })) {
-      if (entry.type === 'file' && WANTED.test(entry.path)) paths.push(entry.path);
+      if (entry.type === 'file' && WANTED.test(entry.path)) files.set(entry.path, entry);
     }
     // Where there are both, shards and a whole file hold the same: one of them is enough.
-    const whole = paths.includes('model.safetensors');
-    const needed = paths.filter((path) => !(whole && /^model(-|\.safetensors\.index)/.test(path)));
-    for (const [i, path] of needed.entries()) {
-      options.onFile?.(path, i, needed.length);
-      await quietly(() =>
-        hub.downloadFileToCacheDir({ repo: repository, path, revision: sha, cacheDir, ...access }),
+    const whole = files.has('model.safetensors');
+    const needed = [...files.values()].filter(
+      ({ path }) =>
+        !(whole && /^model(-|\.safetensors\.index)/.test(path)) &&
+        !existsSync(join(storage, 'snapshots', sha, path)),
+    );
+    const progress = new FetchObserver(storage, needed, options.onFetch);
+    for (const file of needed) {
+      await progress.during(file, () =>
+        quietly(() =>
+          hub.downloadFileToCacheDir({
+            repo: repository,
+            path: file.path,
+            revision: sha,
+            cacheDir,
+            ...access,
+          }),
+        ),
       );
     }
     return { folder: join(storage, 'snapshots', sha), commit: sha };
@@ -75,6 +98,52 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
       if (cached) return { folder: join(storage, 'snapshots', cached), commit: cached };
     }
     throw new ModelError(`model '${name}': ${reason(status, error as Error, revision)}`);
+  }
+}
+
+/** A file as the Hub lists it. */
+interface HubFile {
+  readonly path: string;
+  readonly size: number;
+  /** Names it in the cache: of its content where it is large, of its git object where not. */
+  readonly oid?: string;
+  readonly lfs?: { readonly oid: string };
+  readonly xetHash?: string;
+}
+
+/** The library says nothing while it fetches: the file that it writes is looked at. */
+class FetchObserver {
+  private readonly total: number;
+  private fetched = 0;
+
+  constructor(
+    private readonly storage: string,
+    files: readonly HubFile[],
+    private readonly tell: ResolveOptions['onFetch'],
+  ) {
+    this.total = files.reduce((n, { size }) => n + size, 0);
+  }
+
+  async during(
+    { path: file, size, lfs, xetHash, oid }: HubFile,
+    fetch: () => Promise<unknown>,
+  ): Promise<void> {
+    const { tell, total: of, storage } = this;
+    tell?.({ file, bytes: this.fetched, of });
+    const partial = join(storage, 'blobs', `${lfs?.oid ?? xetHash ?? oid}.incomplete`);
+    let over = false;
+    const timer = setInterval(async () => {
+      const found = await stat(partial).catch(() => null);
+      if (found && !over) tell?.({ file, bytes: this.fetched + found.size, of });
+    }, LOOK_MS);
+    try {
+      await fetch();
+    } finally {
+      over = true;
+      clearInterval(timer);
+    }
+    this.fetched += size;
+    if (this.fetched === of) tell?.({ file, bytes: of, of });
   }
 }
 

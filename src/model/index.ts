@@ -22,7 +22,7 @@ export {
 } from './config.js';
 export { DTYPES, type StoredDType } from './dtypes.js';
 export { ofChunk } from './head.js';
-export { type ResolvedModel, resolveModel } from './hub.js';
+export { type FetchProgress, type ResolvedModel, resolveModel } from './hub.js';
 export {
   adapterSpecs,
   freshAdapter,

@@ -44,7 +44,6 @@ export {
   parseMetrics,
 } from './metrics.js';
 export {
-  type FetchObserver,
   type ModelText,
   type OpenedModel,
   openModel,

@@ -6,6 +6,7 @@ import { basename } from 'node:path';
 import { UserError } from '../errors.js';
 import {
   type Checkpoint,
+  type FetchProgress,
   loadParameters,
   type ModelConfig,
   openCheckpoint,
@@ -57,19 +58,16 @@ export interface ModelText {
   readonly template: ChatTemplate | null;
 }
 
-/** Told of files that are fetched. */
-export type FetchObserver = (path: string, index: number, count: number) => void;
-
 /**
  * The model that the configuration names; null: a small random one.
  * @throws ModelError in one line
  */
 export async function openModel(
   { path, revision }: Pick<Config['model'], 'path' | 'revision'>,
-  onFile?: FetchObserver,
+  onFetch?: (progress: FetchProgress) => void,
 ): Promise<OpenedModel | null> {
   if (path === null) return null;
-  const { folder, commit } = await resolveModel(path, { revision: revision ?? undefined, onFile });
+  const { folder, commit } = await resolveModel(path, { revision: revision ?? undefined, onFetch });
   const { config, dtype, close } = await openCheckpoint(folder);
   await close();
   return {

@@ -2,14 +2,16 @@
  * A run from its configuration: makes task, engine and run folder, trains, and cleans up. `--resume` continues
  * from the latest checkpoint, or from the start if there is none yet.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { LocalEngine, type OptimizerConfig } from '../engine/index.js';
+import type { FetchProgress } from '../model/index.js';
 import type { Task } from '../task/index.js';
 import { checkpointName, listCheckpoints } from './checkpoint.js';
-import { type Config, ConfigError, contextLength } from './config.js';
+import { type Config, ConfigError, contextLength, loadConfig } from './config.js';
 import { type TrainObserver, type TrainResult, train } from './loop.js';
-import { type FetchObserver, type OpenedModel, openModel, openTask, openText } from './policy.js';
-import { createRunFolder, openRunFolder, type RunFolder } from './run-folder.js';
+import { type OpenedModel, openModel, openTask, openText } from './policy.js';
+import { createRunFolder, openRunFolder, RunFolder } from './run-folder.js';
 
 export interface RunOptions {
   readonly config: Config;
@@ -23,8 +25,8 @@ export interface RunOptions {
   readonly threads?: number;
   readonly signal?: AbortSignal;
   readonly observer?: TrainObserver;
-  /** Told of files of a model that are fetched from the Hub. */
-  readonly onFile?: FetchObserver;
+  /** Told while a model is fetched from the Hub. */
+  readonly onFetch?: (progress: FetchProgress) => void;
 }
 
 export interface RunResult extends TrainResult {
@@ -95,9 +97,9 @@ function optimizerConfig(optimizer: Config['optimizer']): OptimizerConfig {
 /** Model, task and engine of a configuration. */
 export async function openRun(
   config: Config,
-  options: EngineOptions & { readonly onFile?: FetchObserver } = {},
+  options: EngineOptions & Pick<RunOptions, 'onFetch'> = {},
 ): Promise<{ task: Task; engine: LocalEngine; model: OpenedModel | null }> {
-  const model = await openModel(config.model, options.onFile);
+  const model = await openModel(config.model, options.onFetch);
   const text = await openText(config.model, model);
   const task = await openTask(config, text, model);
   return { task, model, engine: await createEngine(config, task, options, model) };
@@ -105,9 +107,11 @@ export async function openRun(
 
 /** Trains as configured; see `train` for what it throws. */
 export async function run(options: RunOptions): Promise<RunResult> {
-  const { task, engine } = await openRun(options.config, options);
+  const wanted = options.resume ? withStoredRevision(options) : options.config;
+  const { task, engine, model } = await openRun(wanted, options);
   try {
-    const { folder, config, from } = options.resume ? await reopen(options) : await create(options);
+    const pinned = { ...options, config: withRevision(wanted, model?.commit ?? wanted.model.revision) };
+    const { folder, config, from } = options.resume ? await reopen(pinned) : await create(pinned);
     const result = await train({
       config,
       task,
@@ -121,6 +125,19 @@ export async function run(options: RunOptions): Promise<RunResult> {
   } finally {
     await engine.dispose();
   }
+}
+
+const withRevision = (config: Config, revision: string | null): Config => ({
+  ...config,
+  model: { ...config.model, revision },
+});
+
+/** A run goes on with the commit that it began with, wherever the branch is by now. */
+function withStoredRevision({ config, out }: RunOptions): Config {
+  const { configFile } = new RunFolder(out);
+  if (config.model.path === null || config.model.revision !== null || !existsSync(configFile)) return config;
+  const { path, revision } = loadConfig(configFile).model;
+  return path === config.model.path ? withRevision(config, revision) : config;
 }
 
 interface Opened {

@@ -1,0 +1,37 @@
+// Python for tests and peers only: LAMBDA_GRPO_PYTHON, the environment that `npm run test:python` makes in .venv/, or python3.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, run } from './ensure.mjs';
+
+const VENV = join(root, '.venv');
+const OWN = process.platform === 'win32' ? join(VENV, 'Scripts', 'python.exe') : join(VENV, 'bin', 'python');
+const REQUIREMENTS = join(root, 'scripts', 'python', 'requirements.txt');
+
+/** A Python that has these modules; null: there is none. */
+export function findPython(modules) {
+  const places = [process.env.LAMBDA_GRPO_PYTHON, existsSync(OWN) ? OWN : undefined, 'python3'];
+  const has = (python) =>
+    spawnSync(python, ['-c', `import ${modules.join(', ')}`], { stdio: 'ignore' }).status === 0;
+  return places.find((python) => python && has(python)) ?? null;
+}
+
+/** Makes .venv/ with what scripts/python needs, unless it is there. */
+export function ensurePython() {
+  const made = join(VENV, 'requirements.txt');
+  const wanted = readFileSync(REQUIREMENTS, 'utf8');
+  if (existsSync(made) && readFileSync(made, 'utf8') === wanted) return OWN;
+  const [python] = ['python3', 'python'].filter(
+    (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
+  );
+  if (!python) {
+    console.error('error: python3 is not there; these tests need Python 3.10 or newer (npm test does not)');
+    process.exit(1);
+  }
+  console.error('installing PyTorch, transformers and peft in .venv (once, some minutes) …');
+  run(python, ['-m', 'venv', VENV]);
+  run(OWN, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS]);
+  // Last: an environment with this file is a whole one.
+  writeFileSync(made, wanted);
+  return OWN;
+}

@@ -1,0 +1,11 @@
+// `npm run test:python`: installs what is missing, Python's packages too, and runs the tests that compare with Python itself:
+// what it makes of our fixtures today, and that it loads what we save. `npm test` has the numbers alone.
+import { bin, ensureInstalled, run } from './ensure.mjs';
+import { ensurePython } from './python.mjs';
+
+ensureInstalled();
+const python = ensurePython();
+const files = ['test/python-fixtures.test.ts', 'test/parity.test.ts', 'test/lora.test.ts'];
+run(bin('vitest'), ['run', ...files, ...process.argv.slice(2)], {
+  env: { ...process.env, LAMBDA_GRPO_PYTHON: python, LAMBDA_GRPO_NEEDS_PYTHON: '1' },
+});

@@ -1,0 +1,97 @@
+/**
+ * The committed numbers are what Python gives: every script of scripts/python that makes fixtures is run again, into a folder
+ * of its own. (Other tests compare our code with the committed numbers, so that they need no Python.)
+ */
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readSafetensors } from '../src/model/index.js';
+import { hasPython, runPython } from './python.js';
+
+const models = join(import.meta.dirname, 'models');
+const text = join(import.meta.dirname, 'text');
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-fixtures-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** Tensors of a file that was made now against the committed one, to within 1e-4 of their norm. */
+async function expectSameTensors(made: string, committed: string): Promise<void> {
+  const [now, before] = await Promise.all([made, committed].map(async (file) => readSafetensors(file)));
+  expect([...now.tensors.keys()].sort()).toEqual([...before.tensors.keys()].sort());
+  expect(now.tensors.size).toBeGreaterThan(0);
+  for (const [key, { data }] of now.tensors) {
+    const expected = before.tensors.get(key)?.data as Float32Array;
+    expect(data.length).toBe(expected.length);
+    const norm = Math.sqrt(expected.reduce((sum, v) => sum + v * v, 0));
+    const most = expected.reduce((m, v, i) => Math.max(m, Math.abs(v - data[i])), 0);
+    expect(most, `${committed} ${key}`).toBeLessThan(1e-4 * Math.max(1, norm));
+  }
+}
+
+const json = async (file: string) => JSON.parse(await readFile(file, 'utf8'));
+
+describe.skipIf(!hasPython)('made again by Python', { timeout: 240_000 }, () => {
+  it('models: weights, logits, gradients and greedy tokens of transformers', async () => {
+    runPython('make_model_fixtures.py', [folder]);
+    for (const name of ['gpt2', 'llama', 'qwen2', 'qwen2-untied', 'qwen3']) {
+      for (const file of ['model.safetensors', 'expected.safetensors']) {
+        await expectSameTensors(join(folder, name, file), join(models, name, file));
+      }
+    }
+  });
+
+  it('adapters: files, logits, gradients and merged models of peft', async () => {
+    await cp(models, folder, { recursive: true });
+    await rm(join(folder, 'lora'), { recursive: true });
+    runPython('make_lora_fixtures.py', [folder]);
+    for (const name of ['qwen2', 'gpt2', 'qwen3']) {
+      const at = join('lora', name);
+      for (const file of ['adapter_model.safetensors', 'expected.safetensors']) {
+        await expectSameTensors(join(folder, at, file), join(models, at, file));
+      }
+      const keys = ['r', 'lora_alpha', 'lora_dropout', 'fan_in_fan_out', 'peft_type', 'task_type'] as const;
+      const [now, before] = await Promise.all(
+        [folder, models].map((root) => json(join(root, at, 'adapter_config.json'))),
+      );
+      for (const key of keys) expect(now[key]).toEqual(before[key]);
+      expect([...now.target_modules].sort()).toEqual([...before.target_modules].sort());
+    }
+  });
+
+  it('losses: the whole family by autograd over separate sequences', async () => {
+    await cp(models, folder, { recursive: true });
+    await rm(join(folder, 'losses'), { recursive: true });
+    runPython('make_loss_fixtures.py', [folder]);
+    await expectSameTensors(
+      join(folder, 'losses', 'expected.safetensors'),
+      join(models, 'losses', 'expected.safetensors'),
+    );
+    const [now, before] = await Promise.all(
+      [folder, models].map((root) => json(join(root, 'losses', 'cases.json'))),
+    );
+    expect(Object.keys(now.cases)).toEqual(Object.keys(before.cases));
+    for (const [name, { loss, norm }] of Object.entries<{ loss: number; norm: number }>(now.cases)) {
+      expect(Math.abs(loss - before.cases[name].loss), name).toBeLessThan(1e-5);
+      expect(Math.abs(norm / before.cases[name].norm - 1), name).toBeLessThan(1e-4);
+    }
+  });
+
+  it('texts: token ids of the tokenizers library, templates as transformers renders them', async () => {
+    runPython('make_text_fixtures.py', ['--out', folder]);
+    const [cases, chat] = await Promise.all(
+      ['cases.json', 'chat.json'].map(async (file) => ({
+        now: await json(join(folder, file)),
+        before: await json(join(text, file)),
+      })),
+    );
+    expect(cases.now.texts).toEqual(cases.before.texts);
+    expect(cases.now.ids.own).toEqual(cases.before.ids.own);
+    expect(cases.now.decoded.own).toEqual(cases.before.decoded.own);
+    expect(chat.now.templates).toEqual(chat.before.templates);
+    expect(chat.now.cases).toEqual(chat.before.cases);
+  });
+});

@@ -1,0 +1,21 @@
+/** Runs scripts/python, where there is a Python with PyTorch, transformers and peft. */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { findPython } from '../scripts/python.mjs';
+
+const python = findPython(['torch', 'transformers', 'peft']);
+if (!python) {
+  if (process.env.LAMBDA_GRPO_NEEDS_PYTHON) throw new Error('no Python with torch, transformers and peft');
+  console.warn('tests with Python: skipped, it has no torch, transformers and peft (npm run test:python)');
+}
+
+export const hasPython = python !== null;
+
+/** Its standard output. */
+export function runPython(script: string, args: readonly string[] = []): string {
+  return execFileSync(python as string, [join(import.meta.dirname, '../scripts/python', script), ...args], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 1e8,
+  });
+}
