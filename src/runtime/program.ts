@@ -34,8 +34,13 @@ export interface RuntimeOptions {
   readonly threads?: number;
 }
 
-/** Inputs whose values the runtime reads from files, mapped into memory: nothing is copied. */
+/** Inputs whose values the runtime reads from files, mapped into memory. */
 export interface StoredInputs {
+  /**
+   * Whether matrices are copied into an order that products read faster (with few rows up to 1.7 times), which takes seconds
+   * and memory; default: nothing is copied.
+   */
+  readonly pack?: boolean;
   /** Folder of the files. */
   readonly folder: string;
   /** By the input's name. */
@@ -48,7 +53,7 @@ export class RuntimeError extends Error {
 }
 
 const STORED_FOLDER = 'model_external_initializers_file_folder_path';
-const KEEP_IN_PLACE = { disable_prepacking: '1' };
+const PACKING_OFF = 'disable_prepacking';
 
 export class Program {
   private constructor(
@@ -82,8 +87,9 @@ export class Program {
       logSeverityLevel: 3,
       // Planned by one run's shapes, memory stays held for as much as its largest run wanted.
       enableMemPattern: false,
-      // The runtime would keep constants once more, in an order of its own.
-      ...(stored ? { extra: { session: { ...KEEP_IN_PLACE, [STORED_FOLDER]: stored.folder } } } : {}),
+      ...(stored
+        ? { extra: { session: { [STORED_FOLDER]: stored.folder, [PACKING_OFF]: stored.pack ? '0' : '1' } } }
+        : {}),
       ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
     };
     return new Program(await ort.InferenceSession.create(model.bytes, sessionOptions), model);

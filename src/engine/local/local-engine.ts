@@ -322,7 +322,10 @@ export class LocalEngine implements Engine {
   private program(key: string, build: () => GraphOutputs): Promise<Program> {
     let program = this.programs.get(key);
     if (!program) {
-      program = Program.compile(build(), this.options.runtime, this.options.stored);
+      const { stored, runtime } = this.options;
+      // Packing pays where a program runs once a token; under an adapter an update reads the same weights as they are.
+      const pack = key === 'decode' && !this.adapter;
+      program = Program.compile(build(), runtime, stored && { ...stored, pack });
       this.programs.set(key, program);
     }
     return program;
