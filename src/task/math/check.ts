@@ -64,14 +64,21 @@ function words(prepared: string): { text: string; wrapped: boolean } | null {
   const plain = prepared.replace(WRAPPER, ' $1 ').replace(/\s+/g, ' ').trim();
   if (!/^[a-zA-Z][a-zA-Z '’,.-]*$/.test(plain)) return null;
   const wrapped = plain !== prepared.replace(/\s+/g, ' ').trim();
-  const text = plain.replace(/^(?:an?|the) (?=\w)/i, '').replace(/[.,]$/, '');
+  const text = plain.replace(/^(?:an?|the) (?!(?:and|or)\b)(?=\w)/i, '').replace(/[.,]$/, '');
   return { text: wrapped || isProse(plain) ? text.toLowerCase() : text, wrapped };
 }
 
 /** Sets that have a name, in LaTeX. */
 function setInWords(text: string | undefined): string | null {
-  if (text && /^all real(?:s| numbers)$/.test(text)) return '\\mathbb{R}';
-  return text === 'empty set' ? '\\emptyset' : null;
+  if (text === undefined) return null;
+  if (/^all real(?:s| numbers)$/i.test(text)) return '\\mathbb{R}';
+  return /^(?:(?:the )?empty set|none|no (?:real )?solutions?)$/i.test(text) ? '\\emptyset' : null;
+}
+
+/** Words that mean the same, and lists of words in one form: "A and B" is "A, B". */
+function sameWords(text: string): string {
+  const plain = text.toLowerCase() === 'dne' ? 'does not exist' : text;
+  return plain.replace(/,?\s+and\s+|\s*,\s*/g, ', ');
 }
 
 /** A letter of a multiple choice, as in (B), \text{B}, B.; `marked` where it can be nothing else. */
@@ -130,7 +137,7 @@ function compare(
   if (wordsG && wordsC) {
     const fold =
       wordsG.wrapped || wordsC.wrapped ? (text: string) => text.toLowerCase() : (text: string) => text;
-    if (fold(wordsG.text) === fold(wordsC.text)) return yes('the same words');
+    if (fold(sameWords(wordsG.text)) === fold(sameWords(wordsC.text))) return yes('the same words');
   }
   if (wordsG && !setInWords(wordsG.text) && (wordsG.wrapped || isProse(g)))
     return no(`'${show(c)}' is not '${show(g)}'`);

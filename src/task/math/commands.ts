@@ -33,7 +33,7 @@ export const UNREADABLE = set(
   'int iint oint sum prod lim pmod mod bmod equiv mid ldots cdots dots dotsc dotsm vdots to rightarrow Rightarrow mapsto implies iff forall exists cap perp parallel subset notin propto cong hline',
 );
 /** Marks over a name, which are part of the name. */
-export const ACCENTS = set('bar overline dot ddot tilde widehat widetilde overrightarrow underline');
+export const ACCENTS = set('bar overline dot ddot tilde widehat widetilde underline');
 /** Environments whose rows and columns are a matrix. */
 export const MATRICES = set('matrix pmatrix bmatrix array smallmatrix Bmatrix');
 /** Commands that end a factor or stand between two. */

@@ -8,7 +8,7 @@ import { evaluateAt, POINTS } from './evaluate.js';
 import { type Expr, hasOp, isExpr, type Node, num, op, print, replace, sym, variables } from './node.js';
 import { realSet, sameRealSet, solve } from './reals.js';
 import { constant, type ScalarOptions, sameValue } from './scalar.js';
-import { canonicalUnit } from './units.js';
+import { canonicalUnit, conversion } from './units.js';
 
 type Relation = Extract<Node, { kind: 'relation' }>;
 
@@ -98,6 +98,17 @@ const isMembership = (node: Node): node is Relation =>
 /** x ∈ S says S. */
 const membership = (node: Node): Node => (isMembership(node) ? node.sides[1] : node);
 
+/** An answer without the remark that a variable of it is a whole number, and that variable. */
+function withoutInteger(node: Node): { node: Node; integer: string | null } {
+  if (node.kind !== 'list' || node.items.length !== 2) return { node, integer: null };
+  const [of, remark] = node.items;
+  if (!isMembership(remark) || !isExpr(of)) return { node, integer: null };
+  const [name, set] = remark.sides;
+  const integers =
+    set.kind === 'sym' && set.name === 'bb:Z' && name.kind === 'sym' && variables(of).has(name.name);
+  return integers ? { node: of, integer: name.name } : { node, integer: null };
+}
+
 /** An answer with its ± written out, as a list where that makes it two. */
 function spread(node: Node): Node {
   if (node.kind === 'list' || node.kind === 'set') return { ...node, items: node.items.flatMap(signs) };
@@ -152,7 +163,14 @@ export class Comparison {
       const of = membership(node);
       return of.kind === 'set' && of.items.length === 1 ? of.items[0] : of;
     };
-    return this.#same(alone(gold), alone(candidate));
+    const [g, c] = [withoutInteger(gold), withoutInteger(candidate)];
+    // What runs over the whole numbers may have any name: kπ, k ∈ ℤ is nπ, n ∈ ℤ.
+    if (g.integer && c.integer && g.integer !== c.integer && isExpr(c.node)) {
+      const [from, to] = [c.integer, g.integer];
+      const renamed = replace(c.node, (part) => (part.kind === 'sym' && part.name === from ? sym(to) : null));
+      return !variables(c.node).has(to) && this.#same(alone(g.node), renamed);
+    }
+    return this.#same(alone(g.node), alone(c.node));
   }
 
   #same(gold: Node, candidate: Node): boolean {
@@ -313,7 +331,10 @@ export class Comparison {
 
   /** Units and signs of percent or degrees may be left out; two different ones are two different answers. */
   #quantities(g: Quantity, c: Quantity): boolean {
-    if (g.unit !== null && c.unit !== null && g.unit !== c.unit) return false;
+    if (g.unit !== null && c.unit !== null && g.unit !== c.unit) {
+      const ratio = g.mark || c.mark ? null : conversion(g.unit, c.unit);
+      return ratio !== null && sameValue(op('mul', num(ratio.n, ratio.d), g.of), c.of, this.#options);
+    }
     const equal = (a: Expr, b: Expr) => sameValue(a, b, this.#options);
     if (g.mark === c.mark) return equal(g.of, c.of);
     if (g.mark && c.mark) return false;

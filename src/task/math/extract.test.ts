@@ -27,6 +27,8 @@ describe('extraction', () => {
     ['marker', '<think>\\boxed{5}</think>The answer is 6.', '6'],
     ['marker', 'The answer is (B) because it fits.', '(B)'],
     ['marker', 'The answer is Evelyn.', 'Evelyn'],
+    ['marker', 'The correct option is (B).', '(B)'],
+    ['end', 'It cannot be negative, so the length is 5.', '5'],
     ['end', 'Therefore $x \\geq 5$ holds.', 'x \\geq 5'],
     ['end', 'I get this:\n\n\\[\n7\n\\]', '7'],
     ['end', 'The roots are $1$ and $2$.', '1, 2'],
@@ -43,6 +45,9 @@ describe('extraction', () => {
     'I do not know what to do with this one, and it is long enough to be no name.',
     'The answer is not 5.',
     'The answer is either 5 or 6.',
+    'It is not 5.',
+    'So the total does not equal $5$.',
+    'I had \\boxed{5}, but that \\boxed{5} is wrong.',
     `${'We add the numbers one after another and see. '.repeat(10)} Then 7 plus`,
   ])('no answer: %s', (completion) => {
     expect(extractAnswer(completion)).toBeNull();

@@ -125,6 +125,14 @@ function lastOf(sentence: string): string | null {
 /** An answer that takes itself back: nothing else is looked for. */
 const REFUSED = '';
 
+const TAKEN_BACK = /^[\s$\\)\]]*(?:is|was)\s+(?:wrong|incorrect|not\s+(?:right|correct|the\s+answer))\b/i;
+
+/** Whether a sentence says of its last answer that it is not it: "It is not 12." */
+function denies(sentence: string, answer: string): boolean {
+  const before = sentence.slice(0, Math.max(0, sentence.lastIndexOf(answer))).replace(/[\s$\\([*]+$/, '');
+  return /(?:\bnot|n['’]t)(?:\s+[a-z]+){0,2}$/i.test(before);
+}
+
 /** The answer in what follows "the answer is". */
 function afterMarker(region: string): string | null {
   const text = region.replace(/^[\s*_:]+/, '').replace(/I hope it is correct\.?/i, '');
@@ -169,6 +177,9 @@ function search(text: string, boxedOnly: boolean): Extracted | null {
       return { answer: inner ?? tag.content.trim(), rule: inner === null ? 'tag' : 'box' };
   }
   const boxed = lastRun(found, text);
+  // "\boxed{12} is wrong."
+  if (boxed !== null && TAKEN_BACK.test(text.slice(found.at(-1)?.end, (found.at(-1)?.end ?? 0) + 60)))
+    return null;
   if (boxed !== null) return { answer: boxed, rule: 'box' };
   if (boxedOnly) return null;
   const hashes = text.lastIndexOf('####');
@@ -187,7 +198,9 @@ function search(text: string, boxedOnly: boolean): Extracted | null {
   ) {
     return { answer: trimmed, rule: 'whole' };
   }
-  const markers = [...text.matchAll(/\banswer\b[*_\s]{0,8}(?:is|are|:|=|\n)/gi)];
+  const markers = [
+    ...text.matchAll(/\b(?:answer|(?:correct|right) (?:option|choice))\b[*_\s]{0,8}(?:is|are|:|=|\n)/gi),
+  ];
   const marker = markers.at(-1);
   if (marker) {
     const start = marker.index + marker[0].length;
@@ -204,6 +217,7 @@ function search(text: string, boxedOnly: boolean): Extracted | null {
   const sentences = paragraph.split(/(?<=[.!?])\s+(?=[A-Z])/);
   const last = sentences[sentences.length - 1];
   const answer = /\b(?:either|or)\b/i.test(last) ? null : (lastOf(last) ?? lastOf(paragraph));
+  if (answer && denies(last, answer)) return null;
   if (answer) return { answer, rule: 'end' };
   return trimmed !== '' && trimmed.length <= 60 && !/[\d\\$]/.test(trimmed)
     ? { answer: trimmed, rule: 'whole' }

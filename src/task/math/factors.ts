@@ -223,17 +223,42 @@ export abstract class FactorReader extends TokenReader {
       const close = CLOSING[open];
       const set = open === '\\{';
       if (set && this.take('\\}')) return { kind: 'set', items: [] };
+      const built = set && this.builder();
       const node = this.sequence();
       const token = this.peek();
       if (token?.kind !== 'sign' || !close.includes(token.text)) throw this.unexpected();
       this.at++;
       this.bars = bars;
+      if (built) {
+        if (node.kind !== 'relation' && !(node.kind === 'list' && node.join !== ',')) {
+          throw new Unreadable('a set by a condition that is none');
+        }
+        return node;
+      }
       const items = node.kind === 'list' ? node.items : [node];
       if (set || (open === '{' && items.length > 1)) return { kind: 'set', items };
       if (items.length > 1) return { kind: 'tuple', items, brackets: open + token.text };
       if (open !== '{' && open + token.text !== '()' && open + token.text !== '[]') throw this.unexpected();
       return node;
     });
+  }
+
+  /** The head of \{x ∈ ℝ : …\}, a set by its condition; false, nothing taken, where it is no such set. */
+  protected builder(): boolean {
+    const start = this.at;
+    if (this.is('letter')) {
+      this.at++;
+      if (this.command('in') && this.is('cmd', 'mathbb', 1)) {
+        this.at += 2;
+        if (spelling(this.raw()) !== 'R') throw new Unreadable('a set of others than real numbers');
+      }
+      if (this.sign('|', ':') || this.command('mid', 'vert')) {
+        this.at++;
+        return true;
+      }
+    }
+    this.at = start;
+    return false;
   }
 
   protected bar(close: string): Expr {
@@ -315,6 +340,9 @@ export abstract class FactorReader extends TokenReader {
     }
     if (ACCENTS.has(name)) {
       const under = spelling(this.raw()).replace(/ /g, '');
+      // The segment AB is written either way.
+      const points = name === 'overline' ? /^([A-Z])([A-Z])$/.exec(under) : null;
+      if (points) return op('mul', sym(points[1]), sym(points[2]));
       return sym(`${name}:${under}${this.take('_') ? `_${spelling(this.raw()).replace(/ /g, '')}` : ''}`);
     }
     if (Object.hasOwn(CONSTANTS, name)) return sym(CONSTANTS[name]);

@@ -11,6 +11,7 @@ import { FactorReader } from './factors.js';
 import { LIMITS, Unreadable } from './limits.js';
 import { isExpr, type Node, num, op } from './node.js';
 import { spelling, type Token } from './tokens.js';
+import { isUnitLetter } from './units.js';
 
 type Matrix = Extract<Node, { kind: 'matrix' }>;
 
@@ -165,6 +166,13 @@ class AnswerReader extends FactorReader {
       if (this.sign('/') && this.is('text', undefined, 1)) {
         this.at++;
         unit += '/';
+      } else if (
+        this.sign('/') &&
+        this.is('letter', undefined, 1) &&
+        isUnitLetter(this.peek(1)?.text ?? '')
+      ) {
+        unit += `/${this.peek(1)?.text}`;
+        this.at += 2;
       } else if (this.command('cdot', 'times') && this.is('text', undefined, 1)) this.at++;
     }
     return unit;
@@ -243,6 +251,13 @@ class AnswerReader extends FactorReader {
         fraction.args.every((a) => a.kind === 'num' && a.digits === null)
       ) {
         return op('add', whole, fraction);
+      }
+      // 33\frac13 %
+      if (fraction.kind === 'op' && fraction.op === 'percent') {
+        const [of] = fraction.args;
+        const plain =
+          of.kind === 'op' && of.op === 'div' && of.args.every((a) => a.kind === 'num' && a.digits === null);
+        if (plain) return op('percent', op('add', whole, of));
       }
       this.at = start;
       return null;

@@ -3,7 +3,7 @@
  * sizes are dropped, unicode signs become their commands, and numbers lose their separators of thousands. Any text has
  * tokens; what they mean together is the parser's affair.
  */
-import { isUnitWord } from './units.js';
+import { isUnitPhrase, isUnitWord } from './units.js';
 
 export interface Token {
   /**
@@ -105,6 +105,9 @@ export function prepare(answer: string): string {
     )
     .replace(/\\[dtc]frac(?![a-zA-Z])/g, '\\frac')
     .replace(/\\[dt]binom(?![a-zA-Z])/g, '\\binom')
+    .replace(/\{([^{}\\]*)\\choose(?![a-zA-Z])([^{}\\]*)\}/g, '\\binom{$1}{$2}')
+    // 3^{\text{rd}} is 3.
+    .replace(/(?<=\d)\s*\^\s*\{?\s*\\(?:text|textrm|mathrm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?/g, '')
     // Separators of thousands that can be nothing else.
     .replace(/(\d)\s*\{\s*,\s*\}\s*(?=\d{3})/g, '$1')
     .replace(/(\d)\s*,\s*\\!\s*(?=\d{3})/g, '$1')
@@ -118,7 +121,7 @@ export function prepare(answer: string): string {
     .replace(/~/g, ' ')
     .replace(/\*\*/g, ' ');
   const trim = (part: string) => part.replace(/^[\s.,;:]+(?!\d)|[\s.,;:]+$/g, '').trim();
-  text = trim(text);
+  text = trim(text.replace(/(?:\\\\\s*)+$/, '')).replace(/^(?:(?:=|\\(?:approx|simeq)(?![a-zA-Z]))\s*)+/, '');
   // Braces around everything group nothing; with a comma inside they are a set.
   for (
     let outer = text[0] === '{' ? group(text, 0) : null;
@@ -143,6 +146,7 @@ const FONT_COMMANDS = new Set([
   'bm',
   'rm',
   'vec',
+  'overrightarrow',
   'hat',
 ]);
 const WORDS: Readonly<Record<string, string>> = {
@@ -297,6 +301,14 @@ export function tokenize(text: string, { thousands, scientific, decimalComma }: 
       }
       if (inner && FONT_COMMANDS.has(name[1])) {
         const content = inner.content.trim();
+        const before = tokens.at(-1);
+        const quantity = before !== undefined && (before.kind === 'num' || /^[)}\]]$/.test(before.text));
+        if (quantity && name[1] === 'mathrm' && isUnitPhrase(content)) {
+          tokens.push({ kind: 'text', text: content, space });
+          at = inner.end;
+          space = false;
+          continue;
+        }
         if (/^[a-zA-Z][a-zA-Z ]+$/.test(content) || (name[1] === 'mathrm' && inner.content !== content)) {
           tokens.push(
             ...(Object.hasOwn(WORDS, content)

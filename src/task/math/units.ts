@@ -1,4 +1,5 @@
 /** Units that answers carry, by the spellings that are one unit; other words after a number are just words. */
+import { multiply, power, type Rational, rational } from './rational.js';
 
 const SPELLINGS: Readonly<Record<string, string>> = {
   mm: 'mm millimeter millimetre',
@@ -29,6 +30,7 @@ const SPELLINGS: Readonly<Record<string, string>> = {
   mph: 'mph',
   kph: 'kph kmh',
   hz: 'hz hertz',
+  ohm: 'ohm',
   n: 'newton',
   j: 'joule',
   w: 'watt',
@@ -58,6 +60,13 @@ const ofWord = (word: string): string | null =>
 /** Whether a run of two or more letters that follows a number names a unit (`cm`, `hours`; `m` may be a variable). */
 export const isUnitWord = (word: string): boolean => word.length > 1 && ofWord(word.toLowerCase()) !== null;
 
+/** Whether a phrase in upright letters after a number is nothing but a unit (`m/s`, `kg`; there `m` is no variable). */
+export const isUnitPhrase = (phrase: string): boolean =>
+  /^[a-zA-Z]+(?:\^-?\d)?(?:\s*\/\s*[a-zA-Z]+(?:\^-?\d)?)?$/.test(phrase) && canonicalUnit(phrase) !== null;
+
+/** Whether a letter after a sign of division can be a unit: km/h. */
+export const isUnitLetter = (letter: string): boolean => /^[hsmgl]$/.test(letter);
+
 /**
  * The unit that a phrase names, in one spelling (`square feet` and `ft^2` are `ft^2`); null where a word of it is no
  * unit (`apples`, `ways`), as such words qualify a number and are not compared.
@@ -83,4 +92,60 @@ export function canonicalUnit(phrase: string): string | null {
     }
   }
   return unit;
+}
+
+/** Units of one dimension, each with its size in the first of them. Temperatures and months have no fixed one. */
+const SIZES: readonly Readonly<Record<string, readonly [bigint, bigint]>>[] = [
+  {
+    m: [1n, 1n],
+    nm: [1n, 1_000_000_000n],
+    mm: [1n, 1000n],
+    cm: [1n, 100n],
+    km: [1000n, 1n],
+    in: [254n, 10_000n],
+    ft: [3048n, 10_000n],
+    yd: [9144n, 10_000n],
+    mi: [1_609_344n, 1000n],
+  },
+  { g: [1n, 1n], mg: [1n, 1000n], kg: [1000n, 1n] },
+  { oz: [1n, 1n], lb: [16n, 1n] },
+  { l: [1n, 1n], ml: [1n, 1000n] },
+  {
+    s: [1n, 1n],
+    ms: [1n, 1000n],
+    min: [60n, 1n],
+    h: [3600n, 1n],
+    day: [86_400n, 1n],
+    week: [604_800n, 1n],
+  },
+  { dollar: [1n, 1n], cent: [1n, 100n] },
+];
+const WHOLE: Readonly<Record<string, string>> = { mph: 'mi/h', kph: 'km/h' };
+
+/** A unit as powers of dimensions and its size in the first unit of each; null where a part has no size here. */
+function dissect(unit: string): { dimensions: string; size: Rational } | null {
+  const exponents = SIZES.map(() => 0);
+  let size: Rational | null = { n: 1n, d: 1n };
+  let sign = 1;
+  for (const [, joint, name, exponent = '1'] of (WHOLE[unit] ?? unit).matchAll(
+    /([*/]?)([a-z]+)(?:\^(-?\d))?/g,
+  )) {
+    if (joint === '/') sign = -1;
+    const dimension = SIZES.findIndex((sizes) => Object.hasOwn(sizes, name));
+    if (dimension < 0 || size === null) return null;
+    const times = sign * Number(exponent);
+    const [n, d] = SIZES[dimension][name];
+    const factor = power({ n, d }, rational(BigInt(times)) as Rational);
+    size = factor && multiply(size, factor);
+    exponents[dimension] += times;
+  }
+  return size && { dimensions: exponents.join(), size };
+}
+
+/** How many of unit `b` one of unit `a` is, both canonical; null where they are not of one kind. */
+export function conversion(a: string, b: string): Rational | null {
+  const [from, to] = [dissect(a), dissect(b)];
+  if (!from || !to || from.dimensions !== to.dimensions) return null;
+  const inverse = power(to.size, { n: -1n, d: 1n });
+  return inverse && multiply(from.size, inverse);
 }
