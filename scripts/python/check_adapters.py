@@ -1,8 +1,9 @@
-"""Loads adapters with peft onto their base models and compares logits with expected ones.
+"""Loads adapters in pairs with peft and compares the logits of their model: one that we saved, and the one it was read from.
 
-    python scripts/python/check_adapters.py groups.json <base folder> <adapter folder> <expected.safetensors> [...]
+    python scripts/python/check_adapters.py groups.json <base folder> <saved adapter> <original adapter> [...]
 
-Prints one line of JSON: the largest deviation of each.
+Prints one line of JSON: the largest deviation of each pair, and how far the base alone is from it (an adapter that was not
+loaded would be that far away).
 """
 
 import json
@@ -10,19 +11,20 @@ import sys
 
 import torch
 from peft import PeftModel
-from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 
 def main():
     with open(sys.argv[1]) as file:
         sequence = torch.tensor([json.load(file)["sequences"][1]])
-    deviations = []
-    for base, adapter, expected in zip(sys.argv[2::3], sys.argv[3::3], sys.argv[4::3]):
-        model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), adapter)
-        with torch.no_grad():
-            deviations.append(float((model(sequence).logits[0] - load_file(expected)["logits"]).abs().max()))
-    print(json.dumps(deviations))
+    out = []
+    with torch.no_grad():
+        for base, saved, original in zip(sys.argv[2::3], sys.argv[3::3], sys.argv[4::3]):
+            load = lambda: AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+            plain = load()(sequence).logits
+            ours, theirs = (PeftModel.from_pretrained(load(), at)(sequence).logits for at in (saved, original))
+            out.append([float((ours - theirs).abs().max()), float((plain - theirs).abs().max())])
+    print(json.dumps(out))
 
 
 if __name__ == "__main__":
