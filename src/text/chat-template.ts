@@ -64,7 +64,9 @@ export function chatTemplate(
   try {
     template = new Template(source.replaceAll('strftime_now', DATE));
   } catch (error) {
-    throw new TextError(`${where}: is no chat template: ${firstLine(error)}`);
+    // The library's parser runs off the end where a block is not closed.
+    const why = error instanceof TypeError ? 'it ends before a block of it does' : firstLine(error);
+    throw new TextError(`${where}: is no chat template: ${why}`);
   }
   return {
     render(messages, { addGenerationPrompt = true, variables = {} } = {}) {

@@ -101,6 +101,9 @@ describe('chat template', () => {
     expect(() => chatTemplate('{% if %}', 'm/chat_template.jinja')).toThrow(
       /^m\/chat_template\.jinja: is no chat template: [^\n]+$/,
     );
+    expect(() => chatTemplate('{% for m in messages %}', 'm/x')).toThrow(
+      'm/x: is no chat template: it ends before a block of it does',
+    );
     const headers = chatTemplate(chats.templates.headers, 'm/x', { bos_token: '', eos_token: '' });
     expect(() => headers.render([{ role: 'judge', content: '' }])).toThrow(
       'm/x: the chat template fails on messages of judge: a role of judge is unknown',
