@@ -114,6 +114,29 @@ it('a run killed without a word continues from its last checkpoint with the same
   expect(await weights(killed, 12)).toEqual(await weights(whole, 12));
 });
 
+it('tells what a step does as it begins to', async () => {
+  const told: string[] = [];
+  await run({
+    config: { ...walk, train: { ...walk.train, steps: 2 }, evaluation: { ...walk.evaluation, every: 2 } },
+    out: join(folder, 'stages'),
+    threads: 1,
+    observer: {
+      stage: (stage, step, of) => told.push(`${stage} ${step}/${of}`),
+      step: ({ step }) => told.push(`done ${step}`),
+    },
+  });
+  expect(told).toEqual([
+    'evaluating 0/2',
+    'sampling 1/2',
+    'updating 1/2',
+    'done 1',
+    'sampling 2/2',
+    'updating 2/2',
+    'evaluating 2/2',
+    'done 2',
+  ]);
+});
+
 describe('the best checkpoint', () => {
   const config = resolveConfig({
     ...walk,

@@ -39,6 +39,10 @@ describe('progress', () => {
       progress.update(i, `note ${i}`);
     }
     expect(stream.written).toHaveLength(11);
+    progress.update(1000, 'at once', true);
+    expect(stream.written.at(-1)).toContain('at once');
+    progress.update(1000, 'note 1000');
+    expect(stream.written).toHaveLength(12);
     time += 50;
     progress.end();
     expect(stream.written.at(-2)).toBe('\rx [####################] 1000/1000  952/s  note 1000\x1b[K');

@@ -57,11 +57,15 @@ export class Progress {
     this.draw();
   }
 
-  /** @param done steps done so far; @param note what else to show, e.g. the latest reward */
-  update(done: number, note = this.note): void {
+  /**
+   * @param done steps done so far
+   * @param note what else to show, e.g. the latest reward
+   * @param atOnce draws in any case: the next update may be long in coming
+   */
+  update(done: number, note = this.note, atOnce = false): void {
     this.done = done;
     this.note = note;
-    if (this.now() - this.drawn >= REDRAW_MS) this.draw();
+    if (atOnce || this.now() - this.drawn >= REDRAW_MS) this.draw();
   }
 
   /** Draws the last state and leaves the line. */

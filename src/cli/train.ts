@@ -45,6 +45,10 @@ export async function trainCommand(
     bar ??= new Progress({ label, total, done: done - 1 });
     bar.update(done, note);
   };
+  // The stages of a step are told where steps take long: from the first on, until one was quick.
+  let latest = '';
+  let since = performance.now();
+  let slow = true;
   try {
     const result = await run({
       config,
@@ -61,7 +65,17 @@ export async function trainCommand(
             bar = null;
           }
         },
-        step: (record, of) => show(config.method, of, record.step, stepNote(record)),
+        step(record, of) {
+          latest = stepNote(record);
+          slow = performance.now() - since > SLOW_STEP_MS;
+          since = performance.now();
+          show(config.method, of, record.step, latest);
+        },
+        stage(stage, step, of) {
+          if (!slow) return;
+          bar ??= new Progress({ label: config.method, total: of, done: Math.max(0, step - 1) });
+          bar.update(Math.max(0, step - 1), `${latest}  ${stage} …`.trim(), true);
+        },
       },
     });
     (bar as Progress | null)?.end();
@@ -82,6 +96,8 @@ export async function trainCommand(
     await dashboard?.close();
   }
 }
+
+const SLOW_STEP_MS = 2000;
 
 function stepNote(record: MetricsRecord): string {
   return `reward ${record.reward_mean.toFixed(2)}  success ${(100 * record.success_rate).toFixed(0)}%`;

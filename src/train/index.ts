@@ -32,7 +32,7 @@ export {
   withSeed,
 } from './config.js';
 export { type Evaluation, evaluate } from './evaluate.js';
-export { type TrainObserver, type TrainOptions, type TrainResult, train } from './loop.js';
+export { type TrainObserver, type TrainOptions, type TrainResult, type TrainStage, train } from './loop.js';
 export {
   bestEvaluated,
   describeMetrics,

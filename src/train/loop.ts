@@ -18,7 +18,11 @@ import { type WarmupStep, warmupStep } from './warmup.js';
 export interface TrainObserver {
   warmup?(step: WarmupStep, of: number): void;
   step?(record: MetricsRecord, of: number): void;
+  /** What begins now, for a step of training (0: before the first). */
+  stage?(stage: TrainStage, step: number, of: number): void;
 }
+
+export type TrainStage = 'sampling' | 'updating' | 'evaluating';
 
 export interface TrainOptions {
   readonly config: Config;
@@ -70,7 +74,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     await folder.rewind(state.step);
   }
   if (state.step === 0 && config.evaluation.every > 0) {
-    await folder.appendMetrics({ phase: 'train', step: 0, ...(await evaluated(options)) });
+    await folder.appendMetrics({ phase: 'train', step: 0, ...(await evaluated(options, 0)) });
     // Another run's start becomes this run's first checkpoint, so that it can be its best.
     if (config.checkpoint.best) checkpoint = await save();
   }
@@ -97,10 +101,13 @@ async function trainStep(
 ): Promise<{ record: MetricsRecord; nextProblem: number }> {
   const { config, task, engine, folder } = options;
   const { objective, sampling } = config;
+  const stage = (name: TrainStage): void => options.observer?.stage?.(name, step, config.train.steps);
+  stage('sampling');
   const started = performance.now();
   const first = before.problems ?? (step - 1) * sampling.prompts_per_step;
   const made = await sampleStep(options, step, first);
   const sampled = performance.now();
+  stage('updating');
   const scored = scoreGroups(made.groups, objective);
   const policy = { temperature: sampling.temperature, allowedTokens: task.allowedTokens };
   const examples = (exponent: number): TrainExample[] =>
@@ -132,12 +139,13 @@ async function trainStep(
     decoded_tokens: made.decodedTokens,
     sample_seconds: (sampled - started) / 1000,
     update_seconds: (updated - sampled) / 1000,
-    ...(due ? await evaluated(options) : {}),
+    ...(due ? await evaluated(options, step) : {}),
   };
   return { record, nextProblem: made.nextProblem };
 }
 
-async function evaluated({ engine, task, config }: TrainOptions) {
+async function evaluated({ engine, task, config, observer }: TrainOptions, step: number) {
+  observer?.stage?.('evaluating', step, config.train.steps);
   const { accuracy, reward } = await evaluate(engine, task, config.evaluation.problems, config.seed);
   return { eval_accuracy: accuracy, eval_reward: reward };
 }
