@@ -7,13 +7,20 @@ export interface PeakJob {
   readonly vocabulary: number;
   readonly layers: number;
   readonly width: number;
-  /** Completions of this many tokens, which share nothing. */
+  /** Completions, of this many tokens, which share nothing. */
+  readonly completions: number;
   readonly length: number;
   readonly checkpointing: boolean;
 }
 
-const K = 4;
-const { vocabulary, layers, width, length, checkpointing } = JSON.parse(process.argv[2]) as PeakJob;
+const {
+  vocabulary,
+  layers,
+  width,
+  completions: k,
+  length,
+  checkpointing,
+} = JSON.parse(process.argv[2]) as PeakJob;
 const engine = new LocalEngine({
   model: {
     vocabularySize: vocabulary,
@@ -28,16 +35,18 @@ const engine = new LocalEngine({
   runtime: { threads: 1 },
   checkpointing,
 });
-const completions = Array.from({ length: K }, (_, i) =>
+const completions = Array.from({ length: k }, (_, i) =>
   Int32Array.from({ length }, (__, t) => (7 * i + 3 * t) % vocabulary),
 );
 const tree = ProcessTree.build(completions);
 const weights = sequenceWeights(tree.lengths, 'token', {
   tokens: tree.tokenCount,
-  sequences: K,
+  sequences: k,
   maxTokens: length,
 });
-const coefficients = lossCoefficients(tree, groupAdvantages([1, 0, 0, 1]), weights, { lambdaExponent: 1 });
+const coefficients = lossCoefficients(tree, groupAdvantages(completions.map((_, i) => i % 2)), weights, {
+  lambdaExponent: 1,
+});
 const { treeTokens } = await engine.update([{ prompt: Int32Array.of(1), tree, coefficients }], {
   temperature: 1,
   learningRate: 1e-3,

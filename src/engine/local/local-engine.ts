@@ -337,11 +337,12 @@ export class LocalEngine implements Engine {
     return Math.ceil(Math.log2(Math.max(2, rows, maxTokensPerRun / rowLength)));
   }
 
-  /** As few chunks as the limit allows, but a power of two: each number is a program of its own. */
+  /** As few chunks as the limit allows, but a power of four: each number is a program of its own, slow to compile. */
   private headChunks(rows: PackedRows): HeadChunk[] {
     const { maxLogits = MAX_LOGITS, model } = this.options;
     const needed = (rows.headRows.length * model.vocabularySize) / maxLogits;
-    return headChunks(rows, Math.min(rows.headRows.length, 2 ** Math.max(0, Math.ceil(Math.log2(needed)))));
+    const chunks = 4 ** Math.max(0, Math.ceil(Math.log2(needed) / 2));
+    return headChunks(rows, Math.min(rows.headRows.length, chunks));
   }
 
   private pack(batch: readonly TreeExample[]): PackedRows[] {
