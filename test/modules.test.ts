@@ -51,11 +51,12 @@ describe.skipIf(!existsSync(join(root, 'dist', 'index.js')))('the worked example
     expect(evaluated.at(-1)?.eval_accuracy).toBeGreaterThan(0.9);
     let asked = 0;
     for await (const { completions } of readOwnRollouts(out.rolloutsFile(60))) {
-      for (const { text, mask, tokens } of completions) {
+      for (const { mask, tokens } of completions) {
         expect(mask).toHaveLength(tokens.length);
-        // One token is one character here: those between ] and ; are the calculator's.
-        const said = [...(text ?? '')].filter((_, t) => mask?.[t] === 0).join('');
-        const answers = [...(text ?? '').matchAll(/\](=[^;]*;)/g)].map(([, answer]) => answer);
+        // One character a token (^ is the opening one, which text leaves out): those between ] and ; are the calculator's.
+        const written = Array.from(tokens, (token) => '^0123456789*?[]=;{}'[token]);
+        const said = written.filter((_, t) => mask?.[t] === 0).join('');
+        const answers = [...written.join('').matchAll(/\](=[^;]*;)/g)].map(([, answer]) => answer);
         expect(said).toBe(answers.join(''));
         asked += answers.length;
       }
