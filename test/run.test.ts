@@ -180,6 +180,8 @@ describe('the best checkpoint', () => {
     await expect(openTrained(out, 'best')).rejects.toThrow(
       `${out}: no checkpoint that was evaluated; there are 12`,
     );
+    await rm(join(out, 'metrics.jsonl'));
+    await expect(openTrained(out, 'best')).rejects.toThrow('metrics.jsonl: cannot be read (ENOENT)');
   });
 });
 

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import { type Group, writeGroups } from '../rollouts/index.js';
 import { type Config, formatConfig, loadConfig } from './config.js';
-import { formatMetrics, type MetricsLine, parseMetrics } from './metrics.js';
+import { formatMetrics, MetricsError, type MetricsLine, parseMetrics } from './metrics.js';
 
 /** A run folder that exists already, is none, or belongs to another configuration. */
 export class RunFolderError extends UserError {
@@ -55,9 +55,12 @@ export class RunFolder {
     return names.flatMap((name) => Number(ROLLOUTS.exec(name)?.[1] ?? [])).sort((a, b) => a - b);
   }
 
-  /** Metrics so far; a last line that was cut short is left out. @throws MetricsError */
+  /** Metrics so far; a last line that was cut short is left out. @throws MetricsError, also where there are none */
   async readMetrics(): Promise<MetricsLine[]> {
-    return parseMetrics(await readFile(this.metricsFile, 'utf8'), this.metricsFile);
+    const text = await readFile(this.metricsFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      throw new MetricsError(`${this.metricsFile}: cannot be read (${error.code ?? error.message})`);
+    });
+    return parseMetrics(text, this.metricsFile);
   }
 
   /**
