@@ -14,10 +14,10 @@ import { findPython } from '../scripts/python.mjs';
 import { LocalEngine } from '../src/engine/index.js';
 import {
   type LoraConfig,
-  openCheckpoint,
   Parameters,
   readModelConfig,
   storedWeights,
+  withCheckpoint,
   writeCheckpoint,
 } from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
@@ -81,12 +81,13 @@ interface Figures {
 
 async function measure(folder: string, name: JobName): Promise<Figures> {
   const job = JOBS[name];
-  const checkpoint = await openCheckpoint(folder);
-  const stored = await storedWeights(checkpoint);
-  await checkpoint.close();
+  const { config, stored } = await withCheckpoint(folder, async (checkpoint) => ({
+    config: checkpoint.config,
+    stored: await storedWeights(checkpoint),
+  }));
   if (!stored) throw new Error(`${folder}: cannot be read in place`);
   const engine = new LocalEngine({
-    model: job.what === 'update' ? { ...checkpoint.config, adapter: LORA } : checkpoint.config,
+    model: job.what === 'update' ? { ...config, adapter: LORA } : config,
     stored,
     optimizer: { name: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
     seed: 0,

@@ -12,12 +12,12 @@ import {
   loadParameters,
   type ModelConfig,
   mergeAdapter,
-  openCheckpoint,
   type ParameterSet,
   type Parameters,
   readAdapter,
   readSafetensors,
   updateGraph,
+  withCheckpoint,
   writeAdapter,
 } from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
@@ -41,12 +41,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function base(name: string): Promise<{ config: ModelConfig; parameters: Parameters }> {
-  const checkpoint = await openCheckpoint(join(models, name));
-  try {
-    return { config: checkpoint.config, parameters: await loadParameters(checkpoint) };
-  } finally {
-    await checkpoint.close();
-  }
+  const parameters = await withCheckpoint(join(models, name), loadParameters);
+  return { config: parameters.config, parameters };
 }
 
 async function fixture(name: string) {

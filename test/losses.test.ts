@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { LocalEngine } from '../src/engine/index.js';
-import { loadParameters, openCheckpoint, readSafetensors } from '../src/model/index.js';
+import { loadParameters, readSafetensors, withCheckpoint } from '../src/model/index.js';
 import type { Group } from '../src/rollouts/index.js';
 import { resolveConfig } from '../src/train/index.js';
 import { scoreGroup, trainExamples } from '../src/train/learner.js';
@@ -53,13 +53,11 @@ function onTree(tree: ProcessTree, values: Float32Array): Float32Array {
 
 describe.each(Object.entries(cases))('%s', (name, of) => {
   it('has the loss and the gradient of separate sequences', async () => {
-    const checkpoint = await openCheckpoint(join(models, 'qwen2'));
-    const parameters = await loadParameters(checkpoint);
-    await checkpoint.close();
+    const parameters = await withCheckpoint(join(models, 'qwen2'), loadParameters);
     const { tensors } = await readSafetensors(join(models, 'losses', 'expected.safetensors'));
     const data = (key: string): Float32Array => tensors.get(key)?.data as Float32Array;
     const engine = new LocalEngine({
-      model: checkpoint.config,
+      model: parameters.config,
       parameters,
       optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
       seed: 0,

@@ -14,10 +14,10 @@ import { treeAttention } from '../src/model/attention.js';
 import { hiddenStates, nextTokenLogits, parameterInputs } from '../src/model/decoder.js';
 import {
   loadParameters,
-  openCheckpoint,
   readModelConfig,
   readSafetensors,
   toHuggingFaceConfig,
+  withCheckpoint,
   writeCheckpoint,
 } from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
@@ -38,10 +38,8 @@ interface Groups {
 
 async function fixture(name: string) {
   const folder = join(models, name);
-  const checkpoint = await openCheckpoint(folder);
-  const parameters = await loadParameters(checkpoint);
-  const { config } = checkpoint;
-  await checkpoint.close();
+  const parameters = await withCheckpoint(folder, loadParameters);
+  const { config } = parameters;
   const { tensors: expected } = await readSafetensors(join(folder, 'expected.safetensors'));
   const groups = JSON.parse(await readFile(join(models, 'groups.json'), 'utf8')) as Groups;
   return { config, parameters, groups, of: (key: string) => expected.get(key)?.data as Float32Array };

@@ -104,10 +104,9 @@ function stepNote(record: MetricsRecord): string {
 }
 
 function bestLine(metrics: readonly MetricsLine[]): string {
-  const step = bestEvaluated(metrics);
-  const of = metrics.find((line) => line.phase === 'train' && line.step === step);
-  if (of?.eval_accuracy === undefined) return 'no evaluation: no best checkpoint';
-  return `best of the evaluations: step ${step}, held-out accuracy ${of.eval_accuracy.toFixed(3)} (--checkpoint best)`;
+  const best = bestEvaluated(metrics);
+  if (best?.eval_accuracy === undefined) return 'no evaluation: no best checkpoint';
+  return `best of the evaluations: step ${best.step}, held-out accuracy ${best.eval_accuracy.toFixed(3)} (--checkpoint best)`;
 }
 
 function summary(config: Config, step: number, last: Partial<MetricsRecord> | undefined): string {

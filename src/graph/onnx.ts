@@ -20,11 +20,19 @@ export interface CompiledModel {
 
 /** Where the values of a tensor lie: little-endian, as the runtime has them in memory. */
 export interface StoredValues {
-  /** Name of a file in the folder that the runtime is told. */
+  /** Name of a file in the folder. */
   readonly file: string;
   /** First byte. */
   readonly offset: number;
   readonly bytes: number;
+}
+
+/** Inputs whose values lie in files: they are part of the model instead, and runs are not fed with them. */
+export interface StoredInputs {
+  /** Folder of the files. */
+  readonly folder: string;
+  /** By the input's name. */
+  readonly values: ReadonlyMap<string, StoredValues>;
 }
 
 class ProtoWriter {
@@ -138,11 +146,10 @@ function resolve(tensor: Tensor): Tensor {
 /**
  * The ONNX model that computes `outputs`.
  * @param outputs tensors by the name their values come out under
- * @param stored values of inputs that lie in files: such an input is part of the model instead
  */
 export function compileModel(
   outputs: Readonly<Record<string, Tensor>>,
-  stored: ReadonlyMap<string, StoredValues> = new Map(),
+  stored?: StoredInputs,
 ): CompiledModel {
   const inputs = new Map<string, { dtype: DType; shape: Shape }>();
   const results = new Map<string, { dtype: DType; shape: Shape }>();
@@ -169,7 +176,7 @@ export function compileModel(
       if (node.op === 'Input') {
         const [tensor] = node.outputs;
         const name = node.name as string;
-        const place = stored.get(name);
+        const place = stored?.values.get(name);
         if (place) graph.message(5, (m) => writeStored(m, name, tensor, place));
         else inputs.set(name, { dtype: tensor.dtype, shape: tensor.shape });
       } else if (node.op === 'Constant') {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadParameters, openCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { loadParameters, openCheckpoint, withCheckpoint, writeCheckpoint } from './checkpoint.js';
 import type { Parameters } from './parameters.js';
 import { readSafetensors, SafetensorsFile, writeSafetensors } from './safetensors.js';
 
@@ -15,14 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-async function load(from: string): Promise<Parameters> {
-  const checkpoint = await openCheckpoint(from);
-  try {
-    return await loadParameters(checkpoint);
-  } finally {
-    await checkpoint.close();
-  }
-}
+const load = (from: string): Promise<Parameters> => withCheckpoint(from, loadParameters);
 
 /** A copy of a real checkpoint to be damaged. */
 async function copy(name: string): Promise<string> {

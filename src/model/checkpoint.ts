@@ -16,7 +16,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { StoredValues } from '../graph/index.js';
+import type { StoredInputs, StoredValues } from '../graph/index.js';
 import { readModelConfig, toHuggingFaceConfig } from './architectures.js';
 import { architectureOf, type ModelConfig, ModelError } from './config.js';
 import { dtypeBytes, type StoredDType } from './dtypes.js';
@@ -87,6 +87,19 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Opens a checkpoint, and closes it after its use. @throws ModelError as `openCheckpoint` does */
+export async function withCheckpoint<T>(
+  folder: string,
+  use: (checkpoint: Checkpoint) => Promise<T>,
+): Promise<T> {
+  const checkpoint = await openCheckpoint(folder);
+  try {
+    return await use(checkpoint);
+  } finally {
+    await checkpoint.close();
   }
 }
 
@@ -192,12 +205,8 @@ export async function loadParameters(checkpoint: Checkpoint): Promise<Parameters
   return parameters;
 }
 
-/** Weights that stay in their files: the runtime maps them into memory, and nobody changes them. */
-export interface StoredWeights {
-  readonly folder: string;
-  /** By the weight's name. */
-  readonly values: ReadonlyMap<string, StoredValues>;
-}
+/** Weights that stay in their files, by name: the runtime maps them into memory, and nobody changes them. */
+export type StoredWeights = StoredInputs;
 
 /**
  * Where the weights lie, if the runtime can read them in place: all F32, at places that are multiples of 4 bytes, in

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type HubServer, startHub } from '../../test/hub-server.js';
-import { loadParameters, openCheckpoint } from './checkpoint.js';
+import { loadParameters, withCheckpoint } from './checkpoint.js';
 import { type FetchProgress, resolveModel } from './hub.js';
 
 const model = join(dirname(fileURLToPath(import.meta.url)), '../../test/models/qwen2');
@@ -41,9 +41,7 @@ describe('a model by name', () => {
     for (const { of } of told) expect(of).toBe(total);
     expect((await readdir(resolved.folder)).sort()).toEqual(['config.json', 'model.safetensors']);
     expect((await lstat(join(resolved.folder, 'config.json'))).isSymbolicLink()).toBe(true);
-    const checkpoint = await openCheckpoint(resolved.folder);
-    const { flat } = await loadParameters(checkpoint);
-    await checkpoint.close();
+    const { flat } = await withCheckpoint(resolved.folder, loadParameters);
     expect(flat.length).toBeGreaterThan(10_000);
 
     hub.asked.length = 0;

@@ -7,6 +7,7 @@ export {
   type StoredWeights,
   storedWeights,
   type WriteOptions,
+  withCheckpoint,
   writeCheckpoint,
 } from './checkpoint.js';
 export {

@@ -5,5 +5,4 @@ export {
   Program,
   RuntimeError,
   type RuntimeOptions,
-  type StoredInputs,
 } from './program.js';

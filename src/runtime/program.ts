@@ -9,7 +9,7 @@ import {
   compileModel,
   type DType,
   formatShape,
-  type StoredValues,
+  type StoredInputs,
   type Tensor,
 } from '../graph/index.js';
 
@@ -32,19 +32,11 @@ export interface RuntimeOptions {
   readonly provider?: 'cpu' | 'webgpu' | 'cuda' | 'coreml' | 'dml';
   /** Threads within one operation; default: as many as the machine has cores. */
   readonly threads?: number;
-}
-
-/** Inputs whose values the runtime reads from files, mapped into memory. */
-export interface StoredInputs {
   /**
-   * Whether matrices are copied into an order that products read faster (with few rows up to 1.7 times), which takes seconds
-   * and memory; default: nothing is copied.
+   * Whether matrices of stored inputs are copied into an order that products read faster (with few rows up to 1.7 times),
+   * which takes seconds and memory; default: they are read where the file is mapped.
    */
   readonly pack?: boolean;
-  /** Folder of the files. */
-  readonly folder: string;
-  /** By the input's name. */
-  readonly values: ReadonlyMap<string, StoredValues>;
 }
 
 /** A run that the runtime refused, or an input that does not fit the model. */
@@ -73,14 +65,14 @@ export class Program {
 
   /**
    * Compiles `outputs` and loads them into a session.
-   * @param stored inputs that become part of the model; runs are not fed with them
+   * @param stored their files are mapped into memory
    */
   static async compile(
     outputs: Readonly<Record<string, Tensor>>,
     options: RuntimeOptions = {},
     stored?: StoredInputs,
   ): Promise<Program> {
-    const model = compileModel(outputs, stored?.values);
+    const model = compileModel(outputs, stored);
     const sessionOptions: ort.InferenceSession.SessionOptions = {
       executionProviders: [options.provider ?? 'cpu'],
       graphOptimizationLevel: 'all',
@@ -88,7 +80,7 @@ export class Program {
       // Planned by one run's shapes, memory stays held for as much as its largest run wanted.
       enableMemPattern: false,
       ...(stored
-        ? { extra: { session: { [STORED_FOLDER]: stored.folder, [PACKING_OFF]: stored.pack ? '0' : '1' } } }
+        ? { extra: { session: { [STORED_FOLDER]: stored.folder, [PACKING_OFF]: options.pack ? '0' : '1' } } }
         : {}),
       ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
     };

@@ -51,7 +51,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const { config, task, engine, folder, signal, observer } = options;
   let state: CheckpointState = { step: 0, seed: config.seed, tokens: 0 };
   const best = async (): Promise<number | null> =>
-    config.checkpoint.best ? bestEvaluated(await folder.readMetrics()) : null;
+    config.checkpoint.best ? (bestEvaluated(await folder.readMetrics())?.step ?? null) : null;
   const save = async (): Promise<string> =>
     saveCheckpoint(folder.checkpoints, engine, state, config.checkpoint.keep, await best());
   let checkpoint: string;

@@ -84,8 +84,8 @@ test('the best evaluation: highest accuracy, then highest reward, then the earli
     line(6, 0.25, 2),
     line(8, 0.5, 0.4),
   ];
-  expect(bestEvaluated(lines)).toBe(4);
-  expect(bestEvaluated(lines, [0, 2, 6])).toBe(2);
-  expect(bestEvaluated(lines.slice(0, 2))).toBe(0);
+  expect(bestEvaluated(lines)?.step).toBe(4);
+  expect(bestEvaluated(lines, [0, 2, 6])?.step).toBe(2);
+  expect(bestEvaluated(lines.slice(0, 2))?.step).toBe(0);
   expect(bestEvaluated([line(3)])).toBeNull();
 });

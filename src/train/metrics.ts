@@ -131,11 +131,14 @@ export async function stepMetrics(
 }
 
 /**
- * The step whose evaluation was best: the highest accuracy, of equals the highest reward, of equals the earliest; null
+ * The line whose evaluation was best: the highest accuracy, of equals the highest reward, of equals the earliest; null
  * where none was evaluated.
  * @param steps only these; default: all
  */
-export function bestEvaluated(metrics: readonly MetricsLine[], steps?: readonly number[]): number | null {
+export function bestEvaluated(
+  metrics: readonly MetricsLine[],
+  steps?: readonly number[],
+): MetricsLine | null {
   let best: MetricsLine | null = null;
   for (const line of metrics) {
     const { phase, step, eval_accuracy: accuracy, eval_reward: reward = 0 } = line;
@@ -143,7 +146,7 @@ export function bestEvaluated(metrics: readonly MetricsLine[], steps?: readonly 
     const [a, r] = [best?.eval_accuracy ?? Number.NEGATIVE_INFINITY, best?.eval_reward ?? 0];
     if (accuracy > a || (accuracy === a && reward > r)) best = line;
   }
-  return best?.step ?? null;
+  return best;
 }
 
 function sum(values: readonly number[]): number {

@@ -5,16 +5,15 @@
 import { basename } from 'node:path';
 import { UserError } from '../errors.js';
 import {
-  type Checkpoint,
   type FetchProgress,
   loadParameters,
   type ModelConfig,
-  openCheckpoint,
   type Parameters,
   resolveModel,
   type StoredDType,
   type StoredWeights,
   storedWeights,
+  withCheckpoint,
 } from '../model/index.js';
 import {
   createTask,
@@ -68,8 +67,7 @@ export async function openModel(
 ): Promise<OpenedModel | null> {
   if (path === null) return null;
   const { folder, commit } = await resolveModel(path, { revision: revision ?? undefined, onFetch });
-  const { config, dtype, close } = await openCheckpoint(folder);
-  await close();
+  const { config, dtype } = await withCheckpoint(folder, async (checkpoint) => checkpoint);
   return {
     folder,
     commit,
@@ -78,15 +76,6 @@ export async function openModel(
     weights: () => withCheckpoint(folder, loadParameters),
     stored: () => withCheckpoint(folder, storedWeights),
   };
-}
-
-async function withCheckpoint<T>(folder: string, use: (checkpoint: Checkpoint) => Promise<T>): Promise<T> {
-  const checkpoint = await openCheckpoint(folder);
-  try {
-    return await use(checkpoint);
-  } finally {
-    await checkpoint.close();
-  }
 }
 
 /**

@@ -35,17 +35,12 @@ export async function openTrained(
 ): Promise<TrainedPolicy> {
   const folder = new RunFolder(path);
   const steps = await listCheckpoints(folder.checkpoints);
-  const wanted =
-    checkpoint === 'best' ? bestEvaluated(await folder.readMetrics(), steps) : (checkpoint ?? steps.at(-1));
-  if (wanted === undefined || wanted === null || !steps.includes(wanted)) {
+  const best = checkpoint === 'best';
+  const wanted = best ? bestEvaluated(await folder.readMetrics(), steps)?.step : (checkpoint ?? steps.at(-1));
+  if (wanted === undefined || !steps.includes(wanted)) {
     const there = steps.length === 0 ? 'there is none yet' : `there are ${steps.join(', ')}`;
-    const which =
-      checkpoint === 'best'
-        ? ' that was evaluated'
-        : checkpoint === undefined
-          ? ''
-          : ` of step ${checkpoint}`;
-    throw new CheckpointError(`${path}: no checkpoint${which}; ${there}`);
+    const asked = checkpoint === undefined ? '' : ` of step ${checkpoint}`;
+    throw new CheckpointError(`${path}: no checkpoint${best ? ' that was evaluated' : asked}; ${there}`);
   }
   const config = change(loadConfig(folder.configFile));
   const { engine, task } = await openRun(config, { threads });

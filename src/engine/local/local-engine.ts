@@ -325,7 +325,7 @@ export class LocalEngine implements Engine {
       const { stored, runtime } = this.options;
       // Packing pays where a program runs once a token; under an adapter an update reads the same weights as they are.
       const pack = key === 'decode' && !this.adapter;
-      program = Program.compile(build(), runtime, stored && { ...stored, pack });
+      program = Program.compile(build(), { ...runtime, pack }, stored);
       this.programs.set(key, program);
     }
     return program;

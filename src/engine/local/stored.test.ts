@@ -7,11 +7,11 @@ import {
   type LoraConfig,
   loadParameters,
   type ModelConfig,
-  openCheckpoint,
   Parameters,
   readSafetensors,
   type StoredWeights,
   storedWeights,
+  withCheckpoint,
   writeCheckpoint,
   writeSafetensors,
 } from '../../model/index.js';
@@ -32,13 +32,11 @@ async function found(from: string): Promise<{
   parameters: Parameters;
   stored: StoredWeights | null;
 }> {
-  const checkpoint = await openCheckpoint(from);
-  try {
-    const parameters = await loadParameters(checkpoint);
-    return { config: checkpoint.config, parameters, stored: await storedWeights(checkpoint) };
-  } finally {
-    await checkpoint.close();
-  }
+  return withCheckpoint(from, async (checkpoint) => ({
+    config: checkpoint.config,
+    parameters: await loadParameters(checkpoint),
+    stored: await storedWeights(checkpoint),
+  }));
 }
 
 const lora: LoraConfig = { r: 2, alpha: 4, dropout: 0, targets: 'all-linear' };
@@ -210,15 +208,16 @@ describe('weights that stay in their files', () => {
         n_head: 2,
       }),
     );
-    const checkpoint = await openCheckpoint(folder);
-    const stored = await storedWeights(checkpoint);
-    await checkpoint.close();
+    const { config: read, stored } = await withCheckpoint(folder, async (checkpoint) => ({
+      config: checkpoint.config,
+      stored: await storedWeights(checkpoint),
+    }));
     if (!stored) throw new Error('not stored');
     expect(Math.max(...[...stored.values.values()].map(({ offset }) => offset))).toBeGreaterThan(2 ** 32);
-    expectSame(await numbers(checkpoint.config, { stored }), await numbers(small, { parameters }));
+    expectSame(await numbers(read, { stored }), await numbers(small, { parameters }));
     const adapter = { adapter: lora };
     expectSame(
-      await numbers({ ...checkpoint.config, ...adapter }, { stored }),
+      await numbers({ ...read, ...adapter }, { stored }),
       await numbers({ ...small, ...adapter }, { parameters }),
     );
   });
