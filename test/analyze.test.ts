@@ -87,7 +87,9 @@ describe('analyze', () => {
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('1 file: generic, 2 groups');
     expect(stdout).toContain('TEXT UNITS');
-    expect(stdout).toMatch(/zero-variance groups +1 +50\.0%; 1 with mixed rewards/);
+    expect(stdout).toMatch(
+      /zero-variance groups +1 +50\.0%: 0 all right, 1 all wrong, 0 other\nmixed groups +1 +50\.0%/,
+    );
     expect(stdout).not.toContain('By training step');
     expect(await readdir(out)).toEqual(['logs']);
   });
@@ -95,6 +97,7 @@ describe('analyze', () => {
   test('--json is one object with the figures at its top', async () => {
     const { out } = await put({ 'a.jsonl': GOOD });
     expect(await figures(out, 'logs', ...KEYS)).toMatchObject({
+      zeroVariance: { right: 0, wrong: 1, other: 0 },
       ...{ groups: 2, completions: 4, tokens: 8, flatGroups: 2, zeroVarianceGroups: 1, singletonGroups: 0 },
       ...{
         distinctTokens: 5,
@@ -111,6 +114,17 @@ describe('analyze', () => {
       tokenSources: { 'text-units': 2 },
       groupSources: { explicit: 2 },
       ...{ steps: [], formats: { generic: 2 }, badRows: [], badRowCount: 0, notes: [], written: {} },
+    });
+  });
+
+  test('rewards that are equal but for rounding are a zero-variance group', async () => {
+    const rewards = [0.7, 0.1 + 0.6, 0.7, 1, 1, 1, 0, 0.1 + 0.2 - 0.3, 0, 0.5, 0.5001, 0.5];
+    const rows = rewards.map((reward, i) => row(Math.floor(i / 3), `answer ${i}`, reward));
+    const { out } = await put({ 'a.jsonl': lines(rows) });
+    expect(await figures(out, 'logs', ...KEYS)).toMatchObject({
+      groups: 4,
+      zeroVarianceGroups: 3,
+      zeroVariance: { right: 1, wrong: 1, other: 1 },
     });
   });
 
@@ -180,7 +194,7 @@ describe('analyze', () => {
       'distinct_tokens',
     ]);
     expect(first).toBe(
-      `,0,logs/a.jsonl,1,"'=1+1, ""x""⏎<script>alert(1)</script>",2,4,3,text-units,explicit,true,false,0,0,0.5,0.5,0,0,0`,
+      `,0,logs/a.jsonl,1,"'=1+1, ""x""⏎<script>alert(1)</script>",2,4,3,text-units,explicit,true,false,,0,0,0.5,0.5,0,0,0`,
     );
     expect(second).toContain(',1,logs/a.jsonl,3,plain,2,4,');
     expect(end).toBe('');

@@ -10,13 +10,15 @@ import {
   stepAdvantages,
   stepFlaw,
   stepRewards,
+  type ZeroVariance,
+  zeroVariance,
 } from '../objective/index.js';
 import type { Group } from '../rollouts/index.js';
 import { ProcessTree, type TreeStatistics, treeStatistics } from '../tree/index.js';
 
 /** What an analysis needs of a group: token ids and one reward for each completion. */
 export type AnalyzableGroup = {
-  readonly completions: readonly Pick<Group['completions'][number], 'tokens' | 'reward'>[];
+  readonly completions: readonly Pick<Group['completions'][number], 'tokens' | 'reward' | 'success'>[];
 };
 
 export interface GroupAnalysis {
@@ -36,8 +38,8 @@ export interface GroupAnalysis {
   readonly stepFlaw: Float64Array;
   /** Share of each completion's tokens whose step advantage has the opposite sign of its own advantage, [k]. */
   readonly oppositeShare: Float64Array;
-  /** All rewards are equal: no advantage, nothing is learnt. */
-  readonly zeroVariance: boolean;
+  /** All rewards are equal, so nothing is learnt: what its completions have in common; null: mixed rewards. */
+  readonly zeroVariance: ZeroVariance | null;
 }
 
 /**
@@ -62,6 +64,9 @@ export function analyzeGroup(group: AnalyzableGroup, options: AdvantageOptions =
     lambdaWeights: lambdaWeights(tree),
     stepFlaw: stepFlaw(tree, steps),
     oppositeShare: oppositeShare(tree, advantages, steps),
-    zeroVariance: rewards.every((reward) => reward === rewards[0]),
+    zeroVariance: zeroVariance(
+      rewards,
+      group.completions.map(({ success }) => success),
+    ),
   };
 }

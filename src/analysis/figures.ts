@@ -3,6 +3,7 @@
  * trees have, where the gradient's mass |λ|·|Â| lies, how often good completions are pushed down. Works on nodes,
  * never on tokens. "Mass" is |λ|·|Â(λ)| summed over the tokens of steps: what GRPO's sum gives them.
  */
+import type { ZeroVariance } from '../objective/index.js';
 
 /** What is known of all groups, or of those of one training step. */
 export interface LogFigures {
@@ -13,7 +14,9 @@ export interface LogFigures {
   /** Tokens that are left when shared ones count once. */
   readonly distinctTokens: number;
   readonly flatGroups: number;
+  /** Groups whose rewards are all equal, and what their completions have in common. */
   readonly zeroVarianceGroups: number;
+  readonly zeroVariance: { readonly [kind in ZeroVariance]: number };
   /** Groups of a single completion. */
   readonly singletonGroups: number;
   /** Means over completions. */

@@ -68,7 +68,7 @@ class Sums {
   private tokens = 0;
   private distinctTokens = 0;
   private flatGroups = 0;
-  private zeroVarianceGroups = 0;
+  private readonly zeroVariance = { right: 0, wrong: 0, other: 0 };
   private singletonGroups = 0;
   private reward = 0;
   private pathDepth = 0;
@@ -91,7 +91,7 @@ class Sums {
     this.tokens += statistics.tokens;
     this.distinctTokens += statistics.distinctTokens;
     this.flatGroups += Number(statistics.flat);
-    this.zeroVarianceGroups += Number(analysis.zeroVariance);
+    if (analysis.zeroVariance) this.zeroVariance[analysis.zeroVariance]++;
     this.singletonGroups += Number(k === 1);
     for (let i = 0; i < k; i++) this.reward += rewards[i];
     this.pathDepth += k * statistics.meanPathDepth;
@@ -153,6 +153,7 @@ class Sums {
   }
 
   figures(): LogFigures {
+    const { right, wrong, other } = this.zeroVariance;
     const bySize = [...this.bySize].sort(([a], [b]) => a - b).map(([size, sums]) => ({ size, ...sums }));
     const shared = bySize.reduce((sum, { size, tokens }) => sum + (size > 1 ? tokens : 0), 0);
     const byDepth = this.byDepth.map((mass, depth) => ({ depth, ...mass }));
@@ -163,7 +164,8 @@ class Sums {
       tokens: this.tokens,
       distinctTokens: this.distinctTokens,
       flatGroups: this.flatGroups,
-      zeroVarianceGroups: this.zeroVarianceGroups,
+      zeroVarianceGroups: right + wrong + other,
+      zeroVariance: { right, wrong, other },
       singletonGroups: this.singletonGroups,
       meanReward: share(this.reward, this.completions),
       meanPathDepth: share(this.pathDepth, this.completions),

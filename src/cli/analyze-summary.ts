@@ -70,6 +70,7 @@ export function summaryText(
 
 function overview(all: LogFigures): string {
   const { groups, completions, tokens } = all;
+  const { right, wrong, other } = all.zeroVariance;
   const mixed = groups - all.zeroVarianceGroups;
   const rows: [string, string, string][] = [
     ['groups', count(groups), sources(all.groupSources)],
@@ -78,8 +79,9 @@ function overview(all: LogFigures): string {
     [
       'zero-variance groups',
       count(all.zeroVarianceGroups),
-      `${percent(all.zeroVarianceGroups, groups)}; ${count(mixed)} with mixed rewards`,
+      `${percent(all.zeroVarianceGroups, groups)}: ${count(right)} all right, ${count(wrong)} all wrong, ${count(other)} other`,
     ],
+    ['mixed groups', count(mixed), `${percent(mixed, groups)}; their rewards differ`],
     [
       'flat groups',
       count(all.flatGroups),
@@ -100,7 +102,7 @@ function overview(all: LogFigures): string {
     ],
   ];
   if (all.singletonGroups > 0)
-    rows.splice(4, 0, [
+    rows.splice(5, 0, [
       'groups of one completion',
       count(all.singletonGroups),
       `${percent(all.singletonGroups, groups)}; counted as zero-variance and flat`,

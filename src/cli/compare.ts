@@ -7,6 +7,7 @@ import {
   LAMBDA_GRPO_COLOUR,
   lineChartSvg,
 } from '../analysis/index.js';
+import { hasZeroVariance } from '../objective/index.js';
 import { type Group, readOwnRollouts } from '../rollouts/index.js';
 import {
   type ComparedRun,
@@ -258,7 +259,7 @@ async function richestGroup(
     const steps = (await folder.rolloutSteps()).filter((step) => step > from && step <= to);
     for (const step of steps) {
       for await (const group of readOwnRollouts(folder.rolloutsFile(step))) {
-        if (group.completions.every(({ reward }) => reward === group.completions[0].reward)) continue;
+        if (hasZeroVariance(group.completions.map(({ reward }) => reward))) continue;
         const nodes = ProcessTree.build(group.completions.map(({ tokens }) => tokens)).nodeCount;
         if (best === null || nodes > best.nodes) best = { run, step, group, nodes };
       }

@@ -1,5 +1,6 @@
 /** `lambda-grpo tree`: one group's process tree with step rewards and advantages, and its statistics. */
 import { analyzeGroup } from '../analysis/index.js';
+import { hasZeroVariance } from '../objective/index.js';
 import { type Group, RolloutError, readOwnRollouts } from '../rollouts/index.js';
 import { formatTable, signedNumber, visible, wantsColour } from './format.js';
 import { formatTree } from './format-tree.js';
@@ -31,7 +32,7 @@ async function find(
     count++;
     first ??= group;
     if (found) continue;
-    const mixed = group.completions.some(({ reward }) => reward !== group.completions[0].reward);
+    const mixed = !hasZeroVariance(group.completions.map(({ reward }) => reward));
     if (wanted === undefined ? mixed : String(count) === wanted || group.id === wanted)
       found = { group, number: count };
   }

@@ -13,6 +13,7 @@
  * built front end, `/` its index.html; there is one page, so views are told apart after the `#`. With `?token=` the
  * start page sets a cookie and sends on to `/`, so the page never sees the token.
  */
+import type { GroupAnalysis } from '../analysis/index.js';
 import type { MetricName } from '../train/index.js';
 
 export interface ApiError {
@@ -96,7 +97,8 @@ export interface GroupRow {
   readonly minReward: number;
   readonly maxReward: number;
   readonly flat: boolean;
-  readonly zeroVariance: boolean;
+  /** Null: mixed rewards. */
+  readonly zeroVariance: GroupAnalysis['zeroVariance'];
   readonly pathDepth: number;
   readonly intermediateProportion: number;
   /** Completions with aᵢ > 0 most of whose tokens lie in steps with Â < 0. */

@@ -1,4 +1,5 @@
 /** Group advantages (PAPER.md §1): how much better a completion was than its group. */
+import { hasZeroVariance } from './zero-variance.js';
 
 /** Relative to the largest reward: what summing up to some thousand rewards can be off. */
 const ROUNDING = 1e-14;
@@ -24,7 +25,7 @@ export interface RewardStatistics {
   readonly mean: number;
   /** Unbiased (k − 1); 0 for a single completion. */
   readonly std: number;
-  /** All rewards are equal. */
+  /** All rewards are equal, but for rounding (zero-variance.ts). */
   readonly zeroVariance: boolean;
 }
 
@@ -35,14 +36,13 @@ export interface RewardStatistics {
 export function rewardStatistics(rewards: ArrayLike<number>): RewardStatistics {
   const k = rewards.length;
   let mean = 0;
-  let zeroVariance = true;
   for (let i = 0; i < k; i++) {
     if (!Number.isFinite(rewards[i])) {
       throw new RewardError(`the reward of completion ${i} is ${rewards[i]}; allowed is a finite number`);
     }
-    if (rewards[i] !== rewards[0]) zeroVariance = false;
     mean += rewards[i] / k;
   }
+  const zeroVariance = hasZeroVariance(rewards);
   // Equal rewards have no spread, whatever rounding makes of their mean.
   if (zeroVariance) return { mean: k > 0 ? rewards[0] : 0, std: 0, zeroVariance };
   let squares = 0;

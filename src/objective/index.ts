@@ -17,3 +17,4 @@ export {
 export { oppositeShare, stepFlaw } from './flaw.js';
 export { lambdaWeights } from './lambda.js';
 export { stepAdvantages, stepRewards, tokenValues } from './steps.js';
+export { hasZeroVariance, type ZeroVariance, zeroVariance } from './zero-variance.js';

@@ -20,6 +20,8 @@ export interface Completion {
   readonly note?: string;
   /** What training took, (r − mean) / (std + ε) or a framework's own. */
   readonly advantage?: number;
+  /** Whether it solves its problem, where that is known beside the reward. */
+  readonly success?: boolean;
   /** Ended by a stop token, or by its longest allowed length. */
   readonly stop?: 'stop' | 'length';
 }

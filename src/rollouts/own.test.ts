@@ -30,6 +30,7 @@ const completion: fc.Arbitrary<Completion> = fc
         rewards: fc.dictionary(fc.stringMatching(/^[a-z]+$/), finite, { noNullPrototype: true }),
         note: text,
         advantage: finite,
+        success: fc.boolean(),
         stop: fc.constantFrom('stop' as const, 'length' as const),
       },
       { requiredKeys: ['tokens', 'reward'] },

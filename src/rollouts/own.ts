@@ -8,6 +8,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { UserError } from '../errors.js';
 import type { Completion, Group } from './group.js';
 import {
+  asBoolean,
   asLogprobs,
   asMask,
   asNumber,
@@ -50,6 +51,7 @@ export function serializeGroup(group: Group): string {
       rewards: completion.rewards,
       note: completion.note,
       advantage: completion.advantage,
+      success: completion.success,
       stop: completion.stop,
     })),
   });
@@ -202,6 +204,7 @@ function parseCompletion(value: unknown, where: string, key: string): Completion
     ...optional('rewards', asNumbersByName, item.rewards, where, `${key}.`),
     ...optional('note', asText, item.note, where, `${key}.`),
     ...optional('advantage', asNumber, item.advantage, where, `${key}.`),
+    ...optional('success', asBoolean, item.success, where, `${key}.`),
     ...optional('stop', asOneOf(STOPS), item.stop, where, `${key}.`),
   };
   if (completion.logprobs) sameLength(completion.logprobs, 'logprobs');

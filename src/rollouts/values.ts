@@ -81,6 +81,9 @@ export const asId: ValueReader<string> = (value, where, key) => {
   return Number.isSafeInteger(value) ? String(value) : fail(where, key, value, 'a text or a whole number');
 };
 
+export const asBoolean: ValueReader<boolean> = (value, where, key) =>
+  typeof value === 'boolean' ? value : fail(where, key, value, 'true or false');
+
 export function asOneOf<const T extends string>(allowed: readonly T[]): ValueReader<T> {
   return (value, where, key) =>
     allowed.includes(value as T)

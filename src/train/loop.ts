@@ -134,7 +134,7 @@ async function trainStep(
   const due =
     config.evaluation.every > 0 && (step % config.evaluation.every === 0 || step === config.train.steps);
   const record = {
-    ...(await stepMetrics(step, task, made, scored, result, before.tokens + made.sampledTokens)),
+    ...stepMetrics(step, made, scored, result, before.tokens + made.sampledTokens),
     learning_rate: learningRateAt(config, step),
     decoded_tokens: made.decodedTokens,
     sample_seconds: (sampled - started) / 1000,

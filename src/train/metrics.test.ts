@@ -19,23 +19,22 @@ function group(rewards: Record<string, number>): Group {
       tokens: Int32Array.from(text, (c) => c.charCodeAt(0)),
       reward,
       stop: reward === 1 ? 'stop' : 'length',
+      success: text.length === 4,
     })),
     tokens: 'exact',
     groups: 'explicit',
   };
 }
 
-test("the figures of a step are those of the paper's worked example and of a flat group", async () => {
+test("the figures of a step are those of the paper's worked example and of flat groups", () => {
   const scored = [
     group({ ABCD: 0.5, ABEFHI: 0.5, JKLM: 1, JKLNQST: 0, JKLNQU: 0, VWYZ: 0.5 }),
     group({ AB: 1, CD: 1 }),
   ].map((g) => scoreGroup(g, objective));
   const entropies = scored.map(({ tree }) => new Float32Array(tree.distinctTokenCount).fill(0.25));
   const first = { loss: 0.1, gradNorm: 2, treeTokens: 0, computedTokens: 0, entropies, logprobs: entropies };
-  const anything = { ...task, success: (_: unknown, path: ArrayLike<number>) => path.length === 4 };
-  const record = await stepMetrics(
+  const record = stepMetrics(
     3,
-    anything,
     { sampled: scored.map(({ group: own }) => ({ group: own, problem })) },
     scored,
     { first, gradNorm: 2, kl: null, clipFraction: 0, rescale: null },
@@ -59,6 +58,8 @@ test("the figures of a step are those of the paper's worked example and of a fla
     intermediate_proportion: expect.closeTo((2 / 4 + 2 / 6 + 3 / 4 + 5 / 7 + 5 / 6) / 8, 12),
     flat_share: 0.5,
     zero_variance_share: 0.5,
+    all_right_share: 0,
+    all_wrong_share: 0.5,
     step_tokens: 35,
     tree_tokens: 25,
     tokens_saved: expect.closeTo(1 - 25 / 35, 12),

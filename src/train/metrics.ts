@@ -3,7 +3,7 @@
  * one line of `metrics.jsonl`. A name has one meaning; a figure that was not taken is missing, never 0.
  */
 import { UserError } from '../errors.js';
-import type { Task } from '../task/index.js';
+import { zeroVariance } from '../objective/index.js';
 import { intermediateProportion, isFlat, pathDepth } from '../tree/index.js';
 import type { ScoredGroup, StepResult } from './learner.js';
 import type { StepGroups } from './rollout.js';
@@ -34,6 +34,8 @@ export const METRICS = {
   ],
   flat_share: ['share', 'groups whose tree has no intermediate node'],
   zero_variance_share: ['share', 'groups whose rewards are all equal: they teach nothing'],
+  all_right_share: ['share', 'groups without variance whose completions all solve their problem'],
+  all_wrong_share: ['share', 'groups without variance none of whose completions solves it'],
   dropped_groups: ['groups', 'groups that dynamic sampling replaced; only with resample_rounds'],
   tokens: ['tokens', 'tokens sampled since the start of training'],
   step_tokens: ['tokens', 'tokens in the completions of the step'],
@@ -72,6 +74,8 @@ type StepMetric =
   | 'intermediate_proportion'
   | 'flat_share'
   | 'zero_variance_share'
+  | 'all_right_share'
+  | 'all_wrong_share'
   | 'tokens'
   | 'step_tokens'
   | 'tree_tokens'
@@ -82,17 +86,19 @@ type StepMetric =
  * them; trees and losses of what was trained on.
  * @param tokens sampled since the start, this step's included
  */
-export async function stepMetrics(
+export function stepMetrics(
   step: number,
-  task: Task,
   { sampled }: Pick<StepGroups, 'sampled'>,
   scored: readonly ScoredGroup[],
   result: StepResult,
   tokens: number,
-): Promise<MetricsRecord> {
+): MetricsRecord {
   const completions = sampled.flatMap(({ group }) => group.completions);
-  const solved = await Promise.all(
-    sampled.flatMap(({ group, problem }) => group.completions.map((c) => task.success(problem, c.tokens))),
+  const kinds = sampled.map(({ group: { completions: all } }) =>
+    zeroVariance(
+      all.map(({ reward }) => reward),
+      all.map(({ success }) => success),
+    ),
   );
   const rewards = completions.map(({ reward }) => reward);
   const reward_mean = mean(rewards);
@@ -104,7 +110,7 @@ export async function stepMetrics(
     loss: result.first.loss,
     reward_mean,
     reward_std: Math.sqrt(sum(rewards.map((r) => (r - reward_mean) ** 2)) / Math.max(1, rewards.length - 1)),
-    success_rate: mean(solved.map(Number)),
+    success_rate: share(completions, ({ success }) => success === true),
     completion_length: mean(completions.map(({ tokens: own }) => own.length)),
     stopped_share: mean(completions.map(({ stop }) => Number(stop === 'stop'))),
     entropy: mean(
@@ -119,9 +125,9 @@ export async function stepMetrics(
     path_depth: mean(scored.flatMap(({ tree }) => Array.from(pathDepth(tree)))),
     intermediate_proportion: mean(scored.flatMap(({ tree }) => Array.from(intermediateProportion(tree)))),
     flat_share: mean(scored.map(({ tree }) => Number(isFlat(tree)))),
-    zero_variance_share: mean(
-      sampled.map(({ group: { completions: all } }) => Number(all.every((c) => c.reward === all[0].reward))),
-    ),
+    zero_variance_share: share(kinds, (kind) => kind !== null),
+    all_right_share: share(kinds, (kind) => kind === 'right'),
+    all_wrong_share: share(kinds, (kind) => kind === 'wrong'),
     ...(sampled.length > scored.length ? { dropped_groups: sampled.length - scored.length } : {}),
     tokens,
     step_tokens,
@@ -151,6 +157,10 @@ export function bestEvaluated(
 
 function sum(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0);
+}
+
+function share<T>(values: readonly T[], holds: (value: T) => boolean): number {
+  return mean(values.map((value) => Number(holds(value))));
 }
 
 function mean(values: readonly number[]): number {

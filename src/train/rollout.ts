@@ -3,6 +3,7 @@
  * rewards are all equal, which teach nothing, are replaced by those of further problems.
  */
 import type { Engine } from '../engine/index.js';
+import { hasZeroVariance } from '../objective/index.js';
 import type { Completion, Group } from '../rollouts/index.js';
 import { type Problem, type RewardResult, type Task, TaskError } from '../task/index.js';
 import type { Config } from './config.js';
@@ -68,7 +69,7 @@ export async function sampleStep(
 }
 
 const isMixed = ({ completions }: Group): boolean =>
-  completions.some(({ reward }) => reward !== completions[0].reward);
+  !hasZeroVariance(completions.map(({ reward }) => reward));
 
 async function sampleGroups(
   { engine, task, config }: RolloutOptions,
@@ -107,7 +108,8 @@ async function rewardGroup(
       );
     }
     const { reward, rewards, note } = result;
-    return { tokens, text, logprobs, ...(mask ? { mask } : {}), stop, reward, rewards, note };
+    const success = await task.success(problem, tokens);
+    return { tokens, text, logprobs, ...(mask ? { mask } : {}), stop, reward, rewards, note, success };
   };
   return {
     id: problem.id,

@@ -1,6 +1,9 @@
 /** The table of groups, as the report and the dashboard show it. */
+import type { ZeroVariance } from '../../src/objective/index.js';
 import { type Column, type DataTable, dataTable } from './data-table.js';
 import { count, percent, plain, visible } from './format.js';
+
+const ZERO_VARIANCE = { right: 'all right', wrong: 'all wrong', other: 'equal rewards' } as const;
 
 /** What both pages know of a group. */
 export interface GroupFigures {
@@ -11,7 +14,8 @@ export interface GroupFigures {
   readonly distinctTokens: number;
   readonly meanReward: number;
   readonly flat: boolean;
-  readonly zeroVariance: boolean;
+  /** Null: mixed rewards. */
+  readonly zeroVariance: ZeroVariance | null;
   readonly pathDepth: number;
   readonly pushedDown: number;
   readonly worst: number;
@@ -66,7 +70,7 @@ export function groupTable<T extends GroupFigures>(options: GroupTableOptions<T>
     ),
     {
       name: 'shape',
-      text: ({ zeroVariance, flat }) => (zeroVariance ? 'zero variance' : flat ? 'flat' : 'tree'),
+      text: ({ zeroVariance, flat }) => (zeroVariance ? ZERO_VARIANCE[zeroVariance] : flat ? 'flat' : 'tree'),
     },
     numberColumn(
       'pushed down',

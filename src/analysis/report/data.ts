@@ -1,4 +1,5 @@
 /** What the page of the report gets, as JSON within it. */
+import type { ZeroVariance } from '../../objective/index.js';
 import type { TreeView } from '../tree-view.js';
 
 export interface ReportGroup {
@@ -13,7 +14,8 @@ export interface ReportGroup {
   readonly tokenSource: string;
   readonly meanReward: number;
   readonly flat: boolean;
-  readonly zeroVariance: boolean;
+  /** Null: mixed rewards. */
+  readonly zeroVariance: ZeroVariance | null;
   readonly pathDepth: number;
   readonly intermediateProportion: number;
   /** Of `GroupScore`. */

@@ -45,7 +45,11 @@ function cardsOf(f: LogFigures): [name: string, value: string, meaning: string][
       percent(f.bad.pushedUp, f.bad.completions),
       `${count(f.bad.pushedUp)} of ${count(f.bad.completions)}, the reverse`,
     ],
-    ['zero-variance groups', percent(f.zeroVarianceGroups, f.groups), 'all rewards equal: nothing is learnt'],
+    [
+      'zero-variance groups',
+      percent(f.zeroVarianceGroups, f.groups),
+      `all rewards equal, nothing is learnt: ${count(f.zeroVariance.right)} all right, ${count(f.zeroVariance.wrong)} all wrong, ${count(f.zeroVariance.other)} other`,
+    ],
     ['flat groups', percent(f.flatGroups, f.groups), 'no step between the root and the completions'],
     ['path depth', f.meanPathDepth.toFixed(2), 'intermediate steps on the way of a completion, mean'],
     [
