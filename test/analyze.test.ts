@@ -419,7 +419,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     await one(/none\.jsonl: found nothing there/, 'none.jsonl');
     await one(/missing required argument 'paths'/);
     await one(
-      /--reward-weight: found 'x'; allowed is a name with a finite number/,
+      /--reward-weight: expected a name with a finite number, e\.g\. format=0\.5, got 'x'/,
       'logs',
       '--reward-weight',
       'x',

@@ -6,26 +6,27 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { overrideConfig } from '../src/train/config.js';
-import { finalAccuracy, loadConfig, RunFolder, run } from '../src/train/index.js';
+import { changeConfig, finalAccuracy, loadConfig, RunFolder, run } from '../src/train/index.js';
 
 it('a model that starts below one half reaches 80% greedy accuracy on held-out sums', async () => {
   const out = join(await mkdtemp(join(tmpdir(), 'lambda-grpo-arithmetic-')), 'run');
-  const config = overrideConfig(loadConfig('recipes/arithmetic.yaml'), [
-    'task.digits=2',
-    'task.held_out=100',
-    'task.carry_error_rate=0.7',
-    'task.slip_rate=0.15',
-    'model.width=64',
-    'warmup.steps=600',
-    'warmup.batch_size=32',
-    'warmup.learning_rate=2e-3',
-    'optimizer.learning_rate=3e-4',
-    'train.steps=60',
-    'evaluation.every=20',
-    'evaluation.problems=100',
-    'log.rollouts_every=0',
-  ]);
+  const config = changeConfig(loadConfig('recipes/arithmetic.yaml'), {
+    set: [
+      'task.digits=2',
+      'task.held_out=100',
+      'task.carry_error_rate=0.7',
+      'task.slip_rate=0.15',
+      'model.width=64',
+      'warmup.steps=600',
+      'warmup.batch_size=32',
+      'warmup.learning_rate=2e-3',
+      'optimizer.learning_rate=3e-4',
+      'train.steps=60',
+      'evaluation.every=20',
+      'evaluation.problems=100',
+      'log.rollouts_every=0',
+    ],
+  });
   await run({ config, out, threads: 1 });
   const metrics = await new RunFolder(out).readMetrics();
   const train = metrics.filter(({ phase }) => phase === 'train');

@@ -12,10 +12,13 @@ import { type Group, readOwnRollouts } from '../rollouts/index.js';
 import {
   type ComparedRun,
   type Comparison,
+  type ConfigChanges,
   compare,
   finalAccuracy,
   lateSuccess,
+  loadConfig,
   type Method,
+  methodVariants,
   openModel,
   RunFolder,
   writeWhole,
@@ -25,11 +28,11 @@ import { serveBeside } from './dashboard.js';
 import { fetchBar } from './fetching.js';
 import { formatTable } from './format.js';
 import { INTERRUPTED, onInterrupt } from './interrupt.js';
-import { type ConfigOptions, configFrom, defaultFolder } from './options.js';
+import { defaultFolder } from './options.js';
 import { Progress } from './progress.js';
 import { printGroup } from './tree.js';
 
-export interface CompareCommandOptions extends ConfigOptions {
+export interface CompareCommandOptions extends ConfigChanges {
   readonly out?: string;
   readonly seeds: number;
   readonly jobs?: number;
@@ -48,7 +51,8 @@ export async function compareCommand(
   options: CompareCommandOptions,
   version: string,
 ): Promise<void> {
-  const config = configFrom(file, options);
+  const config = loadConfig(file, options);
+  methodVariants(config, METHODS);
   const out = options.out ?? defaultFolder(file, '-compare');
   const seeds = Array.from({ length: options.seeds }, (_, i) => config.seed + i);
   const dashboard = options.ui ? await serveBeside(out, false, version) : null;

@@ -1,33 +1,13 @@
 /** A configuration from a file and from the command line: `--seed`, `--method`, `--set section.key=value`. */
 import { basename, extname, join } from 'node:path';
-import { overrideConfig } from '../train/config.js';
-import { type Config, ConfigError, loadConfig, type Method, withMethod, withSeed } from '../train/index.js';
-
-export interface ConfigOptions {
-  readonly seed?: number;
-  readonly method?: Method;
-  /** Folder of a model, or its name on the Hub. */
-  readonly model?: string;
-  /** `section.key=value`, value as YAML. */
-  readonly set?: readonly string[];
-}
-
-/** @throws ConfigError naming the key, what was found and what is allowed */
-export function configFrom(file: string, options: ConfigOptions): Config {
-  let config = loadConfig(file);
-  if (options.set && options.set.length > 0) config = overrideConfig(config, options.set);
-  if (options.model !== undefined) config = { ...config, model: { ...config.model, path: options.model } };
-  if (options.method !== undefined) config = withMethod(config, options.method);
-  if (options.seed !== undefined) config = withSeed(config, options.seed);
-  return config;
-}
+import { ConfigError } from '../train/index.js';
 
 /** Whole numbers ≥ `least`, for commander. */
 export function wholeNumber(name: string, least: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (!Number.isInteger(value) || value < least || text.trim() === '') {
-      throw new ConfigError(`${name}: found '${text}'; allowed is a whole number of at least ${least}`);
+      throw new ConfigError(`${name}: expected a whole number of at least ${least}, got '${text}'`);
     }
     return value;
   };
@@ -38,7 +18,7 @@ export function stepOrBest(text: string): number | 'best' {
   const step = Number(text);
   if (text === 'best') return text;
   if (!Number.isInteger(step) || step < 0 || text.trim() === '') {
-    throw new ConfigError(`--checkpoint: found '${text}'; allowed is best, or the step of a checkpoint`);
+    throw new ConfigError(`--checkpoint: expected best, or the step of a checkpoint, got '${text}'`);
   }
   return step;
 }
@@ -49,7 +29,7 @@ export function positiveNumber(name: string, most = Number.POSITIVE_INFINITY): (
     const value = Number(text);
     if (!(value > 0 && value <= most && Number.isFinite(value))) {
       const bound = Number.isFinite(most) ? ` and at most ${most}` : '';
-      throw new ConfigError(`${name}: found '${text}'; allowed is a number above 0${bound}`);
+      throw new ConfigError(`${name}: expected a number above 0${bound}, got '${text}'`);
     }
     return value;
   };
@@ -63,9 +43,7 @@ export function numbersByName(
     const [, key, number] = /^(.+)=([^=]+)$/.exec(text) ?? [];
     const value = Number(number);
     if (key === undefined || number.trim() === '' || !Number.isFinite(value)) {
-      throw new ConfigError(
-        `${name}: found '${text}'; allowed is a name with a finite number, e.g. format=0.5`,
-      );
+      throw new ConfigError(`${name}: expected a name with a finite number, e.g. format=0.5, got '${text}'`);
     }
     return { ...before, [key]: value };
   };

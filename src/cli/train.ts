@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import {
   bestEvaluated,
   type Config,
+  type ConfigChanges,
+  loadConfig,
   type MetricsLine,
   type MetricsRecord,
   RunFolderError,
@@ -12,10 +14,10 @@ import {
 import { serveBeside } from './dashboard.js';
 import { fetchBar } from './fetching.js';
 import { INTERRUPTED, onInterrupt } from './interrupt.js';
-import { type ConfigOptions, configFrom, defaultFolder } from './options.js';
+import { defaultFolder } from './options.js';
 import { Progress } from './progress.js';
 
-export interface TrainCommandOptions extends ConfigOptions {
+export interface TrainCommandOptions extends ConfigChanges {
   readonly out?: string;
   readonly resume?: boolean;
   readonly threads?: number;
@@ -28,7 +30,7 @@ export async function trainCommand(
   options: TrainCommandOptions,
   version: string,
 ): Promise<void> {
-  const config = configFrom(file, options);
+  const config = loadConfig(file, options);
   const out = options.out ?? defaultFolder(file, `-${config.method}-seed${config.seed}`);
   if (options.resume && !existsSync(join(out, 'config.yaml'))) {
     throw new RunFolderError(

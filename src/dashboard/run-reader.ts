@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Config, parseConfig } from '../train/config.js';
+import type { Config } from '../train/config.js';
+import { parseConfig } from '../train/config-sources.js';
 import { METRICS, parseMetrics } from '../train/metrics.js';
 import { RunFolder } from '../train/run-folder.js';
 import type { RunDetail, RunState, RunSummary, RunUpdate } from './api.js';

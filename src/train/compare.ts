@@ -11,7 +11,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.js';
 import { checkpointName } from './checkpoint.js';
-import { type Config, type Method, withMethod, withSeed } from './config.js';
+import type { Config, Method } from './config.js';
+import { withMethod, withSeed } from './config-sources.js';
 import type { MetricsLine } from './metrics.js';
 import { run } from './run.js';
 import { RunFolder, RunFolderError } from './run-folder.js';
@@ -50,11 +51,20 @@ interface Job {
 }
 
 /**
+ * The configuration under each method. They differ in their λ exponent at least, so no two compute the same.
+ * @throws ConfigError where a method does not go with the configuration
+ */
+export function methodVariants(config: Config, methods: readonly Method[]): Map<Method, Config> {
+  return new Map(methods.map((method) => [method, withMethod(config, method)]));
+}
+
+/**
  * Runs every method from every seed; finished runs in the folder are kept with `resume`.
  * @throws RunFolderError if the folder holds runs and `resume` is not set, and what `run` throws
  */
 export async function compare(options: CompareOptions): Promise<Comparison> {
   const { config, methods, seeds, out, resume = false } = options;
+  const variants = methodVariants(config, methods);
   if (!resume && [...methods, 'warmup'].some((name) => existsSync(join(out, name)))) {
     throw new RunFolderError(
       `${out}: runs are here already; choose another folder with --out, or continue with --resume`,
@@ -88,10 +98,10 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
     ),
   );
   const training = seeds.flatMap((seed) =>
-    methods.map((method) =>
+    [...variants].map(([method, variant]) =>
       job(
         `${method}/seed_${seed}`,
-        withMethod(withSeed(config, seed), method),
+        withSeed(variant, seed),
         config.train.steps,
         warmups ? join(out, 'warmup', `seed_${seed}`, 'checkpoints', checkpointName(0)) : undefined,
       ),

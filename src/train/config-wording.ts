@@ -8,7 +8,7 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 type Path = readonly PropertyKey[];
 
 /**
- * The lines for one fault that the schema found: place, key, what was found, what is allowed.
+ * The lines for one fault that the schema found: place, key, what is expected, what came.
  * @param root the object that was checked
  * @param place file and line of a key, ending in ': ', or nothing
  */
@@ -32,7 +32,7 @@ export function issueLine(
       ? unionNames(schemaAt(schema, path.slice(0, -1), root))
       : at && allowedText(at);
   return [
-    `${place(path)}${dotted(path)}: found ${show(valueAt(root, path))}; allowed is ${allowed ?? issue.message}`,
+    `${place(path)}${dotted(path)}: expected ${allowed ?? issue.message}, got ${show(valueAt(root, path))}`,
   ];
 }
 
@@ -108,7 +108,7 @@ function suggestion(key: string, known: readonly string[]): string {
     .map((name) => ({ name, distance: editDistance(key, name) }))
     .sort((a, b) => a.distance - b.distance)[0];
   const near = nearest && nearest.distance <= Math.max(2, key.length / 3);
-  return `${near ? `did you mean ${nearest.name}? ` : ''}allowed are ${known.join(', ')}`;
+  return `${near ? `did you mean ${nearest.name}? ` : ''}expected ${known.join(', ')}`;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours that turn a into b. */

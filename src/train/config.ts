@@ -3,8 +3,7 @@
  * meanings stand; errors, `--help` and the reference in docs/ are made from it. Names are the same in the file and
  * in the type. What depends on the task's own tokens (the context length) is checked once the task is made.
  */
-import { readFileSync } from 'node:fs';
-import { Document, LineCounter, parseDocument, parse as parseYaml, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { UserError } from '../errors.js';
 import { issueLine, markdownTable } from './config-wording.js';
@@ -158,7 +157,9 @@ const schema = z
         context: whole(2)
           .nullable()
           .default(null)
-          .describe("Longest sequence, tokens; null: the task's longest prompt and completion"),
+          .describe(
+            "Longest sequence, tokens; null: that of the model, or of a random one the task's longest prompt and completion",
+          ),
       })
       .prefault({})
       .describe('The policy: a pretrained model, or one of GPT-2 architecture with random weights'),
@@ -183,10 +184,14 @@ const schema = z
           .describe(
             "Advantages are divided by the group's std + 1e-4, by that of all rewards of the step, or not",
           ),
-        lambda_exponent: share()
+        lambda_exponent: z
+          .number()
+          .min(0)
           .nullable()
           .default(null)
-          .describe('p of the weight |λ|^−p; null: 0 for grpo, 1 for lambda-grpo'),
+          .describe(
+            'p of the weight |λ|^−p, 0 for grpo, above 0 for lambda-grpo; null: 0 or 1; above 1 a step counts the less the more completions share it',
+          ),
         rescale_to: z
           .enum(['lambda-grpo'])
           .nullable()
@@ -335,58 +340,45 @@ const schema = z
       .describe('What is written besides metrics'),
   })
   .superRefine((config, context) => {
-    const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
-    const { loss, clip_bound, clip_high, lambda_exponent, reference_sync_every, kl_beta } = config.objective;
-    if (loss === 'gspo' && (lambda_exponent ?? exponentOf(config.method)) !== 0) {
+    const refuse = (key: string, expected: string, value: unknown) =>
+      context.addIssue({
+        code: 'custom',
+        path: key.split('.'),
+        message: `expected ${expected}, got ${value}`,
+      });
+    const { task, method, objective, warmup, model } = config;
+    const { loss, clip_bound, clip_high, lambda_exponent: p, rescale_to } = objective;
+    if (loss === 'gspo' && (p ?? exponentOf(method)) !== 0) {
       refuse(
-        ['objective', 'loss'],
-        `found gspo with method ${config.method}; allowed is method grpo: its one ratio for a sequence is not a sum over steps, so there is no step for |λ| to divide`,
+        'objective.loss',
+        `another loss with method ${method} (gspo's one ratio for a sequence is not a sum over steps, so there is no step for |λ| to divide)`,
+        loss,
       );
     }
-    if (loss === 'gspo' && config.objective.rescale_to !== null) {
-      refuse(
-        ['objective', 'rescale_to'],
-        `found ${config.objective.rescale_to}; allowed is null with loss gspo`,
-      );
-    }
+    if (loss === 'gspo' && rescale_to !== null)
+      refuse('objective.rescale_to', 'null with loss gspo', rescale_to);
     if (clip_bound !== null && clip_bound <= 1 + clip_high) {
-      refuse(
-        ['objective', 'clip_bound'],
-        `found ${clip_bound}; allowed is more than 1 + clip_high, ${1 + clip_high}`,
-      );
+      refuse('objective.clip_bound', `more than 1 + clip_high, ${1 + clip_high}`, clip_bound);
     }
-    if (reference_sync_every > 0 && kl_beta === 0) {
-      refuse(
-        ['objective', 'reference_sync_every'],
-        `found ${reference_sync_every}; allowed is 0 without a KL term (kl_beta 0)`,
-      );
+    if (objective.reference_sync_every > 0 && objective.kl_beta === 0) {
+      const every = objective.reference_sync_every;
+      refuse('objective.reference_sync_every', '0 without a KL term (kl_beta 0)', every);
     }
-    if (config.task.name === 'binary-tree' && config.task.n > config.task.depth) {
-      refuse(['task', 'n'], `found ${config.task.n}; allowed is at most depth, ${config.task.depth}`);
+    if (task.name === 'binary-tree' && task.n > task.depth) {
+      refuse('task.n', `at most depth, ${task.depth}`, task.n);
     }
-    if (config.task.name === 'binary-tree' && config.warmup.steps > 0) {
-      refuse(
-        ['warmup', 'steps'],
-        `found ${config.warmup.steps}; allowed is 0: task binary-tree has no solutions to learn from`,
-      );
+    if (task.name === 'binary-tree' && warmup.steps > 0) {
+      refuse('warmup.steps', '0: task binary-tree has no solutions to learn from', warmup.steps);
     }
-    if (config.model.width % config.model.heads !== 0) {
-      refuse(
-        ['model', 'width'],
-        `found ${config.model.width}; allowed is a multiple of heads, ${config.model.heads}`,
-      );
+    if (model.path === null && model.width % model.heads !== 0) {
+      refuse('model.width', `a multiple of heads, ${model.heads}`, model.width);
     }
-    const { rescale_to } = config.objective;
-    if (rescale_to !== null && config.method !== 'grpo') {
-      refuse(
-        ['objective', 'rescale_to'],
-        `found ${rescale_to}; allowed is null with method ${config.method}`,
-      );
+    if (rescale_to !== null && method !== 'grpo') {
+      refuse('objective.rescale_to', `null with method ${method}`, rescale_to);
     }
-    const p = config.objective.lambda_exponent;
-    if (p !== null && (config.method === 'grpo') !== (p === 0)) {
-      const allowed = config.method === 'grpo' ? '0 with method grpo' : 'more than 0 with method lambda-grpo';
-      refuse(['objective', 'lambda_exponent'], `found ${p}; allowed is ${allowed}`);
+    if (p !== null && (method === 'grpo') !== (p === 0)) {
+      const expected = method === 'grpo' ? '0 with method grpo' : 'more than 0 with method lambda-grpo';
+      refuse('objective.lambda_exponent', expected, p);
     }
   });
 
@@ -405,49 +397,12 @@ export type Method = Config['method'];
 /** What a configuration looks like as JSON Schema; the source of every description. */
 const jsonSchema = z.toJSONSchema(schema, { io: 'input' });
 
-/** @throws ConfigError naming file, line, key, what was found and what is allowed */
-export function loadConfig(file: string): Config {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
-  } catch (error) {
-    throw new ConfigError(`${file}: cannot be read: ${error instanceof Error ? error.message : error}`);
-  }
-  return parseConfig(text, file);
-}
-
 /**
- * @param file name for errors
- * @throws ConfigError naming file, line, key, what was found and what is allowed
+ * Checks all of a configuration at once.
+ * @param place where a key was given, ending in ': ', or nothing
+ * @throws ConfigError with one line for each fault: place, key, what is expected and what came
  */
-export function parseConfig(text: string, file: string): Config {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  if (document.errors.length > 0) {
-    const faults = document.errors.map(
-      (error) => `${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`,
-    );
-    throw new ConfigError(faults.join('\n'));
-  }
-  // The line of a key, or of the nearest section that is there.
-  const place = (path: readonly PropertyKey[]) => {
-    for (let length = path.length; length > 0; length--) {
-      const node = document.getIn(path.slice(0, length), true) as
-        | { range?: [number, number, number] }
-        | undefined;
-      if (node?.range) return `${file}:${lines.linePos(node.range[0]).line}: `;
-    }
-    return `${file}: `;
-  };
-  return check(document.toJS() ?? {}, place);
-}
-
-/** @throws ConfigError naming key, what was found and what is allowed */
-export function resolveConfig(object: unknown): Config {
-  return check(object, () => '');
-}
-
-function check(object: unknown, place: (path: readonly PropertyKey[]) => string): Config {
+export function checkConfig(object: unknown, place: (path: readonly PropertyKey[]) => string): Config {
   const result = schema.safeParse(object);
   if (!result.success) {
     const faults = result.error.issues.flatMap((issue) => issueLine(issue, object, jsonSchema, place));
@@ -460,7 +415,7 @@ function check(object: unknown, place: (path: readonly PropertyKey[]) => string)
 }
 
 /** What each loss is normalised by, unless the configuration says otherwise. */
-const NORMALISATION = {
+export const NORMALISATION = {
   dapo: 'token',
   cispo: 'token',
   bnpo: 'group',
@@ -474,72 +429,28 @@ function exponentOf(method: Method): number {
 }
 
 /**
- * The same run with some keys changed.
- * @param changes `section.key=value`, each value as YAML
- * @throws ConfigError for what is no such change, and for what the schema refuses
- */
-export function overrideConfig(config: Config, changes: readonly string[]): Config {
-  const { objective, ...rest } = config;
-  // A derived exponent is left to be derived again: the change may be of the method.
-  const derived = objective.lambda_exponent === exponentOf(config.method);
-  const document = new Document({
-    ...rest,
-    objective: {
-      ...objective,
-      ...(derived ? { lambda_exponent: null } : {}),
-      // Likewise what follows from the loss.
-      ...(objective.normalisation === NORMALISATION[objective.loss] ? { normalisation: null } : {}),
-    },
-  });
-  for (const change of changes) {
-    const [, key, value] = /^([\w.]+)=(.*)$/s.exec(change) ?? [];
-    if (key === undefined) throw new ConfigError(`--set: found '${change}'; allowed is section.key=value`);
-    try {
-      document.setIn(key.split('.'), parseYaml(value));
-    } catch (error) {
-      const why = (error instanceof Error ? error.message : String(error)).split('\n')[0];
-      throw new ConfigError(`--set: ${key}: found '${value}': ${why}`);
-    }
-  }
-  return check(document.toJS(), () => '--set: ');
-}
-
-/** The same run under another method: all else equal, the λ exponent that of the method, nothing rescaled. */
-export function withMethod(config: Config, method: Method): Config {
-  if (method === config.method) return config;
-  const lambda_exponent = exponentOf(method);
-  return { ...config, method, objective: { ...config.objective, lambda_exponent, rescale_to: null } };
-}
-
-/**
- * The same run with each token's term weighted by |λ|^−p, p ≥ 0. A configuration file allows p up to 1, from GRPO to
- * λ-GRPO: beyond, a step counts the less the more completions share it, and no method is defined there. The
- * experiment that asks where the best p lies has to look past both ends, so this goes around the schema's bound; a
- * run with p > 1 cannot be read back from its folder, and so not be resumed.
- */
-export function withExponent(config: Config, lambda_exponent: number): Config {
-  const method = lambda_exponent === 0 ? 'grpo' : 'lambda-grpo';
-  return { ...config, method, objective: { ...config.objective, lambda_exponent, rescale_to: null } };
-}
-
-/** The same run from another seed. */
-export function withSeed(config: Config, seed: number): Config {
-  return { ...config, seed };
-}
-
-/**
- * Longest sequence the model must cover.
- * @throws ConfigError if model.context is given and too short for the task
+ * Longest sequence that the model has to cover.
+ * @param longest what a pretrained model can cover; absent: any
+ * @throws ConfigError if model.context is given and too short for the task, or the model cannot cover it
  */
 export function contextLength(
   config: Config,
   task: { readonly maxPromptTokens: number; readonly maxCompletionTokens: number },
+  longest?: number,
 ): number {
-  const needed = task.maxPromptTokens + task.maxCompletionTokens;
-  const given = config.model.context ?? needed;
-  if (given < needed) {
+  const { context, path } = config.model;
+  if (context !== null && longest !== undefined && context > longest) {
     throw new ConfigError(
-      `model.context: found ${given}; allowed is at least ${needed}: the task's prompts have up to ` +
+      `model.context: expected at most ${longest}, the context of ${path}, got ${context}`,
+    );
+  }
+  const needed = task.maxPromptTokens + task.maxCompletionTokens;
+  const given = context ?? longest ?? needed;
+  if (given < needed) {
+    const [key, what] =
+      context === null ? ['model.path', 'a model with a context of '] : ['model.context', ''];
+    throw new ConfigError(
+      `${key}: expected ${what}at least ${needed}, got ${given}: the task's prompts have up to ` +
         `${task.maxPromptTokens} tokens, its completions up to ${task.maxCompletionTokens}`,
     );
   }

@@ -16,6 +16,7 @@ export {
   compare,
   finalAccuracy,
   lateSuccess,
+  methodVariants,
   writeWhole,
 } from './compare.js';
 export {
@@ -23,14 +24,18 @@ export {
   ConfigError,
   describeConfig,
   formatConfig,
-  loadConfig,
   type Method,
+} from './config.js';
+export {
+  type ConfigChanges,
+  changeConfig,
+  loadConfig,
   parseConfig,
   resolveConfig,
   withExponent,
   withMethod,
   withSeed,
-} from './config.js';
+} from './config-sources.js';
 export { type Evaluation, evaluate } from './evaluate.js';
 export { type TrainObserver, type TrainOptions, type TrainResult, type TrainStage, train } from './loop.js';
 export {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Group } from '../rollouts/index.js';
 import { binaryTree } from '../task/index.js';
-import { resolveConfig } from './config.js';
+import { resolveConfig } from './config-sources.js';
 import { scoreGroup } from './learner.js';
 import { bestEvaluated, describeMetrics, METRICS, type MetricsLine, stepMetrics } from './metrics.js';
 

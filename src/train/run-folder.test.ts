@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Group, readOwnRollouts } from '../rollouts/index.js';
-import { resolveConfig } from './config.js';
+import { resolveConfig } from './config-sources.js';
 import { createRunFolder, openRunFolder } from './run-folder.js';
 
 const config = resolveConfig({ task: { name: 'binary-tree' } });

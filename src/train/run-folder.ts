@@ -10,7 +10,8 @@ import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'nod
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import { type Group, writeGroups } from '../rollouts/index.js';
-import { type Config, formatConfig, loadConfig } from './config.js';
+import { type Config, formatConfig } from './config.js';
+import { loadConfig } from './config-sources.js';
 import { formatMetrics, MetricsError, type MetricsLine, parseMetrics } from './metrics.js';
 
 /** A run folder that exists already, is none, or belongs to another configuration. */

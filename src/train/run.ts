@@ -8,7 +8,8 @@ import { LocalEngine, type OptimizerConfig } from '../engine/index.js';
 import type { FetchProgress } from '../model/index.js';
 import type { Task } from '../task/index.js';
 import { checkpointName, listCheckpoints } from './checkpoint.js';
-import { type Config, ConfigError, contextLength, loadConfig } from './config.js';
+import { type Config, contextLength } from './config.js';
+import { loadConfig } from './config-sources.js';
 import { type TrainObserver, type TrainResult, train } from './loop.js';
 import { type OpenedModel, openModel, openTask, openText } from './policy.js';
 import { createRunFolder, openRunFolder, RunFolder } from './run-folder.js';
@@ -60,12 +61,7 @@ export async function createEngine(
   };
   const adapter = config.model.lora ? { adapter: config.model.lora } : {};
   if (model) {
-    const needed = task.maxPromptTokens + task.maxCompletionTokens;
-    if (needed > model.config.contextLength) {
-      throw new ConfigError(
-        `model.path: found a model with a context of ${model.config.contextLength}; the task's prompts have up to ${task.maxPromptTokens} tokens, its completions up to ${task.maxCompletionTokens}`,
-      );
-    }
+    contextLength(config, task, model.config.contextLength);
     const stored = config.model.lora || frozen ? await model.stored() : null;
     return new LocalEngine({
       ...common,

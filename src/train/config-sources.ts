@@ -1,0 +1,203 @@
+/**
+ * Where a configuration comes from: a file, and changes to it (`--set`, `--method`, `--model`, `--seed`, a variant of a
+ * comparison). All of them are collected first; one check follows, so their order never matters. A change of the method
+ * drops the keys of the file that belong to its old method, one of the loss what follows from the old loss, one of the
+ * model the old one's revision.
+ */
+import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import { LineCounter, parseDocument, parse as parseYaml } from 'yaml';
+import { type Config, ConfigError, checkConfig, type Method, NORMALISATION } from './config.js';
+
+/** Changes to a configuration; of two that name the same key with other values neither is taken. */
+export interface ConfigChanges {
+  /** `section.key=value`, each value as YAML. */
+  readonly set?: readonly string[];
+  readonly method?: Method;
+  /** Folder of a model, or its name on the Hub. */
+  readonly model?: string;
+  readonly seed?: number;
+  /** p of the weight |λ|^−p. */
+  readonly exponent?: number;
+}
+
+/** @throws ConfigError naming file, line or option, key, what is expected and what came */
+export function loadConfig(file: string, changes: ConfigChanges = {}): Config {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+  } catch (error) {
+    throw new ConfigError(`${file}: cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+  return parseConfig(text, file, changes);
+}
+
+/**
+ * @param file name for errors
+ * @throws ConfigError naming file, line or option, key, what is expected and what came
+ */
+export function parseConfig(text: string, file: string, changes: ConfigChanges = {}): Config {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  if (document.errors.length > 0) {
+    const faults = document.errors.map(
+      (error) => `${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`,
+    );
+    throw new ConfigError(faults.join('\n'));
+  }
+  // The line of a key, or of the nearest section that is there.
+  const place = (path: readonly PropertyKey[]) => {
+    for (let length = path.length; length > 0; length--) {
+      const node = document.getIn(path.slice(0, length), true) as
+        | { range?: [number, number, number] }
+        | undefined;
+      if (node?.range) return `${file}:${lines.linePos(node.range[0]).line}: `;
+    }
+    return `${file}: `;
+  };
+  let content: unknown;
+  try {
+    content = document.toJS() ?? {};
+    JSON.stringify(content);
+  } catch (error) {
+    throw new ConfigError(`${file}: cannot be read: ${(error as Error).message.split('\n')[0]}`);
+  }
+  return collected(content, changes, place);
+}
+
+/** @throws ConfigError naming key, what is expected and what came */
+export function resolveConfig(object: unknown, changes: ConfigChanges = {}): Config {
+  return collected(object, changes, () => '');
+}
+
+/** The same run with some keys changed. @throws ConfigError for what is no such change, and for what the schema refuses */
+export function changeConfig(config: Config, changes: ConfigChanges): Config {
+  return resolveConfig(config, changes);
+}
+
+/** The same run under another method: all else equal, the λ exponent that of the method, nothing rescaled. */
+export function withMethod(config: Config, method: Method): Config {
+  return changeConfig(config, { method });
+}
+
+/** The same run with each token's term weighted by |λ|^−p, p ≥ 0: GRPO at 0, λ-GRPO at 1. */
+export function withExponent(config: Config, exponent: number): Config {
+  return changeConfig(config, { method: exponent === 0 ? 'grpo' : 'lambda-grpo', exponent });
+}
+
+/** The same run from another seed. */
+export function withSeed(config: Config, seed: number): Config {
+  return changeConfig(config, { seed });
+}
+
+interface Edit {
+  readonly path: readonly string[];
+  readonly value: unknown;
+  /** Option that it came with. */
+  readonly origin: string;
+}
+
+type Section = Record<string, unknown>;
+
+function collected(
+  base: unknown,
+  changes: ConfigChanges,
+  place: (path: readonly PropertyKey[]) => string,
+): Config {
+  const edits = editsOf(changes);
+  const changed = edits.length === 0 ? base : withoutDependents(base, applied(base, edits), edits);
+  return checkConfig(changed, (path) => {
+    const edit =
+      edits.findLast((candidate) => covers(candidate, path)) ??
+      edits.find((candidate) => path.length > 0 && path.every((key, i) => candidate.path[i] === key));
+    return edit ? `${edit.origin}: ` : place(path);
+  });
+}
+
+/** All changes, sections before the keys in them. @throws ConfigError for one that is none, or two that differ */
+function editsOf({ set = [], method, model, seed, exponent }: ConfigChanges): Edit[] {
+  const edits: Edit[] = set.map(editOf);
+  const add = (key: string, value: unknown, origin: string): void => {
+    if (value !== undefined) edits.push({ path: key.split('.'), value, origin });
+  };
+  add('method', method, '--method');
+  add('model.path', model, '--model');
+  add('seed', seed, '--seed');
+  add('objective.lambda_exponent', exponent, 'exponent');
+  for (const [i, { path, value, origin }] of edits.entries()) {
+    const key = path.join('.');
+    const other = edits.slice(0, i).find((before) => before.path.join('.') === key);
+    if (other && !isDeepStrictEqual(other.value, value)) {
+      throw new ConfigError(
+        `${origin}: ${key}: expected one value, got ${JSON.stringify(other.value)}${other.origin === origin ? '' : ` with ${other.origin}`} and ${JSON.stringify(value)}`,
+      );
+    }
+  }
+  return edits.sort((a, b) => a.path.length - b.path.length);
+}
+
+function editOf(change: string): Edit {
+  const [, key, text] = /^([\w.]+)=(.*)$/s.exec(change) ?? [];
+  if (key === undefined || /(^|\.)(__proto__)?(\.|$)/.test(key)) {
+    throw new ConfigError(`--set: expected section.key=value, got '${change}'`);
+  }
+  try {
+    return { path: key.split('.'), value: parseYaml(text), origin: '--set' };
+  } catch (error) {
+    const why = (error instanceof Error ? error.message : String(error)).split('\n')[0];
+    throw new ConfigError(`--set: ${key}: expected a value in YAML, got '${text}': ${why}`);
+  }
+}
+
+/** A copy with the changes in it; a section that is not there, or null, begins. */
+function applied(base: unknown, edits: readonly Edit[]): unknown {
+  const root: unknown = structuredClone(base);
+  if (!isSection(root)) return root;
+  for (const { path, value } of edits) {
+    let at: Section = root;
+    for (const key of path.slice(0, -1)) {
+      const inner = Object.hasOwn(at, key) ? at[key] : undefined;
+      const section: Section = isSection(inner) ? inner : {};
+      at[key] = section;
+      at = section;
+    }
+    at[path[path.length - 1]] = structuredClone(value);
+  }
+  return root;
+}
+
+/** Leaves out what the base says for another method, loss or model than the one that the changes ask for. */
+function withoutDependents(base: unknown, root: unknown, edits: readonly Edit[]): unknown {
+  if (!isSection(base) || !isSection(root)) return root;
+  const drop = (section: string, key: string): void => {
+    const values = root[section];
+    if (isSection(values) && !edits.some((edit) => covers(edit, [section, key]))) delete values[key];
+  };
+  const value = (from: Section, section: string, key: string): unknown => {
+    const values = from[section];
+    return isSection(values) ? values[key] : undefined;
+  };
+  if ((root.method ?? 'lambda-grpo') !== (base.method ?? 'lambda-grpo')) {
+    drop('objective', 'lambda_exponent');
+    drop('objective', 'rescale_to');
+  }
+  const loss = value(base, 'objective', 'loss') ?? 'dapo';
+  const normalisation = value(base, 'objective', 'normalisation');
+  if (
+    loss !== (value(root, 'objective', 'loss') ?? 'dapo') &&
+    NORMALISATION[loss as keyof typeof NORMALISATION] === normalisation
+  ) {
+    drop('objective', 'normalisation');
+  }
+  if (value(base, 'model', 'path') !== value(root, 'model', 'path')) drop('model', 'revision');
+  return root;
+}
+
+/** Whether a change sets the key, or a section that it is in. */
+function covers({ path }: Edit, key: readonly PropertyKey[]): boolean {
+  return path.length <= key.length && path.every((part, i) => part === String(key[i]));
+}
+
+function isSection(value: unknown): value is Section {
+  return typeof value === 'object' && value !== null;
+}
