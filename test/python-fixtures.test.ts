@@ -2,7 +2,7 @@
  * The committed numbers are what Python gives: every script of scripts/python that makes fixtures is run again, into a folder
  * of its own. (Other tests compare our code with the committed numbers, so that they need no Python.)
  */
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -42,6 +42,17 @@ describe.skipIf(!hasPython)('made again by Python', { timeout: 240_000 }, () => 
         await expectSameTensors(join(folder, name, file), join(models, name, file));
       }
     }
+    const variants = await readdir(join(models, 'variants'));
+    expect((await readdir(join(folder, 'variants'))).sort()).toEqual(variants.sort());
+    for (const name of variants) {
+      for (const file of ['model.safetensors', 'expected.safetensors']) {
+        const at = join('variants', name, file);
+        await expectSameTensors(join(folder, at), join(models, at));
+      }
+    }
+    const [now, before] = await Promise.all([folder, models].map((root) => json(join(root, 'configs.json'))));
+    const read = (cases: { name: string; read: unknown }[]) => cases.map(({ name, read }) => [name, read]);
+    expect(read(now)).toEqual(read(before));
   });
 
   it('adapters: files, logits, gradients and merged models of peft', async () => {

@@ -8,6 +8,9 @@ For each: config.json and model.safetensors (float32), and expected.safetensors 
 - the log-probabilities of a group's tokens (k sequences, one after the other),
 - gradients of the GRPO and of the lambda-GRPO loss (autograd over the k separate sequences),
 - 64 tokens of greedy generation.
+In variants/, configurations that say less, more or other than the weights: what transformers makes of them, logits alone.
+configs.json has the configurations that transformers saves for each family, and those of public models with what
+transformers reads in them.
 The group and its coefficients are in groups.json: per token of each completion, the weight of its term in the loss.
 """
 
@@ -18,8 +21,10 @@ import sys
 
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
@@ -70,6 +75,137 @@ MODELS = {
             tie_word_embeddings=True,
         )
     ),
+}
+SCALED = {key: value for key, value in LLAMA3.items() if key != "rope_theta"}
+TIED = dict(tie_word_embeddings=True)
+UNTIED = dict(tie_word_embeddings=False)
+SMALL = dict(
+    vocab_size=48,
+    hidden_size=16,
+    intermediate_size=24,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    num_key_value_heads=1,
+    max_position_embeddings=128,
+)
+SMALL_GPT2 = dict(vocab_size=48, n_positions=128, n_embd=16, n_layer=1, n_head=2)
+
+
+def small_llama(**more):
+    return LlamaForCausalLM(LlamaConfig(**SMALL, **more))
+
+
+# name: model as saved, changes of its config.json (None removes a key), tensors that are left out.
+VARIANTS = {
+    "llama-tied-flag-own-head": (lambda: small_llama(**UNTIED), TIED, ()),
+    "gpt2-tied-flag-own-head": (lambda: GPT2LMHeadModel(GPT2Config(**SMALL_GPT2, **UNTIED)), TIED, ()),
+    "gpt2-own-head": (lambda: GPT2LMHeadModel(GPT2Config(**SMALL_GPT2, **UNTIED)), {}, ()),
+    "llama-only-head": (lambda: small_llama(**UNTIED), TIED, ("model.embed_tokens.weight",)),
+    # rope_scaling replaces rope_parameters, its theta too.
+    "llama-rope-both": (
+        small_llama,
+        dict(rope_parameters=dict(rope_type="default", rope_theta=500000.0), rope_scaling=SCALED),
+        (),
+    ),
+    "llama-rope-both-theta": (
+        small_llama,
+        dict(
+            rope_parameters=dict(rope_type="default", rope_theta=500000.0), rope_scaling=dict(SCALED), rope_theta=77.0
+        ),
+        (),
+    ),
+    "llama-rope-empty-scaling": (
+        small_llama,
+        dict(rope_parameters=dict(rope_type="default", rope_theta=500.0), rope_scaling={}, rope_theta=77.0),
+        (),
+    ),
+    "llama-rope-old": (
+        small_llama,
+        dict(rope_parameters=None, rope_theta=5000.0, rope_scaling=dict(SCALED, type="linear")),
+        (),
+    ),
+    "llama-rope-no-original": (
+        small_llama,
+        dict(
+            rope_parameters=dict(
+                rope_type="llama3", rope_theta=50.0, factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0
+            )
+        ),
+        (),
+    ),
+    "qwen3-no-rope": (
+        lambda: Qwen3ForCausalLM(Qwen3Config(**SMALL, head_dim=8, tie_word_embeddings=True)),
+        dict(rope_parameters=None),
+        (),
+    ),
+}
+# Configurations of public models, as their config.json has them.
+PUBLIC = {
+    "gpt2": {
+        "activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "attn_pdrop": 0.1,
+        "bos_token_id": 50256, "embd_pdrop": 0.1, "eos_token_id": 50256, "initializer_range": 0.02,
+        "layer_norm_epsilon": 1e-05, "model_type": "gpt2", "n_ctx": 1024, "n_embd": 768, "n_head": 12, "n_layer": 12,
+        "n_positions": 1024, "resid_pdrop": 0.1, "summary_activation": None, "summary_first_dropout": 0.1,
+        "summary_proj_to_labels": True, "summary_type": "cls_index", "summary_use_proj": True,
+        "task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}}, "vocab_size": 50257,
+    },
+    "smollm2": {
+        "architectures": ["LlamaForCausalLM"], "attention_bias": False, "attention_dropout": 0.0, "bos_token_id": 1,
+        "eos_token_id": 2, "hidden_act": "silu", "hidden_size": 576, "initializer_range": 0.041666666666666664,
+        "intermediate_size": 1536, "is_llama_config": True, "max_position_embeddings": 8192, "mlp_bias": False,
+        "model_type": "llama", "num_attention_heads": 9, "num_hidden_layers": 30, "num_key_value_heads": 3,
+        "pad_token_id": 2, "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_interleaved": False, "rope_scaling": None,
+        "rope_theta": 100000, "tie_word_embeddings": True, "torch_dtype": "bfloat16",
+        "transformers.js_config": {"kv_cache_dtype": {"q4f16": "float16", "fp16": "float16"}},
+        "transformers_version": "4.42.3", "use_cache": True, "vocab_size": 49152,
+    },
+    "tinyllama": {
+        "architectures": ["LlamaForCausalLM"], "attention_bias": False, "bos_token_id": 1, "eos_token_id": 2,
+        "hidden_act": "silu", "hidden_size": 2048, "initializer_range": 0.02, "intermediate_size": 5632,
+        "max_position_embeddings": 2048, "model_type": "llama", "num_attention_heads": 32, "num_hidden_layers": 22,
+        "num_key_value_heads": 4, "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_scaling": None,
+        "rope_theta": 10000.0, "tie_word_embeddings": False, "torch_dtype": "bfloat16",
+        "transformers_version": "4.35.0", "use_cache": True, "vocab_size": 32000,
+    },
+    "llama-3.2": {
+        "architectures": ["LlamaForCausalLM"], "attention_bias": False, "attention_dropout": 0.0,
+        "bos_token_id": 128000, "eos_token_id": [128001, 128008, 128009], "head_dim": 64, "hidden_act": "silu",
+        "hidden_size": 2048, "initializer_range": 0.02, "intermediate_size": 8192, "max_position_embeddings": 131072,
+        "mlp_bias": False, "model_type": "llama", "num_attention_heads": 32, "num_hidden_layers": 16,
+        "num_key_value_heads": 8, "pretraining_tp": 1, "rms_norm_eps": 1e-05,
+        "rope_scaling": {
+            "factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+            "original_max_position_embeddings": 8192, "rope_type": "llama3",
+        },
+        "rope_theta": 500000.0, "tie_word_embeddings": True, "torch_dtype": "bfloat16",
+        "transformers_version": "4.45.0.dev0", "use_cache": True, "vocab_size": 128256,
+    },
+    "qwen2.5": {
+        "architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 151643,
+        "eos_token_id": 151645, "hidden_act": "silu", "hidden_size": 896, "initializer_range": 0.02,
+        "intermediate_size": 4864, "max_position_embeddings": 32768, "max_window_layers": 21, "model_type": "qwen2",
+        "num_attention_heads": 14, "num_hidden_layers": 24, "num_key_value_heads": 2, "rms_norm_eps": 1e-06,
+        "rope_theta": 1000000.0, "sliding_window": 32768, "tie_word_embeddings": True, "torch_dtype": "bfloat16",
+        "transformers_version": "4.43.1", "use_cache": True, "use_sliding_window": False, "vocab_size": 151936,
+    },
+    "deepseek-r1-distill-qwen": {
+        "architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 151643,
+        "eos_token_id": 151643, "hidden_act": "silu", "hidden_size": 1536, "initializer_range": 0.02,
+        "intermediate_size": 8960, "max_position_embeddings": 131072, "max_window_layers": 21, "model_type": "qwen2",
+        "num_attention_heads": 12, "num_hidden_layers": 28, "num_key_value_heads": 2, "rms_norm_eps": 1e-06,
+        "rope_theta": 10000, "sliding_window": 4096, "tie_word_embeddings": False, "torch_dtype": "bfloat16",
+        "transformers_version": "4.44.0", "use_cache": True, "use_mrope": False, "use_sliding_window": False,
+        "vocab_size": 151936,
+    },
+    "qwen3": {
+        "architectures": ["Qwen3ForCausalLM"], "attention_bias": False, "attention_dropout": 0.0,
+        "bos_token_id": 151643, "eos_token_id": 151645, "head_dim": 128, "hidden_act": "silu", "hidden_size": 1024,
+        "initializer_range": 0.02, "intermediate_size": 3072, "max_position_embeddings": 40960,
+        "max_window_layers": 28, "model_type": "qwen3", "num_attention_heads": 16, "num_hidden_layers": 28,
+        "num_key_value_heads": 8, "rms_norm_eps": 1e-06, "rope_scaling": None, "rope_theta": 1000000,
+        "sliding_window": None, "tie_word_embeddings": True, "torch_dtype": "bfloat16",
+        "transformers_version": "4.51.0", "use_cache": True, "use_sliding_window": False, "vocab_size": 151936,
+    },
 }
 PROMPT = [7, 21, 3, 50]
 # Shared prefixes, a duplicate, a prefix of another one.
@@ -135,6 +271,80 @@ def expected(model, weights):
     return out
 
 
+def larger_weights(model):
+    """Larger than a fresh model's, biases and gains too: a term that is left out must show."""
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            noise = torch.randn_like(parameter)
+            if parameter.dim() == 1:
+                parameter.copy_(parameter + 0.2 * noise)
+            else:
+                parameter.copy_(noise * (0.5 if "embed" in key or "wte" in key or "lm_head" in key else 0.3))
+
+
+def make_variants(folder):
+    for name, (make, changes, left_out) in VARIANTS.items():
+        torch.manual_seed(12)
+        model = make().eval().float()
+        larger_weights(model)
+        at = os.path.join(folder, "variants", name)
+        shutil.rmtree(at, ignore_errors=True)
+        model.save_pretrained(at)
+        path = os.path.join(at, "generation_config.json")
+        if os.path.exists(path):
+            os.remove(path)
+        path = os.path.join(at, "config.json")
+        with open(path) as file:
+            config = json.load(file)
+        config.update(changes)
+        with open(path, "w") as file:
+            json.dump({key: value for key, value in config.items() if value is not None}, file, indent=2)
+        path = os.path.join(at, "model.safetensors")
+        tensors = load_file(path)
+        save_file({key: value for key, value in tensors.items() if key not in left_out}, path, {"format": "pt"})
+        read = AutoModelForCausalLM.from_pretrained(at).eval()
+        with torch.no_grad():
+            logits = read(torch.tensor([list(range(48))[::-1] + [7, 21, 3]])).logits[0].clone()
+        save_file({"logits": logits.contiguous()}, os.path.join(at, "expected.safetensors"))
+
+
+def make_configs(folder):
+    configs = {}
+    for name, make in {"gpt2": GPT2Config, "llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}.items():
+        configs[f"transformers {name}"] = make().to_dict()
+        configs[f"transformers {name}, what differs from the defaults"] = make().to_diff_dict()
+    cases = []
+    for name, config in [*configs.items(), *PUBLIC.items()]:
+        at = os.path.join(folder, "public-config")
+        os.makedirs(at, exist_ok=True)
+        with open(os.path.join(at, "config.json"), "w") as file:
+            json.dump(config, file)
+        read = AutoConfig.from_pretrained(at)
+        heads = read.num_attention_heads
+        cases.append(
+            {
+                "name": name,
+                "config": config,
+                "read": {
+                    "width": read.hidden_size,
+                    "layers": read.num_hidden_layers,
+                    "heads": heads,
+                    "context": read.max_position_embeddings,
+                    "vocabulary": read.vocab_size,
+                    "tied": read.tie_word_embeddings,
+                    "headWidth": getattr(read, "head_dim", None) or read.hidden_size // heads,
+                    "keyValueHeads": getattr(read, "num_key_value_heads", heads),
+                    "theta": (getattr(read, "rope_parameters", None) or {}).get("rope_theta"),
+                    "rope": (getattr(read, "rope_parameters", None) or {}).get("rope_type"),
+                },
+            }
+        )
+        shutil.rmtree(at)
+    with open(os.path.join(folder, "configs.json"), "w") as file:
+        json.dump(cases, file, indent=1)
+        file.write("\n")
+
+
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else "test/models"
     weights = loss_weights()
@@ -154,14 +364,7 @@ def main():
     for name, make in MODELS.items():
         torch.manual_seed(11)
         model = make().eval().float()
-        with torch.no_grad():
-            # Larger than a fresh model's, biases and gains too: a term that is left out must show.
-            for key, parameter in model.named_parameters():
-                noise = torch.randn_like(parameter)
-                if parameter.dim() == 1:
-                    parameter.copy_(parameter + 0.2 * noise)
-                else:
-                    parameter.copy_(noise * (0.5 if "embed" in key or "wte" in key or "lm_head" in key else 0.3))
+        larger_weights(model)
         at = os.path.join(folder, name)
         shutil.rmtree(at, ignore_errors=True)
         model.save_pretrained(at)
@@ -171,6 +374,8 @@ def main():
                 os.remove(path)
         save_file({k: v.contiguous() for k, v in expected(model, weights).items()}, os.path.join(at, "expected.safetensors"))
         print(name, sum(p.numel() for p in model.parameters()))
+    make_variants(folder)
+    make_configs(folder)
 
 
 if __name__ == "__main__":

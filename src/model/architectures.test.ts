@@ -51,24 +51,58 @@ describe('config.json', () => {
   });
 
   it.each([
-    [{ model_type: 'mamba' }, 'model_type: found "mamba"; allowed is gpt2, llama, qwen2, qwen3'],
-    [{ model_type: undefined }, 'model_type: found nothing'],
-    [{ hidden_act: 'gelu' }, 'hidden_act: found "gelu"; allowed is "silu"'],
-    [{ hidden_size: 'wide' }, 'hidden_size: found "wide"; allowed is a whole number'],
+    [{ model_type: 'mamba' }, 'model_type: expected gpt2, llama, qwen2, qwen3, got "mamba"'],
+    [{ model_type: undefined }, 'model_type: expected gpt2, llama, qwen2, qwen3, got nothing'],
+    [{ hidden_act: 'gelu' }, 'hidden_act: expected "silu" or "swish", got "gelu"'],
+    [{ hidden_size: 'wide' }, 'hidden_size: expected a whole number of at least 1, got "wide"'],
     [{ num_key_value_heads: 3 }, 'heads 8 must be a multiple of the key and value heads, 3'],
     [
       { rope_scaling: { rope_type: 'yarn', factor: 4 } },
-      'rope_scaling: rope_type: found "yarn"; allowed is "default" or "llama3"',
+      'rope_scaling: rope_type: expected "default" or "llama3", got "yarn"',
     ],
-    [{ rope_scaling: { type: 'linear', factor: 4 } }, 'rope_scaling: type: found "linear"'],
     [
-      { rope_scaling: { ...LLAMA3, factor: undefined } },
-      'factor: found nothing; allowed is a positive number',
+      { rope_scaling: { type: 'linear', factor: 4 } },
+      'rope_scaling: type: expected "default" or "llama3", got "linear"',
     ],
-    [{ use_sliding_window: true }, 'use_sliding_window: found true; allowed is false'],
+    [{ rope_scaling: { ...LLAMA3, factor: undefined } }, 'factor: expected a positive number, got nothing'],
+    [{ use_sliding_window: true }, 'use_sliding_window: expected false, got true'],
     [{ layer_types: ['full_attention', 'sliding_attention'] }, 'layer_types'],
-    [{ partial_rotary_factor: 0.5 }, 'partial_rotary_factor: found 0.5'],
-    [{ model_type: 'gpt2', activation_function: 'relu' }, 'activation_function: found "relu"'],
+    [{ partial_rotary_factor: 0.5 }, 'partial_rotary_factor: expected 1, got 0.5'],
+    [
+      { model_type: 'gpt2', activation_function: 'relu' },
+      'activation_function: expected "gelu_new" or "gelu_pytorch_tanh", got "relu"',
+    ],
+    // Where both are there, transformers 5 reads the older one alone.
+    [
+      {
+        rope_parameters: { rope_theta: 5e5, rope_type: 'default' },
+        rope_scaling: { rope_type: 'linear', factor: 4 },
+      },
+      'rope_scaling: rope_type: expected "default" or "llama3", got "linear"',
+    ],
+    [{ rope_parameters: { rope_theta: 5e5, mscale: 2 } }, 'rope_parameters: mscale: expected a key that'],
+    [
+      { layer_types: ['full_attention'], rope_parameters: { full_attention: {} } },
+      'full_attention: expected a',
+    ],
+    [{ rope_parameters: { rope_theta: '5e5' } }, 'rope_theta: expected a positive number, got "5e5"'],
+    [{ logit_scale: 0.25 }, 'logit_scale: expected a key that this architecture has, got 0.25'],
+    [{ final_logit_softcapping: 30 }, 'final_logit_softcapping: expected'],
+    [{ attn_logit_softcapping: 50 }, 'attn_logit_softcapping: expected'],
+    [{ embedding_multiplier: 12 }, 'embedding_multiplier: expected'],
+    [{ residual_multiplier: 0.22 }, 'residual_multiplier: expected'],
+    [{ attention_multiplier: 0.0078125 }, 'attention_multiplier: expected'],
+    [{ num_experts: 8 }, 'num_experts: expected'],
+    [{ qk_norm: true }, 'qk_norm: expected'],
+    [{ sliding_window: 4096 }, 'sliding_window: expected'],
+    [{ no_rope_layers: [1, 1, 1, 0] }, 'no_rope_layers: expected'],
+    [{ rope_interleaved: true }, 'rope_interleaved: expected'],
+    [{ quantization_config: { bits: 4, quant_method: 'gptq' } }, 'quantization_config: expected'],
+    [{ auto_map: { AutoModelForCausalLM: 'modeling_x.X' } }, 'auto_map: expected'],
+    [{ pruned_heads: { 0: [1] } }, 'pruned_heads: expected'],
+    [{ model_type: 'qwen2', mlp_bias: true }, 'mlp_bias: expected'],
+    [{ model_type: 'qwen2', use_mrope: true }, 'use_mrope: expected'],
+    [{ is_encoder_decoder: true }, 'is_encoder_decoder: expected'],
     [{ head_dim: 7 }, 'even width of a head, found 7'],
   ])('what it says and we do not have is refused: %j', (change, line) => {
     expect(() => readModelConfig({ ...llama, ...change }, 'x/config.json')).toThrow(
@@ -80,7 +114,7 @@ describe('config.json', () => {
   });
 
   it('must be an object', () => {
-    expect(() => readModelConfig([], 'c.json')).toThrow('c.json: found no object');
+    expect(() => readModelConfig([], 'c.json')).toThrow('c.json: expected the keys of a model, got []');
   });
 });
 

@@ -13,32 +13,51 @@ import {
   ModelError,
   type Rotary,
 } from './config.js';
+import { isHarmless } from './known-keys.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Reads one file's keys; every fault names the file and the key. */
+/** Reads one file's keys and remembers which; every fault names the file and the key. */
 class Keys {
+  private readonly asked = new Set<string>();
+
   constructor(
     private readonly json: Json,
     private readonly where: string,
   ) {}
 
   fail(key: string, allowed: string): never {
-    const found = this.json[key];
+    const value = this.json[key];
     throw new ModelError(
-      `${this.where}: ${key}: found ${found === undefined ? 'nothing' : JSON.stringify(found)}; allowed is ${allowed}`,
+      `${this.where}: ${key}: expected ${allowed}, got ${value === undefined ? 'nothing' : brief(value)}`,
     );
   }
 
   get(key: string): unknown {
+    this.asked.add(key);
     return this.json[key];
   }
 
+  get isEmpty(): boolean {
+    return Object.keys(this.json).length === 0;
+  }
+
+  /** Refuses keys that nobody has asked for, unless `harmless`. */
+  finish(harmless: (key: string, value: unknown) => boolean): void {
+    for (const [key, value] of Object.entries(this.json)) {
+      if (this.asked.has(key) || harmless(key, value)) continue;
+      throw new ModelError(
+        `${this.where}: ${key}: expected a key that this architecture has, got ${brief(value)}; ` +
+          'a key that is not known may change what the model computes (remove it if it does not)',
+      );
+    }
+  }
+
   whole(key: string, otherwise?: number): number {
-    const value = this.json[key] ?? otherwise;
+    const value = this.get(key) ?? otherwise;
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) {
       this.fail(key, 'a whole number of at least 1');
     }
@@ -46,7 +65,7 @@ class Keys {
   }
 
   positive(key: string, otherwise?: number): number {
-    const value = this.json[key] ?? otherwise;
+    const value = this.get(key) ?? otherwise;
     if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value)) {
       this.fail(key, 'a positive number');
     }
@@ -54,24 +73,30 @@ class Keys {
   }
 
   flag(key: string, otherwise: boolean): boolean {
-    const value = this.json[key] ?? otherwise;
+    const value = this.get(key) ?? otherwise;
     if (typeof value !== 'boolean') this.fail(key, 'true or false');
     return value;
   }
 
   /** Refuses every other value than the one we have. */
   only(key: string, allowed: readonly unknown[], otherwise: unknown): void {
-    if (!allowed.includes(this.json[key] ?? otherwise)) {
+    if (!allowed.includes(this.get(key) ?? otherwise)) {
       this.fail(key, allowed.map((value) => JSON.stringify(value)).join(' or '));
     }
   }
 
   object(key: string): Keys | null {
-    const value = this.json[key];
+    const value = this.get(key);
     if (value === undefined || value === null) return null;
     if (!isObject(value)) this.fail(key, 'an object');
     return new Keys(value, `${this.where}: ${key}`);
   }
+}
+
+/** A value as a message shows it. */
+function brief(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
 /**
@@ -81,11 +106,12 @@ class Keys {
  * @throws ModelError naming file, key, what was found and what is allowed
  */
 export function readModelConfig(json: unknown, where: string): ModelConfig {
-  if (!isObject(json)) throw new ModelError(`${where}: found no object; needed is a model's config.json`);
+  if (!isObject(json)) throw new ModelError(`${where}: expected the keys of a model, got ${brief(json)}`);
   const keys = new Keys(json, where);
   const family = json.model_type as Family;
   if (!FAMILIES.includes(family)) keys.fail('model_type', FAMILIES.join(', '));
   const config = family === 'gpt2' ? readGpt2(keys) : readRotary(keys, family);
+  keys.finish((key, value) => isHarmless(family, key, value));
   try {
     checkModelConfig(config);
   } catch (error) {
@@ -99,7 +125,7 @@ function readGpt2(keys: Keys): ModelConfig {
   keys.only('scale_attn_weights', [true], true);
   keys.only('scale_attn_by_inverse_layer_idx', [false], false);
   keys.only('add_cross_attention', [false], false);
-  keys.only('tie_word_embeddings', [true], true);
+  const tiedHead = keys.flag('tie_word_embeddings', true);
   const [width, heads] = [keys.whole('n_embd', 768), keys.whole('n_head', 12)];
   const plain: ModelConfig = {
     vocabularySize: keys.whole('vocab_size'),
@@ -112,12 +138,13 @@ function readGpt2(keys: Keys): ModelConfig {
   const standard = architectureOf(plain);
   const intermediate = keys.get('n_inner') === null ? 4 * width : keys.whole('n_inner', 4 * width);
   const normEpsilon = keys.positive('layer_norm_epsilon', standard.normEpsilon);
-  if (intermediate === standard.intermediate && normEpsilon === standard.normEpsilon) return plain;
-  return { ...plain, architecture: { ...standard, intermediate, normEpsilon } };
+  if (intermediate === standard.intermediate && normEpsilon === standard.normEpsilon && tiedHead)
+    return plain;
+  return { ...plain, architecture: { ...standard, intermediate, normEpsilon, tiedHead } };
 }
 
 function readRotary(keys: Keys, family: Exclude<Family, 'gpt2'>): ModelConfig {
-  keys.only('hidden_act', ['silu'], 'silu');
+  keys.only('hidden_act', ['silu', 'swish'], 'silu');
   keys.only('use_sliding_window', [false], false);
   const layerTypes = keys.get('layer_types');
   if (Array.isArray(layerTypes) && layerTypes.some((type) => type !== 'full_attention')) {
@@ -126,7 +153,8 @@ function readRotary(keys: Keys, family: Exclude<Family, 'gpt2'>): ModelConfig {
   keys.only('partial_rotary_factor', [1], 1);
   const width = keys.whole('hidden_size');
   const heads = keys.whole('num_attention_heads');
-  const attentionBias = keys.flag('attention_bias', false);
+  // Qwen 2 has biases of queries, keys and values, whatever this key says.
+  const attentionBias = family !== 'qwen2' && keys.flag('attention_bias', false);
   const architecture: Architecture = {
     family,
     norm: 'rms',
@@ -138,7 +166,7 @@ function readRotary(keys: Keys, family: Exclude<Family, 'gpt2'>): ModelConfig {
     activation: 'swiglu',
     bias: {
       qkv: family === 'qwen2' || attentionBias,
-      output: family !== 'qwen2' && attentionBias,
+      output: attentionBias,
       mlp: family === 'llama' && keys.flag('mlp_bias', false),
     },
     qkNorm: family === 'qwen3',
@@ -154,25 +182,34 @@ function readRotary(keys: Keys, family: Exclude<Family, 'gpt2'>): ModelConfig {
   };
 }
 
-/** Rotary positions: `rope_parameters`, or the older `rope_theta` beside `rope_scaling`. */
+/**
+ * Rotary positions: `rope_parameters`, or the older `rope_scaling` beside `rope_theta`. Where both objects are there,
+ * `rope_scaling` takes the place of the other as a whole, `rope_theta` included, as in transformers 5.
+ */
 function readRope(keys: Keys): Rotary {
-  const rope = keys.object('rope_parameters') ?? keys.object('rope_scaling');
-  const theta = rope?.get('rope_theta') ?? keys.get('rope_theta') ?? 10_000;
-  if (typeof theta !== 'number' || !(theta > 0)) keys.fail('rope_theta', 'a positive number');
-  const typeKey = rope?.get('rope_type') === undefined ? 'type' : 'rope_type';
-  const type = rope?.get(typeKey) ?? 'default';
-  if (!rope || type === 'default') return { theta, scaling: null };
-  if (type !== 'llama3') rope.fail(typeKey, '"default" or "llama3"');
+  const [old, now] = [keys.object('rope_scaling'), keys.object('rope_parameters')];
+  const rope = old && !old.isEmpty ? old : now;
+  const outer = keys.positive('rope_theta', 10_000);
+  if (!rope) return { theta: outer, scaling: null };
+  const theta = rope.get('rope_theta') === undefined ? outer : rope.positive('rope_theta');
+  // `type` is the older name; where both are there, it says nothing.
+  const older = rope.get('type');
+  const typeKey = rope.get('rope_type') === undefined && older !== undefined ? 'type' : 'rope_type';
+  rope.only(typeKey, ['default', 'llama3'], 'default');
   rope.only('partial_rotary_factor', [1], 1);
-  const scaling: Llama3Scaling = {
-    factor: rope.positive('factor'),
-    lowFrequencyFactor: rope.positive('low_freq_factor'),
-    highFrequencyFactor: rope.positive('high_freq_factor'),
-    originalContext: rope.whole('original_max_position_embeddings'),
-  };
-  if (scaling.highFrequencyFactor <= scaling.lowFrequencyFactor) {
-    rope.fail('high_freq_factor', `more than low_freq_factor, ${scaling.lowFrequencyFactor}`);
+  let scaling: Llama3Scaling | null = null;
+  if (rope.get(typeKey) === 'llama3') {
+    scaling = {
+      factor: rope.positive('factor'),
+      lowFrequencyFactor: rope.positive('low_freq_factor'),
+      highFrequencyFactor: rope.positive('high_freq_factor'),
+      originalContext: rope.whole('original_max_position_embeddings', keys.whole('max_position_embeddings')),
+    };
+    if (scaling.highFrequencyFactor <= scaling.lowFrequencyFactor) {
+      rope.fail('high_freq_factor', `more than low_freq_factor, ${scaling.lowFrequencyFactor}`);
+    }
   }
+  rope.finish((_, value) => value === null);
   return { theta, scaling };
 }
 

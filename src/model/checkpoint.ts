@@ -20,12 +20,20 @@ import type { StoredInputs, StoredValues } from '../graph/index.js';
 import { readModelConfig, toHuggingFaceConfig } from './architectures.js';
 import { architectureOf, type ModelConfig, ModelError } from './config.js';
 import { dtypeBytes, type StoredDType } from './dtypes.js';
+import { modelModules } from './modules.js';
 import { Parameters, parameterSpecs } from './parameters.js';
-import { type NamedTensor, SafetensorsFile, type StoredTensor, writeSafetensors } from './safetensors.js';
+import {
+  type NamedTensor,
+  SafetensorsFile,
+  type StoredTensor,
+  sameValues,
+  writeSafetensors,
+} from './safetensors.js';
 
 const CONFIG = 'config.json';
 const WEIGHTS = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
+const HEAD = 'lm_head.weight';
 /** What makes a model's text of its tokens, copied beside the weights. */
 const TOKENIZER_FILES =
   /^(tokenizer.*\.json|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt|chat_template\.jinja|generation_config\.json|tokenizer\.model)$/;
@@ -43,6 +51,8 @@ export interface Checkpoint {
   >;
   /** The type that most weights are stored in. */
   readonly dtype: StoredDType;
+  /** What the configuration says and the files contradict, a line each; the files are believed. */
+  readonly warnings: readonly string[];
   close(): Promise<void>;
 }
 
@@ -76,9 +86,17 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
       }
     }
     const [dtype] = Object.entries(bytes).reduce((a, b) => (b[1] > a[1] ? b : a));
+    const untied = await hasOwnHead(tensors, config);
+    const warnings = untied
+      ? [
+          `${join(folder, CONFIG)}: tie_word_embeddings: is true, but lm_head.weight is in the file and differs from ` +
+            'the embedding; the file is believed (set tie_word_embeddings to false to silence this)',
+        ]
+      : [];
     return {
       folder,
-      config,
+      config: untied ? { ...config, architecture: { ...architectureOf(config), tiedHead: false } } : config,
+      warnings,
       json: json as Record<string, unknown>,
       tensors,
       dtype: dtype as StoredDType,
@@ -88,6 +106,23 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
     await close();
     throw error;
   }
+}
+
+/** A tensor's name without the prefix that GPT-2's files have or have not. */
+const plainName = (name: string): string =>
+  name.startsWith('transformer.') ? name.slice('transformer.'.length) : name;
+
+/** Whether a model that is said to be tied has a head with values of its own, as transformers decides it. */
+async function hasOwnHead(tensors: Checkpoint['tensors'], config: ModelConfig): Promise<boolean> {
+  if (!architectureOf(config).tiedHead) return false;
+  const { embedding } = modelModules(config);
+  const named = (wanted: string): string | undefined =>
+    [...tensors.keys()].find((name) => plainName(name) === wanted);
+  const [head, table] = [named(HEAD), named(`${embedding}.weight`)];
+  if (head === undefined || table === undefined) return false;
+  const [a, b] = [tensors.get(head), tensors.get(table)];
+  if (!a || !b || a.shape.join() !== b.shape.join()) return true;
+  return !(await sameValues([a.file, head], [b.file, table]));
 }
 
 /** Opens a checkpoint, and closes it after its use. @throws ModelError as `openCheckpoint` does */
@@ -164,11 +199,15 @@ const BUFFERS = /(^|\.)(attn\.(masked_)?bias|rotary_emb\.inv_freq)$/;
 function weightNames({ tensors, config, folder }: Checkpoint): Map<string, string> {
   const found = new Map<string, string>();
   for (const name of tensors.keys()) {
-    // GPT-2's files come with and without this prefix.
-    const key = name.startsWith('transformer.') ? name.slice('transformer.'.length) : name;
-    if (BUFFERS.test(key)) continue;
-    if (key === 'lm_head.weight' && architectureOf(config).tiedHead) continue;
-    found.set(key, name);
+    const key = plainName(name);
+    if (!BUFFERS.test(key)) found.set(key, name);
+  }
+  if (architectureOf(config).tiedHead) {
+    // Of a tied pair a file may hold either, or both.
+    const table = `${modelModules(config).embedding}.weight`;
+    const head = found.get(HEAD);
+    if (head !== undefined && !found.has(table)) found.set(table, head);
+    found.delete(HEAD);
   }
   // Shapes first: nothing as large as the weights is made for a file that does not fit.
   const specs = parameterSpecs(config);
@@ -274,7 +313,10 @@ export async function writeCheckpoint(
         bytes = 0;
       }
       bytes += more;
-      shards[shards.length - 1].set(prefix + name, { shape, data: views.get(name) as Float32Array });
+      shards[shards.length - 1].set(name === HEAD ? name : prefix + name, {
+        shape,
+        data: views.get(name) as Float32Array,
+      });
     }
     await writeShards(temporary, shards, dtype);
     const before = source ? ((await readJson(join(source, CONFIG))) as Record<string, unknown>) : {};

@@ -43,7 +43,7 @@ export interface ModelModules {
 export function modelModules(config: ModelConfig): ModelModules {
   const { family, tiedHead } = architectureOf(config);
   return family === 'gpt2'
-    ? { embedding: 'wte', positions: 'wpe', finalNorm: 'ln_f', head: null }
+    ? { embedding: 'wte', positions: 'wpe', finalNorm: 'ln_f', head: tiedHead ? null : 'lm_head' }
     : {
         embedding: 'model.embed_tokens',
         positions: null,

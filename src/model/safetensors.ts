@@ -69,6 +69,20 @@ export class SafetensorsFile {
     }
   }
 
+  /** Values from..to of a tensor, as float32. */
+  async part(name: string, from: number, to: number): Promise<Float32Array> {
+    const { dtype, offset } = this.tensors.get(name) as StoredTensor;
+    const values = new Float32Array(to - from);
+    if (dtype === 'F32') {
+      await this.fill(new Uint8Array(values.buffer), offset + 4 * from);
+      return values;
+    }
+    const bits = new Uint16Array(to - from);
+    await this.fill(new Uint8Array(bits.buffer), offset + 2 * from);
+    decode16(bits, dtype, values);
+    return values;
+  }
+
   async close(): Promise<void> {
     await this.handle.close();
   }
@@ -85,6 +99,20 @@ export class SafetensorsFile {
       at += bytesRead;
     }
   }
+}
+
+/** Whether two tensors of one size hold the same values, read side by side up to the first difference. */
+export async function sameValues(
+  a: readonly [file: SafetensorsFile, name: string],
+  b: readonly [file: SafetensorsFile, name: string],
+): Promise<boolean> {
+  const { size } = a[0].tensors.get(a[1]) as StoredTensor;
+  for (let from = 0; from < size; from += CHUNK / 4) {
+    const to = Math.min(size, from + CHUNK / 4);
+    const [x, y] = await Promise.all([a, b].map(([file, name]) => file.part(name, from, to)));
+    if (x.some((value, i) => value !== y[i])) return false;
+  }
+  return true;
 }
 
 function damaged(file: string, what: string): ModelError {

@@ -35,6 +35,7 @@ import {
 } from '../text/index.js';
 import { type Config, ConfigError } from './config.js';
 import { loadDefinition } from './user-module.js';
+import { warnOnce } from './warnings.js';
 
 /** A model as it was found. */
 export interface OpenedModel {
@@ -67,7 +68,8 @@ export async function openModel(
 ): Promise<OpenedModel | null> {
   if (path === null) return null;
   const { folder, commit } = await resolveModel(path, { revision: revision ?? undefined, onFetch });
-  const { config, dtype } = await withCheckpoint(folder, async (checkpoint) => checkpoint);
+  const { config, dtype, warnings } = await withCheckpoint(folder, async (checkpoint) => checkpoint);
+  for (const line of warnings) warnOnce(line);
   return {
     folder,
     commit,

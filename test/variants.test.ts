@@ -1,0 +1,155 @@
+/**
+ * Checkpoints whose config.json says less, more or other than their weights, and configurations of public models: read as
+ * transformers reads them (scripts/python/make_model_fixtures.py wrote the files and its logits).
+ */
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import * as g from '../src/graph/index.js';
+import { treeAttention } from '../src/model/attention.js';
+import { architectureOf, type ModelConfig } from '../src/model/config.js';
+import { hiddenStates, nextTokenLogits, parameterInputs } from '../src/model/decoder.js';
+import {
+  loadParameters,
+  type Parameters,
+  readModelConfig,
+  readSafetensors,
+  toHuggingFaceConfig,
+  withCheckpoint,
+  writeCheckpoint,
+} from '../src/model/index.js';
+import { writeSafetensors } from '../src/model/safetensors.js';
+import { Program } from '../src/runtime/index.js';
+
+const models = join(import.meta.dirname, 'models');
+const variants = join(models, 'variants');
+const SEQUENCE = [...Array.from({ length: 48 }, (_, i) => 47 - i), 7, 21, 3];
+
+async function logitsOf({ config, specs, views }: Parameters): Promise<Float32Array> {
+  const graph = new g.Graph();
+  const weights = parameterInputs(graph, config);
+  const tokens = graph.input('tokens', 'int32', ['B*L']);
+  const positions = graph.input('positions', 'int32', ['B*L']);
+  const hidden = hiddenStates(weights, config, tokens, positions, treeAttention(graph, config, false));
+  const program = await Program.compile({ logits: nextTokenLogits(weights, config, hidden) }, { threads: 1 });
+  const n = SEQUENCE.length;
+  const places = Int32Array.from({ length: n }, (_, t) => t);
+  const { logits } = await program.run({
+    ...Object.fromEntries(
+      specs.map(({ name, shape }) => [name, { data: views.get(name) as Float32Array, dims: shape }]),
+    ),
+    tokens: { data: Int32Array.from(SEQUENCE), dims: [n] },
+    positions: { data: places, dims: [n] },
+    index: { data: places, dims: [1, n] },
+    subtree_end: { data: new Int32Array(n).fill(n), dims: [1, n] },
+  });
+  const values = Float32Array.from(logits.data as Float32Array);
+  await program.dispose();
+  return values;
+}
+
+const furthest = (a: Float32Array, b: Float32Array): number => {
+  expect(a.length).toBe(b.length);
+  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
+};
+
+describe('a checkpoint with a contradiction or an older form', async () => {
+  it.each(await readdir(variants))(
+    '%s: gives the logits of transformers, and again when written',
+    async (name) => {
+      const { tensors } = await readSafetensors(join(variants, name, 'expected.safetensors'));
+      const expected = tensors.get('logits')?.data as Float32Array;
+      const parameters = await withCheckpoint(join(variants, name), loadParameters);
+      expect(furthest(await logitsOf(parameters), expected)).toBeLessThan(2e-4);
+      const folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-variants-'));
+      try {
+        await writeCheckpoint(join(folder, 'out'), parameters, { source: join(variants, name) });
+        const again = await withCheckpoint(join(folder, 'out'), loadParameters);
+        expect(furthest(await logitsOf(again), expected)).toBeLessThan(2e-4);
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+  );
+
+  it('an own head under a flag of tied ones is believed, with a warning; two equal ones are one', async () => {
+    const open = (folder: string) =>
+      withCheckpoint(folder, async ({ config, warnings }) => ({
+        tied: architectureOf(config).tiedHead,
+        warnings,
+      }));
+    for (const name of ['llama', 'gpt2']) {
+      const folder = join(variants, `${name}-tied-flag-own-head`);
+      const { tied, warnings } = await open(folder);
+      expect(tied).toBe(false);
+      expect(warnings).toEqual([
+        expect.stringMatching(
+          /config\.json: tie_word_embeddings: is true, but lm_head\.weight .* is believed/,
+        ),
+      ]);
+    }
+    expect(await open(join(variants, 'llama-only-head'))).toEqual({ tied: true, warnings: [] });
+    expect(await open(join(variants, 'gpt2-own-head'))).toEqual({ tied: false, warnings: [] });
+    const folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-variants-'));
+    try {
+      const to = join(folder, 'both');
+      await cp(join(variants, 'llama-rope-old'), to, { recursive: true });
+      const { tensors } = await readSafetensors(join(to, 'model.safetensors'));
+      const table = tensors.get('model.embed_tokens.weight');
+      if (!table) throw new Error('it has no embedding');
+      await writeSafetensors(join(to, 'model.safetensors'), new Map([...tensors, ['lm_head.weight', table]]));
+      const json = JSON.parse(await readFile(join(to, 'config.json'), 'utf8')) as object;
+      await writeFile(join(to, 'config.json'), JSON.stringify({ ...json, tie_word_embeddings: true }));
+      expect(await open(to)).toEqual({ tied: true, warnings: [] });
+      const changed = { shape: table.shape, data: table.data.map((x, i) => (i === 700 ? x + 1e-3 : x)) };
+      await writeSafetensors(
+        join(to, 'model.safetensors'),
+        new Map([...tensors, ['lm_head.weight', changed]]),
+      );
+      expect((await open(to)).warnings).toHaveLength(1);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+interface ConfigCase {
+  readonly name: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly read: {
+    readonly width: number;
+    readonly layers: number;
+    readonly heads: number;
+    readonly context: number;
+    readonly vocabulary: number;
+    readonly tied: boolean;
+    readonly headWidth: number;
+    readonly keyValueHeads: number;
+    readonly theta: number | null;
+    readonly rope: string | null;
+  };
+}
+const configs = JSON.parse(await readFile(join(models, 'configs.json'), 'utf8')) as ConfigCase[];
+
+describe('a configuration of transformers or of a public model', () => {
+  it.each(configs)('$name: is read as transformers reads it', ({ config, read }) => {
+    const ours: ModelConfig = readModelConfig(config, 'config.json');
+    const { rotary, tiedHead, headWidth, keyValueHeads } = architectureOf(ours);
+    expect({
+      width: ours.width,
+      layers: ours.layers,
+      heads: ours.heads,
+      context: ours.contextLength,
+      vocabulary: ours.vocabularySize,
+      tied: tiedHead,
+      headWidth,
+      keyValueHeads,
+      theta: rotary?.theta ?? null,
+      rope: rotary && (rotary.scaling ? 'llama3' : 'default'),
+    }).toEqual(read);
+    expect(readModelConfig(JSON.parse(JSON.stringify(toHuggingFaceConfig(ours))), 'config.json')).toEqual(
+      ours,
+    );
+  });
+});
