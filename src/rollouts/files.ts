@@ -16,6 +16,8 @@ export interface LogFile {
 
 const LOG = /\.(jsonl|json|ndjson|parquet)(\.(gz|zst))?$/;
 const BESIDE_FOLDER = /^(node_modules|\.(?!art$).*|checkpoints?|checkpoint-\d+|wandb)$/;
+// Of NeMo-Gym: requests without answers, and sums over rollouts.
+const BESIDE_SUFFIX = /_(materialized_inputs|reward_profiling|agent_metrics|aggregate_metrics)\.jsonl?$/;
 const BESIDE =
   /^(metadata|config|settings|metrics|evals?|summary|trainer_state|training_args|tokenizer(_config)?|special_tokens_map|generation_config|adapter_config|vocab|package|checkpoints?|logs|timing_spans|tool_defs|hparams|train_op)\.(jsonl?|ndjson)$/;
 
@@ -41,7 +43,9 @@ async function filesOf(source: string, note: (file: string, message: string) => 
     throw new RolloutError(`${source}: cannot be read: ${messageOf(error)}`);
   });
   if (kind?.isDirectory()) {
-    const paths = (await walk(source)).filter((path) => LOG.test(path) && !BESIDE.test(basename(path)));
+    const paths = (await walk(source)).filter(
+      (path) => LOG.test(path) && !BESIDE.test(basename(path)) && !BESIDE_SUFFIX.test(path),
+    );
     if (paths.length === 0)
       throw new RolloutError(
         `${source}: found no log in the folder; logs end in .jsonl, .json, .ndjson or .parquet, the first three also with .gz or .zst`,

@@ -39,7 +39,8 @@ export function completionParts(
   return parts;
 }
 
-function messageOf(value: unknown, where: string, key: string): { role: string; text: string } {
+/** Who a message is from and all it says: its thoughts, its content, its calls. */
+export function messageOf(value: unknown, where: string, key: string): { role: string; text: string } {
   if (!isObject(value)) fail(where, key, value, 'a message, an object with role and content');
   const message = value as JsonObject;
   const role = asText(message.role, where, `${key}.role`);
@@ -60,6 +61,7 @@ export function contentText(value: unknown, where: string, key: string): string 
   return Array.from(value as Json[], (part) => {
     if (typeof part === 'string') return part;
     if (isObject(part) && typeof part.text === 'string') return part.text;
+    if (isObject(part) && typeof part.refusal === 'string') return part.refusal;
     return isObject(part) && typeof part.type === 'string' ? `[${part.type}]` : '';
   }).join('');
 }

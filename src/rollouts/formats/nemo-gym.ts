@@ -3,8 +3,8 @@
  * items have exact tokens. Groups by `_ng_task_index`, in older files `task_idx`; without either by equal requests. An
  * environment may draw the first state anew for each rollout: the prompt is then what the requests share.
  */
-import { contentText, promptParts } from '../messages.js';
-import type { Part, Sample } from '../sample.js';
+import { contentText } from '../messages.js';
+import type { Sample } from '../sample.js';
 import {
   asId,
   asList,
@@ -14,70 +14,84 @@ import {
   asTokens,
   fail,
   isList,
-  isObject,
   type Json,
   type JsonObject,
 } from '../values.js';
 import type { Format } from './format.js';
+import { inputParts, isHidden, isSampled, outputParts } from './response-items.js';
 import { joinTurns } from './turns.js';
 
 export const nemoGym: Format = {
   name: 'nemo-gym',
-  open: ({ step }) => ({
-    by: 'id-or-prompt',
-    promptsDiffer: true,
-    read: (value, { line, where }) => {
-      const row = asObject(value, where, 'the line');
-      const request = asObject(row.responses_create_params, where, 'responses_create_params');
-      const response = asObject(row.response, where, 'response');
-      const key = ['_ng_task_index', 'task_idx'].find(
-        (name) => row[name] !== undefined && row[name] !== null,
-      );
-      const items = itemsOf(response.output, where);
-      const begin = items.findIndex(isSampled);
-      const given = items.slice(0, begin < 0 ? items.length : begin);
-      const made = items.slice(given.length);
-      const turns = made.filter(({ generation_token_ids: ids }) => isList(ids) && ids.length > 0);
-      const texts = {
-        prompt: [
-          ...(typeof request.instructions === 'string' ? [`system\n${request.instructions}\n`] : []),
-          ...promptParts(request.input, where, 'responses_create_params.input'),
-          ...given.map((item) => itemText(item, where)),
-        ],
-        parts: made.map((item): Part => ({ text: itemText(item, where), sampled: isSampled(item) })),
-      };
-      const exact =
-        turns.length > 0 &&
-        joinTurns(
-          turns.map((item) => ({
-            prompt: asTokens(item.prompt_token_ids, where, 'response.output.prompt_token_ids'),
-            sampled: asTokens(item.generation_token_ids, where, 'response.output.generation_token_ids'),
-            ...(isList(item.generation_log_probs)
-              ? {
-                  logprobs: asLogprobs(
-                    item.generation_log_probs,
-                    where,
-                    'response.output.generation_log_probs',
-                  ),
-                }
-              : {}),
-          })),
-          where,
+  open: ({ step, note }) => {
+    let hidden = 0;
+    return {
+      by: 'id-or-prompt',
+      promptsDiffer: true,
+      read: (value, { line, where }) => {
+        const row = asObject(value, where, 'the line');
+        const request = asObject(row.responses_create_params, where, 'responses_create_params');
+        const response = asObject(row.response, where, 'response');
+        const key = ['_ng_task_index', 'task_idx'].find(
+          (name) => row[name] !== undefined && row[name] !== null,
         );
-      const sample: Sample = {
-        ...(key === undefined ? {} : { group: asId(row[key], where, key) }),
-        step,
-        line,
-        task: JSON.stringify(request),
-        ...(exact || {}),
-        prompt: { ...(exact ? exact.prompt : {}), parts: texts.prompt },
-        parts: texts.parts,
-        reward: asNumber(row.reward, where, 'reward'),
-      };
-      return [sample];
-    },
-  }),
+        const items = itemsOf(response.output, where);
+        const written = items.map((item, i) => isSampled(item, where, `${OUTPUT}[${i}]`));
+        const begin = written.indexOf(true) < 0 ? items.length : written.indexOf(true);
+        const given = items.slice(0, begin);
+        const made = items.slice(begin);
+        if (made.some((item) => isHidden(item, where, OUTPUT)) && hidden++ === 0)
+          note(
+            line,
+            'reasoning is logged in encrypted form only and read as empty, here and in rows like it',
+          );
+        const turns = coveredTurns(made, written.slice(begin));
+        const { instructions } = request;
+        const texts = {
+          prompt: [
+            ...(isPresent(instructions)
+              ? [`system\n${contentText(instructions, where, 'responses_create_params.instructions')}\n`]
+              : []),
+            ...inputParts(request.input, where, 'responses_create_params.input'),
+            ...inputParts(given, where, OUTPUT),
+          ],
+          parts: outputParts(made, where, OUTPUT),
+        };
+        const exact =
+          turns.length > 0 &&
+          joinTurns(
+            turns.map((item) => ({
+              prompt: asTokens(item.prompt_token_ids, where, 'response.output.prompt_token_ids'),
+              sampled: asTokens(item.generation_token_ids, where, 'response.output.generation_token_ids'),
+              ...(isList(item.generation_log_probs)
+                ? {
+                    logprobs: asLogprobs(
+                      item.generation_log_probs,
+                      where,
+                      'response.output.generation_log_probs',
+                    ),
+                  }
+                : {}),
+            })),
+            where,
+          );
+        const sample: Sample = {
+          ...(key === undefined ? {} : { group: asId(row[key], where, key) }),
+          step,
+          line,
+          task: JSON.stringify(request),
+          ...(exact || {}),
+          prompt: { ...(exact ? exact.prompt : {}), parts: texts.prompt },
+          parts: texts.parts,
+          reward: asNumber(row.reward, where, 'reward'),
+        };
+        return [sample];
+      },
+    };
+  },
 };
+
+const OUTPUT = 'response.output';
 
 /** The items of the answer. A log of transitions repeats all before each: the last one has them all. */
 function itemsOf(value: Json, where: string): readonly JsonObject[] {
@@ -97,23 +111,19 @@ function itemsOf(value: Json, where: string): readonly JsonObject[] {
   return items;
 }
 
-function isSampled({ type, role }: JsonObject): boolean {
-  return type === 'reasoning' || type === 'function_call' || (type === 'message' && role === 'assistant');
+/**
+ * The items that hold the ids of what the model wrote: one for each of its calls, which are items in a row, up to the next
+ * that was given to it. None where a call lacks them: its tokens would be missing, or taken for given ones.
+ */
+function coveredTurns(items: readonly JsonObject[], written: readonly boolean[]): readonly JsonObject[] {
+  let open = false;
+  for (let i = 0; i < items.length; i++) {
+    if (hasIds(items[i])) open = false;
+    else if (written[i] && (i === 0 || !written[i - 1])) open = true;
+    if (open && (i + 1 === items.length || !written[i + 1])) return [];
+  }
+  return items.filter(hasIds);
 }
 
-function itemText(item: JsonObject, where: string): string {
-  switch (item.type) {
-    case 'reasoning': {
-      const parts = isList(item.summary) && item.summary.length > 0 ? item.summary : item.content;
-      return `<think>${contentText(parts, where, 'response.output.summary')}</think>`;
-    }
-    case 'function_call':
-      return `${String(item.name)}(${String(item.arguments)})`;
-    case 'function_call_output':
-      return `\ntool\n${typeof item.output === 'string' ? item.output : JSON.stringify(item.output)}\n`;
-    default: {
-      const text = contentText(item.content, where, 'response.output.content');
-      return item.role === 'assistant' || !isObject(item) ? text : `\n${String(item.role)}\n${text}\n`;
-    }
-  }
-}
+const hasIds = ({ generation_token_ids: ids }: JsonObject) => isList(ids) && ids.length > 0;
+const isPresent = (value: unknown) => value !== undefined && value !== null;
