@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, resourceUsage } from 'node:process';
 import { analyzeGroup, LogGatherer } from '../src/analysis/index.js';
-import { linesOf, readBlocks } from '../src/rollouts/bytes.js';
+import { linesOf, readBlocks } from '../src/input/bytes.js';
 import { readRollouts } from '../src/rollouts/index.js';
 import { ProcessTree } from '../src/tree/index.js';
 import { type GenerateOptions, generateRollouts } from './generate-rollouts.js';

@@ -16,10 +16,11 @@ const MAY: Record<string, readonly string[]> = {
   runtime: ['graph'],
   model: ['graph'],
   engine: ['tree', 'objective', 'model', 'runtime'],
-  task: [],
-  rollouts: ['tree'],
-  train: ['engine', 'model', 'text', 'task', 'objective', 'rollouts', 'tree'],
-  analysis: ['tree', 'objective', 'rollouts'],
+  input: [],
+  task: ['input'],
+  rollouts: ['tree', 'input'],
+  train: ['engine', 'model', 'text', 'task', 'objective', 'rollouts', 'tree', 'input'],
+  analysis: ['tree', 'objective', 'rollouts', 'input'],
   dashboard: ['analysis', 'rollouts', 'train'],
   reproduce: [
     'tree',
@@ -90,6 +91,15 @@ describe('rooms', () => {
       }
     });
   }
+});
+
+describe('names of files', () => {
+  it('reach DuckDB through src/input/duckdb.ts alone, where no name is a pattern', () => {
+    const reads =
+      /DuckDBInstance\.create|\b(read_\w+|parquet_scan|parquet_\w+|glob|sniff_csv)\s*\(|\bTO '|FROM '/;
+    const places = files(src).filter((file) => reads.test(readFileSync(file, 'utf8')));
+    expect(places.map((file) => relative(src, file))).toEqual(['input/duckdb.ts']);
+  });
 });
 
 describe('lockfile', () => {

@@ -7,6 +7,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { openDuckDB, parquetTable, parquetTarget } from '../input/index.js';
 import type { WeightsRow, WeightsSink } from './weights.js';
 
 /** A batch ends with the first of these. */
@@ -17,8 +18,6 @@ const ROW_GROUP_TOKENS = 1 << 20;
 
 const KEYS = 'step, group_id, completion, file, line, reward, advantage, token_source, tokens';
 const VALUES = ['lambda_weight', 'step_reward', 'step_advantage'];
-
-const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 export class ParquetSink implements WeightsSink {
   private batch: WeightsRow[] = [];
@@ -38,12 +37,7 @@ export class ParquetSink implements WeightsSink {
     const folder = `${temporary}.parts`;
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder);
-    const { DuckDBInstance } = await import('@duckdb/node-api');
-    const instance = await DuckDBInstance.create(':memory:', {
-      memory_limit: '256MB',
-      threads: '1',
-      autoinstall_known_extensions: 'false',
-    });
+    const instance = await openDuckDB('256MB');
     const db = await instance.connect();
     await db.run(
       `CREATE TABLE batch (step INTEGER, group_id VARCHAR, completion INTEGER, file VARCHAR, line BIGINT,
@@ -64,9 +58,9 @@ export class ParquetSink implements WeightsSink {
     // A log without groups is a table without rows, with all its columns.
     if (this.batch.length > 0 || this.parts === 0) await this.writePart();
     const rows = Math.max(1, Math.min(1 << 16, Math.floor(ROW_GROUP_TOKENS / this.longest)));
-    const parts = Array.from({ length: this.parts }, (_, part) => quoted(this.partFile(part)));
+    const parts = Array.from({ length: this.parts }, (_, part) => this.partFile(part));
     await this.db.run(
-      `COPY (SELECT * FROM read_parquet([${parts.join(', ')}])) TO ${quoted(this.temporary)}
+      `COPY (SELECT * FROM ${parquetTable(...parts)}) TO ${parquetTarget(this.temporary)}
        (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rows})`,
     );
     await this.release();
@@ -97,7 +91,7 @@ export class ParquetSink implements WeightsSink {
          lambda i: list_resize([]::FLOAT[], lengths[i], ${name}[i]))) AS ${name}`,
     );
     await this.db.run(
-      `COPY (SELECT ${KEYS}, ${perToken.join(', ')} FROM batch) TO ${quoted(this.partFile(this.parts++))}
+      `COPY (SELECT ${KEYS}, ${perToken.join(', ')} FROM batch) TO ${parquetTarget(this.partFile(this.parts++))}
        (FORMAT parquet, COMPRESSION zstd)`,
     );
     await this.db.run('TRUNCATE batch');

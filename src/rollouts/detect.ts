@@ -3,12 +3,20 @@
  * keys of the first row that can be read. Names count for one thing only: prime-rl and verifiers v1 write the same rows.
  */
 import { open } from 'node:fs/promises';
-import { isText, type Line, linesOf, readBlocks, readBytes } from './bytes.js';
-import { type Column, parquetColumns } from './duckdb.js';
+import {
+  type Column,
+  elementsOf,
+  InputError,
+  isText,
+  JsonReader,
+  linesOf,
+  parquetColumns,
+  readBlocks,
+  readBytes,
+} from '../input/index.js';
 import { DEFAULT_KEYS } from './formats/generic.js';
 import { isCapture, isSummary } from './formats/tinker.js';
 import { FORMAT_NAMES, type FormatName } from './group.js';
-import { JsonReader } from './json-bytes.js';
 import { isList, isObject, type JsonObject, RolloutError } from './values.js';
 
 /** How a file's rows are found. */
@@ -107,30 +115,27 @@ async function detectLines(file: string, generic: boolean): Promise<Detected> {
   try {
     for await (const block of readBlocks(file)) {
       for (const line of linesOf(block)) {
-        const value = parsed(json, line);
+        let problem = 'is not a JSON object';
+        let value: unknown;
+        try {
+          if (isText(line)) value = json.parse(line.bytes, line.start, line.end);
+        } catch (error) {
+          problem = (error as Error).message;
+        }
         if (isObject(value)) return log('lines', rowFormat(value, file, generic), isSummary(value));
         if (seen === 0)
-          reason = `${file}:${line.number}: is not a JSON object, nor is any of the rows after it`;
+          reason = `${file}:${line.number}: ${problem}; nor can any of the rows after it be read`;
         if (++seen === ROWS) return unreadable(reason);
       }
     }
   } catch (error) {
-    if (!(error instanceof RolloutError)) throw error;
+    if (!(error instanceof InputError)) throw error;
     return unreadable(error.message);
   }
   return unreadable(reason);
 }
 
-function parsed(json: JsonReader, line: Line): unknown {
-  try {
-    return isText(line) ? json.parse(line.bytes, line.start, line.end) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 async function detectList(file: string, generic: boolean): Promise<Detected> {
-  const { elementsOf } = await import('./json-elements.js');
   for await (const { value } of elementsOf(file, [['*']])) {
     return log('list', isObject(value) ? rowFormat(value, file, generic) : null);
   }
@@ -142,7 +147,7 @@ async function detectParquet(file: string, generic: boolean): Promise<Detected> 
   try {
     columns = await parquetColumns(file);
   } catch (error) {
-    if (error instanceof RolloutError) return unreadable(error.message);
+    if (error instanceof InputError) return unreadable(error.message);
     throw error;
   }
   const has = (...names: string[]) => names.every((name) => columns.some((column) => column.name === name));

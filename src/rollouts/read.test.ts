@@ -237,7 +237,7 @@ describe('bad rows', () => {
     [
       'a number too large',
       '{"group":1,"prompt":"p1","completion":"x","reward":1e999}',
-      /reward: found Infinity/,
+      /reward: found 1e999/,
     ],
     ['no object', '17', /a\.jsonl:2: the row: found 17/],
     ['no group', '{"prompt":"p1","completion":"x","reward":1}', /a\.jsonl:2: group: found nothing/],
@@ -320,7 +320,7 @@ describe('bad rows', () => {
     expect(group.tokens).toBe('exact');
     const { readFile } = await import('node:fs/promises');
     const cut = await put({ 'a.parquet': (await readFile(file)).subarray(0, 200) });
-    expect(await error(cut)).toMatch(/a\.parquet: cannot be read: .*(magic bytes|footer)/);
+    expect(await error(cut)).toMatch(/a\.parquet: cannot be read as Parquet: .*(magic bytes|footer)/);
     expect(await all(cut, { skipBad: true })).toEqual([]);
   });
 });

@@ -1,14 +1,22 @@
 /**
  * `readRollouts`: from files, folders or patterns to groups, one at a time. Every file's format is known before the
  * first is read; then each is read row by row: a bad row is counted and passed over, a log whose groups cannot be known
- * is refused. Memory: one block of the file, the groups that still grow (128 MB, the rest of them on disk) and about 200
+ * is refused; a packed file that is damaged anywhere gives no group at all. Memory: one block of the file, the groups that still grow (128 MB, the rest of them on disk) and about 200
  * bytes for each group's id, however long the logs are.
  */
-
+import {
+  checkUnpacks,
+  elementsOf,
+  InputError,
+  isText,
+  JsonError,
+  JsonReader,
+  linesOf,
+  parquetRows,
+  readBlocks,
+} from '../input/index.js';
 import { BadRows } from './bad-rows.js';
-import { isText, linesOf, readBlocks } from './bytes.js';
 import { type Container, type Detected, detect, KNOWN_FORMATS } from './detect.js';
-import { parquetRows } from './duckdb.js';
 import { findFiles, type LogFile, stepOfPath } from './files.js';
 import { art } from './formats/art.js';
 import { primeRl, verifiersV1 } from './formats/episodes.js';
@@ -27,8 +35,6 @@ import { verifiers } from './formats/verifiers.js';
 import { verl } from './formats/verl.js';
 import { FORMAT_NAMES, type FormatName, type Group } from './group.js';
 import { ById, ByPlace, ByPrompt, ByRow, type Grouping, type GroupingOptions } from './grouping.js';
-import { JsonReader, JsonSyntaxError } from './json-bytes.js';
-import { elementsOf } from './json-elements.js';
 import { type Json, RolloutError } from './values.js';
 
 export interface ReadOptions {
@@ -121,7 +127,8 @@ export async function* readRollouts(
     try {
       for await (const group of readLog(log, options, session, badRows)) yield names.named(group);
     } catch (error) {
-      if (!(error instanceof RolloutError) || options.skipBad !== true) throw error;
+      if (!(error instanceof InputError)) throw error;
+      if (options.skipBad !== true) throw asRolloutError(error);
       badRows.add({ file: log.path, line: null, message: error.message });
     }
   }
@@ -131,7 +138,7 @@ export async function* readRollouts(
 async function detectAll(files: readonly LogFile[], options: ReadOptions, badRows: BadRows): Promise<Log[]> {
   const logs: Log[] = [];
   for (const file of files) {
-    const detected = await detect(file.path, options.keys !== undefined);
+    const detected = await detectWhole(file.path, options);
     if (detected.kind === 'unreadable') {
       badRows.add({ file: file.path, line: null, message: detected.reason });
       continue;
@@ -145,6 +152,17 @@ async function detectAll(files: readonly LogFile[], options: ReadOptions, badRow
     logs.push({ ...file, format, container, detected });
   }
   return logs;
+}
+
+/** A packed file is unpacked once before any of it is used: what does not end properly is no log, not half of one. */
+async function detectWhole(file: string, options: ReadOptions): Promise<Detected> {
+  try {
+    await checkUnpacks(file, () => options.onRead?.({ file, bytes: 0 }));
+    return await detect(file, options.keys !== undefined);
+  } catch (error) {
+    if (!(error instanceof InputError) || error instanceof RolloutError) throw error;
+    return { kind: 'unreadable', reason: error.message };
+  }
 }
 
 /** Two formats below one folder: most likely it is the wrong folder, and figures over both would mean nothing. */
@@ -239,6 +257,9 @@ function* add(grouping: Grouping, sample: Parameters<Grouping['add']>[0]): Gener
   }
 }
 
+const asRolloutError = (error: InputError) =>
+  error instanceof RolloutError ? error : new RolloutError(error.message);
+
 const unwrapped = (error: unknown) => (error instanceof Refusal ? new RolloutError(error.message) : error);
 
 function groupingOf(
@@ -261,8 +282,10 @@ async function* rowsOf(
 ): AsyncGenerator<RawRow> {
   const placeOf = (line: number): Place => ({ line, where: `${file}:${line}`, path: 0, indices: [] });
   if (container === 'parquet') {
-    for await (const { number, row } of parquetRows(file, detected.columns))
-      yield { place: placeOf(number), value: row };
+    for await (const row of parquetRows(file, detected.columns)) {
+      if ('message' in row) yield { line: row.number, message: row.message };
+      else yield { place: placeOf(row.number), value: row.row };
+    }
     return;
   }
   if (container !== 'lines') {
@@ -288,8 +311,8 @@ async function* rowsOf(
       try {
         value = json.parse(bytes, start, end);
       } catch (error) {
-        if (!(error instanceof JsonSyntaxError)) throw error;
-        const message = `${where}: is not JSON: ${error.message}; allowed is one whole JSON object a line`;
+        if (!(error instanceof JsonError)) throw error;
+        const message = `${where}: ${error.message}; allowed is one whole JSON object a line`;
         yield { line: number, message };
         continue;
       }

@@ -3,24 +3,14 @@
  * that names file, line and key, what was found and what is allowed. Lists of numbers may come as plain arrays
  * (JSON.parse) or as typed arrays (our byte reader), with the same result.
  */
-import { UserError } from '../errors.js';
+import { InputError, type Json, type JsonObject, WrittenNumber } from '../input/index.js';
+
+export { type Json, type JsonObject, messageOf } from '../input/index.js';
 
 /** Rollouts that cannot be read or written. */
-export class RolloutError extends UserError {
+export class RolloutError extends InputError {
   override name = 'RolloutError';
 }
-
-/** What a log's line can hold; lists of numbers alone are typed arrays where our byte reader made them. */
-export type Json =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Json[]
-  | Int32Array
-  | Float64Array
-  | { readonly [key: string]: Json };
-export type JsonObject = { readonly [key: string]: Json };
 
 /** The value, or a RolloutError that begins with `where` (`file:line`) and names `key`. */
 export type ValueReader<T> = (value: unknown, where: string, key: string) => T;
@@ -40,7 +30,7 @@ export const asObject: ValueReader<JsonObject> = (value, where, key) =>
   isObject(value) ? value : fail(where, key, value, 'an object');
 
 export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !isList(value);
+  return typeof value === 'object' && value !== null && !isList(value) && !(value instanceof WrittenNumber);
 }
 
 /** A list in either form: plain or typed. */
@@ -56,8 +46,13 @@ export const asList: ValueReader<readonly Json[]> = (value, where, key) => {
 export const asText: ValueReader<string> = (value, where, key) =>
   typeof value === 'string' ? value : fail(where, key, value, 'a text');
 
-export const asNumber: ValueReader<number> = (value, where, key) =>
-  typeof value === 'number' && Number.isFinite(value) ? value : fail(where, key, value, 'a finite number');
+/** A measure: where no double holds it, the nearest one. */
+export const asNumber: ValueReader<number> = (value, where, key) => {
+  const number = value instanceof WrittenNumber ? value.toNumber() : value;
+  return typeof number === 'number' && Number.isFinite(number)
+    ? number
+    : fail(where, key, value, 'a finite number');
+};
 
 /** A score: a finite number, or true and false for 1 and 0. */
 export const asScore: ValueReader<number> = (value, where, key) =>
@@ -75,9 +70,10 @@ export const asStep: ValueReader<number | null> = (value, where, key) => {
   return ok ? (value as number) : fail(where, key, value, 'a whole number from 0, or null');
 };
 
-/** A group id: a text or a whole number, as text. */
+/** A group id: a text or a whole number of any size, as text. */
 export const asId: ValueReader<string> = (value, where, key) => {
   if (typeof value === 'string' && value !== '') return value;
+  if (value instanceof WrittenNumber && /^-?\d+$/.test(value.text)) return value.text;
   return Number.isSafeInteger(value) ? String(value) : fail(where, key, value, 'a text or a whole number');
 };
 
@@ -103,8 +99,10 @@ export const asTokens: ValueReader<Int32Array> = (value, where, key) => {
 };
 
 /** Log-probabilities, [n]. */
-export const asLogprobs: ValueReader<Float32Array> = (value, where, key) =>
-  Float32Array.from(numbers(value, where, key, Number.isFinite, 'a finite number'));
+export const asLogprobs: ValueReader<Float32Array> = (value, where, key) => {
+  const ok = (item: unknown) => Number.isFinite(item instanceof WrittenNumber ? item.toNumber() : item);
+  return Float32Array.from(numbers(value, where, key, ok, 'a finite number'), Number);
+};
 
 /** 0 or 1 for each token, [n]; true and false are taken too. */
 export const asMask: ValueReader<Uint8Array> = (value, where, key) =>
@@ -129,9 +127,10 @@ function numbers(
 }
 
 export const asNumbersByName: ValueReader<Record<string, number>> = (value, where, key) => {
-  const object = asObject(value, where, key);
-  for (const [name, number] of Object.entries(object)) asNumber(number, where, `${key}.${name}`);
-  return object as Record<string, number>;
+  const entries = Object.entries(asObject(value, where, key));
+  return Object.fromEntries(
+    entries.map(([name, number]) => [name, asNumber(number, where, `${key}.${name}`)]),
+  );
 };
 
 export const asPieces: ValueReader<Record<number, string>> = (value, where, key) => {
@@ -151,13 +150,8 @@ export function fail(where: string, key: string, found: unknown, allowed: string
 function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null (how JSON writes NaN and infinities)';
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  if (typeof value === 'number' || value instanceof WrittenNumber) return String(value);
   if (isList(value)) return value.length === 0 ? 'an empty list' : 'a list';
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
-}
-
-/** The message of anything thrown, in one line. */
-export function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').trim();
 }

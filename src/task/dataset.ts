@@ -1,10 +1,24 @@
 /**
- * Problems with answers from files: JSON lines, a JSON list, or Parquet. Columns are found by the names that the known
+ * Problems with answers from files: JSON lines, a JSON list (both also packed with gzip or zstd), or Parquet. Columns are found by the names that the known
  * mathematics datasets use (GSM8K, MATH-500, AIME, AMC, Minerva, OlympiadBench, OpenRS), or named by the caller. A row
- * without problem or answer is an error: a dataset that shrinks in silence gives a wrong figure.
+ * without problem or answer is an error: a dataset that shrinks in silence gives a wrong figure. An answer that is a
+ * number is that number, digit by digit.
  */
-import { readFile } from 'node:fs/promises';
-import { extname } from 'node:path';
+import { isUtf8 } from 'node:buffer';
+import {
+  decimalOf,
+  InputError,
+  isText,
+  JsonError,
+  JsonReader,
+  LIMITS,
+  linesOf,
+  parquetColumns,
+  parquetRows,
+  readBlocks,
+  readBytes,
+  WrittenNumber,
+} from '../input/index.js';
 import { TaskError } from './task.js';
 
 export interface DatasetRow {
@@ -62,9 +76,13 @@ export async function readDataset(
         `${where}: ${problemColumn}: found ${shown(problem)}; needed is the problem's text`,
       );
     }
-    const own = row.id ?? row.unique_id;
+    const given = row.id ?? row.unique_id;
     let id =
-      typeof own === 'string' || typeof own === 'number' || typeof own === 'bigint' ? String(own) : String(i);
+      typeof given === 'string'
+        ? given
+        : given instanceof WrittenNumber
+          ? (decimalOf(given.text) ?? given.text)
+          : String(i);
     if (ids.has(id)) id = `${id}#${i}`;
     ids.add(id);
     const answer = answerText(row[answerColumn], answerColumn, answerOf);
@@ -81,9 +99,14 @@ export async function readDataset(
 }
 
 function shown(value: unknown): string {
+  if (typeof value === 'number' || value instanceof WrittenNumber) return short(String(value));
+  if (Array.isArray(value) && value.every((part) => part instanceof WrittenNumber))
+    return short(`[${value.join(',')}]`);
   const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value));
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+  return short(text);
 }
+
+const short = (text: string) => (text.length > 60 ? `${text.slice(0, 57)}…` : text);
 
 /** A number, a text, a list of them (all are asked for), or a worked solution that ends in the answer. */
 function answerText(
@@ -91,8 +114,11 @@ function answerText(
   column: string,
   answerOf: (solution: string) => string | null,
 ): string | null {
-  if (Array.isArray(value)) return value.length > 0 ? value.map(String).join(', ') : null;
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  if (Array.isArray(value)) {
+    const parts = value.map((part) => (part instanceof WrittenNumber ? decimalOf(part.text) : String(part)));
+    return parts.length > 0 && !parts.includes(null) ? parts.join(', ') : null;
+  }
+  if (value instanceof WrittenNumber) return decimalOf(value.text);
   if (typeof value !== 'string') return null;
   const marked = /####\s*(.+?)\s*$/s.exec(value);
   if (marked) return marked[1];
@@ -100,57 +126,75 @@ function answerText(
 }
 
 async function readRows(file: string): Promise<{ row: Row; line: number }[]> {
-  if (extname(file) === '.parquet') return readParquet(file);
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new TaskError(
-      `${file}: cannot be read (${error.code ?? error.message}); needed is a file of problems`,
-    );
-  });
-  let text: string;
+  const rows: { row: Row; line: number }[] = [];
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new TaskError(`${file}: is not UTF-8 text; allowed are .jsonl, .json and .parquet`);
-  }
-  const parsed = (source: string, where: string): unknown => {
-    try {
-      return JSON.parse(source) as unknown;
-    } catch (error) {
-      throw new TaskError(`${where}: is not JSON: ${(error as Error).message}`);
+    for await (const { value, line } of rowsOf(file)) {
+      if (
+        typeof value !== 'object' ||
+        value === null ||
+        Array.isArray(value) ||
+        value instanceof WrittenNumber
+      )
+        throw new TaskError(`${file}:${line}: found ${shown(value)}; needed is an object for each problem`);
+      rows.push({ row: value as Row, line });
     }
-  };
-  const asRow = (value: unknown, line: number): { row: Row; line: number } => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new TaskError(`${file}:${line}: found ${shown(value)}; needed is an object for each problem`);
-    }
-    return { row: value as Row, line };
-  };
-  if (extname(file) === '.json') {
-    const list = parsed(text, file);
-    if (!Array.isArray(list)) throw new TaskError(`${file}: found no list; needed is a list of problems`);
-    return list.map((value, i) => asRow(value, i + 1));
+  } catch (error) {
+    throw error instanceof InputError ? new TaskError(error.message) : error;
   }
-  return text
-    .split('\n')
-    .map((source, i) => ({ source, line: i + 1 }))
-    .filter(({ source }) => source.trim() !== '')
-    .map(({ source, line }) => asRow(parsed(source, `${file}:${line}`), line));
+  return rows;
 }
 
-async function readParquet(file: string): Promise<{ row: Row; line: number }[]> {
-  const { DuckDBInstance } = await import('@duckdb/node-api');
-  const database = await DuckDBInstance.create(':memory:');
-  const connection = await database.connect();
+/** The values of the file's rows, every number as it is written, and their lines (in Parquet: rows), from 1. */
+async function* rowsOf(file: string): AsyncGenerator<{ value: unknown; line: number }> {
+  if (file.endsWith('.parquet')) yield* rowsOfParquet(file);
+  else if (/\.json(\.(gz|zst))?$/.test(file)) yield* rowsOfList(file);
+  else yield* rowsOfLines(file);
+}
+
+async function* rowsOfParquet(file: string): AsyncGenerator<{ value: unknown; line: number }> {
+  for await (const row of parquetRows(file, await parquetColumns(file), 'written')) {
+    if ('message' in row) throw new InputError(row.message);
+    yield { value: row.row, line: row.number };
+  }
+}
+
+/** Files of one list are small enough to be whole in memory; the place in the list stands for the line. */
+async function* rowsOfList(file: string): AsyncGenerator<{ value: unknown; line: number }> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of readBytes(file)) {
+    size += chunk.length;
+    if (size > LIMITS.rowBytes)
+      throw new InputError(
+        `${file}: expected a list of at most ${LIMITS.rowBytes} bytes, got more; put larger ones into JSON lines`,
+      );
+    pieces.push(Buffer.from(chunk));
+  }
+  const bytes = Buffer.concat(pieces);
+  const start = bytes.length >= 3 && bytes.readUIntBE(0, 3) === 0xefbbbf ? 3 : 0;
+  if (!isUtf8(bytes)) throw new InputError(NO_TEXT(file));
+  const list = parsed(new JsonReader('written'), bytes, start, bytes.length, file);
+  if (!Array.isArray(list)) throw new TaskError(`${file}: found no list; needed is a list of problems`);
+  for (let i = 0; i < list.length; i++) yield { value: list[i], line: i + 1 };
+}
+
+async function* rowsOfLines(file: string): AsyncGenerator<{ value: unknown; line: number }> {
+  const json = new JsonReader('written');
+  for await (const block of readBlocks(file)) {
+    for (const line of linesOf(block)) {
+      const where = `${file}:${line.number}`;
+      if (!isText(line)) throw new InputError(NO_TEXT(where));
+      yield { value: parsed(json, line.bytes, line.start, line.end, where), line: line.number };
+    }
+  }
+}
+
+const NO_TEXT = (where: string) => `${where}: is not UTF-8 text; allowed are .jsonl, .json and .parquet`;
+
+function parsed(json: JsonReader, bytes: Buffer, start: number, end: number, where: string): unknown {
   try {
-    const reader = await connection.runAndReadAll(
-      `SELECT * FROM read_parquet('${file.replaceAll("'", "''")}')`,
-    );
-    return reader.getRowObjectsJson().map((row, i) => ({ row: row as Row, line: i + 1 }));
+    return json.parse(bytes, start, end);
   } catch (error) {
-    const why = (error as Error).message.split('\n')[0];
-    throw new TaskError(`${file}: cannot be read as Parquet: ${why}`);
-  } finally {
-    connection.closeSync();
-    database.closeSync();
+    throw error instanceof JsonError ? new InputError(`${where}: ${error.message}`) : error;
   }
 }

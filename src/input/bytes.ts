@@ -1,19 +1,17 @@
 /**
- * The bytes of a log, plain, gzip or zstd, in blocks of whole lines. A block's memory is used again for the next one:
+ * The bytes of a file, plain, gzip or zstd, in blocks of whole lines. A block's memory is used again for the next one:
  * what is taken out of it must be copied before going on, which parsing does. Memory is one block plus the longest
  * line, however long the file.
  */
 import { isUtf8 } from 'node:buffer';
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { createGunzip } from 'node:zlib';
+import { type FileHandle, open } from 'node:fs/promises';
 import { UserError } from '../errors.js';
-import { linesOfZstd } from './duckdb.js';
-import { messageOf, RolloutError } from './values.js';
+import { InputError, messageOf } from './errors.js';
+import { gunzip } from './gzip.js';
+import { LIMITS } from './limits.js';
+import { isZstd, unzstd } from './zstd.js';
 
 const CHUNK = 1 << 20;
-/** A line beyond this is refused: no log has one, a file without line ends has. */
-const LONGEST_LINE = 1 << 30;
 
 /** Whole lines: `bytes[0, length)`, each ended by a newline (added to the last one of a file). */
 export interface Block {
@@ -34,75 +32,77 @@ export interface Line {
 /**
  * The file's bytes as they are once unpacked; gzip and zstd are known by their first bytes. A chunk's memory is used
  * again for the next one.
- * @param onRead told after each chunk how many of the file's own bytes have been read (not for zstd)
- * @throws RolloutError naming the file where it cannot be read or unpacked
+ * @param onRead told after each chunk how many of the file's own bytes have been read
+ * @throws InputError naming the file where it cannot be read, is damaged or does not end as a packed file ends
  */
 export async function* readBytes(file: string, onRead?: (bytes: number) => void): AsyncGenerator<Buffer> {
+  let handle: FileHandle | undefined;
   try {
-    const packing = await packingOf(file);
-    if (packing === 'zstd') {
-      yield* linesOfZstd(file);
-      return;
-    }
-    if (packing === null) {
-      let read = 0;
-      for await (const chunk of readPlain(file)) {
-        yield chunk;
-        read += chunk.length;
-        onRead?.(read);
-      }
-      return;
-    }
-    const raw = createReadStream(file, { highWaterMark: CHUNK });
-    const unpacked = createGunzip({ chunkSize: CHUNK });
-    raw.on('error', (error) => unpacked.destroy(error));
-    try {
-      for await (const chunk of raw.pipe(unpacked) as AsyncIterable<Buffer>) {
-        yield chunk;
-        onRead?.(raw.bytesRead);
-      }
-    } finally {
-      raw.destroy();
-    }
+    handle = await open(file);
+    const packing = await packingOf(handle);
+    if (packing === 'gzip') yield* gunzip(file, handle, onRead);
+    else if (packing === 'zstd') yield* unzstd(file, handle, onRead);
+    else yield* readPlain(handle, onRead);
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new RolloutError(`${file}: cannot be read: ${messageOf(error)}`);
+    throw new InputError(`${file}: cannot be read: ${messageOf(error)}`);
+  } finally {
+    await handle?.close();
   }
+}
+
+/**
+ * Unpacks a packed file to its end, so that nothing of it is used before all of it is known to be sound. Does nothing
+ * for files that are not packed.
+ * @param onRead told after each chunk; what it throws ends the reading
+ * @throws InputError as `readBytes`
+ */
+export async function checkUnpacks(file: string, onRead?: (bytes: number) => void): Promise<void> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file);
+    if ((await packingOf(handle)) === null) return;
+  } catch (error) {
+    throw new InputError(`${file}: cannot be read: ${messageOf(error)}`);
+  } finally {
+    await handle?.close();
+  }
+  for await (const _ of readBytes(file, onRead));
 }
 
 /**
  * Two chunks in turn, one read while the other is looked at. (A stream would take fresh memory for each chunk, which
  * costs more than reading it.)
  */
-async function* readPlain(file: string): AsyncGenerator<Buffer> {
-  const handle = await open(file);
+async function* readPlain(handle: FileHandle, onRead?: (bytes: number) => void): AsyncGenerator<Buffer> {
   const chunks = [Buffer.allocUnsafeSlow(CHUNK), Buffer.allocUnsafeSlow(CHUNK)];
-  let reading = handle.read(chunks[0], 0, CHUNK);
+  let read = 0;
+  let reading = handle.read(chunks[0], 0, CHUNK, 0);
   try {
     for (let turn = 0; ; turn ^= 1) {
       const { bytesRead } = await reading;
       if (bytesRead === 0) return;
-      reading = handle.read(chunks[turn ^ 1], 0, CHUNK);
+      read += bytesRead;
+      reading = handle.read(chunks[turn ^ 1], 0, CHUNK, read);
       yield chunks[turn].subarray(0, bytesRead);
+      onRead?.(read);
     }
   } finally {
     await reading.catch(() => null);
-    await handle.close();
   }
 }
 
-async function packingOf(file: string): Promise<'gzip' | 'zstd' | null> {
-  for await (const head of createReadStream(file, { end: 3 }) as AsyncIterable<Buffer>) {
-    if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
-    if (head.length === 4 && head.readUInt32LE(0) === 0xfd2fb528) return 'zstd';
-  }
-  return null;
+async function packingOf(handle: FileHandle): Promise<'gzip' | 'zstd' | null> {
+  const head = Buffer.alloc(4);
+  const { bytesRead } = await handle.read(head, 0, 4, 0);
+  if (bytesRead >= 2 && head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
+  return bytesRead === 4 && isZstd(head.readUInt32LE(0)) ? 'zstd' : null;
 }
 
 /**
  * The file in blocks of whole lines.
  * @param onRead as `readBytes`
- * @throws RolloutError as `readBytes`, and for a line of more than 2³⁰ bytes
+ * @throws InputError as `readBytes`, and for a line beyond the limit
  */
 export async function* readBlocks(file: string, onRead?: (bytes: number) => void): AsyncGenerator<Block> {
   let buffer = Buffer.allocUnsafe(2 * CHUNK);
@@ -113,9 +113,9 @@ export async function* readBlocks(file: string, onRead?: (bytes: number) => void
     if (first && chunk.length >= 3 && chunk.readUIntBE(0, 3) === 0xefbbbf) chunk = chunk.subarray(3);
     first = false;
     if (filled + chunk.length + 1 > buffer.length) {
-      if (filled > LONGEST_LINE)
-        throw new RolloutError(
-          `${file}:${line}: found a line of more than 1 GB; allowed is one JSON object a line`,
+      if (filled > LIMITS.rowBytes)
+        throw new InputError(
+          `${file}:${line}: expected lines of at most ${LIMITS.rowBytes} bytes, got a longer one`,
         );
       const grown = Buffer.allocUnsafe(2 * (filled + chunk.length));
       buffer.copy(grown, 0, 0, filled);

@@ -2,21 +2,39 @@
  * JSON from bytes. A rollout log is mostly lists of numbers, and JSON.parse makes a text of the line and an array of
  * doubles of each list before anyone can use it; here a list of numbers alone becomes a typed array at once, and
  * texts are decoded one by one. Like Python's writer it takes NaN and ±Infinity, so that the reader of the key can
- * refuse them by name. Everything else is JSON to the letter.
+ * refuse them by name. Everything else is JSON to the letter. A number that is no double is kept as it is written.
  */
-import type { Json } from './values.js';
+import { LIMITS } from './limits.js';
+import { WrittenNumber } from './written-number.js';
 
-/** Text that is not JSON; `at` is the offset of the byte that cannot be there, from the start of the text. */
-export class JsonSyntaxError extends Error {
-  constructor(readonly at: number) {
-    super(`unexpected byte at column ${at + 1}`);
+/** What JSON can hold; lists of numbers alone are typed arrays where our reader made them. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | WrittenNumber
+  | string
+  | readonly Json[]
+  | Int32Array
+  | Float64Array
+  | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+/** Text that is not JSON, or beyond the limits; the message says which. */
+export class JsonError extends Error {
+  /** @param at offset of the byte that cannot be there, from the start of the text */
+  constructor(
+    readonly at: number,
+    message = `is not JSON: unexpected byte at column ${at + 1}`,
+  ) {
+    super(message);
   }
 }
 
-/** Nesting beyond this is refused, before the stack is spent. */
-const MAX_DEPTH = 500;
 const POWERS = Float64Array.from({ length: 23 }, (_, n) => Number(`1e${n}`));
 const MAX_EXACT = 2 ** 53;
+/** Bytes of a number that is kept as it is written. */
+const LONGEST_NUMBER = 1000;
 
 /** Parses one text after the other; its scratch space grows to the longest list seen. */
 export class JsonReader {
@@ -25,21 +43,31 @@ export class JsonReader {
   private end = 0;
   private start = 0;
   private depth = 0;
+  private values = 0;
+  private numbersLeft = 0;
   private ints = new Int32Array(1 << 12);
   private doubles = new Float64Array(1 << 12);
   /** Object keys seen before, by a hash of their bytes. */
   private readonly keys: (string | undefined)[] = new Array(2048);
 
   /**
+   * @param numbers double: whole numbers beyond 2⁵³ and those beyond all doubles are WrittenNumber; written: all are,
+   *   and no list is a typed array
+   */
+  constructor(private readonly numbers: 'double' | 'written' = 'double') {}
+
+  /**
    * The value of `bytes[start, end)`, UTF-8. Lists of whole numbers that fit in 32 bits are Int32Array, other lists of
    * numbers Float64Array, an empty list is an array.
-   * @throws JsonSyntaxError
+   * @throws JsonError
    */
   parse(bytes: Buffer, start = 0, end = bytes.length): Json {
     this.bytes = bytes;
     this.at = this.start = start;
     this.end = end;
     this.depth = 0;
+    this.values = LIMITS.values;
+    this.numbersLeft = LIMITS.numbers;
     const value = this.value();
     if (this.at > end) this.unexpected();
     this.space(); // may run on into white space behind the text
@@ -48,7 +76,22 @@ export class JsonReader {
   }
 
   private unexpected(at = this.at): never {
-    throw new JsonSyntaxError(Math.min(at, this.end) - this.start);
+    throw new JsonError(Math.min(at, this.end) - this.start);
+  }
+
+  private beyond(limit: number, what: string): never {
+    const at = this.at - this.start;
+    throw new JsonError(at, `expected at most ${limit} ${what}, got more at column ${at + 1}`);
+  }
+
+  private deeper(): void {
+    if (this.depth === LIMITS.depth) this.beyond(LIMITS.depth, 'levels of lists and objects');
+    this.depth++;
+  }
+
+  private countNumbers(n: number): void {
+    this.numbersLeft -= n;
+    if (this.numbersLeft < 0) this.beyond(LIMITS.numbers, 'numbers in lists');
   }
 
   private space(): void {
@@ -61,6 +104,7 @@ export class JsonReader {
   private value(): Json {
     this.space();
     if (this.at >= this.end) this.unexpected();
+    if (--this.values < 0) this.beyond(LIMITS.values, 'values');
     switch (this.bytes[this.at]) {
       case 0x7b:
         return this.object();
@@ -94,7 +138,7 @@ export class JsonReader {
   }
 
   private object(): { [key: string]: Json } {
-    if (++this.depth > MAX_DEPTH) this.unexpected();
+    this.deeper();
     const object: { [key: string]: Json } = {};
     this.at++;
     this.space();
@@ -163,6 +207,7 @@ export class JsonReader {
       at++;
     }
     if (at >= end) this.unexpected(end);
+    if (at - from > LIMITS.textBytes) this.beyond(LIMITS.textBytes, 'bytes in a text');
     this.at = at + 1;
     return plain ? bytes.toString('latin1', from, at) : bytes.toString('utf8', from, at);
   }
@@ -175,6 +220,7 @@ export class JsonReader {
       at += c === 0x5c ? 2 : 1;
     }
     if (at >= end) this.unexpected(end);
+    if (at - from > LIMITS.textBytes) this.beyond(LIMITS.textBytes, 'bytes in a text');
     this.at = at + 1;
     try {
       return JSON.parse(bytes.toString('utf8', from - 1, at + 1)) as string;
@@ -184,20 +230,24 @@ export class JsonReader {
   }
 
   private list(): Json {
+    this.deeper();
     this.at++;
     this.space();
     const from = this.at;
     const first = this.bytes[from];
     if (first === 0x5d) {
       this.at++;
+      this.depth--;
       return [];
     }
-    if (first === 0x2d || (first >= 0x30 && first <= 0x39)) {
+    if (this.numbers === 'double' && (first === 0x2d || (first >= 0x30 && first <= 0x39))) {
       const numbers = this.wholeNumbers();
-      if (numbers) return numbers;
+      if (numbers) {
+        this.depth--;
+        return numbers;
+      }
       this.at = from;
     }
-    if (++this.depth > MAX_DEPTH) this.unexpected();
     const list: Json[] = [];
     for (;;) {
       list.push(this.value());
@@ -219,6 +269,7 @@ export class JsonReader {
     let n = 0;
     for (;;) {
       if (n === ints.length) {
+        if (n > this.numbersLeft) this.countNumbers(n);
         ints = new Int32Array(2 * n);
         ints.set(this.ints);
         this.ints = ints;
@@ -265,6 +316,7 @@ export class JsonReader {
     }
     if (at > this.end) this.unexpected(this.end);
     this.at = at;
+    this.countNumbers(n);
     return ints.slice(0, n);
   }
 
@@ -281,11 +333,13 @@ export class JsonReader {
       if (c !== 0x2d && !(c >= 0x30 && c <= 0x39)) return null;
       if (c === 0x2d && bytes[this.at + 1] === 0x49) return null; // −Infinity: by value()
       if (n === doubles.length) {
+        if (n > this.numbersLeft) this.countNumbers(n);
         doubles = new Float64Array(2 * n);
         doubles.set(this.doubles);
         this.doubles = doubles;
       }
       const value = this.number();
+      if (typeof value !== 'number') return null;
       whole = whole && (value | 0) === value && !Object.is(value, -0);
       doubles[n++] = value;
       this.space();
@@ -296,14 +350,15 @@ export class JsonReader {
       this.space();
     }
     if (this.at > this.end) this.unexpected(this.end);
+    this.countNumbers(n);
     return whole ? Int32Array.from(doubles.subarray(0, n)) : doubles.slice(0, n);
   }
 
   /**
    * A number. Up to 2⁵³ in digits and 10^±22 in scale one product or quotient of exact doubles is the nearest double;
-   * the others go through Number().
+   * the others go through Number(), or stay as they are written.
    */
-  private number(): number {
+  private number(): number | WrittenNumber {
     const { bytes } = this;
     const from = this.at;
     let at = from;
@@ -314,6 +369,7 @@ export class JsonReader {
     let digit = bytes[at] - 48;
     for (; digit >= 0 && digit <= 9; digit = bytes[++at] - 48) mantissa = mantissa * 10 + digit;
     if (at === whole || (at - whole > 1 && bytes[whole] === 0x30)) this.unexpected(at === whole ? at : whole);
+    const integer = bytes[at] !== 0x2e && bytes[at] !== 0x65 && bytes[at] !== 0x45;
     let scale = 0;
     if (bytes[at] === 0x2e) {
       const point = ++at;
@@ -335,10 +391,19 @@ export class JsonReader {
     }
     if (at > this.end) this.unexpected(this.end);
     this.at = at;
+    if (this.numbers === 'written') return this.written(from);
+    if (integer && mantissa >= MAX_EXACT) return this.written(from);
     if (mantissa < MAX_EXACT && scale >= -22 && scale <= 22) {
       const value = scale < 0 ? mantissa / POWERS[-scale] : mantissa * POWERS[scale];
       return negative ? -value : value;
     }
-    return Number(bytes.toString('latin1', from, at));
+    const value = Number(bytes.toString('latin1', from, at));
+    return Number.isFinite(value) ? value : this.written(from);
+  }
+
+  /** The number from there on to here. */
+  private written(from: number): WrittenNumber {
+    if (this.at - from > LONGEST_NUMBER) this.beyond(LONGEST_NUMBER, 'bytes in a number');
+    return new WrittenNumber(this.bytes.toString('latin1', from, this.at));
   }
 }

@@ -1,0 +1,12 @@
+/** Input that cannot be read: one kind of error for every room that reads files of others. */
+import { UserError } from '../errors.js';
+
+/** A file that cannot be read, unpacked or parsed; names the file, and the line where there is one. */
+export class InputError extends UserError {
+  override name = 'InputError';
+}
+
+/** The message of anything thrown, in one line. */
+export function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').trim();
+}

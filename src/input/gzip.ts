@@ -1,0 +1,105 @@
+/**
+ * Gzip, member after member to the end of the file. Zero bytes between and behind the members are padding, as tapes and
+ * block devices leave it; anything else there is an error: it may be the rest of a member.
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { createGunzip, type Gunzip } from 'node:zlib';
+import { InputError } from './errors.js';
+
+/** Bytes that go to zlib at once: unpacked they are at most a thousand times as many, which then wait to be taken. */
+const INPUT = 1 << 14;
+const OUTPUT = 1 << 18;
+
+/**
+ * @param onRead told how many bytes of the file have been read
+ * @throws InputError for what is damaged, cut short or followed by something else
+ */
+export async function* gunzip(
+  file: string,
+  handle: FileHandle,
+  onRead?: (bytes: number) => void,
+): AsyncGenerator<Buffer> {
+  const input = Buffer.allocUnsafe(INPUT);
+  const size = (at: number) => handle.read(input, 0, INPUT, at).then(({ bytesRead }) => bytesRead);
+  let at = 0;
+  for (;;) {
+    const begun = at;
+    const member = new Member(file);
+    try {
+      let read = begun;
+      while (!member.ended) {
+        const length = await size(read);
+        // zlib keeps the bytes while it works in another thread: each piece has its own.
+        yield* await (length === 0 ? member.end() : member.write(Buffer.from(input.subarray(0, length))));
+        read += length;
+        onRead?.(read);
+      }
+    } finally {
+      member.close();
+    }
+    at = begun + member.consumed;
+    for (let length = await size(at); ; length = await size(at)) {
+      if (length === 0) return;
+      const next = input.subarray(0, length).findIndex((byte) => byte !== 0);
+      at += next < 0 ? length : next;
+      if (next >= 0) break;
+    }
+  }
+}
+
+/** Members that follow each other without padding, as zlib takes them. */
+class Member {
+  ended = false;
+  private readonly zlib: Gunzip = createGunzip({ chunkSize: OUTPUT });
+  private pieces: Buffer[] = [];
+  private error: Error | undefined;
+  private wake: () => void = () => {};
+
+  constructor(private readonly file: string) {
+    this.zlib.on('data', (piece: Buffer) => this.pieces.push(piece));
+    this.zlib.on('end', () => {
+      this.ended = true;
+      this.wake();
+    });
+    this.zlib.on('error', (error) => {
+      this.error = error;
+      this.wake();
+    });
+  }
+
+  /** Bytes of the input that belong to the members. */
+  get consumed(): number {
+    return this.zlib.bytesWritten;
+  }
+
+  write(bytes: Buffer): Promise<readonly Buffer[]> {
+    return this.taken((done) => this.zlib.write(bytes, done));
+  }
+
+  end(): Promise<readonly Buffer[]> {
+    return this.taken(() => this.zlib.end());
+  }
+
+  close(): void {
+    this.zlib.destroy();
+  }
+
+  /** What came out until the input was used up, the members ended or an error came. */
+  private async taken(put: (done: () => void) => void): Promise<readonly Buffer[]> {
+    await new Promise<void>((resolve) => {
+      this.wake = resolve;
+      put(resolve);
+    });
+    if (this.error && !this.ended) {
+      const short = (this.error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR';
+      throw new InputError(
+        short
+          ? `${this.file}: cannot be read: unexpected end of file; expected a whole gzip file, got one that is cut short`
+          : `${this.file}: cannot be read: ${this.error.message}; expected a whole gzip file`,
+      );
+    }
+    const { pieces } = this;
+    this.pieces = [];
+    return pieces;
+  }
+}

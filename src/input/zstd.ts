@@ -1,0 +1,168 @@
+/**
+ * Zstandard, frame after frame to the end of the file (RFC 8878). The frames and blocks are walked here, so that a file
+ * that ends within one is noticed, and blocks are unpacked by fzstd, one at a time. Checksums and sizes that a frame
+ * states must hold. Skippable frames are skipped; dictionaries are not supported.
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { InputError, messageOf } from './errors.js';
+import { LIMITS } from './limits.js';
+
+const MAGIC = 0xfd2fb528;
+const LARGEST_BLOCK = 1 << 17;
+const INPUT = 1 << 20;
+
+export const isZstd = (magic: number): boolean => magic === MAGIC || isSkippable(magic);
+const isSkippable = (magic: number) => magic >>> 4 === 0x184d2a5;
+
+interface Frame {
+  /** The header's bytes. */
+  readonly bytes: Buffer;
+  readonly checksum: boolean;
+  /** Bytes of its content; null where it does not say. */
+  readonly size: bigint | null;
+}
+
+/**
+ * @param onRead told how many bytes of the file have been read
+ * @throws InputError for what is damaged, cut short, followed by something else or beyond the limits
+ */
+export async function* unzstd(
+  file: string,
+  handle: FileHandle,
+  onRead?: (bytes: number) => void,
+): AsyncGenerator<Buffer> {
+  const [{ Decompress }, { default: xxhash }] = await Promise.all([import('fzstd'), import('xxhash-wasm')]);
+  const { create64 } = await xxhash();
+  const input = new Input(file, handle);
+  const damaged = (why: string) =>
+    new InputError(`${file}: cannot be read: ${why}; expected a whole zstd file`);
+  while (!(await input.atEnd())) {
+    const magic = (await input.take(4)).readUInt32LE(0);
+    if (isSkippable(magic)) {
+      await input.skip((await input.take(4)).readUInt32LE(0));
+      continue;
+    }
+    if (magic !== MAGIC) throw damaged('found bytes that are no frame');
+    const frame = await frameOf(input, file);
+    const hash = frame.checksum ? create64(0n) : null;
+    let unpacked: Uint8Array[] = [];
+    const decompress = new Decompress((piece) => unpacked.push(piece));
+    let size = 0n;
+    let before = frame.bytes;
+    for (let last = false; !last; ) {
+      const head = Buffer.from(await input.take(3));
+      const bits = head.readUIntLE(0, 3);
+      last = (bits & 1) === 1;
+      const type = (bits >> 1) & 3;
+      const length = bits >> 3;
+      if (type === 3 || length > LARGEST_BLOCK) throw damaged('found a block of no known kind');
+      const body = await input.take(type === 1 ? 1 : length);
+      const tail = last && frame.checksum ? 4 : 0;
+      const block = Buffer.concat([before, head, body]);
+      before = Buffer.alloc(0);
+      const checksum = tail > 0 ? (await input.take(4)).readUInt32LE(0) : null;
+      try {
+        decompress.push(tail > 0 ? Buffer.concat([block, Buffer.alloc(4)]) : block, last);
+      } catch (error) {
+        throw damaged(messageOf(error));
+      }
+      for (const piece of unpacked) {
+        hash?.update(piece);
+        size += BigInt(piece.length);
+        if (piece.length > LARGEST_BLOCK) throw damaged('found a block that is too large');
+        if (piece.length > 0) yield Buffer.from(piece.buffer, piece.byteOffset, piece.length);
+      }
+      unpacked = [];
+      if (hash && checksum !== null && Number(hash.digest() & 0xffffffffn) !== checksum)
+        throw damaged('its checksum does not hold');
+      onRead?.(input.position);
+    }
+    if (frame.size !== null && frame.size !== size)
+      throw damaged(`expected ${frame.size} bytes, got ${size}`);
+  }
+}
+
+/** The header behind the magic number. */
+async function frameOf(input: Input, file: string): Promise<Frame> {
+  const flags = (await input.take(1))[0];
+  const single = (flags >> 5) & 1;
+  const dictionary = [0, 1, 2, 4][flags & 3];
+  const content = flags >> 6 > 0 ? 1 << (flags >> 6) : single;
+  const rest = Buffer.from(await input.take(1 - single + dictionary + content));
+  const sizeAt = 1 - single + dictionary;
+  const size =
+    content === 0
+      ? null
+      : content === 8
+        ? rest.readBigUInt64LE(sizeAt)
+        : BigInt(rest.readUIntLE(sizeAt, content) + (content === 2 ? 256 : 0));
+  const window = single === 1 ? Number(size) : 2 ** (10 + (rest[0] >> 3)) * (1 + (rest[0] & 7) / 8);
+  if ((flags & 8) !== 0)
+    throw new InputError(
+      `${file}: cannot be read: found a frame of no known kind; expected a whole zstd file`,
+    );
+  if (window > LIMITS.zstdWindow)
+    throw new InputError(
+      `${file}: cannot be read: expected a zstd window of at most ${LIMITS.zstdWindow} bytes, got ${window}; pack it without --long`,
+    );
+  if (rest.subarray(1 - single, sizeAt).some((byte) => byte !== 0))
+    throw new InputError(`${file}: cannot be read: it needs a dictionary, which is not supported`);
+  const magic = Buffer.alloc(5);
+  magic.writeUInt32LE(MAGIC);
+  magic[4] = flags;
+  return { bytes: Buffer.concat([magic, rest]), checksum: (flags & 4) !== 0, size };
+}
+
+/** The file's bytes, so many at a time. What is taken holds until the next is. */
+class Input {
+  private buffer = Buffer.allocUnsafe(INPUT);
+  private start = 0;
+  private end = 0;
+  private read = 0;
+
+  constructor(
+    private readonly file: string,
+    private readonly handle: FileHandle,
+  ) {}
+
+  /** Bytes taken. */
+  get position(): number {
+    return this.read - (this.end - this.start);
+  }
+
+  async atEnd(): Promise<boolean> {
+    return !(await this.fill(1));
+  }
+
+  async take(length: number): Promise<Buffer> {
+    if (!(await this.fill(length)))
+      throw new InputError(
+        `${this.file}: cannot be read: unexpected end of file; expected a whole zstd file, got one that is cut short`,
+      );
+    this.start += length;
+    return this.buffer.subarray(this.start - length, this.start);
+  }
+
+  async skip(length: number): Promise<void> {
+    for (let left = length; left > 0; ) {
+      const step = Math.min(left, INPUT);
+      await this.take(step);
+      left -= step;
+    }
+  }
+
+  /** Whether so many bytes wait, after reading if need be. */
+  private async fill(length: number): Promise<boolean> {
+    if (this.end - this.start >= length) return true;
+    this.buffer.copy(this.buffer, 0, this.start, this.end);
+    this.end -= this.start;
+    this.start = 0;
+    while (this.end < length) {
+      const { bytesRead } = await this.handle.read(this.buffer, this.end, INPUT - this.end, this.read);
+      if (bytesRead === 0) return false;
+      this.end += bytesRead;
+      this.read += bytesRead;
+    }
+    return true;
+  }
+}
