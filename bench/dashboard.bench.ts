@@ -99,7 +99,7 @@ export async function runDashboardBench(): Promise<Row[]> {
     const add = (what: string, times: readonly number[], bar: number | string = '') =>
       rows.push({ what, ms: median(times).toFixed(median(times) < 10 ? 1 : 0), bar });
     const open = async (runs: string, run: string) => {
-      const dashboard = await startDashboard({ folder: runs, version: '0', port: 0 });
+      const dashboard = await startDashboard({ folder: runs, version: '0', port: 0, report: console.error });
       try {
         await get(dashboard.address, '/api/runs');
         await get(dashboard.address, `/api/runs/${run}`);
@@ -112,7 +112,7 @@ export async function runDashboardBench(): Promise<Row[]> {
       single.push(await timed(() => open(one, 'long')));
       among.push(await timed(() => open(many, 'seed_7')));
     }
-    const dashboard = await startDashboard({ folder: one, version: '0', port: 0 });
+    const dashboard = await startDashboard({ folder: one, version: '0', port: 0, report: console.error });
     await get(dashboard.address, '/api/runs/long');
     const last = (await readFile(join(long, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n').at(-1);
     for (let round = 0; round < ROUNDS; round++) {

@@ -86,7 +86,12 @@ export async function runDrawBench(): Promise<Row[]> {
   const browser = await launchBrowser();
   try {
     await writeRun(join(folder, 'runs', 'long'));
-    const dashboard = await startDashboard({ folder: join(folder, 'runs'), version: '0', port: 0 });
+    const dashboard = await startDashboard({
+      folder: join(folder, 'runs'),
+      version: '0',
+      port: 0,
+      report: console.error,
+    });
     const first: number[] = [];
     const draws: number[] = [];
     for (let i = 0; i < ROUNDS; i++) {

@@ -424,7 +424,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
       '--reward-weight',
       'x',
     );
-    await one(/--group-size: found '0'/, 'logs', '--group-size', '0');
+    await one(/--group-size: expected a whole number of at least 1, got '0'/, 'logs', '--group-size', '0');
     await one(/Allowed choices are own, /, 'logs', '--format', 'nonsense');
     await one(/tokenizer none\.json: found nothing there/, 'logs', '--tokenizer', 'none.json');
     await one(

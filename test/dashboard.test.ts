@@ -34,6 +34,7 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
   let runs: string;
   let browser: Browser;
   let dashboard: Dashboard;
+  const faults: unknown[] = [];
   let axe: string;
 
   beforeAll(async () => {
@@ -43,12 +44,14 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
       for (const method of ['grpo', 'lambda-grpo'] as const) {
         await run({ config: config({ seed, method }), out: join(runs, method, `seed_${seed}`), threads: 1 });
       }
-    dashboard = await startDashboard({ folder: runs, version: '0.0.0', port: 0 });
+    const report = (error: unknown) => faults.push(error);
+    dashboard = await startDashboard({ folder: runs, version: '0.0.0', port: 0, report });
     browser = await launchBrowser();
   });
   afterAll(async () => {
     await browser?.close();
     await dashboard?.close();
+    expect(faults).toEqual([]);
     await rm(dirname(runs), { recursive: true, force: true });
   });
 

@@ -102,6 +102,28 @@ describe('names of files', () => {
   });
 });
 
+describe('outlets', () => {
+  it('text leaves the program in one place: no other file writes to standard output or standard error', () => {
+    const outlet = join('cli', 'terminal.ts');
+    const writes =
+      /\bconsole\s*[.[]|\bprocess\s*\.\s*(stdout|stderr|_rawDebug|emitWarning)\b|\{[^}]*\bstd(out|err)\b[^}]*\}\s*=\s*process|writeSync\(\s*[12]\b|\/dev\/std|['"](node:)?console['"]/;
+    const breaking = files(src).filter((file) => {
+      // A library's debug lines are silenced; comments may show an example.
+      const code = readFileSync(file, 'utf8').replace(
+        /\/\*[\s\S]*?\*\/|^\s*\/\/.*$|\bconsole\.debug = .*$/gm,
+        '',
+      );
+      return writes.test(code);
+    });
+    expect(breaking.map((file) => relative(src, file))).toEqual([outlet]);
+  });
+
+  it('tables for spreadsheets are written in one place', () => {
+    const rows = files(src).filter((file) => readFileSync(file, 'utf8').includes('\\r\\n`'));
+    expect(rows.map((file) => relative(src, file))).toEqual([join('analysis', 'csv.ts')]);
+  });
+});
+
 describe('lockfile', () => {
   const lock = JSON.parse(readFileSync(join(dirname(src), 'package-lock.json'), 'utf8')) as {
     packages: Record<

@@ -1,6 +1,7 @@
 /** Figures over groups, and their pictures. */
 export { type AnalyzableGroup, analyzeGroup, type GroupAnalysis } from './analyze-group.js';
 export { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, lineChartSvg, type Series } from './chart.js';
+export { type CsvCell, csvLine } from './csv.js';
 export type { LogAnalysis, LogFigures } from './figures.js';
 export { type GroupScore, LogGatherer } from './gather.js';
 export { confidenceInterval, type Interval } from './interval.js';

@@ -1,15 +1,14 @@
 /** The table of groups that `analyze --csv` writes: RFC 4180, one row for each group, in the order of the logs. */
-import type { GroupAnalysis, GroupScore } from '../analysis/index.js';
+import { type CsvCell, csvLine, type GroupAnalysis, type GroupScore } from '../analysis/index.js';
 import type { Group } from '../rollouts/index.js';
-import { visible } from './format.js';
 
 /** Characters of the prompt that are shown. */
 const PROMPT = 80;
-
-type Cell = string | number | boolean | null;
+/** Digits of a figure. */
+const DIGITS = 12;
 
 /** Every column with its value; docs/analyze.md says what each means. */
-const COLUMNS: readonly [string, (group: Group, analysis: GroupAnalysis, score: GroupScore) => Cell][] = [
+const COLUMNS: readonly [string, (group: Group, analysis: GroupAnalysis, score: GroupScore) => CsvCell][] = [
   ['step', ({ step }) => step],
   ['group_id', ({ id }) => id],
   ['file', ({ source }) => source?.file ?? null],
@@ -33,22 +32,17 @@ const COLUMNS: readonly [string, (group: Group, analysis: GroupAnalysis, score: 
 ];
 
 /** The header, line end included. */
-export const CSV_HEADER = `${COLUMNS.map(([name]) => name).join(',')}\r\n`;
+export const CSV_HEADER = csvLine(COLUMNS.map(([name]) => name));
 
 /** A group's row, line end included. */
 export function csvRow(group: Group, analysis: GroupAnalysis, score: GroupScore): string {
-  return `${COLUMNS.map(([, value]) => cell(value(group, analysis, score))).join(',')}\r\n`;
+  return csvLine(COLUMNS.map(([, value]) => rounded(value(group, analysis, score))));
 }
 
-function cell(value: Cell): string {
-  if (value === null) return '';
-  const text = typeof value === 'number' ? String(Number(value.toPrecision(12))) : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+function rounded(value: CsvCell): CsvCell {
+  return typeof value === 'number' ? Number(value.toPrecision(DIGITS)) : value;
 }
 
-/** In one line. A spreadsheet takes what begins with = + - @ for a formula, and this is a model's or a user's text. */
 function promptStart(text: string | undefined): string | null {
-  if (text === undefined) return null;
-  const start = visible([...text.slice(0, 2 * PROMPT)].slice(0, PROMPT).join(''));
-  return /^\s*[=+\-@]/.test(start) ? `'${start}` : start;
+  return text === undefined ? null : [...text.slice(0, 2 * PROMPT)].slice(0, PROMPT).join('');
 }

@@ -1,6 +1,7 @@
 /** What `analyze` prints: the figures of figures.ts as tables with bars, plain text of at most about 100 columns. */
 import type { LogAnalysis, LogFigures } from '../analysis/index.js';
-import { formatTable, paint } from './format.js';
+import { paint } from './format.js';
+import { formatTable } from './table.js';
 
 export interface SummaryOptions {
   /** Groups of each format that was read. */

@@ -13,9 +13,10 @@ import { loadTokenizer, type TextTokenizer } from '../text/index.js';
 import { TreeError } from '../tree/index.js';
 import { checkPaths, csvOutput, type Output, reportOutput, weightsOutput } from './analyze-outputs.js';
 import { SOURCE_NOTES, summaryText } from './analyze-summary.js';
-import { wantsColour } from './format.js';
-import { INTERRUPTED, onInterrupt } from './interrupt.js';
+import { visible, wantsColour } from './format.js';
+import { onInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
+import { INTERRUPTED, outputIsTTY, print, printJson, say } from './terminal.js';
 
 export interface AnalyzeCommandOptions {
   readonly format?: FormatName;
@@ -62,7 +63,7 @@ export async function analyzeCommand(
   let bar: Progress | null = null;
   const interrupt = onInterrupt(() => {
     bar?.clear();
-    process.stderr.write('stopping; no file is written (Ctrl-C again ends at once) …\n');
+    say('stopping; no file is written (Ctrl-C again ends at once) …');
   });
   const checkInterrupt = (): void => {
     if (interrupt.signal.aborted) throw new Interrupted('interrupted');
@@ -123,15 +124,13 @@ export async function analyzeCommand(
     for (const output of outputs) await output.publish();
     printNotes(notes, bad);
     if (options.json) {
-      process.stdout.write(
-        `${JSON.stringify(jsonOf(analysis, { version, paths, files: logs.length, formats, notes, bad, options }))}\n`,
-      );
+      printJson(jsonOf(analysis, { version, paths, files: logs.length, formats, notes, bad, options }));
     } else {
-      const colour = wantsColour(process.stdout);
-      process.stdout.write(summaryText(analysis, { formats, files: logs.length, colour }));
+      const colour = wantsColour({ isTTY: outputIsTTY() });
+      print(summaryText(analysis, { formats, files: logs.length, colour }).trimEnd());
       const written = writtenFiles(options);
-      if (Object.keys(written).length > 0) process.stdout.write('\n');
-      for (const [name, path] of Object.entries(written)) process.stdout.write(`${name}: ${path}\n`);
+      if (Object.keys(written).length > 0) print();
+      for (const [name, path] of Object.entries(written)) print(`${name}: ${visible(path)}`);
     }
   } catch (error) {
     bar?.clear();
@@ -140,7 +139,7 @@ export async function analyzeCommand(
       printNotes(notes);
       throw error;
     }
-    process.stderr.write('interrupted; no file was written\n');
+    say('interrupted; no file was written');
     process.exitCode = INTERRUPTED;
   } finally {
     interrupt.release();
@@ -272,14 +271,15 @@ class Listed {
 
   /** The first ones, a line each after a word of what they are. */
   lines(word: string): string {
-    const shown = this.list.slice(0, PRINTED).map((message) => `${word}: ${message}\n`);
+    const shown = this.list.slice(0, PRINTED).map((message) => `${word}: ${visible(message)}\n`);
     const more = this.count - shown.length;
     return shown.join('') + (more > 0 ? `${word}: and ${more} more\n` : '');
   }
 }
 
 function printNotes(notes: Listed, skipped?: Listed): void {
-  process.stderr.write(notes.lines('note') + (skipped?.lines('skipped') ?? ''));
+  const lines = notes.lines('note') + (skipped?.lines('skipped') ?? '');
+  if (lines !== '') say(lines.trimEnd());
 }
 
 /** A message with file and line before it, unless it says them itself. */

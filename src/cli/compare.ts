@@ -26,10 +26,11 @@ import {
 import { ProcessTree } from '../tree/index.js';
 import { serveBeside } from './dashboard.js';
 import { fetchBar } from './fetching.js';
-import { formatTable } from './format.js';
-import { INTERRUPTED, onInterrupt } from './interrupt.js';
+import { onInterrupt } from './interrupt.js';
 import { defaultFolder } from './options.js';
 import { Progress } from './progress.js';
+import { formatTable } from './table.js';
+import { INTERRUPTED, print, say } from './terminal.js';
 import { printGroup } from './tree.js';
 
 export interface CompareCommandOptions extends ConfigChanges {
@@ -59,9 +60,7 @@ export async function compareCommand(
   let bar: Progress | null = null;
   const interrupt = onInterrupt(() => {
     bar?.clear();
-    process.stderr.write(
-      'finishing the current steps and writing checkpoints (Ctrl-C again ends at once) …\n',
-    );
+    say('finishing the current steps and writing checkpoints (Ctrl-C again ends at once) …');
   });
   let comparison: Comparison;
   const started = performance.now();
@@ -87,7 +86,7 @@ export async function compareCommand(
     await dashboard?.close();
   }
   if (comparison.interrupted) {
-    console.log(`interrupted; continue with --resume --out ${out}`);
+    print(`interrupted; continue with --resume --out ${out}`);
     process.exitCode = INTERRUPTED;
     return;
   }
@@ -97,12 +96,12 @@ export async function compareCommand(
   const header = ['method', 'seeds', `${target}, last ${window} steps`, 'seeds above 0.5'];
   const withAccuracy = rows.every(({ accuracy }) => accuracy !== null);
   if (withAccuracy) header.push('held-out accuracy, greedy');
-  console.log(
+  print(
     `\n${config.task.name}, ${config.train.steps} steps, groups of ${config.sampling.group_size}, ` +
       `${config.model.path ?? `${config.model.layers} layers × ${config.model.width}`}, ${config.optimizer.name} at ${config.optimizer.learning_rate}: ` +
       'mean ± 95% interval over seeds\n',
   );
-  console.log(
+  print(
     formatTable(
       header,
       rows.map(({ method, late, found, accuracy }) => [
@@ -126,7 +125,7 @@ export async function compareCommand(
   await writeWhole(results, `${JSON.stringify(resultsOf(comparison, rows), null, 1)}\n`);
   await printGroups(comparison, window);
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
-  console.log(
+  print(
     `\n${comparison.runs.length} runs in ${seconds} s. Runs, metrics and rollouts: ${out}\nlearning curves: ${charts.join(', ')}\nfigures: ${results}`,
   );
 }
@@ -246,7 +245,7 @@ async function printGroups({ runs }: Comparison, window: number): Promise<void> 
   ] as const) {
     if (!found) continue;
     const { run, step, group } = found;
-    console.log(`\nprocess tree of ${when} group (${NAMES[run.method]}, seed ${run.seed}, step ${step}):\n`);
+    print(`\nprocess tree of ${when} group (${NAMES[run.method]}, seed ${run.seed}, step ${step}):\n`);
     printGroup(group, { maxNodes: 40 });
   }
 }

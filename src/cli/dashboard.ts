@@ -1,10 +1,16 @@
 /** `lambda-grpo dashboard`, and `--ui` of jobs: serves the pages in which runs are watched. */
 import { type Dashboard, startDashboard } from '../dashboard/index.js';
 import { onInterrupt } from './interrupt.js';
+import { print, say } from './terminal.js';
 
 export interface DashboardCommandOptions {
   readonly port?: number;
   readonly host?: string;
+}
+
+/** A fault of the dashboard; the page is told that there was one. */
+function report(error: unknown): void {
+  say(`dashboard: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
 }
 
 /** Serves until Ctrl-C or SIGTERM; both are its proper end. */
@@ -15,8 +21,8 @@ export async function dashboardCommand(
 ): Promise<void> {
   const interrupt = onInterrupt(() => {});
   try {
-    const dashboard = await startDashboard({ folder, version, ...options });
-    console.log(`dashboard of ${folder}: ${dashboard.address}\nCtrl-C ends it`);
+    const dashboard = await startDashboard({ folder, version, report, ...options });
+    print(`dashboard of ${folder}: ${dashboard.address}\nCtrl-C ends it`);
     await new Promise<void>((resolve) => {
       if (interrupt.signal.aborted) resolve();
       else interrupt.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -32,7 +38,7 @@ export async function dashboardCommand(
  * @param one whether the folder is that of a single run
  */
 export async function serveBeside(folder: string, one: boolean, version: string): Promise<Dashboard> {
-  const dashboard = await startDashboard({ folder, one, version });
-  process.stderr.write(`dashboard: ${dashboard.address}\n`);
+  const dashboard = await startDashboard({ folder, one, version, report });
+  say(`dashboard: ${dashboard.address}`);
   return dashboard;
 }

@@ -6,7 +6,9 @@ async function ending(command: () => Promise<void> | void): Promise<{ text: stri
   let text = '';
   let code = 0;
   await runCommand(command, {
-    stderr: { write: (part) => (text += part) },
+    say: (part) => {
+      text += `${part}\n`;
+    },
     setExitCode: (value) => {
       code = value;
     },

@@ -5,15 +5,17 @@
 import { UserError } from '../errors.js';
 import { RewardError } from '../objective/index.js';
 import { TreeError } from '../tree/index.js';
+import { say } from './terminal.js';
 
 export interface Surroundings {
-  readonly stderr: { write(text: string): unknown };
+  /** Prints on standard error; takes lines without the last one's end. */
+  readonly say: (text: string) => void;
   /** Set, not called: output that is still on its way is not cut off. */
   setExitCode(code: number): void;
 }
 
 const PROCESS: Surroundings = {
-  stderr: process.stderr,
+  say,
   setExitCode: (code) => {
     process.exitCode = code;
   },
@@ -27,21 +29,21 @@ export async function runCommand(
   try {
     await command();
   } catch (error) {
-    around.stderr.write(describeError(error));
+    around.say(describeError(error));
     around.setExitCode(1);
   }
 }
 
-/** What is shown for an error, newline included; a UserError's several lines are several faults. */
+/** What is shown for an error; a UserError's several lines are several faults. */
 export function describeError(error: unknown): string {
   // The pure rooms know no UserError; what they refuse are rewards and groups, which come from the user.
   if (error instanceof UserError || error instanceof RewardError || error instanceof TreeError) {
     return error.message
       .split('\n')
-      .map((line) => `error: ${line}\n`)
-      .join('');
+      .map((line) => `error: ${line}`)
+      .join('\n');
   }
   const text =
     error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : `thrown: ${String(error)}`;
-  return `${text}\nThis is a fault of lambda-grpo, not of your input: please report it with the lines above.\n`;
+  return `${text}\nThis is a fault of lambda-grpo, not of your input: please report it with the lines above.`;
 }

@@ -11,9 +11,10 @@ import {
   type Share,
 } from '../train/index.js';
 import { fetchBar } from './fetching.js';
-import { formatTable } from './format.js';
-import { INTERRUPTED, onInterrupt } from './interrupt.js';
+import { onInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
+import { formatTable } from './table.js';
+import { INTERRUPTED, print, printJson, say } from './terminal.js';
 import { WholeFile } from './whole-file.js';
 
 export interface EvalCommandOptions {
@@ -50,7 +51,7 @@ export async function evalCommand(model: string, options: EvalCommandOptions): P
   }
   const { engine, task, from } = await open(model, options);
   let out: WholeFile | null = null;
-  const interrupt = onInterrupt(() => process.stderr.write('ending; nothing is kept …\n'));
+  const interrupt = onInterrupt(() => say('ending; nothing is kept …'));
   try {
     const problems = task.heldOut.slice(0, options.problems);
     out = options.out === undefined ? null : await WholeFile.open(options.out);
@@ -67,8 +68,8 @@ export async function evalCommand(model: string, options: EvalCommandOptions): P
     bar.end();
     await out?.complete();
     await out?.publish();
-    if (options.json) console.log(JSON.stringify({ model: from, task: task.name, ...result }));
-    else console.log(report(from, task.name, result, options.samples));
+    if (options.json) printJson({ model: from, task: task.name, ...result });
+    else print(report(from, task.name, result, options.samples));
   } catch (error) {
     await out?.abort();
     if (!(error instanceof Interrupted)) throw error;

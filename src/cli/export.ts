@@ -1,6 +1,7 @@
 /** `lambda-grpo export`: a run's policy as a model that the ecosystem reads. */
 import type { StoredDType } from '../model/index.js';
 import { exportRun } from '../train/index.js';
+import { print } from './terminal.js';
 
 export interface ExportCommandOptions {
   readonly checkpoint?: number | 'best';
@@ -15,5 +16,5 @@ export async function exportCommand(
 ): Promise<void> {
   const { step, dtype, adapter } = await exportRun(run, folder, options);
   const what = adapter ? 'the adapter' : 'the policy';
-  console.log(`${folder}: ${what} of ${run} after step ${step}, as ${dtype}`);
+  print(`${folder}: ${what} of ${run} after step ${step}, as ${dtype}`);
 }

@@ -44,8 +44,10 @@ export function formatTree(figures: TreeFigures, format: TreeFormat = {}): strin
   const widths = header.map((name, c) =>
     Math.max(displayWidth(name), ...columns.map((row) => displayWidth(row[c]))),
   );
-  const figuresWidth = widths.reduce((sum, w) => sum + w + 2, 0);
-  const room = Math.max(LEAST_TEXT, width - figuresWidth);
+  // On a very narrow terminal the figures go, one after the other; Â is the last.
+  const figuresFrom = header.findIndex((_, c) => width - widthOf(widths.slice(c)) >= LEAST_TEXT);
+  const shownFrom = figuresFrom < 0 ? header.length : figuresFrom;
+  const room = Math.max(1, width - widthOf(widths.slice(shownFrom)));
 
   const lines: { branch: string; text: string }[] = [];
   const stems: string[] = []; // what is drawn below a node, by depth
@@ -55,24 +57,32 @@ export function formatTree(figures: TreeFigures, format: TreeFormat = {}): strin
     const last = parent < 0 || tree.subtreeEnd[node] === tree.subtreeEnd[parent];
     stems[depth] = parent < 0 ? '' : `${stems[depth - 1]}${last ? '   ' : '│  '}`;
     const whole = parent < 0 ? '' : `${stems[depth - 1]}${last ? '└─ ' : '├─ '}`;
-    const branch = elideBranch(whole, room - LEAST_TEXT);
+    const branch = elideBranch(whole, Math.max(0, room - LEAST_TEXT));
     lines.push({
       branch,
       text: elide(stepText(tree, node, tokenText, separator), room - displayWidth(branch)),
     });
   }
-  const used = Math.max(4, ...lines.map(({ branch, text }) => displayWidth(branch + text)));
+  const used = Math.max(Math.min(4, room), ...lines.map(({ branch, text }) => displayWidth(branch + text)));
   const row = (cells: readonly string[]) =>
-    cells.map((cell, c) => `  ${pad(cell, widths[c], 'right')}`).join('');
-  const out = [style.dim(`${pad('step', used)}${row(header)}`)];
+    cells
+      .map((cell, c) => `  ${pad(cell, widths[c], 'right')}`)
+      .slice(shownFrom)
+      .join('');
+  const out = [style.dim(`${pad(elide('step', room), used)}${row(header)}`)];
   lines.forEach(({ branch, text }, node) => {
     const signed = (part: string) => style.signed(part, stepAdvantages[node], scale);
     const [size, reward, advantage] = columns[node];
     const step = `${style.dim(branch)}${signed(text)}`;
     out.push(`${pad(step, used)}${row([size, reward, signed(advantage)])}`);
   });
-  if (shown < tree.nodeCount) out.push(style.dim(`… and ${tree.nodeCount - shown} more steps`));
+  if (shown < tree.nodeCount) out.push(style.dim(elide(`… and ${tree.nodeCount - shown} more steps`, width)));
   return `${out.join('\n')}\n`;
+}
+
+/** Columns of the figures, with their distances. */
+function widthOf(widths: readonly number[]): number {
+  return widths.reduce((sum, width) => sum + width + 2, 0);
 }
 
 /** The step's tokens; what has none says why. */
@@ -90,5 +100,6 @@ function stepText(
 /** A very deep branch keeps its end: `…  │  └─ `. */
 function elideBranch(branch: string, room: number): string {
   if (branch.length <= room) return branch;
-  return `…${branch.slice(branch.length - Math.max(3, room - 1))}`;
+  if (room < 4) return '';
+  return `…${branch.slice(branch.length - (room - 1))}`;
 }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { ProcessTree } from '../tree/index.js';
-import { displayWidth, elide, formatTable, paint, signedNumber, visible, wantsColour } from './format.js';
+import { displayWidth, elide, paint, signedNumber, visible, wantsColour } from './format.js';
 import { formatTree } from './format-tree.js';
+import { safeText } from './safe-text.js';
+import { formatTable } from './table.js';
 
 // The worked example of the paper: step rewards and advantages by hand, from PAPER.md §2.
 const TEXTS = ['ABCD', 'ABEFHI', 'JKLM', 'JKLNQST', 'JKLNQU', 'VWYZ'];
@@ -45,7 +47,7 @@ step         |λ|     R̂      Â
   });
 
   test('has the same text in colours, blue for what is pushed up and orange for what is pushed down', () => {
-    const coloured = formatTree(figures, { colour: true });
+    const coloured = safeText(formatTree(figures, { colour: true }));
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters
     expect(coloured.replace(/\x1b\[[0-9;]*m/g, '')).toBe(formatTree(figures));
     expect(coloured).toContain('\x1b[38;5;33mM\x1b[0m');
@@ -86,8 +88,8 @@ step         |λ|     R̂      Â
 
 describe('text for a terminal', () => {
   test('aligns tables by what is seen: λ, combining marks, wide characters and colours', () => {
-    const red = '\x1b[31mred\x1b[0m';
-    expect(displayWidth(`λ±R̂${red}`)).toBe(6);
+    const bold = paint(true).bold('red');
+    expect(displayWidth(`λ±R̂${bold}`)).toBe(6);
     expect(displayWidth('漢字')).toBe(4);
     expect(
       formatTable(
@@ -95,7 +97,7 @@ describe('text for a terminal', () => {
         [
           ['GRPO', '0.39 ± 0.45', '5'],
           ['λ-GRPO', '0.98 ± 0.02', '15'],
-          [red, '–', '−3'],
+          [bold, '–', '−3'],
         ],
       ),
     ).toBe(
@@ -104,7 +106,7 @@ describe('text for a terminal', () => {
         '──────  ───────────  ─────',
         'GRPO    0.39 ± 0.45      5',
         'λ-GRPO  0.98 ± 0.02     15',
-        `${red}               –     −3`,
+        `${bold}               –     −3`,
         '',
       ].join('\n'),
     );

@@ -1,7 +1,11 @@
 /**
- * Text for the terminal: aligned tables, and colours where they are wanted. Widths are counted in characters as a
- * terminal shows them (combining marks take no column, wide East Asian ones take two). The tree has its own file.
+ * Text for the terminal: colours where they are wanted, and widths as a terminal shows them (combining marks take no
+ * column, wide East Asian characters and emoji take two). Tables and the tree have their own files.
  */
+import stringWidth from 'string-width';
+import { styleCode, withoutStyle } from './safe-text.js';
+
+export { visible } from './safe-text.js';
 
 export interface ColourStream {
   readonly isTTY?: boolean;
@@ -26,7 +30,8 @@ const BLUE = [110, 75, 39, 33];
 const ORANGE = [180, 179, 214, 208];
 
 export function paint(colour: boolean): Paint {
-  const wrap = (code: string, text: string) => (colour && text !== '' ? `\x1b[${code}m${text}\x1b[0m` : text);
+  const wrap = (code: string, text: string) =>
+    colour && text !== '' ? `${styleCode(code)}${text}${styleCode('0')}` : text;
   return {
     bold: (text) => wrap('1', text),
     dim: (text) => wrap('2', text),
@@ -39,22 +44,9 @@ export function paint(colour: boolean): Paint {
   };
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters
-const ESCAPE = /\x1b\[[0-9;]*m/g;
-
-/** Columns a text takes in a terminal, colours not counted. */
+/** Columns a text takes in a terminal, our colours not counted. */
 export function displayWidth(text: string): number {
-  let width = 0;
-  for (const character of text.replace(ESCAPE, '')) {
-    if (/\p{Mark}|\u200d/u.test(character)) continue;
-    width +=
-      /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u.test(
-        character,
-      )
-        ? 2
-        : 1;
-  }
-  return width;
+  return stringWidth(withoutStyle(text), { countAnsiEscapeCodes: true });
 }
 
 /** A text filled up with blanks to a width. */
@@ -63,52 +55,58 @@ export function pad(text: string, width: number, side: 'left' | 'right' = 'left'
   return side === 'left' ? text + blanks : blanks + text;
 }
 
+/** What a reader takes for one character, of plain text. */
+const GRAPHEMES = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+/** Code units of a character at most; more of them are cut apart. */
+const LONGEST_CHARACTER = 32;
+
 /** A plain text cut in its middle to a width: `the beginning…the end`. */
 export function elide(text: string, width: number): string {
-  if (displayWidth(text) <= width) return text;
-  const characters = [...text];
-  const take = (list: string[], room: number) => {
-    let used = 0;
-    const end = list.findIndex((character) => {
-      used += displayWidth(character);
-      return used > room;
-    });
-    return list.slice(0, end < 0 ? list.length : end);
-  };
-  const room = Math.max(0, width - 1);
-  const head = take(characters, Math.ceil(room / 2));
-  const tail = take(characters.slice(head.length).reverse(), Math.floor(room / 2));
-  return width < 1 ? '' : `${head.join('')}…${tail.reverse().join('')}`;
+  if (width < 1) return '';
+  // Of a long text only the ends are looked at.
+  const reach = LONGEST_CHARACTER * (width + 1);
+  if (text.length <= 2 * reach && displayWidth(text) <= width) return text;
+  const apart = text.length > 2 * reach;
+  const head = fitting(apart ? text.slice(0, reach) : text, Math.ceil((width - 1) / 2));
+  const rest = apart ? text.slice(-reach) : text.slice(head.length);
+  return `${head}…${fitting(rest, Math.floor((width - 1) / 2), true)}`;
 }
 
-/** A text on one line: line ends, tabs and other control characters as symbols. */
-export function visible(text: string): string {
-  return text
-    .replaceAll('\n', '⏎')
-    .replaceAll('\t', '⇥')
-    .replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+/** As many of a text's first characters, or last ones, as have room. */
+export function fitting(text: string, width: number, fromEnd = false): string {
+  const characters = Array.from(GRAPHEMES.segment(text), ({ segment }) => segment);
+  if (fromEnd) characters.reverse();
+  let used = 0;
+  const end = characters.findIndex((character) => {
+    used += displayWidth(character);
+    return used > width;
+  });
+  const taken = characters.slice(0, end < 0 ? characters.length : end);
+  return (fromEnd ? taken.reverse() : taken).join('');
 }
 
-/**
- * Rows under a header, columns aligned: text left, what looks like a number right.
- * @param header [columns]; @param rows [rows][columns]
- */
-export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [header, ...rows];
-  const widths = header.map((_, c) => Math.max(...cells.map((row) => displayWidth(row[c] ?? ''))));
-  const right = header.map((_, c) => rows.length > 0 && rows.every((row) => isNumeric(row[c] ?? '')));
-  const lines = cells.map((row) =>
-    widths
-      .map((width, c) => pad(row[c] ?? '', width, right[c] ? 'right' : 'left'))
-      .join('  ')
-      .trimEnd(),
-  );
-  const rule = widths.map((width) => '─'.repeat(width)).join('  ');
-  return [lines[0], rule, ...lines.slice(1)].map((line) => `${line}\n`).join('');
-}
-
-function isNumeric(cell: string): boolean {
-  return /^[-+−±]?(\d[\d,.]*|∞|–)?([eE][-+]?\d+)?%?( ?± ?[\d.]+)?$/.test(cell.replace(ESCAPE, '').trim());
+/** A text in lines of at most a width: broken at blanks, within a word only where it alone is wider. */
+export function breakText(text: string, width: number): string[] {
+  if (displayWidth(text) <= width) return [text];
+  const lines: string[] = [];
+  let line = '';
+  for (const word of withoutStyle(text).split(' ')) {
+    const joined = line === '' ? word : `${line} ${word}`;
+    if (displayWidth(joined) <= width) {
+      line = joined;
+      continue;
+    }
+    if (line !== '') lines.push(line);
+    line = word;
+    while (displayWidth(line) > width) {
+      // A wide character in one column: it cannot fit, and is not lost.
+      const start = fitting(line, width) || ([...GRAPHEMES.segment(line)][0]?.segment ?? line);
+      lines.push(start);
+      line = line.slice(start.length);
+    }
+  }
+  if (line !== '') lines.push(line);
+  return lines.length === 0 ? [''] : lines;
 }
 
 /** `+0.22`, `−1.11`, `0.00`. */

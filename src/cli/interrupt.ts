@@ -1,13 +1,14 @@
-/** Ctrl-C: the first one asks the job to end cleanly, the second ends the process at once. */
+/**
+ * Ctrl-C: the first one asks the job to end cleanly, the second ends the process at once. A job whose output nobody
+ * takes any more is asked to end as well.
+ */
+import { INTERRUPTED, onOutputLost } from './terminal.js';
 
 export interface Interrupt {
   readonly signal: AbortSignal;
   /** Stops listening. */
   release(): void;
 }
-
-/** Exit code of a job that was ended by Ctrl-C. */
-export const INTERRUPTED = 130;
 
 export function onInterrupt(announce: () => void): Interrupt {
   const controller = new AbortController();
@@ -17,9 +18,11 @@ export function onInterrupt(announce: () => void): Interrupt {
     announce();
   };
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, handler);
+  const stopListening = onOutputLost(() => controller.abort());
   return {
     signal: controller.signal,
     release: () => {
+      stopListening();
       for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, handler);
     },
   };

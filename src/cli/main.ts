@@ -13,6 +13,7 @@ import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
 import { numbersByName, positiveNumber, stepOrBest, wholeNumber } from './options.js';
 import { addReproduceCommand } from './reproduce.js';
+import { print, say } from './terminal.js';
 import { trainCommand } from './train.js';
 import { treeCommand } from './tree.js';
 
@@ -32,6 +33,7 @@ const program = new Command('lambda-grpo')
   .version(version)
   .showHelpAfterError('(--help shows what is allowed)')
   .exitOverride()
+  .configureOutput({ writeOut: (text) => print(text.trimEnd()), writeErr: (text) => say(text.trimEnd()) })
   .addHelpText(
     'after',
     `
@@ -234,7 +236,11 @@ program
   .command('dashboard')
   .description('watch runs and walk through the process trees of their groups, in a browser')
   .argument('[folder]', 'folder that runs are in, or a single run’s', 'runs')
-  .option('--port <n>', 'port (default: 4780, or any free one where that is taken)', wholeNumber('--port', 0))
+  .option(
+    '--port <n>',
+    'port (default: 4780, or any free one where that is taken)',
+    wholeNumber('--port', 0, 65535),
+  )
   .option(
     '--host <address>',
     'serve on this address instead of 127.0.0.1; asks for the token that is printed',
@@ -252,7 +258,7 @@ Examples:
 program
   .command('config')
   .description('print every key of the configuration with its default, what is allowed and what it means')
-  .action(() => console.log(describeConfig()));
+  .action(() => print(describeConfig()));
 
 await runCommand(async () => {
   try {

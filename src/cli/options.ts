@@ -2,12 +2,17 @@
 import { basename, extname, join } from 'node:path';
 import { ConfigError } from '../train/index.js';
 
-/** Whole numbers ≥ `least`, for commander. */
-export function wholeNumber(name: string, least: number): (text: string) => number {
+/** Whole numbers from `least` to `most`, for commander. */
+export function wholeNumber(
+  name: string,
+  least: number,
+  most = Number.POSITIVE_INFINITY,
+): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < least || text.trim() === '') {
-      throw new ConfigError(`${name}: expected a whole number of at least ${least}, got '${text}'`);
+    if (!Number.isInteger(value) || value < least || value > most || text.trim() === '') {
+      const range = Number.isFinite(most) ? `from ${least} to ${most}` : `of at least ${least}`;
+      throw new ConfigError(`${name}: expected a whole number ${range}, got '${text}'`);
     }
     return value;
   };

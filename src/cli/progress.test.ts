@@ -1,10 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import { formatDuration, Progress, progressLine } from './progress.js';
+import { displayWidth } from './format.js';
+import { formatDuration, Progress, progressLine, StepLines } from './progress.js';
 
 /** A terminal that keeps what was written and a clock that is set by hand. */
 function terminal(isTTY = true, columns = 100) {
   const written: string[] = [];
-  return { isTTY, columns, written, write: (text: string) => written.push(text) };
+  const said: string[] = [];
+  return {
+    isTTY,
+    columns,
+    written,
+    said,
+    draw: (line: string) => written.push(line),
+    say: (line: string) => said.push(line),
+  };
 }
 
 describe('progress', () => {
@@ -21,13 +30,44 @@ describe('progress', () => {
     expect([59.2, 125, 3725].map(formatDuration)).toEqual(['1m 00s', '2m 05s', '1h 02m']);
   });
 
-  test('writes nothing at all where there is no terminal', () => {
+  test('where there is no terminal says how far it is once a minute, and draws nothing', () => {
     const stream = terminal(false);
-    const progress = new Progress({ label: 'train', total: 3, stream });
-    progress.update(3);
+    let time = 0;
+    const progress = new Progress({ label: 'train', total: 300, stream, now: () => time });
+    for (let i = 1; i <= 150; i++) {
+      time += 1000;
+      progress.update(i, 'reward\u001b[2J 1');
+    }
     progress.clear();
     progress.end();
     expect(stream.written).toEqual([]);
+    expect(stream.said).toEqual([
+      'train 60/300  1.0/s  ETA 4m 00s  reward\\x1b[2J 1',
+      'train 120/300  1.0/s  ETA 3m 00s  reward\\x1b[2J 1',
+    ]);
+  });
+
+  test('a line for each step, and one within a long step', () => {
+    const said: string[] = [];
+    let time = 0;
+    const lines = new StepLines(
+      (line) => said.push(line),
+      () => time,
+    );
+    lines.stage('too early', 5000);
+    time += 6000;
+    lines.stage('grpo 0/3  updating …', 5000);
+    for (let step = 1; step <= 3; step++) {
+      time += 2000;
+      lines.step('grpo', step, 3, 'reward 0.5');
+      lines.stage('too early', 5000);
+    }
+    expect(said).toEqual([
+      'grpo 0/3  updating …',
+      'grpo 1/3  8.0 s each  ETA 16s  reward 0.5',
+      'grpo 2/3  5.0 s each  ETA 5s  reward 0.5',
+      'grpo 3/3  4.0 s each  reward 0.5',
+    ]);
   });
 
   test('draws over itself at most ten times a second, and last when it ends', () => {
@@ -45,8 +85,8 @@ describe('progress', () => {
     expect(stream.written).toHaveLength(12);
     time += 50;
     progress.end();
-    expect(stream.written.at(-2)).toBe('\rx [####################] 1000/1000  952/s  note 1000\x1b[K');
-    expect(stream.written.at(-1)).toBe('\n');
+    expect(stream.written.at(-1)).toBe('x [####################] 1000/1000  952/s  note 1000');
+    expect(stream.said).toEqual(['']);
   });
 
   test('counts a resumed run’s earlier steps as done but not for the rate, and fits the terminal', () => {
@@ -55,6 +95,16 @@ describe('progress', () => {
     const progress = new Progress({ label: 'train', total: 250, done: 200, stream, now: () => time });
     time = 5000;
     progress.update(210, 'a note that is too long for this terminal');
-    expect(stream.written.at(-1)).toBe('\rtrain [################----] 210/250  2\x1b[K');
+    expect(stream.written.at(-1)).toBe('train [################----] 210/250  2');
+  });
+
+  test('fits the terminal where its note is in wide characters', () => {
+    const stream = terminal(true, 70);
+    let time = 0;
+    const progress = new Progress({ label: 'train', total: 250, stream, now: () => time });
+    time = 5000;
+    progress.update(10, '東京都の人口は何人ですか、そして面積は');
+    expect(displayWidth(stream.written.at(-1) ?? '')).toBeLessThanOrEqual(69);
+    expect(stream.written.at(-1)).toContain('東京');
   });
 });

@@ -1,13 +1,19 @@
 /**
  * One line on stderr for a job of more than a second: `train [####------] 120/250  12.3/s  ETA 11s  reward 0.71`.
- * Drawn over itself on a terminal, at most ten times a second; nothing at all where there is no terminal. Stream
- * and clock come in as arguments.
+ * Drawn over itself on a terminal, at most ten times a second. Where there is no terminal, a line a minute: a log
+ * shows that the job goes on. StepLines is for jobs that log each step. Stream and clock come in as arguments.
  */
+import { fitting } from './format.js';
+import { visible } from './safe-text.js';
+import { drawing } from './terminal.js';
 
 export interface ProgressStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
-  write(text: string): unknown;
+  /** Puts a line in the place of the one before. */
+  draw(line: string): void;
+  /** Prints a line. */
+  say(line: string): void;
 }
 
 export interface ProgressOptions {
@@ -25,6 +31,8 @@ export interface ProgressOptions {
 
 const BAR = 20;
 const REDRAW_MS = 100;
+/** Between two lines where there is no terminal. */
+const LINE_MS = 60_000;
 
 export class Progress {
   private readonly label: string;
@@ -35,6 +43,7 @@ export class Progress {
   private readonly started: number;
   private readonly before: number;
   private drawn = Number.NEGATIVE_INFINITY;
+  private said: number;
   private done: number;
   private note = '';
 
@@ -43,7 +52,7 @@ export class Progress {
     total,
     unit = '',
     done = 0,
-    stream = process.stderr,
+    stream = drawing,
     now = () => performance.now(),
   }: ProgressOptions) {
     this.label = label;
@@ -54,6 +63,7 @@ export class Progress {
     this.stream = stream;
     this.now = now;
     this.started = now();
+    this.said = this.started;
     this.draw();
   }
 
@@ -65,38 +75,74 @@ export class Progress {
   update(done: number, note = this.note, atOnce = false): void {
     this.done = done;
     this.note = note;
-    if (atOnce || this.now() - this.drawn >= REDRAW_MS) this.draw();
+    if (!this.stream.isTTY) this.sayNowAndThen();
+    else if (atOnce || this.now() - this.drawn >= REDRAW_MS) this.draw();
   }
 
   /** Draws the last state and leaves the line. */
   end(): void {
     if (!this.stream.isTTY) return;
     this.draw();
-    this.stream.write('\n');
+    this.stream.say('');
   }
 
   /** Removes the line, so that something else can be written in its place. */
   clear(): void {
-    if (this.stream.isTTY) this.stream.write('\r\x1b[K');
+    if (this.stream.isTTY) this.stream.draw('');
   }
 
   private draw(): void {
     if (!this.stream.isTTY) return;
     this.drawn = this.now();
-    const seconds = (this.drawn - this.started) / 1000;
-    const line = progressLine(
-      this.label,
-      this.done,
-      this.total,
-      (this.done - this.before) / seconds,
-      this.note,
-      this.unit,
-    );
-    this.stream.write(`\r${line.slice(0, Math.max(1, (this.stream.columns || 80) - 1))}\x1b[K`);
+    const room = Math.max(1, (this.stream.columns || 80) - 1);
+    this.stream.draw(fitting(visible(this.line(true)), room));
+  }
+
+  private sayNowAndThen(): void {
+    if (this.now() - this.said < LINE_MS) return;
+    this.said = this.now();
+    this.stream.say(visible(this.line(false)));
+  }
+
+  private line(bar: boolean): string {
+    const rate = (this.done - this.before) / ((this.now() - this.started) / 1000);
+    return progressLine(this.label, this.done, this.total, rate, this.note, this.unit, bar);
   }
 }
 
-/** The line itself. @param rate steps a second; not shown while nothing is known */
+/** What a job prints where no bar can be drawn: a line for each step, and one now and then within long ones. */
+export class StepLines {
+  private readonly started: number;
+  private said: number;
+  private before: number | null = null;
+
+  constructor(
+    private readonly print: (line: string) => void,
+    private readonly now: () => number = () => performance.now(),
+  ) {
+    this.started = now();
+    this.said = this.started;
+  }
+
+  /** A step is done. */
+  step(label: string, done: number, total: number, note: string): void {
+    this.before ??= done - 1;
+    const rate = (done - this.before) / ((this.now() - this.started) / 1000);
+    this.say(progressLine(label, done, total, rate, note, '', false));
+  }
+
+  /** Something goes on: said where nothing was said for a while. @param quiet ms */
+  stage(line: string, quiet: number): void {
+    if (this.now() - this.said >= quiet) this.say(line);
+  }
+
+  private say(line: string): void {
+    this.said = this.now();
+    this.print(visible(line));
+  }
+}
+
+/** The line itself. @param rate steps a second; not shown while nothing is known; @param bar whether it has one */
 export function progressLine(
   label: string,
   done: number,
@@ -104,11 +150,12 @@ export function progressLine(
   rate: number,
   note = '',
   unit = '',
+  bar = true,
 ): string {
   const filled = total > 0 ? Math.min(BAR, Math.floor((BAR * done) / total)) : BAR;
   const known = Number.isFinite(rate) && rate > 0;
   const parts = [
-    `${label} [${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${count(done)}/${count(total)}${unit && ` ${unit}`}`,
+    `${label} ${bar ? `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ` : ''}${count(done)}/${count(total)}${unit && ` ${unit}`}`,
     known ? formatRate(rate, unit) : '',
     known && done < total ? `ETA ${formatDuration((total - done) / rate)}` : '',
     note,

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../errors.js';
 import { EXPERIMENTS, type Experiment, type Places, type Reproduced, reproduce } from '../reproduce/index.js';
-import { formatTable } from './format.js';
-import { INTERRUPTED, onInterrupt } from './interrupt.js';
+import { onInterrupt } from './interrupt.js';
 import { wholeNumber } from './options.js';
 import { formatDuration, Progress } from './progress.js';
+import { formatTable } from './table.js';
+import { INTERRUPTED, outputWidth, print, say } from './terminal.js';
 
 interface ReproduceCommandOptions extends Places {
   readonly quick?: boolean;
@@ -56,13 +57,15 @@ Examples:
     .action(reproduceCommand);
 }
 
+const INDENT = '  ';
+
 function indented(text: string): string {
-  return text.replace(/^(?=.)/gm, '  ');
+  return text.replace(/^(?=.)/gm, INDENT);
 }
 
 function describeExperiments(): string {
   const rows = EXPERIMENTS.map(({ name, title, long }) => [name, long ? `${title} (not in all)` : title]);
-  return formatTable(['name', 'what is tested'], rows);
+  return formatTable(['name', 'what is tested'], rows, outputWidth() - INDENT.length);
 }
 
 async function reproduceCommand(name: string, options: ReproduceCommandOptions): Promise<void> {
@@ -73,7 +76,7 @@ async function reproduceCommand(name: string, options: ReproduceCommandOptions):
   const bar: { drawn: Progress | null } = { drawn: null };
   const interrupt = onInterrupt(() => {
     bar.drawn?.clear();
-    process.stderr.write('finishing the current steps (Ctrl-C again ends at once) …\n');
+    say('finishing the current steps (Ctrl-C again ends at once) …');
   });
   const rows: string[][] = [];
   try {
@@ -100,12 +103,12 @@ async function reproduceCommand(name: string, options: ReproduceCommandOptions):
         bar.drawn = null;
       }
       if (!result) {
-        console.log(`interrupted; the same command continues, from ${work}`);
+        print(`interrupted; the same command continues, from ${work}`);
         process.exitCode = INTERRUPTED;
         return;
       }
       const seconds = (performance.now() - started) / 1000;
-      console.log(
+      print(
         `${experiment.name}: ${result.verdict}. ${result.summary}. ${result.page} (${formatDuration(seconds)})`,
       );
       rows.push([experiment.name, result.verdict]);
@@ -113,7 +116,7 @@ async function reproduceCommand(name: string, options: ReproduceCommandOptions):
   } finally {
     interrupt.release();
   }
-  if (rows.length > 1) console.log(`\n${formatTable(['experiment', 'verdict'], rows)}`);
+  if (rows.length > 1) print(`\n${formatTable(['experiment', 'verdict'], rows)}`);
 }
 
 function choose(name: string, quick: boolean): readonly Experiment[] {

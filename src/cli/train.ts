@@ -13,9 +13,10 @@ import {
 } from '../train/index.js';
 import { serveBeside } from './dashboard.js';
 import { fetchBar } from './fetching.js';
-import { INTERRUPTED, onInterrupt } from './interrupt.js';
+import { onInterrupt } from './interrupt.js';
 import { defaultFolder } from './options.js';
-import { Progress } from './progress.js';
+import { INTERRUPTED, print, say } from './terminal.js';
+import { TrainDisplay } from './train-display.js';
 
 export interface TrainCommandOptions extends ConfigChanges {
   readonly out?: string;
@@ -38,19 +39,11 @@ export async function trainCommand(
     );
   }
   const dashboard = options.ui ? await serveBeside(out, true, version) : null;
-  let bar: Progress | null = null;
+  const display = new TrainDisplay(config.method);
   const interrupt = onInterrupt(() => {
-    bar?.clear();
-    process.stderr.write('finishing this step and writing a checkpoint (Ctrl-C again ends at once) …\n');
+    display.clear();
+    say('finishing this step and writing a checkpoint (Ctrl-C again ends at once) …');
   });
-  const show = (label: string, total: number, done: number, note: string): void => {
-    bar ??= new Progress({ label, total, done: done - 1 });
-    bar.update(done, note);
-  };
-  // The stages of a step are told where steps take long: from the first on, until one was quick.
-  let latest = '';
-  let since = performance.now();
-  let slow = true;
   try {
     const result = await run({
       config,
@@ -59,34 +52,15 @@ export async function trainCommand(
       threads: options.threads,
       signal: interrupt.signal,
       onFetch: fetchBar(),
-      observer: {
-        warmup({ step, loss }, of) {
-          show('warm-up', of, step, `loss ${loss.toFixed(3)}`);
-          if (step === of) {
-            bar?.end();
-            bar = null;
-          }
-        },
-        step(record, of) {
-          latest = stepNote(record);
-          slow = performance.now() - since > SLOW_STEP_MS;
-          since = performance.now();
-          show(config.method, of, record.step, latest);
-        },
-        stage(stage, step, of) {
-          if (!slow) return;
-          bar ??= new Progress({ label: config.method, total: of, done: Math.max(0, step - 1) });
-          bar.update(Math.max(0, step - 1), `${latest}  ${stage} …`.trim(), true);
-        },
-      },
+      observer: display.observer,
     });
-    (bar as Progress | null)?.end();
+    display.end();
     const metrics = await result.folder.readMetrics();
-    console.log(summary(config, result.step, metrics.at(-1)));
-    if (config.checkpoint.best) console.log(bestLine(metrics));
-    console.log(`run folder: ${out}`);
+    print(summary(config, result.step, metrics.at(-1)));
+    if (config.checkpoint.best) print(bestLine(metrics));
+    print(`run folder: ${out}`);
     if (result.interrupted) {
-      console.log(
+      print(
         result.checkpoint
           ? `interrupted after step ${result.step}; continue with --resume --out ${out}`
           : `interrupted in the warm-up; --resume --out ${out} starts it again`,
@@ -97,12 +71,6 @@ export async function trainCommand(
     interrupt.release();
     await dashboard?.close();
   }
-}
-
-const SLOW_STEP_MS = 2000;
-
-function stepNote(record: MetricsRecord): string {
-  return `reward ${record.reward_mean.toFixed(2)}  success ${(100 * record.success_rate).toFixed(0)}%`;
 }
 
 function bestLine(metrics: readonly MetricsLine[]): string {

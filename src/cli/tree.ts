@@ -2,8 +2,10 @@
 import { analyzeGroup } from '../analysis/index.js';
 import { hasZeroVariance } from '../objective/index.js';
 import { type Group, RolloutError, readOwnRollouts } from '../rollouts/index.js';
-import { formatTable, signedNumber, visible, wantsColour } from './format.js';
+import { elide, signedNumber, visible, wantsColour } from './format.js';
 import { formatTree } from './format-tree.js';
+import { formatTable } from './table.js';
+import { outputIsTTY, outputWidth, print } from './terminal.js';
 
 export interface TreeCommandOptions {
   /** Number of the group in the file, from 1, or its id. */
@@ -13,8 +15,8 @@ export interface TreeCommandOptions {
 
 export async function treeCommand(file: string, options: TreeCommandOptions): Promise<void> {
   const { group, number, count } = await find(file, options.group);
-  console.log(
-    `${file}: group ${number} of ${count}, id ${JSON.stringify(group.id)}` +
+  print(
+    `${visible(file)}: group ${number} of ${count}, id ${JSON.stringify(group.id)}` +
       `${group.step === null ? '' : `, step ${group.step}`}${group.prompt.text ? `, prompt ${JSON.stringify(group.prompt.text)}` : ''}\n`,
   );
   printGroup(group, { maxNodes: options.maxNodes, completions: true });
@@ -43,6 +45,12 @@ async function find(
   );
 }
 
+/** Without a terminal 100 columns; on a wide one figures stay near their steps. */
+function treeWidth(): number {
+  const width = outputWidth();
+  return Number.isFinite(width) ? Math.min(width, 140) : 100;
+}
+
 export interface PrintOptions {
   readonly maxNodes?: number;
   /** Also one line for each completion. */
@@ -56,19 +64,19 @@ export function printGroup(group: Group, { maxNodes, completions = false }: Prin
   const texts = group.tokenTexts ?? {};
   const tokenText = (id: number): string => texts[id] ?? `⟨${id}⟩`;
   const joined = Object.values(texts).some((text) => text.length === 1) || group.tokenTexts !== undefined;
-  process.stdout.write(
+  print(
     formatTree(
       { tree, stepRewards: analysis.stepRewards, stepAdvantages: analysis.stepAdvantages, tokenText },
       {
-        width: Math.max(60, Math.min(process.stdout.columns ?? 100, 140)),
-        colour: wantsColour(process.stdout),
+        width: treeWidth(),
+        colour: wantsColour({ isTTY: outputIsTTY() }),
         separator: joined ? '' : ' ',
         maxNodes,
       },
-    ),
+    ).trimEnd(),
   );
   if (completions) {
-    console.log(
+    print(
       `\n${formatTable(
         ['completion', 'tokens', 'reward', 'advantage', 'tokens against it', 'text'],
         group.completions.map((completion, i) => [
@@ -77,7 +85,7 @@ export function printGroup(group: Group, { maxNodes, completions = false }: Prin
           String(Number(completion.reward.toFixed(4))),
           signedNumber(analysis.advantages[i]),
           `${(100 * analysis.oppositeShare[i]).toFixed(0)}%`,
-          visible(Array.from(completion.tokens, tokenText).join(joined ? '' : ' ')).slice(0, 48),
+          elide(visible(Array.from(completion.tokens, tokenText).join(joined ? '' : ' ')), 48),
         ]),
       )}`,
     );
@@ -86,7 +94,7 @@ export function printGroup(group: Group, { maxNodes, completions = false }: Prin
     (_, i) => analysis.advantages[i] > 0 && analysis.oppositeShare[i] > 0.5,
   ).length;
   const flaw = Math.max(...analysis.stepFlaw);
-  console.log(
+  print(
     [
       '',
       `${statistics.groupSize} completions, ${statistics.leaves} distinct, ${statistics.nodes} nodes${statistics.flat ? ', flat' : ''}; ` +

@@ -42,8 +42,8 @@ export interface DashboardOptions {
   readonly clock?: () => number;
   /** Time between two looks at the files, ms; default: 500. */
   readonly poll?: number;
-  /** Told of faults of this program; default: written to stderr. */
-  readonly report?: (error: unknown) => void;
+  /** Told of faults of this program. */
+  readonly report: (error: unknown) => void;
 }
 
 export interface Dashboard {
@@ -62,11 +62,10 @@ export interface Dashboard {
  * @throws DashboardError where there is no such folder, or the port or host cannot be had
  */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
-  const { version, clock = Date.now, pages = builtFolder() } = options;
+  const { version, report, clock = Date.now, pages = builtFolder() } = options;
   const { root, only } = placeOf(options);
   const store = new RunStore(root, only, clock);
   const events = new Events(store, clock, options.poll);
-  const report = options.report ?? ((error) => process.stderr.write(`dashboard: ${detailsOf(error)}\n`));
   const { folder } = options;
   const groups = new GroupReader(root);
   const app = createApp({ store, groups, events, pages, folder, version, report });
@@ -207,8 +206,4 @@ function shown(host: string): string {
 
 function bracketed(host: string): string {
   return isIPv6(host) ? `[${host}]` : host;
-}
-
-function detailsOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -1,4 +1,5 @@
 /** From the columns of runs to curves: one a run, or the mean of runs that differ in nothing but their seed. */
+import { csvLine } from '../../src/analysis/csv.js';
 import { confidenceInterval } from '../../src/analysis/interval.js';
 import type { RunDetail } from '../../src/dashboard/api.js';
 import type { MetricName } from '../../src/train/metrics.js';
@@ -94,18 +95,12 @@ function nameOf(group: readonly RunDetail[]): string {
 
 /** The raw figures of runs, a line a step: run, step, tokens, seconds, value. */
 export function csvOf(runs: readonly RunDetail[], metric: MetricName): string {
-  const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
-  const lines = runs.flatMap(({ run, metrics }) => {
-    const values = metrics.values[metric] ?? [];
-    return values.flatMap((value, i) =>
+  const rows = runs.flatMap(({ run, metrics }) =>
+    (metrics.values[metric] ?? []).flatMap((value, i) =>
       value === null
         ? []
-        : [
-            [quoted(run), metrics.step[i], metrics.values.tokens?.[i] ?? '', metrics.time[i], value].join(
-              ',',
-            ),
-          ],
-    );
-  });
-  return `run,step,tokens,seconds,${metric}\n${lines.map((line) => `${line}\n`).join('')}`;
+        : [csvLine([run, metrics.step[i], metrics.values.tokens?.[i] ?? null, metrics.time[i], value])],
+    ),
+  );
+  return csvLine(['run', 'step', 'tokens', 'seconds', metric]) + rows.join('');
 }

@@ -1,0 +1,29 @@
+/**
+ * A line of CSV (RFC 4180) that a spreadsheet takes for what it is. Numbers are written as they are; a text that a
+ * spreadsheet would compute (`=1+1`, also behind blanks or in full width) gets an apostrophe before it; what is not
+ * seen is shown as `\x1b`, so that a cell is one line and means the same to every program.
+ */
+import { HIDDEN, shownCharacter } from './shown.js';
+
+export type CsvCell = string | number | boolean | null;
+
+const HIDDEN_CHARACTERS = new RegExp(HIDDEN, 'gu');
+const SYMBOLS: Readonly<Record<string, string>> = { '\n': '⏎', '\t': '⇥' };
+const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/;
+const FORMULA = /^\s*[=+\-@＝＋－＠]/u;
+
+/** The cells of a row, line end included; null is an empty cell. */
+export function csvLine(cells: readonly CsvCell[]): string {
+  return `${cells.map(csvCell).join(',')}\r\n`;
+}
+
+function csvCell(value: CsvCell): string {
+  if (typeof value !== 'string') return value === null ? '' : String(value);
+  const shown = value.replace(
+    HIDDEN_CHARACTERS,
+    (character) => SYMBOLS[character] ?? shownCharacter(character),
+  );
+  const text = FORMULA.test(shown) && !NUMBER.test(shown) ? `'${shown}` : shown;
+  // Some spreadsheets part cells at semicolons.
+  return /[",;]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

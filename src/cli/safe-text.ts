@@ -1,0 +1,47 @@
+/**
+ * Text that a terminal shows and does not obey. Logs, models and file names may hold escape sequences, characters
+ * that turn the order of reading around, or ones that nobody sees; they are shown as `\x1b`, `\u202e`, `\u{e0041}`.
+ * Our own colours pass, because their codes carry a mark that no text can hold.
+ */
+import { randomBytes } from 'node:crypto';
+import { HIDDEN, shownCharacter } from '../analysis/shown.js';
+
+/** Made of private-use characters, drawn for each process. */
+const MARK = Array.from(randomBytes(8), (byte) => String.fromCodePoint(0xf0000 + byte)).join('');
+const CODE = `${MARK}[0-9;]*m`;
+const CODES = new RegExp(CODE, 'gu');
+const CODES_AND_HIDDEN = new RegExp(`${CODE}|(?!\\n)${HIDDEN}`, 'gu');
+
+/** A colour's code for text that will go through the terminal: 1, 38;5;33. */
+export function styleCode(code: string): string {
+  return `${MARK}${code}m`;
+}
+
+/** Text without the codes of our colours. */
+export function withoutStyle(text: string): string {
+  return text.replace(CODES, '');
+}
+
+/** What is written to a terminal; line ends stay. */
+export function safeText(text: string): string {
+  return replaceHidden(text, shownCharacter).replace(CODES, (code) => `\x1b[${code.slice(MARK.length)}`);
+}
+
+/** A text on one line, for a cell or a message: line ends and tabs as symbols, nothing that is obeyed. */
+export function visible(text: string): string {
+  return replaceHidden(text.replaceAll('\n', '⏎').replaceAll('\t', '⇥'), shownCharacter);
+}
+
+/** JSON on one line with the same value, in which nothing is obeyed. */
+export function safeJson(value: unknown): string {
+  return replaceHidden(JSON.stringify(value), (character) =>
+    Array.from(
+      { length: character.length },
+      (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  );
+}
+
+function replaceHidden(text: string, shown: (character: string) => string): string {
+  return text.replace(CODES_AND_HIDDEN, (part) => (part.startsWith(MARK) ? part : shown(part)));
+}

@@ -1,0 +1,114 @@
+/**
+ * The only way to standard output and standard error. What is printed is shown and not obeyed (safe-text.ts). When
+ * the reader of standard output has gone (`| head`) the command ends without a word; when it cannot take what is
+ * written (a full disk) the command ends with one line and exit code 1.
+ */
+import { fstatSync } from 'node:fs';
+import { safeJson, safeText } from './safe-text.js';
+
+/** Exit code of a job that was ended by Ctrl-C. */
+export const INTERRUPTED = 130;
+/** Exit code of a job that was cut short because nobody reads its output: what the shell gives for SIGPIPE. */
+const UNREAD = 141;
+
+let output: 'open' | 'unread' | 'failed' = 'open';
+let listening = false;
+const jobs = new Set<() => void>();
+
+/** Prints on standard output, a line end added. */
+export function print(text = ''): void {
+  writeOut(`${safeText(text)}\n`);
+}
+
+/** Prints one JSON value on a line of standard output. */
+export function printJson(value: unknown): void {
+  writeOut(`${safeJson(value)}\n`);
+}
+
+/** Prints on standard error, a line end added. */
+export function say(text: string): void {
+  listen();
+  process.stderr.write(`${safeText(text)}\n`);
+}
+
+/** A line of standard error that is drawn over itself; nothing where that is no terminal. */
+export const drawing = {
+  get isTTY(): boolean {
+    return process.stderr.isTTY === true;
+  },
+  get columns(): number {
+    return process.stderr.columns;
+  },
+  /** Puts a line in the place of the one before. */
+  draw(line: string): void {
+    listen();
+    process.stderr.write(`\r${safeText(line)}\x1b[K`);
+  },
+  say,
+};
+
+/** Whether the bar of a job can be drawn without mixing with what another program prints of our output. */
+export function drawsBar(): boolean {
+  return drawing.isTTY && !isPipe(1);
+}
+
+/** Columns of what reads standard output: the terminal's, else COLUMNS, else no limit. */
+export function outputWidth(): number {
+  const columns = process.stdout.columns || Number(process.env.COLUMNS);
+  return Number.isInteger(columns) && columns > 0 ? columns : Number.POSITIVE_INFINITY;
+}
+
+/** Standard output, for what must know whether it is a terminal. */
+export function outputIsTTY(): boolean {
+  return process.stdout.isTTY === true;
+}
+
+/**
+ * Tells a job that standard output takes nothing more, instead of ending the process at once.
+ * @returns stops that
+ */
+export function onOutputLost(end: () => void): () => void {
+  jobs.add(end);
+  return () => jobs.delete(end);
+}
+
+function writeOut(text: string): void {
+  if (output !== 'open') return;
+  listen();
+  try {
+    process.stdout.write(text);
+  } catch (error) {
+    lost(error as NodeJS.ErrnoException);
+  }
+}
+
+function listen(): void {
+  if (listening) return;
+  listening = true;
+  process.stdout.on('error', lost);
+  // There is no other place to say it.
+  process.stderr.on('error', () => {});
+  process.on('exit', () => {
+    if (output === 'failed') process.exitCode = 1;
+    else if (output === 'unread' && process.exitCode === INTERRUPTED) process.exitCode = UNREAD;
+  });
+}
+
+function lost(error: NodeJS.ErrnoException): void {
+  if (output !== 'open') return;
+  // Windows says EOF.
+  output =
+    error.code === 'EPIPE' || error.code === 'EOF' || error.code === 'ECONNRESET' ? 'unread' : 'failed';
+  if (output === 'failed') say(`error: standard output cannot be written: ${error.message}`);
+  if (jobs.size === 0) process.exit(output === 'failed' ? 1 : 0);
+  for (const end of jobs) end();
+}
+
+function isPipe(descriptor: number): boolean {
+  try {
+    const status = fstatSync(descriptor);
+    return status.isFIFO() || status.isSocket();
+  } catch {
+    return false;
+  }
+}
