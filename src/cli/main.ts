@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { DTYPES } from '../model/index.js';
 import { FORMAT_NAMES } from '../rollouts/index.js';
-import { describeConfig } from '../train/index.js';
+import { describeConfig, onWarning } from '../train/index.js';
 import { type AnalyzeCommandOptions, analyzeCommand } from './analyze.js';
 import { compareCommand } from './compare.js';
 import { dashboardCommand } from './dashboard.js';
@@ -13,6 +13,7 @@ import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
 import { numbersByName, positiveNumber, stepOrBest, wholeNumber } from './options.js';
 import { addReproduceCommand } from './reproduce.js';
+import { visible } from './safe-text.js';
 import { print, say } from './terminal.js';
 import { trainCommand } from './train.js';
 import { treeCommand } from './tree.js';
@@ -260,6 +261,7 @@ program
   .description('print every key of the configuration with its default, what is allowed and what it means')
   .action(() => print(describeConfig()));
 
+onWarning((line) => say(`warning: ${visible(line)}`));
 await runCommand(async () => {
   try {
     await program.parseAsync();

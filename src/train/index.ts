@@ -59,3 +59,4 @@ export {
 export { createEngine, openRun, type RunOptions, type RunResult, run } from './run.js';
 export { createRunFolder, openRunFolder, RunFolder, RunFolderError } from './run-folder.js';
 export { exportRun, isRunFolder, openTrained, type TrainedPolicy } from './trained.js';
+export { onWarning } from './warnings.js';

@@ -1,9 +1,18 @@
-/** What a person should know before a run, although it goes on: one line on standard error, each line once a process. */
-
+/**
+ * What a person should know before a run, although it goes on: each line once a process, told to whoever listens (the
+ * command line prints it on standard error). Lines are kept until someone does.
+ */
 const told = new Set<string>();
+let listener: ((line: string) => void) | null = null;
 
 export function warnOnce(line: string): void {
   if (told.has(line)) return;
   told.add(line);
-  process.stderr.write(`warning: ${line}\n`);
+  listener?.(line);
+}
+
+/** Tells every warning, also those from before. */
+export function onWarning(listen: (line: string) => void): void {
+  listener = listen;
+  for (const line of told) listen(line);
 }
