@@ -3,6 +3,7 @@
  * live prefix saves when samples agree for long (a peaked distribution), against as many rows as samples.
  */
 import { LocalEngine, type SamplingOptions } from '../src/engine/index.js';
+import { nodeBackend } from '../src/runtime/node.js';
 import { isMain, median, printRows, type Row } from './measure.js';
 
 const OPTIONS: SamplingOptions = {
@@ -21,6 +22,7 @@ export async function runDecodeBench(): Promise<Row[]> {
     [6, 384, 6],
   ]) {
     const engine = new LocalEngine({
+      backend: nodeBackend(),
       model: { vocabularySize: 256, contextLength: 512, layers, width, heads },
       seed: 0,
       optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },

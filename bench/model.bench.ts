@@ -21,6 +21,7 @@ import {
   writeCheckpoint,
 } from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
+import { nodeBackend } from '../src/runtime/node.js';
 import { ProcessTree } from '../src/tree/index.js';
 import { machine, markdownTable, median, type Row } from './measure.js';
 
@@ -87,6 +88,7 @@ async function measure(folder: string, name: JobName): Promise<Figures> {
   }));
   if (!stored) throw new Error(`${folder}: cannot be read in place`);
   const engine = new LocalEngine({
+    backend: nodeBackend(),
     model: job.what === 'update' ? { ...config, adapter: LORA } : config,
     stored,
     optimizer: { name: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },

@@ -6,7 +6,8 @@
 import { Optimizer } from '../src/engine/local/optimizer.js';
 import * as g from '../src/graph/index.js';
 import { parameterSpecs } from '../src/model/index.js';
-import { Program } from '../src/runtime/index.js';
+import { Session } from '../src/runtime/index.js';
+import { nodeBackend } from '../src/runtime/node.js';
 import { isMain, median, printRows } from './measure.js';
 
 /** AdamW of one flat tensor as a graph: outputs the new weights and both moments. */
@@ -35,7 +36,7 @@ export async function runOptimizerBench(): Promise<Record<string, string | numbe
       { name: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
       specs,
     );
-    const program = await Program.compile(adamwGraph(count));
+    const program = await Session.open(nodeBackend(), adamwGraph(count));
     const flat = (): { data: Float32Array; dims: number[] } => ({
       data: new Float32Array(count).fill(0.1),
       dims: [count],

@@ -8,7 +8,8 @@ import * as g from '../src/graph/index.js';
 import type { ModelConfig } from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
 import { Stream } from '../src/random/stream.js';
-import { Program } from '../src/runtime/index.js';
+import { Session } from '../src/runtime/index.js';
+import { nodeBackend } from '../src/runtime/node.js';
 import { ProcessTree } from '../src/tree/index.js';
 import { isMain, median, printRows, type Row } from './measure.js';
 
@@ -17,7 +18,7 @@ export async function matrixPeak(): Promise<{ sample(): Promise<number>; dispose
   const size = 1024;
   const graph = new g.Graph();
   const [a, b] = ['a', 'b'].map((name) => graph.input(name, 'float32', [size, size]));
-  const program = await Program.compile({ sum: g.reduceSum(g.matmul(a, b), [0, 1]) });
+  const program = await Session.open(nodeBackend(), { sum: g.reduceSum(g.matmul(a, b), [0, 1]) });
   const data = new Float32Array(size * size).fill(0.5);
   const feeds = { a: { data, dims: [size, size] }, b: { data, dims: [size, size] } };
   return {
@@ -102,8 +103,14 @@ export async function runUpdateBench(): Promise<Row[]> {
     ]) {
       const model = { vocabularySize, contextLength: 512, layers, width, heads };
       const adamw = { name: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 } as const;
-      const engine = new LocalEngine({ model, seed: 0, optimizer: adamw });
-      const padding = new LocalEngine({ model, seed: 0, optimizer: adamw, rowLength: PROMPT + n });
+      const engine = new LocalEngine({ backend: nodeBackend(), model, seed: 0, optimizer: adamw });
+      const padding = new LocalEngine({
+        backend: nodeBackend(),
+        model,
+        seed: 0,
+        optimizer: adamw,
+        rowLength: PROMPT + n,
+      });
       const all = Array.from({ length: groups }, (_, i) => syntheticGroup(k, n, sharing, vocabularySize, i));
       const tree = all.flatMap((completions) => examplesOf(completions, true));
       const sequences = all.flatMap((completions) => examplesOf(completions, false));

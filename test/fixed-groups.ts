@@ -12,6 +12,7 @@ import {
   type Normalisation,
   sequenceWeights,
 } from '../src/objective/index.js';
+import { nodeBackend } from '../src/runtime/node.js';
 import { ProcessTree } from '../src/tree/index.js';
 
 interface Facts {
@@ -41,7 +42,8 @@ export async function tinyGpt2(): Promise<LocalEngine> {
     model: { vocabularySize: 16, contextLength: 32, width: 32, layers: 2, heads: 2 },
     seed: 1,
     optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
-    runtime: { threads: 1 },
+    backend: nodeBackend(),
+    threads: 1,
   });
   const weights = await tensorsOf('trl/model');
   for (const [name, view] of engine.parameters.views) {

@@ -9,6 +9,7 @@ import * as g from '../src/graph/index.js';
 import { treeAttention } from '../src/model/attention.js';
 import { hiddenStates, nextTokenLogits, parameterInputs } from '../src/model/decoder.js';
 import {
+  type ForestBatch,
   loadParameters,
   type ModelConfig,
   mergeAdapter,
@@ -16,12 +17,14 @@ import {
   type Parameters,
   readAdapter,
   readSafetensors,
-  updateGraph,
+  updateProgram,
+  type WeightBatch,
   withCheckpoint,
   writeAdapter,
 } from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
-import { Program } from '../src/runtime/index.js';
+import { Session } from '../src/runtime/index.js';
+import { nodeBackend } from '../src/runtime/node.js';
 import { exportRun, openTrained, RunFolder, resolveConfig, run } from '../src/train/index.js';
 import { ProcessTree } from '../src/tree/index.js';
 import { hasPython, runPython } from './python.js';
@@ -54,12 +57,16 @@ async function fixture(name: string) {
 }
 
 async function logits(config: ModelConfig, ...sets: readonly ParameterSet[]): Promise<Float32Array> {
-  const graph = new g.Graph();
-  const weights = parameterInputs(graph, config);
-  const tokens = graph.input('tokens', 'int32', ['B*L']);
-  const positions = graph.input('positions', 'int32', ['B*L']);
-  const hidden = hiddenStates(weights, config, tokens, positions, treeAttention(graph, config, false));
-  const program = await Program.compile({ logits: nextTokenLogits(weights, config, hidden) }, { threads: 1 });
+  const scope = new g.InputList<ForestBatch & WeightBatch>();
+  const weights = parameterInputs(scope, config);
+  const tokens = scope.graph.input('tokens', 'int32', ['B*L']);
+  const positions = scope.graph.input('positions', 'int32', ['B*L']);
+  const hidden = hiddenStates(weights, config, tokens, positions, treeAttention(scope, config, false));
+  const program = await Session.open(
+    nodeBackend(),
+    { logits: nextTokenLogits(weights, config, hidden) },
+    { threads: 1 },
+  );
   const sequence = Int32Array.from(groups.sequences[1]);
   const n = sequence.length;
   const places = Int32Array.from({ length: n }, (_, t) => t);
@@ -102,7 +109,8 @@ describe.each(NAMES)('an adapter of peft on %s', (name) => {
       adapter,
       optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
       seed: 0,
-      runtime: { threads: 1 },
+      backend: nodeBackend(),
+      threads: 1,
       rowLength: 8,
     });
     const tree = ProcessTree.build(groups.completions.map((tokens) => Int32Array.from(tokens)));
@@ -136,9 +144,18 @@ describe.each(NAMES)('an adapter of peft on %s', (name) => {
     }
     await engine.dispose();
     const gradientsOf = (model: ModelConfig): number =>
-      Object.keys(updateGraph(model, { context: false, clipped: false, kl: false })).filter((key) =>
-        key.startsWith('grad:'),
-      ).length;
+      Object.keys(
+        updateProgram(model, {
+          context: false,
+          contextRounds: 0,
+          chunks: 1,
+          checkpointing: false,
+          clipped: false,
+          kl: false,
+          form: 'ppo',
+          entropy: false,
+        }).outputs,
+      ).filter((key) => key.startsWith('grad:')).length;
     expect(gradientsOf(config)).toBe(adapter.specs.length);
   });
 
@@ -206,14 +223,13 @@ describe('a run with an adapter', () => {
 
   it('leaves out about the share of dropout, other values at another token, module and update', async () => {
     const { dropoutOf } = await import('../src/model/dropout.js');
-    const graph = new g.Graph();
-    const index = graph.input('index', 'int32', ['N']);
-    const x = graph.input('x', 'float32', ['N', 64]);
-    const drop = dropoutOf(graph, index, 0.3);
-    const program = await Program.compile({ a: drop(x, 'a'), b: drop(x, 'b') }, { threads: 1 });
+    const scope = new g.InputList<{ dropoutSeed: number; index: Int32Array }>();
+    const x = scope.graph.input('x', 'float32', ['B*L', 64]);
+    const drop = dropoutOf(scope, 0.3);
+    const program = await Session.open(nodeBackend(), { a: drop(x, 'a'), b: drop(x, 'b') }, { threads: 1 });
     const n = 500;
     const feeds = (seed: number) => ({
-      index: { data: Int32Array.from({ length: n }, (_, i) => i), dims: [n] },
+      dropout_index: { data: Int32Array.from({ length: n }, (_, i) => i), dims: [n] },
       x: { data: new Float32Array(n * 64).fill(1), dims: [n, 64] },
       dropout_seed: { data: Float32Array.of(seed), dims: [] },
     });

@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { LocalEngine } from '../src/engine/index.js';
 import { loadParameters, readSafetensors, withCheckpoint } from '../src/model/index.js';
 import type { Group } from '../src/rollouts/index.js';
+import { nodeBackend } from '../src/runtime/node.js';
 import { resolveConfig } from '../src/train/index.js';
 import { scoreGroup, trainExamples } from '../src/train/learner.js';
 import { type ProcessTree, packedIndices, packTree } from '../src/tree/index.js';
@@ -61,7 +62,8 @@ describe.each(Object.entries(cases))('%s', (name, of) => {
       parameters,
       optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
       seed: 0,
-      runtime: { threads: 1 },
+      backend: nodeBackend(),
+      threads: 1,
       rowLength: 8,
     });
     const { objective } = resolveConfig({

@@ -13,15 +13,18 @@ import * as g from '../src/graph/index.js';
 import { treeAttention } from '../src/model/attention.js';
 import { hiddenStates, nextTokenLogits, parameterInputs } from '../src/model/decoder.js';
 import {
+  type ForestBatch,
   loadParameters,
   readModelConfig,
   readSafetensors,
   toHuggingFaceConfig,
+  type WeightBatch,
   withCheckpoint,
   writeCheckpoint,
 } from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
-import { Program } from '../src/runtime/index.js';
+import { Session } from '../src/runtime/index.js';
+import { nodeBackend } from '../src/runtime/node.js';
 import { ProcessTree } from '../src/tree/index.js';
 import { hasPython, runPython } from './python.js';
 
@@ -56,12 +59,13 @@ const norm = (a: ArrayLike<number>): number => Math.sqrt(Array.from(a).reduce((n
 describe.each(NAMES)('%s', (name) => {
   it('gives the logits of transformers', async () => {
     const { config, parameters, groups, of } = await fixture(name);
-    const graph = new g.Graph();
-    const weights = parameterInputs(graph, config);
-    const tokens = graph.input('tokens', 'int32', ['B*L']);
-    const positions = graph.input('positions', 'int32', ['B*L']);
-    const hidden = hiddenStates(weights, config, tokens, positions, treeAttention(graph, config, false));
-    const program = await Program.compile(
+    const scope = new g.InputList<ForestBatch & WeightBatch>();
+    const weights = parameterInputs(scope, config);
+    const tokens = scope.graph.input('tokens', 'int32', ['B*L']);
+    const positions = scope.graph.input('positions', 'int32', ['B*L']);
+    const hidden = hiddenStates(weights, config, tokens, positions, treeAttention(scope, config, false));
+    const program = await Session.open(
+      nodeBackend(),
       { logits: nextTokenLogits(weights, config, hidden) },
       { threads: 1 },
     );
@@ -94,7 +98,8 @@ describe.each(NAMES)('%s', (name) => {
       parameters,
       optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
       seed: 0,
-      runtime: { threads: 1 },
+      backend: nodeBackend(),
+      threads: 1,
       // Shorter than the tree: later rows read their ancestors' keys and values.
       rowLength: 8,
     });
@@ -155,7 +160,8 @@ describe.each(NAMES)('%s', (name) => {
       parameters,
       optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
       seed: 0,
-      runtime: { threads: 1 },
+      backend: nodeBackend(),
+      threads: 1,
     });
     const { completions } = await engine.sample(
       [{ prompt: Int32Array.from(groups.prompt), count: 2, key: ['greedy'] }],

@@ -1,6 +1,7 @@
 /** Started by memory.test.ts: one update of a model of the shape it is told; prints the process's peak resident memory, MiB. */
 import { LocalEngine } from '../src/engine/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
+import { nodeBackend } from '../src/runtime/node.js';
 import { ProcessTree } from '../src/tree/index.js';
 
 export interface PeakJob {
@@ -32,7 +33,8 @@ const engine = new LocalEngine({
   },
   optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
   seed: 0,
-  runtime: { threads: 1 },
+  backend: nodeBackend(),
+  threads: 1,
   checkpointing,
 });
 const completions = Array.from({ length: k }, (_, i) =>

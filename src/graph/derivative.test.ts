@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Program } from '../runtime/index.js';
+import { Session } from '../runtime/index.js';
+import { nodeBackend } from '../runtime/node.js';
 import * as g from './index.js';
 
 /** Deterministic values in [-1, 1], far from each other so that min/max have no ties. */
@@ -237,7 +238,7 @@ describe('gradients agree with central differences', () => {
       const weight = graph.constant(values(count, 99), output.shape);
       const perElement = g.add(g.mul(output, weight), g.mul(g.mul(output, output), 0.5));
       const grads = g.gradients(g.sumAll(perElement), inputs);
-      const program = await Program.compile({
+      const program = await Session.open(nodeBackend(), {
         terms: perElement,
         ...Object.fromEntries(grads.map((t, i) => [`g${i}`, t])),
       });
@@ -276,7 +277,7 @@ describe('gradients agree with central differences', () => {
     const graph = new g.Graph();
     const x = graph.input('x', 'float32', [2]);
     const [dx] = g.gradients(g.sumAll(g.mul(x, g.stopGradient(x))), [x]);
-    const program = await Program.compile({ dx });
+    const program = await Session.open(nodeBackend(), { dx });
     const { data } = (await program.run({ x: { data: Float32Array.of(3, -5), dims: [2] } })).dx;
     expect([...data]).toEqual([3, -5]);
   });
@@ -312,7 +313,7 @@ describe('graph construction', () => {
     const flat = graph.input('flat', 'float32', ['B*L', 2]);
     const rows = graph.input('rows', 'int32', ['B', 'L']);
     const out = g.reduceSum(g.reshape(flat, ['B', 'L', 2]), [1]);
-    const program = await Program.compile({ out, used: g.cast(rows, 'float32') });
+    const program = await Session.open(nodeBackend(), { out, used: g.cast(rows, 'float32') });
     const { out: sums } = await program.run({
       flat: { data: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), dims: [4, 2] },
       rows: { data: new Int32Array(4), dims: [2, 2] },

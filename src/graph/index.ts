@@ -6,8 +6,20 @@ export * from './ops/indexing.js';
 export * from './ops/matrix.js';
 export * from './ops/reduction.js';
 export * from './ops/structure.js';
-export { PairedSums, type PairedSumsPlan, pairedSumsInputs, planPairedSums } from './paired-sums.js';
+export { PairedSums, type PairedSumsPlan, planPairedSums } from './paired-sums.js';
+export { type Pass, rewrite, webgpuPass } from './passes.js';
 export { printGraph } from './print.js';
+export {
+  bindShape,
+  checkInputs,
+  type Input,
+  type InputDType,
+  InputList,
+  type InputScope,
+  type ProgramDefinition,
+  type Sizes,
+  type Values,
+} from './program.js';
 export { after, recompute } from './recompute.js';
 export { type Dim, formatShape, type Shape, ShapeError, sameShape } from './shape.js';
 export { type DType, Graph, type Node, type Tensor, topologicalOrder } from './tensor.js';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Feed, Program } from '../runtime/index.js';
+import { Program, Session } from '../runtime/index.js';
+import { nodeBackend } from '../runtime/node.js';
 import * as g from './index.js';
 
 const WIDTH = 4;
@@ -18,14 +19,6 @@ function expected(size: number, targets: Int32Array, rows: Float32Array): number
   return sums;
 }
 
-function planFeeds(plan: g.PairedSumsPlan): Record<string, Feed> {
-  const feeds = [...g.pairedSumsInputs('p', plan)].map(([name, data]) => [
-    name,
-    { data, dims: [data.length] },
-  ]);
-  return Object.fromEntries(feeds);
-}
-
 describe('sums of rows at places that may be equal', () => {
   it('rows that are read often lose nothing of their gradient, on all threads, every time', async () => {
     const graph = new g.Graph();
@@ -33,12 +26,11 @@ describe('sums of rows at places that may be equal', () => {
     const indices = graph.input('indices', 'int32', ['N']);
     const weight = graph.input('weight', 'float32', ['N', WIDTH]);
     const [gradient] = g.gradients(g.sumAll(g.mul(g.gather(table, indices), weight)), [table]);
-    const program = await Program.compile({ gradient });
+    const program = await Session.open(nodeBackend(), { gradient });
     const count = 20_000;
     const targets = Int32Array.from({ length: count }, (_, i) => i % 2);
     const rows = rowsOf(count, 1);
     const feeds = {
-      table: { data: new Float32Array(2 * WIDTH), dims: [2, WIDTH] },
       indices: { data: targets, dims: [count] },
       weight: { data: rows, dims: [count, WIDTH] },
     };
@@ -51,10 +43,21 @@ describe('sums of rows at places that may be equal', () => {
   it('paired sums are those of a loop, for any targets, with rows left out', async () => {
     const rounds = 5;
     const size = 12;
-    const graph = new g.Graph();
-    const rows = graph.input('rows', 'float32', ['N', WIDTH]);
-    const sums = new g.PairedSums(graph, 'p', rounds).add([size, WIDTH], rows);
-    const program = await Program.compile({ sums });
+    interface Rows {
+      readonly targets: Int32Array;
+      readonly data: Float32Array;
+    }
+    const scope = new g.InputList<Rows>();
+    const rows = scope.input('rows', 'float32', ['N', WIDTH], ({ data }) => data);
+    const paired = new g.PairedSums<Rows>(scope, 'p', rounds, ({ targets }) =>
+      g.planPairedSums(targets, rounds),
+    );
+    const program = await Program.compile(nodeBackend(), {
+      inputs: scope.inputs,
+      outputs: { sums: paired.add([size, WIDTH], rows) },
+      sizes: (): g.Sizes => ({}),
+      read: (values) => values('sums'),
+    });
     const target = fc.integer({ min: -1, max: size - 1 });
     await fc.assert(
       fc.asyncProperty(
@@ -63,11 +66,7 @@ describe('sums of rows at places that may be equal', () => {
         async (list, seed) => {
           const targets = Int32Array.from(list);
           const data = rowsOf(list.length, seed);
-          const out = await program.run({
-            rows: { data, dims: [list.length, WIDTH] },
-            ...planFeeds(g.planPairedSums(targets, rounds)),
-          });
-          expect([...out.sums.data]).toEqual(expected(size, targets, data));
+          expect([...(await program.run({ targets, data }))]).toEqual(expected(size, targets, data));
         },
       ),
       { numRuns: 200 },

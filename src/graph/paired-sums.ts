@@ -2,8 +2,9 @@
 import { add } from './ops/elementwise.js';
 import { gather, placeRows } from './ops/indexing.js';
 import { concat } from './ops/structure.js';
+import type { InputScope } from './program.js';
 import type { Shape } from './shape.js';
-import type { Graph, Tensor } from './tensor.js';
+import type { Tensor } from './tensor.js';
 
 /**
  * Sums of rows by target, as a fixed number of rounds in each of which rows of the same target are added in pairs: every
@@ -11,28 +12,38 @@ import type { Graph, Tensor } from './tensor.js';
  * is planned outside the graph (`planPairedSums`) and comes in as inputs. Costs about as much as reading the rows three
  * times.
  */
-export class PairedSums {
+export class PairedSums<Batch extends object> {
   private readonly rounds: readonly { left: Tensor; right: Tensor; single: Tensor }[];
   private readonly order: Tensor;
   private readonly target: Tensor;
 
   /**
-   * Declares the inputs: `{name}_left.i`, `{name}_right.i` int32 [pairs of round i], `{name}_single.i` int32 [rows without
-   * a partner], then `{name}_order`, `{name}_target` int32 [targets].
+   * Declares the inputs: left and right int32 [pairs of round i], single int32 [rows without a partner] for each round,
+   * then order and target int32 [targets].
+   * @param name begins the inputs' names
+   * @param planOf the plan of a batch, with as many rounds; called once a batch
    */
   constructor(
-    graph: Graph,
+    scope: InputScope<Batch>,
     private readonly name: string,
     rounds: number,
+    planOf: (batch: Batch) => PairedSumsPlan,
   ) {
-    const list = (part: string, size: string): Tensor => graph.input(`${name}_${part}`, 'int32', [size]);
+    const plans = new WeakMap<Batch, PairedSumsPlan>();
+    const plan = (batch: Batch): PairedSumsPlan => {
+      const planned = plans.get(batch) ?? planOf(batch);
+      plans.set(batch, planned);
+      return planned;
+    };
+    const list = (part: string, size: string, values: (plan: PairedSumsPlan) => Int32Array): Tensor =>
+      scope.input(`${name}_${part}`, 'int32', [size], (batch) => values(plan(batch)));
     this.rounds = Array.from({ length: rounds }, (_, i) => ({
-      left: list(`left.${i}`, `${name}.pairs.${i}`),
-      right: list(`right.${i}`, `${name}.pairs.${i}`),
-      single: list(`single.${i}`, `${name}.singles.${i}`),
+      left: list(`left.${i}`, `${name}.pairs.${i}`, (p) => p.rounds[i].left),
+      right: list(`right.${i}`, `${name}.pairs.${i}`, (p) => p.rounds[i].right),
+      single: list(`single.${i}`, `${name}.singles.${i}`, (p) => p.rounds[i].single),
     }));
-    this.order = list('order', `${name}.targets`);
-    this.target = list('target', `${name}.targets`);
+    this.order = list('order', `${name}.targets`, (p) => p.order);
+    this.target = list('target', `${name}.targets`, (p) => p.target);
   }
 
   /**
@@ -97,13 +108,4 @@ export function planPairedSums(targets: Int32Array, rounds: number): PairedSumsP
     order: Int32Array.from(lists, ([row]) => row),
     target: Int32Array.from(rowsOf.keys()),
   };
-}
-
-/** Values of the inputs that `PairedSums` declares under `name`. */
-export function pairedSumsInputs(name: string, plan: PairedSumsPlan): Map<string, Int32Array> {
-  const values = new Map<string, Int32Array>();
-  plan.rounds.forEach((round, i) => {
-    for (const part of ['left', 'right', 'single'] as const) values.set(`${name}_${part}.${i}`, round[part]);
-  });
-  return values.set(`${name}_order`, plan.order).set(`${name}_target`, plan.target);
 }

@@ -9,6 +9,7 @@
  * Cached attention (decoding): R rows, each with S new tokens after `past_length` cached ones.
  */
 import * as g from '../graph/index.js';
+import type { DecodeBatch, ForestBatch } from './batches.js';
 import { architectureOf, type ModelConfig } from './config.js';
 
 /**
@@ -79,19 +80,17 @@ class Heads {
 
 /**
  * Attention over a packed forest.
- * Inputs it declares: `index` int32 [B, L] (position in depth-first order), `subtree_end` int32 [B, L], and with
- * `context` also `context` int32 [B*C] (tokens gathered for each row) and `context_end` int32 [B, C] (their
- * subtree_end; 0 marks padding, which nobody sees).
+ * @param context whether rows have ancestors before them
  * @param contextSums adds up the gradients of tokens that several rows gather; default: one after another
  */
-export function treeAttention(
-  graph: g.Graph,
+export function treeAttention<Batch extends ForestBatch>(
+  scope: g.InputScope<Batch>,
   config: ModelConfig,
   context: boolean,
-  contextSums?: g.PairedSums,
+  contextSums?: g.PairedSums<ForestBatch>,
 ): Attend {
-  const index = graph.input('index', 'int32', ['B', 'L']);
-  const end = graph.input('subtree_end', 'int32', ['B', 'L']);
+  const index = scope.input('index', 'int32', ['B', 'L'], (batch) => batch.index);
+  const end = scope.input('subtree_end', 'int32', ['B', 'L'], (batch) => batch.subtreeEnd);
   const query = g.reshape(index, ['B', 1, 'L', 1]);
   const own = bias(
     g.and(
@@ -110,8 +109,8 @@ export function treeAttention(
       return heads.joined(g.matmul(weights, vh), 'B*L');
     };
   }
-  const rows = graph.input('context', 'int32', ['B*C']);
-  const contextEnd = graph.input('context_end', 'int32', ['B', 'C']);
+  const rows = scope.input('context', 'int32', ['B*C'], (batch) => batch.context);
+  const contextEnd = scope.input('context_end', 'int32', ['B', 'C'], (batch) => batch.contextEnd);
   const before = bias(g.less(query, g.reshape(contextEnd, ['B', 1, 1, 'C'])));
   const mask = heads.mask(g.concat([before, own], 3, 'C+L'));
   const withContext = (x: g.Tensor): g.Tensor => {
@@ -135,15 +134,21 @@ export interface CachedAttention {
 
 /**
  * Attention of S new tokens a row over a cache of T slots and over themselves.
- * Inputs it declares: `past_key.i`, `past_value.i` [R, keyValueHeads, T, d], `past_length` int32 [R] (slots in use),
- * `past_index` int32 [T] = 0…T−1, `new_index` int32 [S] = 0…S−1.
  */
-export function cachedAttention(graph: g.Graph, config: ModelConfig): CachedAttention {
+export function cachedAttention(scope: g.InputScope<DecodeBatch>, config: ModelConfig): CachedAttention {
+  const { graph } = scope;
+  const arange = (count: number): Int32Array => Int32Array.from({ length: count }, (_, i) => i);
   const heads = new Heads(config);
   const { scale, keyValueHeads, headWidth } = heads;
-  const pastLength = g.reshape(graph.input('past_length', 'int32', ['R']), ['R', 1, 1, 1]);
-  const pastIndex = g.reshape(graph.input('past_index', 'int32', ['T']), [1, 1, 1, 'T']);
-  const newIndex = graph.input('new_index', 'int32', ['S']);
+  const pastLength = g.reshape(
+    scope.input('past_length', 'int32', ['R'], (batch) => batch.pastLength),
+    ['R', 1, 1, 1],
+  );
+  const pastIndex = g.reshape(
+    scope.input('past_index', 'int32', ['T'], ({ slots }) => arange(slots)),
+    [1, 1, 1, 'T'],
+  );
+  const newIndex = scope.input('new_index', 'int32', ['S'], ({ newTokens }) => arange(newTokens));
   const past = heads.mask(bias(g.less(pastIndex, pastLength)));
   const causal = heads.mask(
     g.reshape(bias(g.lessOrEqual(g.reshape(newIndex, [1, 'S']), g.reshape(newIndex, ['S', 1]))), [
@@ -155,9 +160,16 @@ export function cachedAttention(graph: g.Graph, config: ModelConfig): CachedAtte
   );
   const fresh: g.Tensor[] = [];
   const attend: Attend = (layer, q, k, v) => {
-    const cached = (kind: string): g.Tensor =>
-      heads.broadcast(graph.input(`past_${kind}.${layer}`, 'float32', ['R', keyValueHeads, 'T', headWidth]));
-    const [keys, values] = [cached('key'), cached('value')];
+    const cached = (kind: 0 | 1): g.Tensor =>
+      heads.broadcast(
+        scope.input(
+          `past_${kind === 0 ? 'key' : 'value'}.${layer}`,
+          'float32',
+          ['R', keyValueHeads, 'T', headWidth],
+          (batch) => batch.past(layer, kind),
+        ),
+      );
+    const [keys, values] = [cached(0), cached(1)];
     const qh = heads.queries(q, 'R', 'S');
     const [kh, vh] = [k, v].map((x) => heads.keys(x, 'R', 'S'));
     fresh.push(kh, vh);

@@ -5,6 +5,7 @@
  */
 import * as g from '../graph/index.js';
 import type { Attend } from './attention.js';
+import type { DistributionBatch, WeightBatch } from './batches.js';
 import { type Architecture, architectureOf, type ModelConfig } from './config.js';
 import { adapterSpecs, loraName } from './lora.js';
 import { type LinearModule, layerModules, modelModules } from './modules.js';
@@ -14,11 +15,11 @@ import { rotaryTurn } from './rotary.js';
 /** All weights as inputs of a graph, by name. */
 export type ParameterTensors = ReadonlyMap<string, g.Tensor>;
 
-export function parameterInputs(graph: g.Graph, config: ModelConfig): ParameterTensors {
+export function parameterInputs(scope: g.InputScope<WeightBatch>, config: ModelConfig): ParameterTensors {
   return new Map(
     [...parameterSpecs(config), ...adapterSpecs(config)].map(({ name, shape }) => [
       name,
-      graph.input(name, 'float32', shape),
+      scope.input(name, 'float32', shape, ({ weights }) => weights(name)),
     ]),
   );
 }
@@ -113,20 +114,34 @@ export function nextTokenLogits(weights: ParameterTensors, config: ModelConfig, 
   return g.linear(normed, weights.get(`${head ?? embedding}.weight`) as g.Tensor, undefined, true);
 }
 
+/** What logits go through on their way to probabilities. */
+export interface Distribution {
+  /** Scalar. */
+  readonly inverseTemperature: g.Tensor;
+  /** [V] */
+  readonly logitBias: g.Tensor;
+}
+
+export function distribution(scope: g.InputScope<DistributionBatch>, config: ModelConfig): Distribution {
+  return {
+    inverseTemperature: scope.input('inverse_temperature', 'float32', [], (batch) =>
+      Float32Array.of(batch.inverseTemperature),
+    ),
+    logitBias: scope.input('logit_bias', 'float32', [config.vocabularySize], (batch) => batch.logitBias),
+  };
+}
+
 /**
  * Next-token log-probabilities under the policy that is sampled and trained: ln softmax(logits / temperature +
  * bias), where the bias removes tokens that the task does not allow.
  * @param hidden [M, D]
- * @param inverseTemperature scalar
- * @param logitBias [V], 0 or a large negative number
  * @returns [M, V]
  */
 export function logProbabilities(
   weights: ParameterTensors,
   config: ModelConfig,
   hidden: g.Tensor,
-  inverseTemperature: g.Tensor,
-  logitBias: g.Tensor,
+  { inverseTemperature, logitBias }: Distribution,
 ): g.Tensor {
   const logits = nextTokenLogits(weights, config, hidden);
   return g.logSoftmax(g.add(g.mul(logits, inverseTemperature), logitBias));

@@ -4,21 +4,19 @@
  * all completions that share it.
  */
 import * as g from '../graph/index.js';
+import type { UpdateBatch } from './batches.js';
 
 /** Spread the arguments of the sine far apart. */
 const [TOKEN, CHANNEL, MODULE, SPREAD] = [12.9898, 78.233, 37.719, 43758.5453];
 
-/**
- * Declares the input `dropout_seed` (scalar, 0 … 1000).
- * @param index int32 [N], a number for each token
- * @returns leaves out a share p of x [N, D] and makes up for it in the rest
- */
+/** @returns leaves out a share p of x [N, D] and makes up for it in the rest; N are the tokens of a forest */
 export function dropoutOf(
-  graph: g.Graph,
-  index: g.Tensor,
+  scope: g.InputScope<Pick<UpdateBatch, 'dropoutSeed' | 'index'>>,
   p: number,
 ): (x: g.Tensor, module: string) => g.Tensor {
-  const seed = graph.input('dropout_seed', 'float32', []);
+  const { graph } = scope;
+  const seed = scope.input('dropout_seed', 'float32', [], (batch) => Float32Array.of(batch.dropoutSeed));
+  const index = scope.input('dropout_index', 'int32', ['B*L'], (batch) => batch.index);
   const [tokens] = index.shape;
   const rows = g.mul(g.reshape(g.cast(index, 'float32'), [tokens, 1]), TOKEN);
   const modules = new Map<string, number>();

@@ -5,8 +5,9 @@
  * the log-probabilities of all come first, and each chunk is computed again for its gradient.
  */
 import * as g from '../graph/index.js';
+import type { HeadBatch } from './batches.js';
 import type { ModelConfig } from './config.js';
-import { logProbabilities, type ParameterTensors } from './decoder.js';
+import { type Distribution, distribution, logProbabilities, type ParameterTensors } from './decoder.js';
 import { modelModules } from './modules.js';
 
 /** ln π of a chunk's edges, [E.i], and entropies (nats) of its rows, [M.i]. */
@@ -15,35 +16,32 @@ export interface HeadValues {
   readonly entropies: g.Tensor;
 }
 
-/** Name of an input of chunk i. */
-export const ofChunk = (name: string, i: number): string => `${name}.${i}`;
-
-/**
- * Rows of hidden states through the head. Declares `head_rows.i` int32 [M.i] (tokens that predict), `edges.i` int64 [E.i, 2]
- * (row within the chunk, predicted token), `inverse_temperature` and `logit_bias` [V].
- */
+/** Rows of hidden states through the head, chunk by chunk. */
 export class Head {
   /** Hidden states of each chunk's rows, [M.i, D]. */
   readonly rows: readonly g.Tensor[];
   private readonly edges: readonly g.Tensor[];
-  private readonly inverseTemperature: g.Tensor;
-  private readonly logitBias: g.Tensor;
+  private readonly distribution: Distribution;
 
   /** @param hidden [N, D] */
   constructor(
+    scope: g.InputScope<HeadBatch>,
     private readonly weights: ParameterTensors,
     private readonly config: ModelConfig,
     hidden: g.Tensor,
     chunks: number,
   ) {
-    const { graph } = hidden;
     const each = Array.from({ length: chunks }, (_, i) => i);
     this.rows = each.map((i) =>
-      g.gatherDistinct(hidden, graph.input(ofChunk('head_rows', i), 'int32', [`M.${i}`])),
+      g.gatherDistinct(
+        hidden,
+        scope.input(`head_rows.${i}`, 'int32', [`M.${i}`], ({ chunks }) => chunks[i].headRows),
+      ),
     );
-    this.edges = each.map((i) => graph.input(ofChunk('edges', i), 'int64', [`E.${i}`, 2]));
-    this.inverseTemperature = graph.input('inverse_temperature', 'float32', []);
-    this.logitBias = graph.input('logit_bias', 'float32', [config.vocabularySize]);
+    this.edges = each.map((i) =>
+      scope.input(`edges.${i}`, 'int64', [`E.${i}`, 2], ({ chunks }) => chunks[i].pairs),
+    );
+    this.distribution = distribution(scope, config);
   }
 
   get chunks(): number {
@@ -52,12 +50,11 @@ export class Head {
 
   /** Values of chunk i from its rows: those of `rows`, or the same made to wait. */
   evaluate(i: number, rows: g.Tensor): HeadValues {
-    const { weights, config, inverseTemperature, logitBias } = this;
-    const distribution = logProbabilities(weights, config, rows, inverseTemperature, logitBias);
+    const logprobs = logProbabilities(this.weights, this.config, rows, this.distribution);
     return {
-      logprobs: g.gatherND(distribution, this.edges[i]),
+      logprobs: g.gatherND(logprobs, this.edges[i]),
       // −Σ p ln p
-      entropies: g.neg(g.reduceSum(g.mul(g.exp(distribution), distribution), [1])),
+      entropies: g.neg(g.reduceSum(g.mul(g.exp(logprobs), logprobs), [1])),
     };
   }
 
@@ -101,8 +98,13 @@ export interface HeadGradients {
   readonly weights: ReadonlyMap<string, g.Tensor>;
 }
 
+/** Values of one chunk. */
+export interface ChunkValues extends HeadValues {
+  readonly chunk: number;
+}
+
 /** −J of the edges of the chunks `values` belongs to. */
-export type LossOf = (values: readonly { readonly chunk: number; readonly of: HeadValues }[]) => g.Tensor;
+export type LossOf = (values: readonly ChunkValues[]) => g.Tensor;
 
 /**
  * Loss and gradients of everything above the layers.
@@ -145,16 +147,16 @@ export function headGradients(
     let total: g.Tensor | null = null;
     for (const [chunk, kept] of head.rows.entries()) {
       const rows = g.stopGradient(waiting(kept));
-      const of = head.evaluate(chunk, rows);
-      const loss = lossOf([{ chunk, of }]);
-      values.push(of);
+      const evaluated = head.evaluate(chunk, rows);
+      const loss = lossOf([{ chunk, ...evaluated }]);
+      values.push(evaluated);
       total = total ? g.add(total, loss) : loss;
-      back(rows, of, [[loss, loss.graph.scalar(1)]]);
+      back(rows, evaluated, [[loss, loss.graph.scalar(1)]]);
     }
     return { loss: total as g.Tensor, values: joined(values), rows: gradients, weights: sums };
   }
   const first = head.values();
-  const loss = lossOf(first.map((of, chunk) => ({ chunk, of })));
+  const loss = lossOf(first.map((evaluated, chunk) => ({ chunk, ...evaluated })));
   const arrived = g.backward(
     [[loss, loss.graph.scalar(1)]],
     first.flatMap(({ logprobs, entropies }) => [logprobs, entropies]),

@@ -1,5 +1,16 @@
 /** The decoder, its weights, and the graphs it is run by. */
+
 export { readModelConfig, toHuggingFaceConfig } from './architectures.js';
+export type {
+  DecodeBatch,
+  ForestBatch,
+  HeadChunk,
+  LossBatch,
+  SequenceBatch,
+  TreeBatch,
+  UpdateBatch,
+  WeightBatch,
+} from './batches.js';
 export {
   type Checkpoint,
   loadParameters,
@@ -22,7 +33,6 @@ export {
   type Rotary,
 } from './config.js';
 export { DTYPES, type StoredDType } from './dtypes.js';
-export { ofChunk } from './head.js';
 export { type FetchProgress, type ResolvedModel, resolveModel } from './hub.js';
 export {
   adapterSpecs,
@@ -36,12 +46,13 @@ export type { LossForm } from './loss.js';
 export { type LinearModule, linearModules } from './modules.js';
 export { ParameterSet, type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
 export {
-  contextSums,
-  decodeGraph,
-  GRADIENT,
-  type GraphOutputs,
-  scoreGraph,
+  type DecodeValues,
+  decodeProgram,
+  scoreProgram,
+  type TreeValues,
+  type TreeVariant,
+  type UpdateValues,
   type UpdateVariant,
-  updateGraph,
+  updateProgram,
 } from './programs.js';
 export { type NamedTensor, readSafetensors, SafetensorsFile, writeSafetensors } from './safetensors.js';

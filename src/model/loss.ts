@@ -11,9 +11,111 @@
  * sequences, and its coefficients are those of sequences.
  */
 import * as g from '../graph/index.js';
+import type { LossBatch, SequenceBatch } from './batches.js';
+import { type ChunkValues, joined, type LossOf } from './head.js';
 
 /** Which ratio is clipped, and how: of tokens as PPO does, as a weight (CISPO), or of sequences (GSPO). */
 export type LossForm = 'ppo' | 'cispo' | 'gspo';
+
+/** Which terms a loss has. */
+export interface LossTerms {
+  readonly form: LossForm;
+  /** ρ against given old log-probabilities, clipped; otherwise on-policy. */
+  readonly clipped: boolean;
+  /** With the KL term. */
+  readonly kl: boolean;
+  /** With the entropy bonus. */
+  readonly entropy: boolean;
+}
+
+/** The loss of chunks of edges; its inputs are declared when they are first read. */
+export function lossOf<Batch extends LossBatch>(
+  scope: g.InputScope<Batch>,
+  { form, clipped, kl, entropy }: LossTerms,
+): LossOf {
+  const declared = new Map<string, g.Tensor>();
+  const once = (name: string, declare: () => g.Tensor): g.Tensor => {
+    const tensor = declared.get(name) ?? declare();
+    declared.set(name, tensor);
+    return tensor;
+  };
+  const scalar = (name: string, value: (batch: LossBatch) => number): g.Tensor =>
+    once(name, () => scope.input(name, 'float32', [], (batch) => Float32Array.of(value(batch))));
+  return (chunks) => {
+    /** Values of the chunks' edges, [E]. */
+    const edges = (name: string, values: (batch: LossBatch) => Float32Array): g.Tensor =>
+      g.concat(
+        chunks.map(({ chunk }) =>
+          once(`${name}.${chunk}`, () =>
+            scope.input(`${name}.${chunk}`, 'float32', [`E.${chunk}`], (batch) =>
+              batch.chunks[chunk].take(values(batch)),
+            ),
+          ),
+        ),
+        0,
+        'E',
+      );
+    const coefficient = (name: string, values: (batch: LossBatch) => Float32Array): g.Tensor =>
+      form === 'gspo' ? once(name, () => scope.input(name, 'float32', ['Q'], values)) : edges(name, values);
+    return treeLoss({
+      form,
+      logprobs: joined(chunks).logprobs,
+      plus: coefficient('plus', (batch) => batch.plus),
+      minus: coefficient('minus', (batch) => batch.minus),
+      old: clipped
+        ? {
+            logprobs: edges('old_logprobs', (batch) => batch.oldLogprobs),
+            clipHigh: scalar('clip_high', (batch) => batch.clipHigh),
+            ...(form === 'cispo'
+              ? {}
+              : {
+                  clipLow: scalar('clip_low', (batch) => batch.clipLow),
+                  bound: scalar('clip_bound', (batch) => batch.clipBound),
+                }),
+          }
+        : null,
+      reference: kl
+        ? {
+            logprobs: edges('reference_logprobs', (batch) => batch.referenceLogprobs),
+            weight: edges('kl_weight', (batch) => batch.klWeight),
+          }
+        : null,
+      entropy: entropy
+        ? {
+            values: edgeEntropies(scope, chunks),
+            weight: edges('entropy_weight', (batch) => batch.entropyWeight),
+          }
+        : null,
+      sequences: form === 'gspo' ? sequenceInputs(scope) : null,
+    });
+  };
+}
+
+/** Entropy of the distribution that each edge's token was drawn from, [E]. */
+function edgeEntropies(scope: g.InputScope<LossBatch>, chunks: readonly ChunkValues[]): g.Tensor {
+  return g.concat(
+    chunks.map(({ chunk, entropies }) =>
+      g.gather(
+        entropies,
+        scope.input(`edge_row.${chunk}`, 'int32', [`E.${chunk}`], (batch) => batch.chunks[chunk].rows),
+      ),
+    ),
+    0,
+    'E',
+  );
+}
+
+function sequenceInputs(scope: g.InputScope<LossBatch>): LossInputs['sequences'] {
+  const sequences = (batch: LossBatch): SequenceBatch => {
+    if (!batch.sequences) throw new TypeError('gspo: the batch has no sequences');
+    return batch.sequences;
+  };
+  return {
+    edge: scope.input('pair_edge', 'int64', ['P'], (batch) => sequences(batch).edge),
+    sequence: scope.input('pair_sequence', 'int64', ['P'], (batch) => sequences(batch).sequence),
+    share: scope.input('pair_share', 'float32', ['P'], (batch) => sequences(batch).share),
+  };
+}
 
 export interface LossInputs {
   readonly form: LossForm;
@@ -26,10 +128,11 @@ export interface LossInputs {
   /** ln π_old, [E]; null on-policy. */
   readonly old: {
     readonly logprobs: g.Tensor;
-    readonly clipLow: g.Tensor;
     readonly clipHigh: g.Tensor;
+    /** cispo has neither of the following. */
+    readonly clipLow?: g.Tensor;
     /** δ, a large number without two-sided clipping. */
-    readonly bound: g.Tensor;
+    readonly bound?: g.Tensor;
   } | null;
   /** ln π_ref and the weight of the KL term (β included), [E]; null without KL. */
   readonly reference: { readonly logprobs: g.Tensor; readonly weight: g.Tensor } | null;
@@ -70,6 +173,7 @@ export function treeLoss(inputs: LossInputs): g.Tensor {
 
 function clipped(ratio: g.Tensor, { plus, minus, old }: LossInputs): g.Tensor {
   if (!old) return g.mul(g.add(plus, minus), ratio);
+  if (!old.clipLow || !old.bound) throw new TypeError('clipping needs both bounds');
   return g.add(
     g.mul(plus, g.minimum(ratio, g.add(old.clipHigh, 1))),
     g.mul(minus, g.minimum(g.maximum(ratio, g.sub(1, old.clipLow)), old.bound)),

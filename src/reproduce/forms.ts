@@ -14,6 +14,7 @@ import {
   tokenValues,
 } from '../objective/index.js';
 import { Stream } from '../random/stream.js';
+import { nodeBackend } from '../runtime/node.js';
 import { ProcessTree } from '../tree/index.js';
 import type { PaddedBatch } from './padded.js';
 
@@ -65,7 +66,8 @@ export function formsEngine(rowLength?: number): LocalEngine {
     model: FORMS_MODEL,
     seed: 1,
     optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
-    runtime: { threads: 1 },
+    backend: nodeBackend(),
+    threads: 1,
     rowLength,
   });
   const stream = new Stream('weights');

@@ -4,9 +4,10 @@
  * (A⁺, A⁻), no edges.
  */
 import * as g from '../graph/index.js';
-import { hiddenStates, logProbabilities, parameterInputs } from '../model/decoder.js';
+import { distribution, hiddenStates, logProbabilities, parameterInputs } from '../model/decoder.js';
 import type { ModelConfig, Parameters } from '../model/index.js';
-import { type Feed, Program } from '../runtime/index.js';
+import { Program } from '../runtime/index.js';
+import { nodeBackend } from '../runtime/node.js';
 
 export type LossForm = 'grpo' | 'clipped' | 'gspo';
 
@@ -31,14 +32,51 @@ export interface PaddedResult {
   readonly logprobs: readonly Float32Array[];
 }
 
-const programs = new Map<string, Promise<Program>>();
+/** Values of one run, [K, T] each. */
+interface PaddedFeeds {
+  readonly weights: (name: string) => Float32Array;
+  readonly inverseTemperature: number;
+  readonly logitBias: Float32Array;
+  readonly rows: number;
+  readonly length: number;
+  readonly tokens: Int32Array;
+  readonly positions: Int32Array;
+  /** Row and predicted token, [K·T, 2]. */
+  readonly targets: BigInt64Array;
+  /** 1 on real tokens. */
+  readonly grid: Float32Array;
+  readonly advantage: Float32Array;
+  readonly weight: Float32Array;
+  /** 1/|g| on the tokens of a completion. */
+  readonly share: Float32Array;
+  readonly old: Float32Array;
+  readonly reference: Float32Array;
+  readonly low: number;
+  readonly high: number;
+  readonly beta: number;
+}
 
-function build(config: ModelConfig, form: LossForm): Record<string, g.Tensor> {
-  const graph = new g.Graph();
-  const weights = parameterInputs(graph, config);
-  const grid = graph.input('grid', 'float32', ['K', 'T', 1]);
+interface PaddedValues {
+  readonly loss: number;
+  readonly logprobs: Float32Array;
+  readonly gradients: ReadonlyMap<string, Float32Array>;
+}
+
+const programs = new Map<string, Promise<Program<PaddedFeeds, PaddedValues>>>();
+
+function define(config: ModelConfig, form: LossForm): g.ProgramDefinition<PaddedFeeds, PaddedValues> {
+  const scope = new g.InputList<PaddedFeeds>();
+  const { graph } = scope;
+  const weights = parameterInputs(scope, config);
+  const cell = (name: string, fill: (feeds: PaddedFeeds) => Float32Array): g.Tensor =>
+    scope.input(name, 'float32', ['K', 'T', 1], fill);
+  const scalar = (name: string, value: (feeds: PaddedFeeds) => number): g.Tensor =>
+    scope.input(name, 'float32', [], (feeds) => Float32Array.of(value(feeds)));
+  const grid = cell('grid', (feeds) => feeds.grid);
   const head = config.width / config.heads;
-  const times = graph.input('times', 'int32', ['T']);
+  const times = scope.input('times', 'int32', ['T'], ({ length }) =>
+    Int32Array.from({ length }, (_, i) => i),
+  );
   const causal = g.where(
     g.lessOrEqual(g.reshape(times, [1, 'T']), g.reshape(times, ['T', 1])),
     graph.scalar(0),
@@ -51,31 +89,30 @@ function build(config: ModelConfig, form: LossForm): Record<string, g.Tensor> {
     const mixed = g.matmul(g.softmax(g.add(scores, causal)), heads(v));
     return g.reshape(g.transpose(mixed, [0, 2, 1, 3]), ['K*T', config.width]);
   };
-  const tokens = graph.input('tokens', 'int32', ['K*T']);
-  const positions = graph.input('positions', 'int32', ['K*T']);
+  const tokens = scope.input('tokens', 'int32', ['K*T'], (feeds) => feeds.tokens);
+  const positions = scope.input('positions', 'int32', ['K*T'], (feeds) => feeds.positions);
   const hidden = hiddenStates(weights, config, tokens, positions, attend);
-  const bias = graph.input('logit_bias', 'float32', [config.vocabularySize]);
-  const distribution = logProbabilities(weights, config, hidden, graph.scalar(1), bias);
-  const logprobs = g.reshape(g.gatherND(distribution, graph.input('targets', 'int64', ['K*T', 2])), [
-    'K',
-    'T',
-    1,
-  ]);
-  const advantage = graph.input('advantage', 'float32', ['K', 'T', 1]);
-  const weight = graph.input('weight', 'float32', ['K', 'T', 1]);
-  const old = graph.input('old', 'float32', ['K', 'T', 1]);
-  const reference = graph.input('reference', 'float32', ['K', 'T', 1]);
-  const [low, high, beta] = ['low', 'high', 'beta'].map((name) => graph.input(name, 'float32', []));
+  const all = logProbabilities(weights, config, hidden, distribution(scope, config));
+  const targets = scope.input('targets', 'int64', ['K*T', 2], (feeds) => feeds.targets);
+  const logprobs = g.reshape(g.gatherND(all, targets), ['K', 'T', 1]);
+  const advantage = cell('advantage', (feeds) => feeds.advantage);
+  const weight = cell('weight', (feeds) => feeds.weight);
+  const old = cell('old', (feeds) => feeds.old);
+  const reference = cell('reference', (feeds) => feeds.reference);
+  const beta = scalar('beta', (feeds) => feeds.beta);
   let policy: g.Tensor;
   if (form === 'gspo') {
-    const share = graph.input('share', 'float32', ['K', 'T', 1]);
+    const share = cell('share', (feeds) => feeds.share);
     const mean = g.reduceSum(g.mul(share, g.sub(logprobs, old)), [1], true);
     policy = g.mul(g.exp(mean), advantage);
   } else {
     const ratio = g.exp(g.sub(logprobs, old));
-    const plain = g.mul(ratio, advantage);
-    const clipped = g.mul(g.minimum(g.maximum(ratio, g.sub(1, low)), g.add(high, 1)), advantage);
-    policy = form === 'clipped' ? g.minimum(plain, clipped) : plain;
+    policy = g.mul(ratio, advantage);
+    if (form === 'clipped') {
+      const [low, high] = [scalar('low', (feeds) => feeds.low), scalar('high', (feeds) => feeds.high)];
+      const inside = g.minimum(g.maximum(ratio, g.sub(1, low)), g.add(high, 1));
+      policy = g.minimum(policy, g.mul(inside, advantage));
+    }
   }
   const d = g.sub(reference, logprobs);
   const k3 = g.sub(g.sub(g.exp(d), d), 1);
@@ -84,7 +121,21 @@ function build(config: ModelConfig, form: LossForm): Record<string, g.Tensor> {
   const loss = g.neg(g.sumAll(terms));
   const names = [...weights.keys()];
   const gradients = g.gradients(loss, [...weights.values()]);
-  return { loss, logprobs, ...Object.fromEntries(names.map((name, i) => [`grad:${name}`, gradients[i]])) };
+  const gradientOf = (name: string): string => `grad:${name}`;
+  return {
+    inputs: scope.inputs,
+    sizes: ({ rows, length }) => ({ K: rows, T: length }),
+    outputs: {
+      loss,
+      logprobs,
+      ...Object.fromEntries(names.map((name, i) => [gradientOf(name), gradients[i]])),
+    },
+    read: (values) => ({
+      loss: values('loss')[0],
+      logprobs: values('logprobs'),
+      gradients: new Map(names.map((name) => [name, values(gradientOf(name))])),
+    }),
+  };
 }
 
 /** Loss, gradients and log-probabilities of k padded sequences. */
@@ -95,8 +146,8 @@ export async function paddedUpdate(
 ): Promise<PaddedResult> {
   const { config } = parameters;
   const key = `${form} ${JSON.stringify(config)}`;
-  if (!programs.has(key)) programs.set(key, Program.compile(build(config, form)));
-  const program = (await programs.get(key)) as Program;
+  const program = await (programs.get(key) ?? Program.compile(nodeBackend(), define(config, form)));
+  programs.set(key, Promise.resolve(program));
   const k = batch.completions.length;
   const p = batch.prompt.length;
   const t = p + Math.max(...batch.completions.map((c) => c.length));
@@ -118,38 +169,35 @@ export async function paddedUpdate(
       targets[2 * (i * t + j) + 1] = BigInt(j + 1 < t ? tokens[i * t + j + 1] : 0);
     }
   });
-  const dims = [k, t, 1];
-  const grid = spread(batch.completions.map((c) => new Float32Array(c.length).fill(1)));
-  const feeds: Record<string, Feed> = {
-    tokens: { data: tokens, dims: [k * t] },
-    positions: { data: positions, dims: [k * t] },
-    times: { data: Int32Array.from({ length: t }, (_, i) => i), dims: [t] },
-    logit_bias: { data: new Float32Array(config.vocabularySize), dims: [config.vocabularySize] },
-    targets: { data: targets, dims: [k * t, 2] },
-    grid: { data: grid, dims },
-    advantage: { data: spread(batch.advantages), dims },
-    weight: { data: spread(batch.weights), dims },
-    share: {
-      data: spread(batch.completions.map((c) => new Float32Array(c.length).fill(1 / c.length))),
-      dims,
-    },
-    low: { data: Float32Array.of(batch.clipLow ?? 0.2), dims: [] },
-    high: { data: Float32Array.of(batch.clipHigh ?? 0.2), dims: [] },
-    beta: { data: Float32Array.of(batch.klBeta ?? 0), dims: [] },
+  const ofTokens = (value: (length: number) => number): Float32Array =>
+    spread(batch.completions.map(({ length }) => new Float32Array(length).fill(value(length))));
+  const feeds = {
+    weights: (name: string) => parameters.views.get(name) as Float32Array,
+    inverseTemperature: 1,
+    logitBias: new Float32Array(config.vocabularySize),
+    rows: k,
+    length: t,
+    tokens,
+    positions,
+    targets,
+    grid: ofTokens(() => 1),
+    advantage: spread(batch.advantages),
+    weight: spread(batch.weights),
+    share: ofTokens((length) => 1 / length),
+    low: batch.clipLow ?? 0.2,
+    high: batch.clipHigh ?? 0.2,
+    beta: batch.klBeta ?? 0,
   };
-  for (const { name, shape } of parameters.specs) {
-    feeds[name] = { data: parameters.views.get(name) as Float32Array, dims: shape };
-  }
-  const run = (old: Float32Array, reference: Float32Array) =>
-    program.run({ ...feeds, old: { data: old, dims }, reference: { data: reference, dims } });
+  const run = (old: Float32Array, reference: Float32Array): Promise<PaddedValues> =>
+    program.run({ ...feeds, old, reference });
   // On-policy, π_old is the policy itself: a first run tells its log-probabilities.
-  const own = (await run(new Float32Array(k * t), new Float32Array(k * t))).logprobs.data;
+  const own = (await run(new Float32Array(k * t), new Float32Array(k * t))).logprobs;
   const old = batch.oldLogprobs ? spread(batch.oldLogprobs) : own;
   const reference = batch.referenceLogprobs ? spread(batch.referenceLogprobs) : own;
   const outputs = await run(old, reference);
   return {
-    loss: outputs.loss.data[0],
-    gradients: new Map(parameters.specs.map(({ name }) => [name, outputs[`grad:${name}`].data])),
+    loss: outputs.loss,
+    gradients: outputs.gradients,
     logprobs: batch.completions.map((c, i) => own.slice(i * t + p - 1, i * t + p - 1 + c.length)),
   };
 }

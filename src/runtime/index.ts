@@ -1,8 +1,5 @@
-export {
-  type Feed,
-  type FeedData,
-  type Output,
-  Program,
-  RuntimeError,
-  type RuntimeOptions,
-} from './program.js';
+/** Programs in ONNX Runtime, whichever package of it runs them. `node.ts` is the one for Node.js. */
+export type { ProgramDefinition } from '../graph/index.js';
+export type { Backend, OnnxRuntime, Provider } from './backend.js';
+export { Program } from './program.js';
+export { type Feed, type Output, RuntimeError, Session, type SessionOptions } from './session.js';

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { LocalEngine, type OptimizerConfig } from '../engine/index.js';
+import { nodeBackend } from '../engine/node.js';
 import type { FetchProgress } from '../model/index.js';
 import type { Task } from '../task/index.js';
 import { checkpointName, listCheckpoints } from './checkpoint.js';
@@ -55,7 +56,8 @@ export async function createEngine(
   const common = {
     optimizer: optimizerConfig(optimizer),
     seed: config.seed,
-    runtime: { threads },
+    backend: nodeBackend(),
+    threads,
     maxTokensPerRun: config.train.micro_batch_tokens,
     checkpointing: config.train.gradient_checkpointing,
   };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Stream } from '../../random/stream.js';
+import { nodeBackend } from '../../runtime/node.js';
 import { ProcessTree } from '../../tree/index.js';
 import type { SampledCompletion, SamplingOptions } from '../engine.js';
 import { LocalEngine } from './local-engine.js';
@@ -11,7 +12,8 @@ function makeEngine(maxRows = 256): LocalEngine {
     model,
     seed: 5,
     optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
-    runtime: { threads: 1 },
+    backend: nodeBackend(),
+    threads: 1,
     decode: { maxRows, prefillTokens: 40 },
   });
   const stream = new Stream('weights');

@@ -4,9 +4,8 @@
  * (its cache is copied), where they end it is dropped. Each sample has its own random stream, so what it draws
  * does not depend on what else is in the batch.
  */
-import { architectureOf, type ModelConfig } from '../../model/index.js';
+import { architectureOf, type DecodeBatch, type DecodeValues, type ModelConfig } from '../../model/index.js';
 import { Stream } from '../../random/stream.js';
-import type { Feed, Output } from '../../runtime/index.js';
 import {
   EngineError,
   type SampledCompletion,
@@ -18,7 +17,7 @@ import { Candidates } from './choose.js';
 import { KvCache } from './kv-cache.js';
 
 /** Runs the decode program under fixed weights. */
-export type RunDecoder = (feeds: Record<string, Feed>) => Promise<Record<string, Output>>;
+export type RunDecoder = (batch: Omit<DecodeBatch, 'weights'>) => Promise<DecodeValues>;
 
 export interface DecodeLimits {
   /** Rows decoded at the same time; requests beyond wait for the next wave. */
@@ -105,7 +104,7 @@ class Wave {
   private readonly rows: Row[] = [];
   private readonly walkers: Walker[][];
   private readonly stops: Set<number>;
-  private readonly inverseTemperature: Float32Array;
+  private readonly inverseTemperature: number;
 
   constructor(
     private readonly requests: readonly SampleRequest[],
@@ -118,7 +117,7 @@ class Wave {
     const samples = requests.reduce((n, { count }) => n + count, 0);
     this.cache = new KvCache(policy.model, samples, longest + Math.min(options.maxTokens, 32));
     this.stops = new Set(options.stopTokens);
-    this.inverseTemperature = Float32Array.of(options.temperature > 0 ? 1 / options.temperature : 1);
+    this.inverseTemperature = options.temperature > 0 ? 1 / options.temperature : 1;
     this.walkers = requests.map(({ count, key }) =>
       Array.from({ length: count }, (_, sample) => ({
         stream: new Stream(options.seed, 'sampling', ...key, sample),
@@ -175,23 +174,26 @@ class Wave {
       return prompt.length;
     });
     const { keyValueHeads, headWidth } = architectureOf(this.policy.model);
-    const empty: Feed = {
-      data: new Float32Array(requests.length * keyValueHeads * headWidth),
-      dims: [requests.length, keyValueHeads, 1, headWidth],
-    };
-    const outputs = await this.runModel(requests.length, length, tokens, positions, last, {
-      past: () => empty,
+    const empty = new Float32Array(requests.length * keyValueHeads * headWidth);
+    const values = await this.run({
+      ...this.distribution,
+      rows: requests.length,
+      newTokens: length,
       slots: 1,
-      lengths: new Int32Array(requests.length),
+      tokens,
+      positions,
+      last,
+      pastLength: new Int32Array(requests.length),
+      past: () => empty,
     });
     const cacheRows = requests.map(() => this.cache.addRow());
-    this.cache.append(outputs.cache.data, cacheRows, counts, length);
+    this.cache.append(values.cache, cacheRows, counts, length);
     requests.forEach((request, r) => {
       this.rows.push({ walkers: this.walkers[request], token: -1 });
       if (this.rows.length - 1 !== cacheRows[r])
         throw new EngineError('sample: rows and cache are out of step');
     });
-    this.branch(outputs.logprobs.data, cacheRows);
+    this.branch(values.logprobs, cacheRows);
   }
 
   /** One token further for every live row. */
@@ -200,51 +202,30 @@ class Wave {
     cache.reserve(1);
     const count = rows.length;
     const lengths = Int32Array.from(cache.lengths);
-    const { keyValueHeads, headWidth } = architectureOf(this.policy.model);
-    const dims = [count, keyValueHeads, cache.slots, headWidth];
-    const outputs = await this.runModel(
-      count,
-      1,
-      Int32Array.from(rows, ({ token }) => token),
-      lengths,
-      Int32Array.from(rows, (_, i) => i),
-      { past: (layer, kind) => ({ data: cache.view(layer, kind), dims }), slots: cache.slots, lengths },
-    );
+    const values = await this.run({
+      ...this.distribution,
+      rows: count,
+      newTokens: 1,
+      slots: cache.slots,
+      tokens: Int32Array.from(rows, ({ token }) => token),
+      positions: lengths,
+      last: Int32Array.from(rows, (_, i) => i),
+      pastLength: lengths,
+      past: (layer, kind) => cache.view(layer, kind),
+    });
     this.decodedTokens += count;
     const all = rows.map((_, i) => i);
     cache.append(
-      outputs.cache.data,
+      values.cache,
       all,
       all.map(() => 1),
       1,
     );
-    this.branch(outputs.logprobs.data, all);
+    this.branch(values.logprobs, all);
   }
 
-  private runModel(
-    rows: number,
-    newTokens: number,
-    tokens: Int32Array,
-    positions: Int32Array,
-    last: Int32Array,
-    past: { past: (layer: number, kind: 0 | 1) => Feed; slots: number; lengths: Int32Array },
-  ): Promise<Record<string, Output>> {
-    const { model, logitBias } = this.policy;
-    const feeds: Record<string, Feed> = {
-      tokens: { data: tokens, dims: [rows, newTokens] },
-      positions: { data: positions, dims: [rows, newTokens] },
-      last: { data: last, dims: [rows] },
-      past_length: { data: past.lengths, dims: [rows] },
-      past_index: { data: arange(past.slots), dims: [past.slots] },
-      new_index: { data: arange(newTokens), dims: [newTokens] },
-      inverse_temperature: { data: this.inverseTemperature, dims: [] },
-      logit_bias: { data: logitBias, dims: [logitBias.length] },
-    };
-    for (let layer = 0; layer < model.layers; layer++) {
-      feeds[`past_key.${layer}`] = past.past(layer, 0);
-      feeds[`past_value.${layer}`] = past.past(layer, 1);
-    }
-    return this.run(feeds);
+  private get distribution(): Pick<DecodeBatch, 'inverseTemperature' | 'logitBias'> {
+    return { inverseTemperature: this.inverseTemperature, logitBias: this.policy.logitBias };
   }
 
   /**
@@ -291,8 +272,4 @@ class Wave {
       if (row < this.rows.length) this.rows[row] = last;
     }
   }
-}
-
-function arange(count: number): Int32Array {
-  return Int32Array.from({ length: count }, (_, i) => i);
 }

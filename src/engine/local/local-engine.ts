@@ -6,10 +6,8 @@
  */
 import { join } from 'node:path';
 import {
-  decodeGraph,
+  decodeProgram,
   freshAdapter,
-  GRADIENT,
-  type GraphOutputs,
   type ModelConfig,
   type NamedTensor,
   ParameterSet,
@@ -17,14 +15,16 @@ import {
   readAdapter,
   readSafetensors,
   type StoredWeights,
-  scoreGraph,
+  scoreProgram,
   toHuggingFaceConfig,
-  updateGraph,
+  type UpdateVariant,
+  updateProgram,
+  type WeightBatch,
   writeAdapterFiles,
   writeSafetensors,
 } from '../../model/index.js';
 import { Stream } from '../../random/stream.js';
-import { type Feed, Program, type RuntimeOptions } from '../../runtime/index.js';
+import { type Backend, Program, type ProgramDefinition, type SessionOptions } from '../../runtime/index.js';
 import {
   type Engine,
   EngineError,
@@ -38,21 +38,15 @@ import {
   type UpdateOptions,
   type UpdateResult,
 } from '../engine.js';
-import { type HeadChunk, headChunks, type PackedRows, packBatch } from './batch.js';
+import { checkLogprobs, collectScores, emptyScores, logitBias, treeBatch, updateBatch } from './batches.js';
 import { type DecodeLimits, decode } from './decode.js';
-import {
-  checkLogprobs,
-  collectScores,
-  contextFeeds,
-  emptyScores,
-  logitBias,
-  lossFeeds,
-  treeFeeds,
-} from './feeds.js';
 import { flatten, named } from './files.js';
 import { Optimizer, type OptimizerConfig, squaredNorm } from './optimizer.js';
+import { type PackedRows, packBatch } from './pack.js';
 
 export interface LocalEngineOptions {
+  /** What runs the programs. */
+  readonly backend: Backend;
   readonly model: ModelConfig;
   readonly optimizer: OptimizerConfig;
   /** Of the initial weights. */
@@ -63,7 +57,8 @@ export interface LocalEngineOptions {
   readonly stored?: StoredWeights;
   /** Weights of the adapter that `model.adapter` describes; default: a fresh one. */
   readonly adapter?: ParameterSet;
-  readonly runtime?: RuntimeOptions;
+  /** Threads within one operation; default: as many as the machine has cores. */
+  readonly threads?: number;
   /** Tokens of one run of the update program; larger batches accumulate gradients over several runs. */
   readonly maxTokensPerRun?: number;
   /** Logits that an update or score computes at once (rows × vocabulary): bounds the memory of the head. */
@@ -95,7 +90,7 @@ export class LocalEngine implements Engine {
   readonly optimizer: Optimizer;
   /** What the reference policy has in the place of the trainable weights. */
   private reference: ParameterSet | null = null;
-  private readonly programs = new Map<string, Promise<Program>>();
+  private readonly programs = new Map<string, Promise<Program<never, unknown>>>();
 
   constructor(private readonly options: LocalEngineOptions) {
     this.held = options.stored
@@ -128,17 +123,15 @@ export class LocalEngine implements Engine {
   }
 
   async sample(requests: readonly SampleRequest[], options: SamplingOptions): ReturnType<Engine['sample']> {
-    const program = await this.program('decode', () => decodeGraph(this.options.model));
-    const weights = this.weightFeeds(this.trainable);
+    const { model } = this.options;
+    const program = await this.program('decode', () => decodeProgram(model), !this.adapter);
+    const weights = this.weights(this.trainable);
     return decode(
       requests,
       options,
-      {
-        model: this.options.model,
-        logitBias: logitBias(options.allowedTokens, this.options.model.vocabularySize),
-      },
+      { model, logitBias: logitBias(options.allowedTokens, model.vocabularySize) },
       { maxRows: 256, prefillTokens: 4096, ...this.options.decode },
-      (feeds) => program.run({ ...weights, ...feeds }),
+      (batch) => program.run({ ...batch, weights }),
     );
   }
 
@@ -190,35 +183,30 @@ export class LocalEngine implements Engine {
     const scores = emptyScores(batch);
     let gradients: Float32Array[] = [];
     let loss = 0;
-    for (const rows of runs) {
-      const context = rows.contextLength > 0;
-      const { form = 'ppo', entropyBonus = 0 } = options;
-      const entropy = entropyBonus > 0;
-      const contextRounds = context ? this.contextRounds(rows) : 0;
-      const chunks = this.headChunks(rows);
-      const variant = {
+    const { model } = this.options;
+    const weights = this.weights(this.trainable);
+    for (const forest of runs) {
+      const context = forest.contextLength > 0;
+      const variant: UpdateVariant = {
         context,
-        contextRounds,
-        chunks: chunks.length,
-        checkpointing: this.options.checkpointing,
+        contextRounds: context ? this.contextRounds(forest) : 0,
+        chunks: this.headChunks(forest),
+        checkpointing: this.options.checkpointing ?? false,
         clipped,
         kl,
-        form,
-        entropy,
+        form: options.form ?? 'ppo',
+        entropy: (options.entropyBonus ?? 0) > 0,
       };
       const program = await this.program(`update ${JSON.stringify(variant)}`, () =>
-        updateGraph(this.options.model, variant),
+        updateProgram(model, variant),
       );
-      const outputs = await program.run({
-        ...this.weightFeeds(this.trainable),
-        ...treeFeeds(rows, chunks, options, this.options.model.vocabularySize),
-        ...(context ? contextFeeds(rows, contextRounds) : {}),
-        ...this.dropoutFeeds(rows),
-        ...lossFeeds(rows, chunks, batch, options, clipped, kl),
-      });
-      loss += outputs.loss.data[0];
-      collectScores(scores, rows, outputs.logprobs.data, outputs.entropy.data);
-      const fresh = this.trainable.specs.map(({ name }) => outputs[GRADIENT + name].data);
+      const tree = treeBatch(forest, weights, variant.chunks, options, model.vocabularySize);
+      const values = await program.run(
+        updateBatch(tree, forest.edges, batch, options, this.dropoutSeed(forest)),
+      );
+      loss += values.loss;
+      collectScores(scores, forest.edges, values);
+      const fresh = values.gradients as Float32Array[];
       if (gradients.length === 0) gradients = fresh;
       else for (let i = 0; i < fresh.length; i++) addTo(gradients[i], fresh[i]);
     }
@@ -241,17 +229,15 @@ export class LocalEngine implements Engine {
     const parameters = policy === 'current' ? this.trainable : this.reference;
     if (!parameters) throw new EngineError('score: no reference policy was frozen');
     const scores = emptyScores(batch);
-    for (const rows of this.pack(batch)) {
-      const context = rows.contextLength > 0;
-      const chunks = this.headChunks(rows);
-      const program = await this.program(`score ${context} ${chunks.length}`, () =>
-        scoreGraph(this.options.model, { context, chunks: chunks.length }),
+    const { model } = this.options;
+    const weights = this.weights(parameters);
+    for (const forest of this.pack(batch)) {
+      const variant = { context: forest.contextLength > 0, chunks: this.headChunks(forest) };
+      const program = await this.program(`score ${JSON.stringify(variant)}`, () =>
+        scoreProgram(model, variant),
       );
-      const outputs = await program.run({
-        ...this.weightFeeds(parameters),
-        ...treeFeeds(rows, chunks, options, this.options.model.vocabularySize),
-      });
-      collectScores(scores, rows, outputs.logprobs.data, outputs.entropy.data);
+      const tree = treeBatch(forest, weights, variant.chunks, options, model.vocabularySize);
+      collectScores(scores, forest.edges, await program.run(tree));
     }
     return scores;
   }
@@ -319,14 +305,21 @@ export class LocalEngine implements Engine {
     this.programs.clear();
   }
 
-  private program(key: string, build: () => GraphOutputs): Promise<Program> {
-    let program = this.programs.get(key);
+  /**
+   * A program by a key that says which; compiled when it is first asked for.
+   * @param pack pays where a program runs once a token; under an adapter an update reads the same weights as they are
+   */
+  private program<Batch, Result>(
+    key: string,
+    define: () => ProgramDefinition<Batch, Result>,
+    pack = false,
+  ): Promise<Program<Batch, Result>> {
+    let program = this.programs.get(key) as Promise<Program<Batch, Result>> | undefined;
     if (!program) {
-      const { stored, runtime } = this.options;
-      // Packing pays where a program runs once a token; under an adapter an update reads the same weights as they are.
-      const pack = key === 'decode' && !this.adapter;
-      program = Program.compile(build(), { ...runtime, pack }, stored);
-      this.programs.set(key, program);
+      const { backend, stored, threads } = this.options;
+      const options: SessionOptions = { threads, stored, pack };
+      program = Program.compile(backend, define(), options);
+      this.programs.set(key, program as Promise<Program<never, unknown>>);
     }
     return program;
   }
@@ -338,11 +331,10 @@ export class LocalEngine implements Engine {
   }
 
   /** As few chunks as the limit allows, but a power of four: each number is a program of its own, slow to compile. */
-  private headChunks(rows: PackedRows): HeadChunk[] {
+  private headChunks({ edges }: PackedRows): number {
     const { maxLogits = MAX_LOGITS, model } = this.options;
-    const needed = (rows.headRows.length * model.vocabularySize) / maxLogits;
-    const chunks = 4 ** Math.max(0, Math.ceil(Math.log2(needed) / 2));
-    return headChunks(rows, Math.min(rows.headRows.length, chunks));
+    const needed = (edges.rowCount * model.vocabularySize) / maxLogits;
+    return Math.min(edges.rowCount, 4 ** Math.max(0, Math.ceil(Math.log2(needed) / 2)));
   }
 
   private pack(batch: readonly TreeExample[]): PackedRows[] {
@@ -371,24 +363,22 @@ export class LocalEngine implements Engine {
   }
 
   /** @param trainable the weights in the place of what is trained: current or the reference policy's */
-  private weightFeeds(trainable: ParameterSet): Record<string, Feed> {
-    const feeds: Record<string, Feed> = {};
-    for (const { specs, views } of this.adapter && this.held ? [this.held, trainable] : [trainable]) {
-      for (const { name, shape } of specs) {
-        feeds[name] = { data: views.get(name) as Float32Array, dims: shape };
+  private weights(trainable: ParameterSet): WeightBatch['weights'] {
+    const sets = this.adapter && this.held ? [trainable, this.held] : [trainable];
+    return (name) => {
+      for (const { views } of sets) {
+        const view = views.get(name);
+        if (view) return view;
       }
-    }
-    return feeds;
+      throw new EngineError(`the model reads '${name}', which no weights have`);
+    };
   }
 
   /** The seed of an update's dropout follows from how many there were: a continued run draws the same. */
-  private dropoutFeeds(rows: PackedRows): Record<string, Feed> {
-    if (!this.options.model.adapter?.dropout) return {};
-    const stream = new Stream(this.options.seed, 'dropout', this.optimizer.step, rows.parts[0].example);
-    return {
-      dropout_seed: { data: Float32Array.of(1000 * stream.uniform()), dims: [] },
-      dropout_index: { data: Int32Array.from(rows.tokens, (_, i) => i), dims: [rows.tokens.length] },
-    };
+  private dropoutSeed({ edges }: PackedRows): number {
+    if (!this.options.model.adapter?.dropout) return 0;
+    const stream = new Stream(this.options.seed, 'dropout', this.optimizer.step, edges.parts[0].example);
+    return 1000 * stream.uniform();
   }
 }
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { architectureOf, type ModelConfig } from '../../model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../../objective/index.js';
+import { nodeBackend } from '../../runtime/node.js';
 import { ProcessTree } from '../../tree/index.js';
 import type { TrainExample, UpdateOptions } from '../engine.js';
 import { LocalEngine, type LocalEngineOptions } from './local-engine.js';
@@ -69,6 +70,7 @@ async function gradientsOf(
   update: UpdateOptions,
 ) {
   const engine = new LocalEngine({
+    backend: nodeBackend(),
     model,
     optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
     seed: 3,

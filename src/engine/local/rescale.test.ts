@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../../objective/index.js';
+import { nodeBackend } from '../../runtime/node.js';
 import { ProcessTree } from '../../tree/index.js';
 import type { TrainExample, UpdateOptions } from '../engine.js';
 import { LocalEngine } from './local-engine.js';
@@ -10,7 +11,8 @@ const makeEngine = () =>
     model,
     seed: 3,
     optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
-    runtime: { threads: 1 },
+    backend: nodeBackend(),
+    threads: 1,
   });
 const options: UpdateOptions = {
   learningRate: 0.5,

@@ -16,6 +16,7 @@ import {
   writeSafetensors,
 } from '../../model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../../objective/index.js';
+import { nodeBackend } from '../../runtime/node.js';
 import { ProcessTree } from '../../tree/index.js';
 import type { SamplingOptions, TrainExample, UpdateOptions } from '../engine.js';
 import { LocalEngine, type LocalEngineOptions } from './local-engine.js';
@@ -78,11 +79,12 @@ function example(): TrainExample {
 /** Completions, scores before and after an update, and the adapter's gradients. */
 async function numbers(model: ModelConfig, weights: Pick<LocalEngineOptions, 'parameters' | 'stored'>) {
   const engine = new LocalEngine({
+    backend: nodeBackend(),
     model,
     ...weights,
     optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
     seed: 3,
-    runtime: { threads: 1 },
+    threads: 1,
   });
   try {
     const { completions } = await engine.sample(requests, sampling);
@@ -231,6 +233,7 @@ describe('weights that stay in their files', () => {
   it('are not trained', async () => {
     const { config, stored } = await found(join(models, 'qwen2'));
     const engine = new LocalEngine({
+      backend: nodeBackend(),
       model: config,
       stored: stored as StoredWeights,
       optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },

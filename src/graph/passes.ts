@@ -1,0 +1,67 @@
+/**
+ * Rewrites of a finished graph for a provider that lacks an operator. The model and its derivatives are written once, in
+ * the operators that are fastest where all are there; what a provider cannot run is replaced here, node by node.
+ */
+import { sub } from './ops/elementwise.js';
+import { transpose } from './ops/structure.js';
+import { type Node, type Tensor, topologicalOrder } from './tensor.js';
+
+/** What a node becomes: its outputs, computed from its (already rewritten) inputs. */
+export type Rule = (node: Node, inputs: readonly Tensor[]) => readonly Tensor[];
+/** Rules by operator. */
+export type Pass = Readonly<Record<string, Rule>>;
+
+const flag = (node: Node, name: string): boolean => (node.attributes[name] as { int: number }).int === 1;
+
+/** The last two axes exchanged. */
+function transposed(x: Tensor): Tensor {
+  const order = x.shape.map((_, axis) => axis);
+  const [a, b] = order.splice(-2);
+  return transpose(x, [...order, b, a]);
+}
+
+/** FusedMatMul as MatMul, with Transpose and Mul where it has them. */
+const plainMatMul: Rule = (node, [a, b]) => {
+  const [left, right] = [flag(node, 'transA') ? transposed(a) : a, flag(node, 'transB') ? transposed(b) : b];
+  const { graph } = a;
+  const [{ dtype, shape }] = node.outputs;
+  const [product] = graph.emit('MatMul', [left, right], [{ dtype, shape }]).outputs;
+  const { float: alpha } = node.attributes.alpha as { float: number };
+  if (alpha === 1) return [product];
+  return [graph.emit('Mul', [product, graph.scalar(alpha)], [{ dtype, shape }]).outputs[0]];
+};
+
+/** LogSoftmax as d − ln Σ exp d over the last axis, with d = x − max x so that no exponential overflows. */
+const plainLogSoftmax: Rule = (_, [x]) => {
+  const { graph, dtype } = x;
+  const shape = [...x.shape.slice(0, -1), 1];
+  const over = (op: string, y: Tensor): Tensor =>
+    graph.emit(op, [y, graph.int64s([x.shape.length - 1])], [{ dtype, shape }], { keepdims: { int: 1 } })
+      .outputs[0];
+  const shifted = sub(x, over('ReduceMax', x));
+  return [sub(shifted, over('ReduceLogSumExp', shifted))];
+};
+
+/** Only operators that ONNX Runtime's WebGPU provider has kernels for. */
+export const webgpuPass: Pass = { FusedMatMul: plainMatMul, LogSoftmax: plainLogSoftmax };
+
+/** The same outputs, with every node that a pass has a rule for replaced; what lies above is emitted again. */
+export function rewrite(
+  outputs: Readonly<Record<string, Tensor>>,
+  pass: Pass,
+): Readonly<Record<string, Tensor>> {
+  const replaced = new Map<Tensor, Tensor>();
+  const at = (tensor: Tensor): Tensor => replaced.get(tensor) ?? tensor;
+  for (const node of topologicalOrder(Object.values(outputs))) {
+    const inputs = node.inputs.map(at);
+    const rule = pass[node.op];
+    if (!rule && inputs.every((input, i) => input === node.inputs[i])) continue;
+    const results = rule
+      ? rule(node, inputs)
+      : inputs[0].graph.emit(node.op, inputs, node.outputs, node.attributes, node.domain).outputs;
+    node.outputs.forEach((output, i) => {
+      replaced.set(output, results[i]);
+    });
+  }
+  return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, at(tensor)]));
+}

@@ -1,0 +1,104 @@
+/** What programs of the model are run on: the values that their inputs are filled from. Shapes as in attention.ts and head.ts. */
+
+/** Weights by name, the model's and the adapter's. */
+export interface WeightBatch {
+  readonly weights: (name: string) => Float32Array;
+}
+
+/** Tokens of a packed forest: B rows of L tokens in depth-first order, with C ancestors before each row. */
+export interface ForestBatch {
+  readonly rows: number;
+  readonly length: number;
+  readonly contextLength: number;
+  /** [B*L] */
+  readonly tokens: Int32Array;
+  /** Depth of each token, [B*L]. */
+  readonly positions: Int32Array;
+  /** Place in depth-first order, [B, L]. */
+  readonly index: Int32Array;
+  /** First place after the token's subtree, [B, L]. */
+  readonly subtreeEnd: Int32Array;
+  /** Places of each row's ancestors, [B*C]. */
+  readonly context: Int32Array;
+  /** Their subtree ends; 0: padding, [B, C]. */
+  readonly contextEnd: Int32Array;
+}
+
+/** A chunk of the rows that predict, and the edges (row, predicted token) that start there. */
+export interface HeadChunk {
+  /** Places of the tokens that predict, [M]. */
+  readonly headRows: Int32Array;
+  /** Row within the chunk and predicted token of each edge, [E, 2]. */
+  readonly pairs: BigInt64Array;
+  /** Row within the chunk of each edge, [E]. */
+  readonly rows: Int32Array;
+  /** The chunk's edges out of the values of all. */
+  take(values: Float32Array): Float32Array;
+}
+
+/** The distribution: ln softmax(logits · inverse temperature + bias). */
+export interface DistributionBatch {
+  readonly inverseTemperature: number;
+  /** 0, or a large negative number for what is not allowed, [V]. */
+  readonly logitBias: Float32Array;
+}
+
+export interface HeadBatch extends DistributionBatch {
+  readonly chunks: readonly HeadChunk[];
+}
+
+/** What scores a forest. */
+export interface TreeBatch extends WeightBatch, ForestBatch, HeadBatch {}
+
+/** GSPO's sequences: which edges make up each, and what one counts in its mean. */
+export interface SequenceBatch {
+  /** Edges in the order in which the head's chunks give them, [P]. */
+  readonly edge: BigInt64Array;
+  /** [P] */
+  readonly sequence: BigInt64Array;
+  /** [P] */
+  readonly share: Float32Array;
+}
+
+/** What the loss of a forest is made of. Values of edges are those of tree tokens, example after example, [E]. */
+export interface LossBatch extends HeadBatch {
+  /** Sum of positive weighted advantages of each edge, [E]; gspo: of each sequence, [Q]. */
+  readonly plus: Float32Array;
+  /** Sum of negative ones. */
+  readonly minus: Float32Array;
+  /** ln π_old; read by programs that clip. */
+  readonly oldLogprobs: Float32Array;
+  readonly clipLow: number;
+  readonly clipHigh: number;
+  /** δ, a large number without two-sided clipping. */
+  readonly clipBound: number;
+  /** ln π_ref and the weight of the KL term (β included); read by programs with KL. */
+  readonly referenceLogprobs: Float32Array;
+  readonly klWeight: Float32Array;
+  /** Weight of the entropy bonus; read by programs with the bonus. */
+  readonly entropyWeight: Float32Array;
+  /** Read by programs of gspo. */
+  readonly sequences: SequenceBatch | null;
+}
+
+export interface UpdateBatch extends TreeBatch, LossBatch {
+  /** What the update's dropout is drawn from, 0 … 1000; read where the adapter has dropout. */
+  readonly dropoutSeed: number;
+}
+
+/** One step of decoding: S new tokens for each of R rows, over T cached ones. */
+export interface DecodeBatch extends WeightBatch, DistributionBatch {
+  readonly rows: number;
+  readonly newTokens: number;
+  readonly slots: number;
+  /** [R, S] */
+  readonly tokens: Int32Array;
+  /** [R, S] */
+  readonly positions: Int32Array;
+  /** Flat index of each row's last real token, [R]. */
+  readonly last: Int32Array;
+  /** Slots in use, [R]. */
+  readonly pastLength: Int32Array;
+  /** Keys (0) or values (1) of a layer, [R, keyValueHeads, T, d]. */
+  past(layer: number, kind: 0 | 1): Float32Array;
+}
