@@ -6,10 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LocalEngine } from '../src/engine/index.js';
 import * as g from '../src/graph/index.js';
-import { treeAttention } from '../src/model/attention.js';
-import { hiddenStates, nextTokenLogits, parameterInputs } from '../src/model/decoder.js';
 import {
-  type ForestBatch,
   loadParameters,
   type ModelConfig,
   mergeAdapter,
@@ -18,7 +15,6 @@ import {
   readAdapter,
   readSafetensors,
   updateProgram,
-  type WeightBatch,
   withCheckpoint,
   writeAdapter,
 } from '../src/model/index.js';
@@ -27,6 +23,7 @@ import { Session } from '../src/runtime/index.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import { exportRun, openTrained, RunFolder, resolveConfig, run } from '../src/train/index.js';
 import { ProcessTree } from '../src/tree/index.js';
+import { logitsOf } from './logits.js';
 import { hasPython, runPython } from './python.js';
 
 const models = join(import.meta.dirname, 'models');
@@ -56,33 +53,8 @@ async function fixture(name: string) {
   return { plain, config, adapter, parameters, of: (key: string) => tensors.get(key)?.data as Float32Array };
 }
 
-async function logits(config: ModelConfig, ...sets: readonly ParameterSet[]): Promise<Float32Array> {
-  const scope = new g.InputList<ForestBatch & WeightBatch>();
-  const weights = parameterInputs(scope, config);
-  const tokens = scope.graph.input('tokens', 'int32', ['B*L']);
-  const positions = scope.graph.input('positions', 'int32', ['B*L']);
-  const hidden = hiddenStates(weights, config, tokens, positions, treeAttention(scope, config, false));
-  const program = await Session.open(
-    nodeBackend(),
-    { logits: nextTokenLogits(weights, config, hidden) },
-    { threads: 1 },
-  );
-  const sequence = Int32Array.from(groups.sequences[1]);
-  const n = sequence.length;
-  const places = Int32Array.from({ length: n }, (_, t) => t);
-  const feeds = sets.flatMap(({ specs, views }) =>
-    specs.map(({ name, shape }) => [name, { data: views.get(name) as Float32Array, dims: shape }]),
-  );
-  const result = await program.run({
-    ...Object.fromEntries(feeds),
-    tokens: { data: sequence, dims: [n] },
-    positions: { data: places, dims: [n] },
-    index: { data: places, dims: [1, n] },
-    subtree_end: { data: new Int32Array(n).fill(n), dims: [1, n] },
-  });
-  await program.dispose();
-  return result.logits.data;
-}
+const logits = async (config: ModelConfig, ...sets: readonly ParameterSet[]): Promise<Float32Array> =>
+  (await logitsOf(config, sets, [groups.sequences[1]]))[0];
 
 const largest = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   expect(a.length).toBe(b.length);

@@ -9,23 +9,18 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { LocalEngine } from '../src/engine/index.js';
-import * as g from '../src/graph/index.js';
-import { treeAttention } from '../src/model/attention.js';
-import { hiddenStates, nextTokenLogits, parameterInputs } from '../src/model/decoder.js';
 import {
-  type ForestBatch,
   loadParameters,
   readModelConfig,
   readSafetensors,
   toHuggingFaceConfig,
-  type WeightBatch,
   withCheckpoint,
   writeCheckpoint,
 } from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
-import { Session } from '../src/runtime/index.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import { ProcessTree } from '../src/tree/index.js';
+import { logitsOf } from './logits.js';
 import { hasPython, runPython } from './python.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -59,36 +54,12 @@ const norm = (a: ArrayLike<number>): number => Math.sqrt(Array.from(a).reduce((n
 describe.each(NAMES)('%s', (name) => {
   it('gives the logits of transformers', async () => {
     const { config, parameters, groups, of } = await fixture(name);
-    const scope = new g.InputList<ForestBatch & WeightBatch>();
-    const weights = parameterInputs(scope, config);
-    const tokens = scope.graph.input('tokens', 'int32', ['B*L']);
-    const positions = scope.graph.input('positions', 'int32', ['B*L']);
-    const hidden = hiddenStates(weights, config, tokens, positions, treeAttention(scope, config, false));
-    const program = await Session.open(
-      nodeBackend(),
-      { logits: nextTokenLogits(weights, config, hidden) },
-      { threads: 1 },
-    );
-    for (const [i, sequence] of groups.sequences.entries()) {
-      const n = sequence.length;
-      const places = Int32Array.from({ length: n }, (_, t) => t);
-      const { logits } = await program.run({
-        ...Object.fromEntries(
-          parameters.specs.map(({ name: key, shape }) => [
-            key,
-            { data: parameters.views.get(key) as Float32Array, dims: shape },
-          ]),
-        ),
-        tokens: { data: Int32Array.from(sequence), dims: [n] },
-        positions: { data: places, dims: [n] },
-        index: { data: places, dims: [1, n] },
-        subtree_end: { data: new Int32Array(n).fill(n), dims: [1, n] },
-      });
+    const results = await logitsOf(config, [parameters], groups.sequences);
+    results.forEach((logits, i) => {
       const expected = of(`logits.${i}`);
       expect(norm(expected) / Math.sqrt(expected.length)).toBeGreaterThan(0.5);
-      expect(largest(logits.data, expected)).toBeLessThan(1e-4);
-    }
-    await program.dispose();
+      expect(largest(logits, expected)).toBeLessThan(1e-4);
+    });
   });
 
   it('gives its gradients of the GRPO and the λ-GRPO loss, and its log-probabilities', async () => {

@@ -6,10 +6,7 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import * as g from '../src/graph/index.js';
-import { treeAttention } from '../src/model/attention.js';
 import { architectureOf, type ModelConfig } from '../src/model/config.js';
-import { hiddenStates, nextTokenLogits, parameterInputs } from '../src/model/decoder.js';
 import {
   loadParameters,
   type Parameters,
@@ -20,34 +17,14 @@ import {
   writeCheckpoint,
 } from '../src/model/index.js';
 import { writeSafetensors } from '../src/model/safetensors.js';
-import { Program } from '../src/runtime/index.js';
+import { logitsOf } from './logits.js';
 
 const models = join(import.meta.dirname, 'models');
 const variants = join(models, 'variants');
 const SEQUENCE = [...Array.from({ length: 48 }, (_, i) => 47 - i), 7, 21, 3];
 
-async function logitsOf({ config, specs, views }: Parameters): Promise<Float32Array> {
-  const graph = new g.Graph();
-  const weights = parameterInputs(graph, config);
-  const tokens = graph.input('tokens', 'int32', ['B*L']);
-  const positions = graph.input('positions', 'int32', ['B*L']);
-  const hidden = hiddenStates(weights, config, tokens, positions, treeAttention(graph, config, false));
-  const program = await Program.compile({ logits: nextTokenLogits(weights, config, hidden) }, { threads: 1 });
-  const n = SEQUENCE.length;
-  const places = Int32Array.from({ length: n }, (_, t) => t);
-  const { logits } = await program.run({
-    ...Object.fromEntries(
-      specs.map(({ name, shape }) => [name, { data: views.get(name) as Float32Array, dims: shape }]),
-    ),
-    tokens: { data: Int32Array.from(SEQUENCE), dims: [n] },
-    positions: { data: places, dims: [n] },
-    index: { data: places, dims: [1, n] },
-    subtree_end: { data: new Int32Array(n).fill(n), dims: [1, n] },
-  });
-  const values = Float32Array.from(logits.data as Float32Array);
-  await program.dispose();
-  return values;
-}
+const ownLogits = async (parameters: Parameters): Promise<Float32Array> =>
+  (await logitsOf(parameters.config, [parameters], [SEQUENCE]))[0];
 
 const furthest = (a: Float32Array, b: Float32Array): number => {
   expect(a.length).toBe(b.length);
@@ -61,12 +38,12 @@ describe('a checkpoint with a contradiction or an older form', async () => {
       const { tensors } = await readSafetensors(join(variants, name, 'expected.safetensors'));
       const expected = tensors.get('logits')?.data as Float32Array;
       const parameters = await withCheckpoint(join(variants, name), loadParameters);
-      expect(furthest(await logitsOf(parameters), expected)).toBeLessThan(2e-4);
+      expect(furthest(await ownLogits(parameters), expected)).toBeLessThan(2e-4);
       const folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-variants-'));
       try {
         await writeCheckpoint(join(folder, 'out'), parameters, { source: join(variants, name) });
         const again = await withCheckpoint(join(folder, 'out'), loadParameters);
-        expect(furthest(await logitsOf(again), expected)).toBeLessThan(2e-4);
+        expect(furthest(await ownLogits(again), expected)).toBeLessThan(2e-4);
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
