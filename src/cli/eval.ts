@@ -1,4 +1,5 @@
 /** `lambda-grpo eval`: a policy on a benchmark, greedily or by pass@k, with 95% intervals. */
+import type { Share } from '../random/wilson.js';
 import {
   type BenchmarkResult,
   benchmark,
@@ -8,7 +9,6 @@ import {
   openRun,
   openTrained,
   resolveConfig,
-  type Share,
 } from '../train/index.js';
 import { fetchBar } from './fetching.js';
 import { onInterrupt } from './interrupt.js';
