@@ -36,6 +36,7 @@ describe('the interval of a mean of shares', () => {
     expect(low).toBeCloseTo(wilsonInterval(1, 5).low, 12);
     expect(low).toBeCloseTo(0.5655, 4); // 5 / (5 + 1.96²)
     expect(high).toBe(1);
+    expect(shareInterval([0.5, 0.5], Number.POSITIVE_INFINITY)).toMatchObject({ low: 0.5, high: 0.5 });
     expect(shareInterval([0.97], 200).low).toBeLessThan(0.3); // one seed knows no spread
   });
 
@@ -73,7 +74,9 @@ describe('the interval of a mean of shares', () => {
     for (let experiment = 0; experiment < experiments; experiment++) {
       const values = Array.from({ length: 5 }, () => {
         const p = 0.8 + 0.12 * (2 * stream.uniform() - 1);
-        return Array.from({ length: 200 }, () => Number(stream.uniform() < p)).reduce((a, b) => a + b, 0) / 200;
+        return (
+          Array.from({ length: 200 }, () => Number(stream.uniform() < p)).reduce((a, b) => a + b, 0) / 200
+        );
       });
       const mean = values.reduce((a, b) => a + b, 0) / 5;
       const bySeed = shareInterval(values, 200);

@@ -38,7 +38,8 @@ export function confidenceInterval(values: readonly number[]): Interval {
  * single trials would: n_eff = m(1 − m) / (s²/n) · (z/t)², the effective number with Student's t in the place of the
  * normal (Korn and Graubard 1998), at most `trials` for each seed.
  * @param values share of each seed, each in [0, 1], at least one
- * @param trials independent problems behind each value; 1 where a seed ends in one outcome, as on the binary tree
+ * @param trials independent problems behind each value: 1 where a seed ends in one outcome, as on the binary tree; infinite
+ * where the spread between seeds alone is to decide
  */
 export function shareInterval(values: readonly number[], trials = 1): ShareInterval {
   const { mean, variance, count } = moments(values);

@@ -148,7 +148,10 @@ function startOf({ run }: Settings, { checkpoint }: Places): Unit<Gpt2Spec> | nu
 
 function runsOf(settings: Settings, places: Places, method: (typeof METHODS)[number]): Unit<TrainSpec>[] {
   const start = startOf(settings, places);
-  const optimizer = { ...settings.run.optimizer, learning_rate: rateOf(settings, places.checkpoint !== undefined) };
+  const optimizer = {
+    ...settings.run.optimizer,
+    learning_rate: rateOf(settings, places.checkpoint !== undefined),
+  };
   const run = { ...settings.run, optimizer };
   return Array.from({ length: settings.seeds }, (_, seed) =>
     unit(

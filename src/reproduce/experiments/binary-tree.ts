@@ -212,8 +212,7 @@ function body(
   const { seeds, seeds_of_the_paper: few } = settings;
   const cell = (values: readonly number[]): string =>
     `${withBounds(shareInterval(values))} (${values.filter((v) => v > 0.5).length}/${values.length})`;
-  const firstFew = (values: readonly number[]): string =>
-    withBounds(shareInterval(values.slice(0, few)), 2);
+  const firstFew = (values: readonly number[]): string => withBounds(shareInterval(values.slice(0, few)), 2);
   const rows = settings.configurations.map(([n, reward, paperGrpo, paperLambda], i) => [
     String(n),
     number(reward, 1),

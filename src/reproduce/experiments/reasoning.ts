@@ -251,11 +251,7 @@ function body(settings: Settings, found: readonly CaseOutcome[], curves: readonl
           : withInterval(confidenceInterval(values), digits);
       const difference = paired(of.lambda[key], of.grpo[key]);
       const p = difference.p === null ? '' : ` (p ${difference.p.toFixed(2)})`;
-      return [
-        over(of.grpo[key]),
-        over(of.lambda[key]),
-        `${signedInterval(difference, digits)}${p}`,
-      ];
+      return [over(of.grpo[key]), over(of.lambda[key]), `${signedInterval(difference, digits)}${p}`];
     };
   const name = ({ task, beta, k: size }: CaseOutcome): string[] => [
     TASK_NAMES[task],

@@ -236,7 +236,7 @@ function chartsOf(k: number, runs: readonly TrainFigures[]): { depth: Charts; in
       runs.map(({ pathDepth }) => pathDepth),
     ),
     intermediate: make(
-      shareCurve,
+      (name, steps, values) => shareCurve(name, steps, values, Number.POSITIVE_INFINITY),
       runs.map(({ intermediate }) => intermediate),
     ),
   };
