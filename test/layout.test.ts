@@ -6,12 +6,13 @@ import { describe, expect, it } from 'vitest';
 
 const src = join(dirname(dirname(fileURLToPath(import.meta.url))), 'src');
 
-/** What each room may import; `errors.ts` and `random` may be imported by every room but tree, objective and graph. */
+/** What each room may import; `errors.ts`, `random` and `files` may be imported by every room but tree, objective and graph. */
 const MAY: Record<string, readonly string[]> = {
   tree: [],
   objective: ['tree'],
   graph: [],
   random: [],
+  files: [],
   text: [],
   runtime: ['graph'],
   model: ['graph'],
@@ -84,7 +85,7 @@ describe('rooms', () => {
             expect(['errors.js'], where).toContain(other[0]);
             expect(PURE, where).not.toContain(room.name);
           } else if (other[0] !== room.name) {
-            const common = PURE.includes(room.name) ? [] : ['random'];
+            const common = PURE.includes(room.name) ? [] : ['random', 'files'];
             expect([...allowed, ...common], where).toContain(other[0]);
           }
         }
@@ -108,9 +109,9 @@ describe('outlets', () => {
     const writes =
       /\bconsole\s*[.[]|\bprocess\s*\.\s*(stdout|stderr|_rawDebug|emitWarning)\b|\{[^}]*\bstd(out|err)\b[^}]*\}\s*=\s*process|writeSync\(\s*[12]\b|\/dev\/std|['"](node:)?console['"]/;
     const breaking = files(src).filter((file) => {
-      // A library's debug lines are silenced; comments may show an example.
+      // A library's debug lines are silenced; a child only listens whether its output fails; comments may show an example.
       const code = readFileSync(file, 'utf8').replace(
-        /\/\*[\s\S]*?\*\/|^\s*\/\/.*$|\bconsole\.debug = .*$/gm,
+        /\/\*[\s\S]*?\*\/|^\s*\/\/.*$|\bconsole\.debug = .*$|^.*stream\.on\('error', \(\) => \{\}\);$/gm,
         '',
       );
       return writes.test(code);
@@ -121,6 +122,35 @@ describe('outlets', () => {
   it('tables for spreadsheets are written in one place', () => {
     const rows = files(src).filter((file) => readFileSync(file, 'utf8').includes('\\r\\n`'));
     expect(rows.map((file) => relative(src, file))).toEqual([join('analysis', 'csv.ts')]);
+  });
+});
+
+describe('writing', () => {
+  const changing =
+    /^(writeFile|appendFile|rename|rm|rmdir|unlink|mkdir|mkdtemp|copyFile|cp|link|symlink|truncate|ftruncate|write|writev|utimes|chmod|createWriteStream)(Sync)?$/;
+  const outside = files(src).filter((file) => !relative(src, file).startsWith('files/'));
+
+  it('is done in src/files alone: elsewhere files are only read', () => {
+    for (const file of outside) {
+      const text = readFileSync(file, 'utf8');
+      const where = relative(src, file);
+      for (const [, names] of text.matchAll(/import\s*(.*?)\s*from\s*'(?:node:)?fs(?:\/promises)?'/gs)) {
+        expect(names, `${where}: name what you import`).toMatch(/^(type )?\{.*\}$/s);
+        for (const name of names.replace(/[{}]/g, '').split(',')) {
+          expect(name.trim().split(/\s+as\s+/)[0], where).not.toMatch(changing);
+        }
+      }
+      expect(text, where).not.toMatch(/(import|require)\(\s*'(node:)?fs/);
+      // A file is opened to be read.
+      expect(text, where).not.toMatch(/\bopen(Sync)?\([^)]*,\s*'(w|a|r\+|as|ax|wx)/);
+      expect(text, where).not.toMatch(/O_(WRONLY|RDWR|CREAT|APPEND|TRUNC)/);
+    }
+  });
+
+  it('the rule sees what it forbids', () => {
+    expect(['writeFile', 'rmSync', 'createWriteStream'].every((name) => changing.test(name))).toBe(true);
+    expect(['readFile', 'stat', 'open'].some((name) => changing.test(name))).toBe(false);
+    expect(outside.length).toBeGreaterThan(100);
   });
 });
 

@@ -92,11 +92,11 @@ describe('a run cut off in the middle and continued equals the uninterrupted one
     expect(whole).toMatchObject({ rescale: expect.arrayContaining([expect.any(Number)]) });
   });
 
-  it('p > 1, which no folder can be read back with, starts over and gives the same', async () => {
+  it('with p > 1', async () => {
     const of = { n: 1, reward: -1, optimizer: 'adamw', learningRate: 1e-3, steps: 10 } as const;
     const [{ spec }] = treeRuns(of, 1.25, 1);
     const { cut, whole, continuedAt } = await cutAndWhole(spec, 'exponent', 0.5);
-    expect(continuedAt).toBe(0.1);
+    expect(continuedAt).toBeGreaterThan(0.5);
     expect(cut).toEqual(whole);
   });
 

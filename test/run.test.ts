@@ -8,6 +8,7 @@ import {
   createEngine,
   createRunFolder,
   evaluate,
+  exportRun,
   listCheckpoints,
   type MetricsLine,
   openTrained,
@@ -185,42 +186,97 @@ describe('the best checkpoint', () => {
   });
 });
 
-describe('a damaged checkpoint is named, and nothing is changed', () => {
+/** Bytes of a file with one bit turned. */
+async function turnBit(file: string): Promise<void> {
+  const bytes = await readFile(file);
+  bytes[bytes.length - 3] ^= 1;
+  await writeFile(file, bytes);
+}
+
+describe('a checkpoint that is not complete', () => {
   const damage: [string, string, (file: string) => Promise<void>, string][] = [
-    ['weights cut short', 'model.safetensors', (f) => truncate(f, 2000), 'cut short or damaged'],
-    ['weights nearly empty', 'model.safetensors', (f) => truncate(f, 3), 'cut short or damaged (3 bytes)'],
+    ['weights cut short', 'model.safetensors', (f) => truncate(f, 2000), 'cut short or damaged (2000 bytes'],
+    ['weights nearly empty', 'model.safetensors', (f) => truncate(f, 3), 'cut short or damaged (3 bytes'],
     ['optimizer state cut short', 'optimizer.safetensors', (f) => truncate(f, 5000), 'cut short or damaged'],
     ['state cut short', 'state.json', (f) => truncate(f, 10), 'cut short or no JSON'],
-    ['weights missing', 'model.safetensors', (f) => rm(f), 'cannot be read (ENOENT)'],
+    ['state missing', 'state.json', (f) => rm(f), 'cannot be read (ENOENT)'],
+    ['weights missing', 'model.safetensors', (f) => rm(f), 'is missing'],
+    [
+      'another step in the state',
+      'state.json',
+      (f) => changed(f, '"step":7', '"step":6'),
+      'has changed since',
+    ],
   ];
+  const changed = async (file: string, from: string, to: string): Promise<void> =>
+    writeFile(file, (await readFile(file, 'utf8')).replace(from, to));
+
   for (const [name, file, harm, message] of damage) {
-    it(name, async () => {
+    it(`${name}: the run goes on from the one before it, says so, and ends as if nothing had been`, async () => {
       const out = join(folder, `damaged-${name.replaceAll(' ', '-')}`);
       await runUntil(walk, out, 7);
-      const path = join(out, 'checkpoints', 'step_000007', file);
-      await harm(path);
-      const before = await readFile(join(out, 'metrics.jsonl'), 'utf8');
-      const error = await run({ config: walk, out, resume: true, threads: 1 }).catch((e: Error) => e);
-      expect((error as Error).message).toContain(message);
-      expect((error as Error).message).toContain(path);
-      expect((error as Error).message).not.toContain('\n');
-      expect(await readFile(join(out, 'metrics.jsonl'), 'utf8')).toBe(before);
+      const path = join(out, 'checkpoints', 'step_000007');
+      await harm(join(path, file));
+      expect(await listCheckpoints(join(out, 'checkpoints'))).toEqual([5]);
+      const told: string[] = [];
+      await run({
+        config: walk,
+        out,
+        resume: true,
+        threads: 1,
+        observer: { notice: (line) => told.push(line) },
+      });
+      expect(told).toHaveLength(1);
+      for (const part of [join(path, file), message, 'goes on from', 'step_000005'])
+        expect(told[0]).toContain(part);
+      expect(told[0]).not.toContain('\n');
+      expect(await figures(out)).toEqual(await figures(join(folder, 'binary-tree-a')));
+      expect(await weights(out, 12)).toEqual(await weights(join(folder, 'binary-tree-a'), 12));
     });
   }
 
-  it('a checkpoint of a model of another shape', async () => {
-    const [small, wide] = [join(folder, 'small'), join(folder, 'wide')];
-    await runUntil(walk, small, 5);
-    const other = resolveConfig({ task: { name: 'binary-tree' }, model: { layers: 1, width: 32, heads: 2 } });
-    const error = await run({
-      config: other,
-      out: wide,
-      from: join(small, 'checkpoints', 'step_000005'),
-    }).catch((e: Error) => e);
-    expect((error as Error).message).toMatch(
-      /tensor 'wte.weight' has shape \[3, 16\], this model wants \[3, 32\]/,
+  it('is an error where no other is left, and nothing is changed', async () => {
+    const out = join(folder, 'damaged-all');
+    await runUntil(walk, out, 7);
+    for (const step of ['step_000005', 'step_000007'])
+      await rm(join(out, 'checkpoints', step, 'model.safetensors'));
+    const before = await readFile(join(out, 'metrics.jsonl'), 'utf8');
+    await expect(run({ config: walk, out, resume: true, threads: 1 })).rejects.toThrow(
+      /^[^\n]*step_000007.model\.safetensors: is missing; no checkpoint is complete: remove [^\n]*$/,
     );
+    expect(await readFile(join(out, 'metrics.jsonl'), 'utf8')).toBe(before);
   });
+});
+
+describe('changed bytes of a checkpoint are an error, not another policy', () => {
+  for (const file of ['model.safetensors', 'optimizer.safetensors', 'reference.safetensors', 'model.json']) {
+    it(file, async () => {
+      const out = join(folder, `changed-${file}`);
+      await runUntil(walk, out, 7);
+      const path = join(out, 'checkpoints', 'step_000007', file);
+      await turnBit(path);
+      const before = await readFile(join(out, 'metrics.jsonl'), 'utf8');
+      const refusal = /^[^\n]*step_000007[^\n]*: its bytes have changed since they were saved[^\n]*$/;
+      await expect(run({ config: walk, out, resume: true, threads: 1 })).rejects.toThrow(refusal);
+      await expect(openTrained(out, 7)).rejects.toThrow(refusal);
+      await expect(exportRun(out, join(folder, `exported-${file}`))).rejects.toThrow(refusal);
+      expect(await readFile(join(out, 'metrics.jsonl'), 'utf8')).toBe(before);
+    });
+  }
+});
+
+it('a checkpoint of a model of another shape is named', async () => {
+  const [small, wide] = [join(folder, 'small'), join(folder, 'wide')];
+  await runUntil(walk, small, 5);
+  const other = resolveConfig({ task: { name: 'binary-tree' }, model: { layers: 1, width: 32, heads: 2 } });
+  const error = await run({
+    config: other,
+    out: wide,
+    from: join(small, 'checkpoints', 'step_000005'),
+  }).catch((e: Error) => e);
+  expect((error as Error).message).toMatch(
+    /tensor 'wte.weight' has shape \[3, 16\], this model wants \[3, 32\]/,
+  );
 });
 
 describe('a loss or gradient that is no number', () => {

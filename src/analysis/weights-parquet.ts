@@ -4,9 +4,9 @@
  * batches of bounded size, each written as a part beside the target; the parts become one file at the end. Nothing
  * grows with the number of rows but those parts.
  */
-import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { makeTemporaryFolder, move, remove } from '../files/index.js';
 import { openDuckDB, parquetTable, parquetTarget } from '../input/index.js';
 import type { WeightsRow, WeightsSink } from './weights.js';
 
@@ -26,17 +26,15 @@ export class ParquetSink implements WeightsSink {
   private longest = 1;
 
   private constructor(
-    private readonly temporary: string,
+    private readonly path: string,
     private readonly folder: string,
     private readonly instance: DuckDBInstance,
     private readonly db: DuckDBConnection,
   ) {}
 
-  /** @param temporary the file to be written; parts stand in a folder of its name and '.parts' until it is whole */
-  static async open(temporary: string): Promise<ParquetSink> {
-    const folder = `${temporary}.parts`;
-    await rm(folder, { recursive: true, force: true });
-    await mkdir(folder);
+  /** @param path the file to be written; parts stand in a temporary folder beside it until it is whole */
+  static async open(path: string): Promise<ParquetSink> {
+    const folder = await makeTemporaryFolder(path);
     const instance = await openDuckDB('256MB');
     const db = await instance.connect();
     await db.run(
@@ -44,7 +42,7 @@ export class ParquetSink implements WeightsSink {
        reward DOUBLE, advantage DOUBLE, token_source VARCHAR, tokens INTEGER[], lengths INTEGER[],
        ${VALUES.map((name) => `${name} FLOAT[]`).join(', ')})`,
     );
-    return new ParquetSink(temporary, folder, instance, db);
+    return new ParquetSink(path, folder, instance, db);
   }
 
   async write(row: WeightsRow): Promise<void> {
@@ -60,22 +58,25 @@ export class ParquetSink implements WeightsSink {
     const rows = Math.max(1, Math.min(1 << 16, Math.floor(ROW_GROUP_TOKENS / this.longest)));
     const parts = Array.from({ length: this.parts }, (_, part) => this.partFile(part));
     await this.db.run(
-      `COPY (SELECT * FROM ${parquetTable(...parts)}) TO ${parquetTarget(this.temporary)}
+      `COPY (SELECT * FROM ${parquetTable(...parts)}) TO ${parquetTarget(this.whole)}
        (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rows})`,
     );
-    await this.release();
+  }
+
+  async publish(): Promise<void> {
+    await move(this.whole, this.path);
+    await this.discard();
   }
 
   async discard(): Promise<void> {
-    await this.release();
-    await rm(this.temporary, { force: true });
-  }
-
-  private async release(): Promise<void> {
     this.batch = [];
     this.db.closeSync();
     this.instance.closeSync();
-    await rm(this.folder, { recursive: true, force: true });
+    await remove(this.folder);
+  }
+
+  private get whole(): string {
+    return join(this.folder, 'whole.parquet');
   }
 
   private partFile(part: number): string {

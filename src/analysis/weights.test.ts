@@ -176,7 +176,9 @@ describe('weights', () => {
       const path = join(folder, 'none', `weights.${form}`);
       const error = await WeightsWriter.open(path).catch((e) => e);
       expect(error).toBeInstanceOf(UserError);
-      expect(error.message).toContain(`weights file ${path}: cannot be written: ENOENT`);
+      expect(error.message).toBe(
+        `${path}: cannot be written: its folder does not exist, or was removed (ENOENT)`,
+      );
     }
   });
 

@@ -4,8 +4,8 @@
  * JSON lines or Parquet, told by the ending; docs/weights.md has the columns. Written under a temporary name beside
  * the target and renamed when whole: a file of the target's name is never half a file.
  */
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { UserError } from '../errors.js';
+import { reasonOf, WholeFile } from '../files/index.js';
 import { tokenValues } from '../objective/index.js';
 import type { Group, TokenSource } from '../rollouts/index.js';
 import type { GroupAnalysis } from './analyze-group.js';
@@ -38,18 +38,20 @@ export interface WeightsRow {
 /** Where rows go: a file that is complete only after `finish`. */
 export interface WeightsSink {
   write(row: WeightsRow): Promise<void>;
-  /** Closes the file, whole, under its temporary name. */
+  /** Completes the file, still under a temporary name. */
   finish(): Promise<void>;
+  /** Gives it its name. */
+  publish(): Promise<void>;
   /** Closes and removes whatever was written. */
   discard(): Promise<void>;
 }
 
 export class WeightsWriter {
+  private completed = false;
   private done = false;
 
   private constructor(
     private readonly path: string,
-    private readonly temporary: string,
     private readonly sink: WeightsSink,
   ) {}
 
@@ -63,12 +65,10 @@ export class WeightsWriter {
    * await writer.close();
    */
   static async open(path: string): Promise<WeightsWriter> {
-    const temporary = `${path}.${process.pid}.tmp`;
-    if (path.endsWith('.jsonl'))
-      return new WeightsWriter(path, temporary, await JsonLines.open(path, temporary));
-    if (path.endsWith('.parquet')) {
-      const sink = await ParquetSink.open(temporary).catch((error) => fail(path, error));
-      return new WeightsWriter(path, temporary, sink);
+    const sinks = { '.jsonl': JsonLines, '.parquet': ParquetSink };
+    for (const [ending, sink] of Object.entries(sinks)) {
+      if (!path.endsWith(ending)) continue;
+      return new WeightsWriter(path, await sink.open(path).catch((error) => fail(path, error)));
     }
     throw new WeightsError(`weights file ${path}: its ending says the form; allowed are .jsonl and .parquet`);
   }
@@ -79,7 +79,7 @@ export class WeightsWriter {
    * @throws WeightsError where the file cannot be written; RangeError for another group's analysis
    */
   async add(group: Group, analysis: GroupAnalysis): Promise<void> {
-    if (this.done) throw new Error(`weights file ${this.path} is closed`);
+    if (this.done || this.completed) throw new Error(`weights file ${this.path} is closed`);
     const { completions, source } = group;
     if (completions.length !== analysis.tree.groupSize) {
       throw new RangeError(
@@ -103,14 +103,26 @@ export class WeightsWriter {
     }
   }
 
-  /** Completes the file and gives it its name. @throws WeightsError where it cannot; nothing is left then */
+  /** Completes the file, still under a temporary name. @throws WeightsError, FileError; nothing is left then */
+  async complete(): Promise<void> {
+    if (this.completed || this.done) return;
+    this.completed = true;
+    await this.orDiscard(() => this.sink.finish());
+  }
+
+  /** Completes the file and gives it its name. @throws WeightsError, FileError; nothing is left then */
   async close(): Promise<void> {
     if (this.done) return;
+    await this.complete();
+    await this.orDiscard(() => this.sink.publish());
     this.done = true;
+  }
+
+  private async orDiscard(act: () => Promise<void>): Promise<void> {
     try {
-      await this.sink.finish();
-      await rename(this.temporary, this.path);
+      await act();
     } catch (error) {
+      this.done = true;
       await this.sink.discard();
       fail(this.path, error);
     }
@@ -125,28 +137,22 @@ export class WeightsWriter {
 }
 
 function fail(path: string, error: unknown): never {
-  const message = (error instanceof Error ? error.message : String(error)).split('\n')[0];
-  throw new WeightsError(`weights file ${path}: cannot be written: ${message}`);
+  if (error instanceof UserError) throw error;
+  throw new WeightsError(`weights file ${path}: cannot be written: ${reasonOf(error)}`);
 }
 
-/** Rows as lines of JSON, written a megabyte at a time. */
+/** Rows as lines of JSON. */
 class JsonLines implements WeightsSink {
-  private text = '';
-  private static readonly AT_ONCE = 1 << 20;
+  private constructor(private readonly file: WholeFile) {}
 
-  private constructor(
-    private readonly temporary: string,
-    private readonly file: FileHandle,
-  ) {}
-
-  static async open(path: string, temporary: string): Promise<JsonLines> {
-    return new JsonLines(temporary, await open(temporary, 'w').catch((error) => fail(path, error)));
+  static async open(path: string): Promise<JsonLines> {
+    return new JsonLines(await WholeFile.open(path));
   }
 
   async write(row: WeightsRow): Promise<void> {
     const { tree, lambdaWeights, stepRewards, stepAdvantages } = row.analysis;
     const values = (nodes: Float64Array): number[] => Array.from(tokenValues(tree, row.completion, nodes));
-    this.text += `${JSON.stringify({
+    const line = JSON.stringify({
       step: row.step,
       group_id: row.groupId,
       completion: row.completion,
@@ -159,23 +165,19 @@ class JsonLines implements WeightsSink {
       lambda_weight: values(lambdaWeights),
       step_reward: values(stepRewards),
       step_advantage: values(stepAdvantages),
-    })}\n`;
-    if (this.text.length >= JsonLines.AT_ONCE) await this.flush();
+    });
+    await this.file.write(`${line}\n`);
   }
 
   async finish(): Promise<void> {
-    await this.flush();
-    await this.file.close();
+    await this.file.complete();
+  }
+
+  async publish(): Promise<void> {
+    await this.file.publish();
   }
 
   async discard(): Promise<void> {
-    await this.file.close().catch(() => {});
-    await rm(this.temporary, { force: true });
-  }
-
-  private async flush(): Promise<void> {
-    const { text } = this;
-    this.text = '';
-    await this.file.writeFile(text);
+    await this.file.abort();
   }
 }

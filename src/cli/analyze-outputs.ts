@@ -9,9 +9,9 @@ import {
   WeightsWriter,
 } from '../analysis/index.js';
 import { UserError } from '../errors.js';
+import { WholeFile } from '../files/index.js';
 import type { Group } from '../rollouts/index.js';
 import { CSV_HEADER, csvRow } from './analyze-csv.js';
-import { WholeFile } from './whole-file.js';
 
 /** A file in the making. */
 export interface Output {
@@ -54,7 +54,7 @@ export async function weightsOutput(path: string): Promise<Output> {
   const writer = await WeightsWriter.open(path);
   return {
     add: (group, analysis) => writer.add(group, analysis),
-    complete: async () => {},
+    complete: () => writer.complete(),
     publish: () => writer.close(),
     abort: () => writer.abort(),
   };

@@ -1,5 +1,5 @@
 /** `lambda-grpo eval`: a policy on a benchmark, greedily or by pass@k, with 95% intervals. */
-import type { Share } from '../random/wilson.js';
+import { WholeFile } from '../files/index.js';
 import {
   type BenchmarkResult,
   benchmark,
@@ -9,13 +9,13 @@ import {
   openRun,
   openTrained,
   resolveConfig,
+  type Share,
 } from '../train/index.js';
 import { fetchBar } from './fetching.js';
 import { onInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
 import { formatTable } from './table.js';
 import { INTERRUPTED, print, printJson, say } from './terminal.js';
-import { WholeFile } from './whole-file.js';
 
 export interface EvalCommandOptions {
   readonly dataset?: readonly string[];
@@ -59,9 +59,9 @@ export async function evalCommand(model: string, options: EvalCommandOptions): P
     const result = await benchmark(engine, task, problems, {
       ...options,
       passAt,
+      signal: interrupt.signal,
       onProblems: (done) => {
         bar.update(done, '');
-        if (interrupt.signal.aborted) throw new Interrupted();
       },
       onRecord: async (record) => out?.write(`${JSON.stringify(record)}\n`),
     });
@@ -72,7 +72,7 @@ export async function evalCommand(model: string, options: EvalCommandOptions): P
     else print(report(from, task.name, result, options.samples));
   } catch (error) {
     await out?.abort();
-    if (!(error instanceof Interrupted)) throw error;
+    if (!interrupt.signal.aborted || error !== interrupt.signal.reason) throw error;
     process.exitCode = INTERRUPTED;
   } finally {
     interrupt.release();
@@ -80,16 +80,15 @@ export async function evalCommand(model: string, options: EvalCommandOptions): P
   }
 }
 
-class Interrupted extends Error {}
-
 /** The policy, and the task whose held-out problems it is asked. */
 async function open(model: string, options: EvalCommandOptions) {
   const { dataset = [] } = options;
   if (isRunFolder(model)) {
-    const { engine, task, step } = await openTrained(model, options.checkpoint, {
+    const { engine, task, step, skipped } = await openTrained(model, options.checkpoint, {
       threads: options.threads,
       change: (config) => (dataset.length === 0 ? config : withDataset(config, model, options)),
     });
+    for (const line of skipped) say(`note: ${line}`);
     return { engine, task, from: `${model}, step ${step}` };
   }
   if (dataset.length === 0) {
@@ -109,14 +108,16 @@ async function open(model: string, options: EvalCommandOptions) {
   return { engine, task, from: model };
 }
 
-/** The run's own way of asking, on other problems. */
+/** The run's own way of asking, on other problems: neither its data nor its module is needed. */
 function withDataset(config: Config, model: string, options: EvalCommandOptions): Config {
-  if (config.task.name !== 'math') {
+  const { task } = config;
+  if (config.model.path === null && config.model.tokenizer === null) {
     throw new ConfigError(
-      `--dataset: ${model} was trained on the task ${config.task.name}; allowed is its own held-out problems`,
+      `--dataset: expected nothing: ${model} was trained on the task ${task.name} and its model reads no text, got ${options.dataset?.join(', ')}`,
     );
   }
-  return resolveConfig({ ...config, task: { ...config.task, ...mathTaskOf(options) } });
+  const asked = task.name === 'math' ? task : {};
+  return resolveConfig({ ...config, task: { ...asked, ...mathTaskOf(options) } });
 }
 
 /** Keys of the math task that the command line gives. */

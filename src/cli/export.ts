@@ -1,7 +1,7 @@
 /** `lambda-grpo export`: a run's policy as a model that the ecosystem reads. */
 import type { StoredDType } from '../model/index.js';
 import { exportRun } from '../train/index.js';
-import { print } from './terminal.js';
+import { print, say } from './terminal.js';
 
 export interface ExportCommandOptions {
   readonly checkpoint?: number | 'best';
@@ -14,7 +14,8 @@ export async function exportCommand(
   folder: string,
   options: ExportCommandOptions,
 ): Promise<void> {
-  const { step, dtype, adapter } = await exportRun(run, folder, options);
+  const { step, dtype, adapter, skipped } = await exportRun(run, folder, options);
+  for (const line of skipped) say(`note: ${line}`);
   const what = adapter ? 'the adapter' : 'the policy';
   print(`${folder}: ${what} of ${run} after step ${step}, as ${dtype}`);
 }

@@ -4,7 +4,7 @@
  */
 import type { MetricsRecord, TrainObserver } from '../train/index.js';
 import { Progress, StepLines } from './progress.js';
-import { drawing, drawsBar, outputIsTTY, print } from './terminal.js';
+import { drawing, drawsBar, outputIsTTY, print, say } from './terminal.js';
 
 /** From this length on, the stages of a step are told. */
 const SLOW_STEP_MS = 2000;
@@ -22,6 +22,10 @@ export class TrainDisplay {
   constructor(private readonly method: string) {}
 
   readonly observer: Required<TrainObserver> = {
+    notice: (line) => {
+      this.clear();
+      say(`note: ${line}`);
+    },
     warmup: ({ step, loss }, steps) => {
       const note = `loss ${loss.toFixed(3)}`;
       this.draw('warm-up', step - 1, steps)?.update(step, note);

@@ -1,6 +1,6 @@
 /** `lambda-grpo train`: one run, with its progress. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename } from 'node:path';
 import {
   bestEvaluated,
   type Config,
@@ -33,7 +33,7 @@ export async function trainCommand(
 ): Promise<void> {
   const config = loadConfig(file, options);
   const out = options.out ?? defaultFolder(file, `-${config.method}-seed${config.seed}`);
-  if (options.resume && !existsSync(join(out, 'config.yaml'))) {
+  if (options.resume && !existsSync(out)) {
     throw new RunFolderError(
       `${out}: no run to continue here; name its folder with --out, or start without --resume`,
     );
@@ -42,7 +42,7 @@ export async function trainCommand(
   const display = new TrainDisplay(config.method);
   const interrupt = onInterrupt(() => {
     display.clear();
-    say('finishing this step and writing a checkpoint (Ctrl-C again ends at once) …');
+    say('ending, with a checkpoint (Ctrl-C again ends at once) …');
   });
   try {
     const result = await run({
@@ -62,8 +62,8 @@ export async function trainCommand(
     if (result.interrupted) {
       print(
         result.checkpoint
-          ? `interrupted after step ${result.step}; continue with --resume --out ${out}`
-          : `interrupted in the warm-up; --resume --out ${out} starts it again`,
+          ? `interrupted ${whereOf(result.checkpoint, result.step)}; continue with --resume --out ${out}`
+          : `interrupted before the first step; --resume --out ${out} starts it again`,
       );
       process.exitCode = INTERRUPTED;
     }
@@ -72,6 +72,9 @@ export async function trainCommand(
     await dashboard?.close();
   }
 }
+
+const whereOf = (checkpoint: string, step: number): string =>
+  basename(checkpoint).startsWith('warmup') ? 'in the warm-up' : `after step ${step}`;
 
 function bestLine(metrics: readonly MetricsLine[]): string {
   const best = bestEvaluated(metrics);

@@ -80,12 +80,12 @@ export class Events {
     const readers = await this.store.find();
     this.names = namesOf(readers);
     await refreshAll(readers);
-    for (const reader of readers) await this.noteSeen(reader);
+    for (const reader of readers) this.noteSeen(reader);
   }
 
-  private async noteSeen(reader: RunReader): Promise<void> {
+  private noteSeen(reader: RunReader): void {
     this.seen.add(reader);
-    await reader.markSent();
+    reader.markSent();
   }
 
   private async poll(polls: number): Promise<void> {
@@ -103,7 +103,7 @@ export class Events {
       if (!isNew && !everyone && this.clock() - reader.lastWritten > QUIET) continue;
       await reader.refresh();
       if (isNew) {
-        await this.noteSeen(reader);
+        this.noteSeen(reader);
         continue;
       }
       const update = await reader.takeUpdate();

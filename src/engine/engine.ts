@@ -17,7 +17,13 @@ export interface SampleRequest {
   readonly key: readonly (string | number)[];
 }
 
-export interface SamplingOptions {
+/** What every call that takes long may be given. */
+export interface Abortable {
+  /** Once aborted, the call ends early by throwing the signal's reason; the engine is then as before the call. */
+  readonly signal?: AbortSignal;
+}
+
+export interface SamplingOptions extends Abortable {
   /** Longest completion, in tokens. */
   readonly maxTokens: number;
   /** 0 is greedy. */
@@ -78,7 +84,7 @@ export interface TrainExample extends TreeExample {
 }
 
 /** The distribution that is trained and scored: the same that was sampled from. */
-export interface PolicyOptions {
+export interface PolicyOptions extends Abortable {
   readonly temperature: number;
   readonly allowedTokens?: readonly number[];
 }

@@ -4,18 +4,9 @@
  * or not there.
  */
 import { constants } from 'node:fs';
-import {
-  access,
-  copyFile,
-  mkdir,
-  readdir,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  writeFile,
-} from 'node:fs/promises';
+import { access, readdir, readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { copy, makeFolder, writeFolder, writeWhole } from '../files/index.js';
 import type { StoredInputs, StoredValues } from '../graph/index.js';
 import { readModelConfig, toHuggingFaceConfig } from './architectures.js';
 import { architectureOf, type ModelConfig, ModelError } from './config.js';
@@ -297,11 +288,8 @@ export async function writeCheckpoint(
   { dtype = 'F32', source, shardBytes = 5e9 }: WriteOptions = {},
 ): Promise<void> {
   if (await exists(folder)) throw new ModelError(`${folder}: is there already; allowed is a new folder`);
-  await mkdir(dirname(folder), { recursive: true });
-  const temporary = `${folder}.writing`;
-  await rm(temporary, { recursive: true, force: true });
-  await mkdir(temporary);
-  try {
+  await makeFolder(dirname(folder));
+  await writeFolder(folder, async (temporary) => {
     // transformers names GPT-2's weights with a prefix.
     const prefix = architectureOf(config).family === 'gpt2' ? 'transformer.' : '';
     const shards: Map<string, NamedTensor>[] = [new Map()];
@@ -322,15 +310,11 @@ export async function writeCheckpoint(
     const before = source ? ((await readJson(join(source, CONFIG))) as Record<string, unknown>) : {};
     const { torch_dtype: _, dtype: __, rope_parameters: ___, ...kept } = before;
     const written = { ...kept, ...toHuggingFaceConfig(config), torch_dtype: TORCH_NAMES[dtype] };
-    await writeFile(join(temporary, CONFIG), `${JSON.stringify(written, null, 2)}\n`);
+    await writeWhole(join(temporary, CONFIG), `${JSON.stringify(written, null, 2)}\n`);
     for (const name of source ? await readdir(source) : []) {
-      if (TOKENIZER_FILES.test(name)) await copyFile(join(source as string, name), join(temporary, name));
+      if (TOKENIZER_FILES.test(name)) await copy(join(source as string, name), join(temporary, name));
     }
-    await rename(temporary, folder);
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
-    throw error;
-  }
+  });
 }
 
 async function writeShards(
@@ -354,5 +338,5 @@ async function writeShards(
     }
   }
   const index = { metadata: { total_size: total }, weight_map: map };
-  await writeFile(join(folder, INDEX), `${JSON.stringify(index, null, 2)}\n`);
+  await writeWhole(join(folder, INDEX), `${JSON.stringify(index, null, 2)}\n`);
 }

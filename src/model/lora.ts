@@ -4,8 +4,9 @@
  * training B is 0: the adapted policy is the base model, which stays the reference policy of the KL term.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder, writeFolder, writeWhole } from '../files/index.js';
 import { Stream } from '../random/stream.js';
 import { architectureOf, type LoraConfig, type ModelConfig, ModelError } from './config.js';
 import { type LinearModule, linearModules } from './modules.js';
@@ -110,7 +111,7 @@ export async function writeAdapterFiles(
     use_rslora: false,
     use_dora: false,
   };
-  await writeFile(join(folder, CONFIG), `${JSON.stringify(json, null, 2)}\n`);
+  await writeWhole(join(folder, CONFIG), `${JSON.stringify(json, null, 2)}\n`);
 }
 
 /**
@@ -125,17 +126,8 @@ export async function writeAdapter(
   base: string | null,
 ): Promise<void> {
   if (existsSync(folder)) throw new ModelError(`${folder}: is there already; allowed is a new folder`);
-  await mkdir(dirname(folder), { recursive: true });
-  const temporary = `${folder}.writing`;
-  await rm(temporary, { recursive: true, force: true });
-  await mkdir(temporary);
-  try {
-    await writeAdapterFiles(temporary, config, adapter, base);
-    await rename(temporary, folder);
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
-    throw error;
-  }
+  await makeFolder(dirname(folder));
+  await writeFolder(folder, (temporary) => writeAdapterFiles(temporary, config, adapter, base));
 }
 
 /**

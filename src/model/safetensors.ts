@@ -3,7 +3,8 @@
  * the data. Read by place, never the whole file at once, so that weights larger than memory's largest buffer work; the
  * header is checked wholly before a number is read. Written to another name first, so that a file is there or not.
  */
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
+import { WholeFile } from '../files/index.js';
 import { ModelError } from './config.js';
 import { DTYPES, decode16, dtypeBytes, encode16, type StoredDType } from './dtypes.js';
 
@@ -220,36 +221,26 @@ export async function writeSafetensors(
   const start = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20, 8);
   new DataView(start.buffer).setBigUint64(0, BigInt(start.length - 8), true);
   start.set(json, 8);
-  const temporary = `${file}.writing`;
-  const handle = await open(temporary, 'w');
+  const whole = await WholeFile.open(file);
   try {
-    await handle.writeFile(start);
+    await whole.writeBytes(start);
     const buffer = new Uint16Array(dtype === 'F32' ? 0 : CHUNK / 2);
     for (const { data } of tensors.values()) {
       if (dtype === 'F32')
-        await writeAll(handle, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+        await whole.writeBytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
       else {
         for (let from = 0; from < data.length; from += buffer.length) {
           const part = data.subarray(from, from + buffer.length);
           encode16(part, dtype, buffer);
-          await writeAll(handle, new Uint8Array(buffer.buffer, 0, 2 * part.length));
+          await whole.writeBytes(new Uint8Array(buffer.buffer, 0, 2 * part.length));
         }
       }
     }
-    await handle.sync();
-    await handle.close();
-    await rename(temporary, file);
+    await whole.complete();
+    await whole.publish();
   } catch (error) {
-    await handle.close().catch(() => {});
-    await rm(temporary, { force: true });
+    await whole.abort();
     throw error;
-  }
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, at, Math.min(CHUNK, bytes.length - at));
-    at += bytesWritten;
   }
 }
 

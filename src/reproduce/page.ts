@@ -1,9 +1,9 @@
 /** From a report to files: `<name>.md`, `<name>.json`, a figure each, and `claims.md`, the table of all of them. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { arch, cpus, platform } from 'node:os';
 import { join } from 'node:path';
 import { Document, isScalar, visit } from 'yaml';
-import { UserError } from '../errors.js';
+import { makeFolder, writeWhole } from '../files/index.js';
 import type { Experiment, Report, Verdict } from './experiment.js';
 import { table } from './markdown.js';
 
@@ -19,21 +19,13 @@ export interface Making {
   readonly date: string;
 }
 
-/** What was changed in a page after its units were run. */
-export interface Revision {
-  readonly date: string;
-  readonly text: string;
-}
-
 /** `<name>.json`. */
-export interface ReportFile {
+interface ReportFile {
   readonly experiment: string;
   readonly title: string;
   readonly verdict: Verdict;
   readonly summary: string;
   readonly making: Making & { readonly machine: string };
-  /** The newest last. */
-  readonly revisions?: readonly Revision[];
   readonly settings: unknown;
   readonly data: unknown;
 }
@@ -45,61 +37,37 @@ export function machine(): string {
   return `${all.length} × ${model} (${platform()} ${arch()}), Node.js ${process.version}`;
 }
 
-/**
- * The file of an earlier report.
- * @throws UserError if there is none, or it is not this experiment's
- */
-export function readReport(out: string, { name }: Experiment): ReportFile {
-  const path = join(out, `${name}.json`);
-  let file: Partial<ReportFile>;
-  try {
-    file = JSON.parse(readFileSync(path, 'utf8')) as Partial<ReportFile>;
-  } catch (error) {
-    throw new UserError(`${path}: cannot be read: ${(error as Error).message}`);
-  }
-  const { experiment, making, settings, data } = file;
-  if (experiment !== name || !making || !settings || !data) {
-    throw new UserError(`${path}: expected the figures of ${name} with making, settings and data`);
-  }
-  return file as ReportFile;
-}
-
-/** @returns the page's path. @throws UserError if the folder cannot be written */
-export function writeReport(
+/** @returns the page's path. @throws FileError if the folder cannot be written */
+export async function writeReport(
   out: string,
   experiment: Experiment,
-  { making, revisions, settings, data }: Pick<ReportFile, 'making' | 'revisions' | 'settings' | 'data'>,
+  settings: unknown,
   report: Report,
-): string {
+  making: Making,
+): Promise<string> {
   const { name } = experiment;
   const file: ReportFile = {
     experiment: name,
     title: experiment.title,
     verdict: report.verdict,
     summary: report.summary,
-    making,
-    ...(revisions ? { revisions } : {}),
+    making: { ...making, machine: machine() },
     settings,
-    data,
+    data: report.data,
   };
-  try {
-    mkdirSync(out, { recursive: true });
-    for (const [figure, svg] of Object.entries(report.figures))
-      write(join(out, `${name}-${figure}.svg`), svg);
-    write(join(out, `${name}.json`), `${compactJson(file)}\n`);
-    const path = join(out, `${name}.md`);
-    write(path, page(experiment, file, report.body));
-    write(join(out, 'claims.md'), claims(out));
-    return path;
-  } catch (error) {
-    if (error instanceof UserError || !(error as NodeJS.ErrnoException).code) throw error;
-    throw new UserError(`--out: ${out} cannot be written: ${(error as Error).message}`);
-  }
+  await makeFolder(out);
+  for (const [figure, svg] of Object.entries(report.figures))
+    await writeWhole(join(out, `${name}-${figure}.svg`), svg);
+  await writeWhole(join(out, `${name}.json`), `${compactJson(file)}\n`);
+  const path = join(out, `${name}.md`);
+  await writeWhole(path, page(experiment, file, report.body));
+  await writeWhole(join(out, 'claims.md'), claims(out));
+  return path;
 }
 
 function page(
   experiment: Experiment,
-  { verdict, summary, making, revisions = [], settings }: ReportFile,
+  { verdict, summary, making, settings }: ReportFile,
   body: string,
 ): string {
   const small = making.quick
@@ -114,21 +82,16 @@ ${small}
 - **Rule.** ${experiment.rule}
 
 ${body.trim()}
-${changes(revisions)}
+
 ## Configuration
 
 \`\`\`yaml
 ${yaml(settings)}
 \`\`\`
 
-Made by \`${making.command}\`, version ${making.version}, on ${making.machine}, ${making.date}. Units of work took
+Made by \`${making.command}\`, version ${making.version}, on ${machine()}, ${making.date}. Units of work took
 ${duration(making.seconds)} in all, each on one thread, ${making.jobs} at a time; data behind tables and figures: \`${experiment.name}.json\`.
 `;
-}
-
-function changes(revisions: readonly Revision[]): string {
-  if (revisions.length === 0) return '';
-  return `\n## Changes\n\n${revisions.map(({ date, text }) => `- ${date}: ${text}`).join('\n')}\n`;
 }
 
 /** Settings as a configuration file would have them, lists of numbers on one line. */
@@ -170,11 +133,6 @@ function compactJson(value: unknown, level = 0): string {
   const entries = Object.entries(value).filter(([, item]) => item !== undefined);
   const lines = entries.map(([key, item]) => `${pad}${JSON.stringify(key)}: ${compactJson(item, level + 1)}`);
   return `{\n${lines.join(',\n')}\n${' '.repeat(level)}}`;
-}
-
-function write(path: string, text: string): void {
-  writeFileSync(`${path}.tmp`, text);
-  renameSync(`${path}.tmp`, path);
 }
 
 function capital(text: string): string {

@@ -3,9 +3,10 @@
  * was cut short is dropped; lines of another version are passed over, so what is reported was computed by the
  * program that reports it.
  */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
+import { append, makeFolder, writeWhole } from '../files/index.js';
 import type { ResultOf, Unit } from './unit.js';
 import { isThere, type UnitSpec } from './work/index.js';
 
@@ -27,27 +28,31 @@ export class ResultStore implements Results {
   private readonly lines = new Map<string, Line>();
   private readonly file: string;
 
-  /** @throws UserError if the folder cannot be made or its results are no lines of JSON */
-  constructor(
+  private constructor(
     readonly folder: string,
     private readonly version: string,
   ) {
     this.file = join(folder, 'results.jsonl');
-    try {
-      mkdirSync(folder, { recursive: true });
-    } catch (error) {
-      throw new UserError(`--work: ${folder} cannot be made: ${(error as Error).message}`);
-    }
-    if (!existsSync(this.file)) return;
-    const text = readFileSync(this.file, 'utf8');
+  }
+
+  /** @throws UserError if the folder cannot be made or its results are no lines of JSON */
+  static async open(folder: string, version: string): Promise<ResultStore> {
+    const store = new ResultStore(folder, version);
+    await makeFolder(folder);
+    const text = existsSync(store.file) ? readFileSync(store.file, 'utf8') : '';
     const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-    if (whole.length < text.length) writeFileSync(this.file, whole);
+    if (whole.length < text.length || !existsSync(store.file)) await writeWhole(store.file, whole);
+    store.read(whole);
+    return store;
+  }
+
+  private read(whole: string): void {
     whole.split('\n').forEach((line, i) => {
       if (line === '') return;
       const entry = parse(line);
       if (!entry)
         throw new UserError(`${this.file}:${i + 1}: no result of a unit; remove the line or the file`);
-      if (entry.version === version) this.lines.set(entry.id, entry);
+      if (entry.version === this.version) this.lines.set(entry.id, entry);
     });
   }
 
@@ -56,9 +61,9 @@ export class ResultStore implements Results {
     return this.lines.has(id) && isThere(spec, this.folder, id);
   }
 
-  add({ id, label }: Unit, seconds: number, result: unknown): void {
+  async add({ id, label }: Unit, seconds: number, result: unknown): Promise<void> {
     const line: Line = { id, version: this.version, label, seconds: Number(seconds.toFixed(2)), result };
-    appendFileSync(this.file, `${JSON.stringify(line)}\n`);
+    await append(this.file, `${JSON.stringify(line)}\n`);
     // As it will be read: what JSON cannot hold must not differ between a resumed and an uninterrupted run.
     this.lines.set(id, JSON.parse(JSON.stringify(line)) as Line);
   }

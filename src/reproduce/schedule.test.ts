@@ -55,18 +55,18 @@ describe('reproduce', () => {
   });
 
   it('a third time nothing is left to do; another version does everything anew', async () => {
-    const store = new ResultStore(folder, '1');
+    const store = await ResultStore.open(folder, '1');
     expect(await schedule(units.slice(0, 2), { store, jobs: 1 })).toBe(false);
-    const again = new ResultStore(folder, '1');
+    const again = await ResultStore.open(folder, '1');
     expect(units.map((u) => again.has(u)).filter(Boolean)).toHaveLength(2);
     expect(again.of(units[0])).toEqual(store.of(units[0]));
     expect(again.seconds(units.slice(0, 2))).toBe(store.seconds(units.slice(0, 2)));
-    expect(new ResultStore(folder, '2').has(units[0])).toBe(false);
+    expect((await ResultStore.open(folder, '2')).has(units[0])).toBe(false);
     expect(() => again.of(units[5])).toThrow('is not done');
   });
 
   it('a damaged line in the middle is named', async () => {
     appendFileSync(join(folder, 'results.jsonl'), 'broken\n{}\n');
-    expect(() => new ResultStore(folder, '1')).toThrow('results.jsonl:1: no result of a unit');
+    await expect(ResultStore.open(folder, '1')).rejects.toThrow('results.jsonl:1: no result of a unit');
   });
 });

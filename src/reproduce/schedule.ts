@@ -49,7 +49,7 @@ export async function schedule(units: readonly Unit[], options: ScheduleOptions)
       shares.set(one.id, Math.min(1, share));
       report(one.label);
     });
-    store.add(one, (performance.now() - started) / 1000, result);
+    await store.add(one, (performance.now() - started) / 1000, result);
     shares.set(one.id, 1);
     report(one.label);
   };

@@ -1,5 +1,6 @@
 /** A lane of `schedule` in a process of its own: it is sent units one by one, reports progress and results. */
 import { UserError } from '../errors.js';
+import { beChild } from '../train/index.js';
 import { Interrupted, runUnit, type UnitSpec } from './work/index.js';
 
 export interface WorkerRequest {
@@ -14,30 +15,24 @@ export type WorkerMessage =
   | { readonly type: 'interrupted' }
   | { readonly type: 'failed'; readonly message: string; readonly stack?: string };
 
-const controller = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => controller.abort());
-// Nobody is left to take the result.
-process.on('disconnect', () => controller.abort());
-const send = (message: WorkerMessage): void => {
-  process.send?.(message);
-};
+const child = beChild<WorkerMessage>();
 
 process.on('message', ({ spec, ...context }: WorkerRequest) => {
   let shown = 0;
   runUnit(spec, {
     ...context,
-    signal: controller.signal,
+    signal: child.signal,
     progress: (share) => {
       if (share - shown < 0.01) return;
       shown = share;
-      send({ type: 'progress', share });
+      child.send({ type: 'progress', share });
     },
   }).then(
-    (result) => send({ type: 'done', result }),
+    (result) => child.send({ type: 'done', result }),
     (error: Error) => {
-      if (error instanceof Interrupted) send({ type: 'interrupted' });
+      if (error instanceof Interrupted) child.send({ type: 'interrupted' });
       else
-        send({
+        child.send({
           type: 'failed',
           message: error.message,
           stack: error instanceof UserError ? undefined : error.stack,

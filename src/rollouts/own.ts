@@ -4,8 +4,8 @@
  * may add theirs. Other frameworks' logs have readers of their own.
  */
 import { createReadStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
 import { UserError } from '../errors.js';
+import { writeWhole } from '../files/index.js';
 import type { Completion, Group } from './group.js';
 import {
   asBoolean,
@@ -82,25 +82,11 @@ function shortest(value: number): number {
 }
 
 /**
- * Writes groups to a file, whole or not at all: under a temporary name beside it, then renamed.
- * @throws RolloutError as `serializeGroup`; the file is then as it was
+ * Writes groups to a file, whole or not at all.
+ * @throws RolloutError as `serializeGroup`, FileError; the file is then as it was
  */
 export async function writeGroups(file: string, groups: readonly Group[]): Promise<void> {
-  const text = groups.map((group) => `${serializeGroup(group)}\n`).join('');
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    const handle = await open(temporary, 'w');
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw new RolloutError(`${file}: cannot be written: ${messageOf(error)}`);
-  }
+  await writeWhole(file, groups.map((group) => `${serializeGroup(group)}\n`).join(''));
 }
 
 /**

@@ -3,10 +3,8 @@
  * waiting: beyond a limit of memory they go to a temporary file, and only their places in it are kept (about 100
  * bytes each). The file is as large as what waits and is deleted at the end.
  */
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
+import { ScratchFile } from '../files/index.js';
 import type { Sample } from './sample.js';
 
 /** Samples in memory at once, in bytes as estimated below. */
@@ -17,9 +15,7 @@ export class SampleStore {
   private readonly onDisk = new Map<number, readonly [offset: number, length: number]>();
   private next = 0;
   private bytes = 0;
-  private folder: string | undefined;
-  private file = -1;
-  private written = 0;
+  private file: ScratchFile | undefined;
 
   constructor(private readonly limit = LIMIT) {}
 
@@ -42,28 +38,19 @@ export class SampleStore {
     }
     const [offset, length] = this.onDisk.get(number)!;
     this.onDisk.delete(number);
-    const bytes = Buffer.allocUnsafe(length);
-    readSync(this.file, bytes, 0, length, offset);
-    return deserialize(bytes) as Sample;
+    return deserialize((this.file as ScratchFile).read(offset, length)) as Sample;
   }
 
   close(): void {
-    if (this.folder === undefined) return;
-    closeSync(this.file);
-    rmSync(this.folder, { recursive: true, force: true });
-    this.folder = undefined;
+    this.file?.close();
+    this.file = undefined;
   }
 
   private spill(): void {
-    if (this.folder === undefined) {
-      this.folder = mkdtempSync(join(tmpdir(), 'lambda-grpo-'));
-      this.file = openSync(join(this.folder, 'waiting'), 'w+');
-    }
+    this.file ??= new ScratchFile();
     for (const [number, sample] of this.inMemory) {
       const bytes = serialize(sample);
-      writeSync(this.file, bytes, 0, bytes.length, this.written);
-      this.onDisk.set(number, [this.written, bytes.length]);
-      this.written += bytes.length;
+      this.onDisk.set(number, [this.file.append(bytes), bytes.length]);
     }
     this.inMemory.clear();
     this.bytes = 0;

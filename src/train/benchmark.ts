@@ -3,7 +3,6 @@
  * a benchmark are shares of its problems, so the intervals say how far another draw of as many problems may lie.
  */
 import type { Engine } from '../engine/index.js';
-import { type Share, wilsonInterval } from '../random/wilson.js';
 import type { Problem, Task } from '../task/index.js';
 import { sampleTrajectories } from './trajectories.js';
 
@@ -19,6 +18,29 @@ export function passAtK(n: number, c: number, k: number): number {
   return 1 - none;
 }
 
+/** A share with its 95% interval. */
+export interface Share {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** 97.5% quantile of the normal distribution. */
+const Z = 1.959963984540054;
+
+/**
+ * Wilson's score interval, which stays within 0 and 1 and is no point where all or none succeed.
+ * @param value observed share; a mean of estimates, such as pass@k, is taken as one
+ * @param count what it is a share of
+ */
+export function wilsonInterval(value: number, count: number): Share {
+  const squared = Z * Z;
+  const middle = (value + squared / (2 * count)) / (1 + squared / count);
+  const half =
+    (Z * Math.sqrt((value * (1 - value)) / count + squared / (4 * count * count))) / (1 + squared / count);
+  return { value, low: Math.max(0, middle - half), high: Math.min(1, middle + half) };
+}
+
 export interface BenchmarkOptions {
   /** Samples of each problem; 0: one, greedily. */
   readonly samples: number;
@@ -30,6 +52,8 @@ export interface BenchmarkOptions {
   readonly seed: number;
   /** Problems sampled at the same time. */
   readonly batch: number;
+  /** Once aborted, the benchmark ends by throwing its reason. */
+  readonly signal?: AbortSignal;
   readonly onProblems?: (done: number, of: number) => void;
   readonly onRecord?: (record: ProblemRecord) => void | Promise<void>;
 }
@@ -76,12 +100,12 @@ export async function benchmark(
   let [right, tokens, truncated] = [0, 0, 0];
   for (let from = 0; from < problems.length; from += options.batch) {
     const part = problems.slice(from, from + options.batch);
-    const { temperature, topK, topP, seed } = options;
+    const { temperature, topK, topP, seed, signal } = options;
     const { completions } = await sampleTrajectories(
       engine,
       task,
       part.map((problem) => ({ problem, count, key: ['benchmark', problem.id] })),
-      { temperature: options.samples === 0 ? 0 : temperature, topK, topP, seed },
+      { temperature: options.samples === 0 ? 0 : temperature, topK, topP, seed, signal },
     );
     for (const [i, problem] of part.entries()) {
       const judged = await Promise.all(

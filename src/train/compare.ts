@@ -5,11 +5,11 @@
  */
 import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.js';
+import { FolderLock, makeFolder } from '../files/index.js';
 import { checkpointName } from './checkpoint.js';
 import type { Config, Method } from './config.js';
 import { withMethod, withSeed } from './config-sources.js';
@@ -30,6 +30,8 @@ export interface CompareOptions {
   readonly signal?: AbortSignal;
   /** Called after every step of any run: steps done and to do, over all runs. */
   readonly progress?: (done: number, total: number, latest: string) => void;
+  /** Something that the person who runs it should know, in one line. */
+  readonly notice?: (line: string) => void;
 }
 
 export interface ComparedRun {
@@ -111,10 +113,20 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   const total = stages.flat().reduce((n, { steps }) => n + steps, 0);
   let done = 0;
   let interrupted = false;
-  for (const stage of stages) {
-    interrupted ||= await runJobs(stage, jobs, options.signal, (label) => {
-      options.progress?.(++done, total, label);
-    });
+  await makeFolder(out);
+  const lock = await FolderLock.take(out);
+  try {
+    for (const stage of stages) {
+      interrupted ||= await runJobs(
+        stage,
+        jobs,
+        options.signal,
+        (label) => options.progress?.(++done, total, label),
+        (line) => options.notice?.(line),
+      );
+    }
+  } finally {
+    await lock.release();
   }
   const runs: ComparedRun[] = [];
   for (const seed of seeds) {
@@ -133,6 +145,7 @@ async function runJobs(
   parallel: number,
   signal: AbortSignal | undefined,
   stepped: (label: string) => void,
+  notice: (line: string) => void,
 ): Promise<boolean> {
   const waiting = [...jobs];
   let interrupted = false;
@@ -145,11 +158,11 @@ async function runJobs(
         return;
       }
       const { label, options } = job;
-      const observer = { warmup: () => stepped(label), step: () => stepped(label) };
+      const observer = { warmup: () => stepped(label), step: () => stepped(label), notice };
       try {
         const result = inProcess
           ? await run({ ...options, signal, observer })
-          : await runInWorker(worker, options, signal, () => stepped(label));
+          : await runInWorker(worker, options, signal, () => stepped(label), notice);
         interrupted ||= result.interrupted;
       } catch (error) {
         waiting.length = 0;
@@ -167,6 +180,7 @@ function runInWorker(
   options: WorkerOptions,
   signal: AbortSignal | undefined,
   stepped: () => void,
+  notice: (line: string) => void,
 ): Promise<{ interrupted: boolean }> {
   return new Promise((resolve, reject) => {
     const child = fork(worker, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
@@ -177,6 +191,7 @@ function runInWorker(
     let settled = false;
     child.on('message', (message: WorkerMessage) => {
       if (message.type === 'warmup' || message.type === 'step') stepped();
+      else if (message.type === 'notice') notice(message.line);
       else {
         settled = true;
         if (message.type === 'done') resolve({ interrupted: message.interrupted });
@@ -193,12 +208,6 @@ function runInWorker(
     });
     child.send(options);
   });
-}
-
-/** Writes a file under a temporary name and renames it. */
-export async function writeWhole(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.tmp`, text);
-  await rename(`${file}.tmp`, file);
 }
 
 /** Mean success rate over the last `window` steps of a run. */

@@ -144,7 +144,7 @@ export function markdownTable(schema: JsonSchema): string {
           nested ? `**${key}**` : `\`${key}\``,
           value,
           nested ? '' : allowedText(child),
-          child.description ?? '',
+          `${child.description ?? ''}${child.changeable === true ? ' (may change with --resume)' : ''}`,
         ]);
       }
       for (const member of (child.oneOf as JsonSchema[] | undefined) ?? [child]) walk(member, `${key}.`);

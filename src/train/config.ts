@@ -17,6 +17,9 @@ const whole = (least: number) => z.int().min(least);
 const positive = () => z.number().positive();
 const share = () => z.number().min(0).max(1);
 
+/** Marks a key that changes no result of the steps that a run has taken: it may differ when the run is continued. */
+const changeable = <S extends z.ZodType>(key: S): S => key.meta({ ...key.meta(), changeable: true });
+
 const binaryTree = z.strictObject({
   name: z.literal('binary-tree').describe("The paper's walk through a binary tree (§4.3)"),
   depth: z.int().min(1).max(30).default(4).describe('Turns in a path'),
@@ -295,12 +298,11 @@ const schema = z
       .describe("Supervised warm-up on the task's generated solutions"),
     train: z
       .strictObject({
-        steps: whole(0).default(250).describe('Steps: sample, reward, update'),
-        micro_batch_tokens: whole(1)
+        steps: changeable(whole(0)).default(250).describe('Steps: sample, reward, update'),
+        micro_batch_tokens: changeable(whole(1))
           .default(4096)
           .describe('Most tokens in one run of the model; does not change the result'),
-        gradient_checkpointing: z
-          .boolean()
+        gradient_checkpointing: changeable(z.boolean())
           .default(false)
           .describe(
             'An update holds the values of one layer and computes the others again: less memory, about a quarter more time, the same result',
@@ -308,19 +310,20 @@ const schema = z
       })
       .prefault({})
       .describe('The loop'),
-    evaluation: z
-      .strictObject({
+    evaluation: changeable(
+      z.strictObject({
         every: whole(0)
           .default(50)
           .describe(
             'Steps between evaluations, besides one before the first step and one after the last; 0: none at all',
           ),
         problems: whole(1).default(200).describe('Held-out problems, at most as many as the task has'),
-      })
+      }),
+    )
       .prefault({})
       .describe('Greedy decoding on held-out problems'),
-    checkpoint: z
-      .strictObject({
+    checkpoint: changeable(
+      z.strictObject({
         every: whole(0).default(100).describe('Steps between checkpoints; 0: only at the end'),
         keep: whole(1).default(2).describe('How many of the latest are kept'),
         best: z
@@ -329,13 +332,15 @@ const schema = z
           .describe(
             'Each evaluation that is better than all before writes a checkpoint, kept besides the latest: --checkpoint best',
           ),
-      })
+      }),
+    )
       .prefault({})
       .describe('What --resume continues from'),
-    log: z
-      .strictObject({
+    log: changeable(
+      z.strictObject({
         rollouts_every: whole(0).default(1).describe('Steps between written rollouts; 0: none'),
-      })
+      }),
+    )
       .prefault({})
       .describe('What is written besides metrics'),
   })
@@ -396,6 +401,19 @@ export type Method = Config['method'];
 
 /** What a configuration looks like as JSON Schema; the source of every description. */
 const jsonSchema = z.toJSONSchema(schema, { io: 'input' });
+
+/**
+ * Whether a key may differ when a run is continued: it, or its section, is marked in the schema.
+ * @param key dotted
+ */
+export function mayChange(key: string): boolean {
+  let at: z.core.JSONSchema.BaseSchema | undefined = jsonSchema;
+  for (const name of key.split('.')) {
+    at = at?.properties?.[name] as typeof at;
+    if (at?.changeable === true) return true;
+  }
+  return false;
+}
 
 /**
  * Checks all of a configuration at once.

@@ -11,18 +11,20 @@ export interface Evaluation {
   readonly problems: number;
 }
 
+/** @throws the signal's reason once it is aborted */
 export async function evaluate(
   engine: Engine,
   task: Task,
   problems: number,
   seed: number,
+  signal?: AbortSignal,
 ): Promise<Evaluation> {
   const chosen = task.heldOut.slice(0, problems);
   const { completions } = await sampleTrajectories(
     engine,
     task,
     chosen.map((problem) => ({ problem, count: 1, key: ['evaluation', problem.id] })),
-    { temperature: 0, topK: 0, topP: 1, seed },
+    { temperature: 0, topK: 0, topP: 1, seed, signal },
   );
   let correct = 0;
   let reward = 0;

@@ -5,8 +5,11 @@ export {
   benchmark,
   type ProblemRecord,
   passAtK,
+  type Share,
+  wilsonInterval,
 } from './benchmark.js';
 export { CheckpointError, listCheckpoints } from './checkpoint.js';
+export { beChild, type Child } from './child.js';
 export {
   type ComparedRun,
   type CompareOptions,
@@ -15,7 +18,6 @@ export {
   finalAccuracy,
   lateSuccess,
   methodVariants,
-  writeWhole,
 } from './compare.js';
 export {
   type Config,
@@ -55,6 +57,12 @@ export {
   vocabularyOf,
 } from './policy.js';
 export { createEngine, openRun, type RunOptions, type RunResult, run } from './run.js';
-export { createRunFolder, openRunFolder, RunFolder, RunFolderError } from './run-folder.js';
+export {
+  continueRunFolder,
+  createRunFolder,
+  openRunFolder,
+  RunFolder,
+  RunFolderError,
+} from './run-folder.js';
 export { exportRun, isRunFolder, openTrained, type TrainedPolicy } from './trained.js';
 export { onWarning } from './warnings.js';

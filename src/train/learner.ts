@@ -130,6 +130,8 @@ export interface StepOptions {
   readonly allowedTokens?: readonly number[];
   /** The same groups under other coefficients: every gradient is scaled to the norm of theirs. */
   readonly normOf?: readonly TrainExample[];
+  /** Once aborted, the step ends by throwing its reason; after the first update it is taken as a whole. */
+  readonly signal?: AbortSignal;
 }
 
 /** What the μ updates of a step did. */
@@ -153,7 +155,7 @@ export interface StepResult {
 export async function learn(
   engine: Engine,
   examples: readonly TrainExample[],
-  { objective, normOf, ...rest }: StepOptions,
+  { objective, normOf, signal, ...rest }: StepOptions,
 ): Promise<StepResult> {
   const options = {
     ...rest,
@@ -164,12 +166,13 @@ export async function learn(
     form: formOf(objective.loss),
     entropyBonus: objective.entropy_bonus,
   };
-  const reference = objective.kl_beta > 0 ? await engine.score(examples, 'reference', options) : null;
+  const reference =
+    objective.kl_beta > 0 ? await engine.score(examples, 'reference', { ...options, signal }) : null;
   const withReference = (all: readonly TrainExample[]): TrainExample[] =>
     all.map((example, i) => ({ ...example, referenceLogprobs: reference?.logprobs[i] }));
   const batch = withReference(examples);
   const norms = normOf && withReference(normOf);
-  const first = await engine.update(batch, { ...options, normOf: norms });
+  const first = await engine.update(batch, { ...options, normOf: norms, signal });
   let { gradNorm } = first;
   let clipped = 0;
   let terms = 0;

@@ -5,7 +5,7 @@
 import { type Engine, NotFiniteError, type TrainExample } from '../engine/index.js';
 import type { Group } from '../rollouts/index.js';
 import type { Task } from '../task/index.js';
-import { type CheckpointState, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
+import { type CheckpointState, loadCheckpoint, readCheckpoint, saveCheckpoint } from './checkpoint.js';
 import type { Config } from './config.js';
 import { evaluate } from './evaluate.js';
 import { importanceWeights, learn, type ScoredGroup, scoreGroups, trainExamples } from './learner.js';
@@ -20,6 +20,8 @@ export interface TrainObserver {
   step?(record: MetricsRecord, of: number): void;
   /** What begins now, for a step of training (0: before the first). */
   stage?(stage: TrainStage, step: number, of: number): void;
+  /** Something that the person who runs it should know, in one line. */
+  notice?(line: string): void;
 }
 
 export type TrainStage = 'sampling' | 'updating' | 'evaluating';
@@ -31,7 +33,7 @@ export interface TrainOptions {
   readonly folder: RunFolder;
   /** Checkpoint to continue from; it may belong to another run of the same seed (a shared warm-up). */
   readonly from?: string;
-  /** Once aborted, the loop ends after the current step, with a checkpoint. */
+  /** Once aborted, the loop ends as soon as it can, with a checkpoint of the steps that were taken. */
   readonly signal?: AbortSignal;
   readonly observer?: TrainObserver;
 }
@@ -39,6 +41,7 @@ export interface TrainOptions {
 export interface TrainResult {
   readonly step: number;
   readonly interrupted: boolean;
+  /** The latest; empty: none yet. */
   readonly checkpoint: string;
 }
 
@@ -49,58 +52,95 @@ export interface TrainResult {
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { config, task, engine, folder, signal, observer } = options;
+  const { every, keep } = config.checkpoint;
   let state: CheckpointState = { step: 0, seed: config.seed, tokens: 0 };
+  let checkpoint = options.from ?? '';
   const best = async (): Promise<number | null> =>
     config.checkpoint.best ? (bestEvaluated(await folder.readMetrics())?.step ?? null) : null;
-  const save = async (): Promise<string> =>
-    saveCheckpoint(folder.checkpoints, engine, state, config.checkpoint.keep, await best());
-  let checkpoint: string;
-  if (options.from === undefined) {
-    for (let step = 0; step < config.warmup.steps && !signal?.aborted; step++) {
-      const done = await atStep(`warm-up step ${step + 1}`, () =>
-        warmupStep(engine, task, step, config.warmup, config.optimizer.max_grad_norm),
+  const save = async (): Promise<void> => {
+    await folder.syncMetrics();
+    checkpoint = await saveCheckpoint(folder.checkpoints, engine, state, keep, await best());
+  };
+  const interrupted = (): TrainResult => ({ step: state.step, interrupted: true, checkpoint });
+
+  if (options.from !== undefined) {
+    const before = await readCheckpoint(options.from);
+    // The reference policy is frozen after the warm-up.
+    if (config.objective.kl_beta > 0 && before.warmup === undefined) engine.freezeReference();
+    state = await loadCheckpoint(options.from, engine);
+    await folder.rewind({ path: options.from, state });
+  }
+  if (options.from === undefined || state.warmup !== undefined) {
+    for (let step = state.warmup ?? 0; step < config.warmup.steps; step++) {
+      const done = await unlessAborted(signal, () =>
+        atStep(`warm-up step ${step + 1}`, () =>
+          warmupStep(engine, task, step, config.warmup, config.optimizer.max_grad_norm, signal),
+        ),
       );
+      if (!done) {
+        if (step > 0) await save();
+        return interrupted();
+      }
       await folder.appendMetrics({ phase: 'warmup', step: done.step, loss: done.loss });
+      state = { ...state, warmup: done.step };
+      if (every > 0 && done.step % every === 0 && done.step < config.warmup.steps) await save();
       observer?.warmup?.(done, config.warmup.steps);
     }
-    if (signal?.aborted) return { step: 0, interrupted: true, checkpoint: '' };
     if (config.warmup.steps > 0) engine.resetOptimizer();
     if (config.objective.kl_beta > 0) engine.freezeReference();
-    checkpoint = await save();
-  } else {
-    if (config.objective.kl_beta > 0) engine.freezeReference();
-    state = await loadCheckpoint(options.from, engine);
-    checkpoint = options.from;
-    await folder.rewind(state.step);
+    state = { step: 0, seed: config.seed, tokens: 0 };
+    await save();
   }
   if (state.step === 0 && config.evaluation.every > 0) {
-    await folder.appendMetrics({ phase: 'train', step: 0, ...(await evaluated(options, 0)) });
+    const evaluation = await unlessAborted(signal, () => evaluated(options, 0));
+    if (!evaluation) return interrupted();
+    await folder.appendMetrics({ phase: 'train', step: 0, ...evaluation });
     // Another run's start becomes this run's first checkpoint, so that it can be its best.
-    if (config.checkpoint.best) checkpoint = await save();
+    if (config.checkpoint.best) await save();
   }
-  while (state.step < config.train.steps && !signal?.aborted) {
-    const step = state.step + 1;
-    const { record, nextProblem } = await atStep(`step ${step}`, () => trainStep(options, step, state));
+
+  /** Evaluates and logs a step that was taken. @returns whether it came to its end */
+  const conclude = async (taken: MetricsRecord): Promise<boolean> => {
+    const { step } = taken;
+    const evaluation = isEvaluated(config, step)
+      ? await unlessAborted(signal, () => evaluated(options, step))
+      : {};
+    state = { ...state, pending: evaluation ? undefined : taken };
+    if (!evaluation) return false;
+    const record = { ...taken, ...evaluation };
     await folder.appendMetrics(record);
-    state = { ...state, step, tokens: record.tokens, problems: nextProblem };
-    const due = config.checkpoint.every > 0 && step % config.checkpoint.every === 0;
+    const due = every > 0 && step % every === 0;
     const improved = record.eval_accuracy !== undefined && (await best()) === step;
-    if (due || improved || step === config.train.steps) checkpoint = await save();
+    if (due || improved || step === config.train.steps) await save();
     observer?.step?.(record, config.train.steps);
+    return true;
+  };
+
+  let whole = state.pending === undefined || (await conclude(state.pending));
+  while (whole && state.step < config.train.steps) {
+    const step = state.step + 1;
+    const taken = await unlessAborted(signal, () =>
+      atStep(`step ${step}`, () => trainStep(options, step, state)),
+    );
+    if (!taken) break;
+    const { record, nextProblem } = taken;
+    state = { ...state, step, tokens: record.tokens, problems: nextProblem };
+    whole = await conclude(record);
   }
-  const interrupted = state.step < config.train.steps;
-  if (interrupted) checkpoint = await save();
-  return { step: state.step, interrupted, checkpoint };
+  if (whole && state.step >= config.train.steps) return { step: state.step, interrupted: false, checkpoint };
+  await save();
+  return interrupted();
 }
 
-/** One step of the algorithm. */
+/** One step of the algorithm; what is left is its evaluation. Once aborted before its first update, nothing has changed. */
 async function trainStep(
   options: TrainOptions,
   step: number,
   before: CheckpointState,
 ): Promise<{ record: MetricsRecord; nextProblem: number }> {
-  const { config, task, engine, folder } = options;
+  const { config, task, engine, folder, signal } = options;
   const { objective, sampling } = config;
+  signal?.throwIfAborted();
   const stage = (name: TrainStage): void => options.observer?.stage?.(name, step, config.train.steps);
   stage('sampling');
   const started = performance.now();
@@ -115,7 +155,7 @@ async function trainStep(
   const weighted = async (all: TrainExample[]): Promise<TrainExample[]> => {
     const { importance_cap: cap } = objective;
     if (cap === null) return all;
-    const { logprobs } = await engine.score(all, 'current', policy);
+    const { logprobs } = await engine.score(all, 'current', { ...policy, signal });
     return all.map((example, i) => ({ ...example, weights: importanceWeights(scored[i], logprobs[i], cap) }));
   };
   const result = await learn(engine, await weighted(examples(objective.lambda_exponent)), {
@@ -124,6 +164,7 @@ async function trainStep(
     normOf: objective.rescale_to === 'lambda-grpo' ? await weighted(examples(1)) : undefined,
     learningRate: learningRateAt(config, step),
     maxGradNorm: config.optimizer.max_grad_norm,
+    signal,
   });
   const { reference_sync_every: sync } = objective;
   if (sync > 0 && step % sync === 0) engine.syncReference(objective.reference_sync_share);
@@ -131,22 +172,22 @@ async function trainStep(
   if (config.log.rollouts_every > 0 && step % config.log.rollouts_every === 0) {
     await folder.writeRollouts(step, scored.map(withAdvantages));
   }
-  const due =
-    config.evaluation.every > 0 && (step % config.evaluation.every === 0 || step === config.train.steps);
   const record = {
     ...stepMetrics(step, made, scored, result, before.tokens + made.sampledTokens),
     learning_rate: learningRateAt(config, step),
     decoded_tokens: made.decodedTokens,
     sample_seconds: (sampled - started) / 1000,
     update_seconds: (updated - sampled) / 1000,
-    ...(due ? await evaluated(options, step) : {}),
   };
   return { record, nextProblem: made.nextProblem };
 }
 
-async function evaluated({ engine, task, config, observer }: TrainOptions, step: number) {
+const isEvaluated = ({ evaluation: { every }, train: { steps } }: Config, step: number): boolean =>
+  every > 0 && (step % every === 0 || step === steps);
+
+async function evaluated({ engine, task, config, observer, signal }: TrainOptions, step: number) {
   observer?.stage?.('evaluating', step, config.train.steps);
-  const { accuracy, reward } = await evaluate(engine, task, config.evaluation.problems, config.seed);
+  const { accuracy, reward } = await evaluate(engine, task, config.evaluation.problems, config.seed, signal);
   return { eval_accuracy: accuracy, eval_reward: reward };
 }
 
@@ -157,6 +198,16 @@ function withAdvantages({ group, advantages }: ScoredGroup): Group {
 /** Linear rise over the first `warmup_steps`, then constant. */
 function learningRateAt({ optimizer }: Config, step: number): number {
   return optimizer.learning_rate * Math.min(1, step / Math.max(1, optimizer.warmup_steps));
+}
+
+/** @returns null if the signal ended it */
+async function unlessAborted<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T | null> {
+  try {
+    return await run();
+  } catch (error) {
+    if (signal?.aborted && error === signal.reason) return null;
+    throw error;
+  }
 }
 
 /** Adds to a number that is not finite where it arose. */

@@ -26,6 +26,8 @@ export interface RolloutOptions {
   readonly config: Config;
   readonly task: Task;
   readonly engine: Engine;
+  /** Once aborted, sampling ends by throwing its reason. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -72,7 +74,7 @@ const isMixed = ({ completions }: Group): boolean =>
   !hasZeroVariance(completions.map(({ reward }) => reward));
 
 async function sampleGroups(
-  { engine, task, config }: RolloutOptions,
+  { engine, task, config, signal }: RolloutOptions,
   problems: readonly Problem[],
   step: number,
   firstKey: number,
@@ -82,7 +84,13 @@ async function sampleGroups(
     engine,
     task,
     problems.map((problem, i) => ({ problem, count: sampling.group_size, key: [step, firstKey + i] })),
-    { temperature: sampling.temperature, topK: sampling.top_k, topP: sampling.top_p, seed: config.seed },
+    {
+      temperature: sampling.temperature,
+      topK: sampling.top_k,
+      topP: sampling.top_p,
+      seed: config.seed,
+      signal,
+    },
   );
   const groups = await Promise.all(
     problems.map((problem, i) => rewardGroup(task, config, problem, completions[i], step)),

@@ -1,10 +1,11 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Group, readOwnRollouts } from '../rollouts/index.js';
+import { checkpointName } from './checkpoint.js';
 import { resolveConfig } from './config-sources.js';
-import { createRunFolder, openRunFolder } from './run-folder.js';
+import { continueRunFolder, createRunFolder, openRunFolder } from './run-folder.js';
 
 const config = resolveConfig({ task: { name: 'binary-tree' } });
 const group: Group = {
@@ -32,6 +33,7 @@ describe('a run folder', () => {
       'config.yaml',
       'metrics.jsonl',
       'rollouts',
+      'writer.lock',
     ]);
     expect(await folder.readMetrics()).toEqual([
       { phase: 'warmup', step: 1, loss: 2 },
@@ -52,26 +54,120 @@ describe('a run folder', () => {
     expect(await readFile(configFile, 'utf8')).toBe(before);
     await writeFile(join(base, 'file'), '');
     await expect(createRunFolder(join(base, 'file'), config)).rejects.toThrow(
-      /^.*file: cannot be made: [^\n]*--out$/,
+      /^.*file: cannot be a run folder \(ENOTDIR\); choose another with --out$/,
     );
     await expect(createRunFolder(base, config)).rejects.toThrow('the folder is not empty (file)');
   });
 
-  test('is continued only under the same configuration, but for steps and checkpoints', async () => {
-    const { path } = await createRunFolder(join(base, 'run'), config);
+  test('is continued only under the same configuration, but for what changes no result', async () => {
+    const created = await createRunFolder(join(base, 'run'), config);
+    const { path } = created;
+    await created.close();
     const longer = { ...config, train: { ...config.train, steps: 999 } };
-    expect((await openRunFolder(path, longer)).config).toEqual(longer);
+    const continued = await continueRunFolder(path, longer);
+    expect(continued.config).toEqual(longer);
+    await continued.folder.close();
     expect((await openRunFolder(path)).config).toEqual(longer);
     const faster = { ...config, optimizer: { ...config.optimizer, learning_rate: 0.01 } };
-    await expect(openRunFolder(path, faster)).rejects.toThrow(
+    await expect(continueRunFolder(path, faster)).rejects.toThrow(
       'optimizer.learning_rate: found 0.01; the run to continue has 0.0003',
     );
     const other = resolveConfig({ task: { name: 'arithmetic' } });
-    await expect(openRunFolder(path, other)).rejects.toThrow('task.name: found "arithmetic"');
+    await expect(continueRunFolder(path, other)).rejects.toThrow('task.name: found "arithmetic"');
     await expect(openRunFolder(join(base, 'none'))).rejects.toThrow(
       'none: no such folder; start a run there without',
     );
     await expect(openRunFolder(base)).rejects.toThrow('config.yaml is missing');
+  });
+
+  test('may change on --resume what the schema marks, and nothing else', async () => {
+    const created = await createRunFolder(join(base, 'run'), config);
+    const { path } = created;
+    await created.close();
+    const changed = {
+      ...config,
+      train: { steps: 3, micro_batch_tokens: 64, gradient_checkpointing: true },
+      evaluation: { every: 7, problems: 9 },
+      checkpoint: { every: 1, keep: 9, best: true },
+      log: { rollouts_every: 5 },
+    };
+    await (await continueRunFolder(path, changed)).folder.close();
+    for (const section of ['objective', 'optimizer', 'sampling', 'model', 'warmup', 'task'] as const) {
+      for (const [key, value] of Object.entries(config[section])) {
+        if (typeof value !== 'number') continue;
+        const other = { ...config, [section]: { ...config[section], [key]: value + 1 } };
+        await expect(continueRunFolder(path, other)).rejects.toThrow(`${section}.${key}: found ${value + 1}`);
+      }
+    }
+    await expect(continueRunFolder(path, { ...config, seed: 1 })).rejects.toThrow('seed: found 1');
+  });
+
+  test('has one writer: another is refused with the name of the process, readers are not', async () => {
+    const folder = await createRunFolder(join(base, 'run'), config);
+    const refusal = /^[^\n]*run: this process writes to it already$/;
+    await expect(continueRunFolder(folder.path, config)).rejects.toThrow(refusal);
+    expect((await openRunFolder(folder.path)).config).toEqual(config);
+    expect(await folder.readMetrics()).toEqual([]);
+    await folder.close();
+    const next = await continueRunFolder(folder.path, config);
+    // Whoever lost the folder stops before the next write.
+    await expect(folder.appendMetrics({ phase: 'train', step: 1 })).rejects.toThrow(
+      `process ${process.pid} on `,
+    );
+    await next.folder.appendMetrics({ phase: 'train', step: 1 });
+    await next.folder.close();
+    expect((await readdir(folder.path)).sort()).toEqual([
+      'checkpoints',
+      'config.yaml',
+      'metrics.jsonl',
+      'rollouts',
+    ]);
+  });
+
+  test('cut off before its configuration was written is started again; with anything else in it, it is not', async () => {
+    const half = join(base, 'half');
+    for (const content of [
+      ['config.yaml.123.tmp', 'metrics.jsonl'],
+      ['rollouts', 'checkpoints'],
+      ['metrics.jsonl'],
+    ]) {
+      await mkdir(half);
+      for (const name of content) {
+        if (name.includes('.')) await writeFile(join(half, name), '');
+        else await mkdir(join(half, name));
+      }
+      const folder = await createRunFolder(half, config);
+      await folder.close();
+      expect((await readdir(half)).sort()).toEqual([
+        'checkpoints',
+        'config.yaml',
+        'metrics.jsonl',
+        'rollouts',
+      ]);
+      await rm(half, { recursive: true });
+    }
+    const refused: [string, string][] = [
+      ['metrics.jsonl', '{"phase":"train","step":1}\n'],
+      ['notes.txt', ''],
+      ['rollouts', ''],
+    ];
+    for (const [name, text] of refused) {
+      await mkdir(half);
+      await writeFile(join(half, name), text);
+      await expect(createRunFolder(half, config)).rejects.toThrow(`the folder is not empty (${name})`);
+      expect(await readdir(half)).toEqual([name]);
+      await rm(half, { recursive: true });
+    }
+  });
+
+  test('removed while it is written to is one line, and is not made again', async () => {
+    const folder = await createRunFolder(join(base, 'run'), config);
+    await rm(folder.path, { recursive: true });
+    await expect(folder.appendMetrics({ phase: 'train', step: 1 })).rejects.toThrow(
+      /^[^\n]*run: this process stops writing here: writer\.lock is gone: the folder was removed or replaced$/,
+    );
+    expect(await readdir(base)).toEqual([]);
+    await folder.close();
   });
 
   test('forgets what came after the checkpoint, half-written lines and temporary files included', async () => {
@@ -83,7 +179,11 @@ describe('a run folder', () => {
     }
     await appendFile(folder.metricsFile, '{"phase":"train","step":6,"lo');
     await writeFile(`${folder.rolloutsFile(4)}.77.tmp`, 'half');
-    await folder.rewind(3);
+    const at = (step: number) => ({
+      path: join(folder.checkpoints, checkpointName(step)),
+      state: { step, seed: 0, tokens: 0 },
+    });
+    await folder.rewind(at(3));
     expect((await folder.readMetrics()).map(({ phase, step }) => `${phase} ${step}`)).toEqual([
       'warmup 30',
       'train 0',
@@ -92,7 +192,7 @@ describe('a run folder', () => {
       'train 3',
     ]);
     expect(await readdir(folder.rollouts)).toHaveLength(4);
-    await folder.rewind(0);
+    await folder.rewind(at(0));
     expect(await folder.readMetrics()).toEqual([{ phase: 'warmup', step: 30, loss: 2 }]);
     expect(await folder.rolloutSteps()).toEqual([0]);
     await folder.rewind(null);
@@ -104,7 +204,8 @@ describe('a run folder', () => {
     const folder = await createRunFolder(join(base, 'run'), config);
     const text = '{"phase":"train","step":1}\n{"phase":"tr\n{"phase":"train","step":3}\n';
     await writeFile(folder.metricsFile, text);
-    await expect(folder.rewind(1)).rejects.toThrow(
+    const state = { step: 1, seed: 0, tokens: 0 };
+    await expect(folder.rewind({ path: 'step_000001', state })).rejects.toThrow(
       /metrics\.jsonl:2: found .*; allowed is an object with phase and step$/,
     );
     expect(await readFile(folder.metricsFile, 'utf8')).toBe(text);

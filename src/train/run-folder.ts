@@ -4,13 +4,27 @@
  *   metrics.jsonl          one record a line, appended
  *   rollouts/step_SSSSSS.jsonl   the groups of a step
  *   checkpoints/           written by checkpoint.ts
+ *   writer.lock            names the process that writes, while there is one
  * Files are appended to, or written under a temporary name and renamed, so a reader never sees half of one.
  */
-import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
+import {
+  append,
+  FolderLock,
+  isLock,
+  isTemporary,
+  makeFolder,
+  makeSubfolder,
+  remove,
+  removeUnfinished,
+  sync,
+  writeWhole,
+} from '../files/index.js';
 import { type Group, writeGroups } from '../rollouts/index.js';
-import { type Config, formatConfig } from './config.js';
+import { type CheckpointState, dropLater } from './checkpoint.js';
+import { type Config, formatConfig, mayChange } from './config.js';
 import { loadConfig } from './config-sources.js';
 import { formatMetrics, MetricsError, type MetricsLine, parseMetrics } from './metrics.js';
 
@@ -19,8 +33,6 @@ export class RunFolderError extends UserError {
   override name = 'RunFolderError';
 }
 
-/** What may differ when a run is continued: it does not touch the numbers of the steps already taken. */
-const MAY_DIFFER = ['train.steps', 'checkpoint.every', 'checkpoint.keep', 'checkpoint.best'];
 const ROLLOUTS = /^step_(\d{6,})\.jsonl$/;
 
 export class RunFolder {
@@ -29,33 +41,53 @@ export class RunFolder {
   readonly rollouts: string;
   readonly checkpoints: string;
 
-  constructor(readonly path: string) {
+  /** @param lock of the folder, where this process writes to it */
+  constructor(
+    readonly path: string,
+    private readonly lock: FolderLock | null = null,
+  ) {
     this.configFile = join(path, 'config.yaml');
     this.metricsFile = join(path, 'metrics.jsonl');
     this.rollouts = join(path, 'rollouts');
     this.checkpoints = join(path, 'checkpoints');
   }
 
-  /** @throws MetricsError for a figure that is not finite; nothing is written then */
+  /** @throws LockError if the folder is no longer this process's to write to */
+  async check(): Promise<void> {
+    await this.lock?.check();
+  }
+
+  /** Lets another process write. */
+  async close(): Promise<void> {
+    await this.lock?.release();
+  }
+
+  /** @throws MetricsError for a figure that is not finite, FileError; nothing is written then */
   async appendMetrics(record: MetricsLine): Promise<void> {
-    await appendFile(this.metricsFile, formatMetrics(record));
+    const line = formatMetrics(record);
+    await this.check();
+    await append(this.metricsFile, line);
+  }
+
+  /** Brings the metrics to the disk: a checkpoint must not outlive the records before it. */
+  async syncMetrics(): Promise<void> {
+    await this.check();
+    await sync(this.metricsFile);
   }
 
   rolloutsFile(step: number): string {
     return join(this.rollouts, `step_${String(step).padStart(6, '0')}.jsonl`);
   }
 
-  /** @throws RolloutError for groups that a log could not give back */
+  /** @throws RolloutError for groups that a log could not give back, FileError */
   async writeRollouts(step: number, groups: readonly Group[]): Promise<void> {
+    await this.check();
     await writeGroups(this.rolloutsFile(step), groups);
   }
 
   /** Steps whose rollouts were written, rising. */
   async rolloutSteps(): Promise<number[]> {
-    const names = await readdir(this.rollouts).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
-      throw error;
-    });
+    const names = await readdir(this.rollouts).catch(() => []);
     return names.flatMap((name) => Number(ROLLOUTS.exec(name)?.[1] ?? [])).sort((a, b) => a - b);
   }
 
@@ -69,82 +101,135 @@ export class RunFolder {
 
   /**
    * Forgets what came after a checkpoint, so that a continued run writes what an uninterrupted one would have:
-   * records of later steps, later rollouts, files left under a temporary name. Call it once the checkpoint is
-   * loaded, so that nothing is lost when that fails.
-   * @param step of the checkpoint; null: there is none, the run starts anew
+   * records of later steps, later rollouts, later checkpoints that were never whole, files left under a temporary name. Call
+   * it once the checkpoint is loaded, so that nothing is lost when that fails.
+   * @param from the checkpoint; null: there is none, the run starts anew
    * @throws MetricsError if the metrics are damaged; nothing is changed then
    */
-  async rewind(step: number | null): Promise<void> {
+  async rewind(from: { readonly path: string; readonly state: CheckpointState } | null): Promise<void> {
+    const { step = 0, warmup = Number.POSITIVE_INFINITY, pending } = from?.state ?? {};
     // The evaluation before the first step belongs to no checkpoint: at 0 it is made again.
-    const kept = (await this.readMetrics()).filter((record) =>
-      record.phase === 'warmup' ? step !== null : step !== null && step > 0 && record.step <= step,
+    const last = pending ? step - 1 : step;
+    const kept = (await this.readMetrics()).filter(
+      (record) =>
+        from !== null &&
+        (record.phase === 'warmup' ? record.step <= warmup : step > 0 && record.step <= last),
     );
-    await replaceFile(this.metricsFile, kept.map(formatMetrics).join(''));
-    for (const name of await readdir(this.rollouts)) {
-      const later = Number(ROLLOUTS.exec(name)?.[1] ?? -1) > (step ?? -1);
-      if (later || name.endsWith('.tmp')) await rm(join(this.rollouts, name));
+    await this.check();
+    await writeWhole(this.metricsFile, kept.map(formatMetrics).join(''));
+    for (const name of await readdir(this.rollouts).catch(() => [])) {
+      const later = Number(ROLLOUTS.exec(name)?.[1] ?? -1) > (from === null ? -1 : step);
+      if (later) await remove(join(this.rollouts, name));
     }
+    if (from !== null) await dropLater(this.checkpoints, from.path);
+    for (const folder of [this.path, this.rollouts, this.checkpoints]) await removeUnfinished(folder);
   }
 }
 
+/** What is in a folder whose run was cut off before it had a configuration, and in no other. */
+async function isHalfMade(path: string, names: readonly string[]): Promise<boolean> {
+  for (const name of names) {
+    const empty =
+      name === 'metrics.jsonl'
+        ? (await stat(join(path, name))).size === 0
+        : name === 'rollouts' || name === 'checkpoints'
+          ? (await readdir(join(path, name)).catch(() => ['?'])).length === 0
+          : isLock(name) || /^(config\.yaml|metrics\.jsonl)\.\d+\.tmp$/.test(name);
+    if (!empty) return false;
+  }
+  return true;
+}
+
 /**
- * A new run folder with its configuration.
- * @throws RunFolderError if there is one already (an empty folder is taken), or it cannot be made
+ * Whether a run can be started in a folder: it is not there, empty, or was cut off before its run had begun.
+ * @throws RunFolderError saying what is there; FileError where it cannot be looked at
+ */
+export async function checkFree(path: string): Promise<void> {
+  const names = await readdir(path).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === 'ENOENT') return [];
+    throw new RunFolderError(`${path}: cannot be a run folder (${error.code}); choose another with --out`);
+  });
+  if (names.includes('config.yaml')) {
+    throw new RunFolderError(
+      `${path}: a run is here already; choose another folder with --out, or continue it with --resume`,
+    );
+  }
+  if (await isHalfMade(path, names)) return;
+  const other = names.find((name) => !isLock(name) && !isTemporary(name)) ?? names[0];
+  throw new RunFolderError(`${path}: the folder is not empty (${other}); choose another with --out`);
+}
+
+/** Whether a folder holds a run that can be continued; one that was cut off before its configuration starts anew. */
+export async function hasBegun(path: string): Promise<boolean> {
+  const names = await readdir(path).catch(() => null);
+  return names !== null && !(names.length > 0 && (await isHalfMade(path, names)));
+}
+
+/**
+ * A new run folder with its configuration, this process its writer until it is closed.
+ * @throws RunFolderError if there is one already (an empty folder is taken), LockError if another process is making one,
+ * FileError if it cannot be made
  */
 export async function createRunFolder(path: string, config: Config): Promise<RunFolder> {
-  const folder = new RunFolder(path);
+  await checkFree(path);
+  await makeFolder(path);
+  const lock = await FolderLock.take(path);
   try {
-    await mkdir(path, { recursive: true });
-    const found = await readdir(path);
-    if (found.length > 0) {
-      throw new RunFolderError(
-        found.includes('config.yaml')
-          ? `${path}: a run is here already; choose another folder with --out, or continue it with --resume`
-          : `${path}: the folder is not empty (${found[0]}); choose another with --out`,
-      );
-    }
-    await mkdir(folder.rollouts);
-    await mkdir(folder.checkpoints);
-    await writeFile(folder.metricsFile, '', { flag: 'wx' });
+    await checkFree(path);
+    const folder = new RunFolder(path, lock);
+    await removeUnfinished(path);
+    await makeSubfolder(folder.rollouts);
+    await makeSubfolder(folder.checkpoints);
+    await writeWhole(folder.metricsFile, '');
     // Last: a folder with a configuration is a whole one.
-    await replaceFile(folder.configFile, formatConfig(config));
+    await writeWhole(folder.configFile, formatConfig(config));
+    await sync(path);
+    return folder;
   } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new RunFolderError(
-      `${path}: cannot be made: ${messageOf(error)}; choose another folder with --out`,
-    );
+    await lock.release();
+    throw error;
   }
-  return folder;
 }
 
 /**
- * The folder of a run that is to be continued. Steps and checkpoints may be configured anew, all else must be equal.
- * @throws RunFolderError if there is no run, or naming the key that differs; ConfigError if its config.yaml is damaged
+ * The folder of a run, to be read.
+ * @throws RunFolderError if there is no run; ConfigError if its config.yaml is damaged
  */
-export async function openRunFolder(
-  path: string,
-  config?: Config,
-): Promise<{ folder: RunFolder; config: Config }> {
-  const folder = new RunFolder(path);
-  const found = await readdir(path).catch(() => null);
-  if (!found) throw new RunFolderError(`${path}: no such folder; start a run there without --resume`);
+export async function openRunFolder(path: string): Promise<{ folder: RunFolder; config: Config }> {
+  const names = await readdir(path).catch(() => null);
+  if (!names) throw new RunFolderError(`${path}: no such folder; start a run there without --resume`);
   for (const name of ['config.yaml', 'metrics.jsonl', 'rollouts', 'checkpoints']) {
-    if (!found.includes(name)) {
+    if (!names.includes(name)) {
       throw new RunFolderError(
         `${path}: no run to continue: ${name} is missing; choose another folder with --out`,
       );
     }
   }
-  const before = loadConfig(folder.configFile);
-  if (!config) return { folder, config: before };
-  const differing = differences(before, config).find(({ key }) => !MAY_DIFFER.includes(key));
+  const folder = new RunFolder(path);
+  return { folder, config: loadConfig(folder.configFile) };
+}
+
+/**
+ * The folder of a run that is to be continued, this process its writer until it is closed. What changes no result may be
+ * configured anew, all else must be equal.
+ * @param lock of the folder; default: it is taken here
+ * @throws RunFolderError naming the key that differs, LockError, and as `openRunFolder`
+ */
+export async function continueRunFolder(
+  path: string,
+  config: Config,
+  lock?: FolderLock,
+): Promise<{ folder: RunFolder; config: Config }> {
+  const { folder: before, config: stored } = await openRunFolder(path);
+  const differing = differences(stored, config).find(({ key }) => !mayChange(key));
   if (differing) {
     throw new RunFolderError(
       `${path}: ${differing.key}: found ${differing.after}; the run to continue has ${differing.before}; ` +
         'set it back, or start a run of its own with --out',
     );
   }
-  await replaceFile(folder.configFile, formatConfig(config));
+  const folder = new RunFolder(path, lock ?? (await FolderLock.take(path)));
+  await writeWhole(before.configFile, formatConfig(config));
   return { folder, config };
 }
 
@@ -167,14 +252,4 @@ function differences(
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
-}
-
-async function replaceFile(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
-  await writeFile(temporary, text, { flush: true });
-  await rename(temporary, file);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

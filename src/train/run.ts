@@ -3,17 +3,25 @@
  * from the latest checkpoint, or from the start if there is none yet.
  */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { LocalEngine, type OptimizerConfig } from '../engine/index.js';
 import { nodeBackend } from '../engine/node.js';
-import type { FetchProgress } from '../model/index.js';
+import { FolderLock } from '../files/index.js';
+import type { FetchProgress, ModelConfig } from '../model/index.js';
 import type { Task } from '../task/index.js';
-import { checkpointName, listCheckpoints } from './checkpoint.js';
+import { newestCheckpoint } from './checkpoint.js';
 import { type Config, contextLength } from './config.js';
 import { loadConfig } from './config-sources.js';
 import { type TrainObserver, type TrainResult, train } from './loop.js';
 import { type OpenedModel, openModel, openTask, openText } from './policy.js';
-import { createRunFolder, openRunFolder, RunFolder } from './run-folder.js';
+import {
+  checkFree,
+  continueRunFolder,
+  createRunFolder,
+  hasBegun,
+  openRunFolder,
+  RunFolder,
+} from './run-folder.js';
 
 export interface RunOptions {
   readonly config: Config;
@@ -25,6 +33,8 @@ export interface RunOptions {
   readonly from?: string;
   /** Threads of the runtime; default: all cores. */
   readonly threads?: number;
+  /** Milliseconds to wait for another process that writes to the folder, if it is about to end; default 0. */
+  readonly patience?: number;
   readonly signal?: AbortSignal;
   readonly observer?: TrainObserver;
   /** Told while a model is fetched from the Hub. */
@@ -40,6 +50,8 @@ export interface EngineOptions {
   readonly threads?: number;
   /** The model's weights are not going to be changed. */
   readonly frozen?: boolean;
+  /** Of a random model that was saved, instead of what the task would need. */
+  readonly shape?: ModelConfig;
 }
 
 /**
@@ -49,7 +61,7 @@ export interface EngineOptions {
 export async function createEngine(
   config: Config,
   task: Task,
-  { threads, frozen = false }: EngineOptions = {},
+  { threads, frozen = false, shape }: EngineOptions = {},
   model: OpenedModel | null = null,
 ): Promise<LocalEngine> {
   const { optimizer } = config;
@@ -70,6 +82,10 @@ export async function createEngine(
       model: { ...model.config, ...adapter },
       ...(stored ? { stored } : { parameters: await model.weights() }),
     });
+  }
+  if (shape) {
+    contextLength(config, task, shape.contextLength);
+    return new LocalEngine({ ...common, model: { ...shape, ...adapter } });
   }
   const { width, layers, heads } = config.model;
   return new LocalEngine({
@@ -103,57 +119,74 @@ export async function openRun(
   return { task, model, engine: await createEngine(config, task, options, model) };
 }
 
-/** Trains as configured; see `train` for what it throws. */
+/** Trains as configured; see `train` for what it throws. @throws LockError if another process writes to the folder */
 export async function run(options: RunOptions): Promise<RunResult> {
-  const wanted = options.resume ? withStoredRevision(options) : options.config;
-  const { task, engine, model } = await openRun(wanted, options);
+  const { out } = options;
+  // A run that was cut off before it had a configuration starts anew.
+  const resume = options.resume === true && (await hasBegun(out));
+  if (!resume) await checkFree(out);
+  const lock = resume ? await lockRun(options) : undefined;
+  let folder: RunFolder | undefined;
+  let engine: LocalEngine | undefined;
   try {
-    const pinned = { ...options, config: withRevision(wanted, model?.commit ?? wanted.model.revision) };
-    const { folder, config, from } = options.resume ? await reopen(pinned) : await create(pinned);
-    const result = await train({
-      config,
-      task,
-      engine,
-      folder,
-      from,
-      signal: options.signal,
-      observer: options.observer,
-    });
+    const wanted = resume ? withStoredRevision(options) : options.config;
+    const opened = await openRun(wanted, options);
+    engine = opened.engine;
+    const config = pinned(wanted, opened.model?.commit ?? null);
+    let { from } = options;
+    if (resume) {
+      ({ folder } = await continueRunFolder(out, config, lock));
+      from = (await latest(folder, options)) ?? from;
+    } else folder = await createRunFolder(out, config);
+    const { task } = opened;
+    const { signal, observer } = options;
+    const result = await train({ config, task, engine, folder, from, signal, observer });
     return { ...result, folder };
   } finally {
-    await engine.dispose();
+    await folder?.close();
+    await lock?.release();
+    await engine?.dispose();
   }
 }
 
-const withRevision = (config: Config, revision: string | null): Config => ({
-  ...config,
-  model: { ...config.model, revision },
-});
+async function lockRun({ out, patience }: RunOptions): Promise<FolderLock> {
+  await openRunFolder(out);
+  return FolderLock.take(out, patience);
+}
+
+/** The newest complete checkpoint; undefined where there is none yet: the run starts from its beginning. */
+async function latest(folder: RunFolder, { observer }: RunOptions): Promise<string | undefined> {
+  const newest = await newestCheckpoint(folder.checkpoints);
+  if (newest === null) {
+    await folder.rewind(null);
+    return undefined;
+  }
+  for (const fault of newest.skipped) {
+    observer?.notice?.(`${fault}; the run goes on from ${newest.path}`);
+  }
+  return newest.path;
+}
+
+/** What the run began with, wherever a branch or the working folder is when it goes on. */
+function pinned(config: Config, commit: string | null): Config {
+  const { path, tokenizer, revision } = config.model;
+  const inPlace = <T extends string | null>(folder: T): T =>
+    (folder !== null && existsSync(folder) ? resolve(folder) : folder) as T;
+  return {
+    ...config,
+    model: {
+      ...config.model,
+      path: commit === null ? inPlace(path) : path,
+      tokenizer: inPlace(tokenizer),
+      revision: commit ?? revision,
+    },
+  };
+}
 
 /** A run goes on with the commit that it began with, wherever the branch is by now. */
 function withStoredRevision({ config, out }: RunOptions): Config {
   const { configFile } = new RunFolder(out);
   if (config.model.path === null || config.model.revision !== null || !existsSync(configFile)) return config;
   const { path, revision } = loadConfig(configFile).model;
-  return path === config.model.path ? withRevision(config, revision) : config;
-}
-
-interface Opened {
-  readonly folder: RunFolder;
-  readonly config: Config;
-  readonly from?: string;
-}
-
-async function create({ out, config, from }: RunOptions): Promise<Opened> {
-  return { folder: await createRunFolder(out, config), config, from };
-}
-
-async function reopen({ out, config: wanted, from }: RunOptions): Promise<Opened> {
-  const { folder, config } = await openRunFolder(out, wanted);
-  const step = (await listCheckpoints(folder.checkpoints)).at(-1);
-  if (step === undefined) {
-    await folder.rewind(null);
-    return { folder, config, from };
-  }
-  return { folder, config, from: join(folder.checkpoints, checkpointName(step)) };
+  return path === config.model.path ? { ...config, model: { ...config.model, revision } } : config;
 }

@@ -1,15 +1,29 @@
 /** A policy that is there already: that of a run, or a model in the Hugging Face layout; and a run's policy as such a model. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LocalEngine } from '../engine/index.js';
-import { mergeAdapter, type StoredDType, writeAdapter, writeCheckpoint } from '../model/index.js';
+import { type LocalEngine, readModelShape, readSaved } from '../engine/index.js';
+import {
+  mergeAdapter,
+  type ParameterSet,
+  Parameters,
+  type StoredDType,
+  writeAdapter,
+  writeCheckpoint,
+} from '../model/index.js';
 import type { Task } from '../task/index.js';
-import { CheckpointError, checkpointName, listCheckpoints, loadCheckpoint } from './checkpoint.js';
+import {
+  CheckpointError,
+  checkpointName,
+  listCheckpoints,
+  loadCheckpoint,
+  newestCheckpoint,
+  verifyCheckpoint,
+} from './checkpoint.js';
 import type { Config } from './config.js';
 import { loadConfig } from './config-sources.js';
 import { bestEvaluated } from './metrics.js';
-import { type OpenedModel, openModel } from './policy.js';
-import { openRun } from './run.js';
+import { openModel, openTask, openText } from './policy.js';
+import { createEngine } from './run.js';
 import { RunFolder } from './run-folder.js';
 
 /** Whether a path is a run's folder. */
@@ -21,12 +35,63 @@ export interface TrainedPolicy {
   readonly config: Config;
   /** Training step of the checkpoint. */
   readonly step: number;
+  /** What is wrong with newer checkpoints, which are incomplete: a line each. */
+  readonly skipped: readonly string[];
+}
+
+interface Chosen {
+  readonly path: string;
+  readonly step: number;
+  readonly skipped: readonly string[];
+}
+
+/** @throws CheckpointError naming the steps there are */
+async function choose(folder: RunFolder, checkpoint: number | 'best' | undefined): Promise<Chosen> {
+  const steps = await listCheckpoints(folder.checkpoints);
+  const best = checkpoint === 'best';
+  const wanted = best ? bestEvaluated(await folder.readMetrics(), steps)?.step : (checkpoint ?? steps.at(-1));
+  if (wanted === undefined || !steps.includes(wanted)) {
+    const asked = checkpoint === undefined ? '' : ` of step ${checkpoint}`;
+    const path = join(folder.checkpoints, checkpointName(Number(checkpoint)));
+    // One that is there but not complete says itself what is wrong with it.
+    if (typeof checkpoint === 'number' && existsSync(path)) await verifyCheckpoint(path);
+    const there = steps.length === 0 ? 'there is none yet' : `there are ${steps.join(', ')}`;
+    throw new CheckpointError(
+      `${folder.path}: no checkpoint${best ? ' that was evaluated' : asked}; ${there}`,
+    );
+  }
+  const skipped =
+    checkpoint === undefined ? (await newestCheckpoint(folder.checkpoints))?.skipped : undefined;
+  return {
+    path: join(folder.checkpoints, checkpointName(wanted)),
+    step: wanted,
+    skipped: (skipped ?? []).map((fault) => `${fault}; taken is step ${wanted}`),
+  };
+}
+
+/**
+ * Uses a checkpoint of a run that may go on meanwhile: the latest may be removed for a newer one before it was read.
+ * @throws what `use` throws of a checkpoint that is still there
+ */
+async function withChosen<T>(
+  folder: RunFolder,
+  checkpoint: number | 'best' | undefined,
+  use: (chosen: Chosen) => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    const chosen = await choose(folder, checkpoint);
+    try {
+      return await use(chosen);
+    } catch (error) {
+      if (existsSync(chosen.path) || typeof checkpoint === 'number') throw error;
+    }
+  }
 }
 
 /**
  * The policy of a run at one of its checkpoints.
  * @param checkpoint its step; best: of those that were evaluated; default: the latest
- * @param change of the configuration, e.g. other problems
+ * @param change of the configuration, e.g. other problems: what it drops need not be there
  * @throws CheckpointError naming the steps there are
  */
 export async function openTrained(
@@ -35,23 +100,21 @@ export async function openTrained(
   { threads, change = (config) => config }: { threads?: number; change?: (config: Config) => Config } = {},
 ): Promise<TrainedPolicy> {
   const folder = new RunFolder(path);
-  const steps = await listCheckpoints(folder.checkpoints);
-  const best = checkpoint === 'best';
-  const wanted = best ? bestEvaluated(await folder.readMetrics(), steps)?.step : (checkpoint ?? steps.at(-1));
-  if (wanted === undefined || !steps.includes(wanted)) {
-    const there = steps.length === 0 ? 'there is none yet' : `there are ${steps.join(', ')}`;
-    const asked = checkpoint === undefined ? '' : ` of step ${checkpoint}`;
-    throw new CheckpointError(`${path}: no checkpoint${best ? ' that was evaluated' : asked}; ${there}`);
-  }
-  const config = change(loadConfig(folder.configFile));
-  const { engine, task } = await openRun(config, { threads });
-  try {
-    await loadCheckpoint(join(folder.checkpoints, checkpointName(wanted)), engine);
-  } catch (error) {
-    await engine.dispose();
-    throw error;
-  }
-  return { engine, task, config, step: wanted };
+  return withChosen(folder, checkpoint, async (chosen) => {
+    const config = change(loadConfig(folder.configFile));
+    const model = await openModel(config.model);
+    const task = await openTask(config, await openText(config.model, model), model);
+    if (!model) await verifyCheckpoint(chosen.path);
+    const shape = model ? undefined : await readModelShape(chosen.path);
+    const engine = await createEngine(config, task, { threads, shape }, model);
+    try {
+      await loadCheckpoint(chosen.path, engine);
+    } catch (error) {
+      await engine.dispose();
+      throw error;
+    }
+    return { engine, task, config, step: chosen.step, skipped: chosen.skipped };
+  });
 }
 
 export interface ExportOptions {
@@ -63,29 +126,43 @@ export interface ExportOptions {
   readonly merged?: boolean;
 }
 
+export interface Exported {
+  readonly step: number;
+  readonly dtype: StoredDType;
+  readonly adapter: boolean;
+  /** What is wrong with newer checkpoints, which are incomplete: a line each. */
+  readonly skipped: readonly string[];
+}
+
 /**
- * Writes a run's policy as a model that transformers loads, or its adapter as PEFT does.
+ * Writes a run's policy as a model that transformers loads, or its adapter as PEFT does. Of the run it needs the folder
+ * alone, not the task's data; of the model that it started from the weights where an adapter is merged, else its tokenizer.
  * @throws ModelError if the folder is there already
  */
 export async function exportRun(
   path: string,
   to: string,
   { checkpoint, dtype, merged = false }: ExportOptions = {},
-): Promise<{ step: number; dtype: StoredDType; adapter: boolean }> {
-  const { engine, config, step: at } = await openTrained(path, checkpoint);
-  try {
-    const model = await openModel(config.model);
-    const { adapter } = engine;
-    if (adapter && !merged) {
-      await writeAdapter(to, engine.model, adapter, config.model.path);
-      return { step: at, dtype: 'F32', adapter: true };
+): Promise<Exported> {
+  const folder = new RunFolder(path);
+  const config = loadConfig(folder.configFile);
+  return withChosen(folder, checkpoint, async ({ path: chosen, step, skipped }) => {
+    await verifyCheckpoint(chosen);
+    const { model, trained } = await readSaved(chosen, config.model.lora !== null);
+    if (model.adapter && !merged) {
+      await writeAdapter(to, model, trained, config.model.path);
+      return { step, dtype: 'F32', adapter: true, skipped };
     }
-    const parameters = engine.held ?? (await (model as OpenedModel).weights());
-    if (adapter) mergeAdapter(parameters, engine.model, adapter);
-    const stored = dtype ?? model?.dtype ?? 'F32';
-    await writeCheckpoint(to, parameters, { dtype: stored, source: model?.folder });
-    return { step: at, dtype: stored, adapter: false };
-  } finally {
-    await engine.dispose();
-  }
+    const base = await openModel(config.model);
+    const stored = dtype ?? base?.dtype ?? 'F32';
+    let parameters: Parameters;
+    if (trained instanceof Parameters) parameters = trained;
+    else {
+      const { adapter: _, ...plain } = model;
+      parameters = base ? await base.weights() : Parameters.initialize(plain, config.seed);
+      mergeAdapter(parameters, model, trained as ParameterSet);
+    }
+    await writeCheckpoint(to, parameters, { dtype: stored, source: base?.folder });
+    return { step, dtype: stored, adapter: false, skipped };
+  });
 }

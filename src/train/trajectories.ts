@@ -19,7 +19,7 @@ export interface TrajectoryRequest {
 }
 
 /** What is chosen of the sampling; the rest is the task's. */
-export type TrajectoryOptions = Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'seed'>;
+export type TrajectoryOptions = Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'seed' | 'signal'>;
 
 interface Walk {
   readonly problem: Problem;

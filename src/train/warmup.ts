@@ -22,6 +22,7 @@ export async function warmupStep(
   step: number,
   warmup: Config['warmup'],
   maxGradNorm: number | null,
+  signal?: AbortSignal,
 ): Promise<WarmupStep> {
   const solutions = Array.from({ length: warmup.batch_size }, (_, i) => {
     const example = task.warmupExample?.(step * warmup.batch_size + i);
@@ -46,6 +47,7 @@ export async function warmupStep(
     clipLow: 0.2,
     clipHigh: 0.2,
     klBeta: 0,
+    signal,
   });
   let sum = 0;
   for (const values of logprobs) for (const value of values) sum += value;

@@ -1,37 +1,44 @@
 /**
  * A run in a process of its own: comparisons start several at a time. It gets its options as the first message,
- * reports every step, and ends with 'done' or 'failed'. Ctrl-C reaches it through the terminal's process group.
+ * reports every step, and ends with 'done' or 'failed'.
  */
 import { UserError } from '../errors.js';
+import { beChild } from './child.js';
 import type { MetricsRecord } from './metrics.js';
 import { type RunOptions, run } from './run.js';
 
 /** What crosses the process boundary of a run's options. */
-export type WorkerOptions = Omit<RunOptions, 'signal' | 'observer'>;
+export type WorkerOptions = Omit<RunOptions, 'signal' | 'observer' | 'patience' | 'onFetch'>;
 
 export type WorkerMessage =
   | { readonly type: 'warmup' }
   | { readonly type: 'step'; readonly record: MetricsRecord }
+  | { readonly type: 'notice'; readonly line: string }
   | { readonly type: 'done'; readonly interrupted: boolean }
   | { readonly type: 'failed'; readonly message: string; readonly stack?: string };
 
+const PATIENCE_MS = 30_000;
+
+const child = beChild<WorkerMessage>();
+
 process.once('message', (options: WorkerOptions) => {
-  const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => controller.abort());
-  const send = (message: WorkerMessage): void => {
-    process.send?.(message);
-  };
   run({
     ...options,
-    signal: controller.signal,
-    observer: { warmup: () => send({ type: 'warmup' }), step: (record) => send({ type: 'step', record }) },
+    // A run whose parent was killed a moment ago may still be writing its checkpoint.
+    patience: PATIENCE_MS,
+    signal: child.signal,
+    observer: {
+      warmup: () => child.send({ type: 'warmup' }),
+      step: (record) => child.send({ type: 'step', record }),
+      notice: (line) => child.send({ type: 'notice', line }),
+    },
   })
     .then(
-      ({ interrupted }) => send({ type: 'done', interrupted }),
+      ({ interrupted }) => child.send({ type: 'done', interrupted }),
       (error: unknown) => {
         const stack = error instanceof UserError ? undefined : (error as Error).stack;
-        send({ type: 'failed', message: (error as Error).message, stack });
+        child.send({ type: 'failed', message: (error as Error).message, stack });
       },
     )
-    .finally(() => process.disconnect());
+    .finally(() => child.close());
 });

@@ -175,6 +175,7 @@ class Wave {
     });
     const { keyValueHeads, headWidth } = architectureOf(this.policy.model);
     const empty = new Float32Array(requests.length * keyValueHeads * headWidth);
+    this.options.signal?.throwIfAborted();
     const values = await this.run({
       ...this.distribution,
       rows: requests.length,
@@ -202,6 +203,7 @@ class Wave {
     cache.reserve(1);
     const count = rows.length;
     const lengths = Int32Array.from(cache.lengths);
+    this.options.signal?.throwIfAborted();
     const values = await this.run({
       ...this.distribution,
       rows: count,

@@ -1,6 +1,54 @@
-/** Weights and optimizer state between flat arrays and the named tensors of a file. */
-import type { NamedTensor, ParameterSet, ParameterSpec } from '../../model/index.js';
+/**
+ * What an engine saves: weights and optimizer state, as named tensors of files and flat arrays in memory, and the shape of
+ * its model, so that the folder alone says what is in it.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeWhole } from '../../files/index.js';
+import {
+  type ModelConfig,
+  type NamedTensor,
+  type ParameterSet,
+  type ParameterSpec,
+  Parameters,
+  readAdapter,
+  readSafetensors,
+} from '../../model/index.js';
 import { EngineError } from '../engine.js';
+
+export const WEIGHTS_FILE = 'model.safetensors';
+const MODEL_FILE = 'model.json';
+
+/** Writes the shape of a model, its adapter apart. */
+export async function writeModelShape(folder: string, { adapter: _, ...shape }: ModelConfig): Promise<void> {
+  await writeWhole(join(folder, MODEL_FILE), `${JSON.stringify(shape)}\n`);
+}
+
+/** The shape of the model whose weights, or an adapter to them, were saved. @throws EngineError naming the file */
+export async function readModelShape(folder: string): Promise<ModelConfig> {
+  const file = join(folder, MODEL_FILE);
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as ModelConfig;
+  } catch (error) {
+    throw new EngineError(`${file}: cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/** What was trained, from what an engine saved: the model's weights, or an adapter. @throws EngineError, ModelError */
+export async function readSaved(
+  folder: string,
+  isAdapter: boolean,
+): Promise<{ readonly model: ModelConfig; readonly trained: ParameterSet | Parameters }> {
+  const shape = await readModelShape(folder);
+  if (isAdapter) {
+    const { config, adapter } = await readAdapter(folder, shape);
+    return { model: config, trained: adapter };
+  }
+  const parameters = new Parameters(shape);
+  const file = join(folder, WEIGHTS_FILE);
+  parameters.flat.set(flatten(parameters.specs, file, (await readSafetensors(file)).tensors));
+  return { model: shape, trained: parameters };
+}
 
 /** Tensors of a file as one flat array; every one of them must be there with its shape, and no other. */
 export function flatten(

@@ -40,7 +40,7 @@ import {
 } from '../engine.js';
 import { checkLogprobs, collectScores, emptyScores, logitBias, treeBatch, updateBatch } from './batches.js';
 import { type DecodeLimits, decode } from './decode.js';
-import { flatten, named } from './files.js';
+import { flatten, named, WEIGHTS_FILE, writeModelShape } from './files.js';
 import { Optimizer, type OptimizerConfig, squaredNorm } from './optimizer.js';
 import { type PackedRows, packBatch } from './pack.js';
 
@@ -78,7 +78,6 @@ const ROW_LENGTH = 64;
 const MAX_TOKENS_PER_RUN = 4096;
 /** 128 MiB for each array of a chunk. */
 const MAX_LOGITS = 2 ** 25;
-const WEIGHTS_FILE = 'model.safetensors';
 const OPTIMIZER_FILE = 'optimizer.safetensors';
 const REFERENCE_FILE = 'reference.safetensors';
 
@@ -143,6 +142,8 @@ export class LocalEngine implements Engine {
       throw new NotFiniteError(`${what}; the weights were not touched`);
     }
     const rescale = options.normOf && (await this.rescale(options.normOf, gradNorm, options));
+    // From here on the step is taken as a whole.
+    options.signal?.throwIfAborted();
     const norm = gradNorm * (rescale ?? 1);
     const { maxGradNorm } = options;
     const clip = maxGradNorm !== null && norm > maxGradNorm ? maxGradNorm / norm : 1;
@@ -186,6 +187,7 @@ export class LocalEngine implements Engine {
     const { model } = this.options;
     const weights = this.weights(this.trainable);
     for (const forest of runs) {
+      options.signal?.throwIfAborted();
       const context = forest.contextLength > 0;
       const variant: UpdateVariant = {
         context,
@@ -232,6 +234,7 @@ export class LocalEngine implements Engine {
     const { model } = this.options;
     const weights = this.weights(parameters);
     for (const forest of this.pack(batch)) {
+      options.signal?.throwIfAborted();
       const variant = { context: forest.contextLength > 0, chunks: this.headChunks(forest) };
       const program = await this.program(`score ${JSON.stringify(variant)}`, () =>
         scoreProgram(model, variant),
@@ -257,6 +260,7 @@ export class LocalEngine implements Engine {
   }
 
   async save(folder: string): Promise<void> {
+    await writeModelShape(folder, this.options.model);
     if (this.adapter) await writeAdapterFiles(folder, this.options.model, this.adapter);
     else {
       const { parameters } = this;

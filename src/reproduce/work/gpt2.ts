@@ -3,9 +3,9 @@
  * other token is masked there, so of the embedding only their rows are ever read or trained, and of the positions only
  * those of a path: the model with these rows alone gives the same probabilities and steps.
  */
-import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
+import { makeFolder, remove } from '../../files/index.js';
 import { type NamedTensor, readSafetensors } from '../../model/index.js';
 import { createTask } from '../../task/index.js';
 import { saveCheckpoint } from '../../train/checkpoint.js';
@@ -41,8 +41,8 @@ export async function runGpt2(
       view.set(name === 'wte.weight' ? rowsOf(tensor, shape, file) : firstOf(tensor, name, shape, file));
     }
     const out = join(runFolder(context.folder, context.id), 'checkpoints');
-    await rm(out, { recursive: true, force: true });
-    await mkdir(out, { recursive: true });
+    await remove(out);
+    await makeFolder(out);
     await saveCheckpoint(out, engine, { step: 0, seed: config.seed, tokens: 0 }, 1);
     return { weights: engine.parameters.flat.length };
   } finally {

@@ -4,9 +4,10 @@
  * rounds in which the groups take turns. One unit takes all its sides, so that each ratio is of one moment.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
+import { makeFolder, remove, writeWhole } from '../../files/index.js';
 import { Stream } from '../../random/stream.js';
 import { pairwiseWeights, syntheticGroup, treeWeights } from '../synthetic.js';
 import type { WorkContext } from './context.js';
@@ -84,17 +85,17 @@ async function timeReference(
     );
   }
   const own = join(work, 'units', id);
-  mkdirSync(own, { recursive: true });
+  await makeFolder(own);
   const [script, input] = [join(own, 'reference.py'), join(own, 'groups.json')];
-  writeFileSync(script, REFERENCE_PY);
-  writeFileSync(input, JSON.stringify(groups.map((group) => group.map((tokens) => Array.from(tokens)))));
+  await writeWhole(script, REFERENCE_PY);
+  await writeWhole(input, JSON.stringify(groups.map((group) => group.map((tokens) => Array.from(tokens)))));
   try {
     const printed = await output(python, [script, folder, input, String(rounds)]);
     const seconds = Number(printed.trim().split('\n').at(-1));
     if (!(seconds > 0)) throw new UserError(`--reference: it printed ${JSON.stringify(printed.slice(-200))}`);
     return seconds;
   } finally {
-    rmSync(own, { recursive: true, force: true });
+    await remove(own);
   }
 }
 

@@ -4,9 +4,9 @@
  * seed that differ in method, group size or β start from its checkpoint, which stays in the work folder.
  */
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkpointName, listCheckpoints } from '../../train/checkpoint.js';
+import { remove } from '../../files/index.js';
+import { checkpointName, newestCheckpoint } from '../../train/checkpoint.js';
 import { type Config, lateSuccess, type MetricsLine, run } from '../../train/index.js';
 import { Interrupted, type WorkContext } from './context.js';
 
@@ -44,6 +44,8 @@ export interface TrainFigures {
 }
 
 const LATE_STEPS = 50;
+/** A unit whose parent was killed a moment ago may still be writing its checkpoint. */
+const PATIENCE_MS = 30_000;
 
 /** Where a unit's run lies. */
 export function runFolder(folder: string, id: string): string {
@@ -52,39 +54,47 @@ export function runFolder(folder: string, id: string): string {
 
 export async function runTrain({ config, start }: TrainSpec, context: WorkContext): Promise<TrainFigures> {
   const out = runFolder(context.folder, context.id);
-  const step = (await listCheckpoints(join(out, 'checkpoints'))).at(-1);
-  // A run with p > 1 cannot be read back from its folder (config.ts); such runs are short.
-  const resume = step !== undefined && config.objective.lambda_exponent <= 1;
-  if (!resume) await rm(out, { recursive: true, force: true });
+  const resume = await canGoOn(out);
+  if (!resume) await remove(out);
   const { interrupted, folder } = await run({
     config,
     out,
     resume,
     from: start === null ? undefined : startCheckpoint(context.folder, start),
     threads: 1,
+    patience: PATIENCE_MS,
     signal: context.signal,
     observer: { step: (record, of) => context.progress(record.step / of) },
   });
   if (interrupted) throw new Interrupted();
   const figures = figuresOf(await folder.readMetrics());
-  await rm(out, { recursive: true, force: true });
+  await remove(out);
   return figures;
 }
 
 /** @returns the loss at the end, nats a token */
 export async function runWarmup({ config }: WarmupSpec, context: WorkContext): Promise<{ loss: number }> {
   const out = runFolder(context.folder, context.id);
-  await rm(out, { recursive: true, force: true });
+  const resume = await canGoOn(out);
+  if (!resume) await remove(out);
   const { interrupted, folder } = await run({
     config,
     out,
+    resume,
     threads: 1,
+    patience: PATIENCE_MS,
     signal: context.signal,
     observer: { warmup: ({ step }, of) => context.progress(step / of) },
   });
   if (interrupted) throw new Interrupted();
   const loss = (await folder.readMetrics()).findLast(({ phase }) => phase === 'warmup')?.loss ?? 0;
   return { loss };
+}
+
+/** Whether a unit that was cut off left a checkpoint. */
+async function canGoOn(out: string): Promise<boolean> {
+  const newest = await newestCheckpoint(join(out, 'checkpoints')).catch(() => null);
+  return newest !== null && existsSync(join(out, 'config.yaml'));
 }
 
 function startCheckpoint(folder: string, id: string): string {

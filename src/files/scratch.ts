@@ -1,0 +1,50 @@
+/** A file of the system's temporary folder for what memory does not hold. It goes with the process at the latest. */
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileError } from './errors.js';
+import { settled, unfinished } from './temporary.js';
+
+export class ScratchFile {
+  private readonly folder: string;
+  private readonly file: number;
+  private end = 0;
+
+  /** @throws FileError */
+  constructor() {
+    const prefix = join(tmpdir(), 'lambda-grpo-');
+    try {
+      this.folder = mkdtempSync(prefix);
+      unfinished(this.folder);
+      this.file = openSync(join(this.folder, 'scratch'), 'w+');
+    } catch (error) {
+      throw fileError(prefix, error);
+    }
+  }
+
+  /** @returns where the bytes begin. @throws FileError */
+  append(bytes: Uint8Array): number {
+    const from = this.end;
+    try {
+      for (let at = 0; at < bytes.length; ) {
+        at += writeSync(this.file, bytes, at, bytes.length - at, from + at);
+      }
+    } catch (error) {
+      throw fileError(this.folder, error);
+    }
+    this.end += bytes.length;
+    return from;
+  }
+
+  read(from: number, length: number): Buffer {
+    const bytes = Buffer.allocUnsafe(length);
+    readSync(this.file, bytes, 0, length, from);
+    return bytes;
+  }
+
+  close(): void {
+    closeSync(this.file);
+    rmSync(this.folder, { recursive: true, force: true });
+    settled(this.folder);
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * A child process that works for its parent: told to end by a signal, or by the parent's end (whatever ended it: its channel
+ * closes), it ends with a checkpoint. What it has to say then, nobody hears.
+ */
+
+export interface Child<Message> {
+  /** Aborted once the child is to end. */
+  readonly signal: AbortSignal;
+  send(message: Message): void;
+  /** Closes the channel: the process ends when nothing else is left to do. */
+  close(): void;
+}
+
+export function beChild<Message>(): Child<Message> {
+  const controller = new AbortController();
+  const end = (): void => controller.abort();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+  process.on('disconnect', end);
+  // The terminal, or whoever read the output, may be gone with the parent.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  return {
+    signal: controller.signal,
+    send: (message) => {
+      if (process.connected) process.send?.(message, undefined, undefined, () => {});
+    },
+    close: () => {
+      if (process.connected) process.disconnect();
+    },
+  };
+}
