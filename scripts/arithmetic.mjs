@@ -13,7 +13,7 @@ const compare = ['compare', 'recipes/arithmetic.yaml', '--seeds', `${SEEDS}`, '-
 run(process.execPath, [join(root, 'dist/cli/main.js'), ...compare]);
 
 const { runs, methods } = JSON.parse(readFileSync(join(folder, 'comparison.json'), 'utf8'));
-const data = runs.map(({ method, seed, success_rate, eval_accuracy }) => {
+const data = runs.map(({ method, seed, success_rate, eval_accuracy, late_success }) => {
   const lines = readFileSync(join(folder, method, `seed_${seed}`, 'metrics.jsonl'), 'utf8')
     .trim()
     .split('\n');
@@ -26,6 +26,7 @@ const data = runs.map(({ method, seed, success_rate, eval_accuracy }) => {
     method,
     seed,
     first_success_rate: success_rate[0],
+    late_success: Number(late_success.toFixed(4)),
     eval_accuracy,
     reached_80: eval_accuracy.find(([, accuracy]) => accuracy >= 0.8)?.[0] ?? null,
     entropy: [steps[0].entropy, steps.at(-1).entropy].map((value) => Number(value.toFixed(4))),
@@ -35,6 +36,7 @@ const data = runs.map(({ method, seed, success_rate, eval_accuracy }) => {
 });
 
 const percent = (value) => `${(100 * value).toFixed(1)}%`;
+const bounds = ({ mean, low, high }) => `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
 const list = (of, format) => of.map(format).join(', ');
 const rows = Object.keys(NAMES).map((method) => {
   const own = data.filter((r) => r.method === method);
@@ -45,8 +47,8 @@ const rows = Object.keys(NAMES).map((method) => {
     list(own, (r) => percent(r.first_success_rate)),
     list(own, (r) => r.reached_80 ?? 'never'),
     list(own, (r) => percent(r.eval_accuracy.at(-1)[1])),
-    `${accuracy.mean.toFixed(3)} ± ${accuracy.half.toFixed(3)}`,
-    `${late_success.mean.toFixed(3)} ± ${late_success.half.toFixed(3)}`,
+    bounds(accuracy),
+    bounds(late_success),
     list(own, (r) => r.entropy[1].toFixed(3)),
     list(own, (r) => percent(r.tokens_saved)),
   ];
@@ -57,7 +59,7 @@ const header = [
   'sampled at the start',
   '≥ 80% at step',
   'greedy at the end',
-  'mean ± 95%',
+  'mean [95% interval]',
   'sampled, last 50 steps',
   'entropy at the end (nats)',
   'tokens saved',
@@ -79,7 +81,8 @@ writeFileSync(
 
 Three-digit sums with a written chain of thought, \`recipes/arithmetic.yaml\` as it is: 2 layers × 128, random weights, a
 supervised warm-up on solutions of which four in ten are right, then 400 steps of 32 groups of 16. Accuracy on 200
-held-out problems; a column's figures are those of seeds 0, 1 and 2. Steps of one run took ${Math.min(...seconds)} to ${Math.max(...seconds)} s with one thread a run,
+held-out problems; a column's figures are those of seeds 0, 1 and 2; intervals are Wilson's,
+from the spread between the three seeds. Steps of one run took ${Math.min(...seconds)} to ${Math.max(...seconds)} s with one thread a run,
 two runs at a time (sampling and updates; warm-up and evaluation come to less than a minute more).
 
 ${table}

@@ -1,11 +1,11 @@
 /** `lambda-grpo compare`: the same configuration under GRPO and λ-GRPO over several seeds, side by side. */
 import { join } from 'node:path';
 import {
-  confidenceInterval,
   GRPO_COLOUR,
-  type Interval,
   LAMBDA_GRPO_COLOUR,
   lineChartSvg,
+  type ShareInterval,
+  shareInterval,
 } from '../analysis/index.js';
 import { writeWhole } from '../files/index.js';
 import { hasZeroVariance } from '../objective/index.js';
@@ -13,6 +13,7 @@ import { type Group, readOwnRollouts } from '../rollouts/index.js';
 import {
   type ComparedRun,
   type Comparison,
+  type Config,
   type ConfigChanges,
   compare,
   finalAccuracy,
@@ -95,7 +96,8 @@ export async function compareCommand(
     return;
   }
   const target = config.task.name === 'binary-tree' ? 'target frequency' : 'success rate';
-  const rows = METHODS.map((method) => methodRow(comparison, method));
+  const problems = problemsBehind(config);
+  const rows = METHODS.map((method) => methodRow(comparison, method, problems));
   const window = Math.min(LATE_STEPS, config.train.steps);
   const header = ['method', 'seeds', `${target}, last ${window} steps`, 'seeds above 0.5'];
   const withAccuracy = rows.every(({ accuracy }) => accuracy !== null);
@@ -103,7 +105,7 @@ export async function compareCommand(
   print(
     `\n${config.task.name}, ${config.train.steps} steps, groups of ${config.sampling.group_size}, ` +
       `${config.model.path ?? `${config.model.layers} layers × ${config.model.width}`}, ${config.optimizer.name} at ${config.optimizer.learning_rate}: ` +
-      'mean ± 95% interval over seeds\n',
+      'mean [95% interval over seeds]\n',
   );
   print(
     formatTable(
@@ -119,11 +121,14 @@ export async function compareCommand(
   );
   const charts = [join(out, 'curves.svg')];
   const title = `${config.task.name}: ${target}`;
-  await writeWhole(charts[0], chart(comparison, smoothedSuccess, title, target));
+  await writeWhole(charts[0], chart(comparison, smoothedSuccess, title, target, problems.sampled));
   if (withAccuracy && config.task.name !== 'binary-tree') {
     charts.push(join(out, 'accuracy.svg'));
     const held = 'held-out accuracy, greedy';
-    await writeWhole(charts[1], chart(comparison, accuracies, `${config.task.name}: ${held}`, held));
+    await writeWhole(
+      charts[1],
+      chart(comparison, accuracies, `${config.task.name}: ${held}`, held, problems.heldOut),
+    );
   }
   const results = join(out, 'comparison.json');
   await writeWhole(results, `${JSON.stringify(resultsOf(comparison, rows), null, 1)}\n`);
@@ -136,27 +141,38 @@ export async function compareCommand(
 
 interface MethodRow {
   readonly method: Method;
-  readonly late: Interval;
+  readonly late: ShareInterval;
   readonly found: number;
-  readonly accuracy: Interval | null;
+  readonly accuracy: ShareInterval | null;
 }
 
-function methodRow({ runs }: Comparison, method: Method): MethodRow {
+/** Problems behind a success rate and an accuracy; the binary tree is one. */
+interface Problems {
+  readonly sampled: number;
+  readonly heldOut: number;
+}
+
+function problemsBehind({ task, sampling, evaluation }: Config): Problems {
+  if (task.name === 'binary-tree') return { sampled: 1, heldOut: 1 };
+  return { sampled: sampling.prompts_per_step, heldOut: evaluation.problems };
+}
+
+function methodRow({ runs }: Comparison, method: Method, { sampled, heldOut }: Problems): MethodRow {
   const own = runs.filter((r) => r.method === method);
   const late = own.map(({ metrics }) => lateSuccess(metrics, LATE_STEPS));
   const accuracies = own.map(({ metrics }) => finalAccuracy(metrics));
   return {
     method,
-    late: confidenceInterval(late),
+    late: shareInterval(late, sampled),
     found: late.filter((value) => value > 0.5).length,
     accuracy: accuracies.every((value) => value !== undefined)
-      ? confidenceInterval(accuracies as number[])
+      ? shareInterval(accuracies as number[], heldOut)
       : null,
   };
 }
 
-function formatInterval({ mean, half }: Interval): string {
-  return `${mean.toFixed(3)} ± ${half.toFixed(3)}`;
+function formatInterval({ mean, low, high }: ShareInterval): string {
+  return `${mean.toFixed(3)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
 }
 
 interface Curve {
@@ -170,17 +186,23 @@ function chart(
   curveOf: (run: ComparedRun) => Curve,
   title: string,
   yLabel: string,
+  problems: number,
 ): string {
   const series = METHODS.map((method) => {
     const own = runs.filter((r) => r.method === method).map(curveOf);
     const x = own[0]?.x ?? [];
-    const bands = x.map((_, i) => confidenceInterval(own.map(({ y }) => y[i] ?? 0)));
+    const bands = x.map((_, i) =>
+      shareInterval(
+        own.map(({ y }) => y[i] ?? 0),
+        problems,
+      ),
+    );
     return {
       name: NAMES[method],
       x: [...x],
       mean: bands.map(({ mean }) => mean),
-      low: bands.map(({ mean, half }) => Math.max(0, mean - half)),
-      high: bands.map(({ mean, half }) => Math.min(1, mean + half)),
+      low: bands.map(({ low }) => low),
+      high: bands.map(({ high }) => high),
       colour: COLOURS[method],
     };
   });

@@ -1,5 +1,7 @@
 /** `lambda-grpo eval`: a policy on a benchmark, greedily or by pass@k, with 95% intervals. */
 import { WholeFile } from '../files/index.js';
+
+import type { Share } from '../random/wilson.js';
 import {
   type BenchmarkResult,
   benchmark,
@@ -9,7 +11,6 @@ import {
   openRun,
   openTrained,
   resolveConfig,
-  type Share,
 } from '../train/index.js';
 import { fetchBar } from './fetching.js';
 import { onInterrupt } from './interrupt.js';

@@ -110,6 +110,15 @@ describe('text for a terminal', () => {
         '',
       ].join('\n'),
     );
+    expect(
+      formatTable(
+        ['a', 'share'],
+        [
+          ['x', '0.5 [0.25, 1.00]'],
+          ['y', '1.000 [0.5, 1.00]'],
+        ],
+      ),
+    ).toContain('x   0.5 [0.25, 1.00]\n');
     expect(formatTable(['a', 'b'], [])).toBe('a  b\n─  ─\n');
   });
 

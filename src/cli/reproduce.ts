@@ -1,8 +1,16 @@
 /** `lambda-grpo reproduce`: the paper's claims, tested here. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../errors.js';
-import { EXPERIMENTS, type Experiment, type Places, type Reproduced, reproduce } from '../reproduce/index.js';
+import {
+  EXPERIMENTS,
+  type Experiment,
+  type Places,
+  type Reproduced,
+  reproduce,
+  rewrite,
+} from '../reproduce/index.js';
 import { onInterrupt } from './interrupt.js';
 import { wholeNumber } from './options.js';
 import { formatDuration, Progress } from './progress.js';
@@ -15,6 +23,7 @@ interface ReproduceCommandOptions extends Places {
   readonly work?: string;
   readonly jobs?: number;
   readonly seeds?: number;
+  readonly rewrite?: boolean;
 }
 
 /** Declares the command. */
@@ -40,6 +49,7 @@ export function addReproduceCommand(program: Command): void {
       wholeNumber('--jobs', 1),
     )
     .option('--seeds <n>', 'number of seeds, instead of the preset one', wholeNumber('--seeds', 1))
+    .option('--rewrite', 'write the pages again from the JSON files in the folder of reports; runs nothing')
     .option('--reference <folder>', "overhead: a checkout of the paper's code, coli-saar/grpo-prm")
     .option('--python <program>', 'overhead: the Python, with torch, that runs it', 'python3')
     .option('--logs <folder>', 'structure: a folder of rollout logs to be looked at as well')
@@ -52,6 +62,7 @@ ${indented(describeExperiments())}
 Examples:
   $ lambda-grpo reproduce all --quick
   $ lambda-grpo reproduce theorem
+  $ lambda-grpo reproduce all --rewrite
   $ lambda-grpo reproduce overhead --reference ../grpo-prm --python .venv/bin/python`,
     )
     .action(reproduceCommand);
@@ -73,6 +84,15 @@ async function reproduceCommand(name: string, options: ReproduceCommandOptions):
   const chosen = choose(name, quick);
   const work = options.work ?? join('runs', quick ? 'reproduce-quick' : 'reproduce');
   const out = options.out ?? (quick ? join(work, 'results') : join('docs', 'results'));
+  if (options.rewrite) {
+    // Of all experiments those that have been run; one that was named must have been.
+    for (const experiment of name === 'all' ? EXPERIMENTS : chosen) {
+      if (name === 'all' && !existsSync(join(out, `${experiment.name}.json`))) continue;
+      const { verdict, summary, page } = await rewrite(experiment, out);
+      print(`${experiment.name}: ${verdict}. ${summary}. ${page}`);
+    }
+    return;
+  }
   const bar: { drawn: Progress | null } = { drawn: null };
   const interrupt = onInterrupt(() => {
     bar.drawn?.clear();

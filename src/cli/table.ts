@@ -147,5 +147,7 @@ function bodyOf({ kind, cells, natural }: Column, width: number): string[][] {
 }
 
 function isNumeric(cell: string): boolean {
-  return /^[-+−±]?(\d[\d,.]*|∞|–)?([eE][-+]?\d+)?%?( ?± ?[\d.]+)?$/.test(withoutStyle(cell).trim());
+  return /^[-+−±]?(\d[\d,.]*|∞|–)?([eE][-+]?\d+)?%?( ?± ?[\d.]+)?( \[[\d.]+, [\d.]+\])?$/.test(
+    withoutStyle(cell).trim(),
+  );
 }

@@ -4,7 +4,8 @@
  * runs folder, `/` between its parts, percent-encoded as one part of the address.
  *
  *   GET /api/runs                              RunList
- *   GET /api/runs/:run                         RunDetail
+ *   GET /api/runs/:run                         RunDetail; with ?after=<position> only what came after it
+ *   GET /api/runs/:run/steps                   RunSteps
  *   GET /api/runs/:run/steps/:step             StepGroups
  *   GET /api/runs/:run/steps/:step/groups/:n   GroupDetail, n from 0
  *   GET /api/events                            server-sent events: `run` with a RunUpdate, `list` without data
@@ -61,27 +62,38 @@ export interface MetricColumns {
   readonly values: { readonly [name in MetricName]?: readonly (number | null)[] };
 }
 
-export interface RunDetail extends RunSummary {
+/** All of it, with `from` 0; after a position that still holds, what came since. */
+export interface RunDetail extends RunSummary, RunPart {
   /** `config.yaml`, as it stands there. */
   readonly config: string;
   /** Unit and meaning of each metric. */
   readonly units: { readonly [name in MetricName]: readonly [unit: string, meaning: string] };
-  readonly metrics: MetricColumns;
-  /** Steps whose rollouts were written, rising. */
+}
+
+/** Steps whose rollouts were written, rising. */
+export interface RunSteps extends RunSummary {
   readonly rolloutSteps: readonly number[];
 }
 
 /**
- * Sent as a run grows: the columns from index `from` on. Whoever follows cuts its columns to `from` and appends (a run
- * that was resumed lost its last steps; a metric taken for the first time is null before). A `from` beyond what it
- * has means that it missed something: it reads the run again. Open the events first, then read the run.
+ * What a run has from some place on. Whoever has what comes before cuts its columns to `from`, its steps to
+ * `rolloutsFrom`, and appends (a run that was resumed lost its last steps; a metric taken for the first time is null
+ * before). A place beyond what it has means that it missed something: it reads the run again.
  */
-export interface RunUpdate {
-  readonly run: string;
-  readonly summary: RunSummary;
+export interface RunPart {
   readonly from: number;
   readonly metrics: MetricColumns;
+  /** Index of the first of `rolloutSteps` among the steps whose rollouts were written. */
+  readonly rolloutsFrom: number;
   readonly rolloutSteps: readonly number[];
+  /** Names all up to here, for `?after=`. */
+  readonly position: string;
+}
+
+/** Sent as a run grows. Open the events first, then read the run. */
+export interface RunUpdate extends RunPart {
+  readonly run: string;
+  readonly summary: RunSummary;
 }
 
 export interface GroupRow {

@@ -37,7 +37,8 @@ export function createApp({ store, groups, events, pages, folder, version, repor
     const list: RunList = { folder, version, runs: await store.summaries() };
     return c.json(list);
   });
-  app.get('/api/runs/:run', async (c) => c.json(await (await run(c)).detail()));
+  app.get('/api/runs/:run', async (c) => c.json(await (await run(c)).detail(c.req.query('after'))));
+  app.get('/api/runs/:run/steps', async (c) => c.json(await (await run(c)).steps()));
   app.get('/api/runs/:run/steps/:step', async (c) => {
     const step = number(c, 'step');
     return c.json(await groups.step((await run(c)).run, step));

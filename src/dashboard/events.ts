@@ -80,12 +80,12 @@ export class Events {
     const readers = await this.store.find();
     this.names = namesOf(readers);
     await refreshAll(readers);
-    for (const reader of readers) this.noteSeen(reader);
+    for (const reader of readers) await this.noteSeen(reader);
   }
 
-  private noteSeen(reader: RunReader): void {
+  private async noteSeen(reader: RunReader): Promise<void> {
     this.seen.add(reader);
-    reader.markSent();
+    await reader.markSent();
   }
 
   private async poll(polls: number): Promise<void> {
@@ -103,7 +103,7 @@ export class Events {
       if (!isNew && !everyone && this.clock() - reader.lastWritten > QUIET) continue;
       await reader.refresh();
       if (isNew) {
-        this.noteSeen(reader);
+        await this.noteSeen(reader);
         continue;
       }
       const update = await reader.takeUpdate();

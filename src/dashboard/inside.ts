@@ -36,9 +36,13 @@ export async function openInside(root: string, parts: readonly string[]): Promis
   const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
   const handle = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => null);
   if (handle === null) return null;
-  if ((await handle.stat()).isFile()) return handle;
-  await handle.close();
-  return null;
+  let isFile = false;
+  try {
+    isFile = (await handle.stat()).isFile();
+    return isFile ? handle : null;
+  } finally {
+    if (!isFile) await handle.close();
+  }
 }
 
 /** Whether a part of a path is one plain name. */

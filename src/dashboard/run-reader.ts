@@ -3,14 +3,14 @@
  * added. Whatever is wrong with the files becomes the run's `problem`; nothing here throws for it. Rollouts are read
  * elsewhere, when a step is looked at: of 100,000 of them nothing is touched to list or open a run.
  */
-import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { type FileHandle, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../train/config.js';
 import { parseConfig } from '../train/config-sources.js';
 import { METRICS, parseMetrics } from '../train/metrics.js';
 import { RunFolder } from '../train/run-folder.js';
-import type { RunDetail, RunState, RunSummary, RunUpdate } from './api.js';
+import type { RunDetail, RunPart, RunState, RunSteps, RunSummary, RunUpdate } from './api.js';
 import { Columns } from './columns.js';
 import { messageOf } from './errors.js';
 import { openInside, resolveInside } from './inside.js';
@@ -37,6 +37,9 @@ export class RunReader {
   private configStamp = '';
   private metricsStamp = '';
   private config: ReadConfig;
+  /** The first damaged line. */
+  private lineProblem: string | null = null;
+  /** Why the metrics could not be read; they are tried again. */
   private metricsProblem: string | null = null;
   private warmupSteps = 0;
   private started = 0;
@@ -44,6 +47,10 @@ export class RunReader {
   /** Records from here on have not been sent as an update. */
   private unsent = 0;
   private sent = '';
+  private rollouts: readonly number[] = [];
+  private sentRollouts: readonly number[] = [];
+  /** Another one when records that were read before no longer hold. */
+  private epoch = newEpoch();
   private reading: Promise<void> = Promise.resolve();
 
   /**
@@ -62,10 +69,16 @@ export class RunReader {
 
   /** Reads what is new. */
   refresh(): Promise<void> {
-    // One after another: the tail has one place.
+    // One after another: the tail has one place. What fails is tried again the next time.
     this.reading = this.reading.then(async () => {
-      await this.readConfig();
-      await this.readMetrics();
+      await this.readConfig().catch((error) => {
+        this.configStamp = '';
+        this.config = this.noConfig('', `config.yaml cannot be read: ${messageOf(error)}`);
+      });
+      await this.readMetrics().catch((error) => {
+        this.metricsStamp = '';
+        this.metricsProblem = `metrics.jsonl cannot be read: ${messageOf(error)}`;
+      });
     });
     return this.reading;
   }
@@ -77,7 +90,7 @@ export class RunReader {
 
   summary(): RunSummary {
     const { config, series, problem } = this.config;
-    const found = problem ?? this.metricsProblem;
+    const found = problem ?? this.metricsProblem ?? this.lineProblem;
     return {
       run: this.run,
       state: this.state(config),
@@ -96,38 +109,75 @@ export class RunReader {
     };
   }
 
-  async detail(): Promise<RunDetail> {
-    const rolloutSteps = await this.rolloutSteps();
+  /** @param after the position of a part that was given before: what came since, where that still holds */
+  async detail(after?: string): Promise<RunDetail> {
+    await this.readRollouts();
+    const held = after === undefined ? null : this.heldUpTo(after);
     return {
       ...this.summary(),
       config: this.config.text,
       units: METRICS,
-      metrics: this.columns.from(),
-      rolloutSteps,
+      ...this.part(held?.records ?? 0, held?.rollouts ?? 0),
     };
   }
 
+  async steps(): Promise<RunSteps> {
+    await this.readRollouts();
+    return { ...this.summary(), rolloutSteps: this.rollouts };
+  }
+
   /** Everything up to now counts as sent. */
-  markSent(): void {
-    this.unsent = this.columns.length;
-    this.sent = JSON.stringify(this.summary());
+  async markSent(): Promise<void> {
+    await this.readRollouts();
+    this.setSent();
   }
 
   /** What has changed since the last call; null: nothing. */
   async takeUpdate(): Promise<RunUpdate | null> {
-    const summary = this.summary();
-    if (this.unsent >= this.columns.length && JSON.stringify(summary) === this.sent) return null;
-    // Taken before anything is awaited: a record that comes in between belongs to the next update.
-    const from = Math.min(this.unsent, this.columns.length);
-    const metrics = this.columns.from(from);
-    this.markSent();
-    return { run: this.run, summary, from, metrics, rolloutSteps: await this.rolloutSteps() };
+    const isNew = () => this.unsent < this.columns.length || JSON.stringify(this.summary()) !== this.sent;
+    if (!isNew()) return null;
+    await this.readRollouts();
+    // Nothing is awaited from here on: a record that comes later belongs to the next update.
+    const update = {
+      run: this.run,
+      summary: this.summary(),
+      ...this.part(Math.min(this.unsent, this.columns.length), firstChange(this.sentRollouts, this.rollouts)),
+    };
+    this.setSent();
+    return update;
   }
 
-  async rolloutSteps(): Promise<number[]> {
+  private setSent(): void {
+    this.unsent = this.columns.length;
+    this.sent = JSON.stringify(this.summary());
+    this.sentRollouts = this.rollouts;
+  }
+
+  private part(from: number, rolloutsFrom: number): RunPart {
+    const { length } = this.rollouts;
+    return {
+      from,
+      metrics: this.columns.from(from),
+      rolloutsFrom,
+      rolloutSteps: this.rollouts.slice(rolloutsFrom),
+      position: [this.epoch, this.columns.length, length, this.rollouts[length - 1] ?? ''].join('.'),
+    };
+  }
+
+  /** How much of a position still holds. */
+  private heldUpTo(position: string): { records: number; rollouts: number } | null {
+    const [epoch, records, rollouts, last] = position.split('.');
+    if (epoch !== this.epoch || !(Number(records) <= this.columns.length)) return null;
+    const isTheSame = String(this.rollouts[Number(rollouts) - 1] ?? '') === last;
+    return { records: Number(records), rollouts: isTheSame ? Number(rollouts) : 0 };
+  }
+
+  /** Steps whose rollouts were written; where the folder cannot be read, those known before. */
+  private async readRollouts(): Promise<void> {
     const path = await resolveInside(this.root, this.parts);
     const rollouts = await resolveInside(this.root, [...this.parts, 'rollouts']);
-    return path !== null && rollouts === join(path, 'rollouts') ? new RunFolder(path).rolloutSteps() : [];
+    const there = path !== null && rollouts === join(path, 'rollouts');
+    this.rollouts = there ? await new RunFolder(path).rolloutSteps().catch(() => this.rollouts) : [];
   }
 
   private state(config: Config | null): RunState {
@@ -146,23 +196,33 @@ export class RunReader {
   private async readConfig(): Promise<void> {
     const found = await stampOf(join(this.root, ...this.parts, 'config.yaml'));
     if (found.stamp === this.configStamp) return;
-    this.configStamp = found.stamp;
     const file = await openInside(this.root, [...this.parts, 'config.yaml']);
     this.started = file ? found.time : 0;
     if (file === null) {
+      this.configStamp = '';
       this.config = this.noConfig('', NO_CONFIG);
       return;
     }
-    let text = '';
     try {
-      if ((await file.stat()).size > LARGEST_CONFIG) throw new Error('config.yaml is larger than 1 MiB');
-      text = new TextDecoder('utf-8', { fatal: true }).decode(await file.readFile());
-      const config = parseConfig(text, 'config.yaml');
-      this.config = { text, config, problem: null, series: seriesOf(config) };
-    } catch (error) {
-      this.config = this.noConfig(text, messageOf(error));
+      this.config = await this.configOf(file);
+      this.configStamp = found.stamp;
     } finally {
       await file.close();
+    }
+  }
+
+  /** @throws where the file cannot be read; what is wrong with its text is its problem */
+  private async configOf(file: FileHandle): Promise<ReadConfig> {
+    if ((await file.stat()).size > LARGEST_CONFIG)
+      return this.noConfig('', 'config.yaml is larger than 1 MiB');
+    const bytes = await file.readFile();
+    let text = '';
+    try {
+      text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+      const config = parseConfig(text, 'config.yaml');
+      return { text, config, problem: null, series: seriesOf(config) };
+    } catch (error) {
+      return this.noConfig(text, messageOf(error));
     }
   }
 
@@ -174,31 +234,37 @@ export class RunReader {
   private async readMetrics(): Promise<void> {
     const found = await stampOf(join(this.root, ...this.parts, 'metrics.jsonl'));
     if (found.stamp === this.metricsStamp) return;
-    this.metricsStamp = found.stamp;
     const file = await openInside(this.root, [...this.parts, 'metrics.jsonl']);
     this.updated = file ? found.time : 0;
     if (file === null) {
+      this.metricsStamp = '';
       this.metricsProblem = NO_METRICS;
       return;
     }
-    if (this.metricsProblem === NO_METRICS) this.metricsProblem = null;
     let before: Columns | null = null;
     try {
       await this.tail.read(file, {
         restart: () => {
-          before = this.columns;
+          before ??= this.columns;
           this.columns = new Columns();
           this.warmupSteps = 0;
-          this.metricsProblem = null;
+          this.lineProblem = null;
         },
         line: (text, number) => this.addLine(text, number),
       });
-    } catch (error) {
-      this.metricsProblem = `metrics.jsonl cannot be read: ${messageOf(error)}`;
+      this.metricsStamp = found.stamp;
+      this.metricsProblem = null;
     } finally {
+      if (before !== null) this.rewound(before);
       await file.close();
     }
-    if (before !== null) this.unsent = Math.min(this.unsent, this.columns.firstDifference(before));
+  }
+
+  /** Records were read anew: those that differ, or are gone, no longer hold. */
+  private rewound(before: Columns): void {
+    const same = this.columns.firstDifference(before);
+    this.unsent = Math.min(this.unsent, same);
+    if (same < before.length) this.epoch = newEpoch();
   }
 
   /** A damaged line is named and passed over; the rest is shown. */
@@ -210,9 +276,20 @@ export class RunReader {
         else this.warmupSteps = record.step;
       }
     } catch (error) {
-      this.metricsProblem ??= `metrics.jsonl:${number}: ${messageOf(error).replace(/^:1: /, '')}`;
+      this.lineProblem ??= `metrics.jsonl:${number}: ${messageOf(error).replace(/^:1: /, '')}`;
     }
   }
+}
+
+function newEpoch(): string {
+  return randomBytes(6).toString('hex');
+}
+
+/** Index from which on two lists differ. */
+function firstChange(before: readonly number[], now: readonly number[]): number {
+  let i = 0;
+  while (i < before.length && i < now.length && before[i] === now[i]) i++;
+  return i;
 }
 
 /** Changes whenever the file is written to; `time` in ms. */

@@ -1,13 +1,25 @@
 /** What the server tells of real run folders: finished, broken, and being written at this moment. */
-import { appendFile, cp, mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import {
+  appendFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  open,
+  readFile,
+  rename,
+  rm,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { get as httpGet } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { analyzeGroup } from '../analysis/index.js';
 import { type Group, readOwnRollouts } from '../rollouts/index.js';
 import { type MetricName, RunFolder, resolveConfig, run } from '../train/index.js';
-import type { GroupDetail, RunDetail, RunList, RunUpdate, StepGroups } from './api.js';
+import type { GroupDetail, RunDetail, RunList, RunSteps, RunUpdate, StepGroups } from './api.js';
 import { type Dashboard, startDashboard } from './index.js';
 
 const config = resolveConfig({
@@ -177,7 +189,7 @@ describe('a run that is broken', () => {
     const { runs } = await read<RunList>('/api/runs');
     const problem = (name: string) => runs.find((found) => found.run === `broken/${name}`)?.problem;
     expect(problem('yaml')).toMatch(/^config\.yaml:1: /);
-    expect(problem('key')).toMatch(/^config\.yaml:1: task\.name: found "chess"/);
+    expect(problem('key')).toMatch(/^config\.yaml:1: task\.name: expected .*, got "chess"/);
     expect(problem('binary')).toBeDefined();
     expect(problem('no config')).toContain('config.yaml is missing');
     expect(problem('no-metrics')).toContain('metrics.jsonl is missing');
@@ -379,6 +391,120 @@ describe('a run that is being written', () => {
     expect(again.metrics.values.loss?.slice(5)).toEqual([9, 9]);
     expect(followed(page.events, 'slow', 'loss').values).toEqual(again.metrics.values.loss);
     expect((JSON.parse(page.events[told].data) as RunUpdate).from, 'only from there').toBe(5);
+    page.stop();
+  });
+
+  it('costs what is new: over 2,400 steps no update is larger at the end than at the start, and a page that comes back gets the rest', async () => {
+    const out = new RunFolder(join(folder, 'long'));
+    await mkdir(out.rollouts, { recursive: true });
+    await cp(join(folder, 'grpo', 'seed_0', 'config.yaml'), out.configFile);
+    const lines = (await readFile(join(folder, 'grpo', 'seed_0', 'metrics.jsonl'), 'utf8'))
+      .trimEnd()
+      .split('\n');
+    const record = JSON.parse(lines.at(-1) ?? '');
+    const grow = async (from: number, to: number): Promise<void> => {
+      const steps = Array.from({ length: to - from }, (_, i) => from + i + 1);
+      await Promise.all(steps.map((step) => writeFile(out.rolloutsFile(step), '')));
+      await appendFile(
+        out.metricsFile,
+        steps.map((step) => `${JSON.stringify({ ...record, step })}\n`).join(''),
+      );
+    };
+    await grow(0, 200);
+    const live = await start({ poll: 20 });
+    const page = follow(live);
+    await until(() => live.following === 1, 'the page');
+    const before = await detail('long', live);
+    expect(before.rolloutSteps).toHaveLength(200);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const sizes: number[] = [];
+    for (let step = 200; step < 2400; step += 100) {
+      const told = page.events.length;
+      await grow(step, step + 100);
+      await until(
+        () => followed(page.events, 'long', 'loss', before).step.at(-1) === step + 100,
+        `step ${step}`,
+      );
+      // A batch may be seen in parts, each with a head of its own.
+      const updates = page.events.slice(told).filter(({ data }) => data.includes('"long"'));
+      const heads = updates.map(({ data }) =>
+        JSON.stringify({ ...JSON.parse(data), metrics: {}, rolloutSteps: [] }),
+      );
+      const total = (texts: readonly string[]) => texts.reduce((sum, text) => sum + text.length, 0);
+      sizes.push(total(updates.map(({ data }) => data)) - total(heads));
+    }
+    expect(Math.max(...sizes)).toBeLessThan(1.2 * Math.min(...sizes));
+    let rollouts = [...before.rolloutSteps];
+    for (const { event, data } of page.events) {
+      const update = event === 'run' ? (JSON.parse(data) as RunUpdate) : null;
+      if (update?.run !== 'long') continue;
+      expect(update.rolloutsFrom).toBeLessThanOrEqual(rollouts.length);
+      rollouts = [...rollouts.slice(0, update.rolloutsFrom), ...update.rolloutSteps];
+    }
+    const whole = await detail('long', live);
+    expect(rollouts).toEqual(whole.rolloutSteps);
+    expect(rollouts).toHaveLength(2400);
+    page.stop();
+
+    // A page that was away for ten steps.
+    await grow(2400, 2410);
+    const since = (position: string) =>
+      read<RunDetail>(`${runPath('long')}?after=${encodeURIComponent(position)}`, live);
+    const rest = await since(whole.position);
+    expect([rest.from, rest.rolloutsFrom]).toEqual([2400, 2400]);
+    expect(rest.metrics.step).toEqual(Array.from({ length: 10 }, (_, i) => 2401 + i));
+    expect(rest.rolloutSteps).toEqual(rest.metrics.step);
+    expect(JSON.stringify(rest).length).toBeLessThan(JSON.stringify(whole).length / 20);
+    expect(await since(rest.position)).toMatchObject({ from: 2410, rolloutsFrom: 2410, rolloutSteps: [] });
+    // A position of which the run has since lost something, or that is none, holds nothing.
+    const text = await readFile(out.metricsFile, 'utf8');
+    await writeFile(out.metricsFile, text.split('\n').slice(0, 1000).join('\n').concat('\n'));
+    for (const position of [rest.position, '', 'x', '1.2.3.4', `${rest.position}.9`]) {
+      const all = await since(position);
+      expect([all.from, all.metrics.step.length], position).toEqual([0, 1000]);
+    }
+    const steps = await read<RunSteps>(`${runPath('long')}/steps`, live);
+    expect(steps).toMatchObject({ run: 'long', step: 1000 });
+    expect(steps.rolloutSteps).toHaveLength(2410);
+    expect(steps).not.toHaveProperty('metrics');
+  });
+
+  it('a read that fails is no reason to stop: the next one goes on, and other runs do not wait', async () => {
+    const names = ['fails-1', 'fails-2'];
+    for (const name of names)
+      await cp(join(folder, 'grpo', 'seed_0'), join(folder, name), { recursive: true });
+    const live = await start({ poll: 20 });
+    const page = follow(live);
+    await until(() => live.following === 1, 'the page');
+    await detail(names[0], live);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    // The disk fails: every read and every look at an open file, of either file, for a while.
+    const probe = await open(join(folder, names[0], 'config.yaml'));
+    const handle = Object.getPrototypeOf(probe) as Pick<typeof probe, 'read' | 'stat' | 'readFile'>;
+    await probe.close();
+    const fault = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+    for (const method of ['read', 'stat', 'readFile'] as const) {
+      const spy = vi.spyOn(handle, method).mockRejectedValue(fault);
+      for (const name of names) {
+        const { configFile, metricsFile } = new RunFolder(join(folder, name));
+        await appendFile(configFile, '\n');
+        const line = readFileSync(metricsFile, 'utf8').trimEnd().split('\n').at(-1);
+        await appendFile(metricsFile, `${line}\n`);
+      }
+      if (method !== 'stat')
+        await until(
+          async () => /cannot be read|EIO/.test((await detail(names[1], live)).problem ?? ''),
+          method,
+        );
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      spy.mockRestore();
+      for (const name of names)
+        await until(async () => (await detail(name, live)).problem === undefined, `${name} after ${method}`);
+    }
+    for (const name of names) {
+      expect((await detail(name, live)).metrics.step).toEqual([0, 1, 2, 3, 4, 5, 6, 6, 6, 6]);
+      await until(() => page.events.some(({ data }) => data.includes(`"${name}"`)), name);
+    }
     page.stop();
   });
 

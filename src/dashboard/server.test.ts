@@ -101,7 +101,18 @@ describe('address', () => {
       /none: no such folder; name the one/,
     );
     await expect(start({ folder: join(folder, 'secret.txt') })).rejects.toThrow(/secret\.txt: is a file/);
-    await expect(start({ host: '192.0.2.1' })).rejects.toThrow(/--host: 192\.0\.2\.1 cannot be listened on/);
+    await expect(start({ host: '192.0.2.1' })).rejects.toThrow(
+      /--host: expected an address or a name of this machine, got '192\.0\.2\.1'/,
+    );
+    // An empty host would be every address of the machine.
+    for (const host of ['', ' ', '\t'])
+      await expect(start({ host })).rejects.toThrow(
+        `--host: expected an address or a name of this machine, got '${host}'`,
+      );
+    for (const port of [70_000, 65_536, -1, 1.5, Number.NaN])
+      await expect(start({ port })).rejects.toThrow(
+        `--port: expected a whole number from 0 to 65535, got ${port}`,
+      );
   });
 
   it('is the usual one where it is free, and another where it is not', async () => {

@@ -70,6 +70,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   const groups = new GroupReader(root);
   const app = createApp({ store, groups, events, pages, folder, version, report });
 
+  checkAddress(options);
   const host = options.host === undefined || options.host === 'localhost' ? LOOPBACK : options.host;
   const token = isLoopback(host) ? null : randomBytes(24).toString('base64url');
   const headers = Object.entries(safeHeaders(isLoopback(host)));
@@ -127,6 +128,16 @@ function placeOf({ folder, one }: DashboardOptions): { root: string; only?: stri
   return { root: path };
 }
 
+/** An empty host would be every address of the machine. @throws DashboardError */
+function checkAddress({ host, port }: DashboardOptions): void {
+  if (host !== undefined && host.trim() === '') {
+    throw new DashboardError(`--host: expected an address or a name of this machine, got '${host}'`);
+  }
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65535)) {
+    throw new DashboardError(`--port: expected a whole number from 0 to 65535, got ${port}`);
+  }
+}
+
 /** Says no, and lets go of the connection: what may still come in on it is not read. */
 function refuse(incoming: IncomingMessage, outgoing: ServerResponse, error: unknown): void {
   const refusal = error instanceof Refusal ? error : new Refusal(400, messageOf(error));
@@ -162,7 +173,7 @@ async function listen(server: Server, host: string, port: number | undefined): P
       throw new DashboardError(`--port: ${port} ${why}; choose another, or 0 for any that is free`);
     }
     throw new DashboardError(
-      `--host: ${host} cannot be listened on (${messageOf(error)}); allowed is an address of this machine`,
+      `--host: expected an address or a name of this machine, got '${host}' (${messageOf(error)})`,
     );
   }
   return (server.address() as AddressInfo).port;

@@ -1,5 +1,5 @@
 /** Curves over steps, with a band over seeds. */
-import { confidenceInterval, lineChartSvg, type Series } from '../analysis/index.js';
+import { confidenceInterval, lineChartSvg, type Series, shareInterval } from '../analysis/index.js';
 import { rounded } from './markdown.js';
 
 /** Mean and 95% interval of several runs at some steps; what a figure is drawn from. */
@@ -9,6 +9,8 @@ export interface Curve {
   readonly mean: readonly number[];
   readonly low: readonly number[];
   readonly high: readonly number[];
+  /** How the band was made; absent in older files: Student's t, cut at the ends of the range. */
+  readonly band?: 'wilson' | 't';
 }
 
 /** Mean of each value and up to `window − 1` before it. */
@@ -20,23 +22,57 @@ export function smoothed(values: readonly number[], window: number): number[] {
 }
 
 /**
+ * A quantity without bounds, with a band of Student's t.
  * @param runs values of each run at `steps`, [runs][steps]
- * @param range ends that a band may not leave, e.g. those of a share
  */
-export function curve(
-  name: string,
-  steps: readonly number[],
-  runs: readonly (readonly number[])[],
-  range: readonly [number, number] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
-): Curve {
+export function curve(name: string, steps: readonly number[], runs: readonly (readonly number[])[]): Curve {
   const bands = steps.map((_, i) => confidenceInterval(runs.map((values) => values[i])));
   return {
     name,
     step: steps,
     mean: bands.map(({ mean }) => rounded(mean)),
-    low: bands.map(({ mean, half }) => rounded(Math.max(range[0], mean - half))),
-    high: bands.map(({ mean, half }) => rounded(Math.min(range[1], mean + half))),
+    low: bands.map(({ mean, half }) => rounded(mean - half)),
+    high: bands.map(({ mean, half }) => rounded(mean + half)),
+    band: 't',
   };
+}
+
+/**
+ * A share, with a band that stays within 0 and 1.
+ * @param runs shares of each run at `steps`, [runs][steps]
+ * @param trials problems behind each of them (`shareInterval`)
+ */
+export function shareCurve(
+  name: string,
+  steps: readonly number[],
+  runs: readonly (readonly number[])[],
+  trials = 1,
+): Curve {
+  const bands = steps.map((_, i) =>
+    shareInterval(
+      runs.map((values) => values[i]),
+      trials,
+    ),
+  );
+  return {
+    name,
+    step: steps,
+    mean: bands.map(({ mean }) => rounded(mean)),
+    low: bands.map(({ low }) => rounded(low)),
+    high: bands.map(({ high }) => rounded(high)),
+    band: 'wilson',
+  };
+}
+
+/** How the bands of a figure were made, as a sentence. */
+export function bandsText(curves: readonly Curve[]): string {
+  const kinds = new Set(curves.map(({ band }) => band ?? 'cut'));
+  if (kinds.has('cut')) {
+    return 'Bands: Student’s t over seeds at each step, cut at the ends of the range; the file has no values of single seeds to make others from.';
+  }
+  return kinds.has('wilson')
+    ? 'Bands: 95% intervals over seeds at each step, Wilson’s as in the tables.'
+    : 'Bands: 95% intervals over seeds at each step, Student’s t.';
 }
 
 /** Every `stride`-th step and the last. */
@@ -53,6 +89,6 @@ export function curvesSvg(
   return lineChartSvg({
     ...labels,
     yRange,
-    series: curves.map(({ step, ...rest }) => ({ ...rest, x: step })),
+    series: curves.map(({ step, band: _, ...rest }) => ({ ...rest, x: step })),
   });
 }

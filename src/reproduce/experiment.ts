@@ -1,7 +1,8 @@
 /**
  * What an experiment is: a claim of the paper, a prediction, settings with seeds and steps fixed beforehand, units
- * of work that are functions of what is written in them, and a rule that turns their results into a verdict. The
- * rule stands here in words and in the experiment's code; both were written before its units were run in full.
+ * of work that are functions of what is written in them, and a rule that turns their figures into a verdict. The
+ * rule stands here in words and in the experiment's code; both were written before its units were run in full. The page
+ * is a function of settings and figures, so it can be written again from the JSON file without running anything.
  */
 import type { Results } from './results.js';
 import type { Unit } from './unit.js';
@@ -35,14 +36,12 @@ export interface Report {
   readonly summary: string;
   /** Markdown: tables, figures by name (`![…](<experiment>-<figure>.svg)`), reading. */
   readonly body: string;
-  /** The data behind every table and figure; small. */
-  readonly data: unknown;
   /** SVG by figure name. */
   readonly figures: Readonly<Record<string, string>>;
 }
 
 /** Methods, not properties: an experiment of its own settings is an experiment of any. */
-export interface Experiment<S = unknown> {
+export interface Experiment<S = unknown, D = unknown> {
   readonly name: string;
   readonly title: string;
   /** What the paper says, with its section. */
@@ -57,5 +56,8 @@ export interface Experiment<S = unknown> {
   settings(options: SettingsOptions): S;
   /** What is to be done; units of equal content are done once, also across experiments. */
   units(settings: S, places: Places): readonly Unit[];
-  report(settings: S, results: Results, places: Places): Report;
+  /** The figures of units, as they stand in the JSON file: plain, rounded, small. */
+  data(settings: S, results: Results, places: Places): D;
+  /** Everything that is said of them. */
+  report(settings: S, data: D): Report;
 }

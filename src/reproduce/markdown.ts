@@ -1,5 +1,5 @@
 /** Tables and numbers of reports. */
-import type { Interval } from '../analysis/index.js';
+import type { Interval, ShareInterval } from '../analysis/index.js';
 
 /** Bars within a cell, as in |λ|, are escaped. @param header [columns]; @param rows [rows][columns] */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -11,6 +11,11 @@ export function table(header: readonly string[], rows: readonly (readonly string
 /** `0.848 ± 0.171` */
 export function withInterval({ mean, half }: Interval, digits = 3): string {
   return `${number(mean, digits)} ± ${half.toFixed(digits)}`;
+}
+
+/** A share: `0.848 [0.640, 0.946]` */
+export function withBounds({ mean, low, high }: ShareInterval, digits = 3): string {
+  return `${mean.toFixed(digits)} [${low.toFixed(digits)}, ${high.toFixed(digits)}]`;
 }
 
 /** With a true minus sign. */

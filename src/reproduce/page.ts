@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { arch, cpus, platform } from 'node:os';
 import { join } from 'node:path';
 import { Document, isScalar, visit } from 'yaml';
+import { UserError } from '../errors.js';
 import { makeFolder, writeWhole } from '../files/index.js';
 import type { Experiment, Report, Verdict } from './experiment.js';
 import { table } from './markdown.js';
@@ -19,13 +20,21 @@ export interface Making {
   readonly date: string;
 }
 
+/** What was changed in a page after its units were run. */
+export interface Revision {
+  readonly date: string;
+  readonly text: string;
+}
+
 /** `<name>.json`. */
-interface ReportFile {
+export interface ReportFile {
   readonly experiment: string;
   readonly title: string;
   readonly verdict: Verdict;
   readonly summary: string;
   readonly making: Making & { readonly machine: string };
+  /** The newest last. */
+  readonly revisions?: readonly Revision[];
   readonly settings: unknown;
   readonly data: unknown;
 }
@@ -37,13 +46,31 @@ export function machine(): string {
   return `${all.length} × ${model} (${platform()} ${arch()}), Node.js ${process.version}`;
 }
 
+/**
+ * The file of an earlier report.
+ * @throws UserError if there is none, or it is not this experiment's
+ */
+export function readReport(out: string, { name }: Experiment): ReportFile {
+  const path = join(out, `${name}.json`);
+  let file: Partial<ReportFile>;
+  try {
+    file = JSON.parse(readFileSync(path, 'utf8')) as Partial<ReportFile>;
+  } catch (error) {
+    throw new UserError(`${path}: cannot be read: ${(error as Error).message}`);
+  }
+  const { experiment, making, settings, data } = file;
+  if (experiment !== name || !making || !settings || !data) {
+    throw new UserError(`${path}: expected the figures of ${name} with making, settings and data`);
+  }
+  return file as ReportFile;
+}
+
 /** @returns the page's path. @throws FileError if the folder cannot be written */
 export async function writeReport(
   out: string,
   experiment: Experiment,
-  settings: unknown,
+  { making, revisions, settings, data }: Pick<ReportFile, 'making' | 'revisions' | 'settings' | 'data'>,
   report: Report,
-  making: Making,
 ): Promise<string> {
   const { name } = experiment;
   const file: ReportFile = {
@@ -51,9 +78,10 @@ export async function writeReport(
     title: experiment.title,
     verdict: report.verdict,
     summary: report.summary,
-    making: { ...making, machine: machine() },
+    making,
+    ...(revisions ? { revisions } : {}),
     settings,
-    data: report.data,
+    data,
   };
   await makeFolder(out);
   for (const [figure, svg] of Object.entries(report.figures))
@@ -67,7 +95,7 @@ export async function writeReport(
 
 function page(
   experiment: Experiment,
-  { verdict, summary, making, settings }: ReportFile,
+  { verdict, summary, making, revisions = [], settings }: ReportFile,
   body: string,
 ): string {
   const small = making.quick
@@ -82,16 +110,21 @@ ${small}
 - **Rule.** ${experiment.rule}
 
 ${body.trim()}
-
+${changes(revisions)}
 ## Configuration
 
 \`\`\`yaml
 ${yaml(settings)}
 \`\`\`
 
-Made by \`${making.command}\`, version ${making.version}, on ${machine()}, ${making.date}. Units of work took
+Made by \`${making.command}\`, version ${making.version}, on ${making.machine}, ${making.date}. Units of work took
 ${duration(making.seconds)} in all, each on one thread, ${making.jobs} at a time; data behind tables and figures: \`${experiment.name}.json\`.
 `;
+}
+
+function changes(revisions: readonly Revision[]): string {
+  if (revisions.length === 0) return '';
+  return `\n## Changes\n\n${revisions.map(({ date, text }) => `- ${date}: ${text}`).join('\n')}\n`;
 }
 
 /** Settings as a configuration file would have them, lists of numbers on one line. */

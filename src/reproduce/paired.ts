@@ -1,6 +1,6 @@
 /**
  * Paired comparison across seeds: runs of one seed share weights, problems and random streams, so it is their
- * difference that is tested. Mean difference with its 95% interval (Student's t) and, for up to 20 pairs, the exact
+ * difference that is tested, one for each seed. Mean difference with its 95% interval (Student's t) and, for up to 20 pairs, the exact
  * two-sided sign-flip test: the share of all 2ⁿ choices of signs whose mean is at least as far from 0.
  */
 import { confidenceInterval, type Interval } from '../analysis/index.js';
@@ -30,6 +30,22 @@ export function paired(a: readonly number[], b: readonly number[]): Paired {
     losses: differences.filter((d) => d < 0).length,
     p: differences.length <= MOST_PAIRS ? signFlip(differences) : null,
   };
+}
+
+/**
+ * Several figures of each seed as one: cases, tasks or learning rates that share a seed share its weights and problems, so
+ * they are averaged before any interval; n stays the number of seeds.
+ * @param cases [cases][seeds], the same seeds in the same order
+ * @returns [seeds]
+ */
+export function perSeed(cases: readonly (readonly number[])[]): number[] {
+  const [first] = cases;
+  if (!first || cases.some((values) => values.length !== first.length)) {
+    throw new RangeError(
+      `cases of ${cases.map((values) => values.length).join(', ')} seeds; expected the same seeds in each, at least one case`,
+    );
+  }
+  return first.map((_, seed) => cases.reduce((sum, values) => sum + values[seed], 0) / cases.length);
 }
 
 /** The 95% interval of the difference lies above 0; a single pair tells nothing. */

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { FolderLock, makeFolder } from '../files/index.js';
 import type { Experiment, Places, Verdict } from './experiment.js';
-import { writeReport } from './page.js';
+import { machine, readReport, writeReport } from './page.js';
 import { ResultStore } from './results.js';
 import { schedule } from './schedule.js';
 
@@ -57,16 +57,35 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduced |
   } finally {
     await lock.release();
   }
-  const report = experiment.report(settings, store, places);
-  const page = await writeReport(out, experiment, settings, report, {
+  const data = plain(experiment.data(settings, store, places));
+  const report = experiment.report(settings, data);
+  const making = {
     version,
     command: commandOf(options),
     quick,
     seconds: store.seconds(units),
     jobs,
     date: new Date().toISOString().slice(0, 10),
-  });
+    machine: machine(),
+  };
+  const page = await writeReport(out, experiment, { making, settings, data }, report);
   return { verdict: report.verdict, summary: report.summary, page };
+}
+
+/**
+ * Writes an experiment's page again from the figures in its JSON file, with today's words, intervals and rule; runs nothing.
+ * @throws UserError if there is no such file, or the folder cannot be written
+ */
+export async function rewrite(experiment: Experiment, out: string): Promise<Reproduced> {
+  const file = readReport(out, experiment);
+  const report = experiment.report(file.settings, file.data);
+  const page = await writeReport(out, experiment, file, report);
+  return { verdict: report.verdict, summary: report.summary, page };
+}
+
+/** As the file will hold it, so that the page is the same when it is written again. */
+function plain<T>(data: T): T {
+  return JSON.parse(JSON.stringify(data)) as T;
 }
 
 /** The command, places without their paths. */

@@ -1,11 +1,13 @@
 /**
- * Which files a source means: a file is itself, a folder all logs below it, anything with *, ? or {…} a pattern.
+ * Which files a source means: a file is itself, a folder all logs below it, anything else that holds the signs of a
+ * pattern is one (minimatch). What exists goes before what a name could mean as a pattern, also for its first folders.
  * Files and folders that frameworks write beside their logs and that hold no rollouts (settings, metrics, checkpoints) are
  * passed over by name, in folders only.
  */
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join, sep } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
+import { Minimatch } from 'minimatch';
 import { messageOf, RolloutError } from './values.js';
 
 export interface LogFile {
@@ -56,14 +58,11 @@ async function filesOf(source: string, note: (file: string, message: string) => 
     return [...kept].map((path) => ({ path, root: source }));
   }
   if (kind) return [{ path: source, root: dirname(source) }];
-  if (!/[*?{]/.test(source))
+  const { root, rest } = await split(source);
+  const pattern = new Minimatch(rest, { dot: true, magicalBraces: true, nocomment: true, nonegate: true });
+  if (!pattern.hasMagic())
     throw new RolloutError(`${source}: found nothing there; allowed are files, folders and patterns`);
-  const fixed = source.slice(0, source.search(/[*?{]/));
-  const root = fixed.includes(sep) ? fixed.slice(0, fixed.lastIndexOf(sep)) || sep : '.';
-  const pattern = patternOf(source);
-  const below = (await walk(root).catch(() => [])).filter((path) =>
-    pattern.test(source.startsWith(`.${sep}`) ? `.${sep}${path}` : path),
-  );
+  const below = (await walk(root)).filter((path) => pattern.match(relative(root, path)));
   if (below.length === 0) throw new RolloutError(`${source}: found no file of this pattern`);
   return below.map((path) => ({ path, root }));
 }
@@ -87,21 +86,15 @@ async function walk(folder: string): Promise<string[]> {
   return files;
 }
 
-/** `**` any folders, `*` and `?` within a name, `{a,b}` one of several. */
-function patternOf(glob: string): RegExp {
-  const parts = glob.replace(/\*\*\/|\*\*|\*|\?|\{|\}|,|[.+^$()|[\]\\]/g, (part) => {
-    const to: Record<string, string> = {
-      '**/': '(?:.*/)?',
-      '**': '.*',
-      '*': '[^/]*',
-      '?': '[^/]',
-      '{': '(?:',
-      '}': ')',
-    };
-    if (part === ',') return glob.includes('{') ? '|' : ',';
-    return to[part] ?? `\\${part}`;
-  });
-  return new RegExp(`^${parts}$`);
+/** The folder that a pattern begins with, as far as it exists under its literal name, and the rest, with / between. */
+async function split(source: string): Promise<{ root: string; rest: string }> {
+  const parts = source.split(sep === '/' ? '/' : /[\\/]/);
+  for (let n = parts.length - 1; n > 0; n--) {
+    const root = parts.slice(0, n).join(sep) || sep;
+    const kind = await stat(root).catch(() => null);
+    if (kind?.isDirectory()) return { root, rest: parts.slice(n).filter(Boolean).join('/') };
+  }
+  return { root: '.', rest: parts.join('/') };
 }
 
 /**

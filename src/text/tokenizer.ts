@@ -7,6 +7,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
+import { badId } from './ids.js';
 
 /** A tokenizer or chat template that cannot be read or used. */
 export class TextError extends UserError {
@@ -68,6 +69,8 @@ export async function loadTokenizer(path: string): Promise<ModelTokenizer> {
     throw new TextError(
       `tokenizer ${file}: model.type: found ${String(type)}; allowed are ${KINDS.join(', ')}`,
     );
+  const problem = badId(data);
+  if (problem !== null) throw new TextError(`tokenizer ${file}: ${problem}`);
   const beside = (name: string): Promise<unknown> => {
     const other = join(dirname(file), name);
     return other === file ? Promise.resolve(null) : readJson(other);

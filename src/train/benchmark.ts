@@ -3,6 +3,7 @@
  * a benchmark are shares of its problems, so the intervals say how far another draw of as many problems may lie.
  */
 import type { Engine } from '../engine/index.js';
+import { type Share, wilsonInterval } from '../random/wilson.js';
 import type { Problem, Task } from '../task/index.js';
 import { sampleTrajectories } from './trajectories.js';
 
@@ -16,29 +17,6 @@ export function passAtK(n: number, c: number, k: number): number {
   let none = 1;
   for (let i = 0; i < k; i++) none *= Math.max(0, n - c - i) / (n - i);
   return 1 - none;
-}
-
-/** A share with its 95% interval. */
-export interface Share {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-}
-
-/** 97.5% quantile of the normal distribution. */
-const Z = 1.959963984540054;
-
-/**
- * Wilson's score interval, which stays within 0 and 1 and is no point where all or none succeed.
- * @param value observed share; a mean of estimates, such as pass@k, is taken as one
- * @param count what it is a share of
- */
-export function wilsonInterval(value: number, count: number): Share {
-  const squared = Z * Z;
-  const middle = (value + squared / (2 * count)) / (1 + squared / count);
-  const half =
-    (Z * Math.sqrt((value * (1 - value)) / count + squared / (4 * count * count))) / (1 + squared / count);
-  return { value, low: Math.max(0, middle - half), high: Math.min(1, middle + half) };
 }
 
 export interface BenchmarkOptions {

@@ -6,8 +6,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { LineCounter, parseDocument, parse as parseYaml } from 'yaml';
 import { type Config, ConfigError, checkConfig, type Method, NORMALISATION } from './config.js';
+import { readYaml } from './yaml.js';
 
 /** Changes to a configuration; of two that name the same key with other values neither is taken. */
 export interface ConfigChanges {
@@ -37,32 +37,15 @@ export function loadConfig(file: string, changes: ConfigChanges = {}): Config {
  * @throws ConfigError naming file, line or option, key, what is expected and what came
  */
 export function parseConfig(text: string, file: string, changes: ConfigChanges = {}): Config {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  if (document.errors.length > 0) {
-    const faults = document.errors.map(
-      (error) => `${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`,
-    );
-    throw new ConfigError(faults.join('\n'));
+  const yaml = readYaml(text);
+  if ('problems' in yaml) {
+    throw new ConfigError(yaml.problems.map(({ line, message }) => `${file}:${line}: ${message}`).join('\n'));
   }
-  // The line of a key, or of the nearest section that is there.
   const place = (path: readonly PropertyKey[]) => {
-    for (let length = path.length; length > 0; length--) {
-      const node = document.getIn(path.slice(0, length), true) as
-        | { range?: [number, number, number] }
-        | undefined;
-      if (node?.range) return `${file}:${lines.linePos(node.range[0]).line}: `;
-    }
-    return `${file}: `;
+    const line = yaml.lineOf(path);
+    return line === null ? `${file}: ` : `${file}:${line}: `;
   };
-  let content: unknown;
-  try {
-    content = document.toJS() ?? {};
-    JSON.stringify(content);
-  } catch (error) {
-    throw new ConfigError(`${file}: cannot be read: ${(error as Error).message.split('\n')[0]}`);
-  }
-  return collected(content, changes, place);
+  return collected(yaml.value ?? {}, changes, place);
 }
 
 /** @throws ConfigError naming key, what is expected and what came */
@@ -141,12 +124,12 @@ function editOf(change: string): Edit {
   if (key === undefined || /(^|\.)(__proto__)?(\.|$)/.test(key)) {
     throw new ConfigError(`--set: expected section.key=value, got '${change}'`);
   }
-  try {
-    return { path: key.split('.'), value: parseYaml(text), origin: '--set' };
-  } catch (error) {
-    const why = (error instanceof Error ? error.message : String(error)).split('\n')[0];
-    throw new ConfigError(`--set: ${key}: expected a value in YAML, got '${text}': ${why}`);
+  const yaml = readYaml(text);
+  if ('problems' in yaml) {
+    const { message } = yaml.problems[0];
+    throw new ConfigError(`--set: ${key}: expected a value in YAML, got '${text}': ${message}`);
   }
+  return { path: key.split('.'), value: yaml.value, origin: '--set' };
 }
 
 /** A copy with the changes in it; a section that is not there, or null, begins. */

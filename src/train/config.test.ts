@@ -122,10 +122,10 @@ describe('a configuration', () => {
     ],
     ['seed: 1\nseed: 2', 'run.yaml:2: Map keys must be unique'],
     ['task: {name: [}', 'run.yaml:1: '],
-    ['a: &a [*a]', 'run.yaml: cannot be read: '],
+    ['a: &a [*a]', 'run.yaml:1: expected an alias of what is complete'],
     [
       `a: &a [x, x, x, x, x]\n${[...'bcdefgh'].map((key, i) => `${key}: &${key} [${Array(9).fill(`*${'abcdefgh'[i]}`)}]`).join('\n')}`,
-      'run.yaml: cannot be read: ',
+      'run.yaml:1: expected aliases that stand for few values',
     ],
   ])('%j is refused, naming line, key, value and what is expected', (text, expected) => {
     const message = faults(text);

@@ -5,8 +5,6 @@ export {
   benchmark,
   type ProblemRecord,
   passAtK,
-  type Share,
-  wilsonInterval,
 } from './benchmark.js';
 export { CheckpointError, listCheckpoints } from './checkpoint.js';
 export { beChild, type Child } from './child.js';

@@ -87,7 +87,10 @@ export class RunFolder {
 
   /** Steps whose rollouts were written, rising. */
   async rolloutSteps(): Promise<number[]> {
-    const names = await readdir(this.rollouts).catch(() => []);
+    const names = await readdir(this.rollouts).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
+      throw error;
+    });
     return names.flatMap((name) => Number(ROLLOUTS.exec(name)?.[1] ?? [])).sort((a, b) => a - b);
   }
 

@@ -5,6 +5,9 @@ import type {
   MetricColumns,
   RunDetail,
   RunList,
+  RunPart,
+  RunSteps,
+  RunSummary,
   RunUpdate,
   StepGroups,
 } from '../../src/dashboard/api.js';
@@ -19,7 +22,10 @@ async function get<T>(path: string): Promise<T> {
 const part = encodeURIComponent;
 
 export const getRuns = (): Promise<RunList> => get('runs');
-export const getRun = (run: string): Promise<RunDetail> => get(`runs/${part(run)}`);
+/** @param after position of what is known already */
+export const getRun = (run: string, after?: string): Promise<RunDetail> =>
+  get(`runs/${part(run)}${after === undefined ? '' : `?after=${part(after)}`}`);
+export const getSteps = (run: string): Promise<RunSteps> => get(`runs/${part(run)}/steps`);
 export const getStep = (run: string, step: number): Promise<StepGroups> =>
   get(`runs/${part(run)}/steps/${step}`);
 export const getGroup = (run: string, step: number, n: number): Promise<GroupDetail> =>
@@ -42,13 +48,11 @@ export function follow({ onList, onRun, onState }: Following): void {
   );
 }
 
-/** A run's columns with what an update adds; a run that was rewound is cut back first. */
-export function merged(
-  detail: RunDetail,
-  { summary, from, metrics, rolloutSteps }: RunUpdate,
-): RunDetail | null {
+/** What is known of a run with what came since; null: something was missed, and all is to be asked for. */
+export function merged(detail: RunDetail, summary: RunSummary, added: RunPart): RunDetail | null {
   const before = detail.metrics;
-  if (from > before.step.length) return null; // something was missed: to be asked for anew
+  const { from, metrics, rolloutsFrom } = added;
+  if (from > before.step.length || rolloutsFrom > detail.rolloutSteps.length) return null;
   const join = <T>(a: readonly T[] | undefined, b: readonly T[] | undefined, empty: T): T[] => [
     ...(a ?? Array.from({ length: before.step.length }, () => empty)).slice(0, from),
     ...(b ?? Array.from({ length: metrics.step.length }, () => empty)),
@@ -59,10 +63,14 @@ export function merged(
   const values = Object.fromEntries(
     [...names].map((name) => [name, join(before.values[name], metrics.values[name], null)]),
   );
+  const { problem, ...known } = detail;
   return {
-    ...detail,
+    ...known,
     ...summary,
+    from: 0,
     metrics: { step: join(before.step, metrics.step, 0), time: join(before.time, metrics.time, 0), values },
-    rolloutSteps,
+    rolloutsFrom: 0,
+    rolloutSteps: [...detail.rolloutSteps.slice(0, rolloutsFrom), ...added.rolloutSteps],
+    position: added.position,
   };
 }

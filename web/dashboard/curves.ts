@@ -1,6 +1,6 @@
 /** From the columns of runs to curves: one a run, or the mean of runs that differ in nothing but their seed. */
 import { csvLine } from '../../src/analysis/csv.js';
-import { confidenceInterval } from '../../src/analysis/interval.js';
+import { confidenceInterval, shareInterval } from '../../src/analysis/interval.js';
 import type { RunDetail } from '../../src/dashboard/api.js';
 import type { MetricName } from '../../src/train/metrics.js';
 
@@ -45,7 +45,9 @@ export function curvesOf(runs: readonly RunDetail[], options: CurveOptions): Cur
       const [{ x, y }] = points;
       return [{ name: nameOf(group), runs: names, x, mean: y }];
     }
-    return [{ name: nameOf(group), runs: names, ...bandOf(points) }];
+    return [
+      { name: nameOf(group), runs: names, ...bandOf(points, group[0].units[options.metric][0] === 'share') },
+    ];
   });
 }
 
@@ -71,18 +73,22 @@ function pointsOf({ metrics }: RunDetail, { metric, x, smoothing }: CurveOptions
   return points;
 }
 
-/** Mean and interval at each step that all of them have. */
-function bandOf(points: readonly Points[]): Pick<Curve, 'x' | 'mean' | 'low' | 'high'> {
+/** Mean and interval at each step that all of them have; that of a share stays within 0 and 1. */
+function bandOf(points: readonly Points[], share: boolean): Pick<Curve, 'x' | 'mean' | 'low' | 'high'> {
   const places = points.map(({ steps }) => new Map(steps.map((step, i) => [step, i])));
   const shared = points[0].steps.filter((step) => places.every((place) => place.has(step)));
   const band = { x: [] as number[], mean: [] as number[], low: [] as number[], high: [] as number[] };
   for (const step of shared) {
     const at = places.map((place) => place.get(step) as number);
-    const { mean, half } = confidenceInterval(points.map(({ y }, i) => y[at[i]]));
+    const values = points.map(({ y }, i) => y[at[i]]);
+    const { mean, half } = confidenceInterval(values);
+    const { low, high } = share
+      ? shareInterval(values, Number.POSITIVE_INFINITY)
+      : { low: mean - half, high: mean + half };
     band.x.push(points.reduce((sum, { x }, i) => sum + x[at[i]], 0) / points.length);
     band.mean.push(mean);
-    band.low.push(mean - half);
-    band.high.push(mean + half);
+    band.low.push(low);
+    band.high.push(high);
   }
   return band;
 }

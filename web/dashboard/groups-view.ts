@@ -4,7 +4,7 @@ import type { Column } from '../components/data-table.js';
 import { element } from '../components/dom.js';
 import { plain } from '../components/format.js';
 import { groupTable } from '../components/group-table.js';
-import { getRun, getStep } from './api.js';
+import { getStep, getSteps } from './api.js';
 
 const RANGE: Column<GroupRow> = {
   name: 'range',
@@ -14,7 +14,7 @@ const RANGE: Column<GroupRow> = {
 
 /** @param step null: the last one that was written */
 export async function groupsView(run: string, step: number | null): Promise<HTMLElement> {
-  const { rolloutSteps, task, method, seed } = await getRun(run);
+  const { rolloutSteps, task, method, seed } = await getSteps(run);
   const title = element('h1', {}, 'Groups of ', element('span', { class: 'source' }, run));
   const facts = `${task}, ${method}, seed ${seed}`;
   if (rolloutSteps.length === 0) {

@@ -43,7 +43,7 @@ export class Store {
         const detail = this.details.get(update.run);
         this.runs = this.runs.map((run) => (run.run === update.run ? update.summary : run));
         if (detail) {
-          const next = merged(detail, update);
+          const next = merged(detail, update.summary, update);
           if (next) this.details.set(update.run, next);
           else void this.load(update.run, true);
         }
@@ -65,12 +65,21 @@ export class Store {
     this.tell();
   }
 
+  /** What is new of a run that is known, all of another. */
+  private async read(run: string): Promise<RunDetail> {
+    const after = this.details.get(run)?.position;
+    const answer = await getRun(run, after);
+    const known = this.details.get(run);
+    if (answer.from === 0 && answer.rolloutsFrom === 0) return answer;
+    return (known && merged(known, answer, answer)) ?? getRun(run);
+  }
+
   /** Fetches a run's figures, once. */
   async load(run: string, again = false): Promise<void> {
     if (this.loading.has(run) || (!again && this.details.has(run))) return;
     this.loading.add(run);
     try {
-      this.details.set(run, await getRun(run));
+      this.details.set(run, await this.read(run));
     } catch (error) {
       this.problem = `${run}: ${(error as Error).message}`;
     } finally {

@@ -1,11 +1,11 @@
 /** Table 1's first case at GPT-2-small's shape: 12 layers × 768, n = 1, r_neg = −1, five seeds (PAPER.md §6a). */
 import { existsSync, statSync } from 'node:fs';
-import { confidenceInterval, GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
+import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, shareInterval } from '../../analysis/index.js';
 import { UserError } from '../../errors.js';
 import { type Config, withMethod, withSeed } from '../../train/index.js';
-import { curve, curvesSvg, everyStep, smoothed } from '../curves.js';
+import { bandsText, type Curve, curvesSvg, everyStep, shareCurve, smoothed } from '../curves.js';
 import type { Experiment, Places, Verdict } from '../experiment.js';
-import { number, rateText, rounded, signedInterval, table, withInterval } from '../markdown.js';
+import { number, rateText, rounded, signedInterval, table, withBounds } from '../markdown.js';
 import { isAbove, paired } from '../paired.js';
 import { treeConfig } from '../tree-runs.js';
 import { type Unit, unit } from '../unit.js';
@@ -22,7 +22,14 @@ interface Settings {
 const METHODS = ['grpo', 'lambda-grpo'] as const;
 const PAPER = { grpo: 0, 'lambda-grpo': 0.7535 } as const;
 
-export const binaryTreeGpt2: Experiment<Settings> = {
+interface Data {
+  readonly late: { readonly grpo: readonly number[]; readonly lambda: readonly number[] };
+  readonly curves: readonly Curve[];
+  /** Started from GPT-2's weights; absent: from random ones. */
+  readonly checkpoint?: boolean;
+}
+
+export const binaryTreeGpt2: Experiment<Settings, Data> = {
   name: 'binary-tree-gpt2',
   title: 'The paper’s binary tree at GPT-2-small’s shape',
   long: true,
@@ -63,43 +70,46 @@ export const binaryTreeGpt2: Experiment<Settings> = {
     const start = startOf(settings, places);
     return [...(start ? [start] : []), ...METHODS.flatMap((method) => runsOf(settings, places, method))];
   },
-  report(settings, results, places) {
+  data(settings, results, places) {
     const runs = METHODS.map((method) => runsOf(settings, places, method).map((u) => results.of(u)));
-    const [grpo, lambda] = runs.map((of) => of.map(({ late }) => late));
-    const difference = paired(lambda, grpo);
+    const [grpo, lambda] = runs.map((of) => of.map(({ late }) => rounded(late)));
     const steps = everyStep(
       runs[0][0].success.map((_, i) => i + 1),
       2,
     );
     const curves = METHODS.map((_, i) =>
-      curve(
+      shareCurve(
         i === 0 ? 'GRPO' : 'λ-GRPO',
         steps,
         runs[i].map(({ success }) => everyStep(smoothed(success, 10), 2)),
-        [0, 1],
       ),
     );
+    return { late: { grpo, lambda }, curves, checkpoint: places.checkpoint !== undefined };
+  },
+  report(settings, { late: { grpo, lambda }, curves, checkpoint = false }) {
+    const difference = paired(lambda, grpo);
     const seedsOf = (values: readonly number[]): string => values.map((value) => number(value, 2)).join(', ');
     return {
       verdict: gpt2Verdict(lambda, grpo),
-      summary: `GRPO ${withInterval(confidenceInterval(grpo))}, λ-GRPO ${withInterval(confidenceInterval(lambda))} (${settings.seeds} seeds)`,
-      body: `${settings.run.model.layers} layers × ${settings.run.model.width}, ${places.checkpoint === undefined ? 'random weights' : 'GPT-2’s weights; of its embedding the rows of the three tokens that are not masked'}, AdamW at ${rateText(rateOf(settings, places))}.
-Frequency of the target in the last 50 of ${settings.steps} steps.
+      summary: `GRPO ${withBounds(shareInterval(grpo))}, λ-GRPO ${withBounds(shareInterval(lambda))} (${settings.seeds} seeds)`,
+      body: `${settings.run.model.layers} layers × ${settings.run.model.width}, ${checkpoint ? 'GPT-2’s weights; of its embedding the rows of the three tokens that are not masked' : 'random weights'}, AdamW at ${rateText(rateOf(settings, checkpoint))}.
+Frequency of the target in the last 50 of ${settings.steps} steps; intervals are Wilson's with the seeds as trials (fewer where they spread more).
 
 ${table(
-  ['method', 'each seed', 'mean ± 95%', 'paper'],
+  ['method', 'each seed', 'mean [95% interval]', 'paper'],
   METHODS.map((method, i) => [
     i === 0 ? 'GRPO' : 'λ-GRPO',
     seedsOf([grpo, lambda][i]),
-    withInterval(confidenceInterval([grpo, lambda][i])),
+    withBounds(shareInterval([grpo, lambda][i])),
     PAPER[method].toFixed(4),
   ]),
 )}
 
-Difference, paired: ${signedInterval(difference)}${difference.p === null ? '' : `, sign-flip p ${difference.p.toFixed(3)}`}.
+Difference, paired by seed: ${signedInterval(difference)}${difference.p === null ? '' : `, sign-flip p ${difference.p.toFixed(3)}`}.
 
-![Learning curves](binary-tree-gpt2-curves.svg)`,
-      data: { late: { grpo: grpo.map((v) => rounded(v)), lambda: lambda.map((v) => rounded(v)) }, curves },
+![Learning curves](binary-tree-gpt2-curves.svg)
+
+${bandsText(curves)}`,
       figures: {
         curves: curvesSvg(
           { title: 'Binary tree, 12 layers × 768', xLabel: 'step', yLabel: 'target frequency' },
@@ -121,8 +131,8 @@ export function gpt2Verdict(lambda: readonly number[], grpo: readonly number[]):
   return difference.mean >= 0.2 ? 'holds in part' : 'does not hold here';
 }
 
-function rateOf({ learning_rates: rates }: Settings, { checkpoint }: Places): number {
-  return checkpoint === undefined ? rates.random_weights : rates.checkpoint;
+function rateOf({ learning_rates: rates }: Settings, checkpoint: boolean): number {
+  return checkpoint ? rates.checkpoint : rates.random_weights;
 }
 
 /** @throws UserError if there is no such file */
@@ -138,7 +148,10 @@ function startOf({ run }: Settings, { checkpoint }: Places): Unit<Gpt2Spec> | nu
 
 function runsOf(settings: Settings, places: Places, method: (typeof METHODS)[number]): Unit<TrainSpec>[] {
   const start = startOf(settings, places);
-  const optimizer = { ...settings.run.optimizer, learning_rate: rateOf(settings, places) };
+  const optimizer = {
+    ...settings.run.optimizer,
+    learning_rate: rateOf(settings, places.checkpoint !== undefined),
+  };
   const run = { ...settings.run, optimizer };
   return Array.from({ length: settings.seeds }, (_, seed) =>
     unit(

@@ -20,6 +20,12 @@ describe('the rule of binary-tree', () => {
     expect([best.grpo, best.lambda]).toEqual([1, 2]);
   });
 
+  it('configurations of one seed are one observation: a cell twice over leaves the interval as it was', () => {
+    const rates = [cell(0.5, 0.6)];
+    const [once, twice] = [treeVerdict(table, rates).pooled, treeVerdict([...table, ...table], rates).pooled];
+    expect(twice).toMatchObject({ count: 20, half: expect.closeTo(once.half, 12) });
+  });
+
   it('holds in part with one of them', () => {
     expect(verdictOf(table, [cell(0.9, 0.6), cell(0.5, 0.9)])).toBe('holds in part');
     expect(verdictOf([...table, cell(0.6, 0.5)], [cell(0.5, 0.9)])).toBe('holds in part');

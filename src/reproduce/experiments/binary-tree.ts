@@ -1,9 +1,9 @@
 /** Table 1 (PAPER.md §6a) with the small model: six configurations, both methods, and a sweep of learning rates. */
-import { confidenceInterval, GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
-import { type Curve, curve, curvesSvg, everyStep, smoothed } from '../curves.js';
+import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, shareInterval } from '../../analysis/index.js';
+import { bandsText, type Curve, curvesSvg, everyStep, shareCurve, smoothed } from '../curves.js';
 import type { Experiment, Verdict } from '../experiment.js';
-import { number, rateText, rounded, signedInterval, table, withInterval } from '../markdown.js';
-import { isAbove, type Paired, paired } from '../paired.js';
+import { number, rateText, rounded, signedInterval, table, withBounds } from '../markdown.js';
+import { isAbove, type Paired, paired, perSeed } from '../paired.js';
 import type { Results } from '../results.js';
 import { type Arm, type TreeCase, treeConfig, treeRuns } from '../tree-runs.js';
 import type { Unit } from '../unit.js';
@@ -40,7 +40,17 @@ export interface Cell {
   readonly lambda: readonly number[];
 }
 
-export const binaryTree: Experiment<Settings> = {
+interface Data {
+  readonly table: readonly ({
+    readonly n: number;
+    readonly r_neg: number;
+    readonly paper: readonly number[];
+  } & Cell)[];
+  readonly sweep: readonly ({ readonly learning_rate: number } & Cell)[];
+  readonly curves: readonly Curve[];
+}
+
+export const binaryTree: Experiment<Settings, Data> = {
   name: 'binary-tree',
   title: 'The paper’s binary tree, Table 1',
   claim:
@@ -50,8 +60,8 @@ export const binaryTree: Experiment<Settings> = {
     'λ-GRPO is ahead in all six at the recipe’s learning rate; the spread over seeds is large, so five seeds alone ' +
     'do not show it. Tuned each for itself, GRPO makes up part of it: a smaller step also keeps it from losing the target.',
   rule:
-    'Two parts. Table: λ-GRPO’s mean is higher in all configurations, and the 95% interval of the difference, paired by seed and pooled ' +
-    'over them, lies above 0. Sweep: at n = 1, r_neg = −1, each method at its best learning rate, the interval of the paired difference lies ' +
+    'Two parts. Table: λ-GRPO’s mean is higher in all configurations, and the 95% interval of the difference, paired by seed and averaged ' +
+    'over them for each seed, lies above 0. Sweep: at n = 1, r_neg = −1, each method at its best learning rate, the interval of the paired difference lies ' +
     'above 0. Both: holds; one: holds in part; none: does not hold here.',
   settings({ quick, seeds }) {
     const steps = quick ? 12 : 250;
@@ -72,12 +82,21 @@ export const binaryTree: Experiment<Settings> = {
     const { configurations, sweep } = plan(settings);
     return [...configurations, ...sweep].flatMap(({ grpo, lambda }) => [...grpo, ...lambda]);
   },
-  report(settings, results) {
+  data(settings, results) {
     const { configurations, sweep } = plan(settings);
-    const cells = configurations.map((pair) => cellOf(pair, results));
-    const rates = sweep.map((pair) => cellOf(pair, results));
+    return {
+      table: settings.configurations.map(([n, r_neg, ...paper], i) => ({
+        n,
+        r_neg,
+        paper,
+        ...cellOf(configurations[i], results),
+      })),
+      sweep: settings.sweep.map((learning_rate, i) => ({ learning_rate, ...cellOf(sweep[i], results) })),
+      curves: learningCurves(settings, results),
+    };
+  },
+  report(settings, { table: cells, sweep: rates, curves }) {
     const { verdict, pooled, best } = treeVerdict(cells, rates);
-    const curves = learningCurves(settings, results);
     const ahead = cells.filter(({ grpo, lambda }) => mean(lambda) > mean(grpo)).length;
     return {
       verdict,
@@ -85,17 +104,7 @@ export const binaryTree: Experiment<Settings> = {
         `λ-GRPO is ahead in ${ahead} of ${cells.length} configurations, by ${signedInterval(pooled)} on average (${settings.seeds} seeds); ` +
         `each at its best learning rate ${number(mean(rates[best.lambda].lambda))} against ${number(mean(rates[best.grpo].grpo))} ` +
         `(${signedInterval(best.difference)})`,
-      body: body(settings, cells, rates, best),
-      data: {
-        table: settings.configurations.map(([n, r_neg, ...paper], i) => ({
-          n,
-          r_neg,
-          paper,
-          ...rounding(cells[i]),
-        })),
-        sweep: settings.sweep.map((learning_rate, i) => ({ learning_rate, ...rounding(rates[i]) })),
-        curves,
-      },
+      body: body(settings, cells, rates, curves, best),
       figures: {
         curves: curvesSvg(
           { title: 'Binary tree, n = 1, r_neg = −1', xLabel: 'step', yLabel: 'target frequency' },
@@ -124,10 +133,7 @@ export function treeVerdict(
   cells: readonly Cell[],
   rates: readonly Cell[],
 ): { verdict: Verdict; pooled: Paired; best: Best } {
-  const pooled = paired(
-    cells.flatMap(({ lambda }) => lambda),
-    cells.flatMap(({ grpo }) => grpo),
-  );
+  const pooled = paired(perSeed(cells.map(({ lambda }) => lambda)), perSeed(cells.map(({ grpo }) => grpo)));
   const table = cells.every(({ grpo, lambda }) => mean(lambda) > mean(grpo)) && isAbove(pooled);
   const grpo = bestOf(rates.map((cell) => cell.grpo));
   const lambda = bestOf(rates.map((cell) => cell.lambda));
@@ -165,8 +171,8 @@ function plan(settings: Settings): { configurations: Pair[]; sweep: Pair[] } {
 
 function cellOf({ grpo, lambda }: Pair, results: Results): Cell {
   return {
-    grpo: grpo.map((u) => results.of(u).late),
-    lambda: lambda.map((u) => results.of(u).late),
+    grpo: grpo.map((u) => rounded(results.of(u).late)),
+    lambda: lambda.map((u) => rounded(results.of(u).late)),
   };
 }
 
@@ -177,11 +183,10 @@ function learningCurves({ steps, seeds, learning_rate, optimizer }: Settings, re
     2,
   );
   return METHODS.map((method) =>
-    curve(
+    shareCurve(
       method === 'grpo' ? 'GRPO' : 'λ-GRPO',
       at,
       treeRuns(of, method, seeds).map((u) => everyStep(smoothed(results.of(u).success, 10), 2)),
-      [0, 1],
     ),
   );
 }
@@ -192,17 +197,22 @@ function sweepCurves(rates: readonly number[], cells: readonly Cell[]) {
   const over = (key: keyof Cell): number[][] =>
     cells[0][key].map((_, seed) => cells.map((cell) => cell[key][seed]));
   return [
-    { ...curve('GRPO', x, over('grpo'), [0, 1]), colour: GRPO_COLOUR },
-    { ...curve('λ-GRPO', x, over('lambda'), [0, 1]), colour: LAMBDA_GRPO_COLOUR },
+    { ...shareCurve('GRPO', x, over('grpo')), colour: GRPO_COLOUR },
+    { ...shareCurve('λ-GRPO', x, over('lambda')), colour: LAMBDA_GRPO_COLOUR },
   ];
 }
 
-function body(settings: Settings, cells: readonly Cell[], rates: readonly Cell[], best: Best): string {
+function body(
+  settings: Settings,
+  cells: readonly Cell[],
+  rates: readonly Cell[],
+  curves: readonly Curve[],
+  best: Best,
+): string {
   const { seeds, seeds_of_the_paper: few } = settings;
   const cell = (values: readonly number[]): string =>
-    `${withInterval(confidenceInterval(values))} (${values.filter((v) => v > 0.5).length}/${values.length})`;
-  const firstFew = (values: readonly number[]): string =>
-    withInterval(confidenceInterval(values.slice(0, few)), 2);
+    `${withBounds(shareInterval(values))} (${values.filter((v) => v > 0.5).length}/${values.length})`;
+  const firstFew = (values: readonly number[]): string => withBounds(shareInterval(values.slice(0, few)), 2);
   const rows = settings.configurations.map(([n, reward, paperGrpo, paperLambda], i) => [
     String(n),
     number(reward, 1),
@@ -215,8 +225,9 @@ function body(settings: Settings, cells: readonly Cell[], rates: readonly Cell[]
     paperLambda.toFixed(4),
   ]);
   const mark = (text: string, is: boolean): string => (is ? `**${text}**` : text);
-  return `Frequency of the target in the last 50 of ${settings.steps} steps, mean ± 95% interval (Student's t) over ${seeds} seeds; in brackets
-the seeds that end above 0.5. Model, optimizer and learning rate are those of \`recipes/binary-tree.yaml\` for both methods; the
+  return `Frequency of the target in the last 50 of ${settings.steps} steps, mean [95% interval] over ${seeds} seeds: Wilson's, with the
+seeds as trials (fewer where they spread more); in round brackets the seeds that end above 0.5. Differences are paired by seed: mean ± 95%
+interval of Student's t over the seeds. Model, optimizer and learning rate are those of \`recipes/binary-tree.yaml\` for both methods; the
 paper's figures are means of five seeds with GPT-2-small, so the first ${few} seeds stand beside them.
 
 ${table(
@@ -235,6 +246,8 @@ ${table(
 )}
 
 ![Learning curves, n = 1, r_neg = −1](binary-tree-curves.svg)
+
+${bandsText(curves)}
 
 Every learning rate for both methods, n = 1, r_neg = −1; each method's best in bold.
 
@@ -257,10 +270,6 @@ ${table(
 The best rate of each method is chosen on the seeds it is compared on, which favours whichever method varies more.
 The rule is not blind: the table's 20 seeds at the recipe's rate had been seen when it was written, and the lowest rate was added when both
 methods were best at the edge of the others.`;
-}
-
-function rounding({ grpo, lambda }: Cell) {
-  return { grpo: grpo.map((v) => rounded(v)), lambda: lambda.map((v) => rounded(v)) };
 }
 
 function bestOf(cells: readonly (readonly number[])[]): number {

@@ -1,9 +1,9 @@
 /** |λ|^−p on the binary tree: is p = 1, λ-GRPO, the best exponent? (n = 1, r_neg = −1, three learning rates.) */
-import { confidenceInterval } from '../../analysis/index.js';
-import { curve, curvesSvg } from '../curves.js';
+import { shareInterval } from '../../analysis/index.js';
+import { curvesSvg, shareCurve } from '../curves.js';
 import type { Experiment, Verdict } from '../experiment.js';
-import { number, rateText, rounded, signedInterval, table, withInterval } from '../markdown.js';
-import { isAbove, isBelow, paired } from '../paired.js';
+import { number, rateText, rounded, signedInterval, table, withBounds } from '../markdown.js';
+import { isAbove, isBelow, paired, perSeed } from '../paired.js';
 import { type TreeCase, treeConfig, treeRuns } from '../tree-runs.js';
 
 interface Settings {
@@ -16,7 +16,10 @@ interface Settings {
 
 const EXPONENTS = [0, 0.25, 0.5, 0.75, 1, 1.25] as const;
 
-export const exponent: Experiment<Settings> = {
+/** Target frequency of each seed by learning rate, an entry for each exponent. */
+type Data = readonly { readonly p: number; readonly late: Readonly<Record<string, readonly number[]>> }[];
+
+export const exponent: Experiment<Settings, Data> = {
   name: 'exponent',
   title: 'The exponent of |λ|^−p',
   claim:
@@ -38,19 +41,26 @@ export const exponent: Experiment<Settings> = {
     };
   },
   units: (settings) => plan(settings).flat(2),
-  report(settings, results) {
+  data(settings, results) {
+    const { exponents, learning_rates: rates } = settings;
+    return plan(settings).map((cells, i) => ({
+      p: exponents[i],
+      late: Object.fromEntries(
+        cells.map((units, j) => [rates[j], units.map((u) => rounded(results.of(u).late))]),
+      ),
+    }));
+  },
+  report(settings, data) {
     const { exponents, learning_rates: rates, seeds } = settings;
     /** [exponents][rates][seeds] */
-    const late = plan(settings).map((cells) => cells.map((units) => units.map((u) => results.of(u).late)));
-    const means = late.map((cells) =>
-      Array.from({ length: seeds }, (_, seed) => mean(cells.map((values) => values[seed]))),
-    );
+    const late = data.map((entry) => rates.map((rate) => entry.late[rate]));
+    const means = late.map(perSeed);
     const one = exponents.indexOf(1);
     const best = means.reduce((at, values, i) => (mean(values) > mean(means[at]) ? i : at), 0);
     const rows = exponents.map((p, i) => [
       String(p),
-      ...late[i].map((values) => withInterval(confidenceInterval(values))),
-      withInterval(confidenceInterval(means[i])),
+      ...late[i].map((values) => withBounds(shareInterval(values))),
+      withBounds(shareInterval(means[i])),
       i === one ? '' : signedInterval(paired(means[i], means[one])),
     ]);
     const gain = paired(means[one], means[exponents.indexOf(0)]);
@@ -59,18 +69,15 @@ export const exponent: Experiment<Settings> = {
       summary:
         `p = ${exponents[best]} is best with ${number(mean(means[best]))}; p = 1 has ${number(mean(means[one]))}, ` +
         `${signedInterval(gain)} against p = 0 (${seeds} seeds, ${rates.length} learning rates)`,
-      body: `Target frequency in the last 50 of ${settings.steps} steps, mean ± 95% interval over ${seeds} seeds; p = 0 is GRPO, p = 1 λ-GRPO. A configuration file
-allows p from 0 to 1; the experiment looks past the end.
+      body: `Target frequency in the last 50 of ${settings.steps} steps, mean [95% interval] over ${seeds} seeds: Wilson's, with the
+seeds as trials (fewer where they spread more); p = 0 is GRPO, p = 1 λ-GRPO. The mean of the rates is taken for each seed; differences are
+paired by seed, ± Student's t over the seeds.
 
 ${table(['p', ...rates.map((rate) => `lr ${rateText(rate)}`), 'mean of the rates', 'against p = 1, paired'], rows)}
 
 ![Target frequency against p](exponent-frequency.svg)
 
 A larger p also makes the step smaller; the learning rates are there so that this alone does not decide.`,
-      data: exponents.map((p, i) => ({
-        p,
-        late: Object.fromEntries(rates.map((rate, j) => [rate, late[i][j].map((v) => rounded(v))])),
-      })),
       figures: {
         frequency: curvesSvg(
           {
@@ -79,11 +86,10 @@ A larger p also makes the step smaller; the learning rates are there so that thi
             yLabel: 'target frequency, last 50 steps',
           },
           rates.map((rate, j) =>
-            curve(
+            shareCurve(
               `lr ${rateText(rate)}`,
               [...exponents],
               Array.from({ length: seeds }, (_, seed) => late.map((cells) => cells[j][seed])),
-              [0, 1],
             ),
           ),
           [0, 1],

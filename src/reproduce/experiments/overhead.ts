@@ -23,7 +23,7 @@ const LESS = 10;
 /** How much a token may grow dearer from the smallest to the largest k, or n. */
 const GROWTH = 2;
 
-export const overhead: Experiment<Settings> = {
+export const overhead: Experiment<Settings, readonly OverheadRow[]> = {
   name: 'overhead',
   title: 'What the λ weights cost',
   claim:
@@ -43,10 +43,18 @@ export const overhead: Experiment<Settings> = {
     rounds: quick ? 3 : 11,
   }),
   units: (settings, places) => plan(settings, places),
-  report(settings, results, places) {
-    const rows = plan(settings, places).map(
-      (u): OverheadRow => ({ k: u.spec.k, n: u.spec.n, ...results.of(u) }),
-    );
+  data: (settings, results, places) =>
+    plan(settings, places).map((u): OverheadRow => {
+      const { tree, pairwise, reference } = results.of(u);
+      return {
+        k: u.spec.k,
+        n: u.spec.n,
+        tree: Number(tree.toPrecision(4)),
+        pairwise: Number(pairwise.toPrecision(4)),
+        reference: reference && Number(reference.toPrecision(4)),
+      };
+    }),
+  report(settings, rows) {
     const peers = rows.map((row) => peerOf(row) / row.tree);
     const ours = rows.map(({ tree }) => tree);
     const peer = rows[0].reference === null ? 'the pairwise form' : 'the reference implementation';
@@ -56,12 +64,6 @@ export const overhead: Experiment<Settings> = {
         `${scientific(Math.min(...ours))} to ${scientific(Math.max(...ours))} s a token, ${number(Math.min(...peers), 0)} to ` +
         `${number(Math.max(...peers), 0)} times less than ${peer}`,
       body: body(settings, rows),
-      data: rows.map((row) => ({
-        ...row,
-        tree: Number(row.tree.toPrecision(4)),
-        pairwise: Number(row.pairwise.toPrecision(4)),
-        reference: row.reference && Number(row.reference.toPrecision(4)),
-      })),
       figures: {},
     };
   },

@@ -29,6 +29,16 @@ describe('the rule of reasoning', () => {
     expect(reasoningVerdict(cases([0.8, 130], [0.85, 120])).verdict).toBe('does not hold here');
   });
 
+  it('cases of one task and seed are one observation, not several', () => {
+    const one = cases([0.95, 50], [0.85, 120]).slice(0, 1);
+    const copies = [...one, ...one, ...one, ...one];
+    const [single, repeated] = [reasoningVerdict(one), reasoningVerdict(copies)];
+    expect(repeated.accuracy).toMatchObject({ count: 5, half: expect.closeTo(single.accuracy.half, 12) });
+    expect(repeated.speed).toMatchObject({ count: 5, half: expect.closeTo(single.speed.half, 12) });
+    const tasks = [...copies, ...copies.map((outcome) => ({ ...outcome, task: 'arithmetic' as const }))];
+    expect(reasoningVerdict(tasks).accuracy.count).toBe(10);
+  });
+
   it('a run’s figures come from its evaluations: the peak is the first within a hundredth of the best', () => {
     const run = {
       evaluations: [

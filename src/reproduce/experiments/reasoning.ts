@@ -3,11 +3,12 @@
  * modulo 7; with and without a KL term, small and larger groups. Held-out accuracy, steps to the peak, entropy, paired
  * by seed.
  */
-import { confidenceInterval, GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
-import { type Curve, curve, curvesSvg } from '../curves.js';
+import { confidenceInterval, GRPO_COLOUR, LAMBDA_GRPO_COLOUR, shareInterval } from '../../analysis/index.js';
+import type { Config } from '../../train/index.js';
+import { bandsText, type Curve, curvesSvg, shareCurve } from '../curves.js';
 import type { Experiment, Verdict } from '../experiment.js';
-import { number, rounded, signedInterval, table, withInterval } from '../markdown.js';
-import { isAbove, type Paired, paired } from '../paired.js';
+import { number, rounded, signedInterval, table, withBounds, withInterval } from '../markdown.js';
+import { isAbove, isBelow, type Paired, paired, perSeed } from '../paired.js';
 import type { Results } from '../results.js';
 import { type WarmCase, type WarmTask, warmConfig, warmRuns, warmup } from '../warm-runs.js';
 import type { TrainFigures } from '../work/index.js';
@@ -23,7 +24,7 @@ export interface Settings {
   readonly group_sizes: readonly number[];
   readonly quick: boolean;
   /** The configuration of each task, in its first case. */
-  readonly runs: unknown;
+  readonly runs: { readonly [task in WarmTask]?: Pick<Config, 'evaluation'> };
 }
 
 const METHODS = ['grpo', 'lambda-grpo'] as const;
@@ -53,7 +54,12 @@ export interface CaseOutcome {
   readonly lambda: Outcome;
 }
 
-export const reasoning: Experiment<Settings> = {
+interface Data {
+  readonly cases: readonly CaseOutcome[];
+  readonly curves: readonly (Curve & { readonly task: WarmTask; readonly method: Method })[];
+}
+
+export const reasoning: Experiment<Settings, Data> = {
   name: 'reasoning',
   title: 'Chains of thought: sums, and chains modulo 7',
   claim:
@@ -62,8 +68,8 @@ export const reasoning: Experiment<Settings> = {
     'Both repair the habits of the warm-up; at the same learning rate λ-GRPO is no faster, since most of a group’s tokens are shared and its ' +
     'step is smaller. No clear difference at the peak; λ-GRPO keeps more entropy with larger groups.',
   rule:
-    'Two parts. Accuracy: the 95% interval of the difference of the best held-out accuracies, paired by seed and pooled over all cases, lies ' +
-    'above 0. Speed: in more than half of the cases λ-GRPO’s mean step of the peak is at most GRPO’s, and the pooled interval of that difference ' +
+    'Two parts. Accuracy: the 95% interval of the difference of the best held-out accuracies, paired by seed and averaged over the cases of each task and seed, lies ' +
+    'above 0. Speed: in more than half of the cases λ-GRPO’s mean step of the peak is at most GRPO’s, and the interval of that difference, averaged the same way, ' +
     'lies below 0. Both: holds; one: holds in part; none: does not hold here.',
   settings({ quick, seeds }) {
     const settings = {
@@ -79,7 +85,7 @@ export const reasoning: Experiment<Settings> = {
     const runs = Object.fromEntries(
       settings.tasks.map((task) => [
         task,
-        warmConfig(caseOf({ ...settings, runs: null }, task, settings.betas[0], settings.group_sizes[0])),
+        warmConfig(caseOf({ ...settings, runs: {} }, task, settings.betas[0], settings.group_sizes[0])),
       ]),
     );
     return { ...settings, runs };
@@ -88,24 +94,18 @@ export const reasoning: Experiment<Settings> = {
     ...warmups(settings),
     ...cases(settings).flatMap((of) => METHODS.flatMap((method) => warmRuns(of, method, settings.seeds))),
   ],
-  report(settings, results) {
-    const found = cases(settings).map((of) => caseOutcome(of, settings.seeds, results));
+  data: (settings, results) => ({
+    cases: cases(settings).map((of) => caseOutcome(of, settings.seeds, results)),
+    curves: accuracyCurves(settings, results),
+  }),
+  report(settings, { cases: found, curves }) {
     const { verdict, accuracy, speed, ahead } = reasoningVerdict(found);
-    const curves = accuracyCurves(settings, results);
     return {
       verdict,
       summary:
-        `best accuracy ${signedInterval(accuracy)}, step of the peak ${signedInterval(speed, 0)} for λ-GRPO, pooled over ${found.length} cases × ${settings.seeds} seeds; ` +
+        `best accuracy ${signedInterval(accuracy)}, step of the peak ${signedInterval(speed, 0)} for λ-GRPO, mean of ${found.length} cases (n = ${accuracy.count}: ${settings.seeds} seeds of ${settings.tasks.length} tasks); ` +
         `higher on average in ${ahead} of ${found.length} cases`,
-      body: body(settings, found),
-      data: {
-        cases: found.map(({ grpo, lambda, ...of }) => ({
-          ...of,
-          grpo: rounding(grpo),
-          lambda: rounding(lambda),
-        })),
-        curves,
-      },
+      body: body(settings, found, curves),
       figures: Object.fromEntries(
         settings.tasks.map((task) => [
           task,
@@ -135,12 +135,12 @@ export function reasoningVerdict(found: readonly CaseOutcome[]): {
 } {
   const pooled = (key: 'best' | 'peak'): Paired =>
     paired(
-      found.flatMap(({ lambda }) => lambda[key]),
-      found.flatMap(({ grpo }) => grpo[key]),
+      perStart(found, ({ lambda }) => lambda[key]),
+      perStart(found, ({ grpo }) => grpo[key]),
     );
   const [accuracy, speed] = [pooled('best'), pooled('peak')];
   const sooner = found.filter(({ grpo, lambda }) => mean(lambda.peak) <= mean(grpo.peak)).length;
-  const faster = sooner > found.length / 2 && speed.count > 1 && speed.mean + speed.half < 0;
+  const faster = sooner > found.length / 2 && isBelow(speed);
   const parts = Number(isAbove(accuracy)) + Number(faster);
   return {
     verdict: (['does not hold here', 'holds in part', 'holds'] as const)[parts],
@@ -148,6 +148,18 @@ export function reasoningVerdict(found: readonly CaseOutcome[]): {
     speed,
     ahead: found.filter(({ grpo, lambda }) => mean(lambda.best) > mean(grpo.best)).length,
   };
+}
+
+/**
+ * One figure for each task and seed, the mean of their cases: those share a warm-up and the problems. Tasks share nothing.
+ * @returns [tasks · seeds]
+ */
+function perStart(
+  found: readonly CaseOutcome[],
+  figure: (outcome: CaseOutcome) => readonly number[],
+): number[] {
+  const tasks = [...new Set(found.map(({ task }) => task))];
+  return tasks.flatMap((task) => perSeed(found.filter((outcome) => outcome.task === task).map(figure)));
 }
 
 /** What a run's evaluations and entropies come to. */
@@ -187,7 +199,8 @@ function cases(settings: Settings): WarmCase[] {
 }
 
 function caseOutcome(of: WarmCase, seeds: number, results: Results): CaseOutcome {
-  const outcome = (method: Method) => outcomeOf(warmRuns(of, method, seeds).map((u) => results.of(u)));
+  const outcome = (method: Method) =>
+    rounding(outcomeOf(warmRuns(of, method, seeds).map((u) => results.of(u))));
   return {
     task: of.task,
     beta: of.beta,
@@ -210,9 +223,14 @@ function accuracyCurves(
       );
       const steps = runs[0].map(([step]) => step);
       const values = runs.map((evaluations) => evaluations.map(([, accuracy]) => accuracy));
-      return { task, method, ...curve(NAMES[method], steps, values, [0, 1]) };
+      return { task, method, ...shareCurve(NAMES[method], steps, values, heldOut(settings, task)) };
     }),
   );
+}
+
+/** Held-out problems behind each accuracy. */
+export function heldOut({ runs }: Pick<Settings, 'runs'>, task: WarmTask): number {
+  return runs[task]?.evaluation.problems ?? 1;
 }
 
 /** In words. */
@@ -221,20 +239,19 @@ export function prompts({ tasks, prompts_per_step }: Pick<Settings, 'tasks' | 'p
   return each.join(' or ');
 }
 
-function body(settings: Settings, found: readonly CaseOutcome[]): string {
+function body(settings: Settings, found: readonly CaseOutcome[], curves: readonly Curve[]): string {
   const k = settings.group_sizes[settings.group_sizes.length - 1];
-  const over = (values: readonly number[], digits = 3): string =>
-    withInterval(confidenceInterval(values), digits);
   const pair =
     (key: keyof Outcome, digits = 3) =>
     (of: CaseOutcome): string[] => {
+      const share = key === 'best' || key === 'final' || key === 'area';
+      const over = (values: readonly number[]): string =>
+        share
+          ? withBounds(shareInterval(values, heldOut(settings, of.task)), digits)
+          : withInterval(confidenceInterval(values), digits);
       const difference = paired(of.lambda[key], of.grpo[key]);
       const p = difference.p === null ? '' : ` (p ${difference.p.toFixed(2)})`;
-      return [
-        over(of.grpo[key], digits),
-        over(of.lambda[key], digits),
-        `${signedInterval(difference, digits)}${p}`,
-      ];
+      return [over(of.grpo[key]), over(of.lambda[key]), `${signedInterval(difference, digits)}${p}`];
     };
   const name = ({ task, beta, k: size }: CaseOutcome): string[] => [
     TASK_NAMES[task],
@@ -246,8 +263,9 @@ function body(settings: Settings, found: readonly CaseOutcome[]): string {
       ['task', 'β', 'k', 'GRPO', 'λ-GRPO', 'difference, paired'],
       found.map((of) => [...name(of), ...pair(key, digits)(of)]),
     );
-  return `${settings.steps} steps of ${prompts(settings)} from the same warm-up, ${settings.seeds} seeds, greedy accuracy on held-out problems every ${settings.evaluate_every} steps; mean ± 95%
-interval, differences paired by seed with the p of the exact sign-flip test (with five seeds it cannot be less than ${number(2 / 2 ** 5, 2)}).
+  return `${settings.steps} steps of ${prompts(settings)} from the same warm-up, ${settings.seeds} seeds, greedy accuracy on held-out problems every ${settings.evaluate_every} steps. Accuracies: mean
+[95% interval], Wilson's from the spread between seeds; steps, entropies and differences: mean ± 95% interval of Student's t over the seeds. Differences are
+paired by seed, with the p of the exact sign-flip test (with five seeds it cannot be less than ${number(2 / 2 ** 5, 2)}).
 
 **Best held-out accuracy**
 
@@ -269,7 +287,9 @@ ${part('entropy')}
 
 ${part('final')}
 
-${settings.tasks.map((task) => `![${TASK_NAMES[task]}, β = ${settings.betas[0]}, k = ${k}](reasoning-${task}.svg)`).join('\n')}`;
+${settings.tasks.map((task) => `![${TASK_NAMES[task]}, β = ${settings.betas[0]}, k = ${k}](reasoning-${task}.svg)`).join('\n')}
+
+${bandsText(curves)}`;
 }
 
 function rounding(outcome: Outcome): Outcome {

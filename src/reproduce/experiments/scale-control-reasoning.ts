@@ -1,11 +1,11 @@
 /** The control of `scale-control` on the tasks with a chain of thought: three arms, β = 0, the larger group. */
-import { confidenceInterval } from '../../analysis/index.js';
+import { shareInterval } from '../../analysis/index.js';
 import type { Experiment, Verdict } from '../experiment.js';
-import { rounded, signedInterval, table, withInterval } from '../markdown.js';
+import { rounded, signedInterval, table, withBounds } from '../markdown.js';
 import { isAbove, isBelow, type Paired, paired } from '../paired.js';
 import { ARM_NAMES, type Arm } from '../tree-runs.js';
 import { type WarmTask, warmRuns } from '../warm-runs.js';
-import { caseOf, outcomeOf, reasoning, type Settings, warmups } from './reasoning.js';
+import { caseOf, heldOut, outcomeOf, reasoning, type Settings, warmups } from './reasoning.js';
 import { ARMS } from './scale-control.js';
 
 /** Mean accuracy over the evaluations, [seeds], by arm. */
@@ -14,7 +14,9 @@ export interface ArmAreas {
   readonly areas: Readonly<Record<Arm, readonly number[]>>;
 }
 
-export const scaleControlReasoning: Experiment<Settings> = {
+type Data = readonly ({ readonly task: WarmTask } & ArmAreas['areas'])[];
+
+export const scaleControlReasoning: Experiment<Settings, Data> = {
   name: 'scale-control-reasoning',
   title: 'Redistribution or a smaller step, on chains of thought',
   claim:
@@ -24,7 +26,7 @@ export const scaleControlReasoning: Experiment<Settings> = {
     'size of the step, not the redistribution.',
   rule:
     'The figure of a run is its held-out accuracy averaged over the evaluations. holds: λ-GRPO is ahead of GRPO at λ-GRPO’s norm with a 95% interval ' +
-    'of the paired difference, pooled over the tasks, above 0. holds in part: on one task. Else it does not hold here.',
+    'of the difference, paired by seed, over the seeds of both tasks, above 0. holds in part: on one task. Else it does not hold here.',
   settings(options) {
     const settings = reasoning.settings(options);
     return { ...settings, betas: settings.betas.slice(0, 1), group_sizes: settings.group_sizes.slice(-1) };
@@ -33,20 +35,20 @@ export const scaleControlReasoning: Experiment<Settings> = {
     ...warmups(settings),
     ...settings.tasks.flatMap((task) => ARMS.flatMap((arm) => armRuns(settings, task, arm))),
   ],
-  report(settings, results) {
-    const found = settings.tasks.map((task): ArmAreas => {
-      const of = (arm: Arm) => outcomeOf(armRuns(settings, task, arm).map((u) => results.of(u))).area;
-      return {
-        task,
-        areas: { grpo: of('grpo'), rescaled: of('rescaled'), 'lambda-grpo': of('lambda-grpo') },
-      };
-    });
+  data: (settings, results) =>
+    settings.tasks.map((task) => {
+      const areas = (arm: Arm) =>
+        outcomeOf(armRuns(settings, task, arm).map((u) => results.of(u))).area.map((v) => rounded(v));
+      return { task, grpo: areas('grpo'), rescaled: areas('rescaled'), 'lambda-grpo': areas('lambda-grpo') };
+    }),
+  report(settings, data) {
+    const found = data.map(({ task, ...areas }): ArmAreas => ({ task, areas }));
     const { verdict, pooled } = areasVerdict(found);
     return {
       verdict,
-      summary: `λ-GRPO ${signedInterval(pooled)} against GRPO at its norm in accuracy averaged over the run, ${settings.tasks.length} tasks × ${settings.seeds} seeds`,
-      body: `Held-out accuracy averaged over the evaluations of ${settings.steps} steps; β = ${settings.betas[0]}, k = ${settings.group_sizes[0]}, ${settings.seeds} seeds; mean ± 95% interval,
-differences paired by seed. Runs of GRPO and λ-GRPO are those of [reasoning](reasoning.md).
+      summary: `λ-GRPO ${signedInterval(pooled)} against GRPO at its norm in accuracy averaged over the run (n = ${pooled.count}: ${settings.seeds} seeds of ${settings.tasks.length} tasks)`,
+      body: `Held-out accuracy averaged over the evaluations of ${settings.steps} steps; β = ${settings.betas[0]}, k = ${settings.group_sizes[0]}, ${settings.seeds} seeds; mean [95% interval] (Wilson's, from
+the spread between seeds). Differences are paired by seed, ± Student's t over the seeds. Runs of GRPO and λ-GRPO are those of [reasoning](reasoning.md).
 
 ${table(
   [
@@ -57,21 +59,17 @@ ${table(
   ],
   found.map(({ task, areas }) => [
     task,
-    ...ARMS.map((arm) => withInterval(confidenceInterval(areas[arm]))),
+    ...ARMS.map((arm) => withBounds(shareInterval(areas[arm], heldOut(settings, task)))),
     reading(paired(areas.rescaled, areas.grpo)),
     reading(paired(areas['lambda-grpo'], areas.rescaled)),
   ]),
 )}`,
-      data: found.map(({ task, areas }) => ({
-        task,
-        ...Object.fromEntries(ARMS.map((arm) => [arm, areas[arm].map((v) => rounded(v))])),
-      })),
       figures: {},
     };
   },
 };
 
-/** The rule. */
+/** The rule. A seed of one task shares nothing with that of another: each is a pair of its own. */
 export function areasVerdict(found: readonly ArmAreas[]): { verdict: Verdict; pooled: Paired } {
   const pooled = paired(
     found.flatMap(({ areas }) => areas['lambda-grpo']),

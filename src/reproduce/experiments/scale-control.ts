@@ -3,11 +3,11 @@
  * GRPO with every gradient scaled to the norm that λ-GRPO's has on the same batch, against both, on the binary tree,
  * over learning rates, with AdamW and with SGD (whose step is the gradient itself).
  */
-import { confidenceInterval, GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
-import { curve, curvesSvg } from '../curves.js';
+import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, shareInterval } from '../../analysis/index.js';
+import { curvesSvg, shareCurve } from '../curves.js';
 import type { Experiment, Verdict } from '../experiment.js';
-import { number, rateText, rounded, signed, signedInterval, table, withInterval } from '../markdown.js';
-import { isAbove, type Paired, paired } from '../paired.js';
+import { number, rateText, rounded, signed, signedInterval, table, withBounds } from '../markdown.js';
+import { isAbove, type Paired, paired, perSeed } from '../paired.js';
 import type { Results } from '../results.js';
 import { ARM_NAMES, type Arm, type TreeCase, treeConfig, treeRuns } from '../tree-runs.js';
 import { SWEEP } from './binary-tree.js';
@@ -34,7 +34,15 @@ const COLOURS: Record<Arm, string> = {
 /** Target frequency by arm, [rates][seeds]. */
 export type ArmFigures = Readonly<Record<Arm, readonly (readonly number[])[]>>;
 
-export const scaleControl: Experiment<Settings> = {
+type Data = readonly {
+  readonly optimizer: Optimizer;
+  readonly learning_rates: readonly number[];
+  readonly late: ArmFigures;
+  /** Mean factor that rescaling put on GRPO's gradient. */
+  readonly factor: number;
+}[];
+
+export const scaleControl: Experiment<Settings, Data> = {
   name: 'scale-control',
   title: 'Redistribution among steps, or only a smaller step?',
   claim:
@@ -57,8 +65,15 @@ export const scaleControl: Experiment<Settings> = {
   },
   units: (settings) =>
     OPTIMIZERS.flatMap((optimizer) => ARMS.flatMap((arm) => plan(settings, optimizer, arm).flat())),
-  report(settings, results) {
-    const figures = OPTIMIZERS.map((optimizer) => armFigures(settings, optimizer, results));
+  data: (settings, results) =>
+    OPTIMIZERS.map((optimizer) => ({
+      optimizer,
+      learning_rates: settings.learning_rates[optimizer],
+      late: armFigures(settings, optimizer, results),
+      factor: rounded(factorOf(settings, optimizer, results), 2),
+    })),
+  report(settings, data) {
+    const figures = data.map(({ late }) => late);
     const { verdict, kept } = scaleVerdict(figures);
     return {
       verdict,
@@ -67,14 +82,7 @@ export const scaleControl: Experiment<Settings> = {
           `${optimizer}: λ-GRPO ${signedInterval(kept[i])} ahead of GRPO at its norm over all learning rates, ` +
           `${signedInterval(paired(atBest(figures[i], 'lambda-grpo'), atBest(figures[i], 'rescaled')))} each at its best`,
       ).join('; '),
-      body: body(settings, figures, factors(settings, results)),
-      data: OPTIMIZERS.map((optimizer, i) => ({
-        optimizer,
-        learning_rates: settings.learning_rates[optimizer],
-        late: Object.fromEntries(
-          ARMS.map((arm) => [arm, figures[i][arm].map((values) => values.map((v) => rounded(v)))]),
-        ),
-      })),
+      body: body(settings, figures, data[0].factor),
       figures: Object.fromEntries(
         OPTIMIZERS.map((optimizer, i) => [optimizer, figure(settings, optimizer, figures[i])]),
       ),
@@ -84,15 +92,10 @@ export const scaleControl: Experiment<Settings> = {
 
 /** The rule. @param figures of each optimizer */
 export function scaleVerdict(figures: readonly ArmFigures[]): { verdict: Verdict; kept: Paired[] } {
-  const kept = figures.map((arms) => paired(overRates(arms['lambda-grpo']), overRates(arms.rescaled)));
+  const kept = figures.map((arms) => paired(perSeed(arms['lambda-grpo']), perSeed(arms.rescaled)));
   const count = kept.filter(isAbove).length;
   const verdict = count === kept.length ? 'holds' : count > 0 ? 'holds in part' : 'does not hold here';
   return { verdict, kept };
-}
-
-/** Mean over learning rates, [seeds]. */
-function overRates(values: readonly (readonly number[])[]): number[] {
-  return values[0].map((_, seed) => mean(values.map((of) => of[seed])));
 }
 
 /** [rates][seeds] */
@@ -104,13 +107,13 @@ function plan({ learning_rates, seeds, steps }: Settings, optimizer: Optimizer, 
 
 function armFigures(settings: Settings, optimizer: Optimizer, results: Results): ArmFigures {
   const of = (arm: Arm) =>
-    plan(settings, optimizer, arm).map((units) => units.map((u) => results.of(u).late));
+    plan(settings, optimizer, arm).map((units) => units.map((u) => rounded(results.of(u).late)));
   return { grpo: of('grpo'), rescaled: of('rescaled'), 'lambda-grpo': of('lambda-grpo') };
 }
 
-/** Mean factor that rescaling put on GRPO's gradient, over all runs with AdamW; steps without a gradient are left out. */
-function factors(settings: Settings, results: Results): number {
-  const all = plan(settings, 'adamw', 'rescaled')
+/** Mean factor that rescaling put on GRPO's gradient, over all runs; steps without a gradient are left out. */
+function factorOf(settings: Settings, optimizer: Optimizer, results: Results): number {
+  const all = plan(settings, optimizer, 'rescaled')
     .flat()
     .flatMap((u) => {
       const { rescale, gradNorm } = results.of(u);
@@ -124,21 +127,21 @@ function body(settings: Settings, figures: readonly ArmFigures[], factor: number
     const arms = figures[i];
     const rows = settings.learning_rates[optimizer].map((rate, j) => [
       rateText(rate),
-      ...ARMS.map((arm) => withInterval(confidenceInterval(arms[arm][j]))),
+      ...ARMS.map((arm) => withBounds(shareInterval(arms[arm][j]))),
       signedInterval(paired(arms.rescaled[j], arms.grpo[j])),
       signedInterval(paired(arms['lambda-grpo'][j], arms.rescaled[j])),
     ]);
-    const all = ARMS.map((arm) => overRates(arms[arm]));
+    const all = ARMS.map((arm) => perSeed(arms[arm]));
     rows.push([
       '**all**',
-      ...all.map((values) => withInterval(confidenceInterval(values))),
+      ...all.map((values) => withBounds(shareInterval(values))),
       signedInterval(paired(all[1], all[0])),
       signedInterval(paired(all[2], all[1])),
     ]);
     const best = ARMS.map((arm) => atBest(arms, arm));
     rows.push([
       '**best rate of each**',
-      ...best.map((values) => withInterval(confidenceInterval(values))),
+      ...best.map((values) => withBounds(shareInterval(values))),
       signedInterval(paired(best[1], best[0])),
       signedInterval(paired(best[2], best[1])),
     ]);
@@ -164,9 +167,10 @@ ${reading}
 
 ![${optimizer}](scale-control-${optimizer}.svg)`;
   });
-  return `Target frequency in the last 50 of ${settings.steps} steps on the binary tree, n = 1, r_neg = −1; mean ± 95% interval over ${settings.seeds} seeds,
-differences paired by seed. GRPO's gradient is scaled, before the optimizer, to the norm of λ-GRPO's on the same batch: on
-average times ${number(factor, 2)}. AdamW (ε of the recipe) divides a lasting factor mostly away; with SGD the step is scaled by just that.
+  return `Target frequency in the last 50 of ${settings.steps} steps on the binary tree, n = 1, r_neg = −1; mean [95% interval] over ${settings.seeds} seeds
+(Wilson's, with the seeds as trials, fewer where they spread more); differences are paired by seed, ± Student's t over the seeds, after averaging a
+seed's figures over the rates. GRPO's gradient is scaled, before the optimizer, to the norm of λ-GRPO's on the same batch: on
+average times ${number(factor, 2)} with AdamW. AdamW (ε of the recipe) divides a lasting factor mostly away; with SGD the step is scaled by just that.
 
 ${tables.join('\n\n')}
 
@@ -184,11 +188,10 @@ function figure(settings: Settings, optimizer: Optimizer, arms: ArmFigures): str
       yLabel: 'target frequency, last 50 steps',
     },
     ARMS.map((arm) => ({
-      ...curve(
+      ...shareCurve(
         ARM_NAMES[arm],
         x,
         arms[arm][0].map((_, seed) => arms[arm].map((of) => of[seed])),
-        [0, 1],
       ),
       colour: COLOURS[arm],
     })),

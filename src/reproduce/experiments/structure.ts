@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
-import { type Curve, curve, curvesSvg, everyStep } from '../curves.js';
+import { bandsText, type Curve, curve, curvesSvg, everyStep, shareCurve } from '../curves.js';
 import type { Experiment, Places, Verdict } from '../experiment.js';
 import { number, table } from '../markdown.js';
 import { type Unit, unit } from '../unit.js';
@@ -31,10 +31,20 @@ export interface StructureRow {
   readonly intermediate: readonly [first: number, last: number];
 }
 
+interface Data {
+  readonly runs: readonly StructureRow[];
+  /** By k. */
+  readonly depth: readonly Charts[];
+  readonly intermediate: readonly Charts[];
+  readonly logs: readonly LogStructure[];
+  /** Logs whose groups cannot be known. */
+  readonly refused?: readonly string[];
+}
+
 /** Largest share of flat groups that counts as "hardly any". */
 const FEW_FLAT = 0.05;
 
-export const structure: Experiment<Settings> = {
+export const structure: Experiment<Settings, Data> = {
   name: 'structure',
   title: 'How much structure there is',
   claim:
@@ -71,33 +81,28 @@ export const structure: Experiment<Settings> = {
     ...settings.groups.flatMap(([k, prompts]) => runsOf(settings, k, prompts)),
     ...logs(places),
   ],
-  report(settings, results, places) {
+  data(settings, results, places) {
     const sides = settings.groups.map(([k, prompts]) => ({
       k,
       prompts,
       runs: runsOf(settings, k, prompts).map((u) => results.of(u)),
     }));
-    const rows = sides.map(({ k, prompts, runs }) => rowOf(k, prompts, runs));
     const read = logs(places).map((u) => ({ name: u.spec.name, structure: results.of(u) }));
     const charts = sides.map(({ k, runs }) => chartsOf(k, runs));
-    const [depths, proportions] = (['depth', 'intermediate'] as const).map((key) =>
-      charts.map((c) => c[key]),
-    );
+    return {
+      runs: sides.map(({ k, prompts, runs }) => rowOf(k, prompts, runs)),
+      depth: charts.map(({ depth }) => depth),
+      intermediate: charts.map(({ intermediate }) => intermediate),
+      logs: read.flatMap(({ structure: log }) => log ?? []),
+      refused: read.filter(({ structure: log }) => log === null).map(({ name }) => name),
+    };
+  },
+  report(settings, data) {
+    const { runs: rows, depth: depths, intermediate: proportions, logs: known } = data;
     return {
       verdict: structureVerdict(rows),
-      summary: rows
-        .map(
-          ({ k, flat, groups, pathDepth: [d0, d1], intermediate: [i0, i1] }) =>
-            `k = ${k}: ${flat} of ${groups} groups flat, path depth ${number(d0, 2)} → ${number(d1, 2)}, intermediate proportion ${number(i0, 2)} → ${number(i1, 2)}`,
-        )
-        .join('; '),
-      body: body(settings, rows, read),
-      data: {
-        runs: rows,
-        depth: depths,
-        intermediate: proportions,
-        logs: read.flatMap(({ structure: of }) => of ?? []),
-      },
+      summary: structureSummary(rows),
+      body: body(settings, data),
       figures: {
         depth: curvesSvg(
           labels('path depth', 'step'),
@@ -115,19 +120,41 @@ export const structure: Experiment<Settings> = {
           labels('intermediate proportion', 'steps, sorted, %'),
           proportions.map(({ sorted }) => sorted),
         ),
-        ...logFigures(read.flatMap(({ structure: of }) => of ?? [])),
+        ...logFigures(known),
       },
     };
   },
 };
 
+/** The three parts of the rule. @param rows of the smaller and of the larger k */
+function partsOf([small, large]: readonly StructureRow[]) {
+  return {
+    few: [small, large].every(({ flat, groups }) => flat <= FEW_FLAT * groups),
+    deeper: [0, 1].every((when) => large.pathDepth[when] > small.pathDepth[when]),
+    grows: [small, large].every(({ pathDepth: [d0, d1], intermediate: [i0, i1] }) => d1 > d0 && i1 > i0),
+  };
+}
+
 /** The rule. @param rows of the smaller and of the larger k */
-export function structureVerdict([small, large]: readonly StructureRow[]): Verdict {
-  const few = [small, large].every(({ flat, groups }) => flat <= FEW_FLAT * groups);
-  const deeper = [0, 1].every((when) => large.pathDepth[when] > small.pathDepth[when]);
-  const grows = [small, large].every(({ pathDepth: [d0, d1], intermediate: [i0, i1] }) => d1 > d0 && i1 > i0);
-  const met = [few, deeper, grows].filter(Boolean).length;
+export function structureVerdict(rows: readonly StructureRow[]): Verdict {
+  const met = Object.values(partsOf(rows)).filter(Boolean).length;
   return met === 3 ? 'holds' : met > 0 ? 'holds in part' : 'does not hold here';
+}
+
+/** Each part of the rule in words, with the figures that decide it. */
+export function structureSummary(rows: readonly StructureRow[]): string {
+  const { few, deeper, grows } = partsOf(rows);
+  const met = [few, deeper, grows].filter(Boolean).length;
+  const each = (text: (row: StructureRow) => string): string => rows.map(text).join(' and ');
+  const flat = each(({ k, flat: n, groups }) => `${number((100 * n) / groups, 1)}% (k = ${k})`);
+  const depth = each(({ k, pathDepth: [d0, d1] }) => `${number(d0, 2)} → ${number(d1, 2)} (k = ${k})`);
+  const share = each(({ k, intermediate: [i0, i1] }) => `${number(i0, 2)} → ${number(i1, 2)} (k = ${k})`);
+  return [
+    `${met} of 3 parts of the claim ${met === 1 ? 'holds' : 'hold'}`,
+    `flat groups are ${few ? 'rare' : 'not rare'}: ${flat}, where the rule allows ${100 * FEW_FLAT}%`,
+    `paths are ${deeper ? 'deeper' : 'not deeper'} for the larger k: ${depth}`,
+    `structure ${grows ? 'grows' : 'does not grow'} as the policy converges: path depth as above, intermediate proportion ${share}`,
+  ].join('; ');
 }
 
 function caseOf({ steps, quick }: Pick<Settings, 'steps' | 'quick'>, k: number, prompts: number): WarmCase {
@@ -186,14 +213,13 @@ interface Charts {
 function chartsOf(k: number, runs: readonly TrainFigures[]): { depth: Charts; intermediate: Charts } {
   const steps = runs[0].pathDepth.map((_, i) => i + 1);
   const stride = Math.max(1, Math.floor(steps.length / 100));
-  const make = (values: readonly (readonly number[])[]): Charts => ({
-    byStep: curve(
+  const make = (draw: typeof curve, values: readonly (readonly number[])[]): Charts => ({
+    byStep: draw(
       `k = ${k}`,
       everyStep(steps, stride),
       values.map((of) => everyStep(of, stride)),
-      [0, 1e9],
     ),
-    sorted: curve(
+    sorted: draw(
       `k = ${k}`,
       everyStep(steps, stride).map((step) => Number(((100 * step) / steps.length).toFixed(1))),
       values.map((of) =>
@@ -202,12 +228,17 @@ function chartsOf(k: number, runs: readonly TrainFigures[]): { depth: Charts; in
           stride,
         ),
       ),
-      [0, 1e9],
     ),
   });
   return {
-    depth: make(runs.map(({ pathDepth }) => pathDepth)),
-    intermediate: make(runs.map(({ intermediate }) => intermediate)),
+    depth: make(
+      curve,
+      runs.map(({ pathDepth }) => pathDepth),
+    ),
+    intermediate: make(
+      (name, steps, values) => shareCurve(name, steps, values, Number.POSITIVE_INFINITY),
+      runs.map(({ intermediate }) => intermediate),
+    ),
   };
 }
 
@@ -240,8 +271,7 @@ function shortName(name: string): string {
 
 function body(
   settings: Settings,
-  rows: readonly StructureRow[],
-  read: readonly { name: string; structure: LogStructure | null }[],
+  { runs: rows, depth, intermediate, logs: known, refused = [] }: Data,
 ): string {
   const arrow = ([first, last]: readonly [number, number]): string => `${number(first)} → ${number(last)}`;
   const runs = `Runs of GRPO on sums (\`recipes/arithmetic.yaml\` with ${settings.groups.map(([k, prompts]) => `${prompts} prompts of k = ${k}`).join(' or ')} a step), ${settings.steps} steps, ${settings.seeds} seeds;
@@ -263,11 +293,11 @@ ${table(
 ![Intermediate proportion against step](structure-intermediate.svg)
 ![Intermediate proportion, sorted](structure-intermediate-sorted.svg)
 
+${bandsText([...depth, ...intermediate].map(({ byStep }) => byStep))}
+
 A group whose completions are all alike is flat, and its one step is the root's: this is what converging looks like on a task with short
 answers. The paper's completions are thousands of tokens long and never become one.`;
-  if (read.length === 0) return `${runs}\n\nNo folder of logs was named (\`--logs\`).`;
-  const known = read.flatMap(({ structure: of }) => of ?? []);
-  const refused = read.filter(({ structure: of }) => of === null).map(({ name }) => `\`${name}\``);
+  if (known.length + refused.length === 0) return `${runs}\n\nNo folder of logs was named (\`--logs\`).`;
   const pictures = known.some(({ groups, sizes, tokens }) => groups >= 20 && sizes[1] > 1 && tokens > 0)
     ? `\n\n![Logs: path depth](structure-logs-depth.svg)\n![Logs: intermediate proportion](structure-logs-intermediate.svg)`
     : '';
@@ -300,7 +330,7 @@ ${table(
     number(of.intermediate),
     `${number(100 * of.shared, 1)}%`,
   ]),
-)}${refused.length > 0 ? `\n\nNot read, since their groups cannot be known: ${refused.join(', ')}.` : ''}${pictures}`;
+)}${refused.length > 0 ? `\n\nNot read, since their groups cannot be known: ${refused.map((name) => `\`${name}\``).join(', ')}.` : ''}${pictures}`;
 }
 
 function mean(values: readonly number[]): number {

@@ -35,7 +35,7 @@ const BOUND = 1e-4;
 /** Smallest median deviation that counts as "does not hold". */
 const APART = 1e-2;
 
-export const theorem: Experiment<Settings> = {
+export const theorem: Experiment<Settings, readonly TheoremRow[]> = {
   name: 'theorem',
   title: 'GRPO is a process reward model: the identity through a transformer',
   claim:
@@ -56,8 +56,8 @@ export const theorem: Experiment<Settings> = {
     bound: BOUND,
   }),
   units: (settings) => settingUnits(settings).flatMap(({ units }) => units),
-  report(settings, results) {
-    const rows = settingUnits(settings).map(({ setting, units }): TheoremRow => {
+  data: (settings, results) =>
+    settingUnits(settings).map(({ setting, units }): TheoremRow => {
       const parts = units.map((u) => results.of(u));
       const all = (key: keyof TheoremFigures): number[] => parts.flatMap((part) => part[key]);
       return {
@@ -68,14 +68,14 @@ export const theorem: Experiment<Settings> = {
         weighted: spread(all('weighted')),
         lambda: setting.ratio === 'token' ? spread(all('lambda')) : null,
       };
-    });
+    }),
+  report(_settings, rows) {
     const groups = rows.reduce((n, row) => n + row.groups, 0);
     const worst = Math.max(...rows.flatMap(({ tree }) => tree?.largest ?? []));
     return {
       verdict: theoremVerdict(rows),
       summary: `${groups} random groups; the packed tree and GRPO on padded sequences differ by at most ${scientific(worst)}, relatively`,
       body: body(rows),
-      data: rows,
       figures: {},
     };
   },

@@ -1,0 +1,102 @@
+/**
+ * YAML that is data and nothing else, in bounded work: no more than a configuration needs of size and depth, aliases that
+ * stand for something before them, keys that are text, no tags of other programs, whole numbers that a double holds.
+ */
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isPair,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from 'yaml';
+
+/** Bytes and levels of what is read; a configuration has a few thousand and about five. */
+const LONGEST = 1 << 20;
+const DEEPEST = 100;
+/** Faults that are told of. */
+const TOLD = 10;
+
+export interface YamlProblem {
+  /** From 1. */
+  readonly line: number;
+  readonly message: string;
+}
+
+export type Yaml =
+  | {
+      readonly value: unknown;
+      /** Line of a key, or of the nearest section that is there; null: nothing is. */
+      readonly lineOf: (path: readonly PropertyKey[]) => number | null;
+    }
+  | { readonly problems: readonly YamlProblem[] };
+
+export function readYaml(text: string): Yaml {
+  if (text.length > LONGEST)
+    return problem(1, `expected at most ${LONGEST} characters of YAML, got ${text.length}`);
+  const lines = new LineCounter();
+  const lineAt = (offset: number) => Math.max(1, lines.linePos(offset).line);
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+  const faults = [...document.errors, ...document.warnings].map(({ pos, message }) => ({
+    line: lineAt(pos[0]),
+    message,
+  }));
+  // The parser calls itself for each level, and says so when the stack is spent.
+  const spent = faults.find(({ message }) => /call stack/.test(message));
+  if (spent) return problem(spent.line, TOO_DEEP);
+  if (faults.length === 0) faults.push(...faultsOf(document, lineAt));
+  if (faults.length > 0) return { problems: faults.slice(0, TOLD) };
+  const lineOf = (path: readonly PropertyKey[]): number | null => {
+    for (let length = path.length; length > 0; length--) {
+      const node = document.getIn(path.slice(0, length), true) as Node | undefined;
+      if (node?.range) return lineAt(node.range[0]);
+    }
+    return null;
+  };
+  try {
+    return { value: document.toJS(), lineOf };
+  } catch (error) {
+    const why = (error as Error).message.split('\n')[0];
+    return problem(
+      1,
+      /alias count/.test(why) ? 'expected aliases that stand for few values, got a great many' : why,
+    );
+  }
+}
+
+const problem = (line: number, message: string): Yaml => ({ problems: [{ line, message }] });
+
+const TOO_DEEP = `expected at most ${DEEPEST} levels of sections and lists, got more`;
+
+/** What the parser takes and a configuration does not. */
+function faultsOf(document: Document.Parsed, lineAt: (offset: number) => number): YamlProblem[] {
+  const faults: YamlProblem[] = [];
+  const add = (node: { range?: readonly number[] | null }, message: string) =>
+    faults.push({ line: lineAt(node.range?.[0] ?? 0), message });
+  visit(document, (_, node, path) => {
+    if (path.length > DEEPEST && path.filter(isCollection).length > DEEPEST) {
+      add((isPair(node) ? node.key : node) as Node, TOO_DEEP);
+      return visit.BREAK;
+    }
+    if (isPair(node) && !isScalar(node.key) && !isAlias(node.key))
+      add((node.key ?? {}) as Node, 'expected keys that are text, got a section or a list as a key');
+    if (isAlias(node)) {
+      const meant = node.resolve(document);
+      if (meant === undefined) add(node, `expected an alias of an anchor before it, got *${node.source}`);
+      else if (path.includes(meant))
+        add(node, `expected an alias of what is complete, got *${node.source} within itself`);
+    }
+    if (isScalar(node) && typeof node.value === 'number' && node.source !== undefined) {
+      const { value, source } = node;
+      if (Number.isInteger(value) && !Number.isSafeInteger(value) && /^[-+]?(0x|0o)?[\da-f]+$/i.test(source))
+        add(node, `expected whole numbers of at most 2^53, got ${source}`);
+      if (!Number.isFinite(value) && /\d/.test(source))
+        add(node, `expected a number that can be held, got ${source}`);
+    }
+    return undefined;
+  });
+  return faults;
+}
