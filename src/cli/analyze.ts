@@ -8,7 +8,13 @@ import { analyzeGroup, type GroupAnalysis, type LogAnalysis, LogGatherer } from 
 import { UserError } from '../errors.js';
 import { RewardError } from '../objective/index.js';
 import { findFiles } from '../rollouts/files.js';
-import { type FormatName, type Group, type ReadOptions, readRollouts } from '../rollouts/index.js';
+import {
+  escapeBytes,
+  type FormatName,
+  type Group,
+  type ReadOptions,
+  readRollouts,
+} from '../rollouts/index.js';
 import { loadTokenizer, type TextTokenizer } from '../text/index.js';
 import { TreeError } from '../tree/index.js';
 import { checkPaths, csvOutput, type Output, reportOutput, weightsOutput } from './analyze-outputs.js';
@@ -199,7 +205,8 @@ function withTexts(group: Group, tokenizer: TextTokenizer | undefined): Group {
     get tokenTexts() {
       if (!texts) {
         texts = {};
-        for (const { tokens } of group.completions) for (const id of tokens) texts[id] ??= tokenizer.show(id);
+        for (const { tokens } of group.completions)
+          for (const id of tokens) texts[id] ??= escapeBytes(tokenizer.bytes(id));
       }
       return texts;
     },

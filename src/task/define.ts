@@ -79,8 +79,7 @@ export function definedTask(definition: unknown, where: string, given: Vocabular
     const text = of.prompt(problem);
     if (typeof text !== 'string')
       throw new TaskError(`${where}: prompt: found ${typeof text}; needed is a text`);
-    const start = vocabulary.bos === null ? [] : [vocabulary.bos];
-    const promptTokens = Int32Array.from([...start, ...vocabulary.encode(text)]);
+    const promptTokens = vocabulary.encodePrompt(text);
     if (promptTokens.length === 0) throw new TaskError(`${where}: prompt of problem ${id}: it has no token`);
     return { id, promptText: text, promptTokens, answer: of.answer?.(problem) ?? '' };
   };

@@ -13,15 +13,20 @@ export class TaskError extends UserError {
 /** The tokens of a task; ids are 0 … size − 1. */
 export interface Vocabulary {
   readonly size: number;
-  /** Token that opens every prompt; null where prompts have none. */
+  /** Token that opens a prompt; null where prompts have none, or where `encodePrompt` alone knows. */
   readonly bos: number | null;
   /** Token that ends a completion; null where completions have a fixed length. */
   readonly eos: number | null;
   /** Token ids of a text, without bos and eos. @throws TaskError for a text it cannot spell */
   encode(text: string): Int32Array;
+  /** Token ids of a whole prompt: with what opens it, where anything does. */
+  encodePrompt(text: string): Int32Array;
   /** Text of token ids; bos and eos spell nothing. */
   decode(tokens: ArrayLike<number>): string;
-  /** How one token is shown, bos and eos included. @throws TaskError for an id outside the vocabulary */
+  /**
+   * Text of one token, bos and eos by their names. Bytes that are no character alone are lone surrogates
+   * (rollouts/pieces.ts), so that the texts of several tokens can be joined. @throws TaskError for an id outside the vocabulary
+   */
   tokenText(id: number): string;
 }
 

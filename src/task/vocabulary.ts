@@ -29,7 +29,7 @@ export function pieceVocabulary({ pieces, bos, eos }: PieceOptions): Vocabulary 
       throw new TaskError(`token id ${id} is outside the vocabulary, 0 … ${pieces.length - 1}`);
     return piece;
   };
-  return {
+  const vocabulary: Vocabulary = {
     size: pieces.length,
     bos: idOf(bos),
     eos: eos === undefined ? null : idOf(eos),
@@ -47,10 +47,12 @@ export function pieceVocabulary({ pieces, bos, eos }: PieceOptions): Vocabulary 
       }
       return Int32Array.from(tokens);
     },
+    encodePrompt: (text) => promptOf(vocabulary, text),
     decode(tokens) {
       return Array.from(tokens, (id) => (special.has(tokenText(id)) ? '' : tokenText(id))).join('');
     },
   };
+  return vocabulary;
 }
 
 /** Token ids with bos before them, where there is one. */

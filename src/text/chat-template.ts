@@ -62,7 +62,8 @@ export function chatTemplate(
 ): ChatTemplate {
   let template: Template;
   try {
-    template = new Template(source.replaceAll('strftime_now', DATE));
+    // Jinja has one kind of line end, whatever the file has.
+    template = new Template(source.replace(/\r\n?/g, '\n').replaceAll('strftime_now', DATE));
   } catch (error) {
     // The library's parser runs off the end where a block is not closed.
     const why = error instanceof TypeError ? 'it ends before a block of it does' : firstLine(error);

@@ -33,11 +33,11 @@ describe('a model’s tokenizer', () => {
   it('knows its size, its special tokens and those that end a completion', async () => {
     const tokenizer = await loadTokenizer(join(FIXTURES, 'tokenizer'));
     expect(tokenizer.size).toBe(Math.max(...cases.ids.own.flat(), tokenizer.idOf('<|im_end|>') ?? 0) + 1);
-    expect(tokenizer.bos).toBeNull();
+    expect(tokenizer.encodePrompt('a')).toEqual(tokenizer.encode('a'));
     expect(tokenizer.eos).toEqual([tokenizer.idOf('<|im_end|>')]);
     expect(tokenizer.pad).toBe(tokenizer.idOf('<|endoftext|>'));
     expect(tokenizer.idOf('no such token')).toBeNull();
-    expect(tokenizer.show(tokenizer.eos[0])).toBe('<|im_end|>');
+    expect(new TextDecoder().decode(tokenizer.bytes(tokenizer.eos[0]))).toBe('<|im_end|>');
     expect(tokenizer.decode([...tokenizer.encode('a'), tokenizer.eos[0]])).toBe('a');
   });
 

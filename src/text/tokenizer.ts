@@ -2,7 +2,7 @@
  * A model's tokenizer from its tokenizer.json and what lies beside it. Used for models, and for logs that hold texts
  * alone: the ids it gives there are most likely those that were sampled, but not surely (a model can write the same text
  * in other tokens), so groups made with it are labelled `retokenized`. Special tokens within a text are known as such;
- * none are added.
+ * only `encodePrompt` adds any.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -14,22 +14,22 @@ export class TextError extends UserError {
   override name = 'TextError';
 }
 
-/** Texts as token ids, and how ids are shown. */
+/** Texts as token ids, and the bytes of ids. */
 export interface TextTokenizer {
   /** Token ids of a text, [n]. */
   encode(text: string): Int32Array;
-  /** How one token is shown; a piece of a character is shown as �. */
-  show(id: number): string;
+  /** Bytes of one token's text, which may end within a character; `⟨id⟩` where there is no such token. */
+  bytes(id: number): Uint8Array;
 }
 
 export interface ModelTokenizer extends TextTokenizer {
   /** One more than the largest id. */
   readonly size: number;
-  /** Opens a text, where the model was trained so. */
-  readonly bos: number | null;
   /** Ends a completion: that of the tokenizer, and those that generation_config.json or config.json add. */
   readonly eos: readonly number[];
   readonly pad: number | null;
+  /** Token ids of a whole prompt: with the special tokens that the tokenizer itself puts around a text, often none. */
+  encodePrompt(text: string): Int32Array;
   /** Text of token ids, special tokens left out. */
   decode(tokens: ArrayLike<number>): string;
   /** Id of one token by its text, special or not. */
@@ -77,17 +77,16 @@ export async function loadTokenizer(path: string): Promise<ModelTokenizer> {
   };
   const found = await beside(basename(file).replace('tokenizer', 'tokenizer_config'));
   const config = isObject(found) ? found : {};
-  const { Tokenizer } = await import('@huggingface/tokenizers');
-  let tokenizer: InstanceType<typeof Tokenizer>;
+  const { Pipeline } = await import('./pipeline.js');
+  let pipeline: InstanceType<typeof Pipeline>;
   try {
-    tokenizer = new Tokenizer(data, config);
-    tokenizer.encode('a', { add_special_tokens: false });
+    pipeline = new Pipeline(data, config);
+    pipeline.encode('a');
   } catch (error) {
     throw new TextError(`tokenizer ${file}: cannot be used: ${messageOf(error)}`);
   }
-  let size = 0;
-  for (const id of tokenizer.get_vocab(true).values()) size = Math.max(size, id + 1);
-  const idOf = (token: string): number | null => tokenizer.token_to_id(token) ?? null;
+  const { size } = pipeline;
+  const idOf = (token: string): number | null => pipeline.idOf(token);
   /** An id of the configuration: a token's text, or an object that holds it. */
   const named = (key: string): number | null => {
     const value = config[key];
@@ -104,30 +103,17 @@ export async function loadTokenizer(path: string): Promise<ModelTokenizer> {
       for (const id of [other.eos_token_id].flat()) if (typeof id === 'number') eos.add(id);
     }
   }
-  const shown = new Map<number, string>();
-  const decode = (tokens: ArrayLike<number>, special: boolean): string =>
-    tokens.length === 0
-      ? ''
-      : tokenizer.decode(Array.from(tokens), {
-          skip_special_tokens: !special,
-          clean_up_tokenization_spaces: false,
-        });
+  const { before, after } = pipeline.around;
   return {
     size,
-    bos: named('bos_token'),
     eos: [...eos],
     pad: named('pad_token'),
     config,
     idOf,
-    encode: (text) => Int32Array.from(tokenizer.encode(text, { add_special_tokens: false }).ids),
-    decode: (tokens) => decode(tokens, false),
-    show(id) {
-      const before = shown.get(id);
-      if (before !== undefined) return before;
-      const text = tokenizer.id_to_token(id) === undefined ? `⟨${id}⟩` : decode([id], true);
-      shown.set(id, text);
-      return text;
-    },
+    encode: (text) => Int32Array.from(pipeline.encode(text)),
+    encodePrompt: (text) => Int32Array.from([...before, ...pipeline.encode(text), ...after]),
+    decode: (tokens) => pipeline.decode(tokens),
+    bytes: (id) => pipeline.bytes(id) ?? new TextEncoder().encode(`⟨${id}⟩`),
   };
 }
 

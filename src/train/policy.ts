@@ -15,6 +15,7 @@ import {
   storedWeights,
   withCheckpoint,
 } from '../model/index.js';
+import { escapeBytes } from '../rollouts/index.js';
 import {
   createTask,
   type DatasetRow,
@@ -99,11 +100,12 @@ export async function openText(
 export function vocabularyOf(tokenizer: ModelTokenizer, size: number): Vocabulary {
   return {
     size,
-    bos: tokenizer.bos,
+    bos: null,
     eos: tokenizer.eos[0] ?? null,
     encode: (text) => tokenizer.encode(text),
+    encodePrompt: (text) => tokenizer.encodePrompt(text),
     decode: (tokens) => tokenizer.decode(tokens),
-    tokenText: (id) => tokenizer.show(id),
+    tokenText: (id) => escapeBytes(tokenizer.bytes(id)),
   };
 }
 
@@ -202,8 +204,7 @@ function promptWriter(
   }
   return (problem) => {
     const text = system === null ? problem : `${system}\n\n${problem}`;
-    const start = tokenizer.bos === null ? [] : [tokenizer.bos];
-    const tokens = Int32Array.from([...start, ...tokenizer.encode(text)]);
+    const tokens = tokenizer.encodePrompt(text);
     if (tokens.length === 0) throw new UserError('the prompt has no token');
     return { text, tokens };
   };

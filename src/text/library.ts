@@ -1,0 +1,29 @@
+/**
+ * Single parts of @huggingface/tokenizers, which gives them only within a whole tokenizer: an empty one is made around
+ * each.
+ */
+import { Tokenizer } from '@huggingface/tokenizers';
+
+const EMPTY = {
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: null,
+  post_processor: null,
+  decoder: null,
+  model: { type: 'BPE', vocab: {}, merges: [] },
+};
+
+/** A pattern of the `tokenizers` library (Oniguruma) as one of JavaScript. @throws SyntaxError where it cannot be had */
+export function translatedPattern(source: string): string {
+  const part = { type: 'Split', pattern: { Regex: source }, behavior: 'Isolated', invert: false };
+  const { pre_tokenizer: split } = new Tokenizer({ ...EMPTY, pre_tokenizer: part }, {});
+  const { pattern } = split as unknown as { pattern: RegExp | null };
+  if (!pattern) throw new SyntaxError(`the pattern ${source} cannot be translated`);
+  return pattern.source;
+}
+
+/** A normalizer as the library does it. @throws Error for a type that it lacks */
+export function libraryNormalizer(config: unknown): (text: string) => string {
+  const { normalizer } = new Tokenizer({ ...EMPTY, normalizer: config }, {});
+  return (text) => (normalizer ? normalizer.normalize(text) : text);
+}
