@@ -3,10 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LocalEngine } from '../src/engine/index.js';
 import { groupAdvantages } from '../src/objective/index.js';
 import { readOwnRollouts } from '../src/rollouts/index.js';
+import { nodeBackend } from '../src/runtime/node.js';
+import { createTask } from '../src/task/index.js';
 import { type Config, type RunFolder, resolveConfig, run } from '../src/train/index.js';
-import { scoreGroups } from '../src/train/learner.js';
+import { importanceWeights, scoreGroup, scoreGroups, trainExamples } from '../src/train/learner.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -78,6 +81,33 @@ describe('rewards', () => {
     }
   });
 
+  it('fall by nothing up to L − c tokens, then by 1/c for each further one', async () => {
+    const made = resolveConfig({
+      task: { name: 'arithmetic', digits: 1, held_out: 5 },
+      model: { layers: 1, heads: 2, width: 16 },
+      objective: { length_penalty_tokens: 6 },
+      sampling: { group_size: 16, prompts_per_step: 8 },
+      evaluation: { every: 0 },
+      train: { steps: 1 },
+    });
+    const longest = createTask(made.task, made.seed).maxCompletionTokens;
+    const { folder: out } = await run({ config: made, out: join(folder, 'ramp'), threads: 1 });
+    const seen = new Map<number, number>();
+    for (const group of await groupsOf(out, 1)) {
+      for (const { tokens, reward, rewards } of group.completions) {
+        // −(excess)/c by hand, in whole sixths.
+        const excess = [0, 1, 2, 3, 4, 5, 6].find((n) => tokens.length <= longest - 6 + n) as number;
+        expect(rewards?.length).toBeCloseTo(-excess / 6, 12);
+        const { length, ...others } = rewards as Record<string, number>;
+        expect(reward).toBeCloseTo(Object.values(others).reduce((a, b) => a + b, 0) + length, 12);
+        seen.set(excess, (seen.get(excess) ?? 0) + 1);
+      }
+    }
+    // The ramp was walked on: no punishment, the whole, and steps between.
+    expect(seen.has(0)).toBe(true);
+    expect([...seen.keys()].filter((excess) => excess > 0 && excess < 6).length).toBeGreaterThan(0);
+  });
+
   it('are scaled by the group, by the step, or not', () => {
     const group = (rewards: readonly number[]) => ({
       id: 'g',
@@ -147,6 +177,89 @@ describe('importance weights', () => {
   });
 });
 
+describe('importance weights of what another engine sampled', () => {
+  const group = (logprobs: readonly (readonly number[])[], mask?: readonly number[]) => ({
+    id: 'g',
+    step: 1,
+    prompt: { tokens: Int32Array.of(0) },
+    completions: logprobs.map((values, i) => ({
+      // The first two tokens are shared, the last is each one's own.
+      tokens: Int32Array.of(5, 6, 7 + i),
+      reward: i,
+      logprobs: Float32Array.from(values),
+      ...(mask ? { mask: Uint8Array.from(mask) } : {}),
+    })),
+    tokens: 'exact' as const,
+    groups: 'explicit' as const,
+  });
+  const weightsOf = (made: ReturnType<typeof group>, old: readonly number[], cap: number) => [
+    ...importanceWeights(scoreGroup(made, config().objective), Float32Array.from(old), cap),
+  ];
+
+  it('are π/π_sampler up to the cap; of shared tokens by the mean of ln π_sampler', () => {
+    const made = group([
+      [-1, -2, -3],
+      [-1.5, -2, -0.5],
+    ]);
+    const [first, second, third, fourth] = weightsOf(made, [-1, -1.6, -1, -1], 2);
+    expect(first).toBeCloseTo(Math.exp(-1 + 1.25), 5);
+    expect(second).toBeCloseTo(Math.exp(0.4), 5);
+    expect(third).toBe(2); // e², cut
+    expect(fourth).toBeCloseTo(Math.exp(-0.5), 5);
+    expect(weightsOf(made, [-1, -1.6, -1, -1], 100)[2]).toBeCloseTo(Math.exp(2), 4);
+  });
+
+  it('are 1 for tokens that nobody sampled', () => {
+    const made = group([[-1, 0, -1]], [1, 0, 1]);
+    expect(weightsOf(made, [-1.5, -9, -1], 2)).toEqual([expect.closeTo(Math.exp(-0.5), 5), 1, 1]);
+  });
+
+  it('change the gradient of a run whose sampler is wrong, within their cap', async () => {
+    // A group whose sampler says that its tokens were twice as likely: every weight is 1/2, and so is the gradient.
+    const made = config({ objective: { importance_cap: 5 } });
+    const engine = new LocalEngine({
+      model: { vocabularySize: 9, contextLength: 8, width: 16, layers: 1, heads: 2 },
+      optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
+      seed: 1,
+      backend: nodeBackend(),
+      threads: 1,
+    });
+    const scored = scoreGroup(
+      group([
+        [0, 0, 0],
+        [0, 0, 0],
+      ]),
+      made.objective,
+    );
+    const [example] = trainExamples([scored], made.objective, 4);
+    const options = {
+      temperature: 1,
+      learningRate: 0,
+      maxGradNorm: null,
+      clipLow: 0.2,
+      clipHigh: 0.2,
+      klBeta: 0,
+    };
+    const plain = await engine.gradients([example], options);
+    const told = (factor: number) => {
+      const logprobs = plain.logprobs[0].map((value) => value + Math.log(factor));
+      const [a, b, c, d] = logprobs;
+      return group([
+        [a, b, c],
+        [a, b, d],
+      ]);
+    };
+    const weighted = async (factor: number, cap: number) => {
+      const weights = importanceWeights(scoreGroup(told(factor), made.objective), plain.logprobs[0], cap);
+      return (await engine.gradients([{ ...example, weights }], options)).gradNorm;
+    };
+    expect((await weighted(2, 5)) / plain.gradNorm).toBeCloseTo(0.5, 4);
+    expect((await weighted(1 / 3, 5)) / plain.gradNorm).toBeCloseTo(3, 3);
+    expect((await weighted(1 / 3, 2)) / plain.gradNorm).toBeCloseTo(2, 4);
+    await engine.dispose();
+  });
+});
+
 describe('combinations that have no meaning', () => {
   it.each([
     [{ loss: 'gspo' }, "objective.loss: expected another loss with method lambda-grpo (gspo's one ratio"],
@@ -163,12 +276,22 @@ describe('combinations that have no meaning', () => {
   it('gspo trains with method grpo', async () => {
     const made = resolveConfig({
       method: 'grpo',
-      task: { name: 'binary-tree' },
+      task: { name: 'binary-tree', depth: 2, n: 1 },
       model: { layers: 1, heads: 2, width: 16 },
+      optimizer: { learning_rate: 0.01 },
       objective: { loss: 'gspo', updates_per_batch: 2 },
-      train: { steps: 2 },
+      sampling: { group_size: 16 },
+      evaluation: { every: 0 },
+      train: { steps: 40 },
     });
-    const { step } = await run({ config: made, out: join(folder, 'gspo'), threads: 1 });
-    expect(step).toBe(2);
+    const { folder: out } = await run({ config: made, out: join(folder, 'gspo'), threads: 1 });
+    const records = await out.readMetrics();
+    const mean = (name: 'reward_mean' | 'success_rate', from: number) =>
+      records
+        .slice(from)
+        .slice(0, 5)
+        .reduce((sum, record) => sum + (record[name] ?? Number.NaN), 0) / 5;
+    expect(mean('reward_mean', -5)).toBeGreaterThan(mean('reward_mean', 0) + 0.3);
+    expect(records.some(({ clip_fraction = 0 }) => clip_fraction > 0)).toBe(true);
   });
 });

@@ -140,7 +140,7 @@ export interface GroupDetail {
     readonly tokens: readonly number[];
     readonly reward: number;
     readonly advantage: number | null;
-    readonly stop: 'stop' | 'length' | null;
+    readonly stop: 'stop' | 'length' | 'turns' | null;
   }[];
   /** How each token id is shown. */
   readonly tokenTexts: Readonly<Record<number, string>>;

@@ -22,8 +22,8 @@ export interface Completion {
   readonly advantage?: number;
   /** Whether it solves its problem, where that is known beside the reward. */
   readonly success?: boolean;
-  /** Ended by a stop token, or by its longest allowed length. */
-  readonly stop?: 'stop' | 'length';
+  /** Ended by a stop token, by its longest allowed length, or by the last turn it may take. */
+  readonly stop?: 'stop' | 'length' | 'turns';
 }
 
 /** Whether token ids are those that were sampled, made again from text, or units of text standing in for tokens. */

@@ -31,7 +31,7 @@ const completion: fc.Arbitrary<Completion> = fc
         note: text,
         advantage: finite,
         success: fc.boolean(),
-        stop: fc.constantFrom('stop' as const, 'length' as const),
+        stop: fc.constantFrom('stop' as const, 'length' as const, 'turns' as const),
       },
       { requiredKeys: ['tokens', 'reward'] },
     ),

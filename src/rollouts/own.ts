@@ -27,7 +27,7 @@ import {
 
 const TOKENS = ['exact', 'retokenized', 'text-units'] as const;
 const GROUPS = ['explicit', 'consecutive', 'prompt-text'] as const;
-const STOPS = ['stop', 'length'] as const;
+const STOPS = ['stop', 'length', 'turns'] as const;
 
 /**
  * One group as one line of JSON, without the newline.

@@ -48,7 +48,7 @@ export interface ProblemRecord {
     readonly success: boolean;
     readonly reward: number;
     readonly note?: string;
-    readonly stop: 'stop' | 'length';
+    readonly stop: 'stop' | 'length' | 'turns';
   }[];
 }
 

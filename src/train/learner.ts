@@ -6,6 +6,7 @@ import type { Engine, TrainExample, UpdateResult } from '../engine/index.js';
 import { groupAdvantages, lossCoefficients, rewardStatistics, sequenceWeights } from '../objective/index.js';
 import type { Group } from '../rollouts/index.js';
 import { ProcessTree, packedIndices, packTree } from '../tree/index.js';
+import { countClipped } from './clipping.js';
 import type { Config } from './config.js';
 
 /** A group with everything that is derived from it. */
@@ -117,6 +118,38 @@ export function importanceWeights(
   );
 }
 
+/** How far the sampler's ln π of trained tokens is from the trainer's before the update: |Δ ln π|. */
+export interface SamplingDifference {
+  readonly mean: number;
+  readonly max: number;
+}
+
+/**
+ * The same weights twice, by decoding and by the packed tree: what is left is rounding, or a fault, or another engine.
+ * @param logprobs ln π of each tree token by the update, [groups][distinctTokenCount]
+ * @returns null where the groups say nothing of their sampling
+ */
+export function samplingDifference(
+  scored: readonly ScoredGroup[],
+  logprobs: readonly Float32Array[],
+): SamplingDifference | null {
+  let [sum, max, count] = [0, 0, 0];
+  scored.forEach(({ group, tree }, g) => {
+    const packed = packTree(tree, new Int32Array());
+    group.completions.forEach(({ logprobs: sampled, mask }, i) => {
+      if (!sampled) return;
+      packedIndices(tree, packed, i).forEach((token, t) => {
+        if (mask && mask[t] === 0) return;
+        const difference = Math.abs(logprobs[g][token] - sampled[t]);
+        sum += difference;
+        max = Math.max(max, difference);
+        count++;
+      });
+    });
+  });
+  return count > 0 ? { mean: sum / count, max } : null;
+}
+
 /** Which ratio a loss clips, and how; what else it is named for is its normalisation. */
 function formOf(loss: Config['objective']['loss']): 'ppo' | 'cispo' | 'gspo' {
   return loss === 'cispo' || loss === 'gspo' ? loss : 'ppo';
@@ -142,7 +175,7 @@ export interface StepResult {
   readonly gradNorm: number;
   /** Mean k3 estimate of KL(π ‖ π_ref) over tree tokens before the step, nats a token; null without KL. */
   readonly kl: number | null;
-  /** Share of token terms in the later updates that the clip range cut off (0 for μ = 1). */
+  /** Share of the terms of the later updates that the clip range cut off (clipping.ts; 0 for μ = 1). */
   readonly clipFraction: number;
   /** Factor that gave the first update's gradient the norm of `normOf`'s; null without. */
   readonly rescale: number | null;
@@ -182,7 +215,7 @@ export async function learn(
     const result = await engine.update(withOld(batch), { ...options, normOf: norms && withOld(norms) });
     gradNorm = Math.max(gradNorm, result.gradNorm);
     batch.forEach((example, i) => {
-      const counts = countClipped(example, first.logprobs[i], result.logprobs[i], objective);
+      const counts = countClipped(example, first.logprobs[i], result.logprobs[i], options);
       clipped += counts.clipped;
       terms += counts.terms;
     });
@@ -194,32 +227,6 @@ export async function learn(
     clipFraction: terms > 0 ? clipped / terms : 0,
     rescale: first.rescale ?? null,
   };
-}
-
-function countClipped(
-  { tree, coefficients: { plus, minus }, mask }: TrainExample,
-  old: Float32Array,
-  now: Float32Array,
-  { clip_low, clip_high }: Config['objective'],
-): { clipped: number; terms: number } {
-  let clipped = 0;
-  let terms = 0;
-  let token = 0;
-  for (let node = 0; node < tree.nodeCount; node++) {
-    for (let t = tree.start[node]; t < tree.end[node]; t++, token++) {
-      if (mask && mask[token] === 0) continue;
-      const ratio = Math.exp(now[token] - old[token]);
-      if (plus[node] > 0) {
-        terms++;
-        if (ratio > 1 + clip_high) clipped++;
-      }
-      if (minus[node] < 0) {
-        terms++;
-        if (ratio < 1 - clip_low) clipped++;
-      }
-    }
-  }
-  return { clipped, terms };
 }
 
 function meanKl(

@@ -5,7 +5,7 @@
 import { UserError } from '../errors.js';
 import { zeroVariance } from '../objective/index.js';
 import { intermediateProportion, isFlat, pathDepth } from '../tree/index.js';
-import type { ScoredGroup, StepResult } from './learner.js';
+import { type ScoredGroup, type StepResult, samplingDifference } from './learner.js';
 import type { StepGroups } from './rollout.js';
 
 /** A metrics file that cannot be read, or a figure that cannot be written. */
@@ -20,12 +20,23 @@ export const METRICS = {
   reward_std: ['reward', 'unbiased standard deviation of the rewards'],
   success_rate: ['share', 'completions that solve their problem (binary tree: that are the target)'],
   completion_length: ['tokens', 'mean length of a completion'],
-  stopped_share: ['share', 'completions that ended by a stop token, not by the longest allowed length'],
+  stopped_share: [
+    'share',
+    'completions that ended of themselves (a stop token, or the last of max_turns), not by the longest allowed length',
+  ],
   entropy: ['nats', 'mean entropy of the distributions that the distinct tree tokens were drawn from'],
   kl: ['nats', 'mean k3 estimate of KL(π ‖ π_ref) over tree tokens; only with kl_beta > 0'],
   grad_norm: ['', "largest global gradient norm of the step's updates, before clipping"],
   rescale: ['', 'factor that rescale_to put on the gradient; only with it'],
-  clip_fraction: ['share', 'token terms that the clip range cut off; 0 with one update a batch'],
+  clip_fraction: [
+    'share',
+    'terms that the clip range cut off (token ratios; cispo: weights at the cap; gspo: ratios of sequences; δ counts); 0 with one update a batch',
+  ],
+  sampling_logp_difference_mean: [
+    'nats',
+    'mean |Δ ln π| of trained tokens between the sampler and the trainer before the update: rounding, unless something is wrong',
+  ],
+  sampling_logp_difference_max: ['nats', 'the largest of them'],
   learning_rate: ['', 'step size of the optimizer'],
   path_depth: ['nodes', 'mean number of intermediate nodes on the way to a leaf (paper, section 3.2)'],
   intermediate_proportion: [
@@ -102,6 +113,7 @@ export function stepMetrics(
   );
   const rewards = completions.map(({ reward }) => reward);
   const reward_mean = mean(rewards);
+  const sampling = samplingDifference(scored, result.first.logprobs);
   const step_tokens = sum(scored.map(({ tree }) => tree.tokenCount));
   const tree_tokens = sum(scored.map(({ tree }) => tree.distinctTokenCount));
   return {
@@ -112,7 +124,7 @@ export function stepMetrics(
     reward_std: Math.sqrt(sum(rewards.map((r) => (r - reward_mean) ** 2)) / Math.max(1, rewards.length - 1)),
     success_rate: share(completions, ({ success }) => success === true),
     completion_length: mean(completions.map(({ tokens: own }) => own.length)),
-    stopped_share: mean(completions.map(({ stop }) => Number(stop === 'stop'))),
+    stopped_share: share(completions, ({ stop }) => stop === 'stop' || stop === 'turns'),
     entropy: mean(
       result.first.entropies.flatMap((values, i) =>
         Array.from(values).filter((_, t) => scored[i].mask?.[t] !== 0),
@@ -122,6 +134,9 @@ export function stepMetrics(
     grad_norm: result.gradNorm,
     ...(result.rescale === null ? {} : { rescale: result.rescale }),
     clip_fraction: result.clipFraction,
+    ...(sampling
+      ? { sampling_logp_difference_mean: sampling.mean, sampling_logp_difference_max: sampling.max }
+      : {}),
     path_depth: mean(scored.flatMap(({ tree }) => Array.from(pathDepth(tree)))),
     intermediate_proportion: mean(scored.flatMap(({ tree }) => Array.from(intermediateProportion(tree)))),
     flat_share: mean(scored.map(({ tree }) => Number(isFlat(tree)))),

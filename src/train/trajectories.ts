@@ -6,7 +6,9 @@ import type { Engine, SampledCompletion, SampleStatistics, SamplingOptions } fro
 import type { Problem, Task } from '../task/index.js';
 
 /** A completion with the tokens that the environment wrote marked. */
-export interface Trajectory extends SampledCompletion {
+export interface Trajectory extends Omit<SampledCompletion, 'stop'> {
+  /** Ended by itself, by the longest allowed length, or by the last turn it may take. */
+  readonly stop: 'stop' | 'length' | 'turns';
   /** 1 where the model sampled the token, 0 where the environment wrote it, [n]; absent: the model wrote all. */
   readonly mask?: Uint8Array;
 }
@@ -27,7 +29,7 @@ interface Walk {
   readonly tokens: number[];
   readonly logprobs: number[];
   readonly mask: number[];
-  stop: 'stop' | 'length';
+  stop: Trajectory['stop'];
   done: boolean;
 }
 
@@ -119,6 +121,7 @@ async function endTurn(walk: Walk, turn: SampledCompletion, number: number, task
   const answer =
     turn.stop === 'stop' ? await environment?.respond(walk.problem, turn.tokens, before) : undefined;
   if (answer === null) walk.stop = 'stop';
+  else if (answer && number === environment?.maxTurns) walk.stop = 'turns';
   const fits = answer && walk.tokens.length + answer.length < maxCompletionTokens;
   if (!answer || !fits || number === environment?.maxTurns) {
     walk.done = true;

@@ -18,9 +18,12 @@ const METRICS: readonly (readonly [MetricName, string])[] = [
   ['loss', 'loss'],
   ['grad_norm', 'gradient norm'],
   ['clip_fraction', 'clip share'],
+  ['sampling_logp_difference_mean', 'sampler − trainer, |Δ ln π|'],
   ['path_depth', 'path depth'],
   ['intermediate_proportion', 'intermediate proportion'],
   ['zero_variance_share', 'zero-variance groups'],
+  ['all_right_share', 'all right'],
+  ['all_wrong_share', 'all wrong'],
   ['tokens_saved', 'tokens saved by the tree'],
 ];
 const AXES: readonly (readonly [XAxis, string])[] = [
