@@ -12,6 +12,10 @@ const PAGE = join(import.meta.dirname, '../docs/answers.md');
 
 /** Why the verdicts differ, by file and line of the case. */
 const REASONS: Readonly<Record<string, string>> = {
+  'math_verify_cases:16': 'The formula says ½ dollar = 10/9: a chain that contradicts itself is no answer.',
+  'math_verify_cases:48': 'x = 5 + 5 + 1 = 1/3 contradicts itself.',
+  'math_verify_cases:52': 'The gold answer says 1 = … = 0, which contradicts itself.',
+  'math_verify_cases:55': 'z = 3 + 3 = 2 contradicts itself.',
   'math_verify_cases:64':
     'That case asks for two digits. By default a decimal counts as the rounded value from five significant digits on; for fewer there is `relativeTolerance`.',
   'math_verify_cases:96':

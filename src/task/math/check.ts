@@ -139,15 +139,18 @@ function compare(
       wordsG.wrapped || wordsC.wrapped ? (text: string) => text.toLowerCase() : (text: string) => text;
     if (fold(sameWords(wordsG.text)) === fold(sameWords(wordsC.text))) return yes('the same words');
   }
-  if (wordsG && !setInWords(wordsG.text) && (wordsG.wrapped || isProse(g)))
-    return no(`'${show(c)}' is not '${show(g)}'`);
-  const goldRead = read(setInWords(wordsG?.text) ?? g);
+  const onlyWords = (text: string, said: ReturnType<typeof words>) =>
+    said !== null && !setInWords(said.text) && (said.wrapped || isProse(text));
+  if (onlyWords(g, wordsG) || onlyWords(c, wordsC)) return no(`'${show(c)}' is not '${show(g)}'`);
+  const [textG, textC] = [setInWords(wordsG?.text) ?? g, setInWords(wordsC?.text) ?? c];
+  const numbers = (nodes: readonly Node[]) => nodes.length > 0 && nodes.every((node) => node.kind === 'num');
+  let [goldRead, candidateRead] = [read(textG), read(textC)];
+  // 3,75 may be a decimal where the other answer is one number.
+  const [commaG, commaC] = [numbers(candidateRead.nodes), numbers(goldRead.nodes)];
+  if (commaG) goldRead = read(textG, true);
+  if (commaC) candidateRead = read(textC, true);
   if (goldRead.nodes.length === 0)
     return no(`the gold answer '${show(g)}' cannot be read: ${goldRead.reason}`);
-  const candidateRead = read(
-    setInWords(wordsC?.text) ?? c,
-    goldRead.nodes.every((node) => node.kind === 'num'),
-  );
   if (candidateRead.nodes.length === 0) return no(`'${show(c)}' cannot be read: ${candidateRead.reason}`);
   const comparison = new Comparison({
     budget: new Budget(),
@@ -158,8 +161,8 @@ function compare(
 }
 
 /**
- * Whether two answers, each in LaTeX or text, are the same answer. Order matters: `gold` is trusted, the candidate may be
- * anything.
+ * Whether two answers, each in LaTeX or text, are the same answer, in either order. The gold answer alone may stand in its
+ * worked solution.
  */
 export function answersEqual(candidate: string, gold: string, options: AnswerOptions = {}): AnswerVerdict {
   try {

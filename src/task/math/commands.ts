@@ -30,14 +30,14 @@ export const RELATIONS: Readonly<Record<string, string>> = {
 };
 /** What has no value that is computed here; an answer with one of these is compared as it is written only. */
 export const UNREADABLE = set(
-  'int iint oint sum prod lim pmod mod bmod equiv mid ldots cdots dots dotsc dotsm vdots to rightarrow Rightarrow mapsto implies iff forall exists cap perp parallel subset notin propto cong hline',
+  'int iint oint sum prod lim pmod mod equiv mid ldots cdots dots dotsc dotsm vdots to rightarrow Rightarrow mapsto implies iff forall exists cap perp parallel subset notin propto cong hline',
 );
 /** Marks over a name, which are part of the name. */
 export const ACCENTS = set('bar overline dot ddot tilde widehat widetilde underline');
 /** Environments whose rows and columns are a matrix. */
-export const MATRICES = set('matrix pmatrix bmatrix array smallmatrix Bmatrix');
+export const MATRICES = set('matrix pmatrix bmatrix array smallmatrix Bmatrix vmatrix');
 /** Commands that end a factor or stand between two. */
-export const BETWEEN_FACTORS = set('cup setminus backslash pm mp cdot times div ast rvert rfloor rceil');
+export const BETWEEN_FACTORS = set('cup setminus backslash pm mp cdot times div ast rvert rfloor rceil bmod');
 /** Signs of currency, by the unit that they are. */
 export const CURRENCIES: Readonly<Record<string, string>> = {
   dollar: 'dollar',

@@ -11,6 +11,7 @@ import { constant, type ScalarOptions, sameValue } from './scalar.js';
 import { canonicalUnit, conversion } from './units.js';
 
 type Relation = Extract<Node, { kind: 'relation' }>;
+type Ratio = Extract<Node, { kind: 'ratio' }>;
 
 /** `x`, `f(x)`, `|AB|`, `AB`, `∠ABC`, `x/y`, (x, y): what an equation says the value of. */
 function isName(node: Node): boolean {
@@ -40,34 +41,57 @@ const isConstant = (node: Node): boolean =>
 interface Assignment {
   readonly name: string;
   readonly value: Node;
+  /** The value under its own names of variables. */
+  readonly written: Node;
 }
 
+/** A chain of equal things, and what they are said to be about: x = \frac13 ≈ 0.33. A name alone is about its value. */
+function chain(node: Node): { sides: readonly Node[]; about: readonly Node[] } | null {
+  if (node.kind !== 'relation' || !node.ops.every((sign) => sign === '=' || sign === 'approx')) return null;
+  const first = node.ops.indexOf('approx');
+  if (first < 0) return { sides: node.sides, about: [] };
+  const named = node.sides.slice(0, first + 1).every(isHead);
+  const cut = named ? first + 2 : first + 1;
+  return { sides: node.sides.slice(0, cut), about: node.sides.slice(cut) };
+}
+
+/** A name, or a letter that is a constant elsewhere: e = ½ is an eccentricity. */
+const isHead = (node: Node): boolean =>
+  isName(node) || (node.kind === 'sym' && (node.name === 'e' || node.name === 'i'));
+
+/** What an equation says the value of; null for one that assigns nothing, such as 3 = a + b. */
 function assignment(node: Node): Assignment | null {
-  if (node.kind !== 'relation' || !node.ops.every((sign) => sign === '=')) return null;
-  const sides = [...node.sides];
-  if (sides.length === 2 && isConstant(sides[0]) && isName(sides[1])) sides.reverse();
-  const earlier = sides.slice(0, -1);
-  if (!earlier.every((side, i) => isName(side) || isConstant(side) || (i > 0 && isExpr(side)))) return null;
-  const value = sides[sides.length - 1];
-  const [head] = earlier;
+  const linked = chain(node);
+  if (!linked) return null;
+  const sides = [...linked.sides];
+  const last = sides[sides.length - 1];
+  if (isName(last) && sides.slice(0, -1).every(isConstant)) sides.unshift(sides.pop() as Node);
+  const [head, ...rest] = sides;
+  if (!isHead(head) && !sides.every(isConstant)) return null;
+  if (!rest.slice(0, -1).every((side) => isConstant(side) || isExpr(side) || isName(side))) return null;
+  const value = rest[rest.length - 1];
   if (head.kind === 'op' && head.op.startsWith('f:') && isExpr(value)) {
     const names = head.args.map((arg) => (arg.kind === 'sym' ? arg.name : ''));
     if (names.every((name, i) => name !== '' && names.indexOf(name) === i)) {
       const bound = (part: Expr) =>
         part.kind === 'sym' && names.includes(part.name) ? sym(`#${names.indexOf(part.name)}`) : null;
-      return { name: `${head.op}/${names.length}`, value: replace(value, bound) };
+      return { name: `${head.op}/${names.length}`, value: replace(value, bound), written: value };
     }
   }
-  return { name: isName(head) ? nameOf(head) : '', value };
+  return { name: isHead(head) ? nameOf(head) : '', value, written: value };
 }
 
 /** The value that an equation gives, under its own names of variables. */
-const plainValue = (node: Node): Node => {
-  if (node.kind !== 'relation') return node;
-  const given = assignment(node);
-  if (!given) return node;
-  return given.name.startsWith('f:') ? node.sides[node.sides.length - 1] : given.value;
-};
+const plainValue = (node: Node): Node => assignment(node)?.written ?? node;
+
+/** Whether a rounded value can be meant: within 5 % or less than one unit of its last digit. */
+function isAbout(value: Node, rounded: Node): boolean {
+  if (!isConstant(value) || !isConstant(rounded)) return true;
+  const [a, b] = [value, rounded].map((side) => constant(side.kind === 'unit' ? side.of : (side as Expr)));
+  if (!Number.isFinite(a) || !Number.isFinite(b)) return true;
+  const fraction = rounded.kind === 'num' && rounded.digits !== null ? rounded.value.d : 1n;
+  return Math.abs(a - b) <= 0.05 * Math.abs(a) || Math.abs(a - b) < 1 / Number(fraction);
+}
 
 /** ± and ∓ written out: the two answers they stand for. */
 function signs(node: Node): Node[] {
@@ -155,8 +179,45 @@ export class Comparison {
     this.#options = options;
   }
 
-  /** Whether the candidate is the gold answer. @throws Unreadable when comparing is too much work */
+  /**
+   * Whether two answers are the same, in either order. One that contradicts itself (2 + 2 = 5 = 4) is no answer.
+   * @throws Unreadable when comparing is too much work
+   */
   equal(gold: Node, candidate: Node): boolean {
+    return (
+      this.#oneWay(gold, candidate) &&
+      this.#oneWay(candidate, gold) &&
+      !this.#contradicts(gold) &&
+      !this.#contradicts(candidate)
+    );
+  }
+
+  #contradicts(node: Node): boolean {
+    if (node.kind === 'list' || node.kind === 'set' || node.kind === 'tuple') {
+      return node.items.some((item) => this.#contradicts(item));
+    }
+    const linked = chain(node);
+    if (!linked) return false;
+    const { sides, about } = linked;
+    // A letter before its value is a name.
+    const values = isHead(sides[0]) ? sides.slice(1) : sides;
+    const constants = values.filter(isConstant);
+    if (constants.some((side) => !this.#plain(constants[0], side))) return true;
+    const value = values[values.length - 1];
+    if (value !== undefined && about.some((side) => !isAbout(value, side))) return true;
+    // f(x) = (x + 1)² = x² + 2x + 1, where the name is none of the variables.
+    if (!isHead(sides[0]) || !value || !isExpr(value) || isName(value)) return false;
+    const names = variables(value);
+    const head = sides[0].kind === 'sym' ? sides[0].name : '';
+    const alike = values.filter((side): side is Expr => {
+      if (!isExpr(side) || isName(side)) return false;
+      const others = variables(side);
+      return others.size === names.size && [...others].every((name) => names.has(name) && name !== head);
+    });
+    return names.size > 0 && alike.some((side) => !sameValue(side, value, this.#options));
+  }
+
+  #oneWay(gold: Node, candidate: Node): boolean {
     if (isMembership(gold) && isMembership(candidate)) return this.#same(gold, candidate);
     // A set of one answer is that answer.
     const alone = (node: Node): Node => {
@@ -215,6 +276,7 @@ export class Comparison {
       if (!isExpr(left) || !isExpr(right)) return null;
       return sign[0] === '<' ? op('add', right, op('neg', left)) : op('add', left, op('neg', right));
     };
+    if (g.ops[0] === 'approx' || c.ops[0] === 'approx') return false;
     const [strictG, strictC] = [g.ops[0].replace('<', '>'), c.ops[0].replace('<', '>')];
     const [a, b] = [difference(g), difference(c)];
     if (!a || !b || strictG !== strictC || strictG === 'in') return false;
@@ -238,9 +300,13 @@ export class Comparison {
 
   #lists(g: Node, c: Node): boolean {
     // One value in several forms, \boxed{1\frac12} or \boxed{1.5}.
-    if (c.kind === 'list' && (isExpr(g) || g.kind === 'unit')) {
-      const forms = new Set(c.items.map((item) => (isExpr(item) ? print(item) : '')));
-      return forms.size === c.items.length && c.items.every((item) => this.#same(g, item));
+    for (const [value, list] of [
+      [g, c],
+      [c, g],
+    ]) {
+      if (list.kind !== 'list' || !(isExpr(value) || value.kind === 'unit')) continue;
+      const forms = new Set(list.items.map((item) => (isExpr(item) ? print(item) : '')));
+      return forms.size === list.items.length && list.items.every((item) => this.#same(value, item));
     }
     const [{ entries: gold, name: nameG }, { entries: candidate, name: nameC }] = [
       entriesOf(g),
@@ -319,14 +385,37 @@ export class Comparison {
     return a !== null && b !== null && sameRealSet(a, b, this.#options);
   }
 
+  /**
+   * Ratios are equal where one is a multiple of the other, with a part that is 0 only where each part is equal; times of
+   * day where they are the same time, the half of the day left open by at most one of them.
+   */
   #ratios(g: Node, c: Node): boolean {
-    const [halfG, halfC] = [g, c].map((node) => (node.kind === 'ratio' ? node.suffix : ''));
-    if (halfG && halfC && halfG !== halfC) return false;
-    const parts = (node: Node): readonly Expr[] | null =>
-      node.kind === 'ratio' ? node.parts : isExpr(node) ? [node, num(1)] : null;
-    const [a, b] = [parts(g), parts(c)];
-    if (!a || !b || a.length !== b.length || constant(b[0]) === 0 || constant(a[0]) === 0) return false;
-    return a.every((part, i) => sameValue(op('mul', part, b[0]), op('mul', b[i], a[0]), this.#options));
+    const ratio = (node: Node): Ratio | null => {
+      if (node.kind === 'ratio') return node;
+      return isExpr(node) ? { kind: 'ratio', parts: [node, num(1)], clock: null, half: '' } : null;
+    };
+    const [a, b] = [ratio(g), ratio(c)];
+    if (!a || !b || a.parts.length !== b.parts.length) return false;
+    const same = (x: Expr, y: Expr) => sameValue(x, y, this.#options);
+    if (a.clock === 'certain' || b.clock === 'certain' || (a.clock && b.clock)) {
+      if (!a.clock || !b.clock) return false;
+      const [x, y] = [a, b].map(({ parts: [hour, ...rest], half }) => {
+        const hours = constant(hour);
+        return [
+          half === '' || hours > 12 ? hours : (hours % 12) + (half === 'pm' ? 12 : 0),
+          ...rest.map(constant),
+        ];
+      });
+      const minutes = x.slice(1).every((part, i) => part === y[i + 1]);
+      // 3:30 and 3:30 p.m.; but 15:30 is the afternoon.
+      const open = (a.half === '') !== (b.half === '') && constant(a.parts[0]) === constant(b.parts[0]);
+      return minutes && (x[0] === y[0] || open);
+    }
+    const zero = (expr: Expr) => variables(expr).size === 0 && same(expr, num(0));
+    const pivot = b.parts.findIndex((part) => !zero(part));
+    if ([...a.parts, ...b.parts].some(zero)) return a.parts.every((part, i) => same(part, b.parts[i]));
+    const [p, q] = [a.parts[pivot], b.parts[pivot]];
+    return a.parts.every((part, i) => same(op('mul', part, q), op('mul', b.parts[i], p)));
   }
 
   /** Units and signs of percent or degrees may be left out; two different ones are two different answers. */
@@ -344,10 +433,7 @@ export class Comparison {
     if (mark === 'percent') {
       const hundredth = (q: Quantity) => (q.mark ? op('percent', q.of) : q.of);
       // 28 for 28 %, and 28 % for 28; but 0.5 % is not 0.5.
-      return (
-        equal(hundredth(g), hundredth(c)) ||
-        ((g.mark !== null || Math.abs(constant(g.of)) >= 1) && equal(g.of, c.of))
-      );
+      return equal(hundredth(g), hundredth(c)) || (Math.abs(constant(g.of)) >= 1 && equal(g.of, c.of));
     }
     const radians = (q: Quantity) => (q.mark ? op('degree', q.of) : q.of);
     return (unit === null && equal(g.of, c.of)) || equal(radians(g), radians(c));

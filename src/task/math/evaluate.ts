@@ -43,6 +43,15 @@ export function exactly(expr: Expr): exact.Rational | null {
       return exact.power(a, b);
     case 'fact':
       return exact.factorial(a);
+    case 'fact2':
+      return exact.doubleFactorial(a);
+    case 'gcd':
+    case 'lcm':
+    case 'mod':
+      return exact.wholeFunction(expr.op, args);
+    case 'max':
+    case 'min':
+      return args.reduce((x, y) => (exact.order(x, y) >= 0 === (expr.op === 'max') ? x : y));
     case 'percent':
       return exact.divide(a, { n: 100n, d: 1n });
     case 'abs':
@@ -83,20 +92,31 @@ export function valueAt(name: string, point: number): number {
   return Math.round(x * 1024) / 1024;
 }
 
-/** A value and the largest term met in a sum on the way to it: what a difference of two values has to be seen against. */
+/**
+ * A value and the largest term met in a sum on the way to it: what a difference of two values has to be seen against.
+ * `plain` where no step was near the ends of what doubles hold, so that values which differ are certainly different.
+ */
 export interface Evaluated {
   readonly value: Complex;
   readonly scale: number;
+  readonly plain: boolean;
 }
 
 /** The value of an expression at a point; not finite where it has none. */
 export function evaluateAt(expr: Expr, point: number): Evaluated {
   let scale = 0;
+  let plain = true;
   const seen = (z: Complex): Complex => {
     scale = Math.max(scale, modulus(z) || 0);
     return z;
   };
   const value = (part: Expr): Complex => {
+    const result = compute(part);
+    const size = modulus(result);
+    if (!(size < 1e150) || (size < 1e-150 && part.kind !== 'num')) plain = false;
+    return result;
+  };
+  const compute = (part: Expr): Complex => {
     if (part.kind === 'num') return real(exact.toNumber(part.value));
     if (part.kind === 'sym') {
       if (part.name === 'pi') return real(Math.PI);
@@ -143,5 +163,6 @@ export function evaluateAt(expr: Expr, point: number): Evaluated {
     const key = z.map(([re, im]) => `${re.toPrecision(9)},${im.toPrecision(9)}`).join(';');
     return real(0.5 + hash(`${part.op}(${key}`) / 2 ** 32);
   };
-  return { value: value(expr), scale };
+  const result = value(expr);
+  return { value: result, scale, plain };
 }

@@ -20,6 +20,19 @@ const CLOSING: Readonly<Record<string, readonly string[]>> = {
 };
 const CONSTANTS: Readonly<Record<string, string>> = { pi: 'pi', infty: 'inf' };
 
+/** The determinant by its first row, for matrices of up to five rows. */
+function determinant(rows: readonly (readonly Expr[])[]): Expr {
+  if (rows.length !== rows[0].length) throw new Unreadable('a determinant of a matrix that is not square');
+  if (rows.length > 5) throw new Unreadable('a determinant of more than 5 rows');
+  const [first, ...rest] = rows;
+  if (rest.length === 0) return first[0];
+  const terms = first.map((entry, i) => {
+    const term = op('mul', entry, determinant(rest.map((row) => row.filter((_, j) => j !== i))));
+    return i % 2 === 0 ? term : op('neg', term);
+  });
+  return op('add', ...terms);
+}
+
 export abstract class FactorReader extends TokenReader {
   /** Open bars of absolute values: within them a bar closes. */
   protected bars = 0;
@@ -41,7 +54,7 @@ export abstract class FactorReader extends TokenReader {
         before?.kind === 'num' && token.space && this.is('sign', '/', 1) && this.is('num', undefined, 2);
       if (mixed) return true;
       // (n − 2) 2ⁿ and n 2ⁿ, but neither 1 2 nor x2.
-      const closed = before?.kind === 'sign' && /^[)\]}|]$/.test(before.text);
+      const closed = before?.kind === 'sign' && /^[)\]}|!]$/.test(before.text);
       if (closed || (before?.kind === 'letter' && token.space)) return true;
       throw new Unreadable(`the number ${token.text.slice(0, 40)} follows without an operator`);
     }
@@ -70,8 +83,12 @@ export abstract class FactorReader extends TokenReader {
     let node = this.primary();
     for (let count = 0; ; count++) {
       if (count > 12) throw new Unreadable('more than 12 powers, signs or marks in a row');
-      if (this.take('!')) node = op('fact', this.expr(node));
-      else if (this.sign('%', '\\%')) {
+      if (this.sign('!')) {
+        this.at++;
+        const double = this.is('sign', '!') && !this.peek()?.space;
+        if (double) this.at++;
+        node = op(double ? 'fact2' : 'fact', this.expr(node));
+      } else if (this.sign('%', '\\%')) {
         this.at++;
         node = op('percent', this.expr(node));
       } else if (this.sign("'")) {
@@ -265,12 +282,12 @@ export abstract class FactorReader extends TokenReader {
     return this.within(() => {
       this.at++;
       this.bars++;
-      const inner = this.expr(this.sum());
+      const inner = this.sum();
       this.bars--;
       const token = this.peek();
       if (token?.text !== close && !(close === '|' && token?.text === 'vert')) throw this.unexpected();
       this.at++;
-      return op('abs', inner);
+      return inner.kind === 'matrix' ? determinant(inner.rows) : op('abs', this.expr(inner));
     });
   }
 
@@ -325,17 +342,18 @@ export abstract class FactorReader extends TokenReader {
         this.at--;
         if (Object.hasOwn(FUNCTIONS, called)) return this.function(called);
         this.at++;
+        if (/^(?:max|min|gcd|lcm)$/.test(called)) return this.ofList(called);
         return op(`f:${called}`, this.expr(this.primary()));
       }
       case 'max':
       case 'min':
       case 'gcd':
-      case 'lcm': {
+      case 'lcm':
+        return this.ofList(name);
+      case 'det': {
         const node = this.primary();
-        return op(
-          `f:${name}`,
-          ...(node.kind === 'tuple' ? node.items : [node]).map((item) => this.expr(item)),
-        );
+        if (node.kind !== 'matrix') throw new Unreadable('a determinant of something that is no matrix');
+        return determinant(node.rows);
       }
     }
     if (ACCENTS.has(name)) {
@@ -348,6 +366,13 @@ export abstract class FactorReader extends TokenReader {
     if (Object.hasOwn(CONSTANTS, name)) return sym(CONSTANTS[name]);
     this.at--;
     return this.symbol(name.replace(/^var(?=epsilon|phi|theta|rho|sigma)/, ''));
+  }
+
+  /** max, min, gcd or lcm of what stands in the brackets that follow. */
+  protected ofList(name: string): Expr {
+    const node = this.primary();
+    const items = node.kind === 'tuple' || node.kind === 'set' ? node.items : [node];
+    return op(name, ...items.map((item) => this.expr(item)));
   }
 
   protected fraction(): Expr {
@@ -407,7 +432,7 @@ export abstract class FactorReader extends TokenReader {
       const width = rows[0]?.length ?? 0;
       if (width === 0 || rows.some((row) => row.length !== width))
         throw new Unreadable('rows of different length');
-      return { kind: 'matrix', rows };
+      return name === 'vmatrix' ? determinant(rows) : { kind: 'matrix', rows };
     });
   }
 }

@@ -13,16 +13,16 @@ export const LIMITS = {
   depth: 40,
   /** Entries of one list, set, tuple or matrix. */
   items: 80,
-  /** Bits of numerator or denominator of an exact number: about 4,900 decimal digits. */
-  bits: 16_384,
+  /** Bits of numerator or denominator of an exact number: about 19,700 decimal digits. */
+  bits: 65_536,
   /** Largest argument of an exact factorial. */
-  factorial: 1_000,
+  factorial: 5_000,
   /** Comparisons of two scalars in one verdict. */
   comparisons: 4_000,
-  /** Confirmations by the symbolic engine in one verdict. */
-  confirmations: 12,
-  /** Largest expression that the symbolic engine is given, in nodes. */
-  engineNodes: 120,
+  /** Bits with which values are computed before they stay undecided. */
+  precision: 12_288,
+  /** Operations in balls in one verdict. */
+  operations: 40_000,
   /** After this long a verdict is given up; one step after a look at the clock takes far less than the rest of 1 s. */
   milliseconds: 500,
 } as const;
@@ -36,7 +36,8 @@ export class Unreadable extends Error {
 export class Budget {
   readonly #end = performance.now() + LIMITS.milliseconds;
   #comparisons = 0;
-  #confirmations = 0;
+  #operations = 0;
+  readonly #verdicts = new Map<string, boolean>();
 
   /** Before a comparison of two scalars. @throws Unreadable when the work or the time is used up */
   compare(): void {
@@ -44,8 +45,22 @@ export class Budget {
     if (performance.now() > this.#end) throw new Unreadable('took too long to compare');
   }
 
-  /** Whether the engine may be asked once more. */
-  confirm(): boolean {
-    return ++this.#confirmations <= LIMITS.confirmations && performance.now() < this.#end;
+  /** Before an operation in balls. @throws Unreadable when the work or the time is used up */
+  step(): void {
+    if (++this.#operations > LIMITS.operations) throw new Unreadable('too many operations');
+    if (this.late()) throw new Unreadable('took too long to compare');
+  }
+
+  /** A verdict that was given before is not computed again. */
+  once(key: string, verdict: () => boolean): boolean {
+    const known = this.#verdicts.get(key);
+    if (known !== undefined) return known;
+    const result = verdict();
+    this.#verdicts.set(key, result);
+    return result;
+  }
+
+  late(): boolean {
+    return performance.now() > this.#end;
   }
 }

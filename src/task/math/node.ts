@@ -38,11 +38,16 @@ export type Node =
   | { readonly kind: 'union'; readonly items: readonly Node[] }
   /** `from` without the points or parts `less`. */
   | { readonly kind: 'without'; readonly from: Node; readonly less: Node }
-  /** s0 op0 s1 op1 s2 …, with operators = < <= > >= != in */
+  /** s0 op0 s1 op1 s2 …, with operators = approx < <= > >= != in */
   | { readonly kind: 'relation'; readonly sides: readonly Node[]; readonly ops: readonly string[] }
   | { readonly kind: 'matrix'; readonly rows: readonly (readonly Expr[])[] }
-  /** a : b, or a time of day, whose half of the day (`am`, `pm`) is the suffix; else it is empty. */
-  | { readonly kind: 'ratio'; readonly parts: readonly Expr[]; readonly suffix: string }
+  /** a : b, or a time of day: certainly (05, or a half of the day), possibly (two digits below 60), or not. */
+  | {
+      readonly kind: 'ratio';
+      readonly parts: readonly Expr[];
+      readonly clock: 'certain' | 'possible' | null;
+      readonly half: 'am' | 'pm' | '';
+    }
   /** Digits in a number system other than the tenth. */
   | { readonly kind: 'based'; readonly digits: string; readonly base: string }
   | { readonly kind: 'text'; readonly text: string };
@@ -57,6 +62,12 @@ export const op = (name: string, ...args: Expr[]): Op => ({ kind: 'op', op: name
 
 export const isExpr = (node: Node): node is Expr =>
   node.kind === 'num' || node.kind === 'sym' || node.kind === 'op';
+
+/** 1 for ∞, −1 for −∞, 0 for anything else. */
+export function isInfinite(expr: Expr): number {
+  if (expr.kind === 'sym') return expr.name === 'inf' ? 1 : 0;
+  return expr.kind === 'op' && expr.op === 'neg' ? 0 - isInfinite(expr.args[0]) : 0;
+}
 
 /** Calls `see` on every part of an expression. */
 export function walk(expr: Expr, see: (part: Expr) => void): void {

@@ -26,6 +26,32 @@ function matrixProduct(a: Matrix, b: Matrix): Matrix {
   };
 }
 
+const MULTIPLES: Readonly<Record<string, bigint>> = {
+  hundred: 100n,
+  thousand: 1_000n,
+  million: 1_000_000n,
+  billion: 1_000_000_000n,
+  trillion: 1_000_000_000_000n,
+};
+
+/** A unit without a multiple before it: 1.5 million dollars. */
+function withoutMultiple(unit: string): readonly [unit: string, multiple: bigint] {
+  const [first, ...rest] = unit.split(' ');
+  const multiple = Object.hasOwn(MULTIPLES, first.toLowerCase()) ? MULTIPLES[first.toLowerCase()] : 1n;
+  return multiple > 1n ? [rest.join(' '), multiple] : [unit, multiple];
+}
+
+/** What the digits and the half of the day say about a ratio being a time of day. */
+function clockTime(
+  written: string,
+  half: 'am' | 'pm' | '',
+): { clock: 'certain' | 'possible' | null; half: 'am' | 'pm' | '' } {
+  const time = /^(\d{1,2}):([0-5]\d)(?::[0-5]\d)?$/.exec(written);
+  if (half !== '') return { clock: 'certain', half };
+  if (!time || Number(time[1]) > 24) return { clock: null, half };
+  return { clock: /^0/.test(time[2]) || /^0\d/.test(time[1]) ? 'certain' : 'possible', half };
+}
+
 class AnswerReader extends FactorReader {
   answer(): Node {
     const node = this.sequence();
@@ -69,14 +95,8 @@ class AnswerReader extends FactorReader {
       if (ops.length >= LIMITS.items) throw new Unreadable(`more than ${LIMITS.items} relations`);
       this.at++;
       const side = this.operand();
-      // What something is about is no more than a remark on its value.
-      if (relation === 'approx') break;
       ops.push(relation);
       sides.push(side);
-    }
-    while (this.command('approx', 'simeq', 'sim')) {
-      this.at++;
-      this.operand();
     }
     return ops.length === 0 ? sides[0] : { kind: 'relation', sides, ops };
   }
@@ -106,18 +126,20 @@ class AnswerReader extends FactorReader {
     let node = this.sum();
     const currency = this.currency;
     if (this.sign(':') && isExpr(node)) {
+      const start = this.at - 1;
       const parts = [node];
       while (this.take(':')) parts.push(this.expr(this.sum()));
       if (parts.length > 8) throw new Unreadable('a ratio of more than 8');
-      return {
-        kind: 'ratio',
-        parts,
-        suffix: this.unit()
-          .toLowerCase()
-          .replace(/[^a-z]/g, ''),
-      };
+      const written = this.tokens
+        .slice(start, this.at)
+        .map(({ text }) => text)
+        .join('');
+      return { kind: 'ratio', parts, ...clockTime(written, this.halfOfDay()) };
     }
-    const unit = this.unit();
+    const half = isExpr(node) ? this.halfOfDay() : '';
+    if (half !== '' && isExpr(node)) return { kind: 'ratio', parts: [node, num(0)], clock: 'certain', half };
+    const [unit, multiple] = withoutMultiple(this.unit());
+    if (multiple > 1n && isExpr(node)) node = op('mul', node, num(multiple));
     if (!isExpr(node)) {
       if (unit) throw new Unreadable(`the unit '${unit.slice(0, 40)}' after something that is no number`);
       return node;
@@ -126,6 +148,20 @@ class AnswerReader extends FactorReader {
     else if (/^(?:degrees?|deg)$/i.test(unit)) node = op('degree', node);
     else if (unit) return { kind: 'unit', of: node, unit };
     return currency ? { kind: 'unit', of: node, unit: currency } : node;
+  }
+
+  /** `am` or `pm` where a time of day is followed by one, in whatever way it is written; else nothing is taken. */
+  protected halfOfDay(): 'am' | 'pm' | '' {
+    let end = this.at;
+    let text = '';
+    for (; end < this.at + 4 && /^[a-zA-Z. ]+$/.test(this.tokens[end]?.text ?? ''); end++) {
+      text += this.tokens[end].text;
+    }
+    const match = /^(?:([ap])\.?m|(noon)|(midnight))\.?$/i.exec(text.replace(/\s/g, ''));
+    if (!match) return '';
+    this.at = end;
+    if (match[2]) return 'pm';
+    return match[3] || match[1].toLowerCase() === 'a' ? 'am' : 'pm';
   }
 
   /** An item of words alone (null otherwise, nothing taken); words that end in a colon introduce what follows. */
@@ -213,6 +249,9 @@ class AnswerReader extends FactorReader {
         if (this.take('*') || this.command('cdot', 'times', 'ast')) {
           if (this.peek(-1)?.text !== '*') this.at++;
           node = this.times(node, this.signed());
+        } else if (this.command('bmod')) {
+          this.at++;
+          node = op('mod', this.expr(node), this.expr(this.signed()));
         } else if (this.take('/') || this.command('div')) {
           if (this.peek(-1)?.text !== '/') this.at++;
           node = op('div', this.expr(node), this.expr(this.signed()));

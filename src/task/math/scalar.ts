@@ -1,18 +1,24 @@
 /**
- * Whether two expressions are equal. Rational constants exactly; everything else at ten points fixed by the names of its
- * variables, of either sign, and then by the symbolic engine. |x| and x, or √(x²) and x, are therefore different.
+ * Whether two expressions are equal, and which is larger. Rational constants exactly; everything else by balls that hold
+ * the true values (enclose.ts), expressions with variables at ten points of either sign fixed by their names. |x| and x, or
+ * √(x²) and x, are therefore different. What cannot be decided is not equal. Doubles only spare work where they already
+ * tell two values apart.
  */
 import { modulus } from './complex.js';
-import { confirmEqual } from './engine.js';
+import { decide, type Enclosure, NoValue } from './enclose.js';
 import { evaluateAt, exactly, POINTS } from './evaluate.js';
 import type { Budget } from './limits.js';
-import { type Expr, print, size, variables } from './node.js';
-import { divide, equal, type Rational, toNumber } from './rational.js';
+import { type Expr, isInfinite, num, op, print, variables } from './node.js';
+import * as rational from './rational.js';
+
+type Rational = rational.Rational;
 
 const AGREE = 1e-9;
 const ROUNDING = 1e-13;
 /** A decimal with fewer digits is not accepted as the rounded value of an exact answer. */
 const ROUNDED_DIGITS = 5;
+/** Points at which values are enclosed even where doubles agree; where these say nothing, it is all of them. */
+const ENCLOSED = [0, 5, 8];
 
 /** The value of a constant as a double; NaN where it has no real one. */
 export function constant(expr: Expr): number {
@@ -20,9 +26,30 @@ export function constant(expr: Expr): number {
   if (expr.kind === 'op' && expr.op === 'neg' && constant(expr.args[0]) === Infinity) return -Infinity;
   if (variables(expr).size > 0) return Number.NaN;
   const known = exactly(expr);
-  if (known) return toNumber(known);
+  if (known) return rational.toNumber(known);
   const [re, im] = evaluateAt(expr, 0).value;
   return Math.abs(im) <= 1e-12 * Math.abs(re) ? re : Number.NaN;
+}
+
+/** −1, 0 or 1 by the order of two real constants, ±∞ included; null where it is not known. */
+export function order(a: Expr, b: Expr, budget: Budget): number | null {
+  const [infiniteA, infiniteB] = [isInfinite(a), isInfinite(b)];
+  if (infiniteA !== 0 || infiniteB !== 0) return Math.sign(infiniteA - infiniteB);
+  if (variables(a).size > 0 || variables(b).size > 0) return null;
+  if (print(a) === print(b)) return 0;
+  const [x, y] = [exactly(a), exactly(b)];
+  if (x && y) return rational.order(x, y);
+  return ask(0, budget, (at) => at.order(a, b));
+}
+
+/** An answer within the bounds of precision; null where there is none, or a value does not exist. */
+function ask<T>(point: number, budget: Budget, question: (at: Enclosure) => T): T | null {
+  try {
+    return decide(point, budget, question);
+  } catch (error) {
+    if (error instanceof NoValue) return null;
+    throw error;
+  }
 }
 
 /** A decimal as written: its value and significant digits; null for any other expression. */
@@ -32,25 +59,35 @@ function decimal(expr: Expr): { value: Rational; digits: number } | null {
   const inner = decimal(expr.args[0]);
   if (!inner) return null;
   const value =
-    expr.op === 'neg' ? { n: -inner.value.n, d: inner.value.d } : divide(inner.value, { n: 100n, d: 1n });
+    expr.op === 'neg'
+      ? { n: -inner.value.n, d: inner.value.d }
+      : rational.divide(inner.value, { n: 100n, d: 1n });
   return value && { value, digits: inner.digits };
 }
 
-/** Whether a decimal of at least five digits is the rounded value of an exact expression that is no decimal itself. */
-function rounds(short: Expr, full: Expr): boolean {
+/**
+ * Whether a decimal of at least five digits is the rounded value of an exact expression that is no decimal itself. A value
+ * much closer to the decimal than its last digit asks for is no rounding: something was absorbed (1.0000 is not 1 − e^−100).
+ */
+function rounds(short: Expr, full: Expr, budget: Budget): boolean {
   const written = decimal(short);
-  if (!written || decimal(full) || written.digits < ROUNDED_DIGITS) return false;
-  const value = constant(full);
-  const shown = toNumber(written.value);
-  if (!Number.isFinite(value) || value === 0 || shown === 0 || Number.isInteger(value)) return false;
+  if (!written || decimal(full) || written.digits < ROUNDED_DIGITS || written.value.d === 1n) return false;
+  const shown = rational.toNumber(written.value);
+  if (!Number.isFinite(shown) || shown === 0 || !(Math.abs(constant(full) - shown) <= 1e-3 * Math.abs(shown)))
+    return false;
   // Half a unit of the last digit that was written.
-  const unit = 10 ** (Math.floor(Math.log10(Math.abs(shown)) + 1e-12) + 1 - written.digits);
-  return Math.abs(value - shown) <= 0.5000001 * unit;
+  const places = written.digits - Math.floor(Math.log10(Math.abs(shown)) + 1e-12) - 1;
+  const unit = rational.power({ n: 10n, d: 1n }, { n: BigInt(-places), d: 1n });
+  if (!unit) return false;
+  const gap = op('abs', op('add', full, op('neg', num(written.value.n, written.value.d))));
+  const times = (n: bigint, d: bigint) => num(unit.n * n, unit.d * d);
+  const [below, above] = [order(gap, times(1n, 2n), budget), order(gap, times(1n, 10_000n), budget)];
+  return below !== null && below <= 0 && above === 1;
 }
 
 export interface ScalarOptions {
   readonly budget: Budget;
-  /** Constants may differ by this fraction of the gold answer. */
+  /** Constants may differ by this fraction of the smaller one. */
   readonly relativeTolerance: number;
 }
 
@@ -61,36 +98,55 @@ export function sameValue(
   { budget, relativeTolerance }: ScalarOptions,
 ): boolean {
   budget.compare();
-  if (print(gold) === print(candidate)) return true;
+  const written = [print(gold), print(candidate)].sort();
+  if (written[0] === written[1]) return true;
+  return budget.once(written.join(' | '), () => compare(gold, candidate, budget, relativeTolerance));
+}
+
+function compare(gold: Expr, candidate: Expr, budget: Budget, relativeTolerance: number): boolean {
   const [a, b] = [exactly(gold), exactly(candidate)];
-  if (a && b && equal(a, b)) return true;
+  if (a && b && rational.equal(a, b)) return true;
   const constants = variables(gold).size === 0 && variables(candidate).size === 0;
   if (constants && relativeTolerance > 0) {
     const [x, y] = [constant(gold), constant(candidate)];
-    if (Number.isFinite(x) && Math.abs(x - y) <= relativeTolerance * Math.abs(x)) return true;
+    const smaller = Math.min(Math.abs(x), Math.abs(y));
+    if (Number.isFinite(x) && Math.abs(x - y) <= relativeTolerance * smaller) return true;
   }
-  if (constants && (rounds(candidate, gold) || rounds(gold, candidate))) return true;
+  if (constants && (rounds(candidate, gold, budget) || rounds(gold, candidate, budget))) return true;
   return !(a && b) && agree(gold, candidate, budget, constants);
 }
 
+/** Whether doubles tell the values at a point apart, see no difference, or can say nothing. */
+function inDoubles(a: Expr, b: Expr, point: number): 'apart' | 'alike' | null {
+  const [x, y] = [evaluateAt(a, point), evaluateAt(b, point)];
+  if (!x.plain || !y.plain) return null;
+  const gap = Math.hypot(x.value[0] - y.value[0], x.value[1] - y.value[1]);
+  const cancelled = ROUNDING * Math.max(x.scale, y.scale);
+  const alike = gap <= Math.max(AGREE * Math.max(modulus(x.value), modulus(y.value)), cancelled);
+  return alike ? 'alike' : 'apart';
+}
+
 function agree(a: Expr, b: Expr, budget: Budget, constants: boolean): boolean {
-  const repeat = size(a) + size(b);
-  let tried = 0;
-  let last = 0;
-  let scale = 0;
-  for (let point = 0; point < (constants ? 1 : POINTS); point++) {
-    if (repeat > 50) budget.compare();
-    const [x, y] = [evaluateAt(a, point), evaluateAt(b, point)];
-    const [sizeX, sizeY] = [modulus(x.value), modulus(y.value)];
-    if (!Number.isFinite(sizeX) && !Number.isFinite(sizeY)) continue;
-    if (!Number.isFinite(sizeX) || !Number.isFinite(sizeY)) return false;
-    const gap = Math.hypot(x.value[0] - y.value[0], x.value[1] - y.value[1]);
-    const cancelled = ROUNDING * Math.max(x.scale, y.scale);
-    if (gap > Math.max(AGREE * Math.max(sizeX, sizeY), cancelled)) return false;
-    tried++;
-    last = point;
-    scale = Math.max(x.scale, y.scale);
+  const points = Array.from({ length: constants ? 1 : POINTS }, (_, i) => i);
+  const seen = points.map((point) => {
+    budget.step();
+    return inDoubles(a, b, point);
+  });
+  if (seen.includes('apart')) return false;
+  let shared = 0;
+  for (const point of points) {
+    const enclosed = constants || seen[point] === null || ENCLOSED.includes(point) || shared < 3;
+    if (!enclosed) continue;
+    const value = (expr: Expr) => ask(point, budget, (at) => at.value(expr));
+    try {
+      const same = decide(point, budget, (at) => at.same(a, b));
+      if (!same) return false;
+      shared++;
+    } catch (error) {
+      if (!(error instanceof NoValue)) throw error;
+      // Neither has a value here, or only one of them does.
+      if (value(a) !== null || value(b) !== null) return false;
+    }
   }
-  if (tried < (constants ? 1 : 3)) return false;
-  return !(budget.confirm() && confirmEqual(a, b, last, scale) === false);
+  return shared >= (constants ? 1 : 3);
 }

@@ -47,8 +47,6 @@ const UNICODE: Readonly<Record<string, string>> = {
   '±': '\\pm ',
   '∓': '\\mp ',
   '°': '^\\circ ',
-  '²': '^2',
-  '³': '^3',
   '½': '\\frac12 ',
   '⅓': '\\frac13 ',
   '⅔': '\\frac23 ',
@@ -74,6 +72,10 @@ const UNICODE: Readonly<Record<string, string>> = {
   '）': ')',
 };
 
+const SUPERSCRIPTS: Readonly<Record<string, string>> = Object.fromEntries(
+  [...'⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺'].map((c, i) => [c, '0123456789-+'[i]]),
+);
+
 /** Content of the group that opens at `open` (a brace), and where the text goes on; null where it never closes. */
 export function group(text: string, open: number): { content: string; end: number } | null {
   let level = 0;
@@ -85,14 +87,50 @@ export function group(text: string, open: number): { content: string; end: numbe
   return null;
 }
 
+/** A unit of siunitx (`\\km\\per\\hour`, `cm`) in words. */
+const siunitx = (unit: string): string =>
+  unit
+    .replace(/\\([a-zA-Z]+)/g, ' $1 ')
+    .replace(/\s+/g, ' ')
+    .trim();
+
+/** {a \\over b} as \\frac{a}{b}, likewise \\choose; without braces around it, it parts the whole text. */
+function infix(text: string, command: string, prefix: string): string {
+  const sign = new RegExp(`\\\\${command}(?![a-zA-Z])`);
+  let result = text;
+  for (let count = 0; count < 20; count++) {
+    const at = sign.exec(result);
+    if (!at) return result;
+    const open: number[] = [];
+    for (let i = 0; i < at.index; i++) {
+      if (result[i] === '\\') i++;
+      else if (result[i] === '{') open.push(i);
+      else if (result[i] === '}') open.pop();
+    }
+    const start = open.at(-1) ?? -1;
+    const end = start < 0 ? result.length : (group(result, start)?.end ?? 0) - 1;
+    if (end < 0) return result;
+    const [above, below] = [result.slice(start + 1, at.index), result.slice(at.index + at[0].length, end)];
+    result = `${result.slice(0, start + 1)}${prefix}{${above}}{${below}}${result.slice(end)}`;
+  }
+  return result;
+}
+
 /** One spelling for delimiters, sizes, spaces and separators of thousands. */
 export function prepare(answer: string): string {
-  let text = answer.replace(/<\|[^|>]{0,40}\|>/g, ' ').trim();
+  // Control spaces first: a trim would leave their backslash behind.
+  let text = answer
+    .replace(/<\|[^|>]{0,40}\|>/g, ' ')
+    .replace(/(?<!\\)\\(?:\s|$)/g, '~')
+    .replace(/^[\s~]+|[\s~]+$/g, '');
   // Escaped twice, as in JSON inside JSON: everywhere, or (outside of environments, where \\\\ ends a row) here and there.
   const runs = text.match(/\\+(?=[a-zA-Z])/g) ?? [];
   if (runs.length > 0 && runs.every((run) => run.length % 2 === 0)) text = text.replace(/\\\\/g, '\\');
   else if (!text.includes('\\begin')) text = text.replace(/\\\\(?=[a-zA-Z])/g, '\\');
-  text = text.replace(/[^\x20-\x7e\n\t]/g, (c) => UNICODE[c] ?? c);
+  text = text
+    .replace(/[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+/g, (run) => `^{${[...run].map((c) => SUPERSCRIPTS[c]).join('')}}`)
+    .replace(/(\d)⁄(?=\d)/g, '$1/')
+    .replace(/[^\x20-\x7e\n\t]/g, (c) => UNICODE[c] ?? c);
   text = text
     .replace(/\\(?:\[|\]|\(|\))/g, ' ')
     .replace(/\\\$/g, '\\dollar ')
@@ -103,13 +141,30 @@ export function prepare(answer: string): string {
       /\\(?:left|right|bigg?l?r?|Bigg?l?r?|displaystyle|textstyle|limits|mathstrut)(?![a-zA-Z])\.?/g,
       '',
     )
-    .replace(/\\[dtc]frac(?![a-zA-Z])/g, '\\frac')
+    .replace(/\\(?:[dtcs]frac|nicefrac|flatfrac)(?![a-zA-Z])/g, '\\frac')
     .replace(/\\[dt]binom(?![a-zA-Z])/g, '\\binom')
-    .replace(/\{([^{}\\]*)\\choose(?![a-zA-Z])([^{}\\]*)\}/g, '\\binom{$1}{$2}')
+    .replace(/\\(?:textcolor|color)\s*\{[a-zA-Z]{1,20}\}/g, '')
+    .replace(
+      /\\(?:underline|underset\{\}|ensuremath|mathop|mathord|smash|bf|it|large|Large)(?![a-zA-Z])/g,
+      '',
+    )
+    .replace(/\\num\s*\{([^{}]*)\}/g, (_, inner: string) => `{${inner.replace(/\s+|\{,\}|\\,/g, '')}}`)
+    .replace(/\\ang\s*\{([^{};]*)\}/g, '$1^\\circ')
+    .replace(
+      /\\(?:SI|qty)\s*\{([^{}]*)\}\s*\{([^{}]*)\}/g,
+      (_, value: string, unit: string) => `${value}\\text{ ${siunitx(unit)}}`,
+    )
+    .replace(/(\d:\d\d)\s*([ap])\.?\s?m(?![a-zA-Z])\.?/gi, '$1\\text{ $2m}')
+    .replace(/^(\d{1,2})(?:\s+([ap])\.?m|\s*([ap])\.m)\.?$/gi, '$1\\text{ $2$3m}')
+    .replace(
+      /\\root\s*(\w|\{[^{}]*\})\s*\\of(?![a-zA-Z])/g,
+      (_, index: string) => `\\sqrt[${index.replace(/[{}]/g, '')}]`,
+    )
     // 3^{\text{rd}} is 3.
     .replace(/(?<=\d)\s*\^\s*\{?\s*\\(?:text|textrm|mathrm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?/g, '')
     // Separators of thousands that can be nothing else.
-    .replace(/(\d)\s*\{\s*,\s*\}\s*(?=\d{3})/g, '$1')
+    .replace(/(\d)\s*\{\s*,\s*\}\s*(?:\\[,!;: ]|~)*\s*(?=\d{3})/g, '$1')
+    .replace(/(\d),(?:\\[,:;]|~)(?=\d{3}(?!\d))/g, '$1,')
     .replace(/(\d)\s*,\s*\\!\s*(?=\d{3})/g, '$1')
     .replace(/(\d)(?:\\[,;: ]|~)(?=\d{3}(?!\d))/g, '$1')
     .replace(/\\!/g, '')
@@ -119,7 +174,9 @@ export function prepare(answer: string): string {
     .replace(/\\rangle(?![a-zA-Z])/g, ')')
     .replace(/(?<!\\)\\(?:[,;:> ]|quad|qquad|hspace\{[^{}]*\}|phantom\{[^{}]*\})(?![a-zA-Z])/g, ' ')
     .replace(/~/g, ' ')
+    .replace(/(?<=[\w)}])\*\*(?=[\d({a-zA-Z-])/g, '^')
     .replace(/\*\*/g, ' ');
+  text = infix(infix(text, 'over', '\\frac'), 'choose', '\\binom');
   const trim = (part: string) => part.replace(/^[\s.,;:]+(?!\d)|[\s.,;:]+$/g, '').trim();
   text = trim(text.replace(/(?:\\\\\s*)+$/, '')).replace(/^(?:(?:=|\\(?:approx|simeq)(?![a-zA-Z]))\s*)+/, '');
   // Braces around everything group nothing; with a comma inside they are a set.
