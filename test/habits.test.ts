@@ -1,8 +1,9 @@
 /** The habits of the field around the loss: what they do to rewards, groups and references, and that a continued run keeps them. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { analyzeGroup, WeightsWriter } from '../src/analysis/index.js';
 import { LocalEngine } from '../src/engine/index.js';
 import { groupAdvantages } from '../src/objective/index.js';
 import { readOwnRollouts } from '../src/rollouts/index.js';
@@ -65,6 +66,26 @@ describe('dynamic sampling', () => {
     expect(timeless(await continued.folder.readMetrics())).toEqual(
       timeless(await whole.folder.readMetrics()),
     );
+  });
+});
+
+describe('a problem that comes twice in a step', () => {
+  it('is two groups with two ids, dropped ones counted too; the weights have them', async () => {
+    const { folder: made } = await run({ config: config(), out: join(folder, 'twice'), threads: 1 });
+    const ids = (await groupsOf(made, 1)).map(({ id }) => id);
+    expect(ids).toEqual(['binary-tree', 'binary-tree#2']);
+    const resampled = config({ sampling: { resample_rounds: 4 } });
+    const { folder: dynamic } = await run({ config: resampled, out: join(folder, 'ids'), threads: 1 });
+    const weights = join(folder, 'weights.jsonl');
+    const writer = await WeightsWriter.open(weights);
+    for (let step = 1; step <= 6; step++)
+      for (const group of await groupsOf(dynamic, step)) await writer.add(group, analyzeGroup(group));
+    await writer.close();
+    const rows = (await readFile(weights, 'utf8')).trim().split('\n');
+    const keys = rows
+      .map((line) => JSON.parse(line))
+      .map((row) => `${row.step} ${row.group_id} ${row.completion}`);
+    expect(new Set(keys).size).toBe(keys.length);
   });
 });
 

@@ -32,10 +32,12 @@ export interface AnalyzeCommandOptions {
   readonly rewardKey?: string;
   readonly groupKey?: string;
   readonly tokensKey?: string;
+  readonly maskKey?: string;
   readonly stepKey?: string;
   readonly groupSize?: number;
   readonly rewardWeight?: Readonly<Record<string, number>>;
   readonly scale: 'std' | 'none';
+  readonly byFile?: boolean;
   readonly skipBad?: boolean;
   readonly json?: boolean;
   readonly csv?: string;
@@ -162,9 +164,10 @@ function readOptions(options: AnalyzeCommandOptions, tokenizer: TextTokenizer | 
     ...(options.rewardKey === undefined ? {} : { reward: options.rewardKey }),
     ...(options.groupKey === undefined ? {} : { group: options.groupKey }),
     ...(options.tokensKey === undefined ? {} : { tokens: options.tokensKey }),
+    ...(options.maskKey === undefined ? {} : { mask: options.maskKey }),
     ...(options.stepKey === undefined ? {} : { step: options.stepKey }),
   };
-  const { format, groupSize, rewardWeight: rewardWeights, skipBad } = options;
+  const { format, groupSize, rewardWeight: rewardWeights, skipBad, byFile } = options;
   return {
     ...(format === undefined ? {} : { format }),
     ...(tokenizer === undefined ? {} : { tokenizer: tokenizer.encode }),
@@ -172,6 +175,7 @@ function readOptions(options: AnalyzeCommandOptions, tokenizer: TextTokenizer | 
     ...(rewardWeights === undefined ? {} : { rewardWeights }),
     ...(groupSize === undefined ? {} : { groupSize }),
     ...(skipBad === undefined ? {} : { skipBad }),
+    ...(byFile === undefined ? {} : { byFile }),
   };
 }
 

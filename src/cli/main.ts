@@ -181,19 +181,26 @@ Examples:
 program
   .command('analyze')
   .description('show the process rewards hidden in logged rollouts, and where the factor |λ| hurts')
-  .argument('<paths...>', 'files, folders or patterns; docs/formats.md lists what can be read')
+  .argument(
+    '<paths...>',
+    'files, folders, patterns, or - for standard input; docs/formats.md lists what can be read',
+  )
   .addOption(
     new Option('--format <name>', 'read every file as this (default: found out from each file)').choices(
       FORMAT_NAMES,
     ),
   )
   .option('--tokenizer <file>', 'tokenizer.json of the model: token ids for logs that hold texts alone')
-  .option('--prompt-key <key>', 'for logs of no known format: the key of the prompt; a.b is b within a')
-  .option('--completion-key <key>', 'the key of the completion’s text')
-  .option('--reward-key <key>', 'the key of the reward')
-  .option('--group-key <key>', 'the key of what rows of one group share')
-  .option('--tokens-key <key>', 'the key of the completion’s token ids')
-  .option('--step-key <key>', 'the key of the training step')
+  .option(
+    '--prompt-key <path>',
+    'for logs of no known format: where a row has its prompt; a.b is b within a, a.0 the first of a list, a.*.b each item’s b',
+  )
+  .option('--completion-key <path>', 'the completion’s text, messages or token ids')
+  .option('--reward-key <path>', 'its reward')
+  .option('--group-key <path>', 'what rows of one group share')
+  .option('--tokens-key <path>', 'the completion’s token ids')
+  .option('--mask-key <path>', 'which token ids were sampled: 0 and 1, labels with −100, or how many')
+  .option('--step-key <path>', 'the training step')
   .option(
     '--group-size <n>',
     'completions of a group, where groups are rows in a row or equal prompts',
@@ -210,7 +217,11 @@ program
       .choices(['std', 'none'])
       .default('std'),
   )
-  .option('--skip-bad', 'leave out bad rows, and files whose groups cannot be known, instead of failing')
+  .option('--by-file', 'every file is a run of its own, with its own figures')
+  .option(
+    '--skip-bad',
+    'leave out bad rows, files whose groups cannot be known and files that are no log, instead of failing',
+  )
   .option('--json', 'print one JSON object instead of the summary')
   .option('--csv <file>', 'write one row for each group')
   .option(

@@ -31,10 +31,14 @@ export type Detected =
       /** tinker's rewards: read together with the captures. */
       readonly summaries: boolean;
       readonly columns: readonly Column[];
+      /** Names of the first row's keys. */
+      readonly keys: readonly string[];
     }
   /** No row can be read at all. */
   | { readonly kind: 'unreadable'; readonly reason: string };
 
+/** Keys named where a format is not known. */
+const KEYS_SHOWN = 12;
 /** Rows looked at before a file counts as unreadable. */
 const ROWS = 100;
 const HEAD = 1 << 16;
@@ -60,12 +64,18 @@ export async function detect(file: string, generic: boolean): Promise<Detected> 
   return detectLines(file, generic);
 }
 
-const log = (container: Container, format: FormatName | null, summaries = false): Detected => ({
+const log = (
+  container: Container,
+  format: FormatName | null,
+  row: JsonObject = {},
+  summaries = false,
+): Detected => ({
   kind: 'log',
   container,
   format,
   summaries,
   columns: [],
+  keys: Object.keys(row).slice(0, KEYS_SHOWN),
 });
 const unreadable = (reason: string): Detected => ({ kind: 'unreadable', reason });
 
@@ -122,7 +132,7 @@ async function detectLines(file: string, generic: boolean): Promise<Detected> {
         } catch (error) {
           problem = (error as Error).message;
         }
-        if (isObject(value)) return log('lines', rowFormat(value, file, generic), isSummary(value));
+        if (isObject(value)) return log('lines', rowFormat(value, file, generic), value, isSummary(value));
         if (seen === 0)
           reason = `${file}:${line.number}: ${problem}; nor can any of the rows after it be read`;
         if (++seen === ROWS) return unreadable(reason);
@@ -137,7 +147,7 @@ async function detectLines(file: string, generic: boolean): Promise<Detected> {
 
 async function detectList(file: string, generic: boolean): Promise<Detected> {
   for await (const { value } of elementsOf(file, [['*']])) {
-    return log('list', isObject(value) ? rowFormat(value, file, generic) : null);
+    return isObject(value) ? log('list', rowFormat(value, file, generic), value) : log('list', null);
   }
   return log('list', null);
 }
@@ -156,7 +166,8 @@ async function detectParquet(file: string, generic: boolean): Promise<Detected> 
   else if (has('group_index') && (has('messages') || has('trajectory_json'))) format = 'art';
   else if (generic || has(DEFAULT_KEYS.prompt, DEFAULT_KEYS.completion, DEFAULT_KEYS.reward))
     format = 'generic';
-  return { kind: 'log', container: 'parquet', format, summaries: false, columns };
+  const keys = columns.slice(0, KEYS_SHOWN).map(({ name }) => name);
+  return { kind: 'log', container: 'parquet', format, summaries: false, columns, keys };
 }
 
 /** The format of which the row is; null: none. */

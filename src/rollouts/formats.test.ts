@@ -508,7 +508,7 @@ describe('Qwen and any other log', () => {
     expect(rewards(await all(await put('x.jsonl', rows)))).toEqual([[1, 0]]);
     await expect(
       all(await put('x.jsonl', [{ prompt: 'p', completion: ['a'], reward: [1, 0] }])),
-    ).rejects.toThrow('a number, or a list as long as that of the completions');
+    ).rejects.toThrow('a list as long as that of the completions');
   });
 });
 

@@ -64,5 +64,11 @@ export interface Group {
   /** How each token id is shown, so that a tree can be read without the tokenizer. */
   readonly tokenTexts?: Readonly<Record<number, string>>;
   /** Where it was read: its first row's line, from 1 (in Parquet: row). */
-  readonly source?: { readonly file: string; readonly line: number; readonly format: FormatName };
+  readonly source?: {
+    readonly file: string;
+    readonly line: number;
+    readonly format: FormatName;
+    /** Which of several runs or formats it is from; absent where all groups are of one. */
+    readonly label?: string;
+  };
 }

@@ -4,7 +4,7 @@ export type { Completion, FormatName, Group, GroupSource, TokenSource } from './
 export { FORMAT_NAMES } from './group.js';
 export { parseGroup, readOwnRollouts, serializeGroup, writeGroups } from './own.js';
 export { escapeBytes, joinPieces, openBytes, shownBytes, shownPieces } from './pieces.js';
-export { type ReadOptions, readRollouts } from './read.js';
+export { type ReadNote, type ReadOptions, readRollouts } from './read.js';
 export { textUnits } from './text-units.js';
 
 export { RolloutError } from './values.js';

@@ -81,12 +81,27 @@ function shortest(value: number): number {
   return Math.fround(short) === value ? short : Number(value.toPrecision(9));
 }
 
+/** @throws RolloutError where an id stands twice within a step: whoever reads the log could not tell the groups apart */
+function checkIds(file: string, groups: readonly Group[]): void {
+  const seen = new Set<string>();
+  for (const { id, step } of groups) {
+    const key = JSON.stringify([step, id]);
+    if (seen.has(key))
+      throw new RolloutError(
+        `${file}: group ${JSON.stringify(id)}: expected ids that differ within a step, got it twice in step ${step}`,
+      );
+    seen.add(key);
+  }
+}
+
 /**
  * Writes groups to a file, whole or not at all.
  * @throws RolloutError as `serializeGroup`, FileError; the file is then as it was
  */
 export async function writeGroups(file: string, groups: readonly Group[]): Promise<void> {
-  await writeWhole(file, groups.map((group) => `${serializeGroup(group)}\n`).join(''));
+  const text = groups.map((group) => `${serializeGroup(group)}\n`).join('');
+  checkIds(file, groups);
+  await writeWhole(file, text);
 }
 
 /**

@@ -1,8 +1,8 @@
 /**
  * `readRollouts`: from files, folders or patterns to groups, one at a time. Every file's format is known before the
  * first is read; then each is read row by row: a bad row is counted and passed over, a log whose groups cannot be known
- * is refused; a packed file that is damaged anywhere gives no group at all. Memory: one block of the file, the groups that still grow (128 MB, the rest of them on disk) and about 200
- * bytes for each group's id, however long the logs are.
+ * is refused; a packed file that is damaged anywhere gives no group at all. Memory: one block of the file, the groups
+ * that still grow (128 MB, the rest of them on disk) and about 200 bytes for each group's id, however long the logs are.
  */
 import {
   checkUnpacks,
@@ -18,73 +18,50 @@ import {
 import { BadRows } from './bad-rows.js';
 import { type Container, type Detected, detect, KNOWN_FORMATS } from './detect.js';
 import { findFiles, type LogFile, stepOfPath } from './files.js';
-import { art } from './formats/art.js';
-import { primeRl, verifiersV1 } from './formats/episodes.js';
-import type { Format, OpenFile, Place, RowReader } from './formats/format.js';
-import { generic } from './formats/generic.js';
-import { grpoPrm } from './formats/grpo-prm.js';
-import { nemoGym } from './formats/nemo-gym.js';
-import { nemoRl } from './formats/nemo-rl.js';
-import { own } from './formats/own.js';
-import { qwenMath } from './formats/qwen-math.js';
-import { reasoningGym } from './formats/reasoning-gym.js';
-import { skyrl } from './formats/skyrl.js';
-import { SUMMARIES, tinker } from './formats/tinker.js';
-import { trl } from './formats/trl.js';
-import { verifiers } from './formats/verifiers.js';
-import { verl } from './formats/verl.js';
+import { FORMATS } from './formats/all.js';
+import type { Format, FormatOptions, KeyNames, OpenFile, Place, RowReader } from './formats/format.js';
+import { SUMMARIES } from './formats/tinker.js';
 import { FORMAT_NAMES, type FormatName, type Group } from './group.js';
 import { ById, ByPlace, ByPrompt, ByRow, type Grouping, type GroupingOptions } from './grouping.js';
+import { PaddingWatch } from './padding.js';
+import { IdsOfSource, sourcesOf } from './sources.js';
 import { type Json, RolloutError } from './values.js';
+
+export interface ReadNote {
+  readonly file: string;
+  readonly line: number | null;
+  readonly message: string;
+  readonly warning: boolean;
+}
 
 export interface ReadOptions {
   /** Read every file as this; absent: each file's format is detected. */
   readonly format?: FormatName;
   /** Token ids of a text, for logs that hold none; absent: units of the text stand in for tokens. */
   readonly tokenizer?: (text: string) => Int32Array;
-  /** Names of the keys, for logs of no known format; `a.b` is b within a. Given: such logs are read. */
-  readonly keys?: {
-    readonly prompt?: string;
-    readonly completion?: string;
-    readonly reward?: string;
-    readonly group?: string;
-    readonly tokens?: string;
-    readonly step?: string;
-  };
+  /** Paths of the values of a row, for logs of no known format; `a.b` is b within a. Given: such logs are read. */
+  readonly keys?: KeyNames;
   /** Weight of each reward in the total, for logs without one (TRL: default 1; Qwen: score 1, pred_score 0). */
   readonly rewardWeights?: Readonly<Record<string, number>>;
   /** Rows of a group, for logs whose groups are rows in a row or equal prompts. */
   readonly groupSize?: number;
-  /** Pass over bad rows, and over files whose groups cannot be known, instead of failing. */
+  /** Pass over bad rows, over files whose groups cannot be known and over files that are no log, instead of failing. */
   readonly skipBad?: boolean;
+  /** Every file is a run of its own, with a label. Absent: the files of a run are found by its folder. */
+  readonly byFile?: boolean;
   /** Told of each bad row (line null: the file as a whole), whether skipped or not. */
   readonly onBad?: (bad: { file: string; line: number | null; message: string }) => void;
-  /** Told of what is no error but changes what the figures mean: files and rows left out, say. */
-  readonly onNote?: (note: { file: string; line: number | null; message: string }) => void;
+  /**
+   * Told of what is no error but changes what the figures mean: files and rows left out, say. A warning: the figures may be
+   * wrong.
+   */
+  readonly onNote?: (note: ReadNote) => void;
   /**
    * Told how many bytes of a file have been read, about once a megabyte; null: it has been read to its end (Parquet and
    * zstd: told only that). What it throws ends the reading; its own kind of UserError comes out as it is.
    */
   readonly onRead?: (read: { file: string; bytes: number | null }) => void;
 }
-
-const FORMATS: Readonly<Record<FormatName, Format>> = {
-  own,
-  'prime-rl': primeRl,
-  verifiers,
-  'verifiers-v1': verifiersV1,
-  'nemo-rl': nemoRl,
-  'nemo-gym': nemoGym,
-  tinker,
-  trl,
-  verl,
-  skyrl,
-  art,
-  'grpo-prm': grpoPrm,
-  'reasoning-gym': reasoningGym,
-  'qwen-math': qwenMath,
-  generic,
-};
 
 interface Log extends LogFile {
   readonly format: FormatName;
@@ -95,7 +72,7 @@ interface Log extends LogFile {
 /**
  * The groups of all files that the source means.
  * @param source files, folders (all logs below) and patterns
- * @throws RolloutError before the first group: nothing found, a format that is not known, formats mixed in one folder;
+ * @throws RolloutError before the first group: nothing found, a format that is not known;
  *   on the way: a log whose groups cannot be known, unless bad rows are skipped
  * @throws BadRowsError at the end, if there were bad rows and they are not skipped
  * @example
@@ -107,29 +84,42 @@ export async function* readRollouts(
 ): AsyncGenerator<Group> {
   if (options.format !== undefined && !FORMAT_NAMES.includes(options.format))
     throw new RolloutError(`format: found ${options.format}; allowed are ${KNOWN_FORMATS}`);
+  const tell = (warning: boolean) => (file: string, line: number | null, message: string) =>
+    options.onNote?.({ file, line, message, warning });
   const files = await findFiles(typeof source === 'string' ? [source] : source, (file, message) =>
-    options.onNote?.({ file, line: null, message }),
+    tell(false)(file, null, message),
   );
   const badRows = new BadRows(options.onBad);
   const logs = await detectAll(files, options, badRows);
-  refuseMixed(logs, options);
-
   const summaries = logs.filter(({ detected }) => detected.summaries).map(({ path }) => path);
-  const session = new Map<string, unknown>([[SUMMARIES, summaries]]);
   const data = logs.filter(({ detected }) => !detected.summaries);
   if (data.length === 0 && summaries.length > 0)
     throw new RolloutError(
       `${summaries[0]}: holds rewards without tokens; needed are the captures of the same run too`,
     );
+  for (const { file, message } of unusedOptions(data, options)) tell(true)(file, null, message);
 
-  const names = new IdsOfSteps(data.map(({ path }) => path));
-  for (const log of data) {
-    try {
-      for await (const group of readLog(log, options, session, badRows)) yield names.named(group);
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      if (options.skipBad !== true) throw asRolloutError(error);
-      badRows.add({ file: log.path, line: null, message: error.message });
+  for (const { label, logs: ofRun } of sourcesOf(data, options.byFile === true)) {
+    const session = new Map<string, unknown>([[SUMMARIES, summariesOf(ofRun[0].path, summaries)]]);
+    const names = new IdsOfSource(
+      label,
+      ofRun.map(({ path }) => path),
+      tell(true),
+    );
+    for (const log of ofRun) {
+      const padding = new PaddingWatch();
+      try {
+        for await (const group of readLog(log, options, session, badRows)) {
+          if (log.format !== 'own') padding.add(group);
+          yield names.named(group);
+        }
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        if (options.skipBad !== true) throw asRolloutError(error);
+        badRows.add({ file: log.path, line: null, message: error.message });
+      }
+      const padded = padding.result();
+      if (padded) tell(true)(log.path, padded.line, padded.message + maskHint(log.format));
     }
   }
   if (options.skipBad !== true) badRows.check();
@@ -144,10 +134,12 @@ async function detectAll(files: readonly LogFile[], options: ReadOptions, badRow
       continue;
     }
     const format = options.format ?? detected.format;
-    if (format === null)
-      throw new RolloutError(
-        `${file.path}: found rows of no known format; allowed are ${KNOWN_FORMATS}, and any other with the names of its keys`,
-      );
+    if (format === null) {
+      const message = unknownFormat(file.path, detected.keys);
+      if (options.skipBad !== true) throw new RolloutError(message);
+      badRows.add({ file: file.path, line: null, message });
+      continue;
+    }
     const container = FORMATS[format].paths ? 'document' : detected.container;
     logs.push({ ...file, format, container, detected });
   }
@@ -160,24 +152,58 @@ async function detectWhole(file: string, options: ReadOptions): Promise<Detected
     await checkUnpacks(file, () => options.onRead?.({ file, bytes: 0 }));
     return await detect(file, options.keys !== undefined);
   } catch (error) {
-    if (!(error instanceof InputError) || error instanceof RolloutError) throw error;
+    if (!(error instanceof InputError) || (error instanceof RolloutError && options.skipBad !== true))
+      throw error;
     return { kind: 'unreadable', reason: error.message };
   }
 }
 
-/** Two formats below one folder: most likely it is the wrong folder, and figures over both would mean nothing. */
-function refuseMixed(logs: readonly Log[], options: ReadOptions): void {
-  if (options.format !== undefined) return;
-  const first = new Map<string, Log>();
-  for (const log of logs) {
-    const before = first.get(log.root);
-    if (before && before.format !== log.format)
-      throw new RolloutError(
-        `${log.root}: found ${before.format} (${before.path}) and ${log.format} (${log.path}) in one folder; allowed is one format, or all read as one that is named`,
-      );
-    first.set(log.root, log);
-  }
+/** What helps with rows of no known format: which keys they have, and the options that name them. */
+function unknownFormat(file: string, keys: readonly string[]): string {
+  const names = keys.length > 0 ? `, with the keys ${keys.join(', ')}` : '';
+  return (
+    `${file}: expected a known format (${KNOWN_FORMATS}), got rows of none${names}; any log of rows is read with ` +
+    `--prompt-key, --completion-key or --tokens-key, and --reward-key (docs/formats.md), ` +
+    `and --skip-bad leaves such a file out`
+  );
 }
+
+/** Options that do nothing for some of the logs, one for each option and format. */
+function unusedOptions(
+  logs: readonly Log[],
+  options: ReadOptions,
+): readonly { readonly file: string; readonly message: string }[] {
+  const first = new Map([...logs].reverse().map((log) => [log.format, log.path]));
+  const names: Readonly<Record<keyof FormatOptions, string>> = {
+    keys: Object.keys(options.keys ?? {})
+      .map((key) => `--${key}-key`)
+      .join(', '),
+    rewardWeights: '--reward-weight',
+    groupSize: '--group-size',
+  };
+  return [...first]
+    .reverse()
+    .flatMap(([format, file]) =>
+      (Object.keys(names) as (keyof FormatOptions)[])
+        .filter((name) => options[name] !== undefined && !FORMATS[format].uses.includes(name))
+        .map((name) => ({ file, message: `${names[name]}: does nothing for logs of format ${format}` })),
+    );
+}
+
+/** The options that a format declares: what it does not declare it cannot use. */
+function optionsFor({ uses }: Format, options: ReadOptions): FormatOptions {
+  return Object.fromEntries(uses.map((name) => [name, options[name]]));
+}
+
+/** Tinker's files of rewards that are of the run of a capture: those nearest to it. */
+function summariesOf(capture: string, summaries: readonly string[]): readonly string[] {
+  const folder = capture.replace(FORMATS.tinker.within!, '');
+  const near = summaries.filter((path) => path.replace(FORMATS.tinker.within!, '') === folder);
+  return near.length > 0 ? near : summaries;
+}
+
+const maskHint = (format: FormatName) =>
+  format === 'generic' ? '; --mask-key names what says which tokens were sampled' : '';
 
 type RawRow =
   | { readonly place: Place; readonly value: Json }
@@ -199,9 +225,10 @@ async function* readLog(
       .filter(({ type }) => /^(DOUBLE|FLOAT|U?\w*INT|U?INTEGER|DECIMAL)/.test(type))
       .map(({ name }) => name),
     step: stepOfPath(file),
-    options,
+    options: optionsFor(format, options),
     session,
-    note: (line, message) => options.onNote?.({ file, line, message }),
+    note: (line, message) => options.onNote?.({ file, line, message, warning: false }),
+    warn: (line, message) => options.onNote?.({ file, line, message, warning: true }),
   };
   const reader = format.open(open);
   let grouping: Grouping | undefined;
@@ -224,6 +251,8 @@ async function* readLog(
           if (!grouping) {
             grouping = groupingOf(reader, samples[0].group !== undefined, context);
             for (; pending > 0; pending--) yield* grouping.bad(0);
+            if (reader.size && options.groupSize !== undefined && grouping instanceof ById)
+              open.warn(null, '--group-size: does nothing where rows have the id of their group');
           }
           if (grouping instanceof ByRow) yield* grouping.addAll(samples);
           else for (const sample of samples) yield* add(grouping, sample);
@@ -318,51 +347,5 @@ async function* rowsOf(
       }
       yield { place: placeOf(number), value };
     }
-  }
-}
-
-/**
- * Makes ids unique within a step over several files: where the log has no step, files may use the same ids for
- * different groups, and the file's name goes before them. Where it has one, the same id in two files would be one
- * group in two halves: that is refused.
- */
-class IdsOfSteps {
-  private readonly seen = new Map<number, Map<string, string>>();
-  private readonly prefix = new Map<string, string>();
-
-  constructor(files: readonly string[]) {
-    if (files.length < 2) return;
-    const parts = files.map((file) => file.split(/[\\/]/));
-    let shared = 0;
-    while (parts.every((part) => shared < part.length - 1 && part[shared] === parts[0][shared])) shared++;
-    files.forEach((file, i) => {
-      this.prefix.set(
-        file,
-        parts[i]
-          .slice(shared)
-          .join('/')
-          .replace(/\.(jsonl?|ndjson|parquet)(\.(gz|zst))?$/, ''),
-      );
-    });
-  }
-
-  named(group: Group): Group {
-    const { step, id, source } = group;
-    if (!source || this.prefix.size === 0) return group;
-    const before = this.prefix.get(source.file);
-    if (step === null || group.groups !== 'explicit' || source.format === 'art')
-      return { ...group, id: `${before}:${id}` };
-    let ids = this.seen.get(step);
-    if (!ids) {
-      ids = new Map();
-      this.seen.set(step, ids);
-    }
-    const file = ids.get(id);
-    if (file !== undefined && file !== source.file)
-      throw new RolloutError(
-        `${source.file}:${source.line}: group ${id}: found in step ${step} of ${file} too; allowed is a group in one file (put the files of a step into one)`,
-      );
-    ids.set(id, source.file);
-    return group;
   }
 }

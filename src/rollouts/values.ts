@@ -110,6 +110,30 @@ export const asMask: ValueReader<Uint8Array> = (value, where, key) =>
     numbers(value, where, key, (bit) => bit === 0 || bit === 1 || bit === true || bit === false, '0 or 1'),
   );
 
+/**
+ * Which tokens were sampled, [n]: 0 and 1, true and false, labels (−100 where not, else the token's own id), or how many of
+ * the first.
+ * @param tokens the ids it is about, [n]
+ */
+export const asLossMask =
+  (tokens: Int32Array): ValueReader<Uint8Array> =>
+  (value, where, key) => {
+    const n = tokens.length;
+    if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= n)
+      return new Uint8Array(n).fill(1, 0, value as number);
+    const allowed = '0 or 1, or −100 and the token ids themselves';
+    if (!isList(value)) fail(where, key, value, `a list, each ${allowed}; or the number of tokens`);
+    const list = value as ArrayLike<unknown>;
+    if (list.length !== n) fail(where, key, list.length, `${n} values, one for each token`);
+    const isBit = (bit: unknown) => bit === 0 || bit === 1 || bit === true || bit === false;
+    const labels = Array.from(list).some((item) => !isBit(item));
+    return Uint8Array.from({ length: n }, (_, i) => {
+      if (!labels) return Number(list[i]);
+      if (list[i] === -100) return 0;
+      return list[i] === tokens[i] ? 1 : fail(where, `${key}[${i}]`, list[i], allowed);
+    });
+  };
+
 /** A list whose every item passes `ok`; `allowed` says in words what passes. */
 function numbers(
   value: unknown,

@@ -4,6 +4,7 @@
  */
 import type { Engine } from '../engine/index.js';
 import { hasZeroVariance } from '../objective/index.js';
+import { UniqueIds } from '../rollouts/ids.js';
 import type { Completion, Group } from '../rollouts/index.js';
 import { type Problem, type RewardResult, type Task, TaskError } from '../task/index.js';
 import type { Config } from './config.js';
@@ -44,6 +45,7 @@ export async function sampleStep(
   const sampled: { group: Group; problem: Problem }[] = [];
   const kept: { group: Group; problem: Problem }[] = [];
   let [decodedTokens, sampledTokens] = [0, 0];
+  const ids = new UniqueIds(); // a problem can come twice in a step
   for (let round = 0; round <= rounds && kept.length < wanted; round++) {
     const first = sampled.length;
     const problems = Array.from({ length: wanted - kept.length }, (_, i) =>
@@ -53,9 +55,9 @@ export async function sampleStep(
     decodedTokens += made.decodedTokens;
     sampledTokens += made.sampledTokens;
     made.groups.forEach((group, i) => {
-      const one = { group, problem: problems[i] };
-      sampled.push(one);
-      if (rounds === 0 || isMixed(group)) kept.push(one);
+      const pair = { group: { ...group, id: ids.next(group.id) }, problem: problems[i] };
+      sampled.push(pair);
+      if (rounds === 0 || isMixed(group)) kept.push(pair);
     });
   }
   // A step without a single mixed group is taken all the same: it changes nothing, and says so in its figures.

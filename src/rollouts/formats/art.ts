@@ -21,6 +21,8 @@ import type { Format } from './format.js';
 
 export const art: Format = {
   name: 'art',
+  uses: [],
+  within: /([\\/]trajectories[\\/][^\\/]+)?[\\/][^\\/]+$/,
   open: ({ path, step: pathStep, columns }) => {
     const named = /^(\d+)\.(parquet|jsonl)/.exec(basename(path));
     const step = named ? Number(named[1]) : pathStep;

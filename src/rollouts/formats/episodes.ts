@@ -21,15 +21,20 @@ import {
   type Json,
   type JsonObject,
 } from '../values.js';
-import type { Format, OpenFile, Place } from './format.js';
+import { type Format, ONE_FILE, type OpenFile, type Place } from './format.js';
 
-const episodeFormat = (name: FormatName): Format => ({
+const episodeFormat = (name: FormatName, within: RegExp): Format => ({
   name,
+  uses: [],
+  within,
   open: (file) => ({ by: 'id', read: (row, at) => readEpisode(row, at, file) }),
 });
 
-export const primeRl = episodeFormat('prime-rl');
-export const verifiersV1 = episodeFormat('verifiers-v1');
+export const primeRl = episodeFormat(
+  'prime-rl',
+  /([\\/]rollouts)?([\\/]step_\d+([\\/](train|eval)[\\/](all|effective))?)?[\\/][^\\/]+$/,
+);
+export const verifiersV1 = episodeFormat('verifiers-v1', ONE_FILE);
 
 function readEpisode(value: Json, { line, where }: Place, { step: pathStep }: OpenFile): Sample[] {
   const episode = asObject(value, where, 'the line');

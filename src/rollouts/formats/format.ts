@@ -6,16 +6,21 @@ import type { FormatName, Group } from '../group.js';
 import type { Sample } from '../sample.js';
 import type { Json } from '../values.js';
 
-/** The part of the read options that a format may look at. */
+/** Paths of a row's values (key-path.ts), for logs of no known format. */
+export interface KeyNames {
+  readonly prompt?: string;
+  readonly completion?: string;
+  readonly reward?: string;
+  readonly group?: string;
+  readonly tokens?: string;
+  /** Of what says which token ids were sampled. */
+  readonly mask?: string;
+  readonly step?: string;
+}
+
+/** The read options that a format may look at; it gets those that it declares. */
 export interface FormatOptions {
-  readonly keys?: {
-    readonly prompt?: string;
-    readonly completion?: string;
-    readonly reward?: string;
-    readonly group?: string;
-    readonly tokens?: string;
-    readonly step?: string;
-  };
+  readonly keys?: KeyNames;
   readonly rewardWeights?: Readonly<Record<string, number>>;
   readonly groupSize?: number;
 }
@@ -32,6 +37,8 @@ export interface OpenFile {
   readonly session: Map<string, unknown>;
   /** Says something that is no error but that must not stay unsaid. */
   note(line: number | null, message: string): void;
+  /** Says something by which the figures may be wrong. */
+  warn(line: number | null, message: string): void;
 }
 
 /** Where a row stands. */
@@ -72,7 +79,17 @@ export interface RowReader {
 
 export interface Format {
   readonly name: FormatName;
+  /** The read options that it looks at; the others do nothing for its logs, and the user is told. */
+  readonly uses: readonly (keyof FormatOptions)[];
+  /**
+   * What of a file's path lies within a run; what is before names the run. Absent: the file's name, and folders of steps
+   * around it.
+   */
+  readonly within?: RegExp;
   /** Places of the objects to read, where a log is one JSON document; absent: its rows stand one a line. */
   readonly paths?: readonly (readonly string[])[];
   open(file: OpenFile): RowReader;
 }
+
+/** Nothing of the path: each file is a run. */
+export const ONE_FILE = /$/;

@@ -1,12 +1,15 @@
 /**
- * Any other log of rows, in JSONL, JSON or Parquet, by the names of its keys (`a.b` for b within a). A row is one
- * completion, or all of a prompt where completion and reward are lists. Without a group key: the group size says how
- * many rows in a row are one, else equal prompts, refused where some prompt stands more often than others.
+ * Any other log of rows, in JSONL, JSON or Parquet, by the paths of its values (key-path.ts). A row is one completion, or
+ * several of a prompt: where the completion's or the reward's path names one for each item of a list, or leads to a list
+ * of them. A whole conversation is parted where the model first speaks. Without a group key the group size says how many
+ * rows in a row are one, else a row's completions are, else equal prompts, refused where some prompt stands more often.
  */
 import { completionParts, promptParts } from '../messages.js';
+import { withoutPadding } from '../padding.js';
 import type { Sample } from '../sample.js';
 import {
   asId,
+  asLossMask,
   asObject,
   asScore,
   asStep,
@@ -17,7 +20,8 @@ import {
   type Json,
   type JsonObject,
 } from '../values.js';
-import type { Format } from './format.js';
+import type { Format, KeyNames } from './format.js';
+import { type Found, isSpread, valueAt } from './key-path.js';
 
 export const DEFAULT_KEYS = {
   prompt: 'prompt',
@@ -30,84 +34,284 @@ export const DEFAULT_KEYS = {
 
 export const generic: Format = {
   name: 'generic',
-  open: ({ step, options }) => {
-    const keys = { ...DEFAULT_KEYS, ...definedOf(options.keys ?? {}) };
-    const sized = options.groupSize !== undefined && options.keys?.group === undefined;
+  uses: ['keys', 'groupSize'],
+  open: ({ step: stepOfFile, options, warn }) => {
+    const given = options.keys ?? {};
+    const keys = { ...DEFAULT_KEYS, ...definedOf(given) };
+    const sized = options.groupSize !== undefined && given.group === undefined;
+    const conversation = given.prompt !== undefined && given.prompt === given.completion;
+    let unmasked = 0;
     return {
       by: sized ? 'place' : 'id-or-prompt',
       strict: true,
       size: () => options.groupSize,
       read: (value, { line, where }) => {
         const row = asObject(value, where, 'the row');
-        const reward = at(row, keys.reward);
-        const completion = at(row, keys.completion);
-        const tokens = at(row, keys.tokens);
-        if (options.keys?.tokens !== undefined && tokens === undefined)
-          fail(where, keys.tokens, tokens, 'a list of token ids');
-        if (options.keys?.group !== undefined && at(row, keys.group) === undefined)
-          fail(where, keys.group, undefined, 'a text or a whole number');
-        const prompt = at(row, keys.prompt);
-        const base = {
-          ...(sized || !present(at(row, keys.group))
-            ? {}
-            : { group: asId(at(row, keys.group), where, keys.group) }),
-          step: asStep(at(row, keys.step), where, keys.step) ?? step,
-          line,
-          prompt: isTokens(prompt)
-            ? { tokens: asTokens(prompt, where, keys.prompt) }
-            : {
-                ...(tokens === undefined ? {} : { tokens: new Int32Array() }),
-                parts:
-                  prompt === undefined
-                    ? fail(where, keys.prompt, prompt, 'a text, messages or token ids')
-                    : promptParts(prompt, where, keys.prompt),
-              },
-        };
-        const one = (text: Json, ids: Json, score: Json, mark: string): Sample => ({
-          ...base,
-          ...(present(ids)
-            ? { tokens: asTokens(ids, where, keys.tokens + mark) }
-            : isTokens(text)
-              ? { tokens: asTokens(text, where, keys.completion + mark) }
-              : {}),
-          ...(present(text) && !isTokens(text)
-            ? { parts: completionParts(text, where, keys.completion + mark) }
-            : {}),
-          ...(present(text) || present(ids)
-            ? {}
-            : fail(where, keys.completion + mark, text, 'a text, messages or token ids')),
-          reward: asScore(score, where, keys.reward + mark),
+        const columns = columnsOf(row, keys, given, where);
+        if (keys.mask === undefined && unmasked === 0) {
+          const name = maskBeside(row, keys.tokens);
+          if (name !== null && unmasked++ === 0)
+            warn(
+              line,
+              `beside the token ids stands ${name}, which may say which of them were sampled (--mask-key ${name})`,
+            );
+        }
+        const step = asStep(single(row, keys.step, where) ?? null, where, keys.step) ?? stepOfFile;
+        const id = sized ? undefined : groupOf(row, keys.group, given.group !== undefined, where);
+        const several = columns.several && !sized;
+        const group = id ?? (several ? `line ${line}` : undefined);
+        return columns.rows.map((item) => {
+          const { prompt, ...sampled } = sampleOf(item, keys, where, {
+            conversation,
+            promptNamed: given.prompt !== undefined,
+            grouped: group !== undefined || sized,
+          });
+          return { ...(group === undefined ? {} : { group }), step, line, prompt, ...sampled };
         });
-        if (!isList(reward)) return [one(completion, tokens, reward, '')];
-        const lists = [completion, tokens].filter(present);
-        const unequal = lists.find((list) => !isList(list) || list.length !== reward.length);
-        if (unequal !== undefined || lists.length === 0)
-          fail(where, keys.reward, reward, 'a number, or a list as long as that of the completions');
-        const group = base.group ?? `line ${line}`;
-        return Array.from(reward as number[], (score, i) => ({
-          ...one(item(completion, i), item(tokens, i), score, `[${i}]`),
-          group,
-        }));
       },
     };
   },
 };
 
-const present = (value: unknown) => value !== undefined && value !== null;
-const item = (list: Json, i: number): Json =>
-  isList(list) ? (list[i] as Json) : (undefined as unknown as Json);
+type Keys = Readonly<Record<keyof typeof DEFAULT_KEYS, string>> & Pick<KeyNames, 'mask'>;
+
+/** What one completion is made of; undefined: the row has none. */
+interface Cells {
+  readonly prompt: Json | undefined;
+  readonly completion: Json | undefined;
+  readonly tokens: Json | undefined;
+  readonly mask: Json | undefined;
+  readonly reward: Json | undefined;
+  /** Which of the row's completions, as `[1]`; empty where it has one. */
+  readonly mark: string;
+}
+
+/** A row's completions, one or several. @throws RolloutError where their numbers differ, or a named key has no value */
+function columnsOf(
+  row: JsonObject,
+  keys: Keys,
+  given: KeyNames,
+  where: string,
+): { readonly rows: readonly Cells[]; readonly several: boolean } {
+  const cells = {
+    completion: valueAt(row, keys.completion),
+    tokens: valueAt(row, keys.tokens),
+    mask: keys.mask === undefined ? NOTHING : valueAt(row, keys.mask),
+    reward: valueAt(row, keys.reward),
+    prompt: valueAt(row, keys.prompt),
+  };
+  for (const [name, expected] of [
+    ['completion', 'a text, messages or token ids'],
+    ['tokens', 'a list of token ids'],
+    ['mask', 'a list of 0 and 1'],
+    ['prompt', 'a text, messages or token ids'],
+  ] as const)
+    if (given[name] !== undefined && isNothing(cells[name])) fail(where, given[name], undefined, expected);
+
+  const { reward } = cells;
+  const several =
+    (!reward.many && isList(reward.value)) ||
+    [reward, cells.completion, cells.tokens].some((cell, i) => cell.many && !(i > 0 && isNothing(cell)));
+  if (!several) {
+    const value = (cell: Found) => (cell.many ? undefined : cell.value);
+    const { completion, tokens, mask, prompt } = cells;
+    const rows = [
+      {
+        completion: value(completion),
+        tokens: value(tokens),
+        mask: value(mask),
+        reward: value(reward),
+        prompt: value(prompt),
+        mark: '',
+      },
+    ];
+    return { rows, several };
+  }
+
+  const rewards = listOf(reward) ?? [reward.many ? undefined : reward.value];
+  const lists = {
+    completion: isNothing(cells.completion) ? null : leveled(cells.completion, rewards),
+    tokens: isNothing(cells.tokens) ? null : leveled(cells.tokens, rewards),
+    mask: isNothing(cells.mask) ? null : leveled(cells.mask, rewards),
+  };
+  const flat = rewards.flatMap((item) => (isList(item) ? Array.from(item as Json[]) : [item]));
+  const completions = lists.completion ?? lists.tokens;
+  if (completions === null)
+    fail(where, keys.completion, undefined, 'a list of completions, one for each reward');
+  for (const [key, list] of [
+    [keys.reward, flat],
+    [keys.completion, lists.completion],
+    [keys.tokens, lists.tokens],
+    [keys.mask ?? '', lists.mask],
+  ] as const) {
+    if (list === null || list.length === completions.length) continue;
+    const wanted = `${count(completions.length)}, one for each completion`;
+    fail(
+      where,
+      key,
+      list.length,
+      key === keys.reward ? `a list as long as that of the completions: ${wanted}` : wanted,
+    );
+  }
+  const prompts = cells.prompt.many ? cells.prompt.values : null;
+  if (prompts !== null && prompts.length !== completions.length)
+    fail(where, keys.prompt, prompts.length, `${count(completions.length)}, one for each completion`);
+  const rows = flat.map((score, i) => ({
+    prompt: prompts === null ? (cells.prompt.many ? undefined : cells.prompt.value) : prompts[i],
+    completion: lists.completion?.[i],
+    tokens: lists.tokens?.[i],
+    mask: lists.mask?.[i],
+    reward: score,
+    mark: `[${i}]`,
+  }));
+  return { rows, several };
+}
+
+const NOTHING: Found = { many: false, value: undefined };
+const count = (n: number) => (n === 1 ? '1 value' : `${n} values`);
+const isPresent = (value: unknown) => value !== undefined && value !== null;
+const isNothing = (cell: Found) => (cell.many ? cell.values.length === 0 : !isPresent(cell.value));
+
+function listOf(cell: Found): readonly (Json | undefined)[] | null {
+  if (cell.many) return cell.values;
+  return isList(cell.value) ? Array.from(cell.value as Json[]) : null;
+}
+
+/** Values one for each completion: where rewards stand in lists of lists, so do they. */
+function leveled(cell: Found, rewards: readonly (Json | undefined)[]): readonly (Json | undefined)[] {
+  const list = listOf(cell) ?? [cell.many ? undefined : cell.value];
+  if (!rewards.some(isList)) return list;
+  return list.flatMap((item) => (isList(item) ? Array.from(item as Json[]) : [item]));
+}
+
+interface Circumstances {
+  /** The prompt is in the completion's messages. */
+  readonly conversation: boolean;
+  readonly promptNamed: boolean;
+  /** Groups are known without the prompt. */
+  readonly grouped: boolean;
+}
+
+function sampleOf(
+  cells: Cells,
+  keys: Keys,
+  where: string,
+  { conversation, promptNamed, grouped }: Circumstances,
+): Pick<Sample, 'prompt' | 'tokens' | 'mask' | 'parts' | 'reward'> {
+  const { prompt, mark } = cells;
+  const key = {
+    completion: keys.completion + mark,
+    tokens: keys.tokens + mark,
+    mask: (keys.mask ?? '') + mark,
+  };
+  const ids = isPresent(cells.tokens)
+    ? asTokens(cells.tokens, where, key.tokens)
+    : isTokens(cells.completion)
+      ? asTokens(cells.completion, where, key.completion)
+      : undefined;
+  const text = isTokens(cells.completion) ? undefined : messages(cells.completion);
+  if (ids === undefined && !isPresent(text))
+    fail(where, key.completion, text, 'a text, messages or token ids');
+  const reward = asScore(cells.reward, where, keys.reward + mark);
+
+  const noPrompt = conversation || (!isPresent(prompt) && !promptNamed);
+  const begin = noPrompt && isList(text) ? Array.from(text as Json[]).findIndex(isAnswer) : -1;
+  const split = begin > 0 && isList(text) ? begin : 0;
+  const given =
+    split > 0 ? Array.from(text as Json[]).slice(0, split) : noPrompt ? undefined : messages(prompt);
+  const spoken = split > 0 ? Array.from(text as Json[]).slice(split) : text;
+  if (conversation && begin < 0)
+    fail(where, key.completion, cells.completion, 'messages, at least one of them the assistant’s');
+  const parts = isPresent(spoken) ? { parts: completionParts(spoken, where, key.completion) } : {};
+  const promptIds = isTokens(given) ? asTokens(given, where, keys.prompt) : undefined;
+  const texts = isPresent(given) && !promptIds ? promptParts(given, where, keys.prompt) : undefined;
+
+  const masked = ids && maskOf(cells.mask, ids, promptIds?.length ?? 0, noPrompt, where, key.mask);
+  const whole = masked ?? (ids && { tokens: ids });
+  // Without a prompt of its own a sequence begins with it: all that stands before the first sampled token.
+  const first = masked && noPrompt && given === undefined ? masked.mask.indexOf(1) : 0;
+  if (first < 0 && masked && masked.tokens.length > 0)
+    fail(where, key.mask, 'no 1', 'a 1 where the completion begins, or a prompt of its own');
+  if (given === undefined && !grouped && Math.max(first, 0) === 0)
+    fail(
+      where,
+      keys.prompt,
+      prompt,
+      'a text, messages or token ids (or a group key, where there is no prompt)',
+    );
+  const from = Math.max(first, 0);
+  return {
+    prompt: promptIds
+      ? { tokens: promptIds }
+      : {
+          ...(ids ? { tokens: from > 0 ? whole!.tokens.slice(0, from) : new Int32Array() } : {}),
+          parts: texts ?? [],
+        },
+    ...(whole ? { tokens: whole.tokens.slice(from) } : {}),
+    ...(masked?.mask.subarray(from).includes(0) ? { mask: masked.mask.slice(from) } : {}),
+    ...parts,
+    reward,
+  };
+}
+
+/** A mask's tokens without padding. It may cover the prompt's tokens too. */
+function maskOf(
+  value: Json | undefined,
+  tokens: Int32Array,
+  promptLength: number,
+  prompted: boolean,
+  where: string,
+  key: string,
+): ReturnType<typeof withoutPadding> | undefined {
+  if (!isPresent(value)) return undefined;
+  const whole = isList(value) && value.length === promptLength + tokens.length && promptLength > 0;
+  const list = whole ? Array.from(value as ArrayLike<Json>).slice(promptLength) : value;
+  return withoutPadding(tokens, asLossMask(tokens)(list, where, key), prompted);
+}
+
+/** A message alone stands for a list of it. */
+const messages = (value: Json | undefined): Json | undefined =>
+  isObject(value) && value.role !== undefined ? [value] : value;
+
+const isAnswer = (message: Json) => isObject(message) && message.role === 'assistant';
+
 /** A list of numbers, not of messages; an empty list says nothing and is taken for messages. */
-const isTokens = (value: Json) =>
+const isTokens = (value: Json | undefined): boolean =>
   value instanceof Int32Array ||
   value instanceof Float64Array ||
   (Array.isArray(value) && typeof value[0] === 'number');
 
-/** The value at a key, or at `a.b` within a. */
-function at(row: JsonObject, key: string): Json {
-  if (row[key] !== undefined || !key.includes('.')) return row[key];
-  let value: Json = row;
-  for (const part of key.split('.')) value = isObject(value) ? value[part] : (undefined as unknown as Json);
-  return value;
+function single(row: JsonObject, key: string, where: string): Json | undefined {
+  const cell = valueAt(row, key);
+  if (!cell.many) return cell.value;
+  return fail(where, key, cell.values.length, '1 value for a row, a path without *');
+}
+
+function groupOf(row: JsonObject, key: string, named: boolean, where: string): string | undefined {
+  const value = single(row, key, where);
+  if (isPresent(value)) return asId(value, where, key);
+  return named ? fail(where, key, undefined, 'a text or a whole number') : undefined;
+}
+
+/** A list beside the token ids that is called a mask or labels, is as long, and leaves some of them out. */
+function maskBeside(row: JsonObject, tokensKey: string): string | null {
+  if (isSpread(tokensKey)) return null;
+  const dot = tokensKey.lastIndexOf('.');
+  const path = tokensKey.slice(0, dot + 1);
+  const parent = dot < 0 ? undefined : valueAt(row, path.slice(0, -1));
+  const beside = parent === undefined ? row : parent.many ? undefined : parent.value;
+  const tokens = valueAt(row, tokensKey);
+  if (!isObject(beside) || tokens.many || !isList(tokens.value)) return null;
+  const { length } = tokens.value;
+  const name = Object.keys(beside).find((key) => {
+    const value = beside[key];
+    if (!/mask|labels/i.test(key) || !isList(value) || value.length !== length) return false;
+    const items = Array.from(value as ArrayLike<Json>);
+    return (isList(items[0]) ? Array.from(items[0] as ArrayLike<Json>) : items).some(
+      (bit) => bit === 0 || bit === false || bit === -100,
+    );
+  });
+  return name === undefined ? null : path + name;
 }
 
 function definedOf<T extends object>(object: T): Partial<T> {

@@ -5,13 +5,15 @@
  */
 import type { Sample } from '../sample.js';
 import { asCount, asId, asNumber, asObject, asText, fail } from '../values.js';
-import type { Format } from './format.js';
+import { type Format, ONE_FILE } from './format.js';
 
 const ARGS = 0;
 const MARKS = ['<|start_header_id|>assistant<|end_header_id|>', '<｜Assistant｜>', '<|im_start|>assistant'];
 
 export const grpoPrm: Format = {
   name: 'grpo-prm',
+  uses: ['groupSize'],
+  within: ONE_FILE,
   paths: [['args'], ['epochs', '*', 'steps', '*', 'instances', '*']],
   open: ({ options }) => {
     let size = options.groupSize;

@@ -17,12 +17,14 @@ import {
   type Json,
   type JsonObject,
 } from '../values.js';
-import type { Format } from './format.js';
+import { type Format, ONE_FILE } from './format.js';
 import { inputParts, isHidden, isSampled, outputParts } from './response-items.js';
 import { joinTurns } from './turns.js';
 
 export const nemoGym: Format = {
   name: 'nemo-gym',
+  uses: [],
+  within: ONE_FILE,
   open: ({ step, note }) => {
     let hidden = 0;
     return {

@@ -20,6 +20,7 @@ import type { Format } from './format.js';
 
 export const nemoRl: Format = {
   name: 'nemo-rl',
+  uses: ['groupSize'],
   open: ({ step, options }) => ({
     by: 'place',
     size: () => options.groupSize,

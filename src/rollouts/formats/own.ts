@@ -4,6 +4,8 @@ import type { Format } from './format.js';
 
 export const own: Format = {
   name: 'own',
+  uses: [],
+  within: /([\\/]rollouts)?[\\/][^\\/]+$/,
   open: ({ path }) => ({
     by: 'row',
     group: (row, { line, where }) => ({

@@ -5,10 +5,12 @@
  */
 import type { Sample } from '../sample.js';
 import { asList, asNumber, asObject, asScore, asText, fail, isList, RolloutError } from '../values.js';
-import type { Format } from './format.js';
+import { type Format, ONE_FILE } from './format.js';
 
 export const qwenMath: Format = {
   name: 'qwen-math',
+  uses: ['rewardWeights'],
+  within: ONE_FILE,
   open: ({ path, step, options }) => {
     const weights = options.rewardWeights ?? { score: 1 };
     const unknown = Object.keys(weights).find((name) => name !== 'score' && name !== 'pred_score');

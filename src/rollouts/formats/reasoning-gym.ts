@@ -1,10 +1,12 @@
 /** reasoning-gym evaluations: one JSON document, each result a question with all its completions. No tokens. */
 import type { Sample } from '../sample.js';
 import { asList, asNumber, asObject, asText } from '../values.js';
-import type { Format } from './format.js';
+import { type Format, ONE_FILE } from './format.js';
 
 export const reasoningGym: Format = {
   name: 'reasoning-gym',
+  uses: [],
+  within: ONE_FILE,
   paths: [['categories', '*', 'datasets', '*', 'results', '*']],
   open: ({ step }) => ({
     by: 'row',

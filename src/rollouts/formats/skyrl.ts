@@ -10,6 +10,8 @@ import type { Format } from './format.js';
 
 export const skyrl: Format = {
   name: 'skyrl',
+  uses: ['groupSize'],
+  within: /([\\/]dumped_evals)?[\\/][^\\/]+[\\/][^\\/]+$/,
   open: ({ step, options }) => ({
     by: 'id-or-prompt',
     strict: true,

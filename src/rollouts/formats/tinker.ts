@@ -37,6 +37,8 @@ interface Call extends Sample {
 
 export const tinker: Format = {
   name: 'tinker',
+  uses: [],
+  within: /([\\/](capture|iteration_\d+))?[\\/][^\\/]+$/,
   open: (file) => {
     let passed = 0;
     return {

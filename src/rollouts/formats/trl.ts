@@ -16,6 +16,8 @@ const SEEN = 'trl groups of the file before';
 
 export const trl: Format = {
   name: 'trl',
+  uses: ['rewardWeights', 'groupSize'],
+  within: /([\\/]completions)?[\\/][^\\/]+$/,
   open: (file) => {
     const { columns, numbers, options, session } = file;
     const from = columns.indexOf('completion') + 1;

@@ -5,12 +5,14 @@
  */
 import { completionParts, promptParts } from '../messages.js';
 import { asId, asNumber, asObject, isObject, type JsonObject } from '../values.js';
-import type { Format } from './format.js';
+import { type Format, ONE_FILE } from './format.js';
 
 const NO_PART = new Set(['reward', 'generation_ms', 'scoring_ms', 'total_ms', 'id', 'example_id']);
 
 export const verifiers: Format = {
   name: 'verifiers',
+  uses: [],
+  within: ONE_FILE,
   open: ({ step }) => ({
     by: 'id',
     read: (value, { line, where }) => {

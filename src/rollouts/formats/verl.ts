@@ -12,6 +12,7 @@ const NO_PART = new Set(['score', 'step', 'input', 'output', 'gts', 'uid']);
 
 export const verl: Format = {
   name: 'verl',
+  uses: ['groupSize'],
   open: ({ path, step, options }) => {
     const named = /^(\d+)\.jsonl/.exec(basename(path));
     return {

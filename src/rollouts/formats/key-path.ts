@@ -1,0 +1,54 @@
+/**
+ * Key paths, by which a user names the values of a row: keys and places parted by dots. `a.b` is b within a, `a.0` the
+ * first of a list, `a.-1` its last, `a.1:3` (also `a.:-1`, `a.1:`) some of it as a list, `a.*` all of it, each for itself.
+ * `a[0].b` and `a[].b` are read as `a.0.b` and `a.*.b`. A key that holds dots is named as it stands.
+ */
+import { isList, isObject, type Json, type JsonObject } from '../values.js';
+
+/** What a path leads to: one value (undefined: there is none), or with `*` one for each item, in their order. */
+export type Found =
+  | { readonly many: false; readonly value: Json | undefined }
+  | { readonly many: true; readonly values: readonly (Json | undefined)[] };
+
+export function valueAt(row: JsonObject, path: string): Found {
+  if (row[path] !== undefined) return { many: false, value: row[path] };
+  const steps = stepsOf(path);
+  if (!steps.includes('*')) return { many: false, value: follow(row, steps) };
+  return { many: true, values: spread(row, steps) };
+}
+
+/** Whether a path names a value for each item of a list. */
+export const isSpread = (path: string): boolean => stepsOf(path).includes('*');
+
+function stepsOf(path: string): readonly string[] {
+  return path
+    .replace(/\[\s*(\*|-?\d+|-?\d*:-?\d*)?\s*\]/g, (_, inner: string | undefined) => `.${inner ?? '*'}`)
+    .replace(/^\./, '')
+    .split('.');
+}
+
+function follow(value: Json | undefined, steps: readonly string[]): Json | undefined {
+  return steps.reduce<Json | undefined>(within, value);
+}
+
+function spread(value: Json | undefined, steps: readonly string[]): readonly (Json | undefined)[] {
+  const at = steps.indexOf('*');
+  if (at < 0) return [follow(value, steps)];
+  const list = follow(value, steps.slice(0, at));
+  if (!isList(list)) return [];
+  const rest = steps.slice(at + 1);
+  return Array.from(list as ArrayLike<Json>).flatMap((item) => spread(item, rest));
+}
+
+function within(value: Json | undefined, step: string): Json | undefined {
+  if (isObject(value)) return Object.hasOwn(value, step) ? value[step] : undefined;
+  if (!isList(value)) return undefined;
+  const [, from, to] = /^(-?\d+)?:(-?\d+)?$/.exec(step) ?? [undefined, undefined, undefined];
+  if (step.includes(':') && /^-?\d*:-?\d*$/.test(step))
+    return value.slice(
+      from === undefined ? undefined : Number(from),
+      to === undefined ? undefined : Number(to),
+    );
+  if (!/^-?\d+$/.test(step)) return undefined;
+  return (value as readonly Json[]).at(Number(step));
+}
