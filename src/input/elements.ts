@@ -1,5 +1,5 @@
 /**
- * Logs that are one JSON document, however large: the document is walked byte by byte and only the objects at the
+ * Logs that are one JSON document, however large: the document is walked byte by byte and only the values at the
  * wanted places are parsed, one at a time. A place is a path of keys, with * for each item of a list.
  */
 import { readBytes } from './bytes.js';
@@ -22,10 +22,24 @@ interface Frame {
   index: number;
   key: string;
   inKey: boolean;
+  /** A value stands since the last comma. */
+  filled: boolean;
+  /** A number or a word that is not wanted is being read. */
+  passing: boolean;
+}
+
+interface Wanted {
+  readonly place: number;
+  readonly depth: number;
+  readonly line: number;
+  readonly indices: number[];
+  readonly pieces: Buffer[];
+  /** A number, text or word, which the next comma or bracket ends. */
+  readonly scalar: boolean;
 }
 
 /**
- * The objects at the wanted places, in the order of the file.
+ * The values at the wanted places, in the order of the file.
  * @param onRead as `readBytes`
  * @param numbers as JsonReader
  * @throws InputError for a file that ends in the middle, is not JSON where it is read, or is beyond the limits
@@ -42,8 +56,10 @@ export async function* elementsOf(
   let inText = false;
   let escaped = false;
   let keyBytes: number[] | null = null;
-  let wanted: { place: number; depth: number; line: number; indices: number[]; pieces: Buffer[] } | null =
-    null;
+  const open: { wanted: Wanted | null } = { wanted: null };
+  /** Where the text began that is being read, and the chunk, in bytes from the beginning. */
+  let textBegan = 0;
+  let passed = 0;
   let held = 0;
   let ended = false;
 
@@ -53,6 +69,25 @@ export async function* elementsOf(
         path.length === stack.length &&
         path.every((step, i) => (stack[i].list ? step === '*' : step === stack[i].key)),
     );
+  /** A value begins at the byte; takes note of it where it is wanted. */
+  const begin = (scalar: boolean): boolean => {
+    const frame = stack[stack.length - 1];
+    if (ended || frame?.inKey || frame?.filled)
+      throw new InputError(`${file}:${line}: is not one JSON document`);
+    if (frame) frame.filled = true;
+    const place = placeOf();
+    if (place < 0) return false;
+    const indices = stack.filter(({ list }) => list).map(({ index }) => index);
+    open.wanted = { place, depth: stack.length, line, indices, pieces: [], scalar };
+    return true;
+  };
+  const end = (piece: Buffer): Element => {
+    const { place, indices, line: begun, pieces } = open.wanted!;
+    open.wanted = null;
+    held = 0;
+    pieces.push(piece);
+    return { place, indices, line: begun, value: parsed(json, Buffer.concat(pieces), `${file}:${begun}`) };
+  };
 
   for await (const chunk of readBytes(file, onRead)) {
     let from = 0;
@@ -75,53 +110,53 @@ export async function* elementsOf(
       }
       if (c === 0x22) {
         inText = true;
-        if (!wanted && stack.length > 0 && stack[stack.length - 1].inKey) keyBytes = [];
+        textBegan = passed + at;
+        if (open.wanted) continue;
+        if (stack.length > 0 && stack[stack.length - 1].inKey) keyBytes = [];
+        else if (begin(true)) from = at;
       } else if (c === 0x7b || c === 0x5b) {
-        if (ended) throw new InputError(`${file}:${line}: found more than one JSON document`);
-        const found: number = wanted ? -1 : placeOf();
-        if (found >= 0) {
-          const indices = stack.filter(({ list }) => list).map(({ index }) => index);
-          wanted = { place: found, depth: stack.length, line, indices, pieces: [] };
-          from = at;
-        }
+        if (!open.wanted && begin(false)) from = at;
         if (stack.length === LIMITS.depth)
           throw new InputError(
             `${file}:${line}: expected at most ${LIMITS.depth} levels of lists and objects, got more`,
           );
-        stack.push({ list: c === 0x5b, index: 0, key: '', inKey: c === 0x7b });
+        stack.push({ list: c === 0x5b, index: 0, key: '', inKey: c === 0x7b, filled: false, passing: false });
       } else if (c === 0x7d || c === 0x5d) {
+        if (open.wanted?.scalar && open.wanted.depth === stack.length) yield end(chunk.subarray(from, at));
         if (stack.pop()?.list !== (c === 0x5d)) throw new InputError(`${file}:${line}: is not JSON`);
         ended = stack.length === 0;
-        if (wanted && wanted.depth === stack.length) {
-          const { place, indices, line: begun, pieces } = wanted;
-          held = 0;
-          pieces.push(chunk.subarray(from, at + 1));
-          wanted = null;
-          yield {
-            place,
-            indices,
-            line: begun,
-            value: parsed(json, Buffer.concat(pieces), `${file}:${begun}`),
-          };
-        }
+        if (open.wanted?.depth === stack.length) yield end(chunk.subarray(from, at + 1));
       } else if (c === 0x2c) {
+        if (open.wanted?.scalar && open.wanted.depth === stack.length) yield end(chunk.subarray(from, at));
         const frame = stack[stack.length - 1];
         if (frame) {
           frame.index++;
           frame.inKey = !frame.list;
+          frame.filled = frame.passing = false;
         }
       } else if (c === 0x3a) {
         const frame = stack[stack.length - 1];
         if (frame) frame.inKey = false;
       } else if (c === 0x0a) line++;
+      else if (c > 0x20 && !open.wanted && (stack.length > 0 || ended)) {
+        const frame = stack[stack.length - 1];
+        if (frame?.passing) continue;
+        if ((ended || placeOf() >= 0) && begin(true)) from = at;
+        else if (frame) frame.filled = frame.passing = true;
+      }
     }
-    if (!wanted) continue;
+    passed += chunk.length;
+    if (inText && passed - textBegan > LIMITS.textBytes)
+      throw new InputError(
+        `${file}:${line}: expected texts of at most ${LIMITS.textBytes} bytes, got a longer one`,
+      );
+    if (!open.wanted) continue;
     held += chunk.length - from;
     if (held > LIMITS.rowBytes)
       throw new InputError(
-        `${file}:${wanted.line}: expected elements of at most ${LIMITS.rowBytes} bytes, got a longer one`,
+        `${file}:${open.wanted.line}: expected elements of at most ${LIMITS.rowBytes} bytes, got a longer one`,
       );
-    wanted.pieces.push(Buffer.from(chunk.subarray(from)));
+    open.wanted.pieces.push(Buffer.from(chunk.subarray(from)));
   }
   if (!ended) throw new InputError(`${file}:${line}: ends in the middle of its JSON document`);
 }

@@ -105,7 +105,7 @@ describe('JSON from bytes', () => {
     expect(() => nested(LIMITS.depth + 1)).toThrow(/at most 500 levels/);
     expect(() => parse(`[${'{},'.repeat(LIMITS.values)}1]`)).toThrow(/expected at most 4194304 values/);
     expect(() => parse(`["${'x'.repeat(LIMITS.textBytes + 1)}"]`)).toThrow(
-      /at most 33554432 bytes in a text/,
+      /at most 16777216 bytes in a text/,
     );
     expect(() => parse(`["\\n${'x'.repeat(LIMITS.textBytes + 1)}"]`)).toThrow(/bytes in a text/);
     expect(() => parse(`[${'1,'.repeat(LIMITS.numbers)}1]`)).toThrow(/at most 33554432 numbers/);

@@ -1,15 +1,15 @@
 /**
  * How much of one row is read before it is refused. A few hundred bytes of gzip can stand for gigabytes, and each byte of
  * JSON for an object of fifty: without these a file from elsewhere could take all memory. They are far above what logs
- * hold; a row at all of them at once stays below 2 GB.
+ * hold; a row at any of them takes less than 1 GB.
  */
 export const LIMITS = {
   /** Levels of lists and objects. */
   depth: 500,
   /** Bytes of one line, or of one element of a JSON document. */
-  rowBytes: 1 << 28,
+  rowBytes: 1 << 27,
   /** Bytes of one text. */
-  textBytes: 1 << 25,
+  textBytes: 1 << 24,
   /** Bytes of one key. */
   keyBytes: 1 << 16,
   /** Values of one row that are not in a list of numbers. */

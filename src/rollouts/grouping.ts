@@ -272,7 +272,7 @@ export class ByPrompt implements Grouping {
   private check(groups: readonly { line: number; members: number[] }[]): void {
     const { file, size } = this.options;
     const rows = groups.reduce((sum, { members }) => sum + members.length, 0);
-    const largest = Math.max(...groups.map(({ members }) => members.length));
+    const largest = groups.reduce((most, { members }) => Math.max(most, members.length), 0);
     if (size === undefined && groups.length === 1 && rows > 1)
       throw new RolloutError(
         `${file}: found no group id, and all ${rows} prompts are the same text; whether that is one group or several cannot be recovered (if each ${rows} are one group, give that as the group size)`,

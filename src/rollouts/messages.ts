@@ -5,12 +5,23 @@
  * their ids, which differ from call to call.
  */
 import type { Part } from './sample.js';
-import { asText, fail, isList, isObject, type Json, type JsonObject } from './values.js';
+import { asText, fail, isList, isObject, type Json, type JsonObject, RolloutError } from './values.js';
+
+/** Messages of one conversation; the longest known agents' have some thousands. */
+const MOST_MESSAGES = 1 << 16;
+
+function refuseMany(messages: { readonly length: number }, where: string, key: string): void {
+  if (messages.length > MOST_MESSAGES)
+    throw new RolloutError(
+      `${where}: ${key}: expected at most ${MOST_MESSAGES} messages, got ${messages.length}`,
+    );
+}
 
 /** A prompt: a text as it is, or messages, one text each. */
 export function promptParts(value: unknown, where: string, key: string): readonly string[] {
   if (typeof value === 'string') return [value];
   if (!isList(value)) fail(where, key, value, 'a text or a list of messages');
+  refuseMany(value, where, key);
   return Array.from(value as Json[], (message, i) => {
     const { role, text } = messageOf(message, where, `${key}[${i}]`);
     return `${role}\n${text}\n`;
@@ -29,6 +40,7 @@ export function completionParts(
 ): readonly Part[] {
   if (typeof value === 'string') return [{ text: value, sampled: true }];
   if (!isList(value)) fail(where, key, value, 'a text or a list of messages');
+  refuseMany(value, where, key);
   const parts: Part[] = [];
   Array.from(value as Json[]).forEach((message, i) => {
     const { role, text } = messageOf(message, where, `${key}[${i}]`);

@@ -149,8 +149,10 @@ async function detectAll(files: readonly LogFile[], options: ReadOptions, badRow
 /** A packed file is unpacked once before any of it is used: what does not end properly is no log, not half of one. */
 async function detectWhole(file: string, options: ReadOptions): Promise<Detected> {
   try {
-    await checkUnpacks(file, () => options.onRead?.({ file, bytes: 0 }));
-    return await detect(file, options.keys !== undefined);
+    // First, since it ends early where a file is beyond the limits.
+    const detected = await detect(file, options.keys !== undefined);
+    if (detected.kind === 'log') await checkUnpacks(file, () => options.onRead?.({ file, bytes: 0 }));
+    return detected;
   } catch (error) {
     if (!(error instanceof InputError) || (error instanceof RolloutError && options.skipBad !== true))
       throw error;

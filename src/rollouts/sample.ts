@@ -82,7 +82,11 @@ export function groupOfSamples(
     ...made,
     tokens: exact ? 'exact' : tokenizer ? 'retokenized' : 'text-units',
     groups,
-    source: { file, line: Math.min(...samples.map(({ line }) => line)), format },
+    source: {
+      file,
+      line: samples.reduce((least, { line }) => Math.min(least, line), samples[0].line),
+      format,
+    },
   };
 }
 
@@ -93,15 +97,15 @@ function fromTokens(samples: readonly Sample[]): Pick<Group, 'prompt' | 'complet
     const given = sample.prompt.tokens!.subarray(shared);
     const text = sample.parts && textOf(sample.parts);
     return {
-      tokens: joined(Int32Array, given, sample.tokens!),
+      tokens: joined(Int32Array, [given, sample.tokens!]),
       ...(text === undefined ? {} : { text }),
       ...(sample.logprobs
-        ? { logprobs: joined(Float32Array, new Float32Array(given.length), sample.logprobs) }
+        ? { logprobs: joined(Float32Array, [new Float32Array(given.length), sample.logprobs]) }
         : {}),
       ...(given.length === 0 && !sample.mask
         ? {}
         : maskOf(
-            joined(Uint8Array, new Uint8Array(given.length), sample.mask ?? ones(sample.tokens!.length)),
+            joined(Uint8Array, [new Uint8Array(given.length), sample.mask ?? ones(sample.tokens!.length)]),
           )),
       ...outcome(sample),
     };
@@ -130,12 +134,12 @@ function fromTexts(
     const parts = [...given, ...(sample.parts ?? [])];
     const encoded = parts.map(({ text }) => encode(text));
     return {
-      tokens: encoded.length === 1 ? encoded[0] : joined(Int32Array, ...encoded),
+      tokens: encoded.length === 1 ? encoded[0] : joined(Int32Array, encoded),
       text: textOf(parts),
       ...maskOf(
         joined(
           Uint8Array,
-          ...encoded.map((part, p) => new Uint8Array(part.length).fill(Number(parts[p].sampled))),
+          encoded.map((part, p) => new Uint8Array(part.length).fill(Number(parts[p].sampled))),
         ),
       ),
       ...outcome(sample),
@@ -181,7 +185,7 @@ function commonLength(lists: readonly ArrayLike<unknown>[]): number {
 }
 
 type Typed = Int32Array | Float32Array | Uint8Array;
-function joined<T extends Typed>(kind: new (length: number) => T, ...lists: readonly T[]): T {
+function joined<T extends Typed>(kind: new (length: number) => T, lists: readonly T[]): T {
   if (lists.length === 2 && lists[0].length === 0) return lists[1];
   const all = new kind(lists.reduce((sum, list) => sum + list.length, 0));
   let at = 0;
