@@ -121,13 +121,15 @@ export interface UpdateResult extends TreeScores {
   readonly gradNorm: number;
   /** Factor that gave the gradient the norm of `normOf`'s; absent without. */
   readonly rescale?: number;
+  /** Some weight moved by more than 1e-10; absent where the engine cannot tell. */
+  readonly changed?: boolean;
   /** Tokens computed: distinct tree tokens and prompts. */
   readonly treeTokens: number;
   /** Tokens that went through the model, padding included. */
   readonly computedTokens: number;
 }
 
-/** A loss or gradient that is not a number; the weights are as before. */
+/** A log-probability, loss or gradient that is not a number; the weights are as before. */
 export class NotFiniteError extends UserError {
   override name = 'NotFiniteError';
 }

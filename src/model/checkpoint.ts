@@ -223,7 +223,7 @@ function weightNames({ tensors, config, folder }: Checkpoint): Map<string, strin
 
 /**
  * The weights, as float32, read tensor by tensor into their place.
- * @throws ModelError naming tensors that are missing, of another shape, or of no use to this architecture
+ * @throws ModelError naming tensors that are missing, of another shape, of no use to this architecture, or not finite
  */
 export async function loadParameters(checkpoint: Checkpoint): Promise<Parameters> {
   const names = weightNames(checkpoint);
@@ -241,6 +241,7 @@ export type StoredWeights = StoredInputs;
 /**
  * Where the weights lie, if the runtime can read them in place: all F32, at places that are multiples of 4 bytes, in
  * files of one folder; null: they have to be loaded.
+ * They are looked through once: what the runtime maps nobody else reads.
  * @throws ModelError as `loadParameters` does
  */
 export async function storedWeights(checkpoint: Checkpoint): Promise<StoredWeights | null> {
@@ -255,6 +256,7 @@ export async function storedWeights(checkpoint: Checkpoint): Promise<StoredWeigh
     // The Hub's cache has links to files that lie elsewhere; the runtime wants a file within the folder.
     const real = await realpath(file.file);
     folders.add(dirname(real));
+    await file.check(stored);
     values.set(name, { file: basename(real), offset, bytes: 4 * size });
   }
   const [folder] = folders;

@@ -54,12 +54,14 @@ export class SafetensorsFile {
   /**
    * Reads one tensor as float32.
    * @param into [size of the tensor]
+   * @throws ModelError naming file and tensor where a value is NaN or infinite: no weight is
    */
   async read(name: string, into: Float32Array): Promise<void> {
     const { dtype, offset, size } = this.tensors.get(name) as StoredTensor;
     if (into.length !== size) throw new RangeError(`${name}: ${into.length} places for ${size} values`);
     if (dtype === 'F32') {
       await this.fill(new Uint8Array(into.buffer, into.byteOffset, into.byteLength), offset);
+      checkFinite(this.file, name, into);
       return;
     }
     const buffer = new Uint16Array(Math.min(size, CHUNK / 2));
@@ -67,6 +69,15 @@ export class SafetensorsFile {
       const part = buffer.subarray(0, Math.min(buffer.length, size - from));
       await this.fill(new Uint8Array(part.buffer, 0, part.byteLength), offset + 2 * from);
       decode16(part, dtype, into.subarray(from, from + part.length));
+    }
+    checkFinite(this.file, name, into);
+  }
+
+  /** Looks through a tensor that is not going to be read here. @throws ModelError as `read` does */
+  async check(name: string): Promise<void> {
+    const { size } = this.tensors.get(name) as StoredTensor;
+    for (let from = 0; from < size; from += CHUNK / 4) {
+      checkFinite(this.file, name, await this.part(name, from, Math.min(size, from + CHUNK / 4)), from);
     }
   }
 
@@ -114,6 +125,18 @@ export async function sameValues(
     if (x.some((value, i) => value !== y[i])) return false;
   }
   return true;
+}
+
+/** @throws ModelError naming the first value that is NaN or infinite. @param from number of the first value */
+function checkFinite(file: string, name: string, values: Float32Array, from = 0): void {
+  // x − x is 0 for numbers alone, and sums of it are quicker than a branch for each.
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] - values[i];
+  if (sum === 0) return;
+  const i = values.findIndex((value) => !Number.isFinite(value));
+  throw new ModelError(
+    `${file}: tensor '${name}': expected finite numbers, got ${values[i]} at element ${from + i}`,
+  );
 }
 
 function damaged(file: string, what: string): ModelError {
@@ -203,6 +226,7 @@ function checkPlaces(
 /**
  * Writes tensors (and string metadata) as one file, tensor by tensor.
  * @param dtype what they are stored as
+ * @throws ModelError naming the tensor that has a value which is NaN, infinite, or too large for the type; nothing is written
  */
 export async function writeSafetensors(
   file: string,
@@ -216,6 +240,10 @@ export async function writeSafetensors(
     const bytes = data.length * dtypeBytes(dtype);
     header[name] = { dtype, shape, data_offsets: [end, end + bytes] };
     end += bytes;
+  }
+  for (const [name, { data }] of tensors) {
+    checkFinite(file, name, data);
+    if (dtype === 'F16') checkRange(file, name, data);
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
   const start = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20, 8);
@@ -242,6 +270,17 @@ export async function writeSafetensors(
     await whole.abort();
     throw error;
   }
+}
+
+/** The first float32 that rounds to infinity as float16. */
+const BEYOND_F16 = 65_520;
+
+function checkRange(file: string, name: string, values: Float32Array): void {
+  const i = values.findIndex((value) => Math.abs(value) >= BEYOND_F16);
+  if (i < 0) return;
+  throw new ModelError(
+    `${file}: tensor '${name}': expected values that F16 can hold, got ${values[i]} at element ${i}; BF16 and F32 hold it`,
+  );
 }
 
 /**

@@ -177,6 +177,8 @@ export interface StepResult {
   readonly kl: number | null;
   /** Share of the terms of the later updates that the clip range cut off (clipping.ts; 0 for μ = 1). */
   readonly clipFraction: number;
+  /** Whether an update changed a weight; undefined where the engine cannot tell. */
+  readonly changed?: boolean;
   /** Factor that gave the first update's gradient the norm of `normOf`'s; null without. */
   readonly rescale: number | null;
 }
@@ -207,6 +209,7 @@ export async function learn(
   const norms = normOf && withReference(normOf);
   const first = await engine.update(batch, { ...options, normOf: norms, signal });
   let { gradNorm } = first;
+  let { changed } = first;
   let clipped = 0;
   let terms = 0;
   for (let update = 1; update < objective.updates_per_batch; update++) {
@@ -214,6 +217,7 @@ export async function learn(
       all.map((example, i) => ({ ...example, oldLogprobs: first.logprobs[i] }));
     const result = await engine.update(withOld(batch), { ...options, normOf: norms && withOld(norms) });
     gradNorm = Math.max(gradNorm, result.gradNorm);
+    if (result.changed) changed = true;
     batch.forEach((example, i) => {
       const counts = countClipped(example, first.logprobs[i], result.logprobs[i], options);
       clipped += counts.clipped;
@@ -225,6 +229,7 @@ export async function learn(
     gradNorm,
     kl: reference ? meanKl(first.logprobs, reference.logprobs, examples) : null,
     clipFraction: terms > 0 ? clipped / terms : 0,
+    changed,
     rescale: first.rescale ?? null,
   };
 }

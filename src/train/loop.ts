@@ -12,7 +12,9 @@ import { importanceWeights, learn, type ScoredGroup, scoreGroups, trainExamples 
 import { bestEvaluated, type MetricsRecord, stepMetrics } from './metrics.js';
 import { sampleStep } from './rollout.js';
 import type { RunFolder } from './run-folder.js';
+import { StallWatch } from './stall.js';
 import { type WarmupStep, warmupStep } from './warmup.js';
+import { warnOnce } from './warnings.js';
 
 /** What a caller may watch; every call comes in order and none is awaited. */
 export interface TrainObserver {
@@ -116,6 +118,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     return true;
   };
 
+  const stall = new StallWatch(config.optimizer.learning_rate);
   let whole = state.pending === undefined || (await conclude(state.pending));
   while (whole && state.step < config.train.steps) {
     const step = state.step + 1;
@@ -123,7 +126,9 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       atStep(`step ${step}`, () => trainStep(options, step, state)),
     );
     if (!taken) break;
-    const { record, nextProblem } = taken;
+    const { record, nextProblem, changed } = taken;
+    const line = stall.step(record, changed);
+    if (line !== null) warnOnce(line);
     state = { ...state, step, tokens: record.tokens, problems: nextProblem };
     whole = await conclude(record);
   }
@@ -137,7 +142,7 @@ async function trainStep(
   options: TrainOptions,
   step: number,
   before: CheckpointState,
-): Promise<{ record: MetricsRecord; nextProblem: number }> {
+): Promise<{ record: MetricsRecord; nextProblem: number; changed: boolean | undefined }> {
   const { config, task, engine, folder, signal } = options;
   const { objective, sampling } = config;
   signal?.throwIfAborted();
@@ -179,7 +184,7 @@ async function trainStep(
     sample_seconds: (sampled - started) / 1000,
     update_seconds: (updated - sampled) / 1000,
   };
-  return { record, nextProblem: made.nextProblem };
+  return { record, nextProblem: made.nextProblem, changed: result.changed };
 }
 
 const isEvaluated = ({ evaluation: { every }, train: { steps } }: Config, step: number): boolean =>

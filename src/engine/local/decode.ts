@@ -8,6 +8,7 @@ import { architectureOf, type DecodeBatch, type DecodeValues, type ModelConfig }
 import { Stream } from '../../random/stream.js';
 import {
   EngineError,
+  NotFiniteError,
   type SampledCompletion,
   type SampleRequest,
   type SampleStatistics,
@@ -45,6 +46,14 @@ export interface DecodePolicy {
   readonly model: ModelConfig;
   /** 0 or a large negative number for each token, [V]. */
   readonly logitBias: Float32Array;
+}
+
+/** Logits that are no numbers give no distribution to draw from: whatever would be drawn means nothing. */
+function notFinite({ tokens }: Walker, logprob: number): NotFiniteError {
+  return new NotFiniteError(
+    `sampling: expected a finite log-probability, got ${logprob} for token ${tokens.length} of a completion; ` +
+      "the model's logits are not finite (weights that grew too large do that: a smaller learning rate, or other weights)",
+  );
 }
 
 export async function decode(
@@ -247,7 +256,9 @@ class Wave {
       for (const walker of this.rows[row].walkers) {
         const token = candidates.pick(this.options.temperature === 0 ? 0 : walker.stream.uniform());
         walker.tokens.push(token);
-        walker.logprobs.push(candidates.logprob(token));
+        const logprob = candidates.logprob(token);
+        if (!Number.isFinite(logprob)) throw notFinite(walker, logprob);
+        walker.logprobs.push(logprob);
         const ends = walker.ends?.(token) ?? false;
         if (ends || this.stops.has(token)) walker.stop = 'stop';
         else if (walker.tokens.length < this.options.maxTokens) {

@@ -147,8 +147,9 @@ export class LocalEngine implements Engine {
     const norm = gradNorm * (rescale ?? 1);
     const { maxGradNorm } = options;
     const clip = maxGradNorm !== null && norm > maxGradNorm ? maxGradNorm / norm : 1;
-    this.optimizer.apply(this.trainable.flat, gradients, options.learningRate, clip * (rescale ?? 1));
-    return { ...result, rescale };
+    const factor = clip * (rescale ?? 1);
+    const changed = this.optimizer.apply(this.trainable.flat, gradients, options.learningRate, factor);
+    return { ...result, rescale, changed };
   }
 
   /** Factor from a gradient's norm to that of another batch's gradient; a gradient of 0 stays as it is. */

@@ -15,6 +15,9 @@ export type OptimizerConfig =
     }
   | { readonly name: 'sgd'; readonly momentum: number; readonly weightDecay: number };
 
+/** Less than this is nothing to a weight: the last digit of 0.01 as float32 is ten times as much. */
+const NO_CHANGE = 1e-10;
+
 export class Optimizer {
   /** Steps taken. */
   step = 0;
@@ -40,20 +43,22 @@ export class Optimizer {
    * @param weights flat, [count]
    * @param gradients one array for each weight tensor, in the order of the specs
    * @param scale factor of the gradient (global-norm clipping)
+   * @returns whether any weight moved by more than rounding
    */
   apply(
     weights: Float32Array,
     gradients: readonly Float32Array[],
     learningRate: number,
     scale: number,
-  ): void {
+  ): boolean {
     this.step++;
+    let changed = false;
     this.specs.forEach((spec, i) => {
       const decay = spec.shape.length > 1 ? learningRate * this.config.weightDecay : 0;
-      if (this.config.name === 'adamw')
-        this.adamw(weights, gradients[i], spec.offset, learningRate, scale, decay);
-      else this.sgd(weights, gradients[i], spec.offset, learningRate, scale, decay);
+      const apply = this.config.name === 'adamw' ? this.adamw : this.sgd;
+      if (apply.call(this, weights, gradients[i], spec.offset, learningRate, scale, decay)) changed = true;
     });
+    return changed;
   }
 
   private adamw(
@@ -63,7 +68,8 @@ export class Optimizer {
     learningRate: number,
     scale: number,
     decay: number,
-  ): void {
+  ): boolean {
+    let changed = 0;
     const { beta1, beta2, epsilon } = this.config as Extract<OptimizerConfig, { name: 'adamw' }>;
     const m = this.state.get('m') as Float32Array;
     const v = this.state.get('v') as Float32Array;
@@ -76,8 +82,11 @@ export class Optimizer {
       const second = v[j] + (1 - beta2) * (g * g - v[j]);
       m[j] = first;
       v[j] = second;
-      weights[j] = weights[j] * keep - (rate * first) / (Math.sqrt(second) * correction + epsilon);
+      const before = weights[j];
+      weights[j] = before * keep - (rate * first) / (Math.sqrt(second) * correction + epsilon);
+      changed |= Number(Math.abs(weights[j] - before) > NO_CHANGE);
     }
+    return changed === 1;
   }
 
   private sgd(
@@ -87,7 +96,8 @@ export class Optimizer {
     learningRate: number,
     scale: number,
     decay: number,
-  ): void {
+  ): boolean {
+    let changed = 0;
     const { momentum } = this.config as Extract<OptimizerConfig, { name: 'sgd' }>;
     const velocity = this.state.get('momentum');
     const keep = 1 - decay;
@@ -97,8 +107,11 @@ export class Optimizer {
         g += momentum * velocity[j];
         velocity[j] = g;
       }
-      weights[j] = weights[j] * keep - learningRate * g;
+      const before = weights[j];
+      weights[j] = before * keep - learningRate * g;
+      changed |= Number(Math.abs(weights[j] - before) > NO_CHANGE);
     }
+    return changed === 1;
   }
 }
 

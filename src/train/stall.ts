@@ -1,0 +1,44 @@
+/**
+ * Steps that change nothing although they seem to train: said once, with the likely reason. Groups without variance from the
+ * start are another matter (what the task's rewards say); here the learning rate is the suspect.
+ */
+import type { MetricsRecord } from './metrics.js';
+
+/** Steps without a gradient, after some with one, until it is said. */
+const PATIENCE = 5;
+/** Entropy, nats, below which a policy is certain of its tokens. */
+const CERTAIN = 1e-3;
+
+export class StallWatch {
+  private hadGradient = false;
+  private still = 0;
+
+  constructor(private readonly learningRate: number) {}
+
+  /**
+   * Takes a step in.
+   * @param changed whether an update changed a weight; undefined: not known
+   * @returns a line to tell, or null
+   */
+  step(record: MetricsRecord, changed: boolean | undefined): string | null {
+    const { step, grad_norm: norm, entropy, zero_variance_share: equal, all_right_share: right } = record;
+    const rate = record.learning_rate ?? this.learningRate;
+    if (norm > 0) {
+      this.hadGradient = true;
+      this.still = 0;
+      if (changed !== false) return null;
+      return `step ${step}: the gradient's norm is ${norm.toPrecision(3)}, but no weight moved by more than 1e-10: a learning rate of ${rate} is too small to train with`;
+    }
+    this.still++;
+    // Rewards that differ have a gradient, unless the policy's probabilities do not move any more.
+    const saturated = equal < 1 && this.still === 1;
+    const collapsed = this.hadGradient && this.still === PATIENCE && right < 1;
+    if (!saturated && !collapsed) return null;
+    const since = step - this.still + 1;
+    const reason =
+      entropy < CERTAIN
+        ? `the policy is certain of every token (entropy ${entropy.toPrecision(2)} nats)`
+        : 'no rewards differ within a group';
+    return `step ${step}: the gradient is 0 since step ${since}: ${reason}; a learning rate of ${this.learningRate} may be too large, try a smaller one from an earlier checkpoint`;
+  }
+}
