@@ -1,0 +1,9 @@
+// `npm run test:crash [ends] [seed]`: runs are killed (default: a hundred times) and must end as if nothing had been.
+import { bin, ensureInstalled, run } from './ensure.mjs';
+
+ensureInstalled();
+await import('./build.mjs');
+const [ends = '100', seed = '0'] = process.argv.slice(2);
+run(bin('vitest'), ['run', 'test/crash.test.ts'], {
+  env: { ...process.env, CRASH_ENDS: ends, CRASH_SEED: seed },
+});
