@@ -124,14 +124,19 @@ export async function runChain(
   }
 }
 
-/** What a run leaves, times apart: by file its content, and the names of all files. */
+/**
+ * What a run leaves, times apart: by file its content. Of the checkpoints the last: which ones lie before it depends on
+ * where the run was asked to end, for it saves there.
+ */
 export function remains(out: string): Record<string, string> {
   const files: Record<string, string> = {};
+  const last = readdirSync(join(out, 'checkpoints')).sort().at(-1);
   const walk = (folder: string): void => {
     for (const entry of readdirSync(join(out, folder), { withFileTypes: true })) {
       const name = join(folder, entry.name);
-      if (entry.isDirectory()) walk(name);
-      else files[name] = content(name, readFileSync(join(out, name)));
+      if (entry.isDirectory()) {
+        if (folder !== 'checkpoints' || entry.name === last || !/^step_\d+$/.test(entry.name)) walk(name);
+      } else files[name] = content(name, readFileSync(join(out, name)));
     }
   };
   walk('');

@@ -4,7 +4,7 @@
  */
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Parameters, readModelConfig, writeCheckpoint } from '../src/model/index.js';
@@ -100,6 +100,29 @@ describe('a pretrained model', () => {
         ),
       );
     expect(timeless(await new RunFolder(join(folder, 'twice')).readMetrics())).toEqual(timeless(metrics));
+  });
+
+  it('is exported, and evaluated on another dataset, from the run folder alone: without the data, from anywhere', async () => {
+    const [out, sums] = [join(folder, 'alone'), join(folder, 'alone.jsonl')];
+    await cp(data, sums);
+    const lora = { path: relative(process.cwd(), model), lora: { r: 2, alpha: 4 } };
+    const short = { train: { steps: 1 }, evaluation: { every: 0 } };
+    await run({ config: config({ ...short, model: lora }, { train: [sums] }), out, threads: 1 });
+    await rm(sums);
+    const before = process.cwd();
+    process.chdir('/');
+    try {
+      await exportRun(out, join(folder, 'alone-adapter'));
+      await exportRun(out, join(folder, 'alone-merged'), { merged: true });
+      const change = (c: Config): Config =>
+        c.task.name === 'math' ? { ...c, task: { ...c.task, train: [data], held_out_files: [data] } } : c;
+      const { engine, task } = await openTrained(out, undefined, { threads: 1, change });
+      expect(task.heldOut).toHaveLength(20);
+      await engine.dispose();
+      await expect(openTrained(out)).rejects.toThrow('alone.jsonl');
+    } finally {
+      process.chdir(before);
+    }
   });
 
   it('once trained is exported, evaluated, and trained on; greedy figures do not depend on the batch', async () => {

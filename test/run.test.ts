@@ -1,5 +1,5 @@
 /** Whole runs: repetition, resume, bad numbers, checkpoints that are damaged, Ctrl-C. */
-import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -17,6 +17,7 @@ import {
   run,
   train,
 } from '../src/train/index.js';
+import { ProcessTree } from '../src/tree/index.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -113,6 +114,97 @@ it('a run killed without a word continues from its last checkpoint with the same
   await run({ config: walk, out: killed, resume: true, threads: 1 });
   expect(await figures(killed)).toEqual(await figures(whole));
   expect(await weights(killed, 12)).toEqual(await weights(whole, 12));
+});
+
+describe('a run that is to end within a step', () => {
+  type Moment = { readonly stage?: 'sampling' | 'updating' | 'evaluating'; readonly step: number };
+
+  /** Ends the run at a moment; microtasks later, so that the stage has begun. */
+  async function endAt(config: typeof walk, out: string, { stage, step }: Moment, resume: boolean) {
+    const controller = new AbortController();
+    const end = () => void setTimeout(() => controller.abort(), 0);
+    return run({
+      config,
+      out,
+      resume,
+      threads: 1,
+      signal: controller.signal,
+      observer: stage
+        ? { stage: (name, at) => name === stage && at === step && end() }
+        : { warmup: (done) => done.step === step && controller.abort() },
+    });
+  }
+
+  it.each([
+    [
+      'walk',
+      walk,
+      [
+        { stage: 'evaluating', step: 0 },
+        { stage: 'sampling', step: 1 },
+        { stage: 'updating', step: 3 },
+        { stage: 'evaluating', step: 4 },
+        { stage: 'evaluating', step: 12 },
+      ],
+    ],
+    [
+      'sums',
+      sums,
+      [
+        { step: 1 },
+        { step: 3 },
+        { stage: 'sampling', step: 2 },
+        { stage: 'evaluating', step: 3 },
+        { stage: 'updating', step: 5 },
+      ],
+    ],
+  ] as const)('%s: does so at once, and goes on as if nothing had been', async (name, config, moments) => {
+    const out = join(folder, `within-${name}`);
+    const whole = join(folder, `${config.task.name}-a`);
+    for (const [i, moment] of moments.entries()) {
+      const { interrupted, step, checkpoint } = await endAt(config, out, moment, i > 0);
+      expect(interrupted).toBe(true);
+      if (!('stage' in moment)) expect(checkpoint).toMatch(new RegExp(`warmup_00000${moment.step}$`));
+      else expect(step).toBeLessThanOrEqual(moment.step);
+      expect(
+        (await readdir(join(out, 'checkpoints'))).every((entry) => /^(step|warmup)_\d{6}$/.test(entry)),
+      ).toBe(true);
+    }
+    const { interrupted } = await run({ config, out, resume: true, threads: 1 });
+    expect(interrupted).toBe(false);
+    expect(await figures(out)).toEqual(await figures(whole));
+    expect(await weights(out, config.train.steps)).toEqual(await weights(whole, config.train.steps));
+    expect((await readdir(join(out, 'checkpoints'))).every((entry) => entry.startsWith('step'))).toBe(true);
+  });
+
+  it('the engine ends sampling, scoring and updating early and is as before', async () => {
+    const task = createTask(walk.task, 0);
+    const engine = await createEngine(walk, task, { threads: 1 });
+    const controller = new AbortController();
+    controller.abort();
+    const { signal } = controller;
+    const before = engine.trainable.flat.slice();
+    const reason = await evaluate(engine, task, 4, 0, signal).catch((error) => error);
+    expect(reason).toBe(signal.reason);
+    const tree = ProcessTree.build([Int32Array.of(1, 2)]);
+    const prompt = Int32Array.of(0);
+    const one = Float64Array.of(1);
+    const coefficients = { plus: one, minus: new Float64Array(1), kl: new Float64Array(1) };
+    const options = { temperature: 1, signal };
+    await expect(engine.score([{ prompt, tree }], 'current', options)).rejects.toBe(signal.reason);
+    await expect(
+      engine.update([{ prompt, tree, coefficients }], {
+        ...options,
+        learningRate: 1,
+        maxGradNorm: null,
+        clipLow: 0.2,
+        clipHigh: 0.2,
+        klBeta: 0,
+      }),
+    ).rejects.toBe(signal.reason);
+    expect(engine.trainable.flat).toEqual(before);
+    await engine.dispose();
+  });
 });
 
 it('tells what a step does as it begins to', async () => {

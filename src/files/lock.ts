@@ -122,16 +122,16 @@ async function take(file: string, mine: Holder): Promise<Holder | null> {
     if (other === null) continue;
     if (!(await isOver(other, file, mine))) return other;
     // Of several who see that it is over, one replaces it: who holds the lock of this lock.
-    const claim = `${file}.${other.nonce}`;
+    const [claim, temporary] = [`${file}.${other.nonce}`, temporaryName(`${file}.${mine.nonce}`)];
     const rival = await take(claim, mine);
     if (rival) return rival;
     try {
       if ((await read(file))?.nonce !== other.nonce) continue;
-      const temporary = temporaryName(`${file}.${mine.nonce}`);
       await write(temporary, mine);
       await rename(temporary, file);
       return null;
     } finally {
+      await rm(temporary, { force: true });
       await rm(claim, { force: true });
     }
   }
@@ -140,8 +140,8 @@ async function take(file: string, mine: Holder): Promise<Holder | null> {
 /** Makes the file with all its content, where there is none. @returns whether there was none */
 async function create(file: string, mine: Holder): Promise<boolean> {
   const temporary = temporaryName(`${file}.${mine.nonce}`);
-  await write(temporary, mine);
   try {
+    await write(temporary, mine);
     await link(temporary, file);
     return true;
   } catch (error) {
@@ -157,18 +157,17 @@ async function create(file: string, mine: Holder): Promise<boolean> {
 
 async function createAndFill(file: string, mine: Holder): Promise<boolean> {
   try {
-    const handle = await open(file, 'wx');
-    await handle.writeFile(JSON.stringify(mine));
-    await handle.close();
+    await write(file, mine, 'wx');
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    await rm(file, { force: true });
     throw error;
   }
 }
 
-async function write(file: string, mine: Holder): Promise<void> {
-  const handle = await open(file, 'w');
+async function write(file: string, mine: Holder, flags = 'w'): Promise<void> {
+  const handle = await open(file, flags);
   try {
     await handle.writeFile(`${JSON.stringify(mine)}\n`);
   } finally {
