@@ -10,6 +10,7 @@ export {
   ReportCollector,
   type ReportOptions,
 } from './report/index.js';
+export { stepTexts, type TokenTextOptions } from './step-texts.js';
 export { type TreeSvgOptions, treeSvg } from './tree-svg.js';
 export {
   type CompletionView,

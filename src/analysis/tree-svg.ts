@@ -4,13 +4,10 @@
  * both with Â printed in them, so that no colour is needed to read it. Self-contained SVG, text escaped.
  */
 import type { GroupAnalysis } from './analyze-group.js';
+import { stepTexts, type TokenTextOptions } from './step-texts.js';
 
-export interface TreeSvgOptions {
+export interface TreeSvgOptions extends TokenTextOptions {
   readonly title?: string;
-  /** How a token id is shown. */
-  readonly tokenText: (id: number) => string;
-  /** Put between the texts of two tokens. */
-  readonly separator?: string;
 }
 
 const CELL = 56;
@@ -20,16 +17,14 @@ const TOP = 56;
 const GAP = 2;
 
 /** @returns the picture as one `<svg>` element */
-export function treeSvg(
-  analysis: GroupAnalysis,
-  { title = '', tokenText, separator = '' }: TreeSvgOptions,
-): string {
+export function treeSvg(analysis: GroupAnalysis, { title = '', ...options }: TreeSvgOptions): string {
   const { tree, rewards, advantages, stepAdvantages } = analysis;
   const columns = tree.lengths.reduce((n, length) => Math.max(n, length), 1);
   const right = LEFT + columns * CELL + 16;
   const width = right + 190;
   const height = TOP + tree.groupSize * ROW + 36;
   const strongest = Math.max(1e-9, ...Array.from(stepAdvantages, Math.abs));
+  const texts = stepTexts(tree, options);
   const parts: string[] = [];
   for (let node = 0; node < tree.nodeCount; node++) {
     const length = tree.end[node] - tree.start[node];
@@ -38,7 +33,7 @@ export function treeSvg(
     const x = LEFT + tree.start[node] * CELL;
     const y = TOP + tree.memberStart[node] * ROW;
     const [w, h] = [length * CELL - GAP, tree.size[node] * ROW - GAP];
-    const text = Array.from(tree.stepTokens(node), tokenText).join(separator);
+    const text = texts[node];
     const label = `${text}: |λ| = ${tree.size[node]}, R̂ = ${format(analysis.stepRewards[node])}, Â = ${signed(advantage)}`;
     parts.push(
       `<g><title>${escaped(label)}</title>`,

@@ -3,6 +3,7 @@
  * no mathematics; all numbers are those of `analyzeGroup`.
  */
 import type { GroupAnalysis } from './analyze-group.js';
+import { stepTexts, type TokenTextOptions } from './step-texts.js';
 
 /** One process step λ. */
 export interface StepView {
@@ -42,11 +43,7 @@ export interface TreeView {
   readonly completions: readonly CompletionView[];
 }
 
-export interface TreeViewOptions {
-  /** How a token id is shown. */
-  readonly tokenText: (id: number) => string;
-  /** Put between the texts of two tokens. */
-  readonly separator?: string;
+export interface TreeViewOptions extends TokenTextOptions {
   /** Longest text of a step, in characters. */
   readonly longest?: number;
 }
@@ -54,9 +51,10 @@ export interface TreeViewOptions {
 /** The view of an analysed group. */
 export function treeView(analysis: GroupAnalysis, options: TreeViewOptions): TreeView {
   const { tree, rewards, advantages, oppositeShare } = analysis;
-  const { tokenText, separator = '', longest = 2000 } = options;
+  const { longest = 2000 } = options;
+  const texts = stepTexts(tree, options);
   const steps = Array.from({ length: tree.nodeCount }, (_, node): StepView => {
-    const { text, cut } = textOf(tree.stepTokens(node), tokenText, separator, longest);
+    const { text, cut } = shortened(texts[node], longest);
     return {
       parent: tree.parent[node],
       depth: tree.depth[node],
@@ -83,19 +81,8 @@ export function treeView(analysis: GroupAnalysis, options: TreeViewOptions): Tre
   return { steps, completions };
 }
 
-function textOf(
-  tokens: Int32Array,
-  tokenText: (id: number) => string,
-  separator: string,
-  longest: number,
-): { text: string; cut: boolean } {
-  let text = '';
-  for (let i = 0; i < tokens.length; i++) {
-    text += (i > 0 ? separator : '') + tokenText(tokens[i]);
-    if (text.length > longest) {
-      // A pair of surrogates that was cut in two leaves half a character.
-      return { text: text.slice(0, longest).replace(/[\uD800-\uDBFF]$/, ''), cut: true };
-    }
-  }
-  return { text, cut: false };
+function shortened(text: string, longest: number): { text: string; cut: boolean } {
+  if (text.length <= longest) return { text, cut: false };
+  // A pair of surrogates that was cut in two leaves half a character.
+  return { text: text.slice(0, longest).replace(/[\uD800-\uDBFF]$/, ''), cut: true };
 }

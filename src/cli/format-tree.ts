@@ -2,6 +2,7 @@
  * A group's process tree as text: one line a step, branches in box-drawing characters, with |λ|, the step's reward
  * R̂ and its advantage Â, in blue where the step is pushed up and orange where it is pushed down.
  */
+import { stepTexts } from '../analysis/index.js';
 import type { ProcessTree } from '../tree/index.js';
 import { displayWidth, elide, pad, paint, signedNumber, visible } from './format.js';
 
@@ -32,6 +33,7 @@ const LEAST_TEXT = 8;
 export function formatTree(figures: TreeFigures, format: TreeFormat = {}): string {
   const { width = 100, colour = false, separator = '', maxNodes = Number.POSITIVE_INFINITY } = format;
   const { tree, stepRewards, stepAdvantages, tokenText } = figures;
+  const texts = stepTexts(tree, { tokenText, separator });
   const style = paint(colour);
   const scale = Math.max(1e-9, ...Array.from(stepAdvantages, Math.abs));
   const shown = Math.min(tree.nodeCount, maxNodes);
@@ -60,7 +62,7 @@ export function formatTree(figures: TreeFigures, format: TreeFormat = {}): strin
     const branch = elideBranch(whole, Math.max(0, room - LEAST_TEXT));
     lines.push({
       branch,
-      text: elide(stepText(tree, node, tokenText, separator), room - displayWidth(branch)),
+      text: elide(stepText(tree, node, texts[node]), room - displayWidth(branch)),
     });
   }
   const used = Math.max(Math.min(4, room), ...lines.map(({ branch, text }) => displayWidth(branch + text)));
@@ -85,15 +87,9 @@ function widthOf(widths: readonly number[]): number {
   return widths.reduce((sum, width) => sum + width + 2, 0);
 }
 
-/** The step's tokens; what has none says why. */
-function stepText(
-  tree: ProcessTree,
-  node: number,
-  tokenText: (id: number) => string,
-  separator: string,
-): string {
-  const tokens = tree.stepTokens(node);
-  if (tokens.length > 0) return visible(Array.from(tokens, tokenText).join(separator));
+/** What the step says; one without tokens says why. */
+function stepText(tree: ProcessTree, node: number, text: string): string {
+  if (tree.end[node] > tree.start[node]) return visible(text);
   return tree.parent[node] < 0 ? (tree.isLeaf(node) ? '(empty)' : '(root)') : '(ends)';
 }
 

@@ -1,7 +1,7 @@
 /** `lambda-grpo tree`: one group's process tree with step rewards and advantages, and its statistics. */
 import { analyzeGroup } from '../analysis/index.js';
 import { hasZeroVariance } from '../objective/index.js';
-import { type Group, RolloutError, readOwnRollouts } from '../rollouts/index.js';
+import { type Group, pieceOf, RolloutError, readOwnRollouts, shownPieces } from '../rollouts/index.js';
 import { elide, signedNumber, visible, wantsColour } from './format.js';
 import { formatTree } from './format-tree.js';
 import { formatTable } from './table.js';
@@ -62,7 +62,7 @@ export function printGroup(group: Group, { maxNodes, completions = false }: Prin
   const analysis = analyzeGroup(group);
   const { tree, statistics } = analysis;
   const texts = group.tokenTexts ?? {};
-  const tokenText = (id: number): string => texts[id] ?? `⟨${id}⟩`;
+  const tokenText = (id: number): string => pieceOf(texts, id);
   const joined = Object.values(texts).some((text) => text.length === 1) || group.tokenTexts !== undefined;
   print(
     formatTree(
@@ -85,7 +85,7 @@ export function printGroup(group: Group, { maxNodes, completions = false }: Prin
           String(Number(completion.reward.toFixed(4))),
           signedNumber(analysis.advantages[i]),
           `${(100 * analysis.oppositeShare[i]).toFixed(0)}%`,
-          elide(visible(Array.from(completion.tokens, tokenText).join(joined ? '' : ' ')), 48),
+          elide(visible(shownPieces(Array.from(completion.tokens, tokenText), joined ? '' : ' ')), 48),
         ]),
       )}`,
     );

@@ -5,7 +5,7 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { analyzeGroup, LogGatherer } from '../analysis/index.js';
-import { type Group, parseGroup } from '../rollouts/index.js';
+import { type Group, parseGroup, pieceOf, shownPieces } from '../rollouts/index.js';
 import { RunFolder } from '../train/run-folder.js';
 import type { GroupDetail, GroupRow, StepGroups } from './api.js';
 import { messageOf, Refusal } from './errors.js';
@@ -183,5 +183,5 @@ function detailOf(run: string, step: number, n: number, group: Group): GroupDeta
 
 /** The text, or the token ids where a log has no text. */
 function promptOf({ prompt, tokenTexts = {} }: Group): string {
-  return prompt.text ?? Array.from(prompt.tokens, (id) => tokenTexts[id] ?? `⟨${id}⟩`).join('');
+  return prompt.text ?? shownPieces(Array.from(prompt.tokens, (id) => pieceOf(tokenTexts, id)));
 }

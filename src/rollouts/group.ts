@@ -61,7 +61,7 @@ export interface Group {
   readonly completions: readonly Completion[];
   readonly tokens: TokenSource;
   readonly groups: GroupSource;
-  /** How each token id is shown, so that a tree can be read without the tokenizer. */
+  /** Text of each token id, so that a tree can be read without the tokenizer; bytes that are no character as in pieces.ts. */
   readonly tokenTexts?: Readonly<Record<number, string>>;
   /** Where it was read: its first row's line, from 1 (in Parquet: row). */
   readonly source?: {

@@ -3,7 +3,7 @@ export { type BadRow, BadRowsError } from './bad-rows.js';
 export type { Completion, FormatName, Group, GroupSource, TokenSource } from './group.js';
 export { FORMAT_NAMES } from './group.js';
 export { parseGroup, readOwnRollouts, serializeGroup, writeGroups } from './own.js';
-export { escapeBytes, joinPieces, openBytes, shownBytes, shownPieces } from './pieces.js';
+export { escapeBytes, joinPieces, openBytes, pieceOf, shownBytes, shownPieces } from './pieces.js';
 export { type ReadNote, type ReadOptions, readRollouts } from './read.js';
 export { textUnits } from './text-units.js';
 

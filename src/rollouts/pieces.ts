@@ -44,13 +44,21 @@ const isEscaped = (code: number): boolean => code >= FIRST && code <= LAST;
  * escaped.
  */
 export function joinPieces(pieces: readonly string[], separator = ''): string {
-  const text = pieces.join(separator);
-  return text.replace(/[\udc80-\udcff]{2,}/g, (run, index: number) => {
-    // The second half of a pair is no byte.
-    const paired = index > 0 && /[\ud800-\udbff]/.test(text[index - 1]);
-    const codes = Uint8Array.from(run, (code) => code.charCodeAt(0) - SHIFT);
-    return paired ? run[0] + escapeBytes(codes.subarray(1)) : escapeBytes(codes);
-  });
+  // With the flag u, the second half of a pair is no byte.
+  return pieces
+    .join(separator)
+    .replace(/[\udc80-\udcff]{2,}/gu, (run) =>
+      escapeBytes(Uint8Array.from(run, (code) => code.charCodeAt(0) - SHIFT)),
+    );
+}
+
+/**
+ * Text of a token by its id; `⟨id⟩` where it has none, or only � (logs that were written before bytes were kept), so that
+ * no two tokens look the same.
+ */
+export function pieceOf(texts: Readonly<Record<number, string>> | undefined, id: number): string {
+  const text = texts?.[id];
+  return text === undefined || text.includes('\ufffd') ? `⟨${id}⟩` : text;
 }
 
 /** What a person reads: bytes that are no character as ⟨E2⟩. */
@@ -66,15 +74,14 @@ export function shownBytes(text: string): string {
   });
 }
 
-/** The escaped bytes at the end of a text that a character may yet begin with; ''. where there are none. */
+/** The escaped bytes at the end of a text that a character may yet begin with; '' where there are none. */
 export function openBytes(text: string): string {
-  for (let length = 3; length > 0; length--) {
-    const end = text.slice(-length);
-    if (end.length < length || !Array.from(end, (c) => c.charCodeAt(0)).every(isEscaped)) continue;
-    const [first] = end;
-    const lead = first.charCodeAt(0) - SHIFT;
-    const needs = lead >= 0xf0 && lead < 0xf5 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 0;
-    if (needs > length) return end;
+  const end = /[\udc80-\udcff]{1,3}$/u.exec(text)?.[0] ?? '';
+  for (let at = 0; at < end.length; at++) {
+    const lead = end.charCodeAt(at) - SHIFT;
+    const needs =
+      lead >= 0xf0 && lead < 0xf5 ? 4 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xc2 && lead < 0xe0 ? 2 : 0;
+    if (needs > end.length - at) return end.slice(at);
   }
   return '';
 }

@@ -1,5 +1,6 @@
 /** One group of a run: its process tree, computed here by the code that training uses. */
 import { analyzeGroup } from '../../src/analysis/analyze-group.js';
+import { pieceOf } from '../../src/rollouts/pieces.js';
 import { element } from '../components/dom.js';
 import { count, plain, visible } from '../components/format.js';
 import { getGroup } from './api.js';
@@ -38,7 +39,7 @@ export async function groupView(run: string, step: number, n: number): Promise<H
           ),
         ]),
     treePanel(analysis, {
-      tokenText: (token) => tokenTexts[token] ?? `⟨${token}⟩`,
+      tokenText: (token) => pieceOf(tokenTexts, token),
       separator: named ? '' : ' ',
     }),
   );

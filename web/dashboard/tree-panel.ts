@@ -4,6 +4,7 @@
  */
 import type { GroupAnalysis } from '../../src/analysis/analyze-group.js';
 import { treeView } from '../../src/analysis/tree-view.js';
+import { shownBytes } from '../../src/rollouts/pieces.js';
 import { element } from '../components/dom.js';
 import { plain, signed, visible } from '../components/format.js';
 import { treeMap } from '../components/tree-map.js';
@@ -96,7 +97,7 @@ export function treePanel(analysis: GroupAnalysis, options: PanelOptions): HTMLE
       return element(
         'tr',
         { class: t > 0 && nodes[t - 1] === node ? undefined : 'first' },
-        element('th', { scope: 'row' }, visible(options.tokenText(ids[t]))),
+        element('th', { scope: 'row' }, visible(shownBytes(options.tokenText(ids[t])))),
         ...cells.map((cell) => element('td', { class: 'number' }, cell)),
       );
     });

@@ -3,7 +3,7 @@
  * for those that λ-GRPO changes most (most good completions pushed down, then the largest (|λ| − 1)·|Â|), half for
  * every n-th, so that the rest is shown as it is. Memory: the kept groups, with bounded texts.
  */
-import type { Group } from '../../rollouts/index.js';
+import { type Group, pieceOf } from '../../rollouts/index.js';
 import type { GroupAnalysis } from '../analyze-group.js';
 import type { LogAnalysis } from '../figures.js';
 import type { GroupScore } from '../gather.js';
@@ -114,7 +114,7 @@ function reportGroup(group: Group, analysis: GroupAnalysis, score: GroupScore): 
 function viewOf(group: Group, analysis: GroupAnalysis) {
   const texts = group.tokenTexts;
   return treeView(analysis, {
-    tokenText: (id) => texts?.[id] ?? `⟨${id}⟩`,
+    tokenText: (id) => pieceOf(texts, id),
     separator: texts ? '' : ' ',
     longest: Math.max(80, Math.floor(TEXT_LENGTH / analysis.tree.nodeCount)),
   });

@@ -1,0 +1,31 @@
+/**
+ * What each step of a tree says. Tokens may be parts of a character, and a step may begin or end within one: bytes are
+ * joined along the path from the root. A character belongs to the step that completes it, and is shown there whole; bytes
+ * that a step leaves open, or that make no character, are shown as bytes: ⟨F0⟩⟨9F⟩.
+ */
+import { joinPieces, openBytes, shownBytes } from '../rollouts/pieces.js';
+import type { ProcessTree } from '../tree/index.js';
+
+export interface TokenTextOptions {
+  /** Text of a token id, bytes escaped (rollouts/pieces.ts). */
+  readonly tokenText: (id: number) => string;
+  /** Put between the texts of two tokens, where they are names and not pieces of a text. */
+  readonly separator?: string;
+}
+
+/** Text of every node, in their order. */
+export function stepTexts(tree: ProcessTree, { tokenText, separator = '' }: TokenTextOptions): string[] {
+  /** Bytes at the end of each node's path that a character may yet begin with. */
+  const open: string[] = [];
+  return Array.from({ length: tree.nodeCount }, (_, node) => {
+    const pieces = Array.from(tree.stepTokens(node), tokenText);
+    const parent = tree.parent[node];
+    const before = separator === '' && parent >= 0 ? open[parent] : '';
+    const text = joinPieces(before === '' ? pieces : [before, ...pieces], separator);
+    open[node] = openBytes(text);
+    // Bytes that are still open, or broken by what follows, stand at the step that they came from.
+    let from = 0;
+    while (from < before.length && text[from] === before[from]) from++;
+    return shownBytes(text.slice(from));
+  });
+}
