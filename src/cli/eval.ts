@@ -25,7 +25,7 @@ export interface EvalCommandOptions {
   readonly systemPrompt?: string;
   readonly prompt?: 'chat' | 'plain';
   readonly maxTokens?: number;
-  readonly wholeCompletion?: boolean;
+  readonly stopAtBox?: boolean;
   readonly problems?: number;
   readonly checkpoint?: number | 'best';
   readonly revision?: string;
@@ -87,7 +87,8 @@ async function open(model: string, options: EvalCommandOptions) {
   if (isRunFolder(model)) {
     const { engine, task, step, skipped } = await openTrained(model, options.checkpoint, {
       threads: options.threads,
-      change: (config) => (dataset.length === 0 ? config : withDataset(config, model, options)),
+      change: (config) =>
+        dataset.length === 0 ? withStop(config, options) : withDataset(config, model, options),
     });
     for (const line of skipped) say(`note: ${line}`);
     return { engine, task, from: `${model}, step ${step}` };
@@ -109,6 +110,12 @@ async function open(model: string, options: EvalCommandOptions) {
   return { engine, task, from: model };
 }
 
+/** Training may end completions at a box; a model is scored on what it concludes, unless asked otherwise. */
+function withStop(config: Config, { stopAtBox = false }: EvalCommandOptions): Config {
+  const { task } = config;
+  return task.name === 'math' ? { ...config, task: { ...task, stop_at_box: stopAtBox } } : config;
+}
+
 /** The run's own way of asking, on other problems: neither its data nor its module is needed. */
 function withDataset(config: Config, model: string, options: EvalCommandOptions): Config {
   const { task } = config;
@@ -128,7 +135,7 @@ function mathTaskOf(options: EvalCommandOptions): Record<string, unknown> {
     system_prompt: options.systemPrompt,
     prompt: options.prompt,
     max_completion_tokens: options.maxTokens,
-    stop_at_box: options.wholeCompletion ? false : undefined,
+    stop_at_box: options.stopAtBox === true,
   };
   return {
     name: 'math',

@@ -106,7 +106,7 @@ program
     ]),
   )
   .option('--max-tokens <n>', 'longest completion', wholeNumber('--max-tokens', 1))
-  .option('--whole-completion', 'do not end a completion when its box closes; answers outside boxes count')
+  .option('--stop-at-box', 'end a completion when its box closes, as training does; only boxes are answers')
   .option('--problems <n>', 'only the first n problems', wholeNumber('--problems', 1))
   .option('--samples <n>', 'samples of each problem; 0: one, greedily', wholeNumber('--samples', 0), 0)
   .addOption(

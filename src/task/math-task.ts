@@ -21,7 +21,7 @@ export interface MathTaskOptions {
   /** Training problems with longer prompts are left out; a held-out one is an error. */
   readonly maxPromptTokens: number;
   readonly maxCompletionTokens: number;
-  /** Ends a completion when its box closes. */
+  /** Ends a completion when a box with content closes outside of the thinking part. */
   readonly stopAtBox: boolean;
   readonly weights: { readonly accuracy: number; readonly format: number };
   /** Of `mathChecker()`. */
@@ -44,6 +44,9 @@ export function mathTask(options: MathTaskOptions): SyncTask & { readonly leftOu
       `task.max_prompt_tokens: found ${maxPromptTokens}; none of the ${all.length} training problems is that short`,
     );
   }
+  // Templates of some models open the thinking part in the prompt.
+  const thinking = /<think>\s*$/.test(problems[0].promptText);
+
   const heldOut = options.heldOut.map(problemOf);
   for (const { id, promptTokens } of heldOut) {
     if (promptTokens.length > maxPromptTokens) {
@@ -60,7 +63,7 @@ export function mathTask(options: MathTaskOptions): SyncTask & { readonly leftOu
     const key = `${problem.answer}\0${text}`;
     let found = verdicts.get(key);
     if (!found) {
-      found = options.check(text, problem.answer);
+      found = options.check(thinking ? `<think>${text}` : text, problem.answer);
       if (verdicts.size > 4096) verdicts.clear();
       verdicts.set(key, found);
     }
@@ -103,6 +106,8 @@ export function mathTask(options: MathTaskOptions): SyncTask & { readonly leftOu
       };
     },
     success: (problem, completion) => verdict(problem, completion).equal,
-    ...(options.stopAtBox ? { watch: () => boxWatcher((token) => vocabulary.tokenText(token)) } : {}),
+    ...(options.stopAtBox
+      ? { watch: () => boxWatcher((token) => vocabulary.tokenText(token), thinking) }
+      : {}),
   };
 }

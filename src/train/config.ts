@@ -81,7 +81,12 @@ const math = z.strictObject({
     .describe("chat: by the model's chat template; plain: the problem's text alone, after the system prompt"),
   max_prompt_tokens: whole(1).default(1024).describe('Training problems with longer prompts are left out'),
   max_completion_tokens: whole(1).default(1024).describe('Longest completion'),
-  stop_at_box: z.boolean().default(true).describe('Whether a completion ends when its \\boxed{…} closes'),
+  stop_at_box: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether a completion ends when a \\boxed{…} with content closes outside of <think>…</think>, and only boxes are answers. Training only: eval has --stop-at-box',
+    ),
   accuracy_weight: z.number().default(1).describe('Weight of the reward for a right answer'),
   format_weight: z.number().default(0).describe('Weight of the reward for an answer in a closed box'),
 });

@@ -22,8 +22,23 @@ describe('the watcher of boxes', () => {
     ['\\boxed{\\{1, 2\\}} x', '\\boxed{\\{1, 2\\}}'],
     ['{a} \\box{b} boxed{c} }', '{a} \\box{b} boxed{c} }'],
     ['\\boxed{open', '\\boxed{open'],
+    [
+      'I write it in \\boxed{}: 4, \\boxed{ ~ } \\boxed{...} so \\boxed{4} ok',
+      'I write it in \\boxed{}: 4, \\boxed{ ~ } \\boxed{...} so \\boxed{4}',
+    ],
+    ['<think>maybe \\boxed{9}</think> so \\boxed{4} end', '<think>maybe \\boxed{9}</think> so \\boxed{4}'],
+    ['<think>maybe \\boxed{9} and more', '<think>maybe \\boxed{9} and more'],
+    ['<think>open \\boxed{9 </think> so \\boxed{4} end', '<think>open \\boxed{9 </think> so \\boxed{4}'],
+    ['<think></think>\\boxed{1}<think>\\boxed{2}</think>', '<think></think>\\boxed{1}'],
   ])('%s', (text, expected) => {
     expect(ended([...text])).toBe(expected);
+  });
+
+  it('knows of a thinking part that the prompt has opened', () => {
+    const ends = boxWatcher((token) => String.fromCharCode(token), true);
+    const text = 'maybe \\boxed{9}</think> so \\boxed{4} end';
+    const at = [...text].findIndex((character) => ends(character.charCodeAt(0)));
+    expect(text.slice(0, at + 1)).toBe('maybe \\boxed{9}</think> so \\boxed{4}');
   });
 
   it('ends at the same box however the text is cut into tokens', () => {
@@ -39,6 +54,8 @@ describe('the watcher of boxes', () => {
       ' ',
       '\\frac',
       '1',
+      '<think>',
+      '</think>',
     );
     fc.assert(
       fc.property(

@@ -2,6 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { checkAnswer, extractAnswer } from './index.js';
 
+const LONG = Array.from(
+  { length: 6 },
+  (_, i) => `The farm has 3 rows of ${i} trees, which makes 3 * ${i} trees`,
+).join('\n');
+
 describe('extraction', () => {
   test.each([
     ['box', 'So \\boxed{3}, no: \\boxed{ \\frac{1}{2} }.', '\\frac{1}{2}'],
@@ -34,6 +39,28 @@ describe('extraction', () => {
     ['end', 'The roots are $1$ and $2$.', '1, 2'],
     ['end', 'The point is (1, 2).', '(1, 2)'],
     ['end', 'It grows by 12.5%.', '12.5%'],
+    ['box', 'I will write it in \\boxed{}. 2+2=4 so \\boxed{4}.', '4'],
+    ['box', 'So \\boxed{4}. I was to write it in \\boxed{...}.', '4'],
+    ['marker', 'I will write it in \\boxed{}. The answer is 4.', '4'],
+    [
+      'box',
+      '<think>Six crates of 20 make \\boxed{120}.</think>\n\nA crate holds 20 jars. Now we coun',
+      '120',
+    ],
+    ['box', '<think>So \\boxed{120}.</think> A crate holds 20 jars and we coun', '120'],
+    ['box', '<think>So \\boxed{120}.</think> It is \\boxed{12', '120'],
+    ['box', '<think>The answer is 5. Let me see, \\boxed{6} and then', '6'],
+    ['marker', `${LONG}\nA: 20`, '20'],
+    ['marker', `${LONG}\nA: $1,234.50`, '$1,234.50'],
+    ['marker', `${LONG}\nAns. 20 apples`, '20'],
+    ['marker', `${LONG}\n**A:** She keeps 20 baskets`, '20'],
+    ['marker', `The final answer is 3 x 5 = 15 so far.\n${LONG}\nA: 20`, '20'],
+    ['marker', 'A: 20\n\nShe had 60 at first.', '20'],
+    ['marker', 'The answer is 20, since 60 - 40 = 20.', '20'],
+    ['hashes', `${LONG} #### 20`, '20'],
+    ['end', `${LONG}\n20`, '20'],
+    ['end', `${LONG}\n= $20`, '$20'],
+    ['end', 'Each costs between $15 and $20.\nTherefore, she has 1350 apples left.', '1350'],
   ])('%s: %s', (rule, completion, answer) => {
     expect(extractAnswer(completion)).toEqual({ rule, answer });
   });
@@ -48,6 +75,13 @@ describe('extraction', () => {
     'It is not 5.',
     'So the total does not equal $5$.',
     'I had \\boxed{5}, but that \\boxed{5} is wrong.',
+    `${LONG}\nThen she sells 5 of the`,
+    'There are 24 - 14 = 10 bottles of milk left.\nThen he gives 3 bottl',
+    'She pays $40 + $50 = $90\nTh',
+    'It makes 90.\nThe answer is 20 +',
+    '<think>The answer is 5, so',
+    '<think>I had \\boxed{5}.</think> The answer is not 5.',
+    'I will write it in \\boxed{}.',
     `${'We add the numbers one after another and see. '.repeat(10)} Then 7 plus`,
   ])('no answer: %s', (completion) => {
     expect(extractAnswer(completion)).toBeNull();

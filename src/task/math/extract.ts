@@ -6,10 +6,13 @@
  *    Likewise what the last `<answer>…</answer>` holds (rule tag), where no box follows it.
  * 2. hashes: what follows the last `####` at the start of a line (GSM8K).
  * 3. whole: a completion of one short line without words is its own answer.
- * 4. marker: what follows the last "answer is", "answer:" or "Final Answer", up to the end of its sentence.
- * 5. end: the last formula, tuple or number of the last sentence; numbers only in a sentence of words.
+ * 4. marker: what follows the last "answer is", "answer:", "Final Answer" or "A:" at the start of a line, up to the end of
+ *    its sentence, at any length of the text.
+ * 5. end: the last formula, tuple or number of the last sentence; numbers only in a sentence of words. A sentence that breaks
+ *    off was cut, unless it is all there is.
  *
- * What stands after `</think>` goes before what stands within. Everything is linear in the completion's length.
+ * What stands after `</think>` goes before what stands within, of which only boxes count. A box without content is none.
+ * Everything is linear in the completion's length.
  */
 import { LIMITS } from './limits.js';
 import { isUnitWord } from './units.js';
@@ -25,8 +28,12 @@ interface Span {
   readonly end: number;
 }
 
-/** Closed boxes that are in no other box, in order. */
-export function boxes(text: string): Span[] {
+/** Whether a box holds nothing: a place for an answer, as in "write it in \boxed{}". */
+export const isEmptyBox = (content: string): boolean =>
+  /^(?:\s|~|\.{3}|…|\\[,;:! ]|\\(?:[lc]?dots|quad|phantom\s*\{[^{}]*\}|text\s*\{\s*\})|\$)*$/.test(content);
+
+/** Closed boxes with content that are in no other box, in order, and whether one is still open at the end. */
+function scanBoxes(text: string): { closed: Span[]; unfinished: boolean } {
   const found: Span[] = [];
   const open: { at: number; start: number }[] = [];
   const scan = /\\\\?(?:boxed|fbox|framebox)\s*\{|\\.|[{}]/gs;
@@ -38,11 +45,13 @@ export function boxes(text: string): Span[] {
       const group = open.pop();
       if (!group || group.start < 0) continue;
       while (found.length > 0 && found[found.length - 1].start > group.start) found.pop();
-      found.push({ content: text.slice(group.at + 1, match.index), start: group.start, end: scan.lastIndex });
+      const content = text.slice(group.at + 1, match.index);
+      if (!isEmptyBox(content)) found.push({ content, start: group.start, end: scan.lastIndex });
     }
   }
-  return found;
+  return { closed: found, unfinished: open.some(({ start }) => start >= 0) };
 }
+export const boxes = (text: string): Span[] => scanBoxes(text).closed;
 
 /** Whether what stands between two parts of an answer joins them: separators, or a few words with "and" or "or". */
 function joins(gap: string): boolean {
@@ -71,7 +80,8 @@ function lastRun(spans: readonly Span[], text: string): string | null {
 /** Formulas between dollars (on one line) or \( \), \[ \], $$ $$, as they end in the text. */
 function formulas(text: string): Span[] {
   const found: Span[] = [];
-  const scan = /\$\$([^$]+)\$\$|\\\[((?:(?!\\\]).)+)\\\]|\\\(((?:(?!\\\)).)+)\\\)|\$((?:\\.|[^$\\\n])+)\$/gs;
+  const scan =
+    /\$\$([^$]+)\$\$|\\\[((?:(?!\\\]).)+)\\\]|\\\(((?:(?!\\\)).)+)\\\)|\$((?:\\.|[^$\\\n])+)\$(?!\d)/gs;
   for (const match of text.matchAll(scan)) {
     const content = match[1] ?? match[2] ?? match[3] ?? match[4];
     found.push({ content, start: match.index, end: match.index + match[0].length });
@@ -148,8 +158,12 @@ function afterMarker(region: string): string | null {
       .join(', ');
   }
   const [sentence] = text.split(/(?<=[.!?])\s+(?=[A-Z<])|\n/);
-  const said = sentence.replace(/[\s.*"']+$/, '');
+  // What explains the answer is none: "20, since 60 − 40 = 20".
+  const [clause] = sentence.split(/,?\s+(?:since|because|after|given|where|which)\b/i);
+  const said = (/[\d$\\]/.test(clause) ? clause : sentence).replace(/[\s.*"']+$/, '');
   if (said === '') return null;
+  // "20 + 3 =", "1,": cut off.
+  if (/(?:[-+*/=,(:^]|\\(?:times|cdot|frac|approx))$/.test(said)) return REFUSED;
   if (!isProse(said)) return said;
   const [letter] = /^(?:\([A-Z]\)|[A-Z][.):](?=\s))/.exec(said) ?? [];
   if (letter) return letter;
@@ -168,8 +182,31 @@ function lastTag(text: string): Span | null {
   return start < 0 ? null : { content: text.slice(start + '<answer>'.length, end), start, end };
 }
 
-function search(text: string, boxedOnly: boolean): Extracted | null {
-  const found = boxes(text);
+/** Beginnings of lines, or of what follows a sentence, that an answer follows: "A: 20", "Ans. 20". */
+const LINE_MARKER = /(?:^|\n|[.!?]\s)[ \t*_]*(?:A|Ans|Answer)(?:\s*\*\*)?\s*(?::|(?<=ns)\.)(?=[ \t*]*\S)/gi;
+/** Choices that are listed: "A: 3 B: 4". */
+const LISTED = /(?:^|\s)B[:.)]\s/;
+
+/** Where what the last marker announces begins; −1 where there is none. */
+function afterLastMarker(text: string): number {
+  const markers = [
+    ...text.matchAll(/\b(?:answer|(?:correct|right) (?:option|choice))\b[*_\s]{0,8}(?:is|are|:|=|\n)/gi),
+    ...text.matchAll(LINE_MARKER),
+  ].map((match) => ({
+    at: match.index,
+    end: match.index + match[0].length,
+    listed: /A[:\s*]*$/.test(match[0]),
+  }));
+  const usable = markers.filter(({ end, listed }) => !listed || !LISTED.test(text.slice(end, end + 400)));
+  return usable.reduce((last, { end }) => Math.max(last, end), -1);
+}
+
+/** Whether a text breaks off within a sentence. A line that is nothing but a value does not. */
+const breaksOff = (text: string): boolean => !/[.!?)\]}$*"'”]$/.test(text);
+
+/** `strict`: what breaks off is no answer, however short the text is. */
+function search(text: string, boxedOnly: boolean, strict = false): Extracted | typeof REFUSED | null {
+  const { closed: found, unfinished } = scanBoxes(text);
   const tag = lastTag(text);
   if (tag && !boxedOnly && tag.end > (found.at(-1)?.end ?? -1)) {
     const inner = lastRun(boxes(tag.content), tag.content);
@@ -179,16 +216,17 @@ function search(text: string, boxedOnly: boolean): Extracted | null {
   const boxed = lastRun(found, text);
   // "\boxed{12} is wrong."
   if (boxed !== null && TAKEN_BACK.test(text.slice(found.at(-1)?.end, (found.at(-1)?.end ?? 0) + 60)))
-    return null;
+    return REFUSED;
   if (boxed !== null) return { answer: boxed, rule: 'box' };
   if (boxedOnly) return null;
   const hashes = text.lastIndexOf('####');
-  if (hashes >= 0 && /(?:^|\n)[ \t]*$/.test(text.slice(Math.max(0, hashes - 40), hashes))) {
+  const starts = hashes >= 0 && /(?:^|\n)[ \t]*$/.test(text.slice(Math.max(0, hashes - 40), hashes));
+  if (starts || (hashes >= 0 && /^####\s*[-−]?[$€£]?\s*[\d.]/.test(text.slice(hashes, hashes + 20)))) {
     const [line] = text.slice(hashes + 4, hashes + 4 + LIMITS.answerCharacters).split('\n');
     if (line.trim() !== '') return { answer: line.trim(), rule: 'hashes' };
   }
   // An answer that was begun and cut off is not looked for elsewhere.
-  if (/\\(?:boxed|fbox|framebox)\s*\{/.test(text.slice(-LIMITS.answerCharacters))) return null;
+  if (unfinished) return null;
   const trimmed = text.trim();
   if (
     trimmed !== '' &&
@@ -198,41 +236,53 @@ function search(text: string, boxedOnly: boolean): Extracted | null {
   ) {
     return { answer: trimmed, rule: 'whole' };
   }
-  const markers = [
-    ...text.matchAll(/\b(?:answer|(?:correct|right) (?:option|choice))\b[*_\s]{0,8}(?:is|are|:|=|\n)/gi),
-  ];
-  const marker = markers.at(-1);
-  if (marker) {
-    const start = marker.index + marker[0].length;
+  const start = afterLastMarker(text);
+  if (start >= 0) {
     const answer = afterMarker(text.slice(start, start + 2 * LIMITS.answerCharacters));
-    if (answer === REFUSED) return null;
+    if (answer === REFUSED) return REFUSED;
     if (answer) return { answer, rule: 'marker' };
   }
   const paragraph = trimmed
     .slice(-LIMITS.answerCharacters)
     .split(/\n\s*\n/)
     .at(-1) as string;
-  // A long text that ends within a sentence was cut off before its answer.
-  if (trimmed.length > 300 && !/[.!?)\]}$*"'”]$/.test(trimmed)) return null;
+  const line = paragraph.split('\n').at(-1) as string;
+  // A value alone on the last line: 20, or = 20.
+  const alone = /^=?\s*([-−]?[$€£]?\s?\d[\d,]*(?:\.\d+)?\s?%?)$/.exec(line.trim());
+  if (alone && trimmed !== line.trim()) return { answer: alone[1], rule: 'end' };
   const sentences = paragraph.split(/(?<=[.!?])\s+(?=[A-Z])/);
-  const last = sentences[sentences.length - 1];
+  const last = lastSentence(sentences[sentences.length - 1]);
+  // A text that ends within a sentence was cut off before its answer, unless that sentence is all of it.
+  if ((strict || trimmed.length > 300 || last.length < trimmed.length) && breaksOff(trimmed)) return null;
   const answer = /\b(?:either|or)\b/i.test(last) ? null : (lastOf(last) ?? lastOf(paragraph));
-  if (answer && denies(last, answer)) return null;
+  if (answer && denies(last, answer)) return REFUSED;
   if (answer) return { answer, rule: 'end' };
   return trimmed !== '' && trimmed.length <= 60 && !/[\d\\$]/.test(trimmed)
     ? { answer: trimmed, rule: 'whole' }
     : null;
 }
 
+/** The last line of a sentence, where its lines are no parts of a displayed formula. */
+function lastSentence(text: string): string {
+  if (/\\\[|\\\]|\$\$|\\begin|\$\s*$/.test(text)) return text;
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const last = lines.at(-1) ?? text;
+  return /[a-zA-Z]/.test(last) || breaksOff(last) ? last : text;
+}
+
 /** The answer that a completion gives and the rule that found it; null where it gives none. */
 export function extractAnswer(completion: string, boxedOnly = false): Extracted | null {
   let text = completion.slice(-LIMITS.completionCharacters);
   text = text.replace(/(?:<\|[a-z_]{1,30}\|>)(?:user|assistant)?\s*$/, '');
+  const given = (answer: ReturnType<typeof search>): Extracted | null => (answer === REFUSED ? null : answer);
   const thought = text.lastIndexOf('</think>');
-  if (thought >= 0) {
-    const after = text.slice(thought + '</think>'.length);
-    const found = after.trim() === '' ? null : search(after, boxedOnly);
-    if (found) return found;
-  }
-  return search(text, boxedOnly);
+  // Thinking that is not over has no conclusion.
+  if (text.lastIndexOf('<think>') > thought) return given(search(text, true));
+  if (thought < 0) return given(search(text, boxedOnly));
+  const draft = text.slice(0, thought);
+  const after = text.slice(thought + '</think>'.length);
+  if (after.trim() === '') return given(search(draft, boxedOnly));
+  const found = search(after, boxedOnly, true);
+  // Where nothing is concluded, what was boxed in the draft is the answer.
+  return given(found ?? search(draft, true));
 }
