@@ -4,8 +4,9 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readOwnRollouts } from '../src/rollouts/index.js';
-import { definedTask } from '../src/task/index.js';
+import { UserError } from '../src/errors.js';
+import { type Group, readOwnRollouts } from '../src/rollouts/index.js';
+import { definedTask, userCode } from '../src/task/index.js';
 import { type Config, loadConfig, RunFolder, resolveConfig, run } from '../src/train/index.js';
 
 const root = join(import.meta.dirname, '..');
@@ -79,64 +80,308 @@ describe.skipIf(!existsSync(join(root, 'dist', 'index.js')))('the worked example
   });
 });
 
-describe('a module that is none', () => {
-  const good = `export default {
-    name: 'x', vocabulary: { pieces: ['<bos>', 'a', 'b'], bos: '<bos>' }, problems: ['a'], heldOut: ['a'],
-    prompt: (p) => p, maxCompletionTokens: 2, reward: () => 1, PLACE };`;
+/** A definition's text, with some parts of its own. */
+const definition = (parts: string): string => `{
+  name: 'x', vocabulary: { pieces: ['<bos>', 'a', 'b'], bos: '<bos>' }, problems: ['a'], heldOut: ['a'],
+  prompt: (p) => p, maxCompletionTokens: 2, reward: () => 1, ${parts} }`;
 
+/** What running a module says: its one error, with nothing written. */
+async function refusal(name: string, text: string | null, changes: object = {}): Promise<string> {
+  const path = join(folder, `${name.replace(/\W+/g, '-')}.mjs`);
+  if (text !== null) await writeFile(path, text);
+  const config = resolveConfig({
+    task: { name: 'module', path, call_seconds: 0.3 },
+    sampling: { group_size: 2 },
+    model: { layers: 1, width: 8, heads: 1 },
+    train: { steps: 1 },
+    evaluation: { every: 0 },
+    ...changes,
+  });
+  const out = join(folder, `run of ${name}`);
+  const error = (await run({ config, out, threads: 1 }).catch((e: unknown) => e)) as Error;
+  expect(error).toBeInstanceOf(UserError);
+  expect(error.message).not.toContain('\n');
+  expect(error.message.replaceAll('\\', '/')).toContain(path.split('/').at(-1));
+  expect(await readdir(join(out, 'rollouts')).catch(() => [])).toEqual([]);
+  return error.message;
+}
+
+describe('a module that is none is one line', () => {
   it.each([
-    ['no such file', null, 'no such module; task.path is taken from'],
+    ['no such file', null, 'task.path: expected a module, got '],
     [
       'no default export',
       'export const x = 1;',
-      'has no default export; needed is export default defineTask',
+      'expected defineTask({ … }), or a function that returns it, got none',
     ],
-    ['a mistake in it', 'export default {;', 'cannot be loaded: '],
-    ['a throw in it', 'throw new Error("no network");', 'cannot be loaded: no network'],
-    ['no name', good.replace("name: 'x',", '').replace('PLACE', ''), 'name: found nothing; needed is a text'],
+    ['null', 'export default null;', 'got null'],
+    ['a list', 'export default [1];', 'got [1]'],
+    ['a text', 'export default "x";', 'got "x"'],
+    ['a function of nothing', 'export default () => {};', 'got none'],
+    [
+      'a class',
+      'export default class A {};',
+      "threw TypeError: Class constructor A cannot be invoked without 'new'",
+    ],
+    [
+      'a rejected promise',
+      'export default Promise.reject(new Error("later"));',
+      ':1: default export: threw Error: later',
+    ],
+    ['a mistake in it', 'export default {;', 'loading: threw '],
+    ['a throw in it', 'throw new Error("no network");', ':1: loading: threw Error: no network'],
+    [
+      'a package that is not there',
+      'import "no-such-package-here";',
+      "loading: threw Error: Cannot find package 'no-such-package-here'",
+    ],
+    [
+      'a promise that is never kept',
+      'await new Promise(() => {});',
+      'loading: expected an answer within 0.3 s (task.call_seconds), got none',
+    ],
+    ['an exit', 'process.exit(0);', 'loading: called process.exit(0)'],
+    [
+      'a getter that throws',
+      'export default { get name() { throw new RangeError("no name"); } };',
+      'default export: threw RangeError: no name',
+    ],
+    ['no name', `export default ${definition('name: undefined')}`, 'name: expected a text, got nothing'],
     [
       'no problems',
-      good.replace('PLACE', 'problems: []'),
-      'problems: found object; needed is a list of problems',
+      `export default ${definition('problems: []')}`,
+      'problems: expected a list of problems, or a function of their number, got []',
     ],
     [
-      'a reward that is text',
-      good.replace('PLACE', "reward: () => 'good'"),
-      'reward of problem train-0: found "good"; needed is a number',
+      'weights that are none',
+      `export default ${definition('weights: { a: NaN }')}`,
+      'weights: expected finite numbers by name, got {"a":null}',
     ],
     [
-      'a named reward that is null',
-      good.replace('PLACE', 'reward: () => ({ a: null })'),
-      'reward a of problem train-0: found null',
+      'an empty piece',
+      `export default ${definition("vocabulary: { pieces: ['<', ''], bos: '<' }")}`,
+      'vocabulary.pieces: expected a list of texts, none empty',
     ],
     [
-      'a reward that is NaN',
-      good.replace('PLACE', 'reward: () => NaN'),
-      'is NaN; allowed is a finite number',
+      'a bos that is no piece',
+      `export default ${definition("vocabulary: { pieces: ['a'], bos: '<' }")}`,
+      'vocabulary.bos: expected one of the pieces, got "<"',
     ],
-    ['a stop of two tokens', good.replace('PLACE', "stop: ['ab']"), 'stop: "ab" is 2 tokens; needed is one'],
-    ['a prompt it cannot spell', good.replace('PLACE', "prompt: () => 'z'"), 'cannot spell "z"'],
+    [
+      'half an environment',
+      `export default ${definition('environment: { maxTurns: 0 }')}`,
+      'environment.maxTurns: expected a whole number of at least 1, got 0',
+    ],
+    [
+      'a stop of two tokens',
+      `export default ${definition("stop: ['ab']")}`,
+      'stop: expected texts of one token, got "ab" of 2',
+    ],
+    [
+      'a prompt it cannot spell',
+      `export default ${definition("prompt: () => 'z'")}`,
+      'prompt of problem train-0: cannot spell "z"',
+    ],
+    [
+      'a prompt that throws',
+      `export default ${definition("prompt: () => { throw new Error('no prompt'); }")}`,
+      'prompt of problem train-0: threw Error: no prompt',
+    ],
+    [
+      'a prompt that is null',
+      `export default ${definition('prompt: () => null')}`,
+      'prompt of problem train-0: expected a text, or messages [{ role, content }], got null',
+    ],
+    [
+      'messages without a template',
+      `export default ${definition("prompt: () => [{ role: 'user', content: 'a' }]")}`,
+      'expected a text, got messages: the model has no chat template',
+    ],
+    [
+      'messages without content',
+      `export default ${definition("prompt: () => [{ role: 'user' }]")}`,
+      'expected a text, or messages [{ role, content }], got [{"role":"user"}]',
+    ],
+    [
+      'an answer that is a number',
+      `export default ${definition('answer: () => 7')}`,
+      'answer of problem train-0: expected a text, got 7',
+    ],
+    [
+      'a generator that ends',
+      `export default ${definition('problems: (i) => (i < 5 ? "a" : undefined)')}`,
+      'problem 5: expected a problem, got undefined',
+    ],
+    [
+      'a held-out problem that fails',
+      `export default ${definition("heldOut: ['a', null], prompt: (p) => p.trim()")}`,
+      'prompt of problem held-out-1: threw TypeError: Cannot read properties of null',
+    ],
   ])('%s', async (name, text, line) => {
-    const path = join(folder, `${name.replaceAll(' ', '-')}.mjs`);
-    if (text !== null) await writeFile(path, text);
-    const config = resolveConfig({
-      task: { name: 'module', path },
-      train: { steps: 1 },
-      evaluation: { every: 0 },
-    });
-    const out = join(folder, `run of ${name}`);
-    const error = (await run({ config, out, threads: 1 }).catch((e: Error) => e)) as Error;
-    expect(error.message).toContain(line);
-    expect(error.message).not.toContain('\n');
-    const written = await readdir(join(out, 'rollouts')).catch(() => []);
-    expect(written).toEqual([]);
+    expect(await refusal(name, text)).toContain(line);
+  });
+});
+
+describe('a reward, a verdict, an answer that fails names problem, step and completion', () => {
+  const place = 'of problem train-0, step 1, completion 1 of 2';
+  it.each([
+    ['throws', "() => { throw new Error('boom\\nsecond line'); }", 'threw Error: boom'],
+    ['throws a text', "() => { throw 'a text'; }", 'threw "a text"'],
+    ['throws nothing', '() => { throw undefined; }', 'threw undefined'],
+    ['throws what cannot be shown', '() => { throw { get name() { throw 1; } }; }', 'threw '],
+    ['rejects', "() => Promise.reject(new TypeError('rejected'))", 'threw TypeError: rejected'],
+    ['never answers', '() => new Promise(() => {})', 'expected an answer within 0.3 s'],
+    ['exits', '() => process.exit(0)', 'called process.exit(0)'],
+    [
+      'exits and hides it',
+      'async () => { await null; try { process.exit(0); } catch { return 1; } }',
+      'called process.exit(0)',
+    ],
+    ['NaN', '() => NaN', 'got NaN'],
+    ['Infinity', '() => -Infinity', 'got -Infinity'],
+    ['too large a number', '() => 1e308', 'expected a finite number of at most 1e+100 in size, got 1e+308'],
+    ['undefined', '() => undefined', 'expected a finite number, or finite numbers by name, got undefined'],
+    ['null', '() => null', 'got null'],
+    ['a digit as text', "() => '1'", 'got "1"'],
+    ['true', '() => true', 'got true'],
+    ['a bigint', '() => 1n', 'got 1n'],
+    ['a function', '() => () => 1', 'got a function'],
+    ['a symbol', '() => Symbol("s")', 'got Symbol(s)'],
+    ['a list', '() => [1]', 'got [1]'],
+    ['typed numbers', '() => new Float32Array(2)', 'got an object of class Float32Array'],
+    ['a date', '() => new Date(0)', 'got an object of class Date'],
+    ['nothing by name', '() => ({})', 'got {}'],
+    ['NaN by name', '() => ({ a: 1, b: NaN })', 'b: expected a finite number, got NaN'],
+    ['text by name', "() => ({ a: '1' })", 'a: expected a finite number, got "1"'],
+    [
+      'a sum too large',
+      '() => ({ a: 1e100, b: 1e100 })',
+      'expected a finite number of at most 1e+100 in size, got 2e+100',
+    ],
+    [
+      'a name that is none',
+      '() => JSON.parse(\'{"__proto__": 1, "a": 1}\')',
+      "expected names of rewards, got '__proto__'",
+    ],
+    [
+      'a proxy that throws',
+      "() => new Proxy({}, { ownKeys() { throw new Error('keys'); } })",
+      'threw Error: keys',
+    ],
+    ['a promise that is none', "() => ({ then() { throw new Error('then'); } })", 'threw Error: then'],
+  ])('reward: %s', async (name, reward, line) => {
+    const message = await refusal(`reward ${name}`, `export default ${definition(`reward: ${reward}`)}`);
+    expect(message).toContain(`reward ${place} "`);
+    expect(message).toContain(line);
   });
 
+  it.each([
+    ['throws', "() => { throw new Error('boom'); }", 'threw Error: boom'],
+    ['is no verdict', '() => 1', 'expected true or false, got 1'],
+    ['is missing', 'async () => {}', 'expected true or false, got undefined'],
+  ])('success %s', async (name, success, line) => {
+    const message = await refusal(`success ${name}`, `export default ${definition(`success: ${success}`)}`);
+    expect(message).toContain(`success ${place} "`);
+    expect(message).toContain(line);
+  });
+
+  it.each([
+    ['throws', "() => { throw new Error('boom'); }", 'threw Error: boom'],
+    ['is missing', '() => undefined', 'expected a text or null, got undefined'],
+    ['cannot be spelt', "() => 'z'", 'cannot spell "z"'],
+    ['never comes', '() => new Promise(() => {})', 'expected an answer within 0.3 s'],
+  ])('an answer of the environment %s', async (name, respond, line) => {
+    const text = `export default ${definition(`stop: ['a', 'b'], maxCompletionTokens: 6, environment: { maxTurns: 3, respond: ${respond} }`)}`;
+    const message = await refusal(`respond ${name}`, text);
+    expect(message).toContain(`respond to a turn ${place}, turn 1 "`);
+    expect(message).toContain(line);
+  });
+
+  it.each([
+    ['throws', "() => { throw new Error('boom'); }", 'threw Error: boom'],
+    ['is missing', '() => undefined', 'expected { problem, text }, got undefined'],
+    [
+      'is too long',
+      "() => ({ problem: 'a', text: 'aaa' })",
+      'expected a text of 1 to 2 tokens (maxCompletionTokens), got 3',
+    ],
+  ])('a solution that %s', async (name, solution, line) => {
+    const text = `export default ${definition(`solution: ${solution}`)}`;
+    const message = await refusal(`solution ${name}`, text, { warmup: { steps: 1, batch_size: 2 } });
+    expect(message).toContain('solution 0: ');
+    expect(message).toContain(line);
+  });
+
+  it('in an evaluation, and in a random place: the sampled text is named', async () => {
+    const text = `export default ${definition("reward: ({ text }, p) => (p === 'a' ? 1 : nothing), heldOut: ['b']")}`;
+    expect(await refusal('evaluation', text, { evaluation: { every: 1 } })).toMatch(
+      /evaluation\.mjs:\d+: reward of problem held-out-0, evaluation at step 0 "[ab]*": threw ReferenceError: nothing is not defined$/,
+    );
+  });
+});
+
+describe('task.on_error', () => {
+  const failing = (when: string) =>
+    `export default ${definition(`problems: ['a', 'b'], reward: ({ text }, p) => { if (${when}) throw new Error('judge is down'); return text.startsWith('a') ? 1 : 0; }`)}`;
+  async function trained(name: string, text: string, on_error: string, resample_rounds = 0) {
+    const path = join(folder, `${name}-${on_error}.mjs`);
+    await writeFile(path, text);
+    const config = resolveConfig({
+      task: { name: 'module', path, on_error, call_seconds: 0.3 },
+      sampling: { group_size: 6, prompts_per_step: 2, resample_rounds },
+      model: { layers: 1, width: 8, heads: 1 },
+      train: { steps: 2 },
+      evaluation: { every: 0 },
+    });
+    const { folder: out } = await run({ config, out: join(folder, `run ${name} ${on_error}`), threads: 1 });
+    const groups: Group[] = [];
+    for await (const group of readOwnRollouts(out.rolloutsFile(1))) groups.push(group);
+    return { metrics: await out.readMetrics(), groups };
+  }
+
+  it('zero: a completion whose reward fails gets 0, is not solved, and says why', async () => {
+    const { metrics, groups } = await trained('flaky', failing("text.endsWith('b')"), 'zero');
+    const completions = groups.flatMap(({ completions: all }) => all);
+    const failed = completions.filter(({ text }) => text?.endsWith('b'));
+    expect(failed.length).toBeGreaterThan(0);
+    expect(failed.length).toBeLessThan(completions.length);
+    expect(metrics[0].failed_rewards).toBe(failed.length);
+    for (const { reward, note, success } of failed) {
+      expect([reward, success]).toEqual([0, false]);
+      expect(note).toContain('threw Error: judge is down');
+    }
+    for (const { text, reward, note } of completions.filter(({ text }) => !text?.endsWith('b'))) {
+      expect([reward, note]).toEqual([text?.startsWith('a') ? 1 : 0, undefined]);
+    }
+  });
+
+  it('skip_group: a group with such a completion is left out of the step', async () => {
+    const { metrics, groups } = await trained('half', failing("p === 'b'"), 'skip_group');
+    expect(groups.map(({ id }) => id)).toEqual(['train-0']);
+    expect(metrics[0].failed_rewards).toBe(6);
+    expect(metrics[0].reward_mean).toBe(
+      groups[0].completions.reduce((sum, { reward }) => sum + reward, 0) / 6,
+    );
+  });
+
+  it('skip_group: dynamic sampling replaces it', async () => {
+    const { groups } = await trained('resampled', failing("p === 'b'"), 'skip_group', 5);
+    expect(groups.map(({ id }) => id)).toEqual(['train-0', 'train-0#2']);
+  });
+
+  it('skip_group: a reward that always fails ends the run', async () => {
+    await expect(trained('always', failing('true'), 'skip_group')).rejects.toThrow(
+      /threw Error: judge is down; the rewards of all 8 groups of step 1 fail like this$/,
+    );
+  });
+});
+
+describe('a module', () => {
   it('a default export that is a function gets the options', async () => {
     const path = join(folder, 'made.mjs');
     await writeFile(
       path,
-      `export default ({ reward, seed }) => ({ ...${good.slice(15, -1).replace('PLACE', '')}, reward: () => reward + seed });`,
+      `export default ({ reward, seed }) => (${definition('reward: () => reward + seed')});`,
     );
     const config = resolveConfig({
       seed: 3,
@@ -151,7 +396,7 @@ describe('a module that is none', () => {
 
   it('asynchronous rewards and verdicts are waited for', async () => {
     const later = <T>(value: T) => new Promise<T>((resolve) => setTimeout(() => resolve(value), 5));
-    const task = definedTask(
+    const task = await definedTask(
       {
         name: 'x',
         vocabulary: { pieces: ['<bos>', 'a'], bos: '<bos>' },
@@ -162,8 +407,7 @@ describe('a module that is none', () => {
         reward: () => later({ good: 2, bad: 1 }),
         weights: { bad: -0.5 },
       },
-      'here',
-      null,
+      { call: userCode({ file: 'here', seconds: 1 }), vocabulary: null },
     );
     expect(await task.reward(task.heldOut[0], [1])).toEqual({ reward: 1.5, rewards: { good: 2, bad: 1 } });
     expect(await task.success(task.heldOut[0], [1])).toBe(true);

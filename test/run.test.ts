@@ -415,7 +415,7 @@ describe('a loss or gradient that is no number', () => {
         folder: runFolder,
       }),
     ).rejects.toThrow(
-      /task binary-tree, problem .*, step 1: the reward of completion "[LR]{4}" is NaN; allowed is a finite number/,
+      /^task binary-tree: reward of problem .*, step 1, completion 1 of \d+ "[LR]{4}": expected a finite number of at most 1e\+100 in size, got NaN$/,
     );
     await engine.dispose();
   });

@@ -10,6 +10,7 @@ import {
   isRunFolder,
   openRun,
   openTrained,
+  type ProblemRecord,
   resolveConfig,
 } from '../train/index.js';
 import { fetchBar } from './fetching.js';
@@ -30,6 +31,8 @@ export interface EvalCommandOptions {
   readonly checkpoint?: number | 'best';
   readonly revision?: string;
   readonly samples: number;
+  /** Print each completion with its reward. */
+  readonly show?: boolean;
   readonly passAt?: readonly number[];
   readonly temperature: number;
   readonly topP: number;
@@ -64,7 +67,10 @@ export async function evalCommand(model: string, options: EvalCommandOptions): P
       onProblems: (done) => {
         bar.update(done, '');
       },
-      onRecord: async (record) => out?.write(`${JSON.stringify(record)}\n`),
+      onRecord: async (record) => {
+        await out?.write(`${JSON.stringify(record)}\n`);
+        if (options.show) print(formatCompletions(record));
+      },
     });
     bar.end();
     await out?.complete();
@@ -146,6 +152,22 @@ function mathTaskOf(options: EvalCommandOptions): Record<string, unknown> {
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
   };
 }
+
+/** A problem with its completions, each under its reward and verdict. */
+function formatCompletions({ id, prompt, answer, completions }: ProblemRecord): string {
+  const lines = [`problem ${id}${answer === '' ? '' : `, answer ${answer}`}`, indented(prompt)];
+  completions.forEach(({ text, tokens, reward, success, stop, note }, i) => {
+    const end = stop === 'length' ? ', cut off' : '';
+    const why = note === undefined ? '' : `: ${note}`;
+    lines.push(
+      `  completion ${i + 1}: reward ${Number(reward.toPrecision(6))}, ${success ? 'solved' : 'not solved'}, ${tokens} tokens${end}${why}`,
+      indented(text),
+    );
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+const indented = (text: string): string => text.replace(/^/gm, '  | ');
 
 const percent = (value: number): string => `${(100 * value).toFixed(1)}%`;
 const withInterval = ({ value, low, high }: Share): string =>

@@ -4,17 +4,17 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { DTYPES } from '../model/index.js';
 import { FORMAT_NAMES } from '../rollouts/index.js';
-import { describeConfig, onWarning } from '../train/index.js';
+import { describeConfig, guardProcess, onWarning, ranUserCode } from '../train/index.js';
 import { type AnalyzeCommandOptions, analyzeCommand } from './analyze.js';
 import { compareCommand } from './compare.js';
 import { dashboardCommand } from './dashboard.js';
-import { runCommand } from './errors.js';
+import { describeError, runCommand } from './errors.js';
 import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
 import { numbersByName, positiveNumber, stepOrBest, wholeNumber } from './options.js';
 import { addReproduceCommand } from './reproduce.js';
 import { visible } from './safe-text.js';
-import { print, say } from './terminal.js';
+import { endOnceWritten, print, say } from './terminal.js';
 import { trainCommand } from './train.js';
 import { treeCommand } from './tree.js';
 
@@ -109,6 +109,7 @@ program
   .option('--stop-at-box', 'end a completion when its box closes, as training does; only boxes are answers')
   .option('--problems <n>', 'only the first n problems', wholeNumber('--problems', 1))
   .option('--samples <n>', 'samples of each problem; 0: one, greedily', wholeNumber('--samples', 0), 0)
+  .option('--show', 'print each completion with its reward and verdict')
   .addOption(
     new Option('--pass-at <k,…>', 'k of each pass@k (default: 1 and the number of samples)').argParser(
       (text) => text.split(',').map(wholeNumber('--pass-at', 1)),
@@ -139,6 +140,7 @@ program
     `
 Examples:
   $ lambda-grpo eval runs/sums
+  $ lambda-grpo eval runs/sums --samples 4 --problems 4 --show
   $ lambda-grpo eval models/qwen --dataset math500.jsonl --system-prompt 'Put the answer in \\boxed{}.'
   $ lambda-grpo eval Qwen/Qwen2.5-0.5B-Instruct --dataset aime24.jsonl --samples 16 --pass-at 1,8,16 --out aime.jsonl`,
   )
@@ -273,12 +275,16 @@ program
   .action(() => print(describeConfig()));
 
 onWarning((line) => say(`warning: ${visible(line)}`));
+const finish = guardProcess((error) => say(describeError(error)));
+
 await runCommand(async () => {
   try {
     await program.parseAsync();
+    finish();
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help and version are no faults; commander has written its own message for what is.
     if (error.exitCode !== 0) process.exitCode = 1;
   }
 });
+if (ranUserCode()) endOnceWritten();

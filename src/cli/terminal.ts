@@ -72,6 +72,11 @@ export function onOutputLost(end: () => void): () => void {
   return () => jobs.delete(end);
 }
 
+/** Ends the process, whatever still keeps it alive, once its output is written. */
+export function endOnceWritten(): void {
+  process.stdout.write('', () => process.stderr.write('', () => process.exit()));
+}
+
 function writeOut(text: string): void {
   if (output !== 'open') return;
   listen();

@@ -1,9 +1,10 @@
 /**
  * A task of the user's own, from a module: problems, a prompt, a reward; an environment where the model takes several
- * turns. Texts in and out; tokens are our affair.
+ * turns. Texts in and out; tokens are our affair. What is no such definition is refused key by key.
  */
-import { type Problem, type RewardResult, type Task, TaskError, type Vocabulary } from './task.js';
-import { type PieceOptions, pieceVocabulary } from './vocabulary.js';
+import { TaskError } from './task.js';
+import { showValue } from './user-code.js';
+import type { PieceOptions } from './vocabulary.js';
 
 /** A completion to be judged. */
 export interface JudgedCompletion {
@@ -15,6 +16,13 @@ export interface JudgedCompletion {
 
 /** The reward, or several by name, weighed by `weights`. */
 export type Rewards = number | Readonly<Record<string, number>>;
+
+/** A message of a chat. */
+export interface ChatMessage {
+  /** E.g. system, user, assistant: what the model's template knows. */
+  readonly role: string;
+  readonly content: string;
+}
 
 /** Answers the model's turns. */
 export interface TaskEnvironment<P> {
@@ -33,13 +41,13 @@ export interface TaskEnvironment<P> {
 export interface TaskDefinition<P> {
   readonly name: string;
   /** Training problems, taken in turn, or the index-th of endlessly many. */
-  readonly problems: readonly P[] | ((index: number) => P);
+  readonly problems: readonly P[] | ((index: number) => P | Promise<P>);
   /** Problems for evaluation. */
   readonly heldOut: readonly P[];
-  /** What the model is given. */
-  prompt(problem: P): string;
+  /** What the model is given: a text as it is, or messages, rendered by the model's own chat template. */
+  prompt(problem: P): string | readonly ChatMessage[] | Promise<string | readonly ChatMessage[]>;
   /** The right answer, for readers of rollouts. */
-  answer?(problem: P): string;
+  answer?(problem: P): string | Promise<string>;
   reward(completion: JudgedCompletion, problem: P): Rewards | Promise<Rewards>;
   /** Weight of each named reward, default 1. */
   readonly weights?: Readonly<Record<string, number>>;
@@ -52,7 +60,9 @@ export interface TaskDefinition<P> {
   /** Texts that end a completion, or a turn: each must be one token. Default: the vocabulary's end. */
   readonly stop?: readonly string[];
   /** The index-th text to learn the form from, for the supervised warm-up of a small model. */
-  solution?(index: number): { readonly problem: P; readonly text: string };
+  solution?(
+    index: number,
+  ): { readonly problem: P; readonly text: string } | Promise<{ readonly problem: P; readonly text: string }>;
 }
 
 /** Gives a definition its type; a module's default export. */
@@ -60,147 +70,73 @@ export function defineTask<P>(definition: TaskDefinition<P>): TaskDefinition<P> 
   return definition;
 }
 
-/**
- * @param where the module, for messages
- * @param given the model's tokenizer as a vocabulary; null: there is none
- * @throws TaskError in one line for a definition that is none
- */
-export function definedTask(definition: unknown, where: string, given: Vocabulary | null): Task {
-  const of = checked(definition, where);
-  const vocabulary = of.vocabulary ? pieceVocabulary(of.vocabulary) : given;
-  if (!vocabulary) {
-    throw new TaskError(
-      `${where}: vocabulary: found nothing; needed for a model without a tokenizer (model.path is null)`,
-    );
+/** @throws TaskError naming the key, what is expected and what came */
+export function checkDefinition(value: unknown): TaskDefinition<unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const came = value === undefined ? 'none' : showValue(value);
+    throw new TaskError(`expected defineTask({ … }), or a function that returns it, got ${came}`);
   }
-  const ids = new Map<string, unknown>();
-  const problemOf = (problem: unknown, id: string): Problem => {
-    ids.set(id, problem);
-    const text = of.prompt(problem);
-    if (typeof text !== 'string')
-      throw new TaskError(`${where}: prompt: found ${typeof text}; needed is a text`);
-    const promptTokens = vocabulary.encodePrompt(text);
-    if (promptTokens.length === 0) throw new TaskError(`${where}: prompt of problem ${id}: it has no token`);
-    return { id, promptText: text, promptTokens, answer: of.answer?.(problem) ?? '' };
-  };
-  const { problems } = of;
-  const trainProblem = (index: number): Problem =>
-    typeof problems === 'function'
-      ? problemOf(problems(index), `train-${index}`)
-      : problemOf(problems[index % problems.length], `train-${index % problems.length}`);
-  const heldOut = of.heldOut.map((problem, i) => problemOf(problem, `held-out-${i}`));
-  const own = ({ id }: Problem): unknown => ids.get(id);
-  const judged = (tokens: ArrayLike<number>): JudgedCompletion => ({
-    text: vocabulary.decode(tokens),
-    tokens,
-  });
-  const stopTokens = (of.stop ?? []).map((text) => {
-    const tokens = vocabulary.encode(text);
-    if (tokens.length !== 1) {
+  const definition = value as Record<string, unknown>;
+  const need = (
+    key: string,
+    expected: string,
+    fits: (part: unknown) => boolean,
+    part = definition[key],
+  ): void => {
+    if (!fits(part)) {
       throw new TaskError(
-        `${where}: stop: ${JSON.stringify(text)} is ${tokens.length} tokens; needed is one`,
+        `${key}: expected ${expected}, got ${part === undefined ? 'nothing' : showValue(part)}`,
       );
     }
-    return tokens[0];
-  });
-  if (vocabulary.eos !== null) stopTokens.push(vocabulary.eos);
-
-  async function reward(problem: Problem, completion: ArrayLike<number>): Promise<RewardResult> {
-    const found = await of.reward(judged(completion), own(problem));
-    if (typeof found === 'number') return { reward: found };
-    if (typeof found !== 'object' || found === null) {
-      throw new TaskError(
-        `${where}: reward of problem ${problem.id}: found ${JSON.stringify(found)}; needed is a number, or numbers by name`,
-      );
-    }
-    const rewards = found as Record<string, number>;
-    let total = 0;
-    for (const [name, value] of Object.entries(rewards)) {
-      if (typeof value !== 'number' || !Number.isFinite(value)) {
-        throw new TaskError(
-          `${where}: reward ${name} of problem ${problem.id}: found ${typeof value === 'number' ? value : JSON.stringify(value)}; needed is a finite number`,
-        );
-      }
-      total += (of.weights?.[name] ?? 1) * value;
-    }
-    return { reward: total, rewards };
-  }
-
-  const { environment, solution } = of;
-  const examples = Array.from({ length: 64 }, (_, i) => trainProblem(i));
-  return {
-    name: of.name,
-    vocabulary,
-    maxPromptTokens: [...heldOut, ...examples].reduce(
-      (n, { promptTokens }) => Math.max(n, promptTokens.length),
-      0,
-    ),
-    maxCompletionTokens: of.maxCompletionTokens,
-    stopTokens,
-    trainProblem,
-    heldOut,
-    reward,
-    async success(problem, completion) {
-      if (of.success) return of.success(judged(completion), own(problem));
-      return (await reward(problem, completion)).reward > 0;
-    },
-    ...(environment
-      ? {
-          environment: {
-            maxTurns: environment.maxTurns,
-            maxTurnTokens: environment.maxTurnTokens ?? of.maxCompletionTokens,
-            async respond(problem, turn, before) {
-              const text = await environment.respond(
-                vocabulary.decode(turn),
-                own(problem),
-                vocabulary.decode(before),
-              );
-              return text === null ? null : vocabulary.encode(text);
-            },
-          },
-        }
-      : {}),
-    ...(solution
-      ? {
-          warmupExample(index) {
-            const { problem, text } = solution.call(of, index);
-            return {
-              promptTokens: problemOf(problem, `solution-${index}`).promptTokens,
-              completionTokens: vocabulary.encode(text),
-              correct: true,
-            };
-          },
-        }
-      : {}),
   };
+  const orNone = (fits: (part: unknown) => boolean) => (part: unknown) => part === undefined || fits(part);
+  need('name', 'a text', (part) => typeof part === 'string' && part !== '');
+  need('problems', 'a list of problems, or a function of their number', (part) =>
+    typeof part === 'function' ? true : isFilledList(part),
+  );
+  need('heldOut', 'a list of problems', isFilledList);
+  need('prompt', 'a function', isFunction);
+  need('reward', 'a function', isFunction);
+  need('maxCompletionTokens', 'a whole number of at least 1', isCount);
+  for (const key of ['answer', 'success', 'solution']) need(key, 'a function', orNone(isFunction));
+  need('stop', 'a list of texts', orNone(isTexts));
+  need('weights', 'finite numbers by name', orNone(isNumbers));
+  need('vocabulary', '{ pieces, bos }', orNone(isObject));
+  if (definition.vocabulary !== undefined)
+    checkPieces(definition.vocabulary as Record<string, unknown>, need);
+  need('environment', '{ maxTurns, respond }', orNone(isObject));
+  if (definition.environment !== undefined) {
+    const { maxTurns, maxTurnTokens, respond } = definition.environment as Record<string, unknown>;
+    need('environment.maxTurns', 'a whole number of at least 1', isCount, maxTurns);
+    need('environment.maxTurnTokens', 'a whole number of at least 1', orNone(isCount), maxTurnTokens);
+    need('environment.respond', 'a function', isFunction, respond);
+  }
+  return value as TaskDefinition<unknown>;
 }
 
-function checked(definition: unknown, where: string): TaskDefinition<unknown> {
-  if (typeof definition !== 'object' || definition === null) {
-    throw new TaskError(`${where}: has no default export; needed is export default defineTask({ … })`);
-  }
-  const of = definition as Record<string, unknown>;
-  const need = (key: string, fits: boolean, what: string): void => {
-    if (!fits) {
-      const found = of[key];
-      throw new TaskError(
-        `${where}: ${key}: found ${found === undefined ? 'nothing' : typeof found}; needed is ${what}`,
-      );
-    }
-  };
-  need('name', typeof of.name === 'string' && of.name !== '', 'a text');
+function checkPieces(
+  { pieces, bos, eos }: Record<string, unknown>,
+  need: (key: string, expected: string, fits: (part: unknown) => boolean, part: unknown) => void,
+): void {
+  const isPiece = (part: unknown): boolean => typeof part === 'string' && (pieces as string[]).includes(part);
   need(
-    'problems',
-    typeof of.problems === 'function' || (Array.isArray(of.problems) && of.problems.length > 0),
-    'a list of problems, or a function of their number',
+    'vocabulary.pieces',
+    'a list of texts, none empty',
+    (part) => isTexts(part) && isFilledList(part),
+    pieces,
   );
-  need('heldOut', Array.isArray(of.heldOut) && of.heldOut.length > 0, 'a list of problems');
-  need('prompt', typeof of.prompt === 'function', 'a function');
-  need('reward', typeof of.reward === 'function', 'a function');
-  need(
-    'maxCompletionTokens',
-    Number.isInteger(of.maxCompletionTokens) && (of.maxCompletionTokens as number) > 0,
-    'a whole number of at least 1',
-  );
-  return definition as TaskDefinition<unknown>;
+  const twice = (pieces as string[]).find((piece, i) => (pieces as string[]).indexOf(piece) !== i);
+  need('vocabulary.pieces', 'each piece once', (part) => part === undefined, twice);
+  need('vocabulary.bos', 'one of the pieces', isPiece, bos);
+  need('vocabulary.eos', 'one of the pieces', (part) => part === undefined || isPiece(part), eos);
 }
+
+const isFunction = (part: unknown): boolean => typeof part === 'function';
+const isObject = (part: unknown): boolean =>
+  typeof part === 'object' && part !== null && !Array.isArray(part);
+const isFilledList = (part: unknown): boolean => Array.isArray(part) && part.length > 0;
+const isCount = (part: unknown): boolean => Number.isSafeInteger(part) && (part as number) > 0;
+const isTexts = (part: unknown): boolean =>
+  Array.isArray(part) && part.every((item) => typeof item === 'string' && item !== '');
+const isNumbers = (part: unknown): boolean =>
+  isObject(part) && Object.values(part as object).every((item) => Number.isFinite(item));

@@ -2,6 +2,7 @@
 import { arithmetic } from './arithmetic.js';
 import { binaryTree } from './binary-tree.js';
 import { chain } from './chain.js';
+import type { OnError } from './defined-task.js';
 import { type SyncTask, TaskError } from './task.js';
 
 export { ARITHMETIC_DEFAULTS, type ArithmeticOptions, arithmetic } from './arithmetic.js';
@@ -10,16 +11,18 @@ export { lastBox } from './boxed.js';
 export { CHAIN_DEFAULTS, type ChainOptions, chain } from './chain.js';
 export { type DatasetColumns, type DatasetRow, readDataset } from './dataset.js';
 export {
-  definedTask,
+  type ChatMessage,
   defineTask,
   type JudgedCompletion,
   type Rewards,
   type TaskDefinition,
   type TaskEnvironment,
 } from './define.js';
+export { type DefinedTaskOptions, definedTask, type OnError } from './defined-task.js';
 export type { AnswerOptions, AnswerVerdict, Extracted } from './math/index.js';
 export { type MathTaskOptions, mathTask } from './math-task.js';
 export {
+  checkReward,
   type Environment,
   type Problem,
   type RewardResult,
@@ -29,6 +32,7 @@ export {
   type Vocabulary,
   type WarmupExample,
 } from './task.js';
+export { type CallUser, type UserCall, UserCodeError, userCode } from './user-code.js';
 export { type PieceOptions, pieceVocabulary } from './vocabulary.js';
 export { type WriterOptions, writerAccuracy } from './writer.js';
 
@@ -77,7 +81,13 @@ export type TaskConfig =
       readonly accuracy_weight: number;
       readonly format_weight: number;
     }
-  | { readonly name: 'module'; readonly path: string; readonly options: Readonly<Record<string, unknown>> }
+  | {
+      readonly name: 'module';
+      readonly path: string;
+      readonly options: Readonly<Record<string, unknown>>;
+      readonly on_error: OnError;
+      readonly call_seconds: number;
+    }
   | { readonly name: 'custom'; readonly label: string };
 
 /** The `task` section of mathematics. */

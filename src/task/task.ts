@@ -41,12 +41,21 @@ export interface Problem {
 }
 
 export interface RewardResult {
-  /** Finite; what the advantage is taken from. */
+  /** Finite, of at most 1e100 in size; what the advantage is taken from. */
   readonly reward: number;
   /** Its parts by name, where it has any. */
   readonly rewards?: Readonly<Record<string, number>>;
   /** Why it is what it is, for a reader of rollouts. */
   readonly note?: string;
+}
+
+/** Squares of rewards are added up: beyond this size their sums are no numbers. */
+const LARGEST_REWARD = 1e100;
+
+/** @throws TaskError for what is no reward */
+export function checkReward(reward: number): number {
+  if (Number.isFinite(reward) && Math.abs(reward) <= LARGEST_REWARD) return reward;
+  throw new TaskError(`expected a finite number of at most ${LARGEST_REWARD} in size, got ${reward}`);
 }
 
 /** A prompt with a written solution, for supervised warm-up. */
@@ -69,8 +78,14 @@ export interface Environment {
    * Token ids that follow a turn; null: the completion ends with the turn.
    * @param turn the turn's tokens
    * @param before all tokens between the prompt and the turn
+   * @param at where in the run it is asked, for errors: `step 3, completion 2 of 8`
    */
-  respond(problem: Problem, turn: ArrayLike<number>, before: ArrayLike<number>): Promise<Int32Array | null>;
+  respond(
+    problem: Problem,
+    turn: ArrayLike<number>,
+    before: ArrayLike<number>,
+    at?: string,
+  ): Promise<Int32Array | null>;
 }
 
 export interface Task {
@@ -84,14 +99,22 @@ export interface Task {
   readonly stopTokens: readonly number[];
   /** Every other token is masked in sampling and training; absent: all are allowed. */
   readonly allowedTokens?: readonly number[];
-  /** The index-th training problem, index = 0, 1, …: a function of the task's seed and the index alone. */
-  trainProblem(index: number): Problem;
+  /**
+   * The index-th training problem, index = 0, 1, …: a function of the task's seed and the index alone. One whose prompt is
+   * longer than `maxPromptTokens` is passed over.
+   */
+  trainProblem(index: number): Problem | Promise<Problem>;
   /** Problems that training never meets (all there is, for a task of a single problem). */
   readonly heldOut: readonly Problem[];
-  /** Judges a completion; many of a step's may be asked for at the same time. */
-  reward(problem: Problem, completion: ArrayLike<number>): RewardResult | Promise<RewardResult>;
+  /**
+   * Judges a completion; many of a step's may be asked for at the same time.
+   * @param at where in the run it is asked, for errors: `step 3, completion 2 of 8`
+   */
+  reward(problem: Problem, completion: ArrayLike<number>, at?: string): RewardResult | Promise<RewardResult>;
   /** Whether a completion solves the problem: the figure that is reported (target frequency, accuracy). */
-  success(problem: Problem, completion: ArrayLike<number>): boolean | Promise<boolean>;
+  success(problem: Problem, completion: ArrayLike<number>, at?: string): boolean | Promise<boolean>;
+  /** What is done about a reward that throws: stop (the default), reward 0, or leave its group out. */
+  readonly onError?: 'stop' | 'zero' | 'skip_group';
   /**
    * Ends completions before their stop token: makes a watcher for one completion, which is told each token as it is
    * sampled and says whether the completion ends with it.
@@ -100,11 +123,13 @@ export interface Task {
   /** Answers the model's turns, where it takes several; a turn ends with a stop token. */
   readonly environment?: Environment;
   /** The index-th generated solution, for tasks that need a warm-up. */
-  warmupExample?(index: number): WarmupExample;
+  warmupExample?(index: number): WarmupExample | Promise<WarmupExample>;
 }
 
-/** A task whose verdicts are there at once. */
+/** A task whose problems and verdicts are there at once. */
 export interface SyncTask extends Task {
+  trainProblem(index: number): Problem;
+  warmupExample?(index: number): WarmupExample;
   reward(problem: Problem, completion: ArrayLike<number>): RewardResult;
   success(problem: Problem, completion: ArrayLike<number>): boolean;
 }

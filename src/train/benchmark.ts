@@ -5,6 +5,7 @@
 import type { Engine } from '../engine/index.js';
 import { type Share, wilsonInterval } from '../random/wilson.js';
 import type { Problem, Task } from '../task/index.js';
+import { judge } from './judge.js';
 import { sampleTrajectories } from './trajectories.js';
 
 /**
@@ -82,17 +83,18 @@ export async function benchmark(
     const { completions } = await sampleTrajectories(
       engine,
       task,
-      part.map((problem) => ({ problem, count, key: ['benchmark', problem.id] })),
+      part.map((problem) => ({ problem, count, key: ['benchmark', problem.id], at: 'eval' })),
       { temperature: options.samples === 0 ? 0 : temperature, topK, topP, seed, signal },
     );
     for (const [i, problem] of part.entries()) {
       const judged = await Promise.all(
-        completions[i].map(async (completion) => {
-          const { reward, note } = await task.reward(problem, completion.tokens);
+        completions[i].map(async (completion, j) => {
+          const at = `eval, completion ${j + 1} of ${count}`;
+          const { reward, note, success } = await judge(task, problem, completion.tokens, at);
           return {
             text: task.vocabulary.decode(completion.tokens),
             tokens: completion.tokens.length,
-            success: await task.success(problem, completion.tokens),
+            success,
             reward,
             note,
             stop: completion.stop,

@@ -98,6 +98,18 @@ const userModule = z.strictObject({
     .record(z.string(), z.unknown())
     .default({})
     .describe('Handed to the module where its default export is a function'),
+  on_error: z
+    .enum(['stop', 'zero', 'skip_group'])
+    .default('stop')
+    .describe(
+      'A reward that throws or takes too long: the run stops, the completion gets reward 0, or its group is left out',
+    ),
+  call_seconds: z
+    .number()
+    .positive()
+    .max(1_000_000)
+    .default(60)
+    .describe('Longest time for one call into the module, its loading included, s'),
 });
 
 const custom = z.strictObject({

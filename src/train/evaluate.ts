@@ -1,6 +1,7 @@
 /** Greedy decoding on held-out problems: the share that succeeds. */
 import type { Engine } from '../engine/index.js';
 import type { Task } from '../task/index.js';
+import { judge } from './judge.js';
 import { sampleTrajectories } from './trajectories.js';
 
 export interface Evaluation {
@@ -17,21 +18,22 @@ export async function evaluate(
   task: Task,
   problems: number,
   seed: number,
-  signal?: AbortSignal,
+  { signal, at = 'evaluation' }: { readonly signal?: AbortSignal; readonly at?: string } = {},
 ): Promise<Evaluation> {
   const chosen = task.heldOut.slice(0, problems);
   const { completions } = await sampleTrajectories(
     engine,
     task,
-    chosen.map((problem) => ({ problem, count: 1, key: ['evaluation', problem.id] })),
+    chosen.map((problem) => ({ problem, count: 1, key: ['evaluation', problem.id], at })),
     { temperature: 0, topK: 0, topP: 1, seed, signal },
   );
   let correct = 0;
   let reward = 0;
   for (const [i, problem] of chosen.entries()) {
     const [{ tokens }] = completions[i];
-    if (await task.success(problem, tokens)) correct++;
-    reward += (await task.reward(problem, tokens)).reward;
+    const judgement = await judge(task, problem, tokens, at);
+    if (judgement.success) correct++;
+    reward += judgement.reward;
   }
   return { accuracy: correct / chosen.length, reward: reward / chosen.length, problems: chosen.length };
 }

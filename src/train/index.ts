@@ -63,4 +63,5 @@ export {
   RunFolderError,
 } from './run-folder.js';
 export { exportRun, isRunFolder, openTrained, type TrainedPolicy } from './trained.js';
+export { guardProcess, ranUserCode } from './user-watch.js';
 export { onWarning } from './warnings.js';

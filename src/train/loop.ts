@@ -10,7 +10,8 @@ import type { Config } from './config.js';
 import { evaluate } from './evaluate.js';
 import { importanceWeights, learn, type ScoredGroup, scoreGroups, trainExamples } from './learner.js';
 import { bestEvaluated, type MetricsRecord, stepMetrics } from './metrics.js';
-import { sampleStep } from './rollout.js';
+import { Notices } from './notices.js';
+import { type StepGroups, sampleStep } from './rollout.js';
 import type { RunFolder } from './run-folder.js';
 import { StallWatch } from './stall.js';
 import { type WarmupStep, warmupStep } from './warmup.js';
@@ -63,6 +64,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     await folder.syncMetrics();
     checkpoint = await saveCheckpoint(folder.checkpoints, engine, state, keep, await best());
   };
+  const notices = new Notices(config, task, folder.path, (line) => observer?.notice?.(`warning: ${line}`));
   const interrupted = (): TrainResult => ({ step: state.step, interrupted: true, checkpoint });
 
   if (options.from !== undefined) {
@@ -126,12 +128,14 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       atStep(`step ${step}`, () => trainStep(options, step, state)),
     );
     if (!taken) break;
-    const { record, nextProblem, changed } = taken;
+    const { record, made, changed } = taken;
     const line = stall.step(record, changed);
     if (line !== null) warnOnce(line);
-    state = { ...state, step, tokens: record.tokens, problems: nextProblem };
+    state = { ...state, step, tokens: record.tokens, problems: made.nextProblem };
     whole = await conclude(record);
+    notices.step(step, made, config.train.steps);
   }
+  for (const line of notices.summary()) observer?.notice?.(line);
   if (whole && state.step >= config.train.steps) return { step: state.step, interrupted: false, checkpoint };
   await save();
   return interrupted();
@@ -142,7 +146,7 @@ async function trainStep(
   options: TrainOptions,
   step: number,
   before: CheckpointState,
-): Promise<{ record: MetricsRecord; nextProblem: number; changed: boolean | undefined }> {
+): Promise<{ record: MetricsRecord; made: StepGroups; changed: boolean | undefined }> {
   const { config, task, engine, folder, signal } = options;
   const { objective, sampling } = config;
   signal?.throwIfAborted();
@@ -184,7 +188,7 @@ async function trainStep(
     sample_seconds: (sampled - started) / 1000,
     update_seconds: (updated - sampled) / 1000,
   };
-  return { record, nextProblem: made.nextProblem, changed: result.changed };
+  return { record, made, changed: result.changed };
 }
 
 const isEvaluated = ({ evaluation: { every }, train: { steps } }: Config, step: number): boolean =>
@@ -192,7 +196,10 @@ const isEvaluated = ({ evaluation: { every }, train: { steps } }: Config, step: 
 
 async function evaluated({ engine, task, config, observer, signal }: TrainOptions, step: number) {
   observer?.stage?.('evaluating', step, config.train.steps);
-  const { accuracy, reward } = await evaluate(engine, task, config.evaluation.problems, config.seed, signal);
+  const { accuracy, reward } = await evaluate(engine, task, config.evaluation.problems, config.seed, {
+    signal,
+    at: `evaluation at step ${step}`,
+  });
   return { eval_accuracy: accuracy, eval_reward: reward };
 }
 

@@ -48,6 +48,8 @@ export const METRICS = {
   all_right_share: ['share', 'groups without variance whose completions all solve their problem'],
   all_wrong_share: ['share', 'groups without variance none of whose completions solves it'],
   dropped_groups: ['groups', 'groups that dynamic sampling replaced; only with resample_rounds'],
+  failed_rewards: ['completions', 'completions whose reward failed; only with on_error zero or skip_group'],
+  passed_over: ['problems', 'problems left out because their prompts are too long; only where there are any'],
   tokens: ['tokens', 'tokens sampled since the start of training'],
   step_tokens: ['tokens', 'tokens in the completions of the step'],
   tree_tokens: ['tokens', 'distinct tree tokens: what an update computes'],
@@ -99,7 +101,7 @@ type StepMetric =
  */
 export function stepMetrics(
   step: number,
-  { sampled }: Pick<StepGroups, 'sampled'>,
+  { sampled, failures, passedOver }: Pick<StepGroups, 'sampled' | 'failures' | 'passedOver'>,
   scored: readonly ScoredGroup[],
   result: StepResult,
   tokens: number,
@@ -144,6 +146,8 @@ export function stepMetrics(
     all_right_share: share(kinds, (kind) => kind === 'right'),
     all_wrong_share: share(kinds, (kind) => kind === 'wrong'),
     ...(sampled.length > scored.length ? { dropped_groups: sampled.length - scored.length } : {}),
+    ...(failures.length > 0 ? { failed_rewards: failures.length } : {}),
+    ...(passedOver > 0 ? { passed_over: passedOver } : {}),
     tokens,
     step_tokens,
     tree_tokens,

@@ -36,6 +36,7 @@ import {
 } from '../text/index.js';
 import { type Config, ConfigError } from './config.js';
 import { loadDefinition } from './user-module.js';
+import { watchedCalls } from './user-watch.js';
 import { warnOnce } from './warnings.js';
 
 /** A model as it was found. */
@@ -114,7 +115,7 @@ export function vocabularyOf(tokenizer: ModelTokenizer, size: number): Vocabular
  * @throws TaskError, TextError or ConfigError in one line
  */
 export async function openTask(
-  config: Pick<Config, 'task' | 'seed'>,
+  config: Pick<Config, 'task' | 'seed' | 'model'>,
   text: ModelText | null,
   model: Pick<OpenedModel, 'config'> | null,
 ): Promise<Task> {
@@ -122,7 +123,18 @@ export async function openTask(
   if (task.name === 'module') {
     const vocabulary =
       text && vocabularyOf(text.tokenizer, model?.config.vocabularySize ?? text.tokenizer.size);
-    return definedTask(await loadDefinition(task.path, { ...task.options, seed }), task.path, vocabulary);
+    const { path, call_seconds: seconds, on_error: onError } = task;
+    const call = watchedCalls({ file: path, seconds, tolerant: onError !== 'stop', warn: warnOnce });
+    const exported = await loadDefinition(path, { ...task.options, seed }, call);
+    const template = text?.template;
+    return definedTask(exported, {
+      call,
+      vocabulary,
+      render: template ? (messages) => template.render(messages) : null,
+      context: config.model.context ?? model?.config.contextLength ?? null,
+      onError,
+      warn: warnOnce,
+    });
   }
   if (task.name !== 'math') {
     if (model) {

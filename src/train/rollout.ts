@@ -8,18 +8,28 @@ import { UniqueIds } from '../rollouts/ids.js';
 import type { Completion, Group } from '../rollouts/index.js';
 import { type Problem, type RewardResult, type Task, TaskError } from '../task/index.js';
 import type { Config } from './config.js';
+import { judge } from './judge.js';
 import { sampleTrajectories, type Trajectory } from './trajectories.js';
 
 export interface StepGroups {
   /** To be trained on, with the problem of each. */
   readonly groups: readonly Group[];
   readonly problems: readonly Problem[];
-  /** All that were sampled, dropped ones too. */
-  readonly sampled: readonly { readonly group: Group; readonly problem: Problem }[];
+  /** All that were sampled and rewarded, dropped ones too. */
+  readonly sampled: readonly SampledGroup[];
   /** Index of the next training problem. */
   readonly nextProblem: number;
   readonly decodedTokens: number;
   readonly sampledTokens: number;
+  /** What went wrong with rewards, where the task goes on after it, one line for each completion. */
+  readonly failures: readonly string[];
+  /** Problems that were passed over, because their prompts are too long. */
+  readonly passedOver: number;
+}
+
+interface SampledGroup {
+  readonly group: Group;
+  readonly problem: Problem;
 }
 
 /** What a step is made with. */
@@ -30,6 +40,9 @@ export interface RolloutOptions {
   /** Once aborted, sampling ends by throwing its reason. */
   readonly signal?: AbortSignal;
 }
+
+/** Times that further problems are tried where the rewards of all groups of a step fail (on_error: skip_group). */
+const TRIES = 3;
 
 /**
  * Samples and rewards the groups of a step.
@@ -42,23 +55,30 @@ export async function sampleStep(
   firstProblem: number,
 ): Promise<StepGroups> {
   const { prompts_per_step: wanted, resample_rounds: rounds } = options.config.sampling;
-  const sampled: { group: Group; problem: Problem }[] = [];
-  const kept: { group: Group; problem: Problem }[] = [];
-  let [decodedTokens, sampledTokens] = [0, 0];
+  const sampled: SampledGroup[] = [];
+  const kept: SampledGroup[] = [];
+  const failures: string[] = [];
   const ids = new UniqueIds(); // a problem can come twice in a step
-  for (let round = 0; round <= rounds && kept.length < wanted; round++) {
-    const first = sampled.length;
-    const problems = Array.from({ length: wanted - kept.length }, (_, i) =>
-      options.task.trainProblem(firstProblem + first + i),
-    );
-    const made = await sampleGroups(options, problems, step, first);
+  const cursor = new ProblemCursor(options.task, firstProblem);
+  let [decodedTokens, sampledTokens, asked] = [0, 0, 0];
+  for (let round = 0; kept.length < wanted; round++) {
+    const further = sampled.length === 0 ? round <= TRIES : round <= rounds;
+    if (round > 0 && !further) break;
+    const problems = await cursor.take(wanted - kept.length);
+    const made = await sampleGroups(options, problems, step, asked);
+    asked += problems.length;
     decodedTokens += made.decodedTokens;
     sampledTokens += made.sampledTokens;
+    failures.push(...made.failures);
     made.groups.forEach((group, i) => {
-      const pair = { group: { ...group, id: ids.next(group.id) }, problem: problems[i] };
-      sampled.push(pair);
-      if (rounds === 0 || isMixed(group)) kept.push(pair);
+      if (!group) return;
+      const entry = { group: { ...group, id: ids.next(group.id) }, problem: problems[i] };
+      sampled.push(entry);
+      if (rounds === 0 || isMixed(group)) kept.push(entry);
     });
+  }
+  if (sampled.length === 0) {
+    throw new TaskError(`${failures[0]}; the rewards of all ${asked} groups of step ${step} fail like this`);
   }
   // A step without a single mixed group is taken all the same: it changes nothing, and says so in its figures.
   const trained = kept.length > 0 ? kept : sampled.slice(-wanted);
@@ -66,11 +86,45 @@ export async function sampleStep(
     groups: trained.map(({ group }) => group),
     problems: trained.map(({ problem }) => problem),
     sampled,
-    nextProblem: firstProblem + sampled.length,
+    nextProblem: cursor.next,
     decodedTokens,
     sampledTokens,
+    failures,
+    passedOver: cursor.passedOver,
   };
 }
+
+/** Takes training problems in order, but for those whose prompts are too long. */
+class ProblemCursor {
+  passedOver = 0;
+
+  constructor(
+    private readonly task: Task,
+    public next: number,
+  ) {}
+
+  async take(count: number): Promise<Problem[]> {
+    const problems: Problem[] = [];
+    const { maxPromptTokens, name } = this.task;
+    for (let inARow = 0; problems.length < count; ) {
+      const problem = await this.task.trainProblem(this.next++);
+      if (problem.promptTokens.length <= maxPromptTokens) {
+        problems.push(problem);
+        inARow = 0;
+        continue;
+      }
+      this.passedOver++;
+      if (++inARow === MOST_PASSED_OVER) {
+        throw new TaskError(
+          `task ${name}: expected prompts of at most ${maxPromptTokens} tokens, got ${inARow} longer ones in a row; problem ${problem.id} has ${problem.promptTokens.length}`,
+        );
+      }
+    }
+    return problems;
+  }
+}
+
+const MOST_PASSED_OVER = 1000;
 
 const isMixed = ({ completions }: Group): boolean =>
   !hasZeroVariance(completions.map(({ reward }) => reward));
@@ -80,12 +134,22 @@ async function sampleGroups(
   problems: readonly Problem[],
   step: number,
   firstKey: number,
-): Promise<{ groups: Group[]; decodedTokens: number; sampledTokens: number }> {
+): Promise<{
+  groups: (Group | null)[];
+  failures: string[];
+  decodedTokens: number;
+  sampledTokens: number;
+}> {
   const { sampling } = config;
   const { completions, statistics } = await sampleTrajectories(
     engine,
     task,
-    problems.map((problem, i) => ({ problem, count: sampling.group_size, key: [step, firstKey + i] })),
+    problems.map((problem, i) => ({
+      problem,
+      count: sampling.group_size,
+      key: [step, firstKey + i],
+      at: `step ${step}`,
+    })),
     {
       temperature: sampling.temperature,
       topK: sampling.top_k,
@@ -94,42 +158,66 @@ async function sampleGroups(
       signal,
     },
   );
-  const groups = await Promise.all(
-    problems.map((problem, i) => rewardGroup(task, config, problem, completions[i], step)),
+  const failures: string[] = [];
+  const groups = await unlessEnded(
+    Promise.all(
+      problems.map((problem, i) => rewardGroup(task, config, problem, completions[i], step, failures)),
+    ),
+    signal,
   );
-  return { groups, ...statistics };
+  return { groups, failures, ...statistics };
 }
 
-/** Completions with the task's rewards, as the group that everything downstream sees. */
+/**
+ * Completions with the task's rewards, as the group that everything downstream sees; null for one that is left out.
+ * @param failures takes what goes wrong
+ */
 async function rewardGroup(
   task: Task,
   config: Config,
   problem: Problem,
   completions: readonly Trajectory[],
   step: number,
-): Promise<Group> {
-  const judged = async ({ tokens, logprobs, mask, stop }: Trajectory): Promise<Completion> => {
+  failures: string[],
+): Promise<Group | null> {
+  let failed = false;
+  const judged = async ({ tokens, logprobs, mask, stop }: Trajectory, i: number): Promise<Completion> => {
+    const at = `step ${step}, completion ${i + 1} of ${completions.length}`;
+    const { failure, success, ...result } = await judge(task, problem, tokens, at);
+    if (failure !== undefined) failures.push(failure);
+    failed ||= failure !== undefined;
+    const { reward, rewards, note } = penalised(result, tokens.length, task, config);
     const text = task.vocabulary.decode(tokens);
-    const where = `task ${task.name}, problem ${problem.id}, step ${step}`;
-    const result = penalised(await task.reward(problem, tokens), tokens.length, task, config);
-    if (!Number.isFinite(result.reward)) {
-      throw new TaskError(
-        `${where}: the reward of completion ${JSON.stringify(text)} is ${result.reward}; allowed is a finite number`,
-      );
-    }
-    const { reward, rewards, note } = result;
-    const success = await task.success(problem, tokens);
     return { tokens, text, logprobs, ...(mask ? { mask } : {}), stop, reward, rewards, note, success };
   };
+  const rewarded = await Promise.all(completions.map(judged));
+  if (failed && task.onError === 'skip_group') return null;
   return {
     id: problem.id,
     step,
     prompt: { tokens: problem.promptTokens, text: problem.promptText },
-    completions: await Promise.all(completions.map(judged)),
+    completions: rewarded,
     tokens: 'exact',
     groups: 'explicit',
     tokenTexts: tokenTexts(task, completions),
   };
+}
+
+/** A task's own code may take long: once aborted, nobody waits for it. */
+async function unlessEnded<T>(value: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return value;
+  let stop = (): void => undefined;
+  const ended = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+  });
+  try {
+    return await Promise.race([value, ended]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    value.catch(() => undefined);
+  }
 }
 
 /** DAPO's soft punishment of length: 0 up to L − c tokens, then falling linearly to −1 at the longest length L. */

@@ -18,6 +18,8 @@ export interface TrajectoryRequest {
   /** Number of completions. */
   readonly count: number;
   readonly key: readonly (string | number)[];
+  /** Where in the run it is asked, for errors. */
+  readonly at?: string;
 }
 
 /** What is chosen of the sampling; the rest is the task's. */
@@ -25,6 +27,8 @@ export type TrajectoryOptions = Pick<SamplingOptions, 'temperature' | 'topK' | '
 
 interface Walk {
   readonly problem: Problem;
+  /** Where in the run it is, for errors. */
+  readonly at: string;
   readonly key: readonly (string | number)[];
   readonly tokens: number[];
   readonly logprobs: number[];
@@ -56,11 +60,12 @@ export async function sampleTrajectories(
     return { completions: first.completions.map((group) => [...group]), statistics: first.statistics };
   }
   let { decodedTokens, sampledTokens } = first.statistics;
-  const walks = requests.map(({ problem, key, count }) =>
+  const walks = requests.map(({ problem, key, count, at }) =>
     Array.from(
       { length: count },
       (_, sample): Walk => ({
         problem,
+        at: `${at ? `${at}, ` : ''}completion ${sample + 1} of ${count}`,
         key: [...key, sample],
         tokens: [],
         logprobs: [],
@@ -119,7 +124,9 @@ async function endTurn(walk: Walk, turn: SampledCompletion, number: number, task
   walk.logprobs.push(...turn.logprobs);
   for (let t = 0; t < turn.tokens.length; t++) walk.mask.push(1);
   const answer =
-    turn.stop === 'stop' ? await environment?.respond(walk.problem, turn.tokens, before) : undefined;
+    turn.stop === 'stop'
+      ? await environment?.respond(walk.problem, turn.tokens, before, `${walk.at}, turn ${number}`)
+      : undefined;
   if (answer === null) walk.stop = 'stop';
   else if (answer && number === environment?.maxTurns) walk.stop = 'turns';
   const fits = answer && walk.tokens.length + answer.length < maxCompletionTokens;

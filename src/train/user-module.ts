@@ -1,8 +1,12 @@
-/** Modules of the user's: JavaScript as it is; TypeScript by Node.js itself where it can, else by tsx. */
-import { existsSync } from 'node:fs';
+/**
+ * A user's module: found, loaded wherever it lies (user-hooks.mjs), and asked for its default export. What it does
+ * meanwhile is the user's (user-watch.ts).
+ */
+import { statSync } from 'node:fs';
+import { register } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { TaskError } from '../task/index.js';
+import { type CallUser, TaskError } from '../task/index.js';
 
 /**
  * The default export of a module; of a function, what it makes of the options.
@@ -11,25 +15,31 @@ import { TaskError } from '../task/index.js';
 export async function loadDefinition(
   path: string,
   options: Readonly<Record<string, unknown>>,
+  call: CallUser,
 ): Promise<unknown> {
   const file = resolve(path);
-  if (!existsSync(file))
-    throw new TaskError(`${path}: no such module; task.path is taken from ${process.cwd()}`);
-  try {
-    const url = pathToFileURL(file).href;
-    const isTypeScript = /\.[mc]?ts$/.test(file);
-    const native = Boolean((process.features as { typescript?: unknown }).typescript);
-    const loaded = (isTypeScript && !native ? await byTsx(url) : await import(/* @vite-ignore */ url)) as {
-      default?: unknown;
-    };
-    return typeof loaded.default === 'function' ? await loaded.default(options) : loaded.default;
-  } catch (error) {
-    if (error instanceof TaskError) throw error;
-    throw new TaskError(`${path}: cannot be loaded: ${String((error as Error).message).split('\n')[0]}`);
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
+    throw new TaskError(`task.path: expected a module, got '${path}', which is no file in ${process.cwd()}`);
   }
+  const url = pathToFileURL(file).href;
+  hook(url);
+  const loaded = await call(
+    'loading',
+    () => import(/* @vite-ignore */ url) as Promise<{ readonly default?: unknown }>,
+  );
+  return call('default export', () => {
+    const exported = loaded.default;
+    return typeof exported === 'function' ? (exported(options) as unknown) : exported;
+  });
 }
 
-async function byTsx(url: string): Promise<unknown> {
-  const { tsImport } = await import('tsx/esm/api');
-  return tsImport(url, import.meta.url);
+const hooked = new Set<string>();
+
+function hook(entry: string): void {
+  if (hooked.has(entry)) return;
+  hooked.add(entry);
+  const home = new URL('../../', import.meta.url).href;
+  register(new URL('./user-hooks.mjs', import.meta.url), { data: { entry, home } });
+  // Lines in errors are those of the user's file, not of what was made of it.
+  process.setSourceMapsEnabled(true);
 }

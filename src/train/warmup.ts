@@ -4,7 +4,7 @@
  * 1 and token normalisation: the gradient of the mean ln π of a token.
  */
 import type { Engine, TrainExample } from '../engine/index.js';
-import type { Task } from '../task/index.js';
+import { type Task, TaskError } from '../task/index.js';
 import { ProcessTree } from '../tree/index.js';
 import type { Config } from './config.js';
 
@@ -24,11 +24,15 @@ export async function warmupStep(
   maxGradNorm: number | null,
   signal?: AbortSignal,
 ): Promise<WarmupStep> {
-  const solutions = Array.from({ length: warmup.batch_size }, (_, i) => {
-    const example = task.warmupExample?.(step * warmup.batch_size + i);
-    if (!example) throw new Error(`task ${task.name} has no warm-up examples`);
-    return example;
-  });
+  const { warmupExample } = task;
+  if (!warmupExample) {
+    throw new TaskError(
+      `warmup.steps: expected 0, got ${warmup.steps}: task ${task.name} has no solutions to learn from`,
+    );
+  }
+  const solutions = await Promise.all(
+    Array.from({ length: warmup.batch_size }, (_, i) => warmupExample(step * warmup.batch_size + i)),
+  );
   const tokens = solutions.reduce((n, { completionTokens }) => n + completionTokens.length, 0);
   const one = Float64Array.of(1 / tokens);
   const batch: TrainExample[] = solutions.map(({ promptTokens, completionTokens }) => ({

@@ -6,6 +6,8 @@ import { UserError } from '../errors.js';
 import { beChild } from './child.js';
 import type { MetricsRecord } from './metrics.js';
 import { type RunOptions, run } from './run.js';
+import { guardProcess, ranUserCode } from './user-watch.js';
+import { onWarning } from './warnings.js';
 
 /** What crosses the process boundary of a run's options. */
 export type WorkerOptions = Omit<RunOptions, 'signal' | 'observer' | 'patience' | 'onFetch'>;
@@ -20,6 +22,12 @@ export type WorkerMessage =
 const PATIENCE_MS = 30_000;
 
 const child = beChild<WorkerMessage>();
+const fail = (error: unknown): void => {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  child.send({ type: 'failed', message, ...(error instanceof UserError ? {} : { stack }) });
+};
+const finish = guardProcess(fail);
+onWarning((line) => child.send({ type: 'notice', line }));
 
 process.once('message', (options: WorkerOptions) => {
   run({
@@ -33,12 +41,13 @@ process.once('message', (options: WorkerOptions) => {
       notice: (line) => child.send({ type: 'notice', line }),
     },
   })
-    .then(
-      ({ interrupted }) => child.send({ type: 'done', interrupted }),
-      (error: unknown) => {
-        const stack = error instanceof UserError ? undefined : (error as Error).stack;
-        child.send({ type: 'failed', message: (error as Error).message, stack });
-      },
-    )
-    .finally(() => child.close());
+    .then(({ interrupted }) => {
+      finish();
+      child.send({ type: 'done', interrupted });
+    })
+    .catch(fail)
+    .finally(() => {
+      if (ranUserCode()) process.once('disconnect', () => process.exit());
+      child.close();
+    });
 });

@@ -1,0 +1,31 @@
+/**
+ * A thread that watches the main one while a user's code is being called. The main thread counts up in `beats`; where it
+ * stands still for as long as a call may take, the code loops without end, and nothing on the main thread can say so. The
+ * watchdog then has the inspector interrupt the loop and run `expression` in the middle of it. JavaScript, because threads
+ * are started from this very file.
+ */
+import { Session } from 'node:inspector';
+import { workerData } from 'node:worker_threads';
+
+/** @type {{ shared: SharedArrayBuffer, expression: string }} */
+const { shared, expression } = workerData;
+/** [calls that are not over, beats of the main thread, polls that a call may take] */
+const state = new Int32Array(shared);
+const POLL_MS = 100;
+
+let still = 0;
+let last = 0;
+for (;;) {
+  Atomics.wait(state, 3, 0, POLL_MS);
+  const beats = Atomics.load(state, 1);
+  // Polls are counted, not time: a machine that slept is no loop.
+  still = Atomics.load(state, 0) > 0 && beats === last ? still + 1 : 0;
+  last = beats;
+  if (still > Atomics.load(state, 2)) {
+    still = 0;
+    const session = new Session();
+    session.connectToMainThread();
+    session.post('Runtime.evaluate', { expression });
+    session.disconnect();
+  }
+}
