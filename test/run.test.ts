@@ -184,7 +184,7 @@ describe('a run that is to end within a step', () => {
     controller.abort();
     const { signal } = controller;
     const before = engine.trainable.flat.slice();
-    const reason = await evaluate(engine, task, 4, 0, signal).catch((error) => error);
+    const reason = await evaluate(engine, task, 4, 0, { signal: signal }).catch((error) => error);
     expect(reason).toBe(signal.reason);
     const tree = ProcessTree.build([Int32Array.of(1, 2)]);
     const prompt = Int32Array.of(0);
