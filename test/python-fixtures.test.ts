@@ -105,4 +105,19 @@ describe.skipIf(!hasPython)('made again by Python', { timeout: 240_000 }, () => 
     expect(chat.now.templates).toEqual(chat.before.templates);
     expect(chat.now.cases).toEqual(chat.before.cases);
   });
+
+  it('tokenizers: ids of random strings of all of Unicode, plain prompts, and the table of categories', async () => {
+    runPython('make_tokenizer_fixtures.py', ['--out', folder]);
+    const names = (await readdir(join(text, 'unicode'))).filter((name) => name !== 'others.json');
+    expect(names.length).toBeGreaterThan(10);
+    for (const name of names) {
+      expect(await json(join(folder, name)), name).toEqual(await json(join(text, 'unicode', name)));
+    }
+    const file = join(folder, 'unicode-table.ts');
+    runPython('make_unicode_table.py', [file]);
+    const committed = join(import.meta.dirname, '../src/text/unicode-table.ts');
+    const [now, before] = await Promise.all([file, committed].map((at) => readFile(at, 'utf8')));
+    const table = (source: string) => source.slice(source.indexOf('export'));
+    expect(table(now)).toBe(table(before));
+  });
 });

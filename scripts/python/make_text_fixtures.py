@@ -115,7 +115,22 @@ LOOPS = (
     "<<{{ m.role|upper }}>>{{ m.content }}\n{% endif %}{% if not loop.last %}|{% endif %}{% endfor %}"
     "{% if add_generation_prompt and enable_thinking is defined and enable_thinking is false %}<think></think>{% endif %}"
 )
-TEMPLATES = {"chatml": SYSTEM_DEFAULT, "headers": HEADERS, "loops": LOOPS}
+# Written on Windows: line ends of the template and within its strings.
+WINDOWS = (
+    "{% for message in messages %}\n"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' }}\n"
+    "{% endfor %}\n"
+    "  {% if add_generation_prompt %}\n<|im_start|>assistant\n{% endif %}\n"
+).replace("\n", "\r\n")
+OLD_MAC = WINDOWS.replace("\r\n", "\r")
+TEMPLATES = {
+    "chatml": SYSTEM_DEFAULT,
+    "headers": HEADERS,
+    "loops": LOOPS,
+    "windows": WINDOWS,
+    "old-mac": OLD_MAC,
+    "blank-end": WINDOWS + "\r\n\r\n",
+}
 TALKS = [
     [{"role": "user", "content": "What is 3*5?"}],
     [{"role": "system", "content": "  Put the answer in \\boxed{}.  "}, {"role": "user", "content": "日本語 <b>&amp;</b>\n\n"}],
