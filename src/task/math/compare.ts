@@ -4,10 +4,10 @@
  * the answers differ: a wrong answer rewarded is worse than a right one missed.
  */
 import { modulus } from './complex.js';
-import { evaluateAt, POINTS } from './evaluate.js';
+import { evaluateAt, POINTS, valueAt } from './evaluate.js';
 import { type Expr, hasOp, isExpr, type Node, num, op, print, replace, sym, variables } from './node.js';
 import { realSet, sameRealSet, solve } from './reals.js';
-import { constant, type ScalarOptions, sameValue } from './scalar.js';
+import { constant, order, type ScalarOptions, sameValue } from './scalar.js';
 import { canonicalUnit, conversion } from './units.js';
 
 type Relation = Extract<Node, { kind: 'relation' }>;
@@ -21,7 +21,12 @@ function isName(node: Node): boolean {
   if (node.kind !== 'op') return false;
   if (node.op.startsWith('f:')) return true;
   if (node.op === 'abs' || node.op === 'div') return node.args.every(isName);
-  return node.op === 'mul' && node.args.every((arg) => isSegment(arg));
+  if (node.op !== 'mul') return false;
+  // m∠A, the measure of an angle.
+  const [first, second] = node.args;
+  const measure =
+    first.kind === 'op' && first.op === 'mul' && print(first) === print(op('mul', sym('m'), sym('angle')));
+  return node.args.every((arg) => isSegment(arg)) || (measure && isSegment(second));
 }
 /** Points side by side: AB, ∠ABC. */
 const isSegment = (node: Expr): boolean =>
@@ -69,7 +74,7 @@ function assignment(node: Node): Assignment | null {
   const [head, ...rest] = sides;
   if (!isHead(head) && !sides.every(isConstant)) return null;
   if (!rest.slice(0, -1).every((side) => isConstant(side) || isExpr(side) || isName(side))) return null;
-  const value = rest[rest.length - 1];
+  const value = rest[rest.length - 1] ?? head;
   if (head.kind === 'op' && head.op.startsWith('f:') && isExpr(value)) {
     const names = head.args.map((arg) => (arg.kind === 'sym' ? arg.name : ''));
     if (names.every((name, i) => name !== '' && names.indexOf(name) === i)) {
@@ -244,7 +249,7 @@ export class Comparison {
     }
     const [g, c] = [spread(membership(gold)), spread(membership(candidate))];
     if (g.kind === 'list' || c.kind === 'list') {
-      const [a, b] = [realSet(g), realSet(c)];
+      const [a, b] = [realSet(g, this.#options.budget), realSet(c, this.#options.budget)];
       if (a && b) return sameRealSet(a, b, this.#options);
       // (x, y) = (1, 2) beside x = 1, y = 2
       return this.#lists(plainValue(g), plainValue(c));
@@ -260,7 +265,7 @@ export class Comparison {
       return g.kind === 'relation' && c.kind === 'relation' && this.#proportional(g, c);
     }
     if (g.kind === 'relation' && c.kind === 'relation') {
-      const [p, q] = [solve(g), solve(c)];
+      const [p, q] = [solve(g, this.#options.budget), solve(c, this.#options.budget)];
       if (p && q) return p.variable === q.variable && sameRealSet(p.set, q.set, this.#options);
       return this.#proportional(g, c);
     }
@@ -295,7 +300,20 @@ export class Comparison {
       if (tried++ === 0) ratio = r;
       else if (Math.abs(r - ratio) > 1e-8 * Math.abs(ratio)) return false;
     }
-    return tried >= 5 && (strictG[0] !== '>' || ratio > 0);
+    if (tried < 5 || (strictG[0] === '>' && !(ratio > 0))) return false;
+    // Doubles see no difference; now exactly: a(x)·b(x₀) is b(x)·a(x₀), with x₀ fixed and neither of them 0 there.
+    const fix = (expr: Expr): Expr =>
+      replace(expr, (part) =>
+        part.kind === 'sym' && variables(part).size > 0
+          ? num(Math.round(valueAt(part.name, 1) * 1024), 1024)
+          : null,
+      );
+    const [atA, atB] = [fix(a), fix(b)];
+    const { budget } = this.#options;
+    const signs = [order(atA, num(0), budget), order(atB, num(0), budget)];
+    if (signs.some((value) => value === null || value === 0)) return false;
+    if (strictG[0] === '>' && signs[0] !== signs[1]) return false;
+    return sameValue(op('mul', a, atB), op('mul', b, atA), this.#options);
   }
 
   #lists(g: Node, c: Node): boolean {
@@ -381,7 +399,7 @@ export class Comparison {
       return g.brackets === c.brackets && this.#ordered(g.items, c.items);
     }
     if (g.kind === 'set' && c.kind === 'set') return this.#lists(g, c);
-    const [a, b] = [realSet(g), realSet(c)];
+    const [a, b] = [realSet(g, this.#options.budget), realSet(c, this.#options.budget)];
     return a !== null && b !== null && sameRealSet(a, b, this.#options);
   }
 

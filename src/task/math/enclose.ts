@@ -47,7 +47,7 @@ export interface Value {
   readonly im: Ball;
   readonly q: exact.Rational | null;
   readonly height: number;
-  readonly log?: Value;
+  readonly log?: () => Value;
 }
 
 /** A value that does not exist: a quotient by zero, the logarithm of zero, ∞. */
@@ -83,7 +83,8 @@ export class Enclosure {
     if (expr.kind === 'num') return this.#rational(expr.value);
     if (expr.kind === 'sym') {
       if (expr.name === 'pi') return this.#real(circleConstant(this.#p), 2);
-      if (expr.name === 'e') return { ...this.#real(exponential(ONE, this.#p), 2), log: this.#whole(1n) };
+      if (expr.name === 'e')
+        return { ...this.#real(exponential(ONE, this.#p), 2), log: () => this.#whole(1n) };
       if (expr.name === 'i') return { re: ZERO, im: ONE, q: null, height: 1 };
       if (expr.name === 'inf') throw new NoValue();
       const at = exact.rational(BigInt(Math.round(valueAt(expr.name, this.#point) * 1024)), 1024n);
@@ -252,7 +253,7 @@ export class Enclosure {
   #exp(z: Value): Value {
     const re = exponential(z.re, this.#p);
     const height = z.height + 2 * size(z.re);
-    if (isReal(z)) return { re, im: ZERO, q: vanishes(z) ? exact.ONE : null, height, log: z };
+    if (isReal(z)) return { re, im: ZERO, q: vanishes(z) ? exact.ONE : null, height, log: () => z };
     const { sin, cos } = this.#circular({ ...z, re: z.im, im: ZERO });
     return this.#times({ re, im: ZERO, q: null, height }, { re: cos, im: sin, q: null, height: 0 });
   }
@@ -268,7 +269,7 @@ export class Enclosure {
   /** The principal logarithm. */
   #ln(z: Value): Value {
     if (vanishes(z)) throw new NoValue();
-    if (z.log) return z.log;
+    if (z.log) return z.log();
     if (isReal(z)) {
       const positive = sign(z.re) > 0;
       const height = z.height + 2 * size(z.re);
@@ -326,7 +327,7 @@ export class Enclosure {
         }
       } else return this.#exp(this.#times(w, this.#ln(z)));
       const result = q.n < 0n ? this.#over(this.#whole(1n), power) : power;
-      const log = z.log && { log: this.#times(w, z.log) };
+      const log = isReal(z) && sign(z.re) > 0 && { log: () => this.#times(w, this.#ln(z)) };
       return { ...result, ...log, height };
     }
     if (q && q.d === 2n && isReal(z)) {

@@ -1,6 +1,8 @@
 /** Sets of real numbers: intervals, their unions, and the inequalities that describe them. */
-import { type Expr, isExpr, type Node, op, print, sym, variables } from './node.js';
-import { constant, type ScalarOptions, sameValue } from './scalar.js';
+
+import type { Budget } from './limits.js';
+import { type Expr, isExpr, type Node, num, op, print, sym, variables } from './node.js';
+import { constant, order, type ScalarOptions, sameValue } from './scalar.js';
 
 /** From `low` to `high`, each bound in the set or not. */
 export interface Interval {
@@ -21,7 +23,7 @@ const between = (low: Expr, high: Expr, lowClosed: boolean, highClosed: boolean)
 const finite = (expr: Expr) => Math.abs(constant(expr)) !== Infinity;
 
 /** A node as a set of real numbers; null where it is none. A pair in brackets is read as an interval. */
-export function realSet(node: Node): RealSet | null {
+export function realSet(node: Node, budget: Budget): RealSet | null {
   switch (node.kind) {
     case 'tuple': {
       if (node.items.length !== 2) return null;
@@ -34,54 +36,56 @@ export function realSet(node: Node): RealSet | null {
     case 'set':
       return node.items.every(isExpr) ? node.items.map((at) => between(at, at, true, true)) : null;
     case 'union': {
-      const sets = node.items.map(realSet);
+      const sets = node.items.map((item) => realSet(item, budget));
       return sets.every((set) => set !== null) ? sets.flat() : null;
     }
     case 'without': {
-      const [from, less] = [realSet(node.from), realSet(node.less)];
-      return from && less && without(from, less);
+      const [from, less] = [realSet(node.from, budget), realSet(node.less, budget)];
+      return from && less && without(from, less, budget);
     }
     case 'list': {
       // x < 1 or x > 3; x > 1 and x < 3
-      const solved = node.items.map(solve);
+      const solved = node.items.map((item) => solve(item, budget));
       const sets = solved.flatMap((one) => (one ? [one.set] : []));
       const variable = solved[0]?.variable;
       if (sets.length < solved.length || !solved.every((one) => one?.variable === variable)) return null;
       if (node.join === 'or') return sets.flat();
-      return sets.reduce<RealSet | null>((all, set) => all && common(all, set), sets[0]);
+      return sets.reduce<RealSet | null>((all, set) => all && common(all, set, budget), sets[0]);
     }
     default:
-      return solve(node)?.set ?? null;
+      return solve(node, budget)?.set ?? null;
   }
 }
 
-/** What two intervals have in common; null for other sets and for bounds that are no constants. */
-function common([a, ...moreA]: RealSet, [b, ...moreB]: RealSet): RealSet | null {
+/** What two intervals have in common; null for other sets and for bounds whose order is not known. */
+function common([a, ...moreA]: RealSet, [b, ...moreB]: RealSet, budget: Budget): RealSet | null {
   if (!a || !b || moreA.length > 0 || moreB.length > 0) return null;
-  const bounds = [a.low, b.low, a.high, b.high].map(constant);
-  if (bounds.some(Number.isNaN)) return null;
-  const low = bounds[0] > bounds[1] || (bounds[0] === bounds[1] && !a.closed[0]) ? a : b;
-  const high = bounds[2] < bounds[3] || (bounds[2] === bounds[3] && !a.closed[1]) ? a : b;
+  const [lows, highs] = [order(a.low, b.low, budget), order(a.high, b.high, budget)];
+  if (lows === null || highs === null) return null;
+  const low = lows > 0 || (lows === 0 && !a.closed[0]) ? a : b;
+  const high = highs < 0 || (highs === 0 && !a.closed[1]) ? a : b;
   return [between(low.low, high.high, low.closed[0], high.closed[1])];
 }
 
 /** Points taken out of intervals; null where something larger than points is to be taken out. */
-function without(from: RealSet, less: RealSet): RealSet | null {
-  let parts = [...from];
+function without(from: RealSet, less: RealSet, budget: Budget): RealSet | null {
+  let parts: Interval[] = [...from];
   for (const { low: point, high } of less) {
-    const at = constant(point);
-    if (print(point) !== print(high) || !Number.isFinite(at)) return null;
-    parts = parts.flatMap((part) => {
-      const [low, up] = [constant(part.low), constant(part.high)];
-      if (Number.isNaN(low) || Number.isNaN(up) || at < low || at > up) return [part];
-      if (at === low && at === up) return [];
-      if (at === low) return [{ ...part, closed: [false, part.closed[1]] as const }];
-      if (at === up) return [{ ...part, closed: [part.closed[0], false] as const }];
-      return [
-        between(part.low, point, part.closed[0], false),
-        between(point, part.high, false, part.closed[1]),
-      ];
-    });
+    if (print(point) !== print(high) || !Number.isFinite(constant(point))) return null;
+    const next: Interval[] = [];
+    for (const part of parts) {
+      const [low, up] = [order(point, part.low, budget), order(point, part.high, budget)];
+      if (low === null || up === null) return null;
+      if (low < 0 || up > 0) next.push(part);
+      else if (low === 0 && up === 0) continue;
+      else if (low === 0) next.push({ ...part, closed: [false, part.closed[1]] });
+      else if (up === 0) next.push({ ...part, closed: [part.closed[0], false] });
+      else {
+        next.push(between(part.low, point, part.closed[0], false));
+        next.push(between(point, part.high, false, part.closed[1]));
+      }
+    }
+    parts = next;
   }
   return parts;
 }
@@ -95,7 +99,7 @@ const isAtom = (expr: Expr): boolean =>
     (expr.op.startsWith('f:') || (expr.op === 'abs' && isAtom(expr.args[0]) && expr.args[0].kind === 'sym')));
 
 /** What x ≥ 2, 1 < x ≤ 3, |x| < 2 or x ≠ 0 says of x; null for anything that is not of this form. */
-export function solve(node: Node): { variable: string; set: RealSet } | null {
+export function solve(node: Node, budget: Budget): { variable: string; set: RealSet } | null {
   if (node.kind !== 'relation' || !node.ops.every((sign) => Object.hasOwn(FLIP, sign))) return null;
   if (!node.sides.every(isExpr) || node.sides.length > 3) return null;
   const at = node.sides.findIndex((side) => isAtom(side as Expr));
@@ -116,6 +120,7 @@ export function solve(node: Node): { variable: string; set: RealSet } | null {
       const out = without(
         [between(MINUS_INFINITY, INFINITY, false, false)],
         [between(bound, bound, true, true)],
+        budget,
       );
       return node.ops.length === 1 && atom.kind === 'sym' && out ? { variable: print(atom), set: out } : null;
     }
@@ -135,7 +140,7 @@ export function solve(node: Node): { variable: string; set: RealSet } | null {
   const variable = print(atom.args[0]);
   const negative = (expr: Expr): Expr =>
     expr === INFINITY ? MINUS_INFINITY : expr === MINUS_INFINITY ? INFINITY : op('neg', expr);
-  if (low === MINUS_INFINITY || constant(low) < 0) {
+  if (low === MINUS_INFINITY || order(low, num(0), budget) === -1) {
     return { variable, set: [between(negative(high), high, highClosed, highClosed)] };
   }
   return {
@@ -147,33 +152,37 @@ export function solve(node: Node): { variable: string; set: RealSet } | null {
   };
 }
 
-/** Parts in order, with those that touch made one; null where a bound is no constant. */
-function merged(set: RealSet): Interval[] | null {
-  const parts = set.map((part) => ({ part, low: constant(part.low), high: constant(part.high) }));
-  if (parts.some(({ low, high }) => Number.isNaN(low) || Number.isNaN(high))) return null;
-  const near = (a: number, b: number) => a === b || Math.abs(a - b) <= 1e-12 * Math.abs(a);
-  parts.sort((a, b) => a.low - b.low || Number(b.part.closed[0]) - Number(a.part.closed[0]));
-  const result: { part: Interval; high: number }[] = [];
-  for (const { part, low, high } of parts) {
-    if (low > high || (low === high && !(part.closed[0] && part.closed[1]))) return null;
+/** Parts in order, with those that touch made one; null where the order of bounds is not known. */
+function merged(set: RealSet, budget: Budget): Interval[] | null {
+  const parts = [...set];
+  let known = true;
+  const compare = (x: Expr, y: Expr): number => {
+    const result = order(x, y, budget);
+    if (result === null) known = false;
+    return result ?? 0;
+  };
+  parts.sort((a, b) => compare(a.low, b.low) || Number(b.closed[0]) - Number(a.closed[0]));
+  const result: Interval[] = [];
+  for (const part of parts) {
+    const length = compare(part.high, part.low);
+    if (length < 0 || (length === 0 && !(part.closed[0] && part.closed[1]))) return null;
     const last = result.at(-1);
-    const touches =
-      last && (low < last.high || (near(low, last.high) && (last.part.closed[1] || part.closed[0])));
-    if (!last || !touches) result.push({ part, high });
-    else if (near(high, last.high)) {
-      const closed = last.part.closed[1] || part.closed[1];
-      last.part = { ...last.part, closed: [last.part.closed[0], closed] };
-    } else if (high > last.high) {
-      last.part = { ...last.part, high: part.high, closed: [last.part.closed[0], part.closed[1]] };
-      last.high = high;
+    const gap = last ? compare(part.low, last.high) : 1;
+    if (!last || gap > 0 || (gap === 0 && !last.closed[1] && !part.closed[0])) {
+      result.push(part);
+      continue;
     }
+    const further = compare(part.high, last.high);
+    const high = further > 0 ? part : last;
+    const closed = further === 0 ? last.closed[1] || part.closed[1] : high.closed[1];
+    result[result.length - 1] = { ...last, high: high.high, closed: [last.closed[0], closed] };
   }
-  return result.map(({ part }) => part);
+  return known ? result : null;
 }
 
 /** Whether two sets have the same parts once parts that touch are one. */
 export function sameRealSet(gold: RealSet, candidate: RealSet, options: ScalarOptions): boolean {
-  const [a, b] = [merged(gold) ?? gold, merged(candidate) ?? candidate];
+  const [a, b] = [merged(gold, options.budget) ?? gold, merged(candidate, options.budget) ?? candidate];
   const bound = (x: Expr, y: Expr) =>
     finite(x) && finite(y) ? sameValue(x, y, options) : constant(x) === constant(y);
   return (

@@ -39,6 +39,12 @@ export function order(a: Expr, b: Expr, budget: Budget): number | null {
   if (print(a) === print(b)) return 0;
   const [x, y] = [exactly(a), exactly(b)];
   if (x && y) return rational.order(x, y);
+  budget.step();
+  const [u, v] = [evaluateAt(a, 0), evaluateAt(b, 0)];
+  const gap = u.value[0] - v.value[0];
+  const clear = 1e-6 * Math.max(u.scale, v.scale, modulus(u.value), modulus(v.value));
+  if (u.plain && v.plain && u.value[1] === 0 && v.value[1] === 0 && Math.abs(gap) > clear)
+    return Math.sign(gap);
   return ask(0, budget, (at) => at.order(a, b));
 }
 
@@ -73,16 +79,26 @@ function rounds(short: Expr, full: Expr, budget: Budget): boolean {
   const written = decimal(short);
   if (!written || decimal(full) || written.digits < ROUNDED_DIGITS || written.value.d === 1n) return false;
   const shown = rational.toNumber(written.value);
+  // A whole number is written as one: 2.9999999 is not 3 rounded.
+  if (exactly(full)?.d === 1n) return false;
   if (!Number.isFinite(shown) || shown === 0 || !(Math.abs(constant(full) - shown) <= 1e-3 * Math.abs(shown)))
     return false;
   // Half a unit of the last digit that was written.
-  const places = written.digits - Math.floor(Math.log10(Math.abs(shown)) + 1e-12) - 1;
+  const places = written.digits - tens(written.value) - 1;
   const unit = rational.power({ n: 10n, d: 1n }, { n: BigInt(-places), d: 1n });
   if (!unit) return false;
   const gap = op('abs', op('add', full, op('neg', num(written.value.n, written.value.d))));
   const times = (n: bigint, d: bigint) => num(unit.n * n, unit.d * d);
   const [below, above] = [order(gap, times(1n, 2n), budget), order(gap, times(1n, 10_000n), budget)];
   return below !== null && below <= 0 && above === 1;
+}
+
+/** ⌊log10 |a|⌋ for a ≠ 0. */
+function tens({ n, d }: Rational): number {
+  const size = n < 0n ? -n : n;
+  const guess = `${size}`.length - `${d}`.length;
+  const above = guess >= 0 ? size >= d * 10n ** BigInt(guess) : size * 10n ** BigInt(-guess) >= d;
+  return above ? guess : guess - 1;
 }
 
 export interface ScalarOptions {

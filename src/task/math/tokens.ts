@@ -111,7 +111,10 @@ function infix(text: string, command: string, prefix: string): string {
     const end = start < 0 ? result.length : (group(result, start)?.end ?? 0) - 1;
     if (end < 0) return result;
     const [above, below] = [result.slice(start + 1, at.index), result.slice(at.index + at[0].length, end)];
-    result = `${result.slice(0, start + 1)}${prefix}{${above}}{${below}}${result.slice(end)}`;
+    // 2{1 \\over 2} is a mixed number: braces around a fraction group nothing.
+    const mixed = start > 0 && /\d/.test(result[start - 1]) ? 1 : 0;
+    const [before, after] = [result.slice(0, start + 1 - mixed), result.slice(end + mixed)];
+    result = `${before}${prefix}{${above}}{${below}}${after}`;
   }
   return result;
 }
