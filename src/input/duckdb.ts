@@ -10,6 +10,7 @@ import { resolve, sep } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { InputError, messageOf } from './errors.js';
 import { type Json, JsonError, type JsonObject, JsonReader } from './json.js';
+import { LIMITS } from './limits.js';
 import { WrittenNumber } from './written-number.js';
 
 /**
@@ -70,13 +71,21 @@ export interface Column {
 
 /**
  * Names and types of a Parquet file's columns.
- * @throws InputError naming the file where it is no whole Parquet file
+ * @throws InputError naming the file where it is no whole Parquet file, or a column nests too deep
  */
 export async function parquetColumns(file: string): Promise<readonly Column[]> {
   const db = await connection();
   try {
     const result = await db.runAndReadAll(`DESCRIBE SELECT * FROM ${parquetTable(file)}`);
-    return result.getRows().map(([name, type]) => ({ name: String(name), type: String(type) }));
+    const columns = result.getRows().map(([name, type]) => ({ name: String(name), type: String(type) }));
+    for (const { name, type } of columns) {
+      const depth = depthOf(type);
+      if (depth > LIMITS.columnDepth)
+        throw new InputError(
+          `${file}: ${name}: expected at most ${LIMITS.columnDepth} levels of lists and structs, got ${depth}`,
+        );
+    }
+    return columns;
   } catch (error) {
     throw notRead(file, error);
   }
@@ -137,6 +146,19 @@ export async function* parquetRows(
   } catch (error) {
     throw notRead(file, error);
   }
+}
+
+/** Levels of lists, structs and maps in a type such as STRUCT("a" INTEGER[][], b VARCHAR)[]. */
+function depthOf(type: string): number {
+  const deepest = [0];
+  let depth = 0;
+  for (const [sign] of type.matchAll(/"(?:[^"]|"")*"|'(?:[^']|'')*'|[(),]|\[\d*\]/g)) {
+    if (sign === '(') deepest.push(0);
+    else if (sign === ')') depth = 1 + deepest.pop()!;
+    else depth = sign.startsWith('[') ? depth + 1 : 0;
+    deepest[deepest.length - 1] = Math.max(deepest[deepest.length - 1], depth);
+  }
+  return deepest[0];
 }
 
 /** How a column comes over. exact: as text, since a double may not hold it. */

@@ -147,9 +147,10 @@ export class JsonReader {
       this.depth--;
       return object;
     }
-    for (;;) {
+    for (let n = 1; ; n++) {
       this.space();
       if (this.bytes[this.at] !== 0x22) this.unexpected();
+      if (n > LIMITS.keys) this.beyond(LIMITS.keys, 'keys of an object');
       const key = this.key();
       this.space();
       if (this.bytes[this.at] !== 0x3a) this.unexpected();

@@ -6,12 +6,16 @@
 export const LIMITS = {
   /** Levels of lists and objects. */
   depth: 500,
+  /** The same within a column of Parquet: DuckDB's work for one doubles with each. */
+  columnDepth: 16,
   /** Bytes of one line, or of one element of a JSON document. */
   rowBytes: 1 << 27,
   /** Bytes of one text. */
   textBytes: 1 << 24,
   /** Bytes of one key. */
   keyBytes: 1 << 16,
+  /** Keys of one object. */
+  keys: 1 << 20,
   /** Values of one row that are not in a list of numbers. */
   values: 1 << 22,
   /** Numbers of one row that are in lists of numbers. */
