@@ -132,6 +132,50 @@ describe('readRollouts', () => {
   });
 });
 
+describe('whole numbers beyond 2^53', () => {
+  const A = '9007199254740993';
+  const B = '9007199254740992';
+  test('are ids digit by digit, in JSON and in every kind of Parquet column', async () => {
+    const text = [A, A, B, B]
+      .map((group, i) => `{"group":${group},"prompt":"p","completion":"a","reward":${i}}\n`)
+      .join('');
+    const root = await put({ 'a.jsonl': text, 'list/b.json': `[${text.trim().split('\n').join(',')}]` });
+    const db = await (await DuckDBInstance.create()).connect();
+    const types = ['BIGINT', 'UBIGINT', 'DECIMAL(38,0)', 'VARCHAR'];
+    for (const type of types)
+      await db.run(
+        `COPY (SELECT g::${type} AS "group", 'p' AS prompt, 'a' AS completion, i::DOUBLE AS reward
+         FROM (VALUES (${A}, 0), (${A}, 1), (${B}, 2), (${B}, 3)) t(g, i)) TO '${join(root, `${type}.parquet`)}' (FORMAT parquet)`,
+      );
+    for (const name of ['a.jsonl', 'list/b.json', ...types.map((type) => `${type}.parquet`)]) {
+      const groups = await all(join(root, name));
+      expect(
+        groups.map(({ id }) => id),
+        name,
+      ).toEqual([A, B]);
+      expect(rewards(groups), name).toEqual([
+        [0, 1],
+        [2, 3],
+      ]);
+    }
+  });
+
+  test('are refused with all their digits where no such number can be', async () => {
+    const refused = async (more: object | string, key: string) =>
+      expect(
+        await error(await put({ 'a.jsonl': `{"group":1,"prompt":"p","completion":"a","reward":1,${more}}` })),
+      ).toMatch(new RegExp(`${key}.*found ${A}`));
+    await refused(`"step":${A}`, 'step');
+    await refused(`"tokens":[1,${A},3]`, 'tokens\\[1\\]');
+    await refused(`"tokens":[${A}]`, 'tokens\\[0\\]');
+  });
+
+  test('are measures like any other decimal', async () => {
+    const text = `{"group":1,"prompt":"p","completion":"a","reward":${A}}\n{"group":1,"prompt":"p","completion":"a","reward":0.1234567890123456789}\n`;
+    expect(rewards(await all(await put({ 'a.jsonl': text })))).toEqual([[2 ** 53, 0.12345678901234568]]);
+  });
+});
+
 describe('what cannot be known is refused', () => {
   test('rows of no known shape, and formats that are not the named one', async () => {
     expect(await error(await put({ 'a.jsonl': '{"x":1}\n' }))).toMatch(

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readDataset } from './dataset.js';
 import { answersEqual, extractAnswer } from './math/index.js';
@@ -90,6 +91,72 @@ describe('a dataset', () => {
     expect((error as Error).message).not.toContain('\n');
     expect((error as Error).name).toBe('TaskError');
   });
+
+  it('has every number digit by digit, as an answer, in a list and as an id, in all kinds of files', async () => {
+    // Python's Decimal writes these the same, but for the zeros behind.
+    const numbers: [string, string][] = [
+      ['12345678901234567891', '12345678901234567891'],
+      ['9007199254740993', '9007199254740993'],
+      ['-9007199254740993', '-9007199254740993'],
+      ['0.1234567890123456789', '0.1234567890123456789'],
+      ['1.5e-7', '0.00000015'],
+      ['1e21', '1000000000000000000000'],
+      ['1e400', `1${'0'.repeat(400)}`],
+      ['3.0', '3'],
+      ['-0', '0'],
+      ['1.50', '1.5'],
+    ];
+    const rows = numbers.map(([text]) => `{"id":${text},"question":"q","answer":${text}}`);
+    const lists = numbers.map(([text]) => `{"question":"q","answer":[${text},7]}`);
+    const files = {
+      'n.jsonl': rows.join('\n'),
+      'n.json': `[${rows.join(',')}]`,
+    };
+    const expected = numbers.map(([, text]) => text);
+    for (const [name, text] of Object.entries(files)) {
+      const read = await readDataset(await file(name, text), {}, answerOf);
+      expect(
+        read.map(({ answer }) => answer),
+        name,
+      ).toEqual(expected);
+      expect(
+        read.map(({ id }) => id),
+        name,
+      ).toEqual(expected);
+    }
+    const packed = join(folder, 'n.jsonl.gz');
+    await writeFile(packed, gzipSync(rows.join('\n')));
+    expect((await readDataset(packed, {}, answerOf)).map(({ answer }) => answer)).toEqual(expected);
+    const read = await readDataset(await file('l.jsonl', lists.join('\n')), {}, answerOf);
+    expect(read.map(({ answer }) => answer)).toEqual(expected.map((text) => `${text}, 7`));
+  });
+
+  it.each([
+    ['BIGINT', '9007199254740993', '9007199254740993'],
+    ['UBIGINT', '18446744073709551615', '18446744073709551615'],
+    ['DECIMAL(38,19)', '0.1234567890123456789', '0.1234567890123456789'],
+    ['DOUBLE', '1.5e-7', '0.00000015'],
+    ['INTEGER', '7', '7'],
+    ['VARCHAR', '007', '007'],
+    ['BIGINT[]', '[9007199254740993, 2]', '9007199254740993, 2'],
+  ])('has the numbers of a Parquet column of %s', async (type, text, answer) => {
+    const { DuckDBInstance } = await import('@duckdb/node-api');
+    const connection = await (await DuckDBInstance.create(':memory:')).connect();
+    const path = join(folder, 'typed.parquet');
+    await connection.run(
+      `COPY (SELECT 'q' AS question, '${text}'::${type} AS answer) TO '${path}' (FORMAT parquet)`,
+    );
+    connection.closeSync();
+    expect((await readDataset(path, {}, answerOf))[0].answer).toBe(answer);
+  });
+
+  it.each(['NaN', 'Infinity', '1e99999', '-Infinity', 'true', 'null', '[1,null]', '{}'])(
+    'refuses %s as an answer, as it stands',
+    async (text) => {
+      const path = await file('bad.jsonl', `{"question":"q","answer":${text}}`);
+      await expect(readDataset(path, {}, answerOf)).rejects.toThrow(/bad\.jsonl:1: answer: found /);
+    },
+  );
 
   it('that is no UTF-8 is refused', async () => {
     const path = join(folder, 'latin.jsonl');

@@ -115,7 +115,10 @@ function answerText(
   answerOf: (solution: string) => string | null,
 ): string | null {
   if (Array.isArray(value)) {
-    const parts = value.map((part) => (part instanceof WrittenNumber ? decimalOf(part.text) : String(part)));
+    const parts = value.map((part) => {
+      if (part instanceof WrittenNumber) return decimalOf(part.text);
+      return typeof part === 'string' ? part : null;
+    });
     return parts.length > 0 && !parts.includes(null) ? parts.join(', ') : null;
   }
   if (value instanceof WrittenNumber) return decimalOf(value.text);
