@@ -5,7 +5,7 @@
  * the target and renamed when whole: a file of the target's name is never half a file.
  */
 import { UserError } from '../errors.js';
-import { reasonOf, WholeFile } from '../files/index.js';
+import { fileError, WholeFile } from '../files/index.js';
 import { tokenValues } from '../objective/index.js';
 import type { Group, TokenSource } from '../rollouts/index.js';
 import type { GroupAnalysis } from './analyze-group.js';
@@ -137,8 +137,7 @@ export class WeightsWriter {
 }
 
 function fail(path: string, error: unknown): never {
-  if (error instanceof UserError) throw error;
-  throw new WeightsError(`weights file ${path}: cannot be written: ${reasonOf(error)}`);
+  throw error instanceof UserError ? error : fileError(path, error);
 }
 
 /** Rows as lines of JSON. */

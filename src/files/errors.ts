@@ -32,9 +32,25 @@ const REASONS: Readonly<Record<string, string>> = {
   ESTALE: 'the folder is no longer on its server',
 };
 
+/** How libraries that write themselves (DuckDB) pass on what the system said. */
+const SAID: readonly (readonly [said: RegExp, code: string])[] = [
+  [/no space left on device/i, 'ENOSPC'],
+  [/read-only file system/i, 'EROFS'],
+  [/permission denied/i, 'EACCES'],
+  [/too many open files/i, 'EMFILE'],
+  [/no such file or directory/i, 'ENOENT'],
+];
+
+/** The system's name of the fault; undefined where an error has none. */
+function codeOf(error: unknown): string | undefined {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code ?? SAID.find(([said]) => said.test(message))?.[1];
+}
+
 /** Why the system refused, in words; other errors say it themselves, in their first line. */
 export function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { message } = error as Error;
+  const code = codeOf(error);
   const reason = code === undefined ? undefined : REASONS[code];
   if (reason !== undefined) return `${reason} (${code})`;
   return (error instanceof Error ? message : String(error)).split('\n')[0];
@@ -43,5 +59,5 @@ export function reasonOf(error: unknown): string {
 /** @param what the sentence's end before the reason */
 export function fileError(path: string, error: unknown, what = 'cannot be written'): FileError {
   if (error instanceof FileError) return error;
-  return new FileError(`${path}: ${what}: ${reasonOf(error)}`, (error as NodeJS.ErrnoException).code);
+  return new FileError(`${path}: ${what}: ${reasonOf(error)}`, codeOf(error));
 }
