@@ -107,7 +107,7 @@ describe.skipIf(!hasPython)('made again by Python', { timeout: 240_000 }, () => 
   });
 
   it('tokenizers: ids of random strings of all of Unicode, plain prompts, and the table of categories', async () => {
-    runPython('make_tokenizer_fixtures.py', ['--out', folder]);
+    runPython('make_tokenizer_fixtures.py', ['--out', folder, '--tokenizers', join(text, 'unicode')]);
     const names = (await readdir(join(text, 'unicode'))).filter((name) => name !== 'others.json');
     expect(names.length).toBeGreaterThan(10);
     for (const name of names) {

@@ -2,10 +2,11 @@
 have, and the ids and texts that Python gives for random strings.
 
     python scripts/python/make_tokenizer_fixtures.py [--out folder, default test/text/unicode] [--count n]
+        [--tokenizers folder]
         [folder of others' tokenizers: <name>/tokenizer.json ...]
 
 Writes texts.json, <name>.json for each (tokenizer, ids, ids of bytes that are no text with their decoding), others.json
-(ids alone), and plain.json: what transformers makes of a plain prompt.
+(ids alone), plain.json: what transformers makes of a plain prompt, and configured.json: tokens of a configuration alone.
 """
 
 import argparse
@@ -204,10 +205,45 @@ def plain_prompts(folder):
     return cases
 
 
+def configured(folder):
+    """Tokens that tokenizer_config.json alone has."""
+
+    def token(content, **flags):
+        off = dict(lstrip=False, rstrip=False, normalized=False, single_word=False, special=False)
+        return {"content": content, **off, **flags}
+
+    cases = []
+    for config in (
+        {},
+        {"pad_token": "<pad>"},
+        {"pad_token": token("<pad>", special=True, __type="AddedToken")},
+        {"pad_token": "<pad>", "additional_special_tokens": ["<Y>", "<X>"]},
+        {"extra_special_tokens": ["<X>"]},
+        {"extra_special_tokens": {"image_token": "<X>"}},
+        {"added_tokens_decoder": {"430": token("<X>"), "425": token("<Y>", special=True)}},
+        {"added_tokens_decoder": {"430": token("<X>", lstrip=True)}, "pad_token": "<pad>"},
+    ):
+        at = os.path.join(folder, "configured")
+        os.makedirs(at, exist_ok=True)
+        own_tokenizer().save(os.path.join(at, "tokenizer.json"))
+        config = {"eos_token": "<|im_end|>", **config}
+        with open(os.path.join(at, "tokenizer_config.json"), "w") as file:
+            json.dump(config, file)
+        tokenizer = AutoTokenizer.from_pretrained(at)
+        text = "a <X>b<Y> c<pad>d<|im_end|>"
+        ids = tokenizer(text)["input_ids"]
+        decoded = tokenizer.decode(ids, skip_special_tokens=True)
+        cases.append({"config": config, "text": text, "ids": ids, "decoded": decoded})
+        shutil.rmtree(at)
+    return cases
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--out", default="test/text/unicode")
     arguments.add_argument("--count", type=int, default=250)
+    # Training breaks ties by chance: with this folder, its tokenizers are taken instead.
+    arguments.add_argument("--tokenizers")
     arguments.add_argument("others", nargs="?")
     options = arguments.parse_args()
     os.makedirs(options.out, exist_ok=True)
@@ -222,6 +258,9 @@ def main():
     write("texts.json", texts)
     for name, make in TOKENIZERS.items():
         tokenizer = make()
+        if options.tokenizers:
+            with open(os.path.join(options.tokenizers, f"{name}.json")) as file:
+                tokenizer = Tokenizer.from_str(json.dumps(json.load(file)["tokenizer"]))
         size = tokenizer.get_vocab_size()
         ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
         drawn = [[stream.randrange(size) for _ in range(stream.randrange(1, 6))] for _ in range(options.count // 4)]
@@ -233,6 +272,7 @@ def main():
         others[name] = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
     write("others.json", others)
     write("plain.json", plain_prompts(options.out))
+    write("configured.json", configured(options.out))
     print(len(texts), list(TOKENIZERS))
 
 

@@ -171,7 +171,11 @@ function addedTokens(data: Json, config: Json): AddedToken[] {
     for (const [, token] of listed) if (isObject(token)) add(token as unknown as Omit<AddedToken, 'id'>);
   }
   const named = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'].map((name) => config[`${name}_token`]);
-  for (const token of [...named, config.extra_special_tokens, config.additional_special_tokens].flat()) {
+  // Further ones are a list, or have names: { image_token: '<image>' }.
+  const further = [config.extra_special_tokens, config.additional_special_tokens].map((tokens) =>
+    isObject(tokens) ? Object.values(tokens) : tokens,
+  );
+  for (const token of [...named, ...further].flat()) {
     const content = isObject(token) ? token.content : token;
     if (typeof content !== 'string') continue;
     add({ ...(isObject(token) ? token : {}), content, special: true });

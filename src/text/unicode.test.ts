@@ -12,7 +12,7 @@ const read = (name: string): unknown => JSON.parse(readFileSync(join(FIXTURES, n
 
 const texts = read('texts.json') as string[];
 const others = read('others.json') as Record<string, number[][]>;
-const names = readdirSync(FIXTURES).filter((name) => !/^(texts|others|plain)\.json$/.test(name));
+const names = readdirSync(FIXTURES).filter((name) => !/^(texts|others|plain|configured)\.json$/.test(name));
 
 let folder: string;
 beforeAll(async () => {
@@ -81,6 +81,24 @@ describe('a plain prompt', () => {
     }
     expect(lengths.size).toBe(3);
   });
+});
+
+describe('tokens that tokenizer_config.json alone has', () => {
+  const cases = read('configured.json') as {
+    config: Record<string, unknown>;
+    text: string;
+    ids: number[];
+    decoded: string;
+  }[];
+  it.each(cases)(
+    '$config: have the ids that transformers gives them',
+    async ({ config, text, ids, decoded }) => {
+      const own = JSON.parse(readFileSync(join(FIXTURES, '../tokenizer/tokenizer.json'), 'utf8')) as object;
+      const tokenizer = await load(own, config);
+      expect([...tokenizer.encode(text)]).toEqual(ids);
+      expect(tokenizer.decode(ids)).toBe(decoded);
+    },
+  );
 });
 
 describe('bytes of tokens', () => {
