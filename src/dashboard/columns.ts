@@ -45,6 +45,11 @@ export class Columns {
     return this.step.at(-1) ?? 0;
   }
 
+  /** Steps of the records from index `from` on. */
+  stepsFrom(from: number): readonly number[] {
+    return this.step.slice(from);
+  }
+
   /** Records from index `from` on; every metric of the run is there, also where the part has none of it. */
   from(from = 0): MetricColumns {
     return {

@@ -19,6 +19,8 @@ import { Tail } from './tail.js';
 /** A run is running if something was written in this time, or in three times its last step's, ms. */
 const FRESH = 20_000;
 const LARGEST_CONFIG = 1 << 20;
+/** New steps whose rollouts are looked for one by one. */
+const MOST_LOOKED_FOR = 1000;
 const NO_CONFIG = 'config.yaml is missing, or is a link out of the folder';
 const NO_METRICS = 'metrics.jsonl is missing, or is a link out of the folder';
 
@@ -49,6 +51,8 @@ export class RunReader {
   private sent = '';
   private rollouts: readonly number[] = [];
   private sentRollouts: readonly number[] = [];
+  /** The epoch in which all of them were looked for. */
+  private rolloutsOf = '';
   /** Another one when records that were read before no longer hold. */
   private epoch = newEpoch();
   private reading: Promise<void> = Promise.resolve();
@@ -136,7 +140,7 @@ export class RunReader {
   async takeUpdate(): Promise<RunUpdate | null> {
     const isNew = () => this.unsent < this.columns.length || JSON.stringify(this.summary()) !== this.sent;
     if (!isNew()) return null;
-    await this.readRollouts();
+    await this.addRollouts(this.columns.stepsFrom(this.unsent));
     // Nothing is awaited from here on: a record that comes later belongs to the next update.
     const update = {
       run: this.run,
@@ -172,12 +176,32 @@ export class RunReader {
     return { records: Number(records), rollouts: isTheSame ? Number(rollouts) : 0 };
   }
 
+  /** Looks for the rollouts of new steps alone: a long run's folder has 100,000 of them. */
+  private async addRollouts(steps: readonly number[]): Promise<void> {
+    const folder = await this.rolloutsFolder();
+    if (!folder || this.rolloutsOf !== this.epoch || steps.length > MOST_LOOKED_FOR)
+      return this.readRollouts();
+    const last = this.rollouts[this.rollouts.length - 1] ?? -1;
+    const added: number[] = [];
+    for (const step of steps) {
+      if (step > last && (await stampOf(folder.rolloutsFile(step))).stamp !== 'none') added.push(step);
+    }
+    if (added.length > 0) this.rollouts = [...this.rollouts, ...added];
+  }
+
   /** Steps whose rollouts were written; where the folder cannot be read, those known before. */
   private async readRollouts(): Promise<void> {
+    const epoch = this.epoch;
+    const folder = await this.rolloutsFolder();
+    this.rollouts = folder ? await folder.rolloutSteps().catch(() => this.rollouts) : [];
+    this.rolloutsOf = epoch;
+  }
+
+  /** The run's folder, unless its rollouts lie elsewhere. */
+  private async rolloutsFolder(): Promise<RunFolder | null> {
     const path = await resolveInside(this.root, this.parts);
     const rollouts = await resolveInside(this.root, [...this.parts, 'rollouts']);
-    const there = path !== null && rollouts === join(path, 'rollouts');
-    this.rollouts = there ? await new RunFolder(path).rolloutSteps().catch(() => this.rollouts) : [];
+    return path !== null && rollouts === join(path, 'rollouts') ? new RunFolder(path) : null;
   }
 
   private state(config: Config | null): RunState {
