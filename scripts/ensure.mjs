@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
+/** Optional for those who install the package (their npm may fail at its script), needed here. */
+const NEEDED = 'node_modules/onnxruntime-node';
+
 /** Runs a command in the project's root; exits with its code if it fails. */
 export function run(command, args, options = {}) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
@@ -16,12 +19,26 @@ export function run(command, args, options = {}) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** The lockfile's packages and what npm last installed, as comparable text. */
+/** Name and version of each package of a lockfile, rising; null: there is none that can be read. */
 function packagesOf(file) {
-  if (!existsSync(file)) return null;
-  const { packages } = JSON.parse(readFileSync(file, 'utf8'));
-  const entries = Object.entries(packages).filter(([name, entry]) => name !== '' && !entry.optional);
-  return JSON.stringify(entries.map(([name, { version }]) => [name, version]).sort());
+  try {
+    const { packages } = JSON.parse(readFileSync(file, 'utf8'));
+    return Object.entries(packages)
+      .filter(([name, entry]) => name !== '' && (!entry.optional || name === NEEDED))
+      .map(([name, { version }]) => ({ name, version }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a package is there: npm that was stopped leaves some out, but may leave its list of all. */
+function isThere({ name, version }) {
+  try {
+    return JSON.parse(readFileSync(join(root, name, 'package.json'), 'utf8')).version === version;
+  } catch {
+    return false;
+  }
 }
 
 /** Installs the packages of the lockfile unless they are there already. */
@@ -32,12 +49,23 @@ export function ensureInstalled() {
     process.exit(1);
   }
   const wanted = packagesOf(join(root, 'package-lock.json'));
-  if (packagesOf(join(root, 'node_modules', '.package-lock.json')) === wanted) return;
+  const installed = packagesOf(join(root, 'node_modules', '.package-lock.json'));
+  if (JSON.stringify(installed) === JSON.stringify(wanted) && wanted?.every(isThere)) return;
   console.error('installing packages …');
-  run('npm', ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'], {
+  // `npm ci` begins by removing node_modules, whatever state it is in.
+  const args = ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'];
+  const { status, signal, error } = spawnSync('npm', args, {
+    cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
     shell: process.platform === 'win32',
   });
+  if (status === 0) return;
+  const why = error ? ` (${error.message})` : signal ? ` (${signal})` : '';
+  console.error(
+    `error: the packages could not be installed${why}; the same command tries again. ` +
+      `If it fails again, remove ${join(root, 'node_modules')}${existsSync(join(root, 'package-lock.json')) ? '' : ' and get package-lock.json back'}`,
+  );
+  process.exit(status || 1);
 }
 
 /** Path of a package's command-line program. */

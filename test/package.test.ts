@@ -1,32 +1,105 @@
 /** What others install: the packed package, in a project of its own, with types. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 let project: string;
 
-function npm(args: readonly string[], cwd: string): string {
-  return execFileSync('npm', [...args, '--loglevel=error'], {
-    cwd,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
 }
+
+function ended(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Ended {
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd: project,
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1', ...env },
+  });
+  return { code: status, stdout, stderr };
+}
+const cli = (...args: string[]): Ended => ended(join(project, 'node_modules', '.bin', 'lambda-grpo'), args);
+
+const quick = ['--set', 'evaluation.every=0', '--set', 'model.width=16', '--threads', '1'];
+/** What was said when the runtime's install script could not fetch its GPU files. */
+let plain: { installed: Ended; version: Ended; analyzed: Ended; trained: Ended };
 
 beforeAll(() => {
   project = mkdtempSync(join(tmpdir(), 'lambda-grpo-package-'));
-  const [{ filename }] = JSON.parse(npm(['pack', '--json', '--pack-destination', project], root)) as {
-    filename: string;
-  }[];
+  const packed = spawnSync('npm', ['pack', '--json', '--pack-destination', project, '--loglevel=error'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  const [{ filename }] = JSON.parse(packed.stdout) as { filename: string }[];
   writeFileSync(join(project, 'package.json'), '{"name":"other","version":"1.0.0","type":"module"}');
-  // The CPU library is inside the runtime's package; its install script would fetch GPU files from elsewhere.
-  npm(['install', `./${filename}`, '--ignore-scripts', '--no-audit', '--no-fund'], project);
-}, 300_000);
+  const install = ['install', `./${filename}`, '--no-audit', '--no-fund', '--loglevel=error'];
+  // Nothing listens there: the download fails on every machine.
+  const noDownload = {
+    GLOBAL_AGENT_HTTPS_PROXY: 'http://127.0.0.1:9',
+    GLOBAL_AGENT_HTTP_PROXY: 'http://127.0.0.1:9',
+  };
+  const rows = [1, 0].map((reward) => ({ prompt: 'p', completion: `a ${reward}`, reward }));
+  writeFileSync(join(project, 'log.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  plain = {
+    installed: ended('npm', install, noDownload),
+    version: cli('--version'),
+    analyzed: cli('analyze', 'log.jsonl', '--no-report'),
+    trained: cli('train', 'node_modules/lambda-grpo/recipes/binary-tree.yaml', '--out', 'none', ...quick),
+  };
+  // As the README says.
+  expect(ended('npm', [...install, '--ignore-scripts'])).toMatchObject({ code: 0, stderr: '' });
+}, 400_000);
 afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')(
+  'a plain npm install where the runtime’s script cannot fetch its GPU files',
+  () => {
+    it('works for reading logs; what computes says in one line how to install it', () => {
+      expect(plain.installed.code).toBe(0);
+      expect(plain.version).toMatchObject({ code: 0, stderr: '' });
+      expect(plain.analyzed.code).toBe(0);
+      expect(plain.analyzed.stdout).toContain('Groups and their trees');
+      expect(plain.trained.code).toBe(1);
+      expect(plain.trained.stderr).toMatch(
+        /^error: onnxruntime-node is not installed: .*install lambda-grpo again with --ignore-scripts\n$/,
+      );
+    });
+  },
+);
+
+describe('recipes', () => {
+  it('run from a user’s folder, where they are installed, modules in TypeScript included', () => {
+    for (const name of ['binary-tree', 'alphabet', 'calculator', 'arithmetic', 'chain']) {
+      const recipe = `node_modules/lambda-grpo/recipes/${name}.yaml`;
+      const small = ['arithmetic', 'chain'].includes(name) ? [...quick, '--set', 'warmup.steps=1'] : quick;
+      const { code, stdout, stderr } = cli(
+        'train',
+        recipe,
+        '--out',
+        `runs/${name}`,
+        ...small,
+        '--set',
+        'train.steps=2',
+      );
+      expect([name, code, stderr]).toEqual([name, 0, '']);
+      expect(stdout).toContain('2 steps');
+      const more = ['--resume', ...small, '--set', 'train.steps=3'];
+      expect(cli('train', recipe, '--out', `runs/${name}`, ...more), name).toMatchObject({
+        code: 0,
+        stderr: '',
+      });
+    }
+    expect(ended(process.execPath, ['node_modules/lambda-grpo/recipes/counting.mjs'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('step 200: reward'),
+    });
+  });
+});
 
 describe('the packed package', () => {
   it('gives ProcessTree and analyzeGroup to another project', () => {
@@ -80,11 +153,27 @@ describe('the packed package', () => {
     ).toContain("is not assignable to type 'string'");
   });
 
-  it('holds no tests, sources of tests or runs', () => {
+  it('holds its documents, no tests, sources or runs; what the documents lead to is there', () => {
     const installed = join(project, 'node_modules', 'lambda-grpo');
-    for (const name of ['dist', 'recipes', 'README.md', 'LICENSE', 'CHANGELOG.md'])
+    for (const name of ['dist', 'docs', 'recipes', 'README.md', 'LICENSE', 'CHANGELOG.md'])
       expect(existsSync(join(installed, name)), name).toBe(true);
     for (const name of ['src', 'test', 'bench', 'runs', '.ci'])
       expect(existsSync(join(installed, name)), name).toBe(false);
+    const pages = ['README.md', ...readdirSync(join(installed, 'docs')).map((name) => join('docs', name))];
+    const missing = pages
+      .filter((page) => page.endsWith('.md'))
+      .flatMap((page) =>
+        [...readFileSync(join(installed, page), 'utf8').matchAll(/\]\((?!https?:|#)([^)\s#]+)/g)]
+          .map(([, target]) => relative(installed, join(installed, dirname(page), target)))
+          // Those are in the repository alone.
+          .filter((target) => !/^(src|test|scripts|bench|web|CONTRIBUTING\.md)(\/|$)/.test(target))
+          .filter((target) => !existsSync(join(installed, target)))
+          .map((target) => `${page}: ${target}`),
+      );
+    expect(missing).toEqual([]);
+  });
+
+  it('has a program that may be executed, however often it was built', () => {
+    expect(statSync(join(root, 'dist', 'cli', 'main.js')).mode & 0o111).toBe(0o111);
   });
 });

@@ -1,5 +1,49 @@
-/** ONNX Runtime's package for Node.js: the one place that names it. */
-import * as runtime from 'onnxruntime-node';
-import type { Backend, Provider } from './backend.js';
+/**
+ * ONNX Runtime's package for Node.js: the one place that names it. It is loaded when something is computed, so that logs
+ * can be read where it is not installed or has no binary.
+ */
+import { createRequire } from 'node:module';
+import { UserError } from '../errors.js';
+import type { Backend, OnnxRuntime, Provider } from './backend.js';
 
-export const nodeBackend = (provider: Provider = 'cpu'): Backend => ({ runtime, provider });
+/** What computes cannot be loaded; says what to do. */
+export class RuntimeMissingError extends UserError {
+  override name = 'RuntimeMissingError';
+}
+
+/** What onnxruntime-node 1.30 has binaries for. */
+const PLATFORMS = ['linux/x64', 'linux/arm64', 'darwin/arm64', 'win32/x64', 'win32/arm64'];
+
+let loaded: OnnxRuntime | null = null;
+
+/** @throws RuntimeMissingError where onnxruntime-node is not there or cannot be loaded */
+export function nodeBackend(provider: Provider = 'cpu'): Backend {
+  loaded ??= load(createRequire(import.meta.url));
+  return { runtime: loaded, provider };
+}
+
+/** @param require of this module @param platform of this process */
+export function load(
+  require: (name: string) => unknown,
+  platform = `${process.platform}/${process.arch}`,
+): OnnxRuntime {
+  try {
+    return require('onnxruntime-node') as OnnxRuntime;
+  } catch (error) {
+    const { message } = error as Error;
+    if (!PLATFORMS.includes(platform)) {
+      throw new RuntimeMissingError(
+        `onnxruntime-node has no binary for ${platform}, only for ${PLATFORMS.join(', ')}; ` +
+          'analyze, tree and dashboard work without it',
+      );
+    }
+    if (/Cannot find (module|package) 'onnxruntime-node'/.test(message)) {
+      throw new RuntimeMissingError(
+        'onnxruntime-node is not installed: npm leaves it out where its install script cannot fetch its GPU files, ' +
+          'which are not used here; install lambda-grpo again with --ignore-scripts',
+      );
+    }
+    const [line] = message.split('\n');
+    throw new RuntimeMissingError(`onnxruntime-node cannot be loaded: ${line}`);
+  }
+}

@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { type Config, ConfigError, checkConfig, type Method, NORMALISATION } from './config.js';
+import { withPathsOf } from './config-paths.js';
 import { readYaml } from './yaml.js';
 
 /** Changes to a configuration; of two that name the same key with other values neither is taken. */
@@ -29,14 +30,19 @@ export function loadConfig(file: string, changes: ConfigChanges = {}): Config {
   } catch (error) {
     throw new ConfigError(`${file}: cannot be read: ${error instanceof Error ? error.message : error}`);
   }
-  return parseConfig(text, file, changes);
+  return parseConfig(text, file, changes, (content) => withPathsOf(content, file));
 }
 
 /**
- * @param file name for errors
+ * @param file name for errors; @param prepared what its content becomes before it is changed and checked
  * @throws ConfigError naming file, line or option, key, what is expected and what came
  */
-export function parseConfig(text: string, file: string, changes: ConfigChanges = {}): Config {
+export function parseConfig(
+  text: string,
+  file: string,
+  changes: ConfigChanges = {},
+  prepared: (content: unknown) => unknown = (content) => content,
+): Config {
   const yaml = readYaml(text);
   if ('problems' in yaml) {
     throw new ConfigError(yaml.problems.map(({ line, message }) => `${file}:${line}: ${message}`).join('\n'));
@@ -45,7 +51,7 @@ export function parseConfig(text: string, file: string, changes: ConfigChanges =
     const line = yaml.lineOf(path);
     return line === null ? `${file}: ` : `${file}:${line}: `;
   };
-  return collected(yaml.value ?? {}, changes, place);
+  return collected(prepared(yaml.value ?? {}), changes, place);
 }
 
 /** @throws ConfigError naming key, what is expected and what came */

@@ -93,7 +93,12 @@ const math = z.strictObject({
 
 const userModule = z.strictObject({
   name: z.literal('module').describe('A task of your own: the default export of a module (docs/tasks.md)'),
-  path: z.string().min(1).describe('The module, .ts or .js, from the folder that the command runs in'),
+  path: z
+    .string()
+    .min(1)
+    .describe(
+      'The module, .ts or .js, from the folder that the command runs in, or else from the configuration’s own',
+    ),
   options: z
     .record(z.string(), z.unknown())
     .default({})

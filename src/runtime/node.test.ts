@@ -1,0 +1,30 @@
+import { createRequire } from 'node:module';
+import { expect, test } from 'vitest';
+import { load, nodeBackend } from './node.js';
+
+const failing = (message: string) => () => {
+  throw new Error(message);
+};
+
+test('ONNX Runtime is loaded once, and computes', () => {
+  expect(nodeBackend().runtime).toBe(nodeBackend('cuda').runtime);
+  expect(new (nodeBackend().runtime.Tensor)('float32', [1, 2], [2]).dims).toEqual([2]);
+});
+
+test('where it is not installed, or has no binary, one line says what to do', () => {
+  // Node's own words for a package that is not there.
+  const require = createRequire('/');
+  expect(() => load(require, 'linux/x64')).toThrow(
+    /^onnxruntime-node is not installed: .*install lambda-grpo again with --ignore-scripts$/,
+  );
+  const noBinary = failing(
+    "Cannot find module '../bin/napi-v6/darwin/x64/onnxruntime_binding.node'\nRequire stack:",
+  );
+  expect(() => load(noBinary, 'darwin/x64')).toThrow(
+    /^onnxruntime-node has no binary for darwin\/x64, only for linux\/x64, .*analyze, tree and dashboard/,
+  );
+  const musl = failing('Error loading shared library ld-linux-x86-64.so.2: No such file or directory\nstack');
+  expect(() => load(musl, 'linux/x64')).toThrow(
+    /^onnxruntime-node cannot be loaded: Error loading shared library ld-linux-x86-64\.so\.2: [^\n]*$/,
+  );
+});

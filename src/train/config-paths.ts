@@ -1,0 +1,43 @@
+/**
+ * Files that a configuration names. They are taken from the folder that the command runs in, and where there is no such
+ * file, from the configuration's own folder: a recipe brings its module along, wherever it is installed.
+ */
+import { existsSync } from 'node:fs';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+
+/** Keys that name files, or lists of them. */
+const KEYS = [
+  ['task', 'path'],
+  ['task', 'train'],
+  ['task', 'held_out_files'],
+  ['model', 'path'],
+  ['model', 'tokenizer'],
+] as const;
+
+type Section = Record<string, unknown>;
+
+/** The content of a configuration's file with every path as the command can open it. @param file the configuration's */
+export function withPathsOf(content: unknown, file: string): unknown {
+  if (!isSection(content)) return content;
+  const changed: Section = { ...content };
+  for (const [section, key] of KEYS) {
+    const values = changed[section];
+    if (!isSection(values) || values[key] === undefined) continue;
+    const value = values[key];
+    changed[section] = {
+      ...values,
+      [key]: Array.isArray(value) ? value.map((path) => located(path, file)) : located(value, file),
+    };
+  }
+  return changed;
+}
+
+function located(path: unknown, file: string): unknown {
+  if (typeof path !== 'string' || path === '' || isAbsolute(path) || existsSync(path)) return path;
+  const beside = join(dirname(resolve(file)), path);
+  return existsSync(beside) ? relative(process.cwd(), beside).split(sep).join('/') : path;
+}
+
+function isSection(value: unknown): value is Section {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
