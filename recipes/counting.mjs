@@ -3,7 +3,14 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRunFolder, LocalEngine, pieceVocabulary, resolveConfig, train } from 'lambda-grpo';
+import {
+  createRunFolder,
+  LocalEngine,
+  nodeBackend,
+  pieceVocabulary,
+  resolveConfig,
+  train,
+} from 'lambda-grpo';
 
 const letters = [...'ABCDEFGH'];
 const vocabulary = pieceVocabulary({ pieces: ['<bos>', ...letters], bos: '<bos>' });
@@ -39,6 +46,7 @@ const config = resolveConfig({
   train: { steps: 200 },
 });
 const engine = new LocalEngine({
+  backend: nodeBackend(),
   model: { vocabularySize: vocabulary.size, contextLength: 6, width: 64, layers: 2, heads: 2 },
   optimizer: { name: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
   seed: 0,

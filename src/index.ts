@@ -4,6 +4,7 @@
  */
 export * from './analysis/index.js';
 export * from './engine/index.js';
+export { nodeBackend } from './engine/node.js';
 export { UserError } from './errors.js';
 export type { ModelConfig } from './model/index.js';
 export * from './objective/index.js';

