@@ -64,7 +64,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     await folder.syncMetrics();
     checkpoint = await saveCheckpoint(folder.checkpoints, engine, state, keep, await best());
   };
-  const notices = new Notices(config, task, folder.path, (line) => observer?.notice?.(`warning: ${line}`));
+  const notices = new Notices(config, task, folder.path, (line) => observer?.notice?.(line));
   const interrupted = (): TrainResult => ({ step: state.step, interrupted: true, checkpoint });
 
   if (options.from !== undefined) {

@@ -6,6 +6,7 @@
  */
 import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Script } from 'node:vm';
 
@@ -77,7 +78,17 @@ async function moduleOf(path, text) {
   if (ending === '.json') return `export default ${text};`;
   const code = /^\.[mc]?tsx?$|^\.jsx$/.test(ending) ? await stripped(path, text, ending) : text;
   if (!isCommonJs(ending, code)) return `${commonNames(code)}${code}`;
-  return ending === '.js' || ending === '.cjs' ? required(path) : wrapped(code);
+  const native = ending === '.cjs' || (ending === '.js' && !(await isInModules(path)));
+  return native ? required(path) : wrapped(code);
+}
+
+/** Whether the runtime takes a .js file for ESM, by the nearest package.json. */
+async function isInModules(path) {
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => null);
+    if (text !== null) return JSON.parse(text).type === 'module';
+    if (dirname(folder) === folder) return false;
+  }
 }
 
 async function stripped(path, text, ending) {

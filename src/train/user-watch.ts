@@ -168,17 +168,18 @@ function guardExit(): void {
   const { exit } = process;
   realExit = (code) => exit.call(process, code);
   const named =
-    (name: 'exit' | 'abort' | 'reallyExit', original: (code?: number) => never) =>
-    (code?: number | string): never => {
-      const error = new UserExit(`called process.${name}(${code ?? ''})`);
+    (name: 'exit' | 'abort', original: (...codes: (number | string | null)[]) => never) =>
+    // As they came: process.exit() keeps the exit code that was set, process.exit(undefined) does not.
+    (...codes: (number | string | null)[]): never => {
+      const error = new UserExit(`called process.${name}(${codes.join('')})`);
       const call = callOf(error);
-      if (!call) return original.call(process, code as number);
+      if (!call) return original.apply(process, codes);
       // A call that catches the error has failed all the same.
       if ('fault' in call) (call as UserCall).fault ??= error.message;
       throw error;
     };
-  process.exit = named('exit', exit);
-  process.abort = named('abort', process.abort);
+  process.exit = named('exit', exit as (...codes: unknown[]) => never);
+  process.abort = named('abort', process.abort as (...codes: unknown[]) => never);
   syncBuiltinESMExports();
 }
 
