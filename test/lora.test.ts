@@ -200,7 +200,7 @@ describe('a run with an adapter', () => {
 
   it('leaves out about the share of dropout, other values at another token, module and update', async () => {
     const { dropoutOf } = await import('../src/model/dropout.js');
-    const scope = new g.InputList<{ dropoutSeed: number; index: Int32Array }>();
+    const scope = new g.InputList<{ dropoutSeed: number; dropoutIndex: Int32Array }>();
     const x = scope.graph.input('x', 'float32', ['B*L', 64]);
     const drop = dropoutOf(scope, 0.3);
     const program = await Session.open(nodeBackend(), { a: drop(x, 'a'), b: drop(x, 'b') }, { threads: 1 });

@@ -84,6 +84,8 @@ export interface LossBatch extends HeadBatch {
 export interface UpdateBatch extends TreeBatch, LossBatch {
   /** What the update's dropout is drawn from, 0 … 1000; read where the adapter has dropout. */
   readonly dropoutSeed: number;
+  /** A number of each token in the whole update, the same in whichever run it is computed, [B*L]; likewise. */
+  readonly dropoutIndex: Int32Array;
 }
 
 /** One step of decoding: S new tokens for each of R rows, over T cached ones. */

@@ -11,12 +11,12 @@ const [TOKEN, CHANNEL, MODULE, SPREAD] = [12.9898, 78.233, 37.719, 43758.5453];
 
 /** @returns leaves out a share p of x [N, D] and makes up for it in the rest; N are the tokens of a forest */
 export function dropoutOf(
-  scope: g.InputScope<Pick<UpdateBatch, 'dropoutSeed' | 'index'>>,
+  scope: g.InputScope<Pick<UpdateBatch, 'dropoutSeed' | 'dropoutIndex'>>,
   p: number,
 ): (x: g.Tensor, module: string) => g.Tensor {
   const { graph } = scope;
   const seed = scope.input('dropout_seed', 'float32', [], (batch) => Float32Array.of(batch.dropoutSeed));
-  const index = scope.input('dropout_index', 'int32', ['B*L'], (batch) => batch.index);
+  const index = scope.input('dropout_index', 'int32', ['B*L'], (batch) => batch.dropoutIndex);
   const [tokens] = index.shape;
   const rows = g.mul(g.reshape(g.cast(index, 'float32'), [tokens, 1]), TOKEN);
   const modules = new Map<string, number>();

@@ -18,22 +18,34 @@ export interface PackedTree {
   readonly subtreeEnd: Int32Array;
   /** Tree node of each token, [N]; the prompt's are 0. */
   readonly node: Int32Array;
-  /** First token of each node's step, [nodes]. */
+  /** Number of each token among the distinct tokens of the whole tree, −1 for the prompt's, [N]. */
+  readonly treeToken: Int32Array;
+  /** First token of each node's step; −1: the node is left out, [nodes]. */
   readonly nodeOffset: Int32Array;
 }
 
-/** @param prompt token ids that all completions follow, [P] */
-export function packTree(tree: ProcessTree, prompt: Int32Array): PackedTree {
+/**
+ * @param prompt token ids that all completions follow, [P]
+ * @param keep 1 for nodes that are packed, with all their ancestors, [nodes]; absent: all are
+ */
+export function packTree(tree: ProcessTree, prompt: Int32Array, keep?: Uint8Array): PackedTree {
   const promptLength = prompt.length;
-  const length = promptLength + tree.distinctTokenCount;
+  const kept = (n: number): boolean => !keep || keep[n] === 1;
+  let length = promptLength;
+  for (let n = 0; n < tree.nodeCount; n++) if (kept(n)) length += tree.end[n] - tree.start[n];
   const tokens = new Int32Array(length);
   const position = new Int32Array(length);
   const parent = new Int32Array(length);
   const subtreeEnd = new Int32Array(length);
   const node = new Int32Array(length);
-  const nodeOffset = new Int32Array(tree.nodeCount);
+  const treeToken = new Int32Array(length).fill(-1);
+  const nodeOffset = new Int32Array(tree.nodeCount).fill(-1);
+  /** Where the next kept node at or after each one begins, [nodes + 1]. */
+  const offsets = new Int32Array(tree.nodeCount + 1).fill(length);
   let offset = promptLength;
   for (let n = 0; n < tree.nodeCount; n++) {
+    offsets[n] = offset;
+    if (!kept(n)) continue;
     nodeOffset[n] = offset;
     offset += tree.end[n] - tree.start[n];
   }
@@ -45,10 +57,14 @@ export function packTree(tree: ProcessTree, prompt: Int32Array): PackedTree {
   }
   // Last token at or above each node's step; a node with an empty step passes its parent's on.
   const last = new Int32Array(tree.nodeCount);
+  let token = 0;
   for (let n = 0; n < tree.nodeCount; n++) {
+    const first = token;
+    token += tree.end[n] - tree.start[n];
+    if (!kept(n)) continue;
     const step = tree.stepTokens(n);
     const from = nodeOffset[n];
-    const after = tree.subtreeEnd[n] < tree.nodeCount ? nodeOffset[tree.subtreeEnd[n]] : length;
+    const after = offsets[tree.subtreeEnd[n]];
     const before = n === 0 ? promptLength - 1 : last[tree.parent[n]];
     tokens.set(step, from);
     for (let i = 0; i < step.length; i++) {
@@ -56,10 +72,11 @@ export function packTree(tree: ProcessTree, prompt: Int32Array): PackedTree {
       parent[from + i] = i === 0 ? before : from + i - 1;
       subtreeEnd[from + i] = after;
       node[from + i] = n;
+      treeToken[from + i] = first + i;
     }
     last[n] = step.length > 0 ? from + step.length - 1 : before;
   }
-  return { length, promptLength, tokens, position, parent, subtreeEnd, node, nodeOffset };
+  return { length, promptLength, tokens, position, parent, subtreeEnd, node, treeToken, nodeOffset };
 }
 
 /** Place of each token of a completion in the packed sequence, [|g|]. */

@@ -12,13 +12,16 @@ import {
   type TreeScores,
   type UpdateOptions,
 } from '../engine.js';
-import type { Edges } from './edges.js';
+import { type Edges, edgesOf } from './edges.js';
 import type { PackedRows } from './pack.js';
 
 /** Added to the logits of tokens that are not allowed. */
 const FORBIDDEN = -1e9;
 /** δ where two-sided clipping is off: larger than any ratio that occurs. */
 const UNBOUNDED = 3e38;
+
+/** Tokens after which dropout repeats: its arithmetic is exact enough for numbers below this. */
+const DROPOUT_PERIOD = 2 ** 14;
 
 /** 0 for allowed tokens, a large negative number for all others, [V]. */
 export function logitBias(allowed: readonly number[] | undefined, vocabularySize: number): Float32Array {
@@ -49,7 +52,7 @@ export function treeBatch(
 /** The coefficients of every edge, from those of the node that its token belongs to. */
 export function updateBatch(
   tree: TreeBatch,
-  edges: Edges,
+  { edges, batchToken }: PackedRows,
   batch: readonly TrainExample[],
   options: UpdateOptions,
   dropoutSeed: number,
@@ -60,19 +63,18 @@ export function updateBatch(
     { length: 6 },
     values,
   );
-  for (const { example, firstEdge, packed } of edges.parts) {
-    const { coefficients, mask, weights, ...known } = batch[example];
-    for (let j = packed.promptLength, t = 0; j < packed.length; j++, t++) {
-      const node = packed.node[j];
-      const trained = mask ? mask[t] : 1;
-      const factor = trained * (weights ? weights[t] : 1);
-      plus[firstEdge + t] = factor * coefficients.plus[node];
-      minus[firstEdge + t] = factor * coefficients.minus[node];
-      klWeight[firstEdge + t] = klBeta * Math.fround(trained * coefficients.kl[node]);
-      entropyWeight[firstEdge + t] = entropyBonus * Math.fround(trained * coefficients.kl[node]);
+  for (const part of edges.parts) {
+    const { coefficients, mask, weights, ...known } = batch[part.example];
+    for (const { edge, token, node, counts } of edgesOf(part)) {
+      const trained = counts ? (mask?.[token] ?? 1) : 0;
+      const factor = trained * (weights?.[token] ?? 1);
+      plus[edge] = factor * coefficients.plus[node];
+      minus[edge] = factor * coefficients.minus[node];
+      klWeight[edge] = klBeta * Math.fround(trained * coefficients.kl[node]);
+      entropyWeight[edge] = entropyBonus * Math.fround(trained * coefficients.kl[node]);
+      if (known.oldLogprobs) oldLogprobs[edge] = known.oldLogprobs[token];
+      if (known.referenceLogprobs) referenceLogprobs[edge] = known.referenceLogprobs[token];
     }
-    if (known.oldLogprobs) oldLogprobs.set(known.oldLogprobs, firstEdge);
-    if (known.referenceLogprobs) referenceLogprobs.set(known.referenceLogprobs, firstEdge);
   }
   const sequences = form === 'gspo' ? sequenceBatch(edges, batch) : null;
   return {
@@ -88,6 +90,7 @@ export function updateBatch(
     entropyWeight,
     sequences,
     dropoutSeed,
+    dropoutIndex: batchToken.map((token) => token % DROPOUT_PERIOD),
   };
 }
 
@@ -101,19 +104,18 @@ function sequenceBatch(
   const shares: number[] = [];
   const advantages: number[] = [];
   const ranks = edges.ranks();
-  for (const { example, firstEdge, packed } of edges.parts) {
+  for (const { example, firstEdge, packed, piece } of edges.parts) {
     const { tree, sequenceAdvantages, mask } = batch[example];
     if (sequenceAdvantages?.length !== tree.groupSize) {
       throw new EngineError(
         `update: example ${example} needs sequenceAdvantages with ${tree.groupSize} values, got ${sequenceAdvantages?.length ?? 'none'}`,
       );
     }
-    for (let i = 0; i < tree.groupSize; i++) {
+    for (const i of piece?.completions ?? tree.lengths.keys()) {
       const first = members.length;
       for (const place of packedIndices(tree, packed, i)) {
-        const token = place - packed.promptLength;
-        if (mask && mask[token] === 0) continue;
-        members.push(BigInt(ranks[firstEdge + token]));
+        if (mask && mask[packed.treeToken[place]] === 0) continue;
+        members.push(BigInt(ranks[firstEdge + place - packed.promptLength]));
         owners.push(BigInt(advantages.length));
       }
       const length = members.length - first;
@@ -156,9 +158,10 @@ export function collectScores(
   values: Pick<UpdateValues, 'logprobs' | 'entropies'>,
 ): void {
   const [logprobs, entropies] = [edges.byEdge(values.logprobs), edges.ofRows(values.entropies)];
-  for (const { example, firstEdge, packed } of edges.parts) {
-    const end = firstEdge + packed.length - packed.promptLength;
-    scores.logprobs[example].set(logprobs.subarray(firstEdge, end));
-    scores.entropies[example].set(entropies.subarray(firstEdge, end));
+  for (const part of edges.parts) {
+    for (const { edge, token } of edgesOf(part)) {
+      scores.logprobs[part.example][token] = logprobs[edge];
+      scores.entropies[part.example][token] = entropies[edge];
+    }
   }
 }

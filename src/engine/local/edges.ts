@@ -1,23 +1,48 @@
 /**
  * The four numbers that a token of a packed forest goes by, and the way from one to another:
  *   place  where it stands in depth-first order, prompts included: what attention and positions use
- *   edge   its number among predicted tokens, example after example: tree token t of an example is edge first + t
+ *   edge   its number among predicted tokens, part after part, each in depth-first order
  *   rank   where its edge stands once edges are sorted by the row that predicts them: the order in which the head answers
  *   row    the row that predicts it, counted within its chunk of the head
  * Coefficients and log-probabilities come and go by edge; nothing outside this file knows the other three.
  */
 import type { HeadChunk } from '../../model/index.js';
-import type { PackedTree } from '../../tree/index.js';
+import type { PackedTree, TreePiece } from '../../tree/index.js';
 
-/** An example of the batch within a forest. */
+/** An example of the batch within a forest, or a piece of one. */
 export interface Part {
   /** Its number in the batch. */
   readonly example: number;
+  /** The piece of its tree; null: the whole tree. */
+  readonly piece: TreePiece | null;
   readonly packed: PackedTree;
   /** Place of its first token. */
   readonly firstPlace: number;
   /** Edge of its first tree token. */
   readonly firstEdge: number;
+}
+
+/** A predicted token of a part. */
+export interface Edge {
+  readonly edge: number;
+  /** Its number among the distinct tokens of the example's tree. */
+  readonly token: number;
+  readonly node: number;
+  /** Whether it counts here: a token that several runs compute counts in one. */
+  readonly counts: boolean;
+}
+
+/** The predicted tokens of a part, in order of their edges. */
+export function* edgesOf({ packed, piece, firstEdge }: Part): Generator<Edge> {
+  for (let j = packed.promptLength; j < packed.length; j++) {
+    const node = packed.node[j];
+    yield {
+      edge: firstEdge + j - packed.promptLength,
+      token: packed.treeToken[j],
+      node,
+      counts: !piece || piece.owned[node] === 1,
+    };
+  }
 }
 
 export class Edges {

@@ -204,9 +204,7 @@ export class LocalEngine implements Engine {
         updateProgram(model, variant),
       );
       const tree = treeBatch(forest, weights, variant.chunks, options, model.vocabularySize);
-      const values = await program.run(
-        updateBatch(tree, forest.edges, batch, options, this.dropoutSeed(forest)),
-      );
+      const values = await program.run(updateBatch(tree, forest, batch, options, this.dropoutSeed()));
       loss += values.loss;
       collectScores(scores, forest.edges, values);
       const fresh = values.gradients as Float32Array[];
@@ -380,10 +378,9 @@ export class LocalEngine implements Engine {
   }
 
   /** The seed of an update's dropout follows from how many there were: a continued run draws the same. */
-  private dropoutSeed({ edges }: PackedRows): number {
+  private dropoutSeed(): number {
     if (!this.options.model.adapter?.dropout) return 0;
-    const stream = new Stream(this.options.seed, 'dropout', this.optimizer.step, edges.parts[0].example);
-    return 1000 * stream.uniform();
+    return 1000 * new Stream(this.options.seed, 'dropout', this.optimizer.step).uniform();
   }
 }
 

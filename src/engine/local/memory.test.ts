@@ -1,4 +1,4 @@
-/** What saves memory changes nothing else: the head in chunks, and layers that compute again. */
+/** What saves memory changes nothing else: the head in chunks, layers that compute again, trees in pieces. */
 import { describe, expect, it } from 'vitest';
 import { architectureOf, type ModelConfig } from '../../model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../../objective/index.js';
@@ -89,7 +89,7 @@ const distance = (a: Float32Array, b: Float32Array): number =>
   Math.sqrt(a.reduce((sum, v, i) => sum + (v - b[i]) ** 2, 0));
 const length = (a: Float32Array): number => Math.sqrt(a.reduce((sum, v) => sum + v * v, 0));
 
-describe('the head in chunks and checkpointing', () => {
+describe('the head in chunks, checkpointing and trees in pieces', () => {
   for (const [name, model] of Object.entries(models)) {
     for (const form of ['ppo', 'cispo', 'gspo'] as const) {
       for (const clipped of [false, true]) {
@@ -103,6 +103,9 @@ describe('the head in chunks and checkpointing', () => {
             { checkpointing: true },
             { maxLogits: 50 },
             { checkpointing: true, maxLogits: 90 },
+            // Trees of 25 and more tokens in pieces, some with one completion each.
+            { maxTokensPerRun: 20 },
+            { maxTokensPerRun: 14, checkpointing: true },
           ]) {
             const other = await gradientsOf(model, change, clipped, update);
             expect(Math.abs(other.loss - plain.loss)).toBeLessThan(1e-5);

@@ -4,13 +4,15 @@
  */
 
 import type { ForestBatch } from '../../model/index.js';
-import { type PackedTree, packTree } from '../../tree/index.js';
+import { cutTree, type ProcessTree, packTree } from '../../tree/index.js';
 import { EngineError, type TreeExample } from '../engine.js';
 import { Edges, type Part } from './edges.js';
 
 /** The forest of one run of the update or score program, and its predicted tokens. */
 export interface PackedRows extends ForestBatch {
   readonly edges: Edges;
+  /** A number of each token in the batch, the same however the batch is distributed; 0: padding, [B*L]. */
+  readonly batchToken: Int32Array;
   /** Real tokens (without padding). */
   readonly tokenCount: number;
 }
@@ -18,34 +20,66 @@ export interface PackedRows extends ForestBatch {
 export interface PackLimits {
   /** Slots of a row. */
   readonly rowLength: number;
-  /** Slots of a run; a tree larger than this still goes into one run. */
+  /** Tokens of a run, prompts included. */
   readonly maxTokens: number;
   readonly vocabularySize: number;
   readonly contextLength: number;
 }
 
-/** Distributes the examples over as few runs as the limit allows, in order. */
+/** A tree or a piece of one, packed. */
+type Packed = Pick<Part, 'example' | 'packed' | 'piece'> & {
+  /** Tokens of the examples before. */
+  readonly before: number;
+};
+
+/**
+ * Distributes the examples over as few runs as the limit allows, in order. A tree larger than the limit is cut into pieces
+ * (tree/cut.ts); a single path is never cut.
+ * @throws EngineError for what the model cannot take
+ */
 export function packBatch(batch: readonly TreeExample[], limits: PackLimits): PackedRows[] {
-  const packed = batch.map((example, i) => checkedPack(example, i, limits));
+  let before = 0;
+  const packed = batch.flatMap((example, i) => {
+    const parts = packExample(example, i, before, limits);
+    before += example.prompt.length + example.tree.distinctTokenCount;
+    return parts;
+  });
   const runs: PackedRows[] = [];
   let from = 0;
   while (from < packed.length) {
     let to = from;
     let total = 0;
-    while (to < packed.length && (to === from || total + packed[to].length <= limits.maxTokens)) {
-      total += packed[to++].length;
+    while (to < packed.length && (to === from || total + packed[to].packed.length <= limits.maxTokens)) {
+      total += packed[to++].packed.length;
     }
-    const run = packRows(packed.slice(from, to), from, total, limits.rowLength);
+    const run = packRows(packed.slice(from, to), total, limits.rowLength);
     if (run.edges.count > 0) runs.push(run);
     from = to;
   }
   return runs;
 }
 
-function checkedPack({ prompt, tree }: TreeExample, i: number, limits: PackLimits): PackedTree {
+function packExample(
+  { prompt, tree }: TreeExample,
+  example: number,
+  before: number,
+  limits: PackLimits,
+): Packed[] {
+  checkExample(prompt, tree, example, limits);
+  if (prompt.length + tree.distinctTokenCount <= limits.maxTokens) {
+    return [{ example, piece: null, before, packed: packTree(tree, prompt) }];
+  }
+  return cutTree(tree, limits.maxTokens - prompt.length).map((piece) => ({
+    example,
+    piece,
+    before,
+    packed: packTree(tree, prompt, piece.nodes),
+  }));
+}
+
+function checkExample(prompt: Int32Array, tree: ProcessTree, i: number, limits: PackLimits): void {
   if (prompt.length === 0)
     throw new EngineError(`example ${i}: the prompt is empty; it needs at least one token`);
-  const packed = packTree(tree, prompt);
   let longest = 0;
   for (const length of tree.lengths) longest = Math.max(longest, length);
   if (prompt.length + longest > limits.contextLength) {
@@ -53,22 +87,18 @@ function checkedPack({ prompt, tree }: TreeExample, i: number, limits: PackLimit
       `example ${i}: ${prompt.length} prompt and ${longest} completion tokens exceed the context of ${limits.contextLength}`,
     );
   }
-  for (const token of packed.tokens) {
+  const check = (token: number): void => {
     if (token < 0 || token >= limits.vocabularySize) {
       throw new EngineError(
         `example ${i}: token id ${token} is outside the vocabulary 0…${limits.vocabularySize - 1}`,
       );
     }
-  }
-  return packed;
+  };
+  prompt.forEach(check);
+  for (let node = 0; node < tree.nodeCount; node++) tree.stepTokens(node).forEach(check);
 }
 
-function packRows(
-  trees: readonly PackedTree[],
-  firstExample: number,
-  total: number,
-  maxLength: number,
-): PackedRows {
+function packRows(trees: readonly Packed[], total: number, maxLength: number): PackedRows {
   const length = Math.min(maxLength, total);
   const rows = Math.ceil(total / length);
   const slots = rows * length;
@@ -77,20 +107,23 @@ function packRows(
   const index = Int32Array.from({ length: slots }, (_, i) => i);
   const subtreeEnd = Int32Array.from({ length: slots }, (_, i) => i + 1);
   const parent = new Int32Array(slots).fill(-1);
+  const batchToken = new Int32Array(slots);
   const parts: Part[] = [];
   let offset = 0;
   let edge = 0;
-  trees.forEach((tree, i) => {
+  for (const { packed: tree, before, ...part } of trees) {
     tokens.set(tree.tokens, offset);
     positions.set(tree.position, offset);
-    parts.push({ example: firstExample + i, packed: tree, firstPlace: offset, firstEdge: edge });
+    parts.push({ ...part, packed: tree, firstPlace: offset, firstEdge: edge });
     for (let j = 0; j < tree.length; j++) {
       subtreeEnd[offset + j] = offset + tree.subtreeEnd[j];
+      const token = tree.treeToken[j];
+      batchToken[offset + j] = before + (token < 0 ? j : tree.promptLength + token);
       if (tree.parent[j] >= 0) parent[offset + j] = offset + tree.parent[j];
     }
     offset += tree.length;
     edge += tree.length - tree.promptLength;
-  });
+  }
   const chains = Array.from({ length: rows }, (_, row) => ancestors(parent, row * length));
   const contextLength = chains.reduce((n, chain) => Math.max(n, chain.length), 0);
   const context = new Int32Array(rows * contextLength);
@@ -111,6 +144,7 @@ function packRows(
     subtreeEnd,
     context,
     contextEnd,
+    batchToken,
     edges: new Edges(parts),
     tokenCount: total,
   };
