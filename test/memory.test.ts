@@ -1,12 +1,14 @@
 /** What an update needs at its peak, measured from outside: resident memory of processes of their own. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { PeakJob } from './peak.js';
 
+const PEAK = join(import.meta.dirname, 'peak.ts');
+
 /** MiB */
 function peakOf(job: PeakJob): { treeTokens: number; peak: number } {
-  const args = ['--import', 'tsx', join(import.meta.dirname, 'peak.ts'), JSON.stringify(job)];
+  const args = ['--import', 'tsx', PEAK, JSON.stringify(job)];
   return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
 }
 
@@ -25,4 +27,30 @@ it('is smaller under gradient checkpointing', { timeout: 60_000 }, () => {
   const [plain, checkpointing] = [false, true].map((on) => peakOf({ ...job, checkpointing: on }).peak);
   // Measured: 605 and 297, of which about 130 are the process.
   expect(checkpointing).toBeLessThan(0.65 * plain);
+});
+
+it('stays within a budget: an update in pieces, and sampling of as many rows as fit', {
+  timeout: 120_000,
+}, () => {
+  const job = { vocabulary: 500, layers: 8, width: 256, completions: 24, length: 256, checkpointing: false };
+  const process = peakOf({ ...job, completions: 1, length: 8 }).peak;
+  const budget = 200;
+  for (const sample of [false, true]) {
+    // Without a budget: 1,400 for the update; keys and values of 24 rows alone are 100 for sampling.
+    const { peak } = peakOf({ ...job, memory: budget * 2 ** 20, sample });
+    expect(peak - process, sample ? 'sampling' : 'update').toBeLessThan(budget);
+  }
+});
+
+it('a budget that is too small for one sequence is one clear line', { timeout: 60_000 }, () => {
+  const job = { vocabulary: 500, layers: 8, width: 128, completions: 2, length: 512, checkpointing: false };
+  const attempt = (sample: boolean): string => {
+    const args = JSON.stringify({ ...job, memory: 16 * 2 ** 20, sample });
+    const { stderr } = spawnSync(process.execPath, ['--import', 'tsx', PEAK, args], { encoding: 'utf8' });
+    return stderr;
+  };
+  expect(attempt(false)).toMatch(
+    /EngineError: update: a sequence of 513 tokens needs about \d+ MiB, runtime.memory is 16 MiB/,
+  );
+  expect(attempt(true)).toMatch(/EngineError: sample: one sequence of 513 tokens does not fit/);
 });

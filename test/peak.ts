@@ -12,6 +12,10 @@ export interface PeakJob {
   readonly completions: number;
   readonly length: number;
   readonly checkpointing: boolean;
+  /** Bytes; absent: no budget. */
+  readonly memory?: number;
+  /** Instead of an update: samples of `length` tokens each. */
+  readonly sample?: boolean;
 }
 
 const {
@@ -21,6 +25,8 @@ const {
   completions: k,
   length,
   checkpointing,
+  memory,
+  sample,
 } = JSON.parse(process.argv[2]) as PeakJob;
 const engine = new LocalEngine({
   model: {
@@ -36,6 +42,7 @@ const engine = new LocalEngine({
   backend: nodeBackend(),
   threads: 1,
   checkpointing,
+  memory,
 });
 const completions = Array.from({ length: k }, (_, i) =>
   Int32Array.from({ length }, (__, t) => (7 * i + 3 * t) % vocabulary),
@@ -49,7 +56,18 @@ const weights = sequenceWeights(tree.lengths, 'token', {
 const coefficients = lossCoefficients(tree, groupAdvantages(completions.map((_, i) => i % 2)), weights, {
   lambdaExponent: 1,
 });
-const { treeTokens } = await engine.update([{ prompt: Int32Array.of(1), tree, coefficients }], {
+if (sample) {
+  const prompt = Int32Array.of(1);
+  await engine.sample([{ prompt, count: k, key: [0] }], {
+    maxTokens: length,
+    temperature: 1,
+    topK: 0,
+    topP: 1,
+    stopTokens: [],
+    seed: 0,
+  });
+}
+const { treeTokens } = await engine.update(sample ? [] : [{ prompt: Int32Array.of(1), tree, coefficients }], {
   temperature: 1,
   learningRate: 1e-3,
   maxGradNorm: 1,

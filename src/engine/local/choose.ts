@@ -58,17 +58,73 @@ function argmax(values: Float32Array): number {
   return best;
 }
 
-/** Token ids by falling probability, cut at k tokens and at cumulative probability p (at least one stays). */
+/**
+ * Token ids, rising, of the likeliest: at most k, and as few as reach the share p of their probability (at least one). Of
+ * equally likely tokens those with lower ids come first. Selects by partition, in time linear in V: nothing is sorted.
+ */
 function likeliest(logprobs: Float32Array, { topK, topP }: Choice): Int32Array {
-  const order = Int32Array.from(logprobs, (_, i) => i).sort((a, b) => logprobs[b] - logprobs[a] || a - b);
-  let count = topK > 0 ? Math.min(topK, order.length) : order.length;
+  const count = topK > 0 ? Math.min(topK, logprobs.length) : logprobs.length;
+  let cut = count < logprobs.length ? selectFalling(logprobs, () => 1, count) : ALL;
   if (topP < 1) {
+    const kept = cut === ALL ? logprobs : Float32Array.from(above(logprobs, cut), (id) => logprobs[id]);
     let total = 0;
-    for (let i = 0; i < count; i++) total += Math.exp(logprobs[order[i]]);
-    let sum = 0;
-    let kept = 0;
-    while (kept < count && sum < topP * total) sum += Math.exp(logprobs[order[kept++]]);
-    count = Math.max(1, kept);
+    for (const value of kept) total += Math.exp(value);
+    cut = selectFalling(kept, Math.exp, topP * total);
   }
-  return order.subarray(0, count);
+  return above(logprobs, cut);
+}
+
+/** The values that are kept: all above `value`, and the first so many of those that equal it. */
+interface Cut {
+  readonly value: number;
+  readonly ties: number;
+}
+
+const ALL: Cut = { value: Number.NEGATIVE_INFINITY, ties: Number.POSITIVE_INFINITY };
+
+function above(values: Float32Array, { value, ties }: Cut): Int32Array {
+  const ids: number[] = [];
+  let left = ties;
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] > value || (values[i] === value && left-- > 0)) ids.push(i);
+  }
+  return Int32Array.from(ids);
+}
+
+/**
+ * The cut at which the weights of the largest values first reach a target (three-way partition, Hoare's selection).
+ * @param weightOf a value's weight, above 0 or equal
+ */
+function selectFalling(values: Float32Array, weightOf: (value: number) => number, target: number): Cut {
+  const rest = values.slice();
+  let [from, to] = [0, rest.length];
+  let reached = 0;
+  for (;;) {
+    const [a, b, c] = [rest[from], rest[(from + to) >> 1], rest[to - 1]];
+    const pivot = Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
+    // [from, high): larger, [high, at): equal, [low, to): smaller
+    let [high, at, low] = [from, from, to];
+    let larger = 0;
+    while (at < low) {
+      const value = rest[at];
+      if (value > pivot) {
+        larger += weightOf(value);
+        rest[at++] = rest[high];
+        rest[high++] = value;
+      } else if (value < pivot) {
+        rest[at] = rest[--low];
+        rest[low] = value;
+      } else at++;
+    }
+    if (high > from && reached + larger >= target) {
+      to = high;
+      continue;
+    }
+    reached += larger;
+    const weight = weightOf(pivot);
+    const missing = weight > 0 ? Math.max(1, Math.ceil((target - reached) / weight)) : at - high;
+    if (missing <= at - high || low === to) return { value: pivot, ties: Math.min(missing, at - high) };
+    reached += weight * (at - high);
+    from = low;
+  }
 }

@@ -1,20 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { Stream } from '../../random/stream.js';
+import type { Backend } from '../../runtime/index.js';
 import { nodeBackend } from '../../runtime/node.js';
 import { ProcessTree } from '../../tree/index.js';
 import type { SampledCompletion, SamplingOptions } from '../engine.js';
+import type { DecodeLimits } from './decode.js';
 import { LocalEngine } from './local-engine.js';
 
 const model = { vocabularySize: 12, contextLength: 64, width: 16, layers: 2, heads: 2 };
 
-function makeEngine(maxRows = 256): LocalEngine {
+function makeEngine(limits: Partial<DecodeLimits> = {}, backend = nodeBackend()): LocalEngine {
   const engine = new LocalEngine({
     model,
     seed: 5,
     optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
-    backend: nodeBackend(),
+    backend,
     threads: 1,
-    decode: { maxRows, prefillTokens: 40 },
+    decode: { prefillTokens: 40, ...limits },
   });
   const stream = new Stream('weights');
   engine.parameters.flat.forEach((value, i) => {
@@ -109,22 +111,75 @@ describe('decoding with the cache', () => {
     await engine.dispose();
   });
 
-  it('a sample does not depend on what else is in the batch, on waves or on repetition', async () => {
+  it('a sample does not depend on what else is in the batch, on when it is admitted or on repetition', async () => {
     const engine = makeEngine();
     const { completions: together } = await engine.sample(requests, base);
     const { completions: again } = await engine.sample(requests, base);
     expect(again).toEqual(together);
-    const narrow = makeEngine(13);
-    const { completions: waves } = await narrow.sample(requests, base);
+    // Rows that wait for others to end, groups that are split, and prompts that go through in parts.
+    const narrow = makeEngine({ maxRows: 13, prefillLength: 7 });
+    const { completions: admitted } = await narrow.sample(requests, base);
+    const one = makeEngine({ rowsThatFit: () => 1 });
+    const { completions: single } = await one.sample(requests, base);
     for (const [r, group] of together.entries()) {
       const alone = (await engine.sample([requests[r]], base)).completions[0];
       group.forEach((completion, i) => {
         expect([...alone[i].tokens]).toEqual([...completion.tokens]);
-        expect([...waves[r][i].tokens]).toEqual([...completion.tokens]);
+        expect([...admitted[r][i].tokens]).toEqual([...completion.tokens]);
+        expect([...single[r][i].tokens]).toEqual([...completion.tokens]);
+        admitted[r][i].logprobs.forEach((logprob, t) => {
+          expect(logprob).toBeCloseTo(completion.logprobs[t], 4);
+        });
       });
     }
     await engine.dispose();
     await narrow.dispose();
+    await one.dispose();
+  });
+
+  it('never decodes more rows than fit, and takes the next request in as soon as there is room', async () => {
+    const decoded: number[] = [];
+    const backend = nodeBackend();
+    const counting: Backend = {
+      ...backend,
+      runtime: {
+        ...backend.runtime,
+        InferenceSession: {
+          create: async (bytes, settings) => {
+            const session = await backend.runtime.InferenceSession.create(bytes, settings);
+            return {
+              run: (feeds: Parameters<typeof session.run>[0]) => {
+                const [rows, newTokens] = feeds.tokens.dims;
+                if (newTokens === 1) decoded.push(rows);
+                return session.run(feeds);
+              },
+              release: () => session.release(),
+            } as unknown as typeof session;
+          },
+        },
+      },
+    };
+    const engine = makeEngine({ rowsThatFit: () => 8 }, counting);
+    // Completions of 1, 2, …, 12 tokens in turn, each request one sample: eight rows are busy until the requests run out.
+    let sample = 0;
+    const watch = () => {
+      const length = 1 + (sample++ % 12);
+      let seen = 0;
+      return () => ++seen === length;
+    };
+    const many = Array.from({ length: 60 }, (_, i) => ({
+      prompt: Int32Array.of(1, i % 12),
+      count: 1,
+      key: [i],
+    }));
+    const { completions } = await engine.sample(many, { ...base, stopTokens: [], watch });
+    expect(completions.map(([{ tokens }]) => tokens.length)).toEqual(many.map((_, i) => 1 + (i % 12)));
+    expect(Math.max(...decoded)).toBeLessThanOrEqual(8);
+    // 330 tokens after the first of each: in waves of 8 every wave would take its longest, 8 × 11 steps in all.
+    const tokens = decoded.reduce((n, rows) => n + rows, 0);
+    expect(tokens).toBe(330);
+    expect(decoded.length).toBeLessThan(1.4 * (tokens / 8));
+    await engine.dispose();
   });
 
   it('samples follow the distribution: frequencies of the first token agree with their probabilities', async () => {

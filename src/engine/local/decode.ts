@@ -1,10 +1,10 @@
 /**
  * Sampling walks the process tree while it grows: completions of a request that still agree are one row of the
  * decoder. At each step every row draws once for each of its samples; where the draws differ the row splits
- * (its cache is copied), where they end it is dropped. Each sample has its own random stream, so what it draws
- * does not depend on what else is in the batch.
+ * (its cache is copied), where they end it is dropped, and the next request that finds room comes in. Each sample has
+ * its own random stream, so what it draws does not depend on what else is in the batch.
  */
-import { architectureOf, type DecodeBatch, type DecodeValues, type ModelConfig } from '../../model/index.js';
+import type { DecodeBatch, DecodeValues, ModelConfig } from '../../model/index.js';
 import { Stream } from '../../random/stream.js';
 import {
   EngineError,
@@ -21,10 +21,14 @@ import { KvCache } from './kv-cache.js';
 export type RunDecoder = (batch: Omit<DecodeBatch, 'weights'>) => Promise<DecodeValues>;
 
 export interface DecodeLimits {
-  /** Rows decoded at the same time; requests beyond wait for the next wave. */
+  /** Rows decoded at the same time, whatever memory there is. */
   readonly maxRows: number;
   /** Prompt tokens (with padding) of one prefill run. */
   readonly prefillTokens: number;
+  /** Tokens of one prompt that go through the model at once. */
+  readonly prefillLength: number;
+  /** How many rows of so many cached tokens fit into memory; absent: any number. */
+  readonly rowsThatFit?: (slots: number) => number;
 }
 
 /** One sample on its way. */
@@ -40,6 +44,14 @@ interface Walker {
 interface Row {
   readonly walkers: Walker[];
   token: number;
+  /** Tokens of the longest completion that it can become, prompt included. */
+  readonly longest: number;
+}
+
+/** Samples of one request that are admitted together: all of them, unless so many rows can never fit. */
+interface Admission {
+  readonly prompt: Int32Array;
+  readonly walkers: Walker[];
 }
 
 export interface DecodePolicy {
@@ -66,23 +78,11 @@ export async function decode(
   requests.forEach((request, i) => {
     checkRequest(request, i, options, policy.model);
   });
-  const completions: SampledCompletion[][] = [];
-  let decodedTokens = 0;
-  let from = 0;
-  while (from < requests.length) {
-    let to = from;
-    let rows = 0;
-    while (to < requests.length && (to === from || rows + requests[to].count <= limits.maxRows)) {
-      rows += requests[to++].count;
-    }
-    const wave = new Wave(requests.slice(from, to), options, policy, limits, run);
-    completions.push(...(await wave.finish()));
-    decodedTokens += wave.decodedTokens;
-    from = to;
-  }
+  const sampler = new Sampler(requests, options, policy, limits, run);
+  const completions = await sampler.finish();
   let sampledTokens = 0;
   for (const group of completions) for (const { tokens } of group) sampledTokens += tokens.length;
-  return { completions, statistics: { decodedTokens, sampledTokens } };
+  return { completions, statistics: { decodedTokens: sampler.decodedTokens, sampledTokens } };
 }
 
 function checkRequest(
@@ -107,24 +107,24 @@ function checkRequest(
   }
 }
 
-class Wave {
+/** All requests of one call. Those that find no room wait, in order, until enough rows have ended. */
+class Sampler {
   decodedTokens = 0;
   private readonly cache: KvCache;
   private readonly rows: Row[] = [];
   private readonly walkers: Walker[][];
   private readonly stops: Set<number>;
   private readonly inverseTemperature: number;
+  private readonly queue: Admission[];
 
   constructor(
-    private readonly requests: readonly SampleRequest[],
+    requests: readonly SampleRequest[],
     private readonly options: SamplingOptions,
     private readonly policy: DecodePolicy,
     private readonly limits: DecodeLimits,
     private readonly run: RunDecoder,
   ) {
-    const longest = requests.reduce((n, { prompt }) => Math.max(n, prompt.length), 0);
-    const samples = requests.reduce((n, { count }) => n + count, 0);
-    this.cache = new KvCache(policy.model, samples, longest + Math.min(options.maxTokens, 32));
+    this.cache = new KvCache(policy.model);
     this.stops = new Set(options.stopTokens);
     this.inverseTemperature = options.temperature > 0 ? 1 / options.temperature : 1;
     this.walkers = requests.map(({ count, key }) =>
@@ -136,12 +136,15 @@ class Wave {
         ends: options.watch?.(),
       })),
     );
+    this.queue = requests.map(({ prompt }, i) => ({ prompt, walkers: this.walkers[i] }));
   }
 
   async finish(): Promise<SampledCompletion[][]> {
     if (this.options.maxTokens > 0) {
-      await this.prefill();
-      while (this.rows.length > 0) await this.step();
+      while (this.queue.length > 0 || this.rows.length > 0) {
+        await this.admit();
+        if (this.rows.length > 0) await this.step();
+      }
     }
     return this.walkers.map((group) =>
       group.map(({ tokens, logprobs, stop }) => ({
@@ -152,64 +155,119 @@ class Wave {
     );
   }
 
-  /** All prompts through the model, several at a time, padded to the longest of the run. */
-  private async prefill(): Promise<void> {
-    const order = this.requests.map((_, i) => i);
+  /** Takes in what there is room for, in order: each of its samples may come to need a row of its own. */
+  private async admit(): Promise<void> {
+    let samples = this.rows.reduce((n, { walkers }) => n + walkers.length, 0);
+    let longest = this.rows.reduce((n, row) => Math.max(n, row.longest), 0);
+    const admitted: Admission[] = [];
+    for (let next = this.queue[0]; next; next = this.queue[0]) {
+      const end = Math.max(longest, next.prompt.length + this.options.maxTokens);
+      const room = this.room(end) - samples;
+      const fits = next.walkers.length <= room;
+      if (!fits && samples > 0) break;
+      if (room < 1) {
+        throw new EngineError(
+          `sample: one sequence of ${end} tokens does not fit into the memory that sampling may use; raise runtime.memory, or shorten prompts or completions`,
+        );
+      }
+      this.queue.shift();
+      if (!fits) this.queue.unshift({ ...next, walkers: next.walkers.slice(room) });
+      const walkers = next.walkers.slice(0, room);
+      admitted.push({ ...next, walkers });
+      samples += walkers.length;
+      longest = end;
+    }
+    if (admitted.length === 0) return;
+    const prompt = admitted.reduce((n, request) => Math.max(n, request.prompt.length), 0);
+    this.cache.reserveSlots(prompt + Math.min(this.options.maxTokens, 32), longest);
+    this.cache.reserveRows(samples);
+    await this.prefill(admitted);
+  }
+
+  /** Rows of so many tokens that may live at the same time. */
+  private room(slots: number): number {
+    return Math.min(this.limits.maxRows, this.limits.rowsThatFit?.(slots) ?? this.limits.maxRows);
+  }
+
+  /** Prompts through the model, several at a time, padded to the longest of the run. */
+  private async prefill(admitted: readonly Admission[]): Promise<void> {
     let from = 0;
-    while (from < order.length) {
+    while (from < admitted.length) {
       let to = from;
       let longest = 0;
-      while (to < order.length) {
-        const length = Math.max(longest, this.requests[order[to]].prompt.length);
+      while (to < admitted.length) {
+        const length = Math.max(longest, admitted[to].prompt.length);
         if (to > from && length * (to - from + 1) > this.limits.prefillTokens) break;
         longest = length;
         to++;
       }
-      await this.prefillRun(order.slice(from, to), longest);
+      await this.prefillRun(admitted.slice(from, to), longest);
       from = to;
     }
   }
 
-  private async prefillRun(requests: readonly number[], length: number): Promise<void> {
-    const tokens = new Int32Array(requests.length * length);
-    const positions = new Int32Array(requests.length * length);
-    const last = new Int32Array(requests.length);
-    const counts = requests.map((request, r) => {
-      const { prompt } = this.requests[request];
-      tokens.set(prompt, r * length);
-      for (let i = 0; i < prompt.length; i++) positions[r * length + i] = i;
-      last[r] = r * length + prompt.length - 1;
+  /** A prompt longer than `prefillLength` goes through in parts, each over what the parts before left in the cache. */
+  private async prefillRun(admitted: readonly Admission[], longest: number): Promise<void> {
+    const { cache, policy, limits } = this;
+    const { vocabularySize } = policy.model;
+    const count = admitted.length;
+    const rows = admitted.map(({ prompt, walkers }) => {
+      this.rows.push({ walkers, token: -1, longest: prompt.length + this.options.maxTokens });
       this.decodedTokens += prompt.length;
-      return prompt.length;
+      return cache.addRow();
     });
-    const { keyValueHeads, headWidth } = architectureOf(this.policy.model);
-    const empty = new Float32Array(requests.length * keyValueHeads * headWidth);
-    this.options.signal?.throwIfAborted();
-    const values = await this.run({
-      ...this.distribution,
-      rows: requests.length,
-      newTokens: length,
-      slots: 1,
-      tokens,
-      positions,
-      last,
-      pastLength: new Int32Array(requests.length),
-      past: () => empty,
-    });
-    const cacheRows = requests.map(() => this.cache.addRow());
-    this.cache.append(values.cache, cacheRows, counts, length);
-    requests.forEach((request, r) => {
-      this.rows.push({ walkers: this.walkers[request], token: -1 });
-      if (this.rows.length - 1 !== cacheRows[r])
-        throw new EngineError('sample: rows and cache are out of step');
-    });
-    this.branch(values.logprobs, cacheRows);
+    const empty = new Float32Array(count * cache.channels);
+    let logprobs: Float32Array | null = null;
+    for (let from = 0; from < longest; from += limits.prefillLength) {
+      this.options.signal?.throwIfAborted();
+      const length = Math.min(limits.prefillLength, longest - from);
+      const tokens = new Int32Array(count * length);
+      const positions = new Int32Array(count * length);
+      const last = new Int32Array(count);
+      const counts = admitted.map(({ prompt }, r) => {
+        const part = prompt.subarray(from, from + length);
+        tokens.set(part, r * length);
+        for (let i = 0; i < part.length; i++) positions[r * length + i] = from + i;
+        last[r] = r * length + Math.max(0, part.length - 1);
+        return part.length;
+      });
+      const values = await this.run({
+        ...this.distribution,
+        rows: count,
+        newTokens: length,
+        tokens,
+        positions,
+        last,
+        pastLength: Int32Array.from(rows, (row) => cache.lengths[row]),
+        ...(from === 0
+          ? { slots: 1, past: () => empty }
+          : {
+              slots: cache.slots,
+              past: (layer: number, kind: 0 | 1) => cache.view(layer, kind, rows[0], count),
+            }),
+      });
+      cache.append(values.cache, rows, counts, length);
+      if (longest <= limits.prefillLength) logprobs = values.logprobs;
+      else {
+        logprobs ??= new Float32Array(count * vocabularySize);
+        for (let r = 0; r < count; r++) {
+          const { length: promptLength } = admitted[r].prompt;
+          if (promptLength <= from || promptLength > from + length) continue;
+          const [begin, end] = [r * vocabularySize, (r + 1) * vocabularySize];
+          logprobs.set(values.logprobs.subarray(begin, end), begin);
+        }
+      }
+    }
+    this.branch(logprobs as Float32Array, rows);
   }
 
   /** One token further for every live row. */
   private async step(): Promise<void> {
     const { rows, cache } = this;
-    cache.reserve(1);
+    cache.reserveSlots(
+      1 + cache.longest,
+      rows.reduce((n, { longest }) => Math.max(n, longest), 0),
+    );
     const count = rows.length;
     const lengths = Int32Array.from(cache.lengths);
     this.options.signal?.throwIfAborted();
@@ -233,6 +291,7 @@ class Wave {
       1,
     );
     this.branch(values.logprobs, all);
+    if (this.queue.length === 0) cache.reserveRows(rows.reduce((n, { walkers }) => n + walkers.length, 0));
   }
 
   private get distribution(): Pick<DecodeBatch, 'inverseTemperature' | 'logitBias'> {
@@ -269,10 +328,11 @@ class Wave {
       }
       let first = true;
       for (const [token, walkers] of going) {
-        if (first) this.rows[row] = { walkers, token };
+        const { longest } = this.rows[row];
+        if (first) this.rows[row] = { walkers, token, longest };
         else {
           this.cache.copyRow(row);
-          this.rows.push({ walkers, token });
+          this.rows.push({ walkers, token, longest });
         }
         first = false;
       }

@@ -1,8 +1,8 @@
 /**
  * Keys and values of all live rows of a decoder, kept on our side: for each layer one array [rows, heads, slots,
  * head] for keys and one for values. Rows are dense (0 … rows−1), so the run reads a prefix of each array in
- * place; a row that splits is one block copy, a row that ends is replaced by the last one. Slots grow when the
- * longest row needs it.
+ * place; a row that splits is one block copy, a row that ends gives its block to the last one. Slots grow when the
+ * longest row needs it; memory is given back when most rows have ended.
  */
 import { architectureOf, type ModelConfig } from '../../model/index.js';
 
@@ -14,30 +14,27 @@ export class KvCache {
   /** Cached tokens of each row. */
   readonly lengths: number[] = [];
   /** k₀, v₀, k₁, v₁, … */
-  private buffers: Float32Array[];
-  private capacity: number;
+  private readonly buffers: Float32Array[];
+  /** Rows that there is room for. */
+  private capacity = 0;
   /** Heads of keys and values, and channels of each. */
   private readonly heads: number;
   private readonly head: number;
 
-  constructor(
-    private readonly config: ModelConfig,
-    rows: number,
-    slots: number,
-  ) {
+  constructor(config: ModelConfig) {
     const { keyValueHeads, headWidth } = architectureOf(config);
     this.heads = keyValueHeads;
     this.head = headWidth;
-    this.capacity = Math.max(1, rows);
-    this.slots = roundUp(slots);
-    this.buffers = this.allocate(this.capacity, this.slots);
+    this.slots = SLOT_STEP;
+    this.buffers = Array.from({ length: 2 * config.layers }, () => new Float32Array(0));
   }
 
   get rows(): number {
     return this.lengths.length;
   }
 
-  private get channels(): number {
+  /** Elements of one token in one buffer. */
+  get channels(): number {
     return this.heads * this.head;
   }
 
@@ -46,16 +43,16 @@ export class KvCache {
     return this.channels * this.slots;
   }
 
-  private allocate(rows: number, slots: number): Float32Array[] {
-    return Array.from(
-      { length: 2 * this.config.layers },
-      () => new Float32Array(rows * slots * this.channels),
-    );
+  /** Cached tokens of the longest row. */
+  get longest(): number {
+    let longest = 0;
+    for (const length of this.lengths) longest = Math.max(longest, length);
+    return longest;
   }
 
-  /** Keys (`kind` 0) or values (1) of a layer for all rows, [rows, heads, slots, head]: a view. */
-  view(layer: number, kind: 0 | 1): Float32Array {
-    return this.buffers[2 * layer + kind].subarray(0, this.rows * this.stride);
+  /** Keys (`kind` 0) or values (1) of a layer for rows that follow one another, [count, heads, slots, head]: a view. */
+  view(layer: number, kind: 0 | 1, from = 0, count = this.rows): Float32Array {
+    return this.buffers[2 * layer + kind].subarray(from * this.stride, (from + count) * this.stride);
   }
 
   /** A new empty row. @returns its index */
@@ -88,28 +85,35 @@ export class KvCache {
     for (const buffer of this.buffers) buffer.copyWithin(to * stride, from * stride, (from + 1) * stride);
   }
 
-  /** Room for `extra` more tokens in every row. */
-  reserve(extra: number): void {
-    let longest = 0;
-    for (const length of this.lengths) longest = Math.max(longest, length);
-    if (longest + extra > this.slots)
-      this.resize(this.capacity, roundUp(Math.max(longest + extra, this.slots * 1.5)));
+  /** Room for so many rows in all; rows that ended give theirs back once they are many. */
+  reserveRows(rows: number): void {
+    if (rows > this.capacity || 4 * rows < this.capacity) this.resize(rows, this.slots);
   }
 
+  /**
+   * Room for so many tokens in every row.
+   * @param most that any row can come to hold
+   */
+  reserveSlots(slots: number, most: number): void {
+    if (slots <= this.slots) return;
+    this.resize(this.capacity, roundUp(Math.max(slots, Math.min(most, this.slots * 1.5))));
+  }
+
+  /** One buffer after another: no more than one is there twice. */
   private resize(capacity: number, slots: number): void {
-    const { head } = this;
-    const before = this.buffers;
-    const old = this.slots;
-    this.buffers = this.allocate(capacity, slots);
-    before.forEach((buffer, i) => {
-      const target = this.buffers[i];
-      if (slots === old) {
-        target.set(buffer.subarray(0, this.rows * this.stride));
-        return;
+    const { head, slots: before } = this;
+    this.buffers.forEach((buffer, i) => {
+      const target = new Float32Array(capacity * slots * this.channels);
+      if (slots === before) target.set(buffer.subarray(0, this.rows * this.stride));
+      else {
+        for (let block = 0; block < this.rows * this.heads; block++) {
+          target.set(
+            buffer.subarray(block * before * head, (block + 1) * before * head),
+            block * slots * head,
+          );
+        }
       }
-      for (let block = 0; block < this.rows * this.heads; block++) {
-        target.set(buffer.subarray(block * old * head, (block + 1) * old * head), block * slots * head);
-      }
+      this.buffers[i] = target;
     });
     this.capacity = capacity;
     this.slots = slots;

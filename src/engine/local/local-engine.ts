@@ -12,6 +12,7 @@ import {
   type NamedTensor,
   ParameterSet,
   Parameters,
+  parameterSpecs,
   readAdapter,
   readSafetensors,
   type StoredWeights,
@@ -41,6 +42,7 @@ import {
 import { checkLogprobs, collectScores, emptyScores, logitBias, treeBatch, updateBatch } from './batches.js';
 import { type DecodeLimits, decode } from './decode.js';
 import { flatten, named, WEIGHTS_FILE, writeModelShape } from './files.js';
+import { type HeldWeights, Memory, type RunLimits } from './memory.js';
 import { Optimizer, type OptimizerConfig, squaredNorm } from './optimizer.js';
 import { type PackedRows, packBatch } from './pack.js';
 
@@ -70,12 +72,17 @@ export interface LocalEngineOptions {
   readonly checkpointing?: boolean;
   /** Tokens of one row of a packed batch. */
   readonly rowLength?: number;
+  /** Bytes that weights, updates and sampling may take together; default: no bound. */
+  readonly memory?: number;
   readonly decode?: Partial<DecodeLimits>;
 }
 
 const NOTHING = new ParameterSet([]);
 const ROW_LENGTH = 64;
 const MAX_TOKENS_PER_RUN = 4096;
+const MAX_ROWS = 256;
+const PREFILL_TOKENS = 4096;
+const PREFILL_LENGTH = 1024;
 /** 128 MiB for each array of a chunk. */
 const MAX_LOGITS = 2 ** 25;
 const OPTIMIZER_FILE = 'optimizer.safetensors';
@@ -89,6 +96,7 @@ export class LocalEngine implements Engine {
   readonly optimizer: Optimizer;
   /** What the reference policy has in the place of the trainable weights. */
   private reference: ParameterSet | null = null;
+  private readonly memory: Memory;
   private readonly programs = new Map<string, Promise<Program<never, unknown>>>();
 
   constructor(private readonly options: LocalEngineOptions) {
@@ -99,6 +107,7 @@ export class LocalEngine implements Engine {
       ? (options.adapter ?? freshAdapter(options.model, options.seed))
       : null;
     this.optimizer = new Optimizer(options.optimizer, this.trainable.specs);
+    this.memory = new Memory(options.model, options.memory ?? Number.POSITIVE_INFINITY);
   }
 
   /** The model that is run, its adapter included. */
@@ -129,9 +138,55 @@ export class LocalEngine implements Engine {
       requests,
       options,
       { model, logitBias: logitBias(options.allowedTokens, model.vocabularySize) },
-      { maxRows: 256, prefillTokens: 4096, ...this.options.decode },
+      this.decodeLimits(requests, options.maxTokens),
       (batch) => program.run({ ...batch, weights }),
     );
+  }
+
+  private decodeLimits(requests: readonly SampleRequest[], maxTokens: number): DecodeLimits {
+    const { memory, heldWeights: held } = this;
+    const prompt = requests.reduce((n, request) => Math.max(n, request.prompt.length), 0);
+    const limits = { maxRows: MAX_ROWS, prefillTokens: PREFILL_TOKENS, prefillLength: PREFILL_LENGTH };
+    const wanted = { ...limits, ...this.options.decode };
+    return {
+      rowsThatFit: (slots) => memory.decodeRows(slots, held),
+      ...wanted,
+      prefillTokens: memory.prefillTokens(prompt + Math.min(maxTokens, 32), held, wanted.prefillTokens),
+    };
+  }
+
+  private get heldWeights(): HeldWeights {
+    const { flat } = this.trainable;
+    return {
+      weights: this.held?.flat.length ?? parameterSpecs(this.model).reduce((n, { size }) => n + size, 0),
+      trainable: flat.length,
+      copies: this.optimizer.state.size + (this.reference ? 1 : 0),
+    };
+  }
+
+  /** Runs of a batch and what they may take. */
+  private plan(batch: readonly TreeExample[]): { runs: PackedRows[]; limits: RunLimits } {
+    const {
+      rowLength = ROW_LENGTH,
+      maxTokensPerRun = MAX_TOKENS_PER_RUN,
+      maxLogits = MAX_LOGITS,
+      checkpointing = false,
+      model,
+    } = this.options;
+    const longest = batch.reduce(
+      (most, { prompt, tree }) =>
+        tree.lengths.reduce((n, length) => Math.max(n, prompt.length + length), most),
+      0,
+    );
+    const wanted = { maxTokens: maxTokensPerRun, maxLogits, checkpointing };
+    const limits = this.memory.runLimits(longest, rowLength, this.heldWeights, wanted);
+    const runs = packBatch(batch, {
+      rowLength,
+      maxTokens: limits.maxTokens,
+      vocabularySize: model.vocabularySize,
+      contextLength: model.contextLength,
+    });
+    return { runs, limits };
   }
 
   async update(batch: readonly TrainExample[], options: UpdateOptions): Promise<UpdateResult> {
@@ -181,7 +236,7 @@ export class LocalEngine implements Engine {
       checkLogprobs(example, i, 'oldLogprobs', clipped);
       checkLogprobs(example, i, 'referenceLogprobs', kl);
     });
-    const runs = this.pack(batch);
+    const { runs, limits } = this.plan(batch);
     const scores = emptyScores(batch);
     let gradients: Float32Array[] = [];
     let loss = 0;
@@ -193,8 +248,8 @@ export class LocalEngine implements Engine {
       const variant: UpdateVariant = {
         context,
         contextRounds: context ? this.contextRounds(forest) : 0,
-        chunks: this.headChunks(forest),
-        checkpointing: this.options.checkpointing ?? false,
+        chunks: headChunks(forest, model, limits),
+        checkpointing: limits.checkpointing,
         clipped,
         kl,
         form: options.form ?? 'ppo',
@@ -232,9 +287,10 @@ export class LocalEngine implements Engine {
     const scores = emptyScores(batch);
     const { model } = this.options;
     const weights = this.weights(parameters);
-    for (const forest of this.pack(batch)) {
+    const { runs, limits } = this.plan(batch);
+    for (const forest of runs) {
       options.signal?.throwIfAborted();
-      const variant = { context: forest.contextLength > 0, chunks: this.headChunks(forest) };
+      const variant = { context: forest.contextLength > 0, chunks: headChunks(forest, model, limits) };
       const program = await this.program(`score ${JSON.stringify(variant)}`, () =>
         scoreProgram(model, variant),
       );
@@ -333,22 +389,6 @@ export class LocalEngine implements Engine {
     return Math.ceil(Math.log2(Math.max(2, rows, maxTokensPerRun / rowLength)));
   }
 
-  /** As few chunks as the limit allows, but a power of four: each number is a program of its own, slow to compile. */
-  private headChunks({ edges }: PackedRows): number {
-    const { maxLogits = MAX_LOGITS, model } = this.options;
-    const needed = (edges.rowCount * model.vocabularySize) / maxLogits;
-    return Math.min(edges.rowCount, 4 ** Math.max(0, Math.ceil(Math.log2(needed) / 2)));
-  }
-
-  private pack(batch: readonly TreeExample[]): PackedRows[] {
-    return packBatch(batch, {
-      rowLength: this.options.rowLength ?? ROW_LENGTH,
-      maxTokens: this.options.maxTokensPerRun ?? MAX_TOKENS_PER_RUN,
-      vocabularySize: this.options.model.vocabularySize,
-      contextLength: this.options.model.contextLength,
-    });
-  }
-
   /** Weights of a checkpoint, in the order of the trainable ones. */
   private async savedWeights(folder: string): Promise<Float32Array> {
     if (this.adapter) {
@@ -382,6 +422,16 @@ export class LocalEngine implements Engine {
     if (!this.options.model.adapter?.dropout) return 0;
     return 1000 * new Stream(this.options.seed, 'dropout', this.optimizer.step).uniform();
   }
+}
+
+/** As few chunks as the limit allows, but a power of four: each number is a program of its own, slow to compile. */
+function headChunks(
+  { edges }: PackedRows,
+  { vocabularySize }: ModelConfig,
+  { maxLogits }: RunLimits,
+): number {
+  const needed = (edges.rowCount * vocabularySize) / maxLogits;
+  return Math.min(edges.rowCount, 4 ** Math.max(0, Math.ceil(Math.log2(needed) / 2)));
 }
 
 function addTo(target: Float32Array, source: Float32Array): void {

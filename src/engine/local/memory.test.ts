@@ -101,11 +101,9 @@ describe('the head in chunks, checkpointing and trees in pieces', () => {
           expect(plain.gradNorm).toBeGreaterThan(1e-3);
           for (const change of [
             { checkpointing: true },
-            { maxLogits: 50 },
-            { checkpointing: true, maxLogits: 90 },
-            // Trees of 25 and more tokens in pieces, some with one completion each.
-            { maxTokensPerRun: 20 },
-            { maxTokensPerRun: 14, checkpointing: true },
+            { maxLogits: 50, maxTokensPerRun: 20 },
+            // Trees of more than 25 tokens in pieces, most with one completion.
+            { checkpointing: true, maxLogits: 90, maxTokensPerRun: 14 },
           ]) {
             const other = await gradientsOf(model, change, clipped, update);
             expect(Math.abs(other.loss - plain.loss)).toBeLessThan(1e-5);

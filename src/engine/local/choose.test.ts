@@ -1,0 +1,67 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Candidates } from './choose.js';
+
+/** Tokens that may be chosen, by sorting: what top-k and top-p are defined as. */
+function sorted(logprobs: Float32Array, topK: number, topP: number): number[] {
+  const order = [...logprobs.keys()].sort((a, b) => logprobs[b] - logprobs[a] || a - b);
+  const kept = topK > 0 ? order.slice(0, topK) : order;
+  const total = kept.reduce((sum, id) => sum + Math.exp(logprobs[id]), 0);
+  let count = 0;
+  let sum = 0;
+  while (topP < 1 && count < kept.length && sum < topP * total) sum += Math.exp(logprobs[kept[count++]]);
+  return (topP < 1 ? kept.slice(0, Math.max(1, count)) : kept).sort((a, b) => a - b);
+}
+
+/** Tokens that come out over a fine grid of quantiles, each weighted by its share. */
+function chosen(candidates: Candidates, steps = 20_000): Map<number, number> {
+  const shares = new Map<number, number>();
+  for (let i = 0; i < steps; i++) {
+    const token = candidates.pick((i + 0.5) / steps);
+    shares.set(token, (shares.get(token) ?? 0) + 1 / steps);
+  }
+  return shares;
+}
+
+describe('top-k and top-p', () => {
+  it('keep the tokens that sorting keeps, ties by id, each with its share of the probability', () => {
+    // Powers of a half: sums are exact, so that both sides cut at the same place.
+    const level = fc.integer({ min: 1, max: 9 }).map((n) => Math.fround(Math.log(2 ** -n)));
+    fc.assert(
+      fc.property(
+        fc.array(level, { minLength: 1, maxLength: 40 }),
+        fc.nat(45),
+        fc.constantFrom(1, 0.93, 0.71, 0.3, 0.07, 1e-9),
+        (levels, topK, topP) => {
+          const logprobs = Float32Array.from(levels);
+          const expected = sorted(logprobs, topK, topP);
+          const shares = chosen(new Candidates(logprobs, { temperature: 1, topK, topP }), 8000);
+          const total = expected.reduce((sum, id) => sum + Math.exp(logprobs[id]), 0);
+          expect([...shares.keys()].every((id) => expected.includes(id))).toBe(true);
+          for (const id of expected) {
+            expect(Math.abs((shares.get(id) ?? 0) - Math.exp(logprobs[id]) / total)).toBeLessThan(5e-4);
+          }
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  it('a vocabulary of 152,000 takes milliseconds, whatever its order', () => {
+    const size = 152_000;
+    const orders: Record<string, (i: number) => number> = {
+      random: (i) => -12 - 3 * Math.sin(7919 * i) ** 2,
+      rising: (i) => -14 + i / size,
+      falling: (i) => -14 - i / size,
+      equal: () => -Math.log(size),
+    };
+    for (const [name, valueAt] of Object.entries(orders)) {
+      const logprobs = Float32Array.from({ length: size }, (_, i) => valueAt(i));
+      const from = performance.now();
+      for (let i = 0; i < 3; i++)
+        new Candidates(logprobs, { temperature: 1, topK: 50_000, topP: 0.9 }).pick(0.4);
+      // Sorting takes 135 ms and more each on an idle machine.
+      expect((performance.now() - from) / 3, name).toBeLessThan(120);
+    }
+  });
+});

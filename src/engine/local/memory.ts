@@ -1,0 +1,124 @@
+/**
+ * How much of a memory budget each kind of work may take. What stays (weights, optimizer state, reference, gradients) comes
+ * off first; the rest is what one run may hold, since runs come one after another. Bytes of a run are estimated from the
+ * model's shape, with factors measured on real models (docs/decisions/0007): estimates lie above what was measured.
+ */
+import { architectureOf, type ModelConfig } from '../../model/index.js';
+import { EngineError } from '../engine.js';
+
+const FLOAT = 4;
+/** Arrays of rows × vocabulary that a chunk of the head holds: logits, their softmax, and what the gradient reads. */
+const HEAD_ARRAYS = 4;
+/** Share of a run's memory that the head may take. */
+const HEAD_SHARE = 0.25;
+/** Arrays of all scores that attention holds at once. */
+const SCORE_ARRAYS = 2;
+/** Share of a layer's values that stays until the gradient, where layers are not computed again. */
+const KEPT_SHARE = 0.6;
+
+/**
+ * Shares of what is left. The runtime keeps for each program what its largest run took, so sampling and updates have shares
+ * of their own, and programs for fewer chunks of the head, a quarter as large each, come on top of the largest.
+ */
+const [UPDATE_SHARE, SAMPLING_SHARE, PREFILL_SHARE] = [0.5, 0.35, 0.1];
+
+/** Weights that the engine holds, numbers. */
+export interface HeldWeights {
+  /** Of the model. */
+  readonly weights: number;
+  /** Those of them, or of the adapter, that are trained. */
+  readonly trainable: number;
+  /** Copies of the trainable weights: the optimizer's moments, the reference policy. */
+  readonly copies: number;
+}
+
+/** What one update or score may take. */
+export interface RunLimits {
+  /** Tokens of one run. */
+  readonly maxTokens: number;
+  /** Logits that the head computes at once. */
+  readonly maxLogits: number;
+  /** Whether layers compute again what the gradient needs. */
+  readonly checkpointing: boolean;
+}
+
+export class Memory {
+  private readonly layer: { readonly values: number; readonly cached: number };
+
+  /** @param budget bytes; infinite: no bound */
+  constructor(
+    private readonly model: ModelConfig,
+    readonly budget: number,
+  ) {
+    const { keyValueHeads, headWidth, intermediate } = architectureOf(model);
+    this.layer = { values: 12 * model.width + 8 * intermediate, cached: keyValueHeads * headWidth };
+  }
+
+  /** What a run may hold beside what stays, bytes. @param gradients copies of the trainable weights' gradients */
+  private left({ weights, trainable, copies }: HeldWeights, gradients: number): number {
+    const adapter = this.model.adapter ? trainable : 0;
+    return this.budget - FLOAT * (weights + adapter + (copies + gradients) * trainable);
+  }
+
+  /**
+   * Limits of an update or score.
+   * @param longest tokens of the longest path, prompt included
+   * @param wanted limits without regard to memory
+   * @throws EngineError if not even one path fits
+   */
+  runLimits(longest: number, rowLength: number, held: HeldWeights, wanted: RunLimits): RunLimits {
+    if (this.budget === Number.POSITIVE_INFINITY) return wanted;
+    const left = UPDATE_SHARE * this.left(held, 2);
+    const maxLogits = Math.max(
+      this.model.vocabularySize,
+      Math.min(wanted.maxLogits, Math.floor((HEAD_SHARE * left) / (HEAD_ARRAYS * FLOAT))),
+    );
+    const rest = left - HEAD_ARRAYS * FLOAT * maxLogits;
+    const tokensIn = (checkpointing: boolean): number =>
+      Math.floor(rest / this.bytesPerToken(longest, rowLength, checkpointing));
+    const plain = tokensIn(false);
+    const checkpointing = wanted.checkpointing || plain < Math.min(wanted.maxTokens, 2 * longest);
+    const maxTokens = Math.min(wanted.maxTokens, checkpointing ? tokensIn(true) : plain);
+    if (maxTokens < Math.min(longest, wanted.maxTokens)) {
+      const missing = (longest - maxTokens) * this.bytesPerToken(longest, rowLength, true);
+      const needed = this.budget + missing / UPDATE_SHARE;
+      throw new EngineError(
+        `update: a sequence of ${longest} tokens needs about ${gibibytes(needed)}, runtime.memory is ${gibibytes(this.budget)}; raise it, shorten completions, or train an adapter (model.lora)`,
+      );
+    }
+    return { maxTokens, maxLogits, checkpointing };
+  }
+
+  /** Values of one token at the peak of an update, bytes. */
+  private bytesPerToken(context: number, rowLength: number, checkpointing: boolean): number {
+    const { values, cached } = this.layer;
+    const { layers, heads, width } = this.model;
+    const seen = context + rowLength;
+    const layer = values + SCORE_ARRAYS * heads * seen + (6 * cached * seen) / rowLength;
+    return FLOAT * (checkpointing ? layers * width + layer : KEPT_SHARE * layers * layer);
+  }
+
+  /** Rows of so many tokens that may be decoded at the same time. */
+  decodeRows(slots: number, held: HeldWeights): number {
+    if (this.budget === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+    const cache = 2 * this.model.layers * this.layer.cached * slots;
+    const { vocabularySize, heads } = this.model;
+    const step = HEAD_ARRAYS * vocabularySize + this.layer.values + SCORE_ARRAYS * heads * slots;
+    // One buffer of the cache is there twice while it grows.
+    return Math.floor((SAMPLING_SHARE * this.left(held, 2)) / (FLOAT * (1.1 * cache + step)));
+  }
+
+  /** Prompt tokens of one prefill run. @param seen tokens that the last of a prompt sees */
+  prefillTokens(seen: number, held: HeldWeights, wanted: number): number {
+    if (this.budget === Number.POSITIVE_INFINITY) return wanted;
+    const bytes = FLOAT * (this.layer.values + SCORE_ARRAYS * this.model.heads * seen);
+    return Math.max(1, Math.min(wanted, Math.floor(this.prefillBytes(held) / bytes)));
+  }
+
+  private prefillBytes(held: HeldWeights): number {
+    return PREFILL_SHARE * Math.max(0, this.left(held, 2));
+  }
+}
+
+const gibibytes = (bytes: number): string =>
+  bytes < 2 ** 30 ? `${Math.round(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
