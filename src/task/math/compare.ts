@@ -331,6 +331,9 @@ export class Comparison {
       entriesOf(c),
     ];
     if (!gold || !candidate || (nameG && nameC && nameG !== nameC)) return false;
+    // A point is no choice between its coordinates.
+    const choice = [g, c].some((node) => node.kind === 'list' && node.join === 'or');
+    if (choice && (g.kind === 'tuple' || c.kind === 'tuple')) return false;
     const named = (entries: readonly Node[]) => entries.filter((entry) => assignment(entry)).length;
     const [namedG, namedC] = [named(gold), named(candidate)];
     // Names on one side only: as many different quantities, in their order, or several values of one.
@@ -433,7 +436,7 @@ export class Comparison {
     const pivot = b.parts.findIndex((part) => !zero(part));
     if ([...a.parts, ...b.parts].some(zero)) return a.parts.every((part, i) => same(part, b.parts[i]));
     const [p, q] = [a.parts[pivot], b.parts[pivot]];
-    return a.parts.every((part, i) => same(op('mul', part, q), op('mul', b.parts[i], p)));
+    return a.parts.every((part, i) => i === pivot || same(op('mul', part, q), op('mul', b.parts[i], p)));
   }
 
   /** Units and signs of percent or degrees may be left out; two different ones are two different answers. */

@@ -183,7 +183,8 @@ function lastTag(text: string): Span | null {
 }
 
 /** Beginnings of lines, or of what follows a sentence, that an answer follows: "A: 20", "Ans. 20". */
-const LINE_MARKER = /(?:^|\n|[.!?]\s)[ \t*_]*(?:A|Ans|Answer)(?:\s*\*\*)?\s*(?::|(?<=ns)\.)(?=[ \t*]*\S)/gi;
+const LINE_MARKER =
+  /(?:^|\n|[.!?]\s)[ \t*_]*(?:A|Ans|Answer)(?:\s*\*\*)?\s*(?::|(?<=ns)\.|(?<=er)\s[-–]?(?=\s*\$?\d))(?=[ \t*]*\S)/gi;
 /** Choices that are listed: "A: 3 B: 4". */
 const LISTED = /(?:^|\s)B[:.)]\s/;
 
@@ -204,8 +205,13 @@ function afterLastMarker(text: string): number {
 /** Whether a text breaks off within a sentence. A line that is nothing but a value does not. */
 const breaksOff = (text: string): boolean => !/[.!?)\]}$*"'”]$/.test(text);
 
+const EMPTY_BOX = /\\\\?(?:boxed|fbox|framebox)\s*\{([^{}]{0,40})\}/g;
+/** A value that is all of the last line, alone or behind a label: 20, = 20, ### 20, Total: $20. */
+const VALUE_ALONE =
+  /^(?:[A-Z][A-Za-z ]{0,30}[:=]|[#*=\s]+)?\s*([-−]?[$€£]?\s?\d[\d,]*(?:\.\d+)?\s?%?)[\s*]*$/;
 /** `strict`: what breaks off is no answer, however short the text is. */
-function search(text: string, boxedOnly: boolean, strict = false): Extracted | typeof REFUSED | null {
+function search(whole: string, boxedOnly: boolean, strict = false): Extracted | typeof REFUSED | null {
+  const text = whole.replace(EMPTY_BOX, (box, content: string) => (isEmptyBox(content) ? ' ' : box));
   const { closed: found, unfinished } = scanBoxes(text);
   const tag = lastTag(text);
   if (tag && !boxedOnly && tag.end > (found.at(-1)?.end ?? -1)) {
@@ -247,17 +253,19 @@ function search(text: string, boxedOnly: boolean, strict = false): Extracted | t
     .split(/\n\s*\n/)
     .at(-1) as string;
   const line = paragraph.split('\n').at(-1) as string;
-  // A value alone on the last line: 20, or = 20.
-  const alone = /^=?\s*([-−]?[$€£]?\s?\d[\d,]*(?:\.\d+)?\s?%?)$/.exec(line.trim());
+  const alone = VALUE_ALONE.exec(line.trim());
   if (alone && trimmed !== line.trim()) return { answer: alone[1], rule: 'end' };
   const sentences = paragraph.split(/(?<=[.!?])\s+(?=[A-Z])/);
   const last = lastSentence(sentences[sentences.length - 1]);
   // A text that ends within a sentence was cut off before its answer, unless that sentence is all of it.
+  const named = /^(.*)\bis (?:the|our|my) (?:final |correct )?answer\W*$/i.exec(last);
+  const value = named && !/\b(?:not|or|if)\b/i.test(named[1]) ? lastOf(`it is ${named[1]}`) : null;
+  if (value) return { answer: value, rule: 'marker' };
   if ((strict || trimmed.length > 300 || last.length < trimmed.length) && breaksOff(trimmed)) return null;
   const answer = /\b(?:either|or)\b/i.test(last) ? null : (lastOf(last) ?? lastOf(paragraph));
   if (answer && denies(last, answer)) return REFUSED;
   if (answer) return { answer, rule: 'end' };
-  return trimmed !== '' && trimmed.length <= 60 && !/[\d\\$]/.test(trimmed)
+  return text === whole && trimmed !== '' && trimmed.length <= 60 && !/[\d\\$]/.test(trimmed)
     ? { answer: trimmed, rule: 'whole' }
     : null;
 }
