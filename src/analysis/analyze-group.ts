@@ -15,18 +15,25 @@ import {
 } from '../objective/index.js';
 import type { Group } from '../rollouts/index.js';
 import { ProcessTree, type TreeStatistics, treeStatistics } from '../tree/index.js';
+import type { AsTrained } from './as-trained.js';
 
 /** What an analysis needs of a group: token ids and one reward for each completion. */
 export type AnalyzableGroup = {
   readonly completions: readonly Pick<Group['completions'][number], 'tokens' | 'reward' | 'success'>[];
 };
 
+/** How a group is judged; default: as in the paper, by its standard deviation and every completion alike. */
+export interface AnalysisOptions extends AdvantageOptions {
+  /** What a run trained with instead (`asTrained`). */
+  readonly asTrained?: AsTrained | null;
+}
+
 export interface GroupAnalysis {
   readonly tree: ProcessTree;
   readonly statistics: TreeStatistics;
   /** Outcome rewards rᵢ, [k]. */
   readonly rewards: Float64Array;
-  /** GRPO's advantages aᵢ, [k]. */
+  /** Advantages aᵢ, [k]: GRPO's, or those that the run took. */
   readonly advantages: Float64Array;
   /** R̂(λ) of each node, [nodes]. */
   readonly stepRewards: Float64Array;
@@ -49,11 +56,20 @@ export interface GroupAnalysis {
  * const { tree, stepAdvantages } = analyzeGroup({ completions: [
  *   { tokens: Int32Array.of(1, 2), reward: 1 }, { tokens: Int32Array.of(1, 3), reward: 0 } ] });
  */
-export function analyzeGroup(group: AnalyzableGroup, options: AdvantageOptions = {}): GroupAnalysis {
+export function analyzeGroup(
+  group: AnalyzableGroup,
+  { asTrained: trained, ...options }: AnalysisOptions = {},
+): GroupAnalysis {
   const rewards = Float64Array.from(group.completions, ({ reward }) => reward);
   const tree = ProcessTree.build(group.completions.map(({ tokens }) => tokens));
-  const advantages = groupAdvantages(rewards, options);
-  const steps = stepAdvantages(tree, advantages);
+  // Rewards are checked in any case.
+  const fromRewards = groupAdvantages(rewards, options);
+  const advantages = trained ? Float64Array.from(trained.advantages) : fromRewards;
+  const steps = stepAdvantages(
+    tree,
+    advantages,
+    trained && !areAlike(trained.weights) ? trained.weights : undefined,
+  );
   return {
     tree,
     statistics: treeStatistics(tree),
@@ -69,4 +85,8 @@ export function analyzeGroup(group: AnalyzableGroup, options: AdvantageOptions =
       group.completions.map(({ success }) => success),
     ),
   };
+}
+
+function areAlike(weights: ArrayLike<number>): boolean {
+  return Array.from(weights).every((weight) => weight === weights[0] && weight > 0);
 }

@@ -1,5 +1,11 @@
 /** Figures over groups, and their pictures. */
-export { type AnalyzableGroup, analyzeGroup, type GroupAnalysis } from './analyze-group.js';
+export {
+  type AnalysisOptions,
+  type AnalyzableGroup,
+  analyzeGroup,
+  type GroupAnalysis,
+} from './analyze-group.js';
+export { type AsTrained, asTrained, describeTrained, type RunObjective, runObjective } from './as-trained.js';
 export { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, lineChartSvg, type Series } from './chart.js';
 export { type CsvCell, csvLine } from './csv.js';
 export type { LogAnalysis, LogFigures } from './figures.js';

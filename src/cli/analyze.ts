@@ -4,7 +4,14 @@
  */
 import { stat } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import { analyzeGroup, type GroupAnalysis, type LogAnalysis, LogGatherer } from '../analysis/index.js';
+import {
+  analyzeGroup,
+  asTrained,
+  describeTrained,
+  type GroupAnalysis,
+  type LogAnalysis,
+  LogGatherer,
+} from '../analysis/index.js';
 import { UserError } from '../errors.js';
 import { RewardError } from '../objective/index.js';
 import { findFiles } from '../rollouts/files.js';
@@ -22,6 +29,7 @@ import { SOURCE_NOTES, summaryText } from './analyze-summary.js';
 import { visible, wantsColour } from './format.js';
 import { onInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
+import { RunObjectives } from './run-objective.js';
 import { INTERRUPTED, outputIsTTY, print, printJson, say } from './terminal.js';
 
 export interface AnalyzeCommandOptions {
@@ -36,7 +44,7 @@ export interface AnalyzeCommandOptions {
   readonly stepKey?: string;
   readonly groupSize?: number;
   readonly rewardWeight?: Readonly<Record<string, number>>;
-  readonly scale: 'std' | 'none';
+  readonly scale?: 'std' | 'none';
   readonly byFile?: boolean;
   readonly skipBad?: boolean;
   readonly json?: boolean;
@@ -65,6 +73,7 @@ export async function analyzeCommand(
     logs,
   );
 
+  const objectives = new RunObjectives();
   const outputs: Output[] = [];
   const bad = new Listed();
   const notes = new Listed();
@@ -85,7 +94,7 @@ export async function analyzeCommand(
         await reportOutput(options.report, options.maxGroups, ({ all }) => ({
           source: paths.join(' '),
           version,
-          notes: remarks(all, notes, bad),
+          notes: [...trainedAs(objectives), ...remarks(all, notes, bad)],
         })),
       );
     }
@@ -114,7 +123,7 @@ export async function analyzeCommand(
         checkInterrupt();
         bar.update(read.done, `${groups} groups`);
       }
-      const analysis = analyzed(group, options, bad);
+      const analysis = analyzed(group, options, objectives, bad);
       if (!analysis) continue;
       groups++;
       const format = group.source?.format ?? 'own';
@@ -132,10 +141,13 @@ export async function analyzeCommand(
     for (const output of outputs) await output.publish();
     printNotes(notes, bad);
     if (options.json) {
-      printJson(jsonOf(analysis, { version, paths, files: logs.length, formats, notes, bad, options }));
+      printJson(
+        jsonOf(analysis, { version, paths, files: logs.length, formats, notes, bad, options, objectives }),
+      );
     } else {
       const colour = wantsColour({ isTTY: outputIsTTY() });
       print(summaryText(analysis, { formats, files: logs.length, colour }).trimEnd());
+      for (const line of trainedAs(objectives)) print(`\n${line}`);
       const written = writtenFiles(options);
       if (Object.keys(written).length > 0) print();
       for (const [name, path] of Object.entries(written)) print(`${name}: ${visible(path)}`);
@@ -183,13 +195,24 @@ function readOptions(options: AnalyzeCommandOptions, tokenizer: TextTokenizer | 
  * The group's analysis; null where it has none and bad groups are skipped.
  * @throws UserError with file and line
  */
-function analyzed(group: Group, options: AnalyzeCommandOptions, bad: Listed): GroupAnalysis | null {
+function analyzed(
+  group: Group,
+  options: AnalyzeCommandOptions,
+  objectives: RunObjectives,
+  bad: Listed,
+): GroupAnalysis | null {
   try {
     for (const { reward } of group.completions) {
       if (Math.abs(reward) <= LARGEST_REWARD) continue;
       throw new RewardError(`found a reward of ${reward}; allowed are numbers up to ±${LARGEST_REWARD}`);
     }
-    return analyzeGroup(group, { scale: options.scale });
+    const { format, file } = group.source ?? {};
+    const own = options.scale === undefined && format === 'own' && file !== undefined;
+    const objective = own ? objectives.for(file) : null;
+    return analyzeGroup(group, {
+      scale: options.scale,
+      asTrained: objective && asTrained(group, objective),
+    });
   } catch (error) {
     if (!(error instanceof RewardError || error instanceof TreeError)) throw error;
     const { source, id } = group;
@@ -225,15 +248,17 @@ interface Circumstances {
   readonly notes: Listed;
   readonly bad: Listed;
   readonly options: AnalyzeCommandOptions;
+  readonly objectives: RunObjectives;
 }
 
 /** What `--json` prints: the figures of all groups at the top, each step's below `steps`. */
 function jsonOf({ all, steps }: LogAnalysis, about: Circumstances): Record<string, unknown> {
-  const { version, paths, files, formats, notes, bad, options } = about;
+  const { version, paths, files, formats, notes, bad, options, objectives } = about;
   return {
     ...all,
     steps: steps.map(({ step, figures }) => ({ step, ...figures })),
-    advantageScale: options.scale,
+    advantageScale: options.scale ?? 'std',
+    asTrained: trainedAs(objectives),
     sources: paths,
     files,
     formats,
@@ -244,6 +269,11 @@ function jsonOf({ all, steps }: LogAnalysis, about: Circumstances): Record<strin
     written: writtenFiles(options),
     version,
   };
+}
+
+/** How groups of runs were judged, a line for each way. */
+function trainedAs({ all }: RunObjectives): string[] {
+  return [...new Set(all.flatMap((objective) => (objective ? [describeTrained(objective)] : [])))];
 }
 
 /** The files that are written, by option. */

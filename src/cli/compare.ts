@@ -4,6 +4,7 @@ import {
   GRPO_COLOUR,
   LAMBDA_GRPO_COLOUR,
   lineChartSvg,
+  runObjective,
   type ShareInterval,
   shareInterval,
 } from '../analysis/index.js';
@@ -272,7 +273,8 @@ async function printGroups({ runs }: Comparison, window: number): Promise<void> 
     if (!found) continue;
     const { run, step, group } = found;
     print(`\nprocess tree of ${when} group (${NAMES[run.method]}, seed ${run.seed}, step ${step}):\n`);
-    printGroup(group, { maxNodes: 40 });
+    const objective = runObjective(loadConfig(new RunFolder(run.folder).configFile).objective);
+    printGroup(group, { maxNodes: 40, objective });
   }
 }
 

@@ -215,9 +215,10 @@ program
     ).argParser(numbersByName('--reward-weight')),
   )
   .addOption(
-    new Option('--scale <how>', 'advantages: divided by the group’s standard deviation, or not')
-      .choices(['std', 'none'])
-      .default('std'),
+    new Option(
+      '--scale <how>',
+      'advantages: divided by the group’s standard deviation, or not (default: as the run trained, for rollouts in a run’s folder; else std)',
+    ).choices(['std', 'none']),
   )
   .option('--by-file', 'every file is a run of its own, with its own figures')
   .option(

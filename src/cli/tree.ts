@@ -1,9 +1,10 @@
 /** `lambda-grpo tree`: one group's process tree with step rewards and advantages, and its statistics. */
-import { analyzeGroup } from '../analysis/index.js';
+import { analyzeGroup, asTrained, describeTrained, type RunObjective } from '../analysis/index.js';
 import { hasZeroVariance } from '../objective/index.js';
 import { type Group, pieceOf, RolloutError, readOwnRollouts, shownPieces } from '../rollouts/index.js';
 import { elide, signedNumber, visible, wantsColour } from './format.js';
 import { formatTree } from './format-tree.js';
+import { RunObjectives } from './run-objective.js';
 import { formatTable } from './table.js';
 import { outputIsTTY, outputWidth, print } from './terminal.js';
 
@@ -19,7 +20,9 @@ export async function treeCommand(file: string, options: TreeCommandOptions): Pr
     `${visible(file)}: group ${number} of ${count}, id ${JSON.stringify(group.id)}` +
       `${group.step === null ? '' : `, step ${group.step}`}${group.prompt.text ? `, prompt ${JSON.stringify(group.prompt.text)}` : ''}\n`,
   );
-  printGroup(group, { maxNodes: options.maxNodes, completions: true });
+  const objective = new RunObjectives().for(file);
+  if (objective && asTrained(group, objective)) print(`${describeTrained(objective)}\n`);
+  printGroup(group, { maxNodes: options.maxNodes, completions: true, objective });
 }
 
 /** The wanted group; without a wish the first with mixed rewards, else the first. */
@@ -55,11 +58,13 @@ export interface PrintOptions {
   readonly maxNodes?: number;
   /** Also one line for each completion. */
   readonly completions?: boolean;
+  /** How the group's run judged it; default: as in the paper. */
+  readonly objective?: RunObjective | null;
 }
 
 /** Prints a group's tree, its completions and its statistics on standard output. */
-export function printGroup(group: Group, { maxNodes, completions = false }: PrintOptions): void {
-  const analysis = analyzeGroup(group);
+export function printGroup(group: Group, { maxNodes, completions = false, objective }: PrintOptions): void {
+  const analysis = analyzeGroup(group, { asTrained: objective ? asTrained(group, objective) : null });
   const { tree, statistics } = analysis;
   const texts = group.tokenTexts ?? {};
   const tokenText = (id: number): string => pieceOf(texts, id);

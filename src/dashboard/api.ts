@@ -125,6 +125,8 @@ export interface StepGroups {
   readonly run: string;
   readonly step: number;
   readonly groups: readonly GroupRow[];
+  /** How the run judges its groups, in words; absent: not known, judged as in the paper. */
+  readonly judged?: string;
   /** The first line of its file that is no group, if there is one; the others are shown. */
   readonly problem?: string;
 }
@@ -142,6 +144,12 @@ export interface GroupDetail {
     readonly advantage: number | null;
     readonly stop: 'stop' | 'length' | 'turns' | null;
   }[];
+  /** How the run judged it, [k] each, and in words; null: not known. */
+  readonly judged: {
+    readonly advantages: readonly number[];
+    readonly weights: readonly number[];
+    readonly text: string;
+  } | null;
   /** How each token id is shown. */
   readonly tokenTexts: Readonly<Record<number, string>>;
 }

@@ -41,11 +41,11 @@ export function createApp({ store, groups, events, pages, folder, version, repor
   app.get('/api/runs/:run/steps', async (c) => c.json(await (await run(c)).steps()));
   app.get('/api/runs/:run/steps/:step', async (c) => {
     const step = number(c, 'step');
-    return c.json(await groups.step((await run(c)).run, step));
+    return c.json(await groups.step(await run(c), step));
   });
   app.get('/api/runs/:run/steps/:step/groups/:n', async (c) => {
     const [step, n] = [number(c, 'step'), number(c, 'n')];
-    return c.json(await groups.group((await run(c)).run, step, n));
+    return c.json(await groups.group(await run(c), step, n));
   });
   app.get('/api/events', (c) => {
     const headers = { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-store' };

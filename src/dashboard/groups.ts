@@ -4,7 +4,13 @@
  * size and time tell whether one has changed.
  */
 import type { FileHandle } from 'node:fs/promises';
-import { analyzeGroup, LogGatherer } from '../analysis/index.js';
+import {
+  analyzeGroup,
+  asTrained,
+  describeTrained,
+  LogGatherer,
+  type RunObjective,
+} from '../analysis/index.js';
 import { type Group, parseGroup, pieceOf, shownPieces } from '../rollouts/index.js';
 import { RunFolder } from '../train/run-folder.js';
 import type { GroupDetail, GroupRow, StepGroups } from './api.js';
@@ -26,29 +32,38 @@ interface StepIndex {
   readonly problem: string | null;
 }
 
+/** A run, and how it judges its groups. */
+export interface JudgedRun {
+  readonly run: string;
+  /** Null: not known; groups are then judged as in the paper. */
+  readonly objective: RunObjective | null;
+}
+
 export class GroupReader {
   private readonly indices = new Map<string, Promise<StepIndex>>();
 
   constructor(private readonly root: string) {}
 
   /** @throws Refusal 404 where the step has no rollouts */
-  async step(run: string, step: number): Promise<StepGroups> {
+  async step({ run, objective }: JudgedRun, step: number): Promise<StepGroups> {
     return this.withFile(run, step, async (file, name) => {
-      const { rows, problem } = await this.index(file, name, run, step);
-      return { run, step, groups: rows, ...(problem === null ? {} : { problem }) };
+      const { rows, problem } = await this.index(file, name, run, step, objective);
+      const judged = objective ? { judged: describeTrained(objective) } : {};
+      return { run, step, groups: rows, ...judged, ...(problem === null ? {} : { problem }) };
     });
   }
 
   /** @throws Refusal 404 where there is no such group */
-  async group(run: string, step: number, n: number): Promise<GroupDetail> {
+  async group({ run, objective }: JudgedRun, step: number, n: number): Promise<GroupDetail> {
     return this.withFile(run, step, async (file, name) => {
-      const { places } = await this.index(file, name, run, step);
+      const { places } = await this.index(file, name, run, step, objective);
       const place = places[n];
       if (!place) throw new Refusal(404, `${run}, step ${step}: no group ${n}; there are ${places.length}`);
       const [start, end] = place;
       const bytes = Buffer.allocUnsafe(end - start);
       const { bytesRead } = await file.read(bytes, 0, bytes.length, start);
-      return detailOf(run, step, n, parseGroup(bytes.toString('utf8', 0, bytesRead), `${name}, group ${n}`));
+      const group = parseGroup(bytes.toString('utf8', 0, bytesRead), `${name}, group ${n}`);
+      return detailOf(run, step, n, group, objective);
     });
   }
 
@@ -67,12 +82,18 @@ export class GroupReader {
     }
   }
 
-  private async index(file: FileHandle, name: string, run: string, step: number): Promise<StepIndex> {
+  private async index(
+    file: FileHandle,
+    name: string,
+    run: string,
+    step: number,
+    objective: RunObjective | null,
+  ): Promise<StepIndex> {
     const { ino, size, mtimeMs } = await file.stat();
-    const [key, stamp] = [`${step} ${run}`, `${ino} ${size} ${mtimeMs}`];
+    const [key, stamp] = [`${step} ${run}`, `${ino} ${size} ${mtimeMs} ${JSON.stringify(objective)}`];
     const kept = await this.indices.get(key)?.catch(() => null);
     this.indices.delete(key);
-    const index = kept?.stamp === stamp ? Promise.resolve(kept) : indexOf(file, name, stamp);
+    const index = kept?.stamp === stamp ? Promise.resolve(kept) : indexOf(file, name, stamp, objective);
     // The latest used is the last.
     this.indices.set(key, index);
     for (const oldest of this.indices.keys()) {
@@ -84,7 +105,12 @@ export class GroupReader {
 }
 
 /** A line that holds no group is named and passed over. */
-async function indexOf(file: FileHandle, name: string, stamp: string): Promise<StepIndex> {
+async function indexOf(
+  file: FileHandle,
+  name: string,
+  stamp: string,
+  objective: RunObjective | null,
+): Promise<StepIndex> {
   const rows: GroupRow[] = [];
   const places: [number, number][] = [];
   let problem: string | null = null;
@@ -95,7 +121,7 @@ async function indexOf(file: FileHandle, name: string, stamp: string): Promise<S
       const text = bytes.toString('utf8');
       if (text.trim() === '') continue;
       const group = parseGroup(text, `${name}:${number}`);
-      rows.push(rowOf(group, rows.length, gatherer));
+      rows.push(rowOf(group, rows.length, gatherer, objective));
       places.push([start, start + bytes.length]);
     } catch (error) {
       problem ??= messageOf(error);
@@ -140,8 +166,8 @@ async function* linesOf(
   if (length > 0) yield line();
 }
 
-function rowOf(group: Group, n: number, gatherer: LogGatherer): GroupRow {
-  const analysis = analyzeGroup(group);
+function rowOf(group: Group, n: number, gatherer: LogGatherer, objective: RunObjective | null): GroupRow {
+  const analysis = analyzeGroup(group, { asTrained: objective && asTrained(group, objective) });
   const { statistics, rewards, zeroVariance } = analysis;
   return {
     n,
@@ -164,7 +190,14 @@ function rowOf(group: Group, n: number, gatherer: LogGatherer): GroupRow {
   };
 }
 
-function detailOf(run: string, step: number, n: number, group: Group): GroupDetail {
+function detailOf(
+  run: string,
+  step: number,
+  n: number,
+  group: Group,
+  objective: RunObjective | null,
+): GroupDetail {
+  const trained = objective && asTrained(group, objective);
   return {
     run,
     step,
@@ -178,6 +211,14 @@ function detailOf(run: string, step: number, n: number, group: Group): GroupDeta
       stop,
     })),
     tokenTexts: group.tokenTexts ?? {},
+    judged:
+      objective && trained
+        ? {
+            advantages: Array.from(trained.advantages),
+            weights: Array.from(trained.weights),
+            text: describeTrained(objective),
+          }
+        : null,
   };
 }
 

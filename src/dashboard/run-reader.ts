@@ -6,6 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type RunObjective, runObjective } from '../analysis/index.js';
 import type { Config } from '../train/config.js';
 import { parseConfig } from '../train/config-sources.js';
 import { METRICS, parseMetrics } from '../train/metrics.js';
@@ -233,6 +234,12 @@ export class RunReader {
     } finally {
       await file.close();
     }
+  }
+
+  /** How the run judges its groups; null where its configuration cannot be read. */
+  get objective(): RunObjective | null {
+    const { config } = this.config;
+    return config && runObjective(config.objective);
   }
 
   /** @throws where the file cannot be read; what is wrong with its text is its problem */

@@ -144,6 +144,11 @@ describe('a finished run', () => {
           stop,
         })),
         tokenTexts: JSON.parse(JSON.stringify(group.tokenTexts)),
+        judged: {
+          advantages: group.completions.map(({ advantage }) => advantage),
+          weights: group.completions.map(() => 1),
+          text: expect.stringContaining('as this run trained: advantages divided by'),
+        },
       });
     }
     const status = async (path: string) => (await fetch(new URL(path, server.address))).status;

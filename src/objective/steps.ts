@@ -34,11 +34,25 @@ export function stepRewards(tree: ProcessTree, rewards: ArrayLike<number>): Floa
  * Â(λ) = (R̂(λ) − mean) / (std + ε): mean advantage of the completions through each step. Exactly 0 where advantages
  * cancel, as they do at the root: what rounding would leave there has a sign, and signs are read (flaw.ts).
  * @param advantages aᵢ, [k]
- * @returns [nodes]
- * @throws RangeError if there is not one advantage for each completion
+ * @param weights wᵢ that the members have in the mean, [k]: those of sequence normalisation differ (PAPER.md §2); default: alike
+ * @returns [nodes]; 0 for a step whose members all weigh nothing
+ * @throws RangeError if there is not one advantage, and one weight, for each completion
  */
-export function stepAdvantages(tree: ProcessTree, advantages: ArrayLike<number>): Float64Array {
+export function stepAdvantages(
+  tree: ProcessTree,
+  advantages: ArrayLike<number>,
+  weights?: ArrayLike<number>,
+): Float64Array {
   checkCount(advantages, tree.groupSize, 'advantages of a group');
+  if (weights) {
+    checkCount(weights, tree.groupSize, 'weights of a group');
+    const terms = Float64Array.from(advantages, (a, i) => a * weights[i]);
+    const magnitudes = memberSums(tree, (i) => Math.abs(terms[i]));
+    const totals = memberSums(tree, (i) => weights[i]);
+    return memberSums(tree, (i) => terms[i]).map((sum, node) =>
+      Math.abs(sum) <= ROUNDING * magnitudes[node] ? 0 : sum / totals[node],
+    );
+  }
   const magnitudes = memberSums(tree, (i) => Math.abs(advantages[i]));
   return memberSums(tree, (i) => advantages[i]).map((sum, node) =>
     Math.abs(sum) <= ROUNDING * magnitudes[node] ? 0 : sum / tree.size[node],

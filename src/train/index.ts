@@ -62,6 +62,7 @@ export {
   RunFolder,
   RunFolderError,
 } from './run-folder.js';
+export { objectiveOfRollouts } from './run-objective.js';
 export { exportRun, isRunFolder, openTrained, type TrainedPolicy } from './trained.js';
 export { guardProcess, ranUserCode } from './user-watch.js';
 export { onWarning } from './warnings.js';

@@ -7,10 +7,11 @@ import { getGroup } from './api.js';
 import { treePanel } from './tree-panel.js';
 
 export async function groupView(run: string, step: number, n: number): Promise<HTMLElement> {
-  const { id, prompt, completions, tokenTexts } = await getGroup(run, step, n);
-  const analysis = analyzeGroup({
-    completions: completions.map(({ tokens, reward }) => ({ tokens: Int32Array.from(tokens), reward })),
-  });
+  const { id, prompt, completions, tokenTexts, judged } = await getGroup(run, step, n);
+  const analysis = analyzeGroup(
+    { completions: completions.map(({ tokens, reward }) => ({ tokens: Int32Array.from(tokens), reward })) },
+    { asTrained: judged },
+  );
   const { statistics, rewards } = analysis;
   const named = Object.keys(tokenTexts).length > 0;
   const facts = [
@@ -28,6 +29,11 @@ export async function groupView(run: string, step: number, n: number): Promise<H
     element('p', { class: 'crumbs' }, element('a', { href: back }, `${run}, step ${step}`)),
     element('h1', {}, 'Group ', element('span', { class: 'source' }, visible(id))),
     element('p', { class: 'lead' }, facts.join(' · ')),
+    element(
+      'p',
+      { class: 'lead judged' },
+      `Â ${judged?.text ?? 'as in the paper: the run’s configuration is not known'}`,
+    ),
     ...(prompt === ''
       ? []
       : [

@@ -28,7 +28,7 @@ export async function groupsView(run: string, step: number | null): Promise<HTML
           rolloutSteps.findIndex((s) => s >= step),
         );
   const shown = rolloutSteps[at];
-  const { groups } = await getStep(run, shown);
+  const { groups, judged } = await getStep(run, shown);
   const picker = element(
     'select',
     { id: 'step' },
@@ -61,6 +61,7 @@ export async function groupsView(run: string, step: number | null): Promise<HTML
     {},
     title,
     element('p', { class: 'lead' }, facts),
+    ...(judged === undefined ? [] : [element('p', { class: 'lead judged' }, `Â ${judged}`)]),
     element(
       'div',
       { class: 'controls' },

@@ -1,0 +1,85 @@
+/**
+ * A group as its run trained on it: with the advantages that training took and the weights of the run's normalisation, in
+ * the place of the paper's own setting (std, every token alike). Under sequence normalisation (GRPO) the members of a step weigh
+ * 1/|g|, so that Â(λ) is their weighted mean (PAPER.md §2); a completion that is left out weighs nothing.
+ */
+import { type AdvantageOptions, groupAdvantages, type Normalisation } from '../objective/index.js';
+import type { Group } from '../rollouts/index.js';
+
+/** What of a run's configuration says how a group is judged. */
+export interface RunObjective {
+  readonly advantageScale: NonNullable<AdvantageOptions['scale']>;
+  readonly normalisation: Normalisation;
+  readonly lambdaExponent: number;
+  /** Completions that were cut off at the longest length have no loss. */
+  readonly masksTruncated: boolean;
+  readonly loss: string;
+}
+
+/** Of the section `objective` of a run's configuration. */
+export function runObjective(objective: {
+  readonly advantage_scale: RunObjective['advantageScale'];
+  readonly normalisation: Normalisation;
+  readonly lambda_exponent: number;
+  readonly truncated: 'train' | 'mask';
+  readonly loss: string;
+}): RunObjective {
+  return {
+    advantageScale: objective.advantage_scale,
+    normalisation: objective.normalisation,
+    lambdaExponent: objective.lambda_exponent,
+    masksTruncated: objective.truncated === 'mask',
+    loss: objective.loss,
+  };
+}
+
+export interface AsTrained {
+  /** aᵢ, [k] */
+  readonly advantages: ArrayLike<number>;
+  /** What each completion counts in the steps it goes through, [k], up to a common factor. */
+  readonly weights: ArrayLike<number>;
+}
+
+/** @returns null where the log does not say what was trained on: rewards scaled by all of a step, and no advantages */
+export function asTrained(
+  { completions }: Pick<Group, 'completions'>,
+  objective: RunObjective,
+): AsTrained | null {
+  const recorded = completions.map(({ advantage }) => advantage);
+  const { advantageScale: scale } = objective;
+  const known = recorded.every((advantage) => advantage !== undefined);
+  if (!known && scale === 'batch') return null;
+  return {
+    advantages: known
+      ? Float64Array.from(recorded as number[])
+      : groupAdvantages(
+          completions.map(({ reward }) => reward),
+          { scale },
+        ),
+    weights: Float64Array.from(completions, ({ tokens, mask, stop }) => {
+      if (objective.masksTruncated && stop === 'length') return 0;
+      const trained = mask ? mask.reduce((n, bit) => n + bit, 0) : tokens.length;
+      if (trained === 0) return 0;
+      return objective.normalisation === 'sequence' ? 1 / trained : 1;
+    }),
+  };
+}
+
+/** In words, beside figures that were made so. */
+export function describeTrained(objective: RunObjective): string {
+  const { advantageScale, normalisation, lambdaExponent: p, masksTruncated, loss } = objective;
+  const scale = {
+    std: "divided by the group's standard deviation",
+    batch: "divided by the standard deviation of the step's rewards",
+    none: 'not divided',
+  }[advantageScale];
+  const members = normalisation === 'sequence' ? 'weigh 1/|g| in a step' : 'weigh alike in a step';
+  const parts = [
+    `as this run trained: advantages ${scale} (advantage_scale ${advantageScale})`,
+    `completions ${members} (normalisation ${normalisation})${masksTruncated ? ', cut-off ones nothing' : ''}`,
+    loss === 'gspo'
+      ? 'gspo has one ratio for a sequence, a step has no term of its own'
+      : `a step counts |λ|^${Number((1 - p).toFixed(4))} times (lambda_exponent ${p})`,
+  ];
+  return parts.join('; ');
+}

@@ -1,0 +1,26 @@
+/** The objective of a rollout file's run: what `tree` and `analyze` judge its groups by. */
+import { dirname } from 'node:path';
+import { type RunObjective, runObjective } from '../analysis/index.js';
+import { objectiveOfRollouts } from '../train/index.js';
+
+/** Each run's configuration is read once. */
+export class RunObjectives {
+  private readonly known = new Map<string, RunObjective | null>();
+
+  /** Null for a file of no run. @throws ConfigError for a run whose configuration cannot be read */
+  for(file: string): RunObjective | null {
+    const folder = dirname(file);
+    let objective = this.known.get(folder);
+    if (objective === undefined) {
+      const read = objectiveOfRollouts(file);
+      objective = read && runObjective(read);
+      this.known.set(folder, objective);
+    }
+    return objective;
+  }
+
+  /** Those that were asked for, each once. */
+  get all(): readonly (RunObjective | null)[] {
+    return [...this.known.values()];
+  }
+}
