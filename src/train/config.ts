@@ -103,16 +103,13 @@ const userModule = z.strictObject({
     .record(z.string(), z.unknown())
     .default({})
     .describe('Handed to the module where its default export is a function'),
-  on_error: z
-    .enum(['stop', 'zero', 'skip_group'])
+  // A run that such an error stopped goes on as one that had these values from its start: no call failed before.
+  on_error: changeable(z.enum(['stop', 'zero', 'skip_group']))
     .default('stop')
     .describe(
       'A reward that throws or takes too long: the run stops, the completion gets reward 0, or its group is left out',
     ),
-  call_seconds: z
-    .number()
-    .positive()
-    .max(1_000_000)
+  call_seconds: changeable(z.number().positive().max(1_000_000))
     .default(60)
     .describe('Longest time for one call into the module, its loading included, s'),
 });
@@ -429,10 +426,12 @@ const jsonSchema = z.toJSONSchema(schema, { io: 'input' });
  * @param key dotted
  */
 export function mayChange(key: string): boolean {
-  let at: z.core.JSONSchema.BaseSchema | undefined = jsonSchema;
+  type Schema = z.core.JSONSchema.BaseSchema;
+  let at: Schema[] = [jsonSchema];
   for (const name of key.split('.')) {
-    at = at?.properties?.[name] as typeof at;
-    if (at?.changeable === true) return true;
+    const members = at.flatMap((schema) => [schema, ...((schema.oneOf ?? schema.anyOf ?? []) as Schema[])]);
+    at = members.map(({ properties }) => properties?.[name] as Schema).filter(Boolean);
+    if (at.some(({ changeable }) => changeable === true)) return true;
   }
   return false;
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Group, readOwnRollouts } from '../rollouts/index.js';
 import { checkpointName } from './checkpoint.js';
+import { mayChange } from './config.js';
 import { resolveConfig } from './config-sources.js';
 import { continueRunFolder, createRunFolder, openRunFolder } from './run-folder.js';
 
@@ -100,6 +101,8 @@ describe('a run folder', () => {
       }
     }
     await expect(continueRunFolder(path, { ...config, seed: 1 })).rejects.toThrow('seed: found 1');
+    expect(mayChange('task.call_seconds') && mayChange('task.on_error')).toBe(true);
+    expect(mayChange('task.path') || mayChange('task') || mayChange('model.lora.r')).toBe(false);
   });
 
   test('has one writer: another is refused with the name of the process, readers are not', async () => {
