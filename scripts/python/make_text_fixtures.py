@@ -123,7 +123,12 @@ WINDOWS = (
     "  {% if add_generation_prompt %}\n<|im_start|>assistant\n{% endif %}\n"
 ).replace("\n", "\r\n")
 OLD_MAC = WINDOWS.replace("\r\n", "\r")
+SPACE = (
+    "{% for m in messages %}[{{ m.content|trim }}|{{ m.content.strip() }}|{{ m.content.split()|join('/') }}"
+    "|{{ m.content.lstrip() }}|{{ m.content.rstrip() }}]{% endfor %}"
+)
 TEMPLATES = {
+    "space": SPACE,
     "chatml": SYSTEM_DEFAULT,
     "headers": HEADERS,
     "loops": LOOPS,
@@ -139,6 +144,8 @@ TALKS = [
         {"role": "assistant", "content": "<think>hm</think> b "},
         {"role": "user", "content": "c"},
     ],
+    # White space of Python, of JavaScript, and of both.
+    [{"role": "user", "content": "\ufeff a\x85b \x1f\u3000"}, {"role": "assistant", "content": "\x1c\ufeffc d\x85\u200b"}],
 ]
 
 

@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Template } from '@huggingface/jinja';
+import { withPythonSpace } from './python-space.js';
 import { TextError } from './tokenizer.js';
 
 export interface Message {
@@ -72,13 +73,15 @@ export function chatTemplate(
   return {
     render(messages, { addGenerationPrompt = true, variables = {} } = {}) {
       try {
-        return template.render({
-          ...special,
-          messages,
-          add_generation_prompt: addGenerationPrompt,
-          [DATE]: strftime,
-          ...variables,
-        });
+        return withPythonSpace({ messages, variables }, source, (values) =>
+          template.render({
+            ...special,
+            messages: values.messages,
+            add_generation_prompt: addGenerationPrompt,
+            [DATE]: strftime,
+            ...values.variables,
+          }),
+        );
       } catch (error) {
         const roles = messages.map(({ role }) => role).join(', ');
         throw new TextError(`${where}: the chat template fails on messages of ${roles}: ${firstLine(error)}`);
