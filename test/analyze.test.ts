@@ -67,7 +67,7 @@ type Figures = LogFigures & {
 /** The object that `--json` prints, and that it prints nothing else. */
 async function figures(cwd: string, ...args: string[]): Promise<Figures> {
   const { code, stdout, stderr } = await analyze(cwd, '--json', '--no-report', ...args);
-  expect(stderr.split('\n').filter((line) => !/^(note: |skipped: |$)/.test(line))).toEqual([]);
+  expect(stderr.split('\n').filter((line) => !/^(note: |warning: |skipped: |$)/.test(line))).toEqual([]);
   expect(code).toBe(0);
   expect(stdout.endsWith('}\n') && stdout.split('\n').length === 2).toBe(true);
   return JSON.parse(stdout) as Figures;
@@ -194,10 +194,151 @@ describe('analyze', () => {
       'distinct_tokens',
     ]);
     expect(first).toBe(
-      `,0,logs/a.jsonl,1,"'=1+1, ""x""⏎<script>alert(1)</script>",2,4,3,text-units,explicit,true,false,,0,0,0.5,0.5,0,0,0`,
+      `,0,logs/a.jsonl,1,"'=1+1, ""x""⏎<script>alert(1)</script>",2,4,3,text-units,explicit,true,false,,0,0,0.5,0.5,0,0,0,`,
     );
     expect(second).toContain(',1,logs/a.jsonl,3,plain,2,4,');
     expect(end).toBe('');
+  });
+
+  test('several runs and formats have a label each, in figures, table, weights and report', async () => {
+    const group = (id: string, step: number, reward: number) => ({
+      ...{ id, step, tokens: 'exact', groups: 'explicit', prompt: { tokens: [1] } },
+      completions: [
+        { tokens: [2, 3], reward },
+        { tokens: [2, 4], reward: 0 },
+      ],
+    });
+    const { out } = await put({
+      'grpo/rollouts/step_000001.jsonl': lines([group('p', 1, 1)]),
+      'lambda/rollouts/step_000001.jsonl': lines([group('p', 1, 1), group('q', 1, 0)]),
+      'lambda/rollouts/step_000002.jsonl': lines([group('p', 2, 1)]),
+      'answers.jsonl': lines([{ question: 'q', response: ['a', 'b'], score: [true, false], idx: 0 }]),
+      'stray.jsonl': lines([{ note: 'not a log' }]),
+    });
+    const refusal = await analyze(out, 'logs', '--no-report');
+    expect([refusal.code, refusal.stdout]).toEqual([1, '']);
+    expect(refusal.stderr).toMatch(/stray\.jsonl: expected a known format/);
+    const all = (await figures(
+      out,
+      'logs',
+      '--skip-bad',
+      '--csv',
+      'g.csv',
+      '--weights',
+      'w.jsonl',
+    )) as Figures & {
+      readonly bySource: readonly (LogFigures & {
+        readonly source: string;
+        readonly steps: readonly unknown[];
+      })[];
+    };
+    expect(all.bySource.map(({ source, groups, steps }) => [source, groups, steps.length])).toEqual([
+      ['answers', 1, 0],
+      ['grpo', 1, 1],
+      ['lambda', 3, 2],
+    ]);
+    expect([all.groups, all.steps, all.badRowCount]).toEqual([5, [], 1]);
+    for (const key of ['groups', 'completions', 'tokens', 'zeroVarianceGroups'] as const)
+      expect(all.bySource.reduce((sum, source) => sum + source[key], 0)).toBe(all[key]);
+    const [header, ...rows] = (await readFile(join(out, 'g.csv'), 'utf8')).trim().split('\r\n');
+    expect(header.split(',').at(-1)).toBe('source');
+    expect(rows.map((line) => [line.split(',')[1], line.split(',').at(-1)])).toEqual([
+      ['answers:0', 'answers'],
+      ['grpo:p', 'grpo'],
+      ['lambda:p', 'lambda'],
+      ['lambda:q', 'lambda'],
+      ['lambda:p', 'lambda'],
+    ]);
+    const keys = (await readFile(join(out, 'w.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .map((item) => `${item.step} ${item.group_id} ${item.completion}`);
+    expect(new Set(keys).size).toBe(keys.length);
+    const { stdout } = await analyze(out, 'logs', '--skip-bad', '--report', 'r.html');
+    expect(stdout).toMatch(/^5 files, 1 left out: qwen-math, 1 group; own, 4 groups\n/);
+    expect(stdout).toMatch(/By source\n.*\ngrpo +1 .*\nlambda +3 /s);
+    const page = await readFile(join(out, 'r.html'), 'utf8');
+    expect(page).toContain('<td>lambda</td><td>own</td><td>3</td>');
+    expect(page).toContain('"source":"lambda"');
+    // One run alone has no labels.
+    const one = (await figures(out, 'logs/lambda')) as typeof all;
+    expect([one.bySource, one.steps.length]).toEqual([[], 2]);
+  });
+
+  test('what may be wrong with the figures stands in the summary, the report and --json', async () => {
+    const padded = [
+      [5, 2, 0, 0],
+      [5, 6, 2, 0],
+      [6, 2, 0, 0],
+    ].map((ids, i) => ({
+      ...{ q: 'p', ids, m: ids.map((id) => Number(id !== 0)), r: i % 2, g: 0 },
+    }));
+    const { out } = await put({ 'a.jsonl': lines(padded) });
+    const keys = ['--prompt-key', 'q', '--tokens-key', 'ids', '--reward-key', 'r', '--group-key', 'g'];
+    const plain = await analyze(out, 'logs', ...keys, '--report', 'r.html', '--reward-weight', 'r=1');
+    expect([plain.code, plain.stderr]).toEqual([0, '']);
+    for (const text of [plain.stdout, await readFile(join(out, 'r.html'), 'utf8')]) {
+      expect(text).toMatch(/logs\/a\.jsonl:1: 2 of 3 completions end with a run of token id 0/);
+      expect(text).toContain('--reward-weight: does nothing for logs of format generic');
+    }
+    const { stdout } = await analyze(out, 'logs', ...keys, '--json', '--no-report');
+    expect(JSON.parse(stdout)).toMatchObject({ warningCount: 1, tokens: 12, notes: [] });
+    const masked = await figures(out, 'logs', ...keys, '--mask-key', 'm');
+    expect([masked.tokens, (masked as unknown as { warnings: string[] }).warnings]).toEqual([7, []]);
+  });
+
+  test('- is standard input, packed or not, under that name; nothing of it stays behind', async () => {
+    const { out } = await put({ 'a.jsonl': GOOD });
+    const expected = await figures(out, 'logs', ...KEYS);
+    const piped = (input: Uint8Array | string, ...args: string[]) =>
+      new Promise<Ended>((resolve) => {
+        const env = { ...process.env, NO_COLOR: '1', TMPDIR: out };
+        const child = execFile(
+          process.execPath,
+          [program, ...args],
+          { cwd: out, env },
+          (error, stdout, stderr) =>
+            resolve({ code: error ? (error.code as unknown as number) : 0, stdout, stderr }),
+        );
+        child.stdin?.end(input);
+      });
+    for (const input of [GOOD, gzipSync(GOOD)]) {
+      const { code, stdout } = await piped(
+        input,
+        'analyze',
+        '-',
+        ...KEYS,
+        '--json',
+        '--csv',
+        'g.csv',
+        '--no-report',
+      );
+      expect(code).toBe(0);
+      const read = JSON.parse(stdout);
+      expect(read).toMatchObject({
+        groups: expected.groups,
+        tokens: expected.tokens,
+        bySize: expected.bySize,
+      });
+      expect(read.sources).toEqual(['standard input']);
+      expect(await readFile(join(out, 'g.csv'), 'utf8')).toContain(',1,standard input,1,');
+    }
+    const bad = await piped('{"x": 1}\n', 'analyze', '-', '--no-report');
+    expect([bad.code, bad.stdout]).toEqual([1, '']);
+    expect(bad.stderr).toMatch(/^error: standard input: expected a known format/);
+    const group = {
+      id: 'a',
+      step: 1,
+      tokens: 'exact',
+      groups: 'explicit',
+      prompt: { tokens: [1] },
+      completions: [{ tokens: [2], reward: 1 }],
+    };
+    const tree = await piped(gzipSync(`${JSON.stringify(group)}\n`), 'tree', '-');
+    expect([tree.code, tree.stderr]).toEqual([0, '']);
+    expect(tree.stdout).toMatch(/^standard input: group 1 of 1, id "a", step 1/);
+    expect((await readdir(out)).sort()).toEqual(['g.csv', 'logs']);
   });
 
   test('--weights has a row for each completion, keyed by step, group and place', async () => {
@@ -363,14 +504,14 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     expect(stdout).toContain('No gradient');
   });
 
-  test('formats mixed in one folder, and rows of no known format', async () => {
-    const { out } = await put({
-      'a.jsonl': lines([{ question: 'q', response: ['a', 'b'], score: [true, false] }]),
-      'b.jsonl': lines([{ example_id: 0, prompt: 'p', completion: 'c', reward: 1 }]),
-    });
-    await refused(out, ['logs'], /found qwen-math \(logs\/a\.jsonl\) and verifiers \(logs\/b\.jsonl\)/);
+  test('rows of no known format: what they have, and the options that read them', async () => {
     const unknown = await put({ 'a.jsonl': GOOD });
-    await refused(unknown.out, ['logs'], /rows of no known format; allowed are own, /);
+    const stderr = await refused(
+      unknown.out,
+      ['logs'],
+      /expected a known format \(own, .*\), got rows of none, with the keys g, q, a, r; .*--prompt-key.*--reward-key/,
+    );
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   });
 
   test('groups that cannot be known: one prompt throughout without ids, ids that mix prompts', async () => {

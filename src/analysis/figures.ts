@@ -49,8 +49,21 @@ export interface LogFigures {
   readonly groupSources: Readonly<Record<string, number>>;
 }
 
+/** One entry for each training step that a log names, rising. */
+export type StepFigures = readonly { readonly step: number; readonly figures: LogFigures }[];
+
+/** The figures of one of several runs or formats. */
+export interface SourceFigures {
+  readonly label: string;
+  readonly format: string;
+  readonly all: LogFigures;
+  readonly steps: StepFigures;
+}
+
 export interface LogAnalysis {
   readonly all: LogFigures;
-  /** One entry for each training step that the log names, rising. */
-  readonly steps: readonly { readonly step: number; readonly figures: LogFigures }[];
+  /** None where the groups are of several sources: steps of different runs have nothing to do with each other. */
+  readonly steps: StepFigures;
+  /** One entry for each source, in the order of their first groups; none where there is but one. */
+  readonly sources: readonly SourceFigures[];
 }

@@ -5,7 +5,7 @@
  */
 import type { Group } from '../rollouts/index.js';
 import type { GroupAnalysis } from './analyze-group.js';
-import type { LogAnalysis, LogFigures } from './figures.js';
+import type { LogAnalysis, LogFigures, SourceFigures } from './figures.js';
 
 /** How badly one group is hit, to sort groups by. */
 export interface GroupScore {
@@ -24,7 +24,7 @@ const ROUNDING = 1e-9;
 
 export class LogGatherer {
   private readonly all = new Sums();
-  private readonly steps = new Map<number, Sums>();
+  private readonly sources = new Map<string | null, SourceSums>();
 
   /**
    * Takes a group into the figures.
@@ -32,27 +32,57 @@ export class LogGatherer {
    * @throws RangeError for another group's analysis
    */
   add(group: Group, analysis: GroupAnalysis): GroupScore {
-    const { completions, step } = group;
+    const { completions, source } = group;
     if (completions.length !== analysis.tree.groupSize) {
       throw new RangeError(
         `group ${group.id} has ${completions.length} completions, the analysis ${analysis.tree.groupSize}`,
       );
     }
-    const score = this.all.add(group, analysis);
-    if (step !== null) {
-      let sums = this.steps.get(step);
-      if (!sums) {
-        sums = new Sums();
-        this.steps.set(step, sums);
-      }
-      sums.add(group, analysis);
+    const label = source?.label ?? null;
+    let sums = this.sources.get(label);
+    if (!sums) {
+      sums = new SourceSums(label, source?.format ?? 'own');
+      this.sources.set(label, sums);
     }
-    return score;
+    sums.add(group, analysis);
+    return this.all.add(group, analysis);
   }
 
   /** The figures of all groups so far. Means and shares over nothing are 0. */
   result(): LogAnalysis {
+    const all = this.all.figures();
+    const sources = [...this.sources.values()];
+    if (sources.length < 2) return { all, steps: sources[0]?.figures().steps ?? [], sources: [] };
+    return { all, steps: [], sources: sources.map((sums) => sums.figures()) };
+  }
+}
+
+/** Sums over the groups of one source: all of them, and those of each training step. */
+class SourceSums {
+  private readonly all = new Sums();
+  private readonly steps = new Map<number, Sums>();
+
+  constructor(
+    private readonly label: string | null,
+    private readonly format: string,
+  ) {}
+
+  add(group: Group, analysis: GroupAnalysis): void {
+    this.all.add(group, analysis);
+    const { step } = group;
+    if (step === null) return;
+    let sums = this.steps.get(step);
+    if (!sums) {
+      sums = new Sums();
+      this.steps.set(step, sums);
+    }
+    sums.add(group, analysis);
+  }
+
+  figures(): SourceFigures {
     return {
+      label: this.label ?? '',
+      format: this.format,
       all: this.all.figures(),
       steps: [...this.steps]
         .sort(([a], [b]) => a - b)

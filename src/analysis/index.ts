@@ -8,7 +8,7 @@ export {
 export { type AsTrained, asTrained, describeTrained, type RunObjective, runObjective } from './as-trained.js';
 export { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, lineChartSvg, type Series } from './chart.js';
 export { type CsvCell, csvLine } from './csv.js';
-export type { LogAnalysis, LogFigures } from './figures.js';
+export type { LogAnalysis, LogFigures, SourceFigures, StepFigures } from './figures.js';
 export { type GroupScore, LogGatherer } from './gather.js';
 export { confidenceInterval, type Interval, type ShareInterval, shareInterval } from './interval.js';
 export {

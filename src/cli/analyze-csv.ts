@@ -29,6 +29,7 @@ const COLUMNS: readonly [string, (group: Group, analysis: GroupAnalysis, score: 
   ['pushed_down', (_, __, { pushedDown }) => pushedDown],
   ['worst_opposite_share', (_, __, { worst }) => worst],
   ['largest_flaw', (_, __, { flaw }) => flaw],
+  ['source', ({ source }) => source?.label ?? null],
 ];
 
 /** The header, line end included. */

@@ -1,12 +1,16 @@
 /** What `analyze` prints: the figures of figures.ts as tables with bars, plain text of at most about 100 columns. */
 import type { LogAnalysis, LogFigures } from '../analysis/index.js';
-import { paint } from './format.js';
+import { elide, paint, visible } from './format.js';
 import { formatTable } from './table.js';
 
 export interface SummaryOptions {
   /** Groups of each format that was read. */
   readonly formats: Readonly<Record<string, number>>;
   readonly files: number;
+  /** Of the files, those that were left out. */
+  readonly leftOut?: number;
+  /** By which the figures may be wrong. */
+  readonly warnings?: readonly string[];
   readonly colour?: boolean;
 }
 
@@ -24,17 +28,22 @@ const BAR = 24;
 /** Rows of the tables by depth and by training step at most. */
 const DEPTHS = 8;
 const STEPS = 16;
+const SOURCES = 40;
+const WARNINGS = 10;
+/** Columns of a source's label. */
+const LABEL = 60;
 
 /** The summary, newline included. */
 export function summaryText(
-  { all, steps }: LogAnalysis,
-  { formats, files, colour = false }: SummaryOptions,
+  { all, steps, sources }: LogAnalysis,
+  { formats, files, leftOut = 0, warnings = [], colour = false }: SummaryOptions,
 ): string {
   const { bold } = paint(colour);
   const section = (title: string, body: string) => `\n${bold(title)}\n${body}`;
   const total = all.mass.up + all.mass.down;
   const parts = [
-    `${count(files)} ${files === 1 ? 'file' : 'files'}: ${listOf(formats)}\n`,
+    `${count(files)} ${files === 1 ? 'file' : 'files'}${leftOut > 0 ? `, ${count(leftOut)} left out` : ''}: ${listOf(formats)}\n`,
+    ...(warnings.length > 0 ? [section('Warnings', warningLines(warnings))] : []),
     section('Groups and their trees', overview(all)),
   ];
   if (total === 0) parts.push('\nNo gradient: in no group do the rewards differ.\n');
@@ -65,6 +74,7 @@ export function summaryText(
       ),
     );
   }
+  if (sources.length > 0) parts.push(section('By source', bySource(sources)));
   if (steps.length > 0) parts.push(section('By training step', bySteps(steps)));
   return parts.join('');
 }
@@ -170,15 +180,27 @@ function byDepth({ byDepth, mass }: LogFigures): string {
   );
 }
 
-/** First, last, and some between at even distances. */
-function bySteps(steps: LogAnalysis['steps']): string {
-  const shown = Math.min(STEPS, steps.length);
-  const places = Array.from({ length: shown }, (_, i) =>
-    shown === 1 ? 0 : Math.round((i * (steps.length - 1)) / (shown - 1)),
+/** One line a source. */
+function bySource(sources: LogAnalysis['sources']): string {
+  const shown = sources.slice(0, SOURCES);
+  const table = figuresTable(
+    'source',
+    shown.map(({ label, all }) => [elide(visible(label), LABEL), all]),
   );
-  const table = formatTable(
+  const more = sources.length > SOURCES ? `${SOURCES} of ${sources.length} sources shown; ` : '';
+  const steps = sources.some((source) => source.steps.length > 0)
+    ? '--json has the training steps of each\n'
+    : more === ''
+      ? ''
+      : '--json has all\n';
+  return table + more + steps;
+}
+
+/** The first figures of each line's groups. */
+function figuresTable(what: string, rows: readonly (readonly [string, LogFigures])[]): string {
+  return formatTable(
     [
-      'step',
+      what,
       'groups',
       'reward',
       'zero-var.',
@@ -190,12 +212,11 @@ function bySteps(steps: LogAnalysis['steps']): string {
       'good ↓',
       'bad ↑',
     ],
-    places.map((place) => {
-      const { step, figures } = steps[place];
+    rows.map(([name, figures]) => {
       const mass = figures.mass.up + figures.mass.down;
       const alone = figures.bySize.find(({ size }) => size === 1)?.mass ?? 0;
       return [
-        String(step),
+        name,
         count(figures.groups),
         fixed(figures.meanReward, 3),
         percent(figures.zeroVarianceGroups, figures.groups),
@@ -208,6 +229,24 @@ function bySteps(steps: LogAnalysis['steps']): string {
         percent(figures.bad.pushedUp, figures.bad.completions),
       ];
     }),
+  );
+}
+
+function warningLines(warnings: readonly string[]): string {
+  const shown = warnings.slice(0, WARNINGS).map((message) => `${visible(message)}\n`);
+  const more = warnings.length - shown.length;
+  return shown.join('') + (more > 0 ? `and ${more} more\n` : '');
+}
+
+/** First, last, and some between at even distances. */
+function bySteps(steps: LogAnalysis['steps']): string {
+  const shown = Math.min(STEPS, steps.length);
+  const places = Array.from({ length: shown }, (_, i) =>
+    shown === 1 ? 0 : Math.round((i * (steps.length - 1)) / (shown - 1)),
+  );
+  const table = figuresTable(
+    'step',
+    places.map((place) => [String(steps[place].step), steps[place].figures]),
   );
   return shown < steps.length ? `${table}${shown} of ${steps.length} steps shown; --json has all\n` : table;
 }

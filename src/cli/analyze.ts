@@ -11,6 +11,7 @@ import {
   type GroupAnalysis,
   type LogAnalysis,
   LogGatherer,
+  type StepFigures,
 } from '../analysis/index.js';
 import { UserError } from '../errors.js';
 import { RewardError } from '../objective/index.js';
@@ -24,12 +25,14 @@ import {
 } from '../rollouts/index.js';
 import { loadTokenizer, type TextTokenizer } from '../text/index.js';
 import { TreeError } from '../tree/index.js';
+import { Messages, placed } from './analyze-messages.js';
 import { checkPaths, csvOutput, type Output, reportOutput, weightsOutput } from './analyze-outputs.js';
-import { SOURCE_NOTES, summaryText } from './analyze-summary.js';
+import { summaryText } from './analyze-summary.js';
 import { visible, wantsColour } from './format.js';
 import { onInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
 import { RunObjectives } from './run-objective.js';
+import { withStandardInput } from './standard-input.js';
 import { INTERRUPTED, outputIsTTY, print, printJson, say } from './terminal.js';
 
 export interface AnalyzeCommandOptions {
@@ -55,14 +58,21 @@ export interface AnalyzeCommandOptions {
   readonly maxGroups: number;
 }
 
-/** Bad rows and notes that are printed, and those that `--json` lists; beyond, they are counted. */
-const PRINTED = 10;
-const LISTED = 1000;
 /** Rewards are squared. */
 const LARGEST_REWARD = 1e150;
 
-export async function analyzeCommand(
+export function analyzeCommand(
   paths: readonly string[],
+  options: AnalyzeCommandOptions,
+  version: string,
+): Promise<void> {
+  return withStandardInput(paths, (kept, shown) => analyze(kept, shown, options, version));
+}
+
+/** @param shown how a text that names the paths is shown */
+async function analyze(
+  paths: readonly string[],
+  shown: (text: string) => string,
   options: AnalyzeCommandOptions,
   version: string,
 ): Promise<void> {
@@ -75,8 +85,7 @@ export async function analyzeCommand(
 
   const objectives = new RunObjectives();
   const outputs: Output[] = [];
-  const bad = new Listed();
-  const notes = new Listed();
+  const messages = new Messages(shown);
   let bar: Progress | null = null;
   const interrupt = onInterrupt(() => {
     bar?.clear();
@@ -92,9 +101,9 @@ export async function analyzeCommand(
     if (options.report !== false) {
       outputs.push(
         await reportOutput(options.report, options.maxGroups, ({ all }) => ({
-          source: paths.join(' '),
+          source: shown(paths.join(' ')),
           version,
-          notes: [...trainedAs(objectives), ...remarks(all, notes, bad)],
+          notes: [...trainedAs(objectives), ...messages.remarks(all)],
         })),
       );
     }
@@ -103,12 +112,16 @@ export async function analyzeCommand(
     bar = new Progress({ label: 'analyze', total: read.total, unit: 'MB' });
     const gatherer = new LogGatherer();
     const formats: Record<string, number> = {};
+    const leftOut = new Set<string>();
     let groups = 0;
     let breath = performance.now();
     const source = readRollouts(paths, {
       ...readOptions(options, tokenizer),
-      onBad: (row) => bad.add(row.message),
-      onNote: ({ file, line, message }) => notes.add(placed(file, line, message)),
+      onBad: ({ file, line, message }) => {
+        if (line === null) leftOut.add(file);
+        messages.skipped(message);
+      },
+      onNote: (note) => messages.note(note),
       onRead: ({ file, bytes }) => {
         checkInterrupt();
         read.update(file, bytes);
@@ -123,30 +136,46 @@ export async function analyzeCommand(
         checkInterrupt();
         bar.update(read.done, `${groups} groups`);
       }
-      const analysis = analyzed(group, options, objectives, bad);
+      const analysis = analyzed(group, options, objectives, messages);
       if (!analysis) continue;
       groups++;
       const format = group.source?.format ?? 'own';
       formats[format] = (formats[format] ?? 0) + 1;
       const score = gatherer.add(group, analysis);
-      const shown = withTexts(group, tokenizer);
-      for (const output of outputs) await output.add?.(shown, analysis, score);
+      const readable = withTexts(withName(group, shown), tokenizer);
+      for (const output of outputs) await output.add?.(readable, analysis, score);
     }
-    if (groups === 0) throw new UserError(`${paths.join(' ')}: found no group to analyze`);
+    if (groups === 0) throw new UserError(`${shown(paths.join(' '))}: found no group to analyze`);
     bar.clear();
 
     const analysis = gatherer.result();
     for (const output of outputs) await output.complete(analysis);
     checkInterrupt();
     for (const output of outputs) await output.publish();
-    printNotes(notes, bad);
+    messages.print(options.json ? 'json' : 'summary');
     if (options.json) {
       printJson(
-        jsonOf(analysis, { version, paths, files: logs.length, formats, notes, bad, options, objectives }),
+        jsonOf(analysis, {
+          version,
+          paths: paths.map(shown),
+          files: logs.length,
+          formats,
+          messages,
+          options,
+          objectives,
+        }),
       );
     } else {
       const colour = wantsColour({ isTTY: outputIsTTY() });
-      print(summaryText(analysis, { formats, files: logs.length, colour }).trimEnd());
+      print(
+        summaryText(analysis, {
+          formats,
+          files: logs.length,
+          leftOut: leftOut.size,
+          warnings: messages.warnings.list,
+          colour,
+        }).trimEnd(),
+      );
       for (const line of trainedAs(objectives)) print(`\n${line}`);
       const written = writtenFiles(options);
       if (Object.keys(written).length > 0) print();
@@ -156,7 +185,7 @@ export async function analyzeCommand(
     bar?.clear();
     for (const output of outputs) await output.abort();
     if (!(error instanceof Interrupted)) {
-      printNotes(notes);
+      messages.print('failure');
       throw error;
     }
     say('interrupted; no file was written');
@@ -199,7 +228,7 @@ function analyzed(
   group: Group,
   options: AnalyzeCommandOptions,
   objectives: RunObjectives,
-  bad: Listed,
+  messages: Messages,
 ): GroupAnalysis | null {
   try {
     for (const { reward } of group.completions) {
@@ -218,9 +247,15 @@ function analyzed(
     const { source, id } = group;
     const message = placed(source?.file ?? '', source?.line ?? null, `group ${id}: ${error.message}`);
     if (options.skipBad !== true) throw new UserError(message);
-    bad.add(message);
+    messages.skipped(message);
     return null;
   }
+}
+
+/** With its file under the name that the user knows. */
+function withName(group: Group, shown: (text: string) => string): Group {
+  const { source } = group;
+  return source ? { ...group, source: { ...source, file: shown(source.file) } } : group;
 }
 
 /** With the text of each token, made when something asks for it: only few groups are shown. */
@@ -245,27 +280,30 @@ interface Circumstances {
   readonly paths: readonly string[];
   readonly files: number;
   readonly formats: Readonly<Record<string, number>>;
-  readonly notes: Listed;
-  readonly bad: Listed;
+  readonly messages: Messages;
   readonly options: AnalyzeCommandOptions;
   readonly objectives: RunObjectives;
 }
 
 /** What `--json` prints: the figures of all groups at the top, each step's below `steps`. */
-function jsonOf({ all, steps }: LogAnalysis, about: Circumstances): Record<string, unknown> {
-  const { version, paths, files, formats, notes, bad, options, objectives } = about;
+function jsonOf({ all, steps, sources }: LogAnalysis, about: Circumstances): Record<string, unknown> {
+  const { version, paths, files, formats, messages, options, objectives } = about;
+  const byStep = (list: StepFigures) => list.map(({ step, figures }) => ({ step, ...figures }));
   return {
     ...all,
-    steps: steps.map(({ step, figures }) => ({ step, ...figures })),
+    steps: byStep(steps),
+    bySource: sources.map(({ label, format, all: figures, steps: own }) => ({
+      source: label,
+      format,
+      ...figures,
+      steps: byStep(own),
+    })),
     advantageScale: options.scale ?? 'std',
     asTrained: trainedAs(objectives),
     sources: paths,
     files,
     formats,
-    notes: notes.list,
-    noteCount: notes.count,
-    badRows: bad.list,
-    badRowCount: bad.count,
+    ...messages.json(),
     written: writtenFiles(options),
     version,
   };
@@ -283,50 +321,6 @@ function writtenFiles({ csv, weights, report }: AnalyzeCommandOptions): Record<s
     ...(weights === undefined ? {} : { weights }),
     ...(report === false ? {} : { report }),
   };
-}
-
-/** What a reader of the report must know: where tokens and groups come from, notes, rows that were left out. */
-function remarks({ tokenSources, groupSources }: LogAnalysis['all'], notes: Listed, bad: Listed): string[] {
-  const named = (counts: Readonly<Record<string, number>>, what: string) =>
-    Object.entries(counts).map(
-      ([name, groups]) =>
-        `${what} of ${groups} ${groups === 1 ? 'group' : 'groups'}: ${SOURCE_NOTES[name] ?? name}`,
-    );
-  return [
-    ...named(tokenSources, 'tokens'),
-    ...named(groupSources, 'rows'),
-    ...notes.lines('note').split('\n'),
-    ...bad.lines('left out').split('\n'),
-  ].filter((line) => line !== '');
-}
-
-/** Messages: counted, the first ones kept. */
-class Listed {
-  count = 0;
-  readonly list: string[] = [];
-
-  add(message: string): void {
-    this.count++;
-    if (this.list.length < LISTED) this.list.push(message);
-  }
-
-  /** The first ones, a line each after a word of what they are. */
-  lines(word: string): string {
-    const shown = this.list.slice(0, PRINTED).map((message) => `${word}: ${visible(message)}\n`);
-    const more = this.count - shown.length;
-    return shown.join('') + (more > 0 ? `${word}: and ${more} more\n` : '');
-  }
-}
-
-function printNotes(notes: Listed, skipped?: Listed): void {
-  const lines = notes.lines('note') + (skipped?.lines('skipped') ?? '');
-  if (lines !== '') say(lines.trimEnd());
-}
-
-/** A message with file and line before it, unless it says them itself. */
-function placed(file: string, line: number | null, message: string): string {
-  if (file === '' || message.startsWith(file)) return message;
-  return `${file}${line === null ? '' : `:${line}`}: ${message}`;
 }
 
 /** How much of the files has been read, in MB. */

@@ -165,7 +165,10 @@ program
 program
   .command('tree')
   .description("print one group's process tree with step rewards and advantages, and its statistics")
-  .argument('<rollouts>', 'rollout file of a run, e.g. runs/first/rollouts/step_000100.jsonl')
+  .argument(
+    '<rollouts>',
+    'rollout file of a run, e.g. runs/first/rollouts/step_000100.jsonl; - for standard input',
+  )
   .option(
     '--group <n|id>',
     'number of the group in the file, from 1, or its id (default: the first with mixed rewards)',
@@ -241,6 +244,7 @@ Examples:
   $ lambda-grpo analyze runs/first/rollouts
   $ lambda-grpo analyze outputs/completions --tokenizer model/tokenizer.json --csv groups.csv
   $ lambda-grpo analyze 'dumps/*.jsonl' --weights weights.parquet --json > figures.json
+  $ zstd -dc log.jsonl.zst | lambda-grpo analyze -
   $ lambda-grpo analyze log.jsonl --prompt-key question --completion-key answer --reward-key score.total`,
   )
   .action((paths: string[], options: AnalyzeCommandOptions) => analyzeCommand(paths, options, version));

@@ -1,10 +1,11 @@
 /** `lambda-grpo tree`: one group's process tree with step rewards and advantages, and its statistics. */
 import { analyzeGroup, asTrained, describeTrained, type RunObjective } from '../analysis/index.js';
 import { hasZeroVariance } from '../objective/index.js';
-import { type Group, pieceOf, RolloutError, readOwnRollouts, shownPieces } from '../rollouts/index.js';
+import { type Group, pieceOf, RolloutError, readRollouts, shownPieces } from '../rollouts/index.js';
 import { elide, signedNumber, visible, wantsColour } from './format.js';
 import { formatTree } from './format-tree.js';
 import { RunObjectives } from './run-objective.js';
+import { withStandardInput } from './standard-input.js';
 import { formatTable } from './table.js';
 import { outputIsTTY, outputWidth, print } from './terminal.js';
 
@@ -14,10 +15,18 @@ export interface TreeCommandOptions {
   readonly maxNodes: number;
 }
 
-export async function treeCommand(file: string, options: TreeCommandOptions): Promise<void> {
+export function treeCommand(path: string, options: TreeCommandOptions): Promise<void> {
+  return withStandardInput([path], ([file], shown) => showTree(file, shown, options));
+}
+
+async function showTree(
+  file: string,
+  shown: (text: string) => string,
+  options: TreeCommandOptions,
+): Promise<void> {
   const { group, number, count } = await find(file, options.group);
   print(
-    `${visible(file)}: group ${number} of ${count}, id ${JSON.stringify(group.id)}` +
+    `${visible(shown(file))}: group ${number} of ${count}, id ${JSON.stringify(group.id)}` +
       `${group.step === null ? '' : `, step ${group.step}`}${group.prompt.text ? `, prompt ${JSON.stringify(group.prompt.text)}` : ''}\n`,
   );
   const objective = new RunObjectives().for(file);
@@ -33,7 +42,7 @@ async function find(
   let found: { group: Group; number: number } | null = null;
   let first: Group | null = null;
   let count = 0;
-  for await (const group of readOwnRollouts(file)) {
+  for await (const group of readRollouts(file, { format: 'own' })) {
     count++;
     first ??= group;
     if (found) continue;

@@ -6,6 +6,7 @@ import { fileError } from './errors.js';
 import { settled, unfinished } from './temporary.js';
 
 export class ScratchFile {
+  readonly path: string;
   private readonly folder: string;
   private readonly file: number;
   private end = 0;
@@ -16,7 +17,8 @@ export class ScratchFile {
     try {
       this.folder = mkdtempSync(prefix);
       unfinished(this.folder);
-      this.file = openSync(join(this.folder, 'scratch'), 'w+');
+      this.path = join(this.folder, 'scratch');
+      this.file = openSync(this.path, 'w+');
     } catch (error) {
       throw fileError(prefix, error);
     }

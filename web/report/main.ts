@@ -39,6 +39,7 @@ function open(group: ReportGroup): void {
     `mean reward ${plain(group.meanReward)}`,
     `path depth ${group.pathDepth.toFixed(2)}`,
     `intermediate proportion ${group.intermediateProportion.toFixed(2)}`,
+    ...(group.source === '' ? [] : [group.source]),
     ...(group.tokenSource === 'exact' ? [] : [group.tokenSource]),
   ];
   section.replaceChildren(

@@ -95,6 +95,7 @@ function reportGroup(group: Group, analysis: GroupAnalysis, score: GroupScore): 
   return {
     step: group.step,
     id: group.id,
+    source: source?.label ?? '',
     place: source ? `${source.file}:${source.line}` : '',
     prompt: prompt.length > PROMPT_LENGTH ? `${prompt.slice(0, PROMPT_LENGTH)} …` : prompt,
     completions: tree.groupSize,

@@ -5,6 +5,8 @@ import type { TreeView } from '../tree-view.js';
 export interface ReportGroup {
   readonly step: number | null;
   readonly id: string;
+  /** Which of several runs or formats it is from; empty where there is but one. */
+  readonly source: string;
   /** File and line of the log, where known. */
   readonly place: string;
   readonly prompt: string;

@@ -22,6 +22,38 @@ export function headline({ all }: LogAnalysis): string {
   return `<p class="sources">${escapeHtml(sources(all))}</p>\n<dl class="cards">${cards.join('\n')}</dl>`;
 }
 
+/** A table of the sources, where there are several. */
+export function sourceTable({ sources }: LogAnalysis): string {
+  if (sources.length === 0) return '';
+  const cells = (tag: string, row: readonly string[]) =>
+    `<tr>${row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
+  const header = [
+    'source',
+    'format',
+    'groups',
+    'mean reward',
+    'zero-variance',
+    'flat',
+    'path depth',
+    'good pushed down',
+  ];
+  const rows = sources.map(({ label, format, all: f }) => [
+    label,
+    format,
+    count(f.groups),
+    f.meanReward.toFixed(4),
+    percent(f.zeroVarianceGroups, f.groups),
+    percent(f.flatGroups, f.groups),
+    f.meanPathDepth.toFixed(2),
+    percent(f.good.pushedDown, f.good.completions),
+  ]);
+  return `<section aria-labelledby="sources-title">
+<h2 id="sources-title">Sources</h2>
+<p class="lead">Figures above and charts below are over all of them together.</p>
+<table class="by-source"><thead>${cells('th', header)}</thead><tbody>${rows.map((row) => cells('td', row)).join('\n')}</tbody></table>
+</section>`;
+}
+
 /** Where tokens and groups come from, in words. */
 function sources({ tokenSources, groupSources, groups }: LogFigures): string {
   const list = (of: Readonly<Record<string, number>>, words: Readonly<Record<string, string>>) =>

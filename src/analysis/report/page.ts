@@ -10,7 +10,7 @@ import { UserError } from '../../errors.js';
 import type { LogAnalysis } from '../figures.js';
 import { charts } from './charts.js';
 import type { ReportData } from './data.js';
-import { escapeHtml, headline } from './headline.js';
+import { escapeHtml, headline, sourceTable } from './headline.js';
 
 export interface AboutReport {
   /** What was read, as the user named it. */
@@ -65,6 +65,7 @@ export function reportPage(
 </header>
 <main>
 ${headline(analysis)}
+${sourceTable(analysis)}
 ${notes ? `<details class="notes"><summary>Notes on what was read (${about.notes.length})</summary><ul>${notes}</ul></details>` : ''}
 <section aria-labelledby="charts-title">
 <h2 id="charts-title">Where the gradient goes</h2>

@@ -1,0 +1,85 @@
+/** What `analyze` says beside its figures: warnings, notes, rows that were left out; counted, the first ones kept. */
+import type { LogAnalysis } from '../analysis/index.js';
+import type { ReadNote } from '../rollouts/index.js';
+import { SOURCE_NOTES } from './analyze-summary.js';
+import { visible } from './format.js';
+import { say } from './terminal.js';
+
+/** Messages that are printed, and those that `--json` lists; beyond, they are counted. */
+const PRINTED = 10;
+const LISTED = 1000;
+
+export class Messages {
+  /** By which the figures may be wrong. */
+  readonly warnings = new Listed();
+  readonly notes = new Listed();
+  readonly bad = new Listed();
+
+  /** @param shown how a message that names files is shown */
+  constructor(private readonly shown: (text: string) => string) {}
+
+  note({ file, line, message, warning }: ReadNote): void {
+    (warning ? this.warnings : this.notes).add(this.shown(placed(file, line, message)));
+  }
+
+  skipped(message: string): void {
+    this.bad.add(this.shown(message));
+  }
+
+  /** On standard error; the summary has the warnings itself, and a failure's own message the bad rows. */
+  print(beside: 'summary' | 'json' | 'failure'): void {
+    const lines =
+      (beside === 'summary' ? '' : this.warnings.lines('warning')) +
+      this.notes.lines('note') +
+      (beside === 'failure' ? '' : this.bad.lines('skipped'));
+    if (lines !== '') say(lines.trimEnd());
+  }
+
+  /** What a reader of the report must know: warnings, where tokens and groups come from, notes, rows that were left out. */
+  remarks({ tokenSources, groupSources }: LogAnalysis['all']): string[] {
+    const named = (counts: Readonly<Record<string, number>>, what: string) =>
+      Object.entries(counts).map(
+        ([name, groups]) =>
+          `${what} of ${groups} ${groups === 1 ? 'group' : 'groups'}: ${SOURCE_NOTES[name] ?? name}`,
+      );
+    return [
+      ...this.warnings.lines('warning').split('\n'),
+      ...named(tokenSources, 'tokens'),
+      ...named(groupSources, 'rows'),
+      ...this.notes.lines('note').split('\n'),
+      ...this.bad.lines('left out').split('\n'),
+    ].filter((line) => line !== '');
+  }
+
+  json(): Record<string, unknown> {
+    const { warnings, notes, bad } = this;
+    return {
+      ...{ warnings: warnings.list, warningCount: warnings.count },
+      ...{ notes: notes.list, noteCount: notes.count },
+      ...{ badRows: bad.list, badRowCount: bad.count },
+    };
+  }
+}
+
+class Listed {
+  count = 0;
+  readonly list: string[] = [];
+
+  add(message: string): void {
+    this.count++;
+    if (this.list.length < LISTED) this.list.push(message);
+  }
+
+  /** The first ones, a line each after a word of what they are. */
+  lines(word: string): string {
+    const shown = this.list.slice(0, PRINTED).map((message) => `${word}: ${visible(message)}\n`);
+    const more = this.count - shown.length;
+    return shown.join('') + (more > 0 ? `${word}: and ${more} more\n` : '');
+  }
+}
+
+/** A message with file and line before it, unless it says them itself. */
+export function placed(file: string, line: number | null, message: string): string {
+  if (file === '' || message.startsWith(file)) return message;
+  return `${file}${line === null ? '' : `:${line}`}: ${message}`;
+}

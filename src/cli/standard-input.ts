@@ -1,0 +1,32 @@
+/**
+ * `-` among a command's paths: standard input, which is kept in a temporary file while the command reads it (formats are
+ * found out from a first look, and packed files are checked before any of them is used). What the command says of that
+ * file has the name "standard input".
+ */
+import { UserError } from '../errors.js';
+import { ScratchFile } from '../files/index.js';
+
+const NAME = 'standard input';
+
+/** The paths to read, and how a text that names them is shown. */
+type Command = (paths: readonly string[], shown: (text: string) => string) => Promise<void>;
+
+/** @throws UserError for a terminal, FileError where it cannot be kept; what the command throws, with the name in it */
+export async function withStandardInput(paths: readonly string[], command: Command): Promise<void> {
+  if (!paths.includes('-')) return command(paths, (text) => text);
+  if (process.stdin.isTTY) throw new UserError('-: expected a log piped into standard input, got a terminal');
+  const kept = new ScratchFile();
+  const shown = (text: string) => text.replaceAll(kept.path, NAME);
+  try {
+    for await (const chunk of process.stdin) kept.append(chunk as Buffer);
+    await command(
+      paths.map((path) => (path === '-' ? kept.path : path)),
+      shown,
+    );
+  } catch (error) {
+    if (error instanceof Error) error.message = shown(error.message);
+    throw error;
+  } finally {
+    kept.close();
+  }
+}
