@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../src/errors.js';
 import { type Group, readOwnRollouts } from '../src/rollouts/index.js';
-import { definedTask, userCode } from '../src/task/index.js';
+import { type ChatMessage, definedTask, pieceVocabulary, userCode } from '../src/task/index.js';
 import { type Config, loadConfig, RunFolder, resolveConfig, run } from '../src/train/index.js';
 
 const root = join(import.meta.dirname, '..');
@@ -411,5 +411,107 @@ describe('a module', () => {
     );
     expect(await task.reward(task.heldOut[0], [1])).toEqual({ reward: 1.5, rewards: { good: 2, bad: 1 } });
     expect(await task.success(task.heldOut[0], [1])).toBe(true);
+  });
+});
+
+describe('prompts', () => {
+  const call = userCode({ file: 'here', seconds: 1 });
+  const vocabulary = pieceVocabulary({ pieces: ['^', ...'ab<>:'], bos: '^' });
+  const parts = {
+    name: 'x',
+    heldOut: ['a'],
+    maxCompletionTokens: 3,
+    reward: () => 1,
+  };
+  const render = (messages: readonly ChatMessage[]): string =>
+    `${messages.map(({ role, content }) => `<${role}:${content}>`).join('')}<b:`;
+
+  it('that are messages are rendered by the model’s template, which opens them itself', async () => {
+    const definition = {
+      ...parts,
+      problems: ['a', 'b'],
+      prompt: (p: string) => [
+        { role: 'a', content: 'bb' },
+        { role: 'b', content: p },
+      ],
+    };
+    const warnings: string[] = [];
+    const task = await definedTask(definition, {
+      call,
+      vocabulary,
+      render,
+      warn: (line) => warnings.push(line),
+    });
+    const { promptText, promptTokens } = await task.trainProblem(1);
+    expect(promptText).toBe('<a:bb><b:b><b:');
+    expect(promptTokens).toEqual(vocabulary.encode('<a:bb><b:b><b:'));
+    expect(warnings).toEqual([]);
+  });
+
+  it('that are texts are taken as they are, and said once to a model with a template', async () => {
+    const definition = { ...parts, problems: ['a', 'b', 'ab'], prompt: async (p: string) => p };
+    const warnings: string[] = [];
+    const task = await definedTask(definition, {
+      call,
+      vocabulary,
+      render,
+      warn: (line) => warnings.push(line),
+    });
+    expect((await task.trainProblem(2)).promptTokens).toEqual(vocabulary.encodePrompt('ab'));
+    expect(warnings).toEqual([expect.stringContaining("the model's chat template is not applied")]);
+    await definedTask(definition, { call, vocabulary, warn: (line) => warnings.push(line) });
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('that do not fit are found before training, wherever they stand in the list', async () => {
+    const problems = Array.from({ length: 200 }, (_, i) => (i === 150 || i === 180 ? 'a'.repeat(9) : 'a'));
+    const definition = { ...parts, problems, prompt: (p: string) => p };
+    await expect(definedTask(definition, { call, vocabulary, context: 12 })).rejects.toThrow(
+      "here: prompt of problem train-150: expected at most 9 tokens (the model's context of 12 less maxCompletionTokens, 3), got 10; 2 of 201 prompts are too long",
+    );
+    expect((await definedTask(definition, { call, vocabulary, context: 13 })).maxPromptTokens).toBe(10);
+    expect((await definedTask(definition, { call, vocabulary })).maxPromptTokens).toBe(10);
+    await expect(definedTask(definition, { call, vocabulary, context: 3 })).rejects.toThrow(
+      "maxCompletionTokens: expected less than the model's context of 3, got 3",
+    );
+  });
+
+  it('of an endless task that do not fit are passed over and counted; a resumed run passes over the same', async () => {
+    const path = join(folder, 'endless.mjs');
+    const odd =
+      "problems: (i) => (i % 3 === 1 ? 'aaaaaa' : i % 2 ? 'a' : 'b'), reward: ({ text }, p) => Number(text[0] === p)";
+    await writeFile(path, `export default ${definition(odd)}`);
+    const config = (steps: number) =>
+      resolveConfig({
+        task: { name: 'module', path },
+        sampling: { group_size: 2, prompts_per_step: 2 },
+        model: { layers: 1, width: 8, heads: 1, context: 6 },
+        train: { steps },
+        evaluation: { every: 0 },
+      });
+    const ids = async (out: RunFolder, step: number) => {
+      const found: string[] = [];
+      for await (const { id } of readOwnRollouts(out.rolloutsFile(step))) found.push(id);
+      return found;
+    };
+    const whole = await run({ config: config(3), out: join(folder, 'endless'), threads: 1 });
+    expect([await ids(whole.folder, 1), await ids(whole.folder, 2), await ids(whole.folder, 3)]).toEqual([
+      ['train-0', 'train-2'],
+      ['train-3', 'train-5'],
+      ['train-6', 'train-8'],
+    ]);
+    expect((await whole.folder.readMetrics()).map(({ passed_over }) => passed_over)).toEqual([1, 1, 1]);
+    await run({ config: config(1), out: join(folder, 'endless cut'), threads: 1 });
+    const more = await run({ config: config(3), out: join(folder, 'endless cut'), resume: true, threads: 1 });
+    expect(await ids(more.folder, 3)).toEqual(['train-6', 'train-8']);
+    await writeFile(
+      path.replace('endless', 'too-long'),
+      `export default ${definition("problems: () => 'aaaaaa'")}`,
+    );
+    const changed = config(1);
+    const task = { ...changed.task, path: path.replace('endless', 'too-long') } as Config['task'];
+    await expect(
+      run({ config: { ...changed, task }, out: join(folder, 'too long'), threads: 1 }),
+    ).rejects.toThrow(/^task x: expected prompts of at most 4 tokens, got 1000 longer ones in a row; /);
   });
 });
