@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { answersEqual, checkAnswer } from '../src/task/math/index.js';
 
 const DATA = join(import.meta.dirname, '../../shared/data');
+const PAIRS = join(import.meta.dirname, '../src/task/math/pairs.txt');
 const PAGE = join(import.meta.dirname, '../docs/answers.md');
 
 /** Why the verdicts differ, by file and line of the case. */
@@ -117,12 +118,36 @@ function answers(name: string): { gold: string; solution: string | null }[] {
   });
 }
 
+/** Pairs of our own, by kind. */
+function ownPairs(): string {
+  const lines = ['| kind | pairs | accepted wrongly | missed |', '|---|--:|--:|--:|'];
+  const kinds = new Map<string, { count: number; accepted: number; missed: number }>();
+  let kind = '';
+  for (const line of readFileSync(PAIRS, 'utf8').split('\n')) {
+    if (line.startsWith('# ')) kind = line.slice(2);
+    const pair = /^(.*?) {2}(===|=\/=) {2}(.*)$/.exec(line);
+    if (!pair || kind === '') continue;
+    const [, a, sign, b] = pair;
+    const row = kinds.get(kind) ?? { count: 0, accepted: 0, missed: 0 };
+    kinds.set(kind, row);
+    row.count++;
+    const verdicts = [checkAnswer(a, b), checkAnswer(b, a)].map(({ equal }) => equal);
+    if (sign === '===' && verdicts.includes(false)) row.missed++;
+    if (sign !== '===' && verdicts.includes(true)) row.accepted++;
+  }
+  for (const [name, { count, accepted, missed }] of kinds) {
+    lines.push(`| ${name} | ${count} | ${accepted} | ${missed} |`);
+  }
+  return lines.join('\n');
+}
+
 function main(): void {
   if (!existsSync(DATA)) {
     console.log(`nothing written: there is no ${DATA}`);
     return;
   }
   const parts: Record<string, string> = {
+    pairs: ownPairs(),
     'math-verify': table('math_verify_cases', rows('grading/math_verify_cases.jsonl') as unknown as Case[]),
     hendrycks: table(
       'hendrycks_is_equiv',
@@ -136,9 +161,9 @@ function main(): void {
   };
   let page = readFileSync(PAGE, 'utf8');
   for (const [name, text] of Object.entries(parts)) {
-    const part = new RegExp(`(<!-- begin:${name} -->\n)[\\s\\S]*?(\n<!-- end:${name} -->)`);
+    const part = new RegExp(`(<!-- begin:${name} -->\n)[\\s\\S]*?(<!-- end:${name} -->)`);
     if (!part.test(page)) throw new Error(`docs/answers.md has no part ${name}`);
-    page = page.replace(part, (_, open: string, close: string) => `${open}${text}${close}`);
+    page = page.replace(part, (_, open: string, close: string) => `${open}${text}\n${close}`);
   }
   writeFileSync(PAGE, page);
   console.log('docs/answers.md: written');

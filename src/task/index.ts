@@ -38,7 +38,7 @@ export { type WriterOptions, writerAccuracy } from './writer.js';
 
 /**
  * The checker of mathematical answers: `const { checkAnswer, answersEqual, extractAnswer } = await mathChecker()`. It is
- * loaded on first use, with the symbolic engine that only it needs.
+ * loaded on first use.
  */
 export const mathChecker = () => import('./math/index.js');
 

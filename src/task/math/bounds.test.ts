@@ -29,7 +29,7 @@ function verdicts(text: string, gold: readonly string[]): number {
 }
 
 describe('bounds', () => {
-  // The symbolic engine is made once, at the first confirmation.
+  // Constants are computed once, at the first comparison.
   beforeAll(() => {
     answersEqual('\\sqrt{8}', '2\\sqrt{2}');
   });
