@@ -1,7 +1,7 @@
 /**
  * How much of a memory budget each kind of work may take. What stays (weights, optimizer state, reference, gradients) comes
  * off first; the rest is what one run may hold, since runs come one after another. Bytes of a run are estimated from the
- * model's shape, with factors measured on real models (docs/decisions/0007): estimates lie above what was measured.
+ * model's shape, with factors measured on real models (docs/decisions/0008): estimates lie above what was measured.
  */
 import { architectureOf, type ModelConfig } from '../../model/index.js';
 import { EngineError } from '../engine.js';
