@@ -4,11 +4,11 @@
  */
 export * from './analysis/index.js';
 export * from './engine/index.js';
-export { nodeBackend } from './engine/node.js';
 export { UserError } from './errors.js';
 export type { ModelConfig } from './model/index.js';
 export * from './objective/index.js';
 export * from './rollouts/index.js';
+export { nodeBackend } from './runtime/node.js';
 export * from './task/index.js';
 export * from './text/index.js';
 export * from './train/index.js';

@@ -9,7 +9,16 @@ import { groupAdvantages } from '../src/objective/index.js';
 import { readOwnRollouts } from '../src/rollouts/index.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import { createTask } from '../src/task/index.js';
-import { type Config, type RunFolder, resolveConfig, run } from '../src/train/index.js';
+import {
+  type Config,
+  createEngine,
+  createRunFolder,
+  type MetricsLine,
+  type RunFolder,
+  resolveConfig,
+  run,
+  train,
+} from '../src/train/index.js';
 import { importanceWeights, scoreGroup, scoreGroups, trainExamples } from '../src/train/learner.js';
 
 let folder: string;
@@ -185,13 +194,24 @@ describe('the reference policy', () => {
 });
 
 describe('importance weights', () => {
+  const capped = (cap: number | null) => config({ objective: { importance_cap: cap }, train: { steps: 2 } });
+
+  it('are refused where the sampler is the policy', async () => {
+    await expect(run({ config: capped(2), out: join(folder, 'refused'), threads: 1 })).rejects.toThrow(
+      'objective.importance_cap: expected null (its sampler is the policy itself) for engine local, got 2',
+    );
+  });
+
   it('of tokens that the policy itself sampled are 1: nothing changes', async () => {
-    const made = (cap: number | null) => config({ objective: { importance_cap: cap }, train: { steps: 2 } });
-    const [plain, weighted] = await Promise.all([
-      run({ config: made(null), out: join(folder, 'unweighted'), threads: 1 }),
-      run({ config: made(2), out: join(folder, 'weighted'), threads: 1 }),
-    ]);
-    const [a, b] = [await plain.folder.readMetrics(), await weighted.folder.readMetrics()];
+    const trained = async (cap: number | null): Promise<MetricsLine[]> => {
+      const task = createTask(capped(cap).task, 0);
+      const engine = await createEngine(capped(null), task, { threads: 1 });
+      const runFolder = await createRunFolder(join(folder, `capped-${cap}`), capped(cap));
+      await train({ config: capped(cap), task, engine, folder: runFolder });
+      await Promise.all([engine.dispose(), runFolder.close()]);
+      return runFolder.readMetrics();
+    };
+    const [a, b] = [await trained(null), await trained(2)];
     a.forEach((record, i) => {
       expect(b[i].grad_norm).toBeCloseTo(record.grad_norm as number, 4);
     });

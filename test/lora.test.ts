@@ -174,8 +174,9 @@ describe('a run with an adapter', () => {
       expect(timeless(await new RunFolder(out('cut')).readMetrics())).toEqual(timeless(metrics));
       expect(metrics[0].kl).toBeLessThan(dropout > 0 ? 1 : 1e-12);
       const [first, last] = [await openTrained(out('whole'), 1), await openTrained(out('whole'), 5)];
-      expect(last.engine.parameters.flat).toEqual(first.engine.parameters.flat);
-      expect(last.engine.adapter?.flat).not.toEqual(first.engine.adapter?.flat);
+      const [start, end] = [first, last].map(({ engine }) => engine as LocalEngine);
+      expect(end.parameters.flat).toEqual(start.parameters.flat);
+      expect(end.adapter?.flat).not.toEqual(start.adapter?.flat);
       await Promise.all([first, last].map(({ engine }) => engine.dispose()));
       const files = await readdir(join(out('whole'), 'checkpoints', 'step_000005'));
       expect(files.sort()).toEqual([

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LocalEngine } from '../src/engine/index.js';
 import { createTask } from '../src/task/index.js';
 import {
   createEngine,
@@ -183,7 +184,8 @@ describe('a run that is to end within a step', () => {
     const controller = new AbortController();
     controller.abort();
     const { signal } = controller;
-    const before = engine.trainable.flat.slice();
+    const { trainable } = engine as LocalEngine;
+    const before = trainable.flat.slice();
     const reason = await evaluate(engine, task, 4, 0, { signal: signal }).catch((error) => error);
     expect(reason).toBe(signal.reason);
     const tree = ProcessTree.build([Int32Array.of(1, 2)]);
@@ -202,7 +204,7 @@ describe('a run that is to end within a step', () => {
         klBeta: 0,
       }),
     ).rejects.toBe(signal.reason);
-    expect(engine.trainable.flat).toEqual(before);
+    expect(trainable.flat).toEqual(before);
     await engine.dispose();
   });
 });

@@ -139,7 +139,43 @@ export class EngineError extends UserError {
   override name = 'EngineError';
 }
 
+/** What an engine can do. A configuration that wants more is refused before anything starts. */
+export interface Capabilities {
+  /** Which ratio an update can clip, and how. */
+  readonly forms: readonly NonNullable<UpdateOptions['form']>[];
+  /** Different bounds for ratios below and above 1. */
+  readonly asymmetricClipping: boolean;
+  /** Two-sided clipping (`clipBound`). */
+  readonly clipBound: boolean;
+  /** The KL term to a frozen reference. */
+  readonly kl: boolean;
+  /** Moving the reference towards the policy. */
+  readonly referenceSync: boolean;
+  readonly entropyBonus: boolean;
+  /** A gradient scaled to the norm of another batch's (`normOf`). */
+  readonly rescale: boolean;
+  /** Tokens that are not trained, between others that are (`mask`). */
+  readonly masks: boolean;
+  /** Ends that are found by a function (`watch`). */
+  readonly watchers: boolean;
+  /** A subset of the vocabulary (`allowedTokens`). */
+  readonly allowedTokens: boolean;
+  readonly topK: boolean;
+  readonly topP: boolean;
+  readonly momentum: boolean;
+  /** Prompt and completion together, tokens. */
+  readonly contextLength: number;
+  /** `save` keeps the optimizer's state, so that a continued run equals an uninterrupted one. */
+  readonly optimizerState: boolean;
+  /** Samples may come from other probabilities than those that are trained. */
+  readonly otherSampler: boolean;
+}
+
+/** Every method may be cancelled; the engine is then as before the call. */
 export interface Engine {
+  /** As the configuration names it. */
+  readonly name: string;
+  readonly capabilities: Capabilities;
   /** Completions of each request, in the order of the requests. */
   sample(
     requests: readonly SampleRequest[],
@@ -157,14 +193,14 @@ export interface Engine {
     options: PolicyOptions,
   ): Promise<TreeScores>;
   /** Freezes the current weights as the reference policy of the KL term. */
-  freezeReference(): void;
+  freezeReference(options?: Abortable): Promise<void>;
   /** Moves the reference policy towards the current weights: reference ← share·current + (1 − share)·reference. */
-  syncReference(share: number): void;
+  syncReference(share: number, options?: Abortable): Promise<void>;
   /** Forgets the optimizer's state: what follows is another objective. */
-  resetOptimizer(): void;
+  resetOptimizer(options?: Abortable): Promise<void>;
   /** Writes weights, optimizer state and reference into an existing folder. */
-  save(folder: string): Promise<void>;
+  save(folder: string, options?: Abortable): Promise<void>;
   /** Restores what `save` wrote. @throws EngineError if a file is missing, cut short or of another model */
-  load(folder: string): Promise<void>;
+  load(folder: string, options?: Abortable): Promise<void>;
   dispose(): Promise<void>;
 }

@@ -85,6 +85,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         resume: resume && existsSync(join(path, 'config.yaml')),
         from,
         threads,
+        memoryShare: 1 / jobs,
       },
     };
   };

@@ -17,6 +17,15 @@ const whole = (least: number) => z.int().min(least);
 const positive = () => z.number().positive();
 const share = () => z.number().min(0).max(1);
 
+/** An amount of memory. */
+const MEMORY = /^(\d+(?:\.\d+)?) ?(GiB|MiB)$/;
+
+/** Bytes of a `runtime.memory`. */
+export function memoryBytes(text: string): number {
+  const [, amount, unit] = MEMORY.exec(text) ?? [];
+  return Number(amount) * (unit === 'GiB' ? 2 ** 30 : 2 ** 20);
+}
+
 /** Marks a key that changes no result of the steps that a run has taken: it may differ when the run is continued. */
 const changeable = <S extends z.ZodType>(key: S): S => key.meta({ ...key.meta(), changeable: true });
 
@@ -185,6 +194,26 @@ const schema = z
       })
       .prefault({})
       .describe('The policy: a pretrained model, or one of GPT-2 architecture with random weights'),
+    engine: z
+      .discriminatedUnion('name', [
+        z.strictObject({ name: z.literal('local').describe('ONNX Runtime on this machine') }),
+      ])
+      .prefault({ name: 'local' })
+      .describe('Where the model is sampled and trained'),
+    runtime: changeable(
+      z.strictObject({
+        memory: z
+          .string()
+          .regex(MEMORY, 'expected a size, as 4GiB or 800MiB')
+          .nullable()
+          .default(null)
+          .describe(
+            'Memory that weights, sampling and updates may take together, as 4GiB or 800MiB; null: 60% of what is free at the start. Work that does not fit is done in parts',
+          ),
+      }),
+    )
+      .prefault({})
+      .describe("This machine's means"),
     objective: z
       .strictObject({
         loss: z

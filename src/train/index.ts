@@ -54,7 +54,7 @@ export {
   openText,
   vocabularyOf,
 } from './policy.js';
-export { createEngine, openRun, type RunOptions, type RunResult, run } from './run.js';
+export { createEngine, openRun, type RunOptions, type RunResult, randomModel, run } from './run.js';
 export {
   continueRunFolder,
   createRunFolder,

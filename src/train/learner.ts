@@ -8,6 +8,7 @@ import type { Group } from '../rollouts/index.js';
 import { ProcessTree, packedIndices, packTree } from '../tree/index.js';
 import { countClipped } from './clipping.js';
 import type { Config } from './config.js';
+import { lossForm } from './loss-form.js';
 
 /** A group with everything that is derived from it. */
 export interface ScoredGroup {
@@ -150,11 +151,6 @@ export function samplingDifference(
   return count > 0 ? { mean: sum / count, max } : null;
 }
 
-/** Which ratio a loss clips, and how; what else it is named for is its normalisation. */
-function formOf(loss: Config['objective']['loss']): 'ppo' | 'cispo' | 'gspo' {
-  return loss === 'cispo' || loss === 'gspo' ? loss : 'ppo';
-}
-
 export interface StepOptions {
   readonly objective: Config['objective'];
   readonly learningRate: number;
@@ -198,7 +194,7 @@ export async function learn(
     clipLow: objective.clip_low,
     clipHigh: objective.clip_high,
     clipBound: objective.clip_bound ?? undefined,
-    form: formOf(objective.loss),
+    form: lossForm(objective.loss),
     entropyBonus: objective.entropy_bonus,
   };
   const reference =

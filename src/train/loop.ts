@@ -70,7 +70,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   if (options.from !== undefined) {
     const before = await readCheckpoint(options.from);
     // The reference policy is frozen after the warm-up.
-    if (config.objective.kl_beta > 0 && before.warmup === undefined) engine.freezeReference();
+    if (config.objective.kl_beta > 0 && before.warmup === undefined) await engine.freezeReference();
     state = await loadCheckpoint(options.from, engine);
     await folder.rewind({ path: options.from, state });
   }
@@ -90,8 +90,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       if (every > 0 && done.step % every === 0 && done.step < config.warmup.steps) await save();
       observer?.warmup?.(done, config.warmup.steps);
     }
-    if (config.warmup.steps > 0) engine.resetOptimizer();
-    if (config.objective.kl_beta > 0) engine.freezeReference();
+    if (config.warmup.steps > 0) await engine.resetOptimizer();
+    if (config.objective.kl_beta > 0) await engine.freezeReference();
     state = { step: 0, seed: config.seed, tokens: 0 };
     await save();
   }
@@ -176,7 +176,7 @@ async function trainStep(
     signal,
   });
   const { reference_sync_every: sync } = objective;
-  if (sync > 0 && step % sync === 0) engine.syncReference(objective.reference_sync_share);
+  if (sync > 0 && step % sync === 0) await engine.syncReference(objective.reference_sync_share);
   const updated = performance.now();
   if (config.log.rollouts_every > 0 && step % config.log.rollouts_every === 0) {
     await folder.writeRollouts(step, scored.map(withAdvantages));

@@ -3,14 +3,15 @@
  * from the latest checkpoint, or from the start if there is none yet.
  */
 import { existsSync } from 'node:fs';
+import { freemem } from 'node:os';
 import { resolve } from 'node:path';
-import { LocalEngine, type OptimizerConfig } from '../engine/index.js';
-import { nodeBackend } from '../engine/node.js';
+import { type Engine, type EngineSpec, type OptimizerConfig, openEngine } from '../engine/index.js';
 import { FolderLock } from '../files/index.js';
-import type { FetchProgress, ModelConfig } from '../model/index.js';
+import type { FetchProgress, ModelConfig, Parameters } from '../model/index.js';
 import type { Task } from '../task/index.js';
+import { checkCapabilities } from './capabilities.js';
 import { newestCheckpoint } from './checkpoint.js';
-import { type Config, contextLength } from './config.js';
+import { type Config, contextLength, memoryBytes } from './config.js';
 import { loadConfig } from './config-sources.js';
 import { type TrainObserver, type TrainResult, train } from './loop.js';
 import { type OpenedModel, openModel, openTask, openText } from './policy.js';
@@ -33,6 +34,8 @@ export interface RunOptions {
   readonly from?: string;
   /** Threads of the runtime; default: all cores. */
   readonly threads?: number;
+  /** Share of the free memory that is this run's, where several run side by side; default 1. */
+  readonly memoryShare?: number;
   /** Milliseconds to wait for another process that writes to the folder, if it is about to end; default 0. */
   readonly patience?: number;
   readonly signal?: AbortSignal;
@@ -50,6 +53,10 @@ export interface EngineOptions {
   readonly threads?: number;
   /** The model's weights are not going to be changed. */
   readonly frozen?: boolean;
+  /** Share of the free memory that is this engine's, where several run side by side; default 1. */
+  readonly memoryShare?: number;
+  /** Weights of the random model, instead of fresh ones. */
+  readonly parameters?: Parameters;
   /** Of a random model that was saved, instead of what the task would need. */
   readonly shape?: ModelConfig;
 }
@@ -61,15 +68,27 @@ export interface EngineOptions {
 export async function createEngine(
   config: Config,
   task: Task,
-  { threads, frozen = false, shape }: EngineOptions = {},
+  options: EngineOptions = {},
   model: OpenedModel | null = null,
-): Promise<LocalEngine> {
+): Promise<Engine> {
+  const engine = await openEngine(await localSpec(config, task, options, model));
+  checkCapabilities(config, task, engine);
+  return engine;
+}
+
+async function localSpec(
+  config: Config,
+  task: Task,
+  { threads, frozen = false, shape, parameters, memoryShare = 1 }: EngineOptions,
+  model: OpenedModel | null,
+): Promise<EngineSpec> {
   const { optimizer } = config;
   const common = {
+    name: config.engine.name,
     optimizer: optimizerConfig(optimizer),
     seed: config.seed,
-    backend: nodeBackend(),
     threads,
+    memory: memoryBudget(config.runtime.memory, memoryShare),
     maxTokensPerRun: config.train.micro_batch_tokens,
     checkpointing: config.train.gradient_checkpointing,
   };
@@ -77,28 +96,37 @@ export async function createEngine(
   if (model) {
     contextLength(config, task, model.config.contextLength);
     const stored = config.model.lora || frozen ? await model.stored() : null;
-    return new LocalEngine({
+    return {
       ...common,
       model: { ...model.config, ...adapter },
       ...(stored ? { stored } : { parameters: await model.weights() }),
-    });
+    };
   }
   if (shape) {
     contextLength(config, task, shape.contextLength);
-    return new LocalEngine({ ...common, model: { ...shape, ...adapter } });
+    return { ...common, model: { ...shape, ...adapter } };
   }
+  return { ...common, model: { ...randomModel(config, task), ...adapter }, parameters };
+}
+
+/** Shape of the small random model that a configuration describes where it names none. */
+export function randomModel(config: Config, task: Task): ModelConfig {
   const { width, layers, heads } = config.model;
-  return new LocalEngine({
-    ...common,
-    model: {
-      vocabularySize: task.vocabulary.size,
-      contextLength: contextLength(config, task),
-      width,
-      layers,
-      heads,
-      ...adapter,
-    },
-  });
+  return {
+    vocabularySize: task.vocabulary.size,
+    contextLength: contextLength(config, task),
+    width,
+    layers,
+    heads,
+  };
+}
+
+/** Share of the free memory that an engine takes where nothing is configured. */
+const FREE_SHARE = 0.6;
+
+/** @param share of the free memory that is this run's, where several run side by side */
+function memoryBudget(configured: string | null, share: number): number {
+  return configured === null ? FREE_SHARE * share * freemem() : memoryBytes(configured);
 }
 
 function optimizerConfig(optimizer: Config['optimizer']): OptimizerConfig {
@@ -112,7 +140,7 @@ function optimizerConfig(optimizer: Config['optimizer']): OptimizerConfig {
 export async function openRun(
   config: Config,
   options: EngineOptions & Pick<RunOptions, 'onFetch'> = {},
-): Promise<{ task: Task; engine: LocalEngine; model: OpenedModel | null }> {
+): Promise<{ task: Task; engine: Engine; model: OpenedModel | null }> {
   const model = await openModel(config.model, options.onFetch);
   const text = await openText(config.model, model);
   const task = await openTask(config, text, model);
@@ -127,7 +155,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   if (!resume) await checkFree(out);
   const lock = resume ? await lockRun(options) : undefined;
   let folder: RunFolder | undefined;
-  let engine: LocalEngine | undefined;
+  let engine: Engine | undefined;
   try {
     const wanted = resume ? withStoredRevision(options) : options.config;
     const opened = await openRun(wanted, options);

@@ -1,7 +1,7 @@
 /** A policy that is there already: that of a run, or a model in the Hugging Face layout; and a run's policy as such a model. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type LocalEngine, readModelShape, readSaved } from '../engine/index.js';
+import { type Engine, readModelShape, readSaved } from '../engine/index.js';
 import {
   mergeAdapter,
   type ParameterSet,
@@ -30,7 +30,7 @@ import { RunFolder } from './run-folder.js';
 export const isRunFolder = (path: string): boolean => existsSync(new RunFolder(path).configFile);
 
 export interface TrainedPolicy {
-  readonly engine: LocalEngine;
+  readonly engine: Engine;
   readonly task: Task;
   readonly config: Config;
   /** Training step of the checkpoint. */

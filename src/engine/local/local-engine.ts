@@ -27,6 +27,8 @@ import {
 import { Stream } from '../../random/stream.js';
 import { type Backend, Program, type ProgramDefinition, type SessionOptions } from '../../runtime/index.js';
 import {
+  type Abortable,
+  type Capabilities,
   type Engine,
   EngineError,
   NotFiniteError,
@@ -89,6 +91,7 @@ const OPTIMIZER_FILE = 'optimizer.safetensors';
 const REFERENCE_FILE = 'reference.safetensors';
 
 export class LocalEngine implements Engine {
+  readonly name = 'local';
   /** The model's weights; null: the runtime reads them from their files. */
   readonly held: Parameters | null;
   /** The adapter's weights; null: all weights are trained. */
@@ -108,6 +111,27 @@ export class LocalEngine implements Engine {
       : null;
     this.optimizer = new Optimizer(options.optimizer, this.trainable.specs);
     this.memory = new Memory(options.model, options.memory ?? Number.POSITIVE_INFINITY);
+  }
+
+  get capabilities(): Capabilities {
+    return {
+      forms: ['ppo', 'cispo', 'gspo'],
+      asymmetricClipping: true,
+      clipBound: true,
+      kl: true,
+      referenceSync: true,
+      entropyBonus: true,
+      rescale: true,
+      masks: true,
+      watchers: true,
+      allowedTokens: true,
+      topK: true,
+      topP: true,
+      momentum: true,
+      contextLength: this.options.model.contextLength,
+      optimizerState: true,
+      otherSampler: false,
+    };
   }
 
   /** The model that is run, its adapter included. */
@@ -300,21 +324,25 @@ export class LocalEngine implements Engine {
     return scores;
   }
 
-  freezeReference(): void {
+  async freezeReference({ signal }: Abortable = {}): Promise<void> {
+    signal?.throwIfAborted();
     this.reference = new ParameterSet(this.trainable.specs, this.trainable.flat.slice());
   }
 
-  syncReference(share: number): void {
+  async syncReference(share: number, { signal }: Abortable = {}): Promise<void> {
+    signal?.throwIfAborted();
     if (!this.reference) throw new EngineError('syncReference: no reference policy was frozen');
     const [from, to] = [this.trainable.flat, this.reference.flat];
     for (let i = 0; i < to.length; i++) to[i] += share * (from[i] - to[i]);
   }
 
-  resetOptimizer(): void {
+  async resetOptimizer({ signal }: Abortable = {}): Promise<void> {
+    signal?.throwIfAborted();
     this.optimizer.reset();
   }
 
-  async save(folder: string): Promise<void> {
+  async save(folder: string, { signal }: Abortable = {}): Promise<void> {
+    signal?.throwIfAborted();
     await writeModelShape(folder, this.options.model);
     if (this.adapter) await writeAdapterFiles(folder, this.options.model, this.adapter);
     else {
@@ -336,7 +364,8 @@ export class LocalEngine implements Engine {
     }
   }
 
-  async load(folder: string): Promise<void> {
+  async load(folder: string, { signal }: Abortable = {}): Promise<void> {
+    signal?.throwIfAborted();
     // Everything is read and checked before anything is overwritten.
     const weights = await this.savedWeights(folder);
     const optimizerFile = join(folder, OPTIMIZER_FILE);

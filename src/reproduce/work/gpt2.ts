@@ -6,10 +6,10 @@
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { makeFolder, remove } from '../../files/index.js';
-import { type NamedTensor, readSafetensors } from '../../model/index.js';
+import { type NamedTensor, Parameters, readSafetensors } from '../../model/index.js';
 import { createTask } from '../../task/index.js';
 import { saveCheckpoint } from '../../train/checkpoint.js';
-import { type Config, createEngine } from '../../train/index.js';
+import { type Config, createEngine, randomModel } from '../../train/index.js';
 import type { WorkContext } from './context.js';
 import { runFolder } from './train.js';
 
@@ -31,20 +31,22 @@ export async function runGpt2(
   { config, file }: Gpt2Spec,
   context: WorkContext,
 ): Promise<{ weights: number }> {
-  const engine = await createEngine(config, createTask(config.task, config.seed), { threads: 1 });
+  const task = createTask(config.task, config.seed);
+  const parameters = new Parameters(randomModel(config, task));
+  const { tensors } = await readSafetensors(file);
+  for (const { name, shape } of parameters.specs) {
+    const tensor = tensors.get(name) ?? tensors.get(`transformer.${name}`);
+    if (!tensor) throw new UserError(`--checkpoint: ${file}: tensor '${name}' is missing`);
+    const view = parameters.views.get(name) as Float32Array;
+    view.set(name === 'wte.weight' ? rowsOf(tensor, shape, file) : firstOf(tensor, name, shape, file));
+  }
+  const engine = await createEngine(config, task, { threads: 1, parameters });
   try {
-    const { tensors } = await readSafetensors(file);
-    for (const { name, shape } of engine.parameters.specs) {
-      const tensor = tensors.get(name) ?? tensors.get(`transformer.${name}`);
-      if (!tensor) throw new UserError(`--checkpoint: ${file}: tensor '${name}' is missing`);
-      const view = engine.parameters.views.get(name) as Float32Array;
-      view.set(name === 'wte.weight' ? rowsOf(tensor, shape, file) : firstOf(tensor, name, shape, file));
-    }
     const out = join(runFolder(context.folder, context.id), 'checkpoints');
     await remove(out);
     await makeFolder(out);
     await saveCheckpoint(out, engine, { step: 0, seed: config.seed, tokens: 0 }, 1);
-    return { weights: engine.parameters.flat.length };
+    return { weights: parameters.flat.length };
   } finally {
     await engine.dispose();
   }

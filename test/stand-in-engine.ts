@@ -1,0 +1,102 @@
+/**
+ * An engine without a model: one number for each token, whatever came before, trained by hand-written gradients. It shows
+ * what the loop asks of an engine, and that it asks for nothing else.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Engine, TrainExample, TreeExample } from '../src/engine/index.js';
+import { Stream } from '../src/random/stream.js';
+import { packTree } from '../src/tree/index.js';
+
+export class StandInEngine implements Engine {
+  readonly name = 'stand-in';
+  readonly capabilities: Engine['capabilities'];
+  private logits: number[];
+
+  constructor(vocabulary: number, capabilities: Partial<Engine['capabilities']> = {}) {
+    this.logits = new Array<number>(vocabulary).fill(0);
+    const none = { clipBound: false, kl: false, referenceSync: false, entropyBonus: false, rescale: false };
+    const rest = {
+      masks: false,
+      watchers: false,
+      topK: false,
+      topP: false,
+      momentum: false,
+      otherSampler: false,
+    };
+    const some = { asymmetricClipping: false, allowedTokens: true, optimizerState: true };
+    this.capabilities = { forms: ['ppo'], contextLength: 64, ...none, ...rest, ...some, ...capabilities };
+  }
+
+  private probabilities(allowed: readonly number[] = [...this.logits.keys()]): number[] {
+    const weights = this.logits.map((logit, token) => (allowed.includes(token) ? Math.exp(logit) : 0));
+    const total = weights.reduce((a, b) => a + b, 0);
+    return weights.map((weight) => weight / total);
+  }
+
+  async sample(...[requests, options]: Parameters<Engine['sample']>): ReturnType<Engine['sample']> {
+    options.signal?.throwIfAborted();
+    const p = this.probabilities(options.allowedTokens);
+    const completions = requests.map(({ count, key }) =>
+      Array.from({ length: count }, (_, sample) => {
+        const stream = new Stream(options.seed, 'sampling', ...key, sample);
+        const tokens = Int32Array.from({ length: options.maxTokens }, () => {
+          if (options.temperature === 0) return p.indexOf(Math.max(...p));
+          let left = stream.uniform();
+          return p.findIndex((share) => {
+            left -= share;
+            return left < 0;
+          });
+        });
+        return {
+          tokens,
+          logprobs: Float32Array.from(tokens, (token) => Math.log(p[token])),
+          stop: 'length' as const,
+        };
+      }),
+    );
+    return { completions, statistics: { decodedTokens: 0, sampledTokens: 0 } };
+  }
+
+  async update(...[batch, options]: Parameters<Engine['update']>): ReturnType<Engine['update']> {
+    const scores = await this.score(batch, 'current', options);
+    const p = this.probabilities(options.allowedTokens);
+    const gradient = new Array<number>(p.length).fill(0);
+    for (const { tree, coefficients } of batch as readonly TrainExample[]) {
+      const { tokens, node } = packTree(tree, new Int32Array());
+      tokens.forEach((token, t) => {
+        const a = coefficients.plus[node[t]] + coefficients.minus[node[t]];
+        p.forEach((share, other) => {
+          gradient[other] += a * (Number(other === token) - share);
+        });
+      });
+    }
+    this.logits = this.logits.map((logit, token) => logit + options.learningRate * gradient[token]);
+    return { ...scores, loss: 0, gradNorm: Math.hypot(...gradient), treeTokens: 0, computedTokens: 0 };
+  }
+
+  async score(...[batch, , options]: Parameters<Engine['score']>): ReturnType<Engine['score']> {
+    options.signal?.throwIfAborted();
+    const p = this.probabilities(options.allowedTokens);
+    const of = ({ tree }: TreeExample) => packTree(tree, new Int32Array()).tokens;
+    const entropy = -p.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0);
+    return {
+      logprobs: batch.map((example) => Float32Array.from(of(example), (token) => Math.log(p[token]))),
+      entropies: batch.map((example) => new Float32Array(of(example).length).fill(entropy)),
+    };
+  }
+
+  async freezeReference(): Promise<void> {}
+  async syncReference(): Promise<void> {}
+  async resetOptimizer(): Promise<void> {}
+  async dispose(): Promise<void> {}
+
+  async save(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'logits.json'), JSON.stringify(this.logits));
+  }
+
+  async load(folder: string): Promise<void> {
+    this.logits = JSON.parse(await readFile(join(folder, 'logits.json'), 'utf8')) as number[];
+  }
+}
