@@ -57,8 +57,8 @@ export interface ReadOptions {
    */
   readonly onNote?: (note: ReadNote) => void;
   /**
-   * Told how many bytes of a file have been read, about once a megabyte; null: it has been read to its end (Parquet and
-   * zstd: told only that). What it throws ends the reading; its own kind of UserError comes out as it is.
+   * Told how many bytes of a file have been read, about once a megabyte; null: it has been read to its end (Parquet: told
+   * only that). What it throws ends the reading; its own kind of UserError comes out as it is.
    */
   readonly onRead?: (read: { file: string; bytes: number | null }) => void;
 }
