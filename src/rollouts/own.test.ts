@@ -129,11 +129,17 @@ describe('our rollout log', () => {
       'completions[1].reward: found nothing; allowed is a finite number',
     ],
     [line(['completions', 1, 'reward'], '1'), 'completions[1].reward: found "1"; allowed is a finite number'],
-    ['{"id": "a", "completions": [{"reward": NaN}]}', 'reward: found NaN; allowed is a finite number'],
-    ['{"id": "a", "logprobs": [-Infinity]}', 'logprobs: found -Infinity; allowed is a finite number'],
+    [
+      line(['completions', 0, 'reward'], 1).replace('"reward":1', '"reward":NaN'),
+      'completions[0].reward: found NaN; allowed is a finite number',
+    ],
+    [
+      line(['completions', 0, 'logprobs'], [7, -1]).replace('[7,', '[-Infinity,'),
+      'completions[0].logprobs[0]: found -Infinity; allowed is a finite number',
+    ],
     [
       line(['completions', 0, 'reward'], 1).replace('"reward":1', '"reward":1e999'),
-      'completions[0].reward: found Infinity',
+      'completions[0].reward: found 1e999',
     ],
     [
       line(['completions', 0, 'logprobs'], [-1]),

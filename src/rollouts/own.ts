@@ -3,9 +3,8 @@
  * read is checked again and named by file, line and key. Keys that are not known are left alone, so that others
  * may add theirs. Other frameworks' logs have readers of their own.
  */
-import { createReadStream } from 'node:fs';
-import { UserError } from '../errors.js';
 import { writeWhole } from '../files/index.js';
+import { InputError, isText, JsonError, JsonReader, type Line, linesOf, readBlocks } from '../input/index.js';
 import type { Completion, Group } from './group.js';
 import {
   asBoolean,
@@ -109,45 +108,35 @@ export async function writeGroups(file: string, groups: readonly Group[]): Promi
  * @throws RolloutError naming file, line and key for anything that is not as it must be, and for an empty file
  */
 export async function* readOwnRollouts(file: string): AsyncGenerator<Group> {
+  const json = new JsonReader();
   let count = 0;
-  for await (const { number, text } of readLines(file)) {
-    if (text.trim() === '') continue;
-    count++;
-    yield parseGroup(text, `${file}:${number}`);
+  try {
+    for await (const block of readBlocks(file)) {
+      for (const line of linesOf(block)) {
+        count++;
+        yield groupOf(lineValue(json, line, `${file}:${line.number}`), `${file}:${line.number}`);
+      }
+    }
+  } catch (error) {
+    throw error instanceof InputError && !(error instanceof RolloutError)
+      ? new RolloutError(error.message)
+      : error;
   }
   if (count === 0)
     throw new RolloutError(`${file}: found no group; a rollout log has one JSON object a line`);
 }
 
-/** Lines of a UTF-8 file, without their line ends, numbered from 1. */
-async function* readLines(file: string): AsyncGenerator<{ number: number; text: string }> {
-  const decode = (bytes: Uint8Array, number: number) => {
-    try {
-      return { number, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
-    } catch {
-      throw new RolloutError(
-        `${file}:${number}: found bytes that are not UTF-8; allowed is UTF-8 text, one JSON object a line`,
-      );
-    }
-  };
-  let number = 1;
-  let pending: Buffer[] = [];
+function lineValue(json: JsonReader, line: Line, where: string): unknown {
+  if (!isText(line))
+    throw new RolloutError(
+      `${where}: found bytes that are not UTF-8; allowed is UTF-8 text, one JSON object a line`,
+    );
   try {
-    for await (const chunk of createReadStream(file, { highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
-      let from = 0;
-      for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
-        pending.push(chunk.subarray(from, end));
-        yield decode(Buffer.concat(pending), number++);
-        pending = [];
-        from = end + 1;
-      }
-      if (from < chunk.length) pending.push(chunk.subarray(from));
-    }
+    return json.parse(line.bytes, line.start, line.end);
   } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new RolloutError(`${file}: cannot be read: ${messageOf(error)}`);
+    if (!(error instanceof JsonError)) throw error;
+    throw new RolloutError(`${where}: ${error.message}; allowed is one whole JSON object a line`);
   }
-  if (pending.length > 0) yield decode(Buffer.concat(pending), number);
 }
 
 /**
