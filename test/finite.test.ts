@@ -170,10 +170,10 @@ describe('logits', () => {
     await handle.close();
     // A checksum may see it first: in any case it is one line that names the file, and no figures come of it.
     for (const attempt of [
-      openTrained(copy, step),
-      exportRun(copy, join(folder, 'never'), { checkpoint: step }),
+      () => openTrained(copy, step),
+      () => exportRun(copy, join(folder, 'never'), { checkpoint: step }),
     ]) {
-      expect(await messageOf(attempt)).toMatch(/^[^\n]*model\.safetensors[^\n]*$/);
+      expect(await messageOf(attempt())).toMatch(/^[^\n]*model\.safetensors[^\n]*$/);
     }
     expect(await readdir(folder)).not.toContain('never');
   });

@@ -7,11 +7,12 @@ import type { MetricsRecord } from './metrics.js';
 /** Steps without a gradient, after some with one, until it is said. */
 const PATIENCE = 5;
 /** Entropy, nats, below which a policy is certain of its tokens. */
-const CERTAIN = 1e-3;
+const CERTAIN = 1e-6;
 
 export class StallWatch {
   private hadGradient = false;
   private still = 0;
+  private said = false;
 
   constructor(private readonly learningRate: number) {}
 
@@ -26,19 +27,22 @@ export class StallWatch {
     if (norm > 0) {
       this.hadGradient = true;
       this.still = 0;
-      if (changed !== false) return null;
+      if (changed !== false || this.said) return null;
+      this.said = true;
       return `step ${step}: the gradient's norm is ${norm.toPrecision(3)}, but no weight moved by more than 1e-10: a learning rate of ${rate} is too small to train with`;
     }
     this.still++;
     // Rewards that differ have a gradient, unless the policy's probabilities do not move any more.
     const saturated = equal < 1 && this.still === 1;
-    const collapsed = this.hadGradient && this.still === PATIENCE && right < 1;
-    if (!saturated && !collapsed) return null;
+    // A group that agrees is no fault; a policy that can no longer do anything else is.
+    const collapsed = this.hadGradient && this.still >= PATIENCE && right < 1 && entropy < CERTAIN;
+    if (this.said || (!saturated && !collapsed)) return null;
+    this.said = true;
     const since = step - this.still + 1;
     const reason =
       entropy < CERTAIN
         ? `the policy is certain of every token (entropy ${entropy.toPrecision(2)} nats)`
-        : 'no rewards differ within a group';
+        : 'although rewards differ within a group';
     return `step ${step}: the gradient is 0 since step ${since}: ${reason}; a learning rate of ${this.learningRate} may be too large, try a smaller one from an earlier checkpoint`;
   }
 }

@@ -315,7 +315,8 @@ class Sampler {
       for (const walker of this.rows[row].walkers) {
         const token = candidates.pick(this.options.temperature === 0 ? 0 : walker.stream.uniform());
         walker.tokens.push(token);
-        const logprob = candidates.logprob(token);
+        // Among numbers that are none there may be no token at all.
+        const logprob = candidates.logprob(token) ?? Number.NaN;
         if (!Number.isFinite(logprob)) throw notFinite(walker, logprob);
         walker.logprobs.push(logprob);
         const ends = walker.ends?.(token) ?? false;
