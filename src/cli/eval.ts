@@ -45,6 +45,9 @@ export interface EvalCommandOptions {
 }
 
 export async function evalCommand(model: string, options: EvalCommandOptions): Promise<void> {
+  if (options.show && options.json) {
+    throw new ConfigError('--show: expected no --json beside it, which prints one JSON object alone');
+  }
   const passAt =
     options.passAt ??
     (options.samples > 0 ? [1, options.samples].filter((k, i, all) => all.indexOf(k) === i) : []);
