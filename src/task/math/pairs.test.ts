@@ -50,7 +50,7 @@ describe('pairs of answers', () => {
   });
 
   test('any two answers have the same verdict in both orders', () => {
-    const pool = [...new Set(PAIRS.flatMap(({ a, b }) => [a, b]))].filter((_, i) => i % 14 === 0);
+    const pool = [...new Set(PAIRS.flatMap(({ a, b }) => [a, b]))].filter((_, i) => i % 16 === 0);
     expect(pool.length).toBeGreaterThan(70);
     for (const [i, a] of pool.entries()) {
       for (const b of pool.slice(0, i)) {

@@ -165,6 +165,10 @@ export function prepare(answer: string): string {
     )
     // 3^{\text{rd}} is 3.
     .replace(/(?<=\d)\s*\^\s*\{?\s*\\(?:text|textrm|mathrm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?/g, '')
+    // 2{\\times}3: braces that keep an operator from its spaces.
+    .replace(/(?<![\^_])\{\s*(\\times|\\cdot|[=+<>])\s*\}/g, ' $1 ')
+    // 0{,}5 is a decimal: three digits would be thousands.
+    .replace(/(?<![\d}])(\d+)\{,\}(\d{1,2}|\d{4,})(?![\d{])/g, '$1.$2')
     // Separators of thousands that can be nothing else.
     .replace(/(\d)\s*\{\s*,\s*\}\s*(?:\\[,!;: ]|~)*\s*(?=\d{3})/g, '$1')
     .replace(/(\d),(?:\\[,:;]|~)(?=\d{3}(?!\d))/g, '$1,')
