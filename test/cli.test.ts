@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const small = ['--set', 'model.width=16', '--set', 'checkpoint.every=3'];
+const small = ['--set', 'model.width=16', '--set', 'checkpoint.every=3', '--set', 'checkpoint.keep=2'];
 const quick = [...small, '--set', 'train.steps=6'];
 
 /** One line on stderr, exit code 1, nothing on stdout. */
