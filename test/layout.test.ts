@@ -94,6 +94,69 @@ describe('rooms', () => {
   }
 });
 
+/** A circle of a graph, as the path that comes back to where it began; null: there is none. */
+function circle(arrows: ReadonlyMap<string, readonly string[]>): string[] | null {
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (place: string): string[] | null => {
+    if (path.includes(place)) return [...path.slice(path.indexOf(place)), place];
+    if (done.has(place)) return null;
+    path.push(place);
+    for (const next of arrows.get(place) ?? []) {
+      const closed = visit(next);
+      if (closed) return closed;
+    }
+    path.pop();
+    done.add(place);
+    return null;
+  };
+  for (const place of arrows.keys()) {
+    const closed = visit(place);
+    if (closed) return closed;
+  }
+  return null;
+}
+
+describe('circles', () => {
+  /** Each file of src with the files that it imports, types included. */
+  const arrows = new Map(
+    files(src).map((file) => [
+      relative(src, file),
+      importsOf(file)
+        .filter((target) => target.startsWith('.'))
+        .map((target) => relative(src, resolve(dirname(file), target)).replace(/\.js$/, '.ts')),
+    ]),
+  );
+
+  it('no file of src imports itself, over however many others', () => {
+    expect([...arrows.values()].flat().filter((target) => target.endsWith('.ts')).length).toBeGreaterThan(
+      500,
+    );
+    expect(circle(arrows)?.join(' → ')).toBeUndefined();
+  });
+
+  it('arrows between rooms go one way', () => {
+    const room = (file: string): string => (file.includes('/') ? file.split('/')[0] : file);
+    const rooms = new Map<string, string[]>();
+    for (const [file, targets] of arrows) {
+      const others = targets.map(room).filter((name) => name !== room(file));
+      rooms.set(room(file), [...(rooms.get(room(file)) ?? []), ...others]);
+    }
+    expect(rooms.size).toBeGreaterThan(10);
+    expect(circle(rooms)?.join(' → ')).toBeUndefined();
+    expect(circle(new Map(Object.entries(MAY)))?.join(' → ')).toBeUndefined();
+  });
+
+  it('the rule sees what it forbids', () => {
+    const graph = (text: string) =>
+      new Map(text.split(' ').map((entry) => [entry[0], [...entry.slice(2)]] as const));
+    expect(circle(graph('a>bc b>d c>d d>'))).toBeNull();
+    expect(circle(graph('a>a'))).toEqual(['a', 'a']);
+    expect(circle(graph('a>b b>cd c> d>eb e>'))).toEqual(['b', 'd', 'b']);
+    expect(circle(graph('x>y y> a>b b>c c>a'))).toEqual(['a', 'b', 'c', 'a']);
+  });
+});
+
 describe('names of files', () => {
   it('reach DuckDB through src/input/duckdb.ts alone, where no name is a pattern', () => {
     const reads =
@@ -151,6 +214,20 @@ describe('writing', () => {
     expect(['writeFile', 'rmSync', 'createWriteStream'].every((name) => changing.test(name))).toBe(true);
     expect(['readFile', 'stat', 'open'].some((name) => changing.test(name))).toBe(false);
     expect(outside.length).toBeGreaterThan(100);
+  });
+});
+
+describe('decisions', () => {
+  it('each has its own number, which its heading repeats', () => {
+    const folder = join(dirname(src), 'docs', 'decisions');
+    const pages = readdirSync(folder);
+    expect(pages.length).toBeGreaterThan(10);
+    expect(new Set(pages.map((page) => page.slice(0, 4))).size).toBe(pages.length);
+    for (const page of pages) {
+      expect(readFileSync(join(folder, page), 'utf8')).toMatch(
+        new RegExp(`^# ${Number(page.slice(0, 4))}\\. `),
+      );
+    }
   });
 });
 

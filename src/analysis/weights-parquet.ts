@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { makeTemporaryFolder, move, remove } from '../files/index.js';
 import { openDuckDB, parquetTable, parquetTarget } from '../input/index.js';
-import type { WeightsRow, WeightsSink } from './weights.js';
+import type { WeightsRow, WeightsSink } from './weights-row.js';
 
 /** A batch ends with the first of these. */
 const BATCH_TOKENS = 1 << 19;

@@ -5,45 +5,16 @@
  * the target and renamed when whole: a file of the target's name is never half a file.
  */
 import { UserError } from '../errors.js';
-import { fileError, WholeFile } from '../files/index.js';
-import { tokenValues } from '../objective/index.js';
-import type { Group, TokenSource } from '../rollouts/index.js';
+import { fileError } from '../files/index.js';
+import type { Group } from '../rollouts/index.js';
 import type { GroupAnalysis } from './analyze-group.js';
+import { JsonLinesSink } from './weights-json.js';
 import { ParquetSink } from './weights-parquet.js';
+import type { WeightsRow, WeightsSink } from './weights-row.js';
 
 /** Weights that cannot be written, or not where they should. */
 export class WeightsError extends UserError {
   override name = 'WeightsError';
-}
-
-/** One completion: its keys, and its tokens with the node each belongs to. */
-export interface WeightsRow {
-  /** Training step, from 1; null where the log does not say. */
-  readonly step: number | null;
-  readonly groupId: string;
-  /** Place in the group, from 0. */
-  readonly completion: number;
-  /** File and first line (Parquet: row) of the group, from 1; null where it was not read from a file. */
-  readonly file: string | null;
-  readonly line: number | null;
-  readonly reward: number;
-  /** aᵢ. */
-  readonly advantage: number;
-  readonly tokenSource: TokenSource;
-  /** Token ids, [n]. */
-  readonly tokens: Int32Array;
-  readonly analysis: GroupAnalysis;
-}
-
-/** Where rows go: a file that is complete only after `finish`. */
-export interface WeightsSink {
-  write(row: WeightsRow): Promise<void>;
-  /** Completes the file, still under a temporary name. */
-  finish(): Promise<void>;
-  /** Gives it its name. */
-  publish(): Promise<void>;
-  /** Closes and removes whatever was written. */
-  discard(): Promise<void>;
 }
 
 export class WeightsWriter {
@@ -65,7 +36,7 @@ export class WeightsWriter {
    * await writer.close();
    */
   static async open(path: string): Promise<WeightsWriter> {
-    const sinks = { '.jsonl': JsonLines, '.parquet': ParquetSink };
+    const sinks = { '.jsonl': JsonLinesSink, '.parquet': ParquetSink };
     for (const [ending, sink] of Object.entries(sinks)) {
       if (!path.endsWith(ending)) continue;
       return new WeightsWriter(path, await sink.open(path).catch((error) => fail(path, error)));
@@ -138,45 +109,4 @@ export class WeightsWriter {
 
 function fail(path: string, error: unknown): never {
   throw error instanceof UserError ? error : fileError(path, error);
-}
-
-/** Rows as lines of JSON. */
-class JsonLines implements WeightsSink {
-  private constructor(private readonly file: WholeFile) {}
-
-  static async open(path: string): Promise<JsonLines> {
-    return new JsonLines(await WholeFile.open(path));
-  }
-
-  async write(row: WeightsRow): Promise<void> {
-    const { tree, lambdaWeights, stepRewards, stepAdvantages } = row.analysis;
-    const values = (nodes: Float64Array): number[] => Array.from(tokenValues(tree, row.completion, nodes));
-    const line = JSON.stringify({
-      step: row.step,
-      group_id: row.groupId,
-      completion: row.completion,
-      file: row.file,
-      line: row.line,
-      reward: row.reward,
-      advantage: row.advantage,
-      token_source: row.tokenSource,
-      tokens: Array.from(row.tokens),
-      lambda_weight: values(lambdaWeights),
-      step_reward: values(stepRewards),
-      step_advantage: values(stepAdvantages),
-    });
-    await this.file.write(`${line}\n`);
-  }
-
-  async finish(): Promise<void> {
-    await this.file.complete();
-  }
-
-  async publish(): Promise<void> {
-    await this.file.publish();
-  }
-
-  async discard(): Promise<void> {
-    await this.file.abort();
-  }
 }

@@ -4,8 +4,9 @@
  * inputs (a vector-Jacobian product). What is left out: higher derivatives are possible only through
  * operations whose derivative is itself made of differentiable ones (all of ours but the indexing ones).
  */
+
+import { expand } from './ops/broadcast.js';
 import { add } from './ops/elementwise.js';
-import { expand } from './ops/structure.js';
 import { Replay } from './recompute.js';
 import { formatShape, ShapeError, sameShape } from './shape.js';
 import { type Node, type Tensor, topologicalOrder } from './tensor.js';

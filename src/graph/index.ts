@@ -1,6 +1,7 @@
 /** Symbolic tensors, their operations and derivatives, and the ONNX model they become. */
 export { backward, gradients } from './derivative.js';
 export { type CompiledModel, compileModel, type StoredInputs, type StoredValues } from './onnx.js';
+export { expand, reduceSum, reshape, sumAll, sumTo } from './ops/broadcast.js';
 export * from './ops/elementwise.js';
 export * from './ops/indexing.js';
 export * from './ops/matrix.js';

@@ -4,8 +4,8 @@
  * end. The runtime orders operations by their data alone, so what must not begin earlier is made to read what it waits for.
  */
 
+import { sumAll } from './ops/broadcast.js';
 import { add, stopGradient } from './ops/elementwise.js';
-import { sumAll } from './ops/reduction.js';
 import { slice } from './ops/structure.js';
 import { ShapeError } from './shape.js';
 import { type Graph, type Node, type Tensor, topologicalOrder } from './tensor.js';

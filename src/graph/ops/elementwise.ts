@@ -5,7 +5,7 @@
 import { broadcastShapes, formatShape, type Shape, ShapeError, sameShape } from '../shape.js';
 import type { DType, Tensor } from '../tensor.js';
 import { defineSimpleDerivative } from '../vjp.js';
-import { sumTo } from './reduction.js';
+import { sumTo } from './broadcast.js';
 
 /** The value of a scalar constant, or null. */
 function scalarValue(t: Tensor): number | null {

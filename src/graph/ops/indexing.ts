@@ -6,8 +6,9 @@
 import { formatShape, type Shape, ShapeError } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { defineSimpleDerivative, overrideDerivative } from '../vjp.js';
+import { expand } from './broadcast.js';
 import { cast } from './elementwise.js';
-import { expand, unsqueeze, zeros } from './structure.js';
+import { unsqueeze, zeros } from './structure.js';
 
 /**
  * Rows of a table.

@@ -5,7 +5,7 @@
 import { broadcastShapes, formatShape, ShapeError } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { defineSimpleDerivative } from '../vjp.js';
-import { sumTo } from './reduction.js';
+import { sumTo } from './broadcast.js';
 
 interface MatMulOptions {
   readonly transA?: boolean;

@@ -1,56 +1,16 @@
 /**
- * Sums over axes, softmax and layer normalisation, with derivatives written as few passes over memory as the
- * formulae allow (on a CPU these operations cost bandwidth, not arithmetic).
+ * Means over axes, softmax and layer normalisation, with derivatives written as few passes over memory as the
+ * formulae allow (on a CPU these operations cost bandwidth, not arithmetic). Sums stand in broadcast.ts.
  */
-import { type Dim, normalizeAxis, type Shape, ShapeError, sameShape } from '../shape.js';
+import { ShapeError, sameShape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { defineDerivative, defineSimpleDerivative } from '../vjp.js';
+import { expand, keptShape, reduce, reducedAxes, reduceSum, reshape, sumTo } from './broadcast.js';
 import { add, mul, sub } from './elementwise.js';
-import { expand, reshape } from './structure.js';
-
-/** Sum over `axes`; with `keepDims` they stay as 1. */
-export function reduceSum(x: Tensor, axes: readonly number[], keepDims = false): Tensor {
-  return reduce('ReduceSum', x, axes, keepDims);
-}
 
 /** Mean over `axes`; with `keepDims` they stay as 1. */
 export function reduceMean(x: Tensor, axes: readonly number[], keepDims = false): Tensor {
   return reduce('ReduceMean', x, axes, keepDims);
-}
-
-function reduce(op: string, x: Tensor, axes: readonly number[], keepDims: boolean): Tensor {
-  if (axes.length === 0) return x;
-  const rank = x.shape.length;
-  const set = new Set(axes.map((axis) => normalizeAxis(axis, rank, op)));
-  const shape: Dim[] = [];
-  x.shape.forEach((dim, axis) => {
-    if (!set.has(axis)) shape.push(dim);
-    else if (keepDims) shape.push(1);
-  });
-  const sorted = [...set].sort((a, b) => a - b);
-  return x.graph.emit(op, [x, x.graph.int64s(sorted)], [{ dtype: x.dtype, shape }], {
-    keepdims: { int: keepDims ? 1 : 0 },
-  }).outputs[0];
-}
-
-/** Sum of all elements, as a scalar. */
-export function sumAll(x: Tensor): Tensor {
-  return reduceSum(
-    x,
-    x.shape.map((_, axis) => axis),
-  );
-}
-
-/** Undoes broadcasting: sums `x` over the axes in which `shape` was stretched to x's. */
-export function sumTo(x: Tensor, shape: Shape): Tensor {
-  if (sameShape(x.shape, shape)) return x;
-  const extra = x.shape.length - shape.length;
-  const axes: number[] = [];
-  x.shape.forEach((dim, axis) => {
-    if (axis < extra || (shape[axis - extra] === 1 && dim !== 1)) axes.push(axis);
-  });
-  const summed = reduceSum(x, axes, true);
-  return sameShape(summed.shape, shape) ? summed : reshape(summed, shape);
 }
 
 /** exp(x) / Σ exp(x) over the last axis. */
@@ -110,17 +70,6 @@ export function rmsNorm(x: Tensor, scale: Tensor, epsilon: number): Tensor {
   ).outputs[0];
 }
 
-const keptShape = (shape: Shape, axes: readonly number[]): Shape =>
-  shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
-
-function reducedAxes(node: { inputs: readonly Tensor[] }): number[] {
-  return Array.from(node.inputs[1].node.value as BigInt64Array, Number);
-}
-
-defineSimpleDerivative('ReduceSum', (node, g) => {
-  const [x] = node.inputs;
-  return [expand(reshape(g, keptShape(x.shape, reducedAxes(node))), x.shape), null];
-});
 defineSimpleDerivative('ReduceMean', (node, g) => {
   const [x] = node.inputs;
   const axes = reducedAxes(node);

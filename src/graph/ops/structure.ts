@@ -1,39 +1,7 @@
-/** Operations that move elements without changing them: reshape, transpose, expand, split, concat, slice. */
-import {
-  broadcastShapes,
-  type Dim,
-  formatShape,
-  normalizeAxis,
-  type Shape,
-  ShapeError,
-  sameElementCount,
-  sameShape,
-} from '../shape.js';
+/** Operations that move elements without changing them: transpose, split, concat, slice (reshape and expand: broadcast.ts). */
+import { type Dim, formatShape, normalizeAxis, type Shape, ShapeError } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { defineDerivative, defineSimpleDerivative } from '../vjp.js';
-import { sumTo } from './reduction.js';
-
-/** The same elements under another shape. */
-export function reshape(x: Tensor, shape: Shape): Tensor {
-  if (sameShape(x.shape, shape)) return x;
-  if (!sameElementCount(x.shape, shape)) {
-    throw new ShapeError(
-      `Reshape: ${formatShape(x.shape)} does not have the elements of ${formatShape(shape)}`,
-    );
-  }
-  // -1 (inferred) stands for one symbol; others are copied from the same axis (0) or read from an input.
-  let inferred = false;
-  const codes = shape.map((dim, axis): Dim => {
-    if (typeof dim === 'number') return dim;
-    if (x.shape[axis] === dim) return 0;
-    if (!inferred) {
-      inferred = true;
-      return -1;
-    }
-    return dim;
-  });
-  return x.graph.emit('Reshape', [x, x.graph.shapeTensor(codes)], [{ dtype: x.dtype, shape }]).outputs[0];
-}
 
 /** Axes in another order: axis i of the result is axis `permutation[i]` of x. */
 export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
@@ -68,15 +36,6 @@ export function squeeze(x: Tensor, axis: number): Tensor {
   if (x.shape[axis] !== 1) throw new ShapeError(`Squeeze: axis ${axis} of ${formatShape(x.shape)} is not 1`);
   const shape = x.shape.filter((_, i) => i !== axis);
   return x.graph.emit('Squeeze', [x, x.graph.int64s([axis])], [{ dtype: x.dtype, shape }]).outputs[0];
-}
-
-/** `x` broadcast to `shape`, as real memory. */
-export function expand(x: Tensor, shape: Shape): Tensor {
-  if (sameShape(x.shape, shape)) return x;
-  if (!sameShape(broadcastShapes(x.shape, shape, 'Expand'), shape)) {
-    throw new ShapeError(`Expand: ${formatShape(x.shape)} does not stretch to ${formatShape(shape)}`);
-  }
-  return x.graph.emit('Expand', [x, x.graph.shapeTensor(shape)], [{ dtype: x.dtype, shape }]).outputs[0];
 }
 
 /** Zeros of `shape` (its symbols are read from the graph's inputs). */
@@ -134,7 +93,6 @@ export function slice(x: Tensor, axis: number, start: Tensor, end: Tensor, size:
   return x.graph.emit('Slice', [x, start, end, x.graph.int64s([at])], [{ dtype: x.dtype, shape }]).outputs[0];
 }
 
-defineSimpleDerivative('Reshape', ({ inputs: [x] }, g) => [reshape(g, x.shape), null]);
 defineSimpleDerivative('Unsqueeze', ({ inputs: [, axes] }, g) => [
   squeeze(g, Number((axes.node.value as BigInt64Array)[0])),
   null,
@@ -148,7 +106,6 @@ defineSimpleDerivative('Transpose', ({ attributes }, g) => {
   const inverse = ints.map((_, axis) => ints.indexOf(axis));
   return [transpose(g, inverse)];
 });
-defineSimpleDerivative('Expand', ({ inputs: [x] }, g) => [sumTo(g, x.shape), null]);
 defineDerivative('Split', ({ inputs: [x], outputs, attributes }, grads) => {
   if (grads.every((g) => g === null)) return [null, null];
   const { int } = attributes.axis as { int: number };

@@ -1,0 +1,44 @@
+/** Weights as lines of JSON, a completion a line. */
+import { WholeFile } from '../files/index.js';
+import { tokenValues } from '../objective/index.js';
+import type { WeightsRow, WeightsSink } from './weights-row.js';
+
+export class JsonLinesSink implements WeightsSink {
+  private constructor(private readonly file: WholeFile) {}
+
+  static async open(path: string): Promise<JsonLinesSink> {
+    return new JsonLinesSink(await WholeFile.open(path));
+  }
+
+  async write(row: WeightsRow): Promise<void> {
+    const { tree, lambdaWeights, stepRewards, stepAdvantages } = row.analysis;
+    const values = (nodes: Float64Array): number[] => Array.from(tokenValues(tree, row.completion, nodes));
+    const line = JSON.stringify({
+      step: row.step,
+      group_id: row.groupId,
+      completion: row.completion,
+      file: row.file,
+      line: row.line,
+      reward: row.reward,
+      advantage: row.advantage,
+      token_source: row.tokenSource,
+      tokens: Array.from(row.tokens),
+      lambda_weight: values(lambdaWeights),
+      step_reward: values(stepRewards),
+      step_advantage: values(stepAdvantages),
+    });
+    await this.file.write(`${line}\n`);
+  }
+
+  async finish(): Promise<void> {
+    await this.file.complete();
+  }
+
+  async publish(): Promise<void> {
+    await this.file.publish();
+  }
+
+  async discard(): Promise<void> {
+    await this.file.abort();
+  }
+}
