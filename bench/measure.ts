@@ -3,13 +3,9 @@ import { cpus } from 'node:os';
 import { argv, version } from 'node:process';
 import { fileURLToPath } from 'node:url';
 
-export type Row = Readonly<Record<string, string | number>>;
+export { median } from '../src/statistics/index.js';
 
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
+export type Row = Readonly<Record<string, string | number>>;
 
 /** True if the module was started as a program. */
 export function isMain(url: string): boolean {

@@ -5,8 +5,10 @@
  * trees; "shared" is the share of tokens in steps with |λ| > 1, "intermediate" the paper's mean proportion (§3).
  * Several groups take turns, so that neither the caches nor the branch predictor know the next one by heart.
  */
+
 import { Stream } from '../src/random/stream.js';
 import { pairwiseWeights, syntheticGroup, treeWeights } from '../src/reproduce/synthetic.js';
+import { mean } from '../src/statistics/index.js';
 import { intermediateProportion, ProcessTree, treeStatistics } from '../src/tree/index.js';
 import { isMain, median, printRows } from './measure.js';
 
@@ -82,7 +84,6 @@ export async function runTreeBench(): Promise<TreeBenchRow[]> {
           if (weights.some((w, t) => w !== out[i][t])) throw new Error(`completion ${i}: weights differ`);
         });
         const trees = groups.map((group) => ProcessTree.build(group));
-        const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
         const tokens = mean(trees.map((tree) => tree.tokenCount));
         const build = time((group) => ProcessTree.build(group), groups) / tokens;
         const weighted = time((group) => treeWeights(group, out), groups) / tokens;

@@ -9,6 +9,14 @@ export type { ModelConfig } from './model/index.js';
 export * from './objective/index.js';
 export * from './rollouts/index.js';
 export { nodeBackend } from './runtime/node.js';
+export {
+  confidenceInterval,
+  type Interval,
+  type Share,
+  type ShareInterval,
+  shareInterval,
+  wilsonInterval,
+} from './statistics/index.js';
 export * from './task/index.js';
 export * from './text/index.js';
 export * from './train/index.js';

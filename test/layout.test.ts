@@ -6,12 +6,13 @@ import { describe, expect, it } from 'vitest';
 
 const src = join(dirname(dirname(fileURLToPath(import.meta.url))), 'src');
 
-/** What each room may import; `errors.ts`, `random` and `files` may be imported by every room but tree, objective and graph. */
+/** What each room may import; `errors.ts`, `random`, `statistics` and `files` may be imported by every room but tree, objective and graph. */
 const MAY: Record<string, readonly string[]> = {
   tree: [],
   objective: ['tree'],
   graph: [],
   random: [],
+  statistics: [],
   files: [],
   text: [],
   runtime: ['graph'],
@@ -85,7 +86,7 @@ describe('rooms', () => {
             expect(['errors.js'], where).toContain(other[0]);
             expect(PURE, where).not.toContain(room.name);
           } else if (other[0] !== room.name) {
-            const common = PURE.includes(room.name) ? [] : ['random', 'files'];
+            const common = PURE.includes(room.name) ? [] : ['random', 'files', 'statistics'];
             expect([...allowed, ...common], where).toContain(other[0]);
           }
         }

@@ -10,7 +10,6 @@ export { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, lineChartSvg, type Series } from './ch
 export { type CsvCell, csvLine } from './csv.js';
 export type { LogAnalysis, LogFigures, SourceFigures, StepFigures } from './figures.js';
 export { type GroupScore, LogGatherer } from './gather.js';
-export { confidenceInterval, type Interval, type ShareInterval, shareInterval } from './interval.js';
 export {
   type AboutReport,
   ReportCollector,

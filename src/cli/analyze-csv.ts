@@ -1,6 +1,8 @@
 /** The table of groups that `analyze --csv` writes: RFC 4180, one row for each group, in the order of the logs. */
+
 import { type CsvCell, csvLine, type GroupAnalysis, type GroupScore } from '../analysis/index.js';
 import type { Group } from '../rollouts/index.js';
+import { mean } from '../statistics/index.js';
 
 /** Characters of the prompt that are shown. */
 const PROMPT = 80;
@@ -25,7 +27,7 @@ const COLUMNS: readonly [string, (group: Group, analysis: GroupAnalysis, score: 
   ['path_depth', (_, { statistics }) => statistics.meanPathDepth],
   ['intermediate_proportion', (_, { statistics }) => statistics.meanIntermediateProportion],
   ['shared_token_share', (_, { statistics }) => statistics.sharedTokenShare],
-  ['mean_reward', (_, { rewards }) => rewards.reduce((a, b) => a + b, 0) / rewards.length],
+  ['mean_reward', (_, { rewards }) => mean(rewards)],
   ['pushed_down', (_, __, { pushedDown }) => pushedDown],
   ['worst_opposite_share', (_, __, { worst }) => worst],
   ['largest_flaw', (_, __, { flaw }) => flaw],

@@ -1,16 +1,11 @@
 /** `lambda-grpo compare`: the same configuration under GRPO and λ-GRPO over several seeds, side by side. */
+
 import { join } from 'node:path';
-import {
-  GRPO_COLOUR,
-  LAMBDA_GRPO_COLOUR,
-  lineChartSvg,
-  runObjective,
-  type ShareInterval,
-  shareInterval,
-} from '../analysis/index.js';
+import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, lineChartSvg, runObjective } from '../analysis/index.js';
 import { writeWhole } from '../files/index.js';
 import { hasZeroVariance } from '../objective/index.js';
 import { type Group, readOwnRollouts } from '../rollouts/index.js';
+import { movingMean, type ShareInterval, shareInterval } from '../statistics/index.js';
 import {
   type ComparedRun,
   type Comparison,
@@ -216,10 +211,7 @@ function smoothedSuccess({ metrics }: ComparedRun): Curve {
   const rates = steps.map(({ success_rate }) => success_rate ?? 0);
   return {
     x: steps.map(({ step }) => step),
-    y: rates.map((_, i) => {
-      const window = rates.slice(Math.max(0, i - 9), i + 1);
-      return window.reduce((a, b) => a + b, 0) / window.length;
-    }),
+    y: movingMean(rates, 10),
   };
 }
 

@@ -1,7 +1,7 @@
 /** `lambda-grpo eval`: a policy on a benchmark, greedily or by pass@k, with 95% intervals. */
 import { WholeFile } from '../files/index.js';
 
-import type { Share } from '../random/wilson.js';
+import type { Share } from '../statistics/index.js';
 import {
   type BenchmarkResult,
   benchmark,

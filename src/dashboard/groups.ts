@@ -3,6 +3,7 @@
  * table and its place in the file, and a group that is opened later is read from there. Files are written whole, so
  * size and time tell whether one has changed.
  */
+
 import type { FileHandle } from 'node:fs/promises';
 import {
   analyzeGroup,
@@ -12,6 +13,7 @@ import {
   type RunObjective,
 } from '../analysis/index.js';
 import { type Group, parseGroup, pieceOf, shownPieces } from '../rollouts/index.js';
+import { mean } from '../statistics/index.js';
 import { RunFolder } from '../train/run-folder.js';
 import type { GroupDetail, GroupRow, StepGroups } from './api.js';
 import { messageOf, Refusal } from './errors.js';
@@ -179,7 +181,7 @@ function rowOf(group: Group, n: number, gatherer: LogGatherer, objective: RunObj
     completions: group.completions.length,
     tokens: statistics.tokens,
     distinctTokens: statistics.distinctTokens,
-    meanReward: rewards.reduce((a, b) => a + b, 0) / rewards.length,
+    meanReward: mean(rewards),
     minReward: rewards.reduce((a, b) => Math.min(a, b)),
     maxReward: rewards.reduce((a, b) => Math.max(a, b)),
     flat: statistics.flat,

@@ -1,5 +1,6 @@
 /** Curves over steps, with a band over seeds. */
-import { confidenceInterval, lineChartSvg, type Series, shareInterval } from '../analysis/index.js';
+import { lineChartSvg, type Series } from '../analysis/index.js';
+import { confidenceInterval, shareInterval } from '../statistics/index.js';
 import { rounded } from './markdown.js';
 
 /** Mean and 95% interval of several runs at some steps; what a figure is drawn from. */
@@ -11,14 +12,6 @@ export interface Curve {
   readonly high: readonly number[];
   /** How the band was made; absent in older files: Student's t, cut at the ends of the range. */
   readonly band?: 'wilson' | 't';
-}
-
-/** Mean of each value and up to `window − 1` before it. */
-export function smoothed(values: readonly number[], window: number): number[] {
-  return values.map((_, i) => {
-    const last = values.slice(Math.max(0, i - window + 1), i + 1);
-    return last.reduce((a, b) => a + b, 0) / last.length;
-  });
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Tables and numbers of reports. */
-import type { Interval, ShareInterval } from '../analysis/index.js';
+import type { Interval, ShareInterval } from '../statistics/index.js';
 
 /** Bars within a cell, as in |λ|, are escaped. @param header [columns]; @param rows [rows][columns] */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -3,7 +3,7 @@
  * difference that is tested, one for each seed. Mean difference with its 95% interval (Student's t) and, for up to 20 pairs, the exact
  * two-sided sign-flip test: the share of all 2ⁿ choices of signs whose mean is at least as far from 0.
  */
-import { confidenceInterval, type Interval } from '../analysis/index.js';
+import { confidenceInterval, type Interval, mean, sum } from '../statistics/index.js';
 
 export interface Paired extends Interval {
   /** Pairs in which the first is greater, and less. */
@@ -45,7 +45,7 @@ export function perSeed(cases: readonly (readonly number[])[]): number[] {
       `cases of ${cases.map((values) => values.length).join(', ')} seeds; expected the same seeds in each, at least one case`,
     );
   }
-  return first.map((_, seed) => cases.reduce((sum, values) => sum + values[seed], 0) / cases.length);
+  return first.map((_, seed) => mean(cases.map((values) => values[seed])));
 }
 
 /** The 95% interval of the difference lies above 0; a single pair tells nothing. */
@@ -59,18 +59,18 @@ export function isBelow({ mean, half, count }: Interval): boolean {
 }
 
 function signFlip(differences: readonly number[]): number {
-  const observed = Math.abs(differences.reduce((x, y) => x + y, 0));
+  const observed = Math.abs(sum(differences));
   const bound = observed - 1e-9 * Math.max(1, observed);
   const signs = new Int8Array(differences.length).fill(1);
-  let sum = differences.reduce((x, y) => x + y, 0);
+  let total = sum(differences);
   let count = 0;
   const all = 2 ** differences.length;
   // A Gray code: each step turns one sign.
   for (let i = 1; i <= all; i++) {
-    if (Math.abs(sum) >= bound) count++;
+    if (Math.abs(total) >= bound) count++;
     if (i === all) break;
     const turn = 31 - Math.clz32(i & -i);
-    sum -= 2 * signs[turn] * differences[turn];
+    total -= 2 * signs[turn] * differences[turn];
     signs[turn] = -signs[turn];
   }
   return count / all;

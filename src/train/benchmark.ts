@@ -3,7 +3,7 @@
  * a benchmark are shares of its problems, so the intervals say how far another draw of as many problems may lie.
  */
 import type { Engine } from '../engine/index.js';
-import { type Share, wilsonInterval } from '../random/wilson.js';
+import { type Share, wilsonInterval } from '../statistics/index.js';
 import type { Problem, Task } from '../task/index.js';
 import { judge } from './judge.js';
 import { sampleTrajectories } from './trajectories.js';

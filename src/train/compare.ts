@@ -3,6 +3,7 @@
  * weights they start from, the warm-up, the problems and the random streams. Several runs go at a time, each in a
  * process with its share of the cores.
  */
+
 import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -10,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.js';
 import { FolderLock, makeFolder } from '../files/index.js';
+import { mean } from '../statistics/index.js';
 import { checkpointName } from './checkpoint.js';
 import type { Config, Method } from './config.js';
 import { withMethod, withSeed } from './config-sources.js';
@@ -217,7 +219,7 @@ export function lateSuccess(metrics: readonly MetricsLine[], window = 50): numbe
     .filter(({ phase, step }) => phase === 'train' && step > 0)
     .map((m) => m.success_rate ?? 0);
   const late = rates.slice(-window);
-  return late.reduce((a, b) => a + b, 0) / Math.max(1, late.length);
+  return mean(late);
 }
 
 /** Held-out accuracy of the last evaluation; undefined if there was none. */

@@ -2,8 +2,10 @@
  * Every metric of a run in one place: name, unit, meaning, and how the figures of a step are made. One record is
  * one line of `metrics.jsonl`. A name has one meaning; a figure that was not taken is missing, never 0.
  */
+
 import { UserError } from '../errors.js';
 import { zeroVariance } from '../objective/index.js';
+import { mean, moments, sum } from '../statistics/index.js';
 import { intermediateProportion, isFlat, pathDepth } from '../tree/index.js';
 import { type ScoredGroup, type StepResult, samplingDifference } from './learner.js';
 import type { StepGroups } from './rollout.js';
@@ -114,7 +116,7 @@ export function stepMetrics(
     ),
   );
   const rewards = completions.map(({ reward }) => reward);
-  const reward_mean = mean(rewards);
+  const reward_moments = moments(rewards);
   const sampling = samplingDifference(scored, result.first.logprobs);
   const step_tokens = sum(scored.map(({ tree }) => tree.tokenCount));
   const tree_tokens = sum(scored.map(({ tree }) => tree.distinctTokenCount));
@@ -122,8 +124,8 @@ export function stepMetrics(
     phase: 'train',
     step,
     loss: result.first.loss,
-    reward_mean,
-    reward_std: Math.sqrt(sum(rewards.map((r) => (r - reward_mean) ** 2)) / Math.max(1, rewards.length - 1)),
+    reward_mean: reward_moments.mean,
+    reward_std: Math.sqrt(reward_moments.variance),
     success_rate: share(completions, ({ success }) => success === true),
     completion_length: mean(completions.map(({ tokens: own }) => own.length)),
     stopped_share: share(completions, ({ stop }) => stop === 'stop' || stop === 'turns'),
@@ -174,16 +176,8 @@ export function bestEvaluated(
   return best;
 }
 
-function sum(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0);
-}
-
 function share<T>(values: readonly T[], holds: (value: T) => boolean): number {
   return mean(values.map((value) => Number(holds(value))));
-}
-
-function mean(values: readonly number[]): number {
-  return values.length > 0 ? sum(values) / values.length : 0;
 }
 
 /** A record as a line, newline included. @throws MetricsError for a figure that is not finite (JSON has none) */

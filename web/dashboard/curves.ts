@@ -1,7 +1,7 @@
 /** From the columns of runs to curves: one a run, or the mean of runs that differ in nothing but their seed. */
 import { csvLine } from '../../src/analysis/csv.js';
-import { confidenceInterval, shareInterval } from '../../src/analysis/interval.js';
 import type { RunDetail } from '../../src/dashboard/api.js';
+import { confidenceInterval, mean as meanOf, shareInterval } from '../../src/statistics/index.js';
 import type { MetricName } from '../../src/train/metrics.js';
 
 export type XAxis = 'step' | 'tokens' | 'time';
@@ -85,7 +85,7 @@ function bandOf(points: readonly Points[], share: boolean): Pick<Curve, 'x' | 'm
     const { low, high } = share
       ? shareInterval(values, Number.POSITIVE_INFINITY)
       : { low: mean - half, high: mean + half };
-    band.x.push(points.reduce((sum, { x }, i) => sum + x[at[i]], 0) / points.length);
+    band.x.push(meanOf(points.map(({ x }, i) => x[at[i]])));
     band.mean.push(mean);
     band.low.push(low);
     band.high.push(high);

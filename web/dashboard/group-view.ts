@@ -1,6 +1,8 @@
 /** One group of a run: its process tree, computed here by the code that training uses. */
+
 import { analyzeGroup } from '../../src/analysis/analyze-group.js';
 import { pieceOf } from '../../src/rollouts/pieces.js';
+import { mean } from '../../src/statistics/index.js';
 import { element } from '../components/dom.js';
 import { count, plain, visible } from '../components/format.js';
 import { getGroup } from './api.js';
@@ -18,7 +20,7 @@ export async function groupView(run: string, step: number, n: number): Promise<H
     `step ${step}`,
     `${completions.length} completions`,
     `${count(statistics.tokens)} tokens, ${count(statistics.distinctTokens)} distinct`,
-    `mean reward ${plain(rewards.reduce((a, b) => a + b, 0) / rewards.length)}`,
+    `mean reward ${plain(mean(rewards))}`,
     `path depth ${statistics.meanPathDepth.toFixed(2)}`,
     `intermediate proportion ${statistics.meanIntermediateProportion.toFixed(2)}`,
   ];

@@ -1,4 +1,5 @@
 /** The charts of the report, as SVG within figures. */
+import { sum } from '../../statistics/index.js';
 import { barChartSvg } from '../bar-chart.js';
 import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, lineChartSvg, type Series } from '../chart.js';
 import type { LogAnalysis, LogFigures } from '../figures.js';
@@ -39,13 +40,13 @@ interface Bin {
 function bins({ bySize: sizes }: LogFigures): Bin[] {
   const largest = Math.max(1, ...sizes.map(({ size }) => size));
   return SIZES.filter(([from]) => from <= largest).map(([from, to]) => {
-    const own = sizes.filter(({ size }) => size >= from && size <= to);
-    const sum = (of: (entry: LogFigures['bySize'][number]) => number) => own.reduce((n, e) => n + of(e), 0);
+    const entries = sizes.filter(({ size }) => size >= from && size <= to);
+    const total = (part: (entry: LogFigures['bySize'][number]) => number) => sum(entries.map(part));
     return {
       name: from === to ? `${from}` : to === Number.POSITIVE_INFINITY ? `≥ ${from}` : `${from}–${to}`,
-      tokens: sum(({ tokens }) => tokens),
-      mass: sum(({ mass }) => mass),
-      once: sum(({ mass, size }) => mass / size),
+      tokens: total(({ tokens }) => tokens),
+      mass: total(({ mass }) => mass),
+      once: total(({ mass, size }) => mass / size),
     };
   });
 }
@@ -53,7 +54,6 @@ function bins({ bySize: sizes }: LogFigures): Bin[] {
 const share = (value: number): string => `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)}%`;
 const over = (values: readonly number[], total: number): number[] =>
   values.map((value) => (total > 0 ? value / total : 0));
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 function bySize(all: LogFigures): string {
   const list = bins(all);

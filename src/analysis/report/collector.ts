@@ -3,7 +3,9 @@
  * for those that λ-GRPO changes most (most good completions pushed down, then the largest (|λ| − 1)·|Â|), half for
  * every n-th, so that the rest is shown as it is. Memory: the kept groups, with bounded texts.
  */
+
 import { type Group, pieceOf } from '../../rollouts/index.js';
+import { mean } from '../../statistics/index.js';
 import type { GroupAnalysis } from '../analyze-group.js';
 import type { LogAnalysis } from '../figures.js';
 import type { GroupScore } from '../gather.js';
@@ -102,7 +104,7 @@ function reportGroup(group: Group, analysis: GroupAnalysis, score: GroupScore): 
     tokens: statistics.tokens,
     distinctTokens: statistics.distinctTokens,
     tokenSource: group.tokens,
-    meanReward: rewards.reduce((a, b) => a + b, 0) / rewards.length,
+    meanReward: mean(rewards),
     flat: statistics.flat,
     zeroVariance: analysis.zeroVariance,
     pathDepth: statistics.meanPathDepth,

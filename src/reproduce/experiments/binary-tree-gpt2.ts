@@ -1,9 +1,10 @@
 /** Table 1's first case at GPT-2-small's shape: 12 layers × 768, n = 1, r_neg = −1, five seeds (PAPER.md §6a). */
 import { existsSync, statSync } from 'node:fs';
-import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, shareInterval } from '../../analysis/index.js';
+import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
 import { UserError } from '../../errors.js';
+import { movingMean, shareInterval } from '../../statistics/index.js';
 import { type Config, withMethod, withSeed } from '../../train/index.js';
-import { bandsText, type Curve, curvesSvg, everyStep, shareCurve, smoothed } from '../curves.js';
+import { bandsText, type Curve, curvesSvg, everyStep, shareCurve } from '../curves.js';
 import type { Experiment, Places, Verdict } from '../experiment.js';
 import { number, rateText, rounded, signedInterval, table, withBounds } from '../markdown.js';
 import { isAbove, paired } from '../paired.js';
@@ -81,7 +82,7 @@ export const binaryTreeGpt2: Experiment<Settings, Data> = {
       shareCurve(
         i === 0 ? 'GRPO' : 'λ-GRPO',
         steps,
-        runs[i].map(({ success }) => everyStep(smoothed(success, 10), 2)),
+        runs[i].map(({ success }) => everyStep(movingMean(success, 10), 2)),
       ),
     );
     return { late: { grpo, lambda }, curves, checkpoint: places.checkpoint !== undefined };

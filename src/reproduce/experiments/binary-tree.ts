@@ -1,6 +1,7 @@
 /** Table 1 (PAPER.md §6a) with the small model: six configurations, both methods, and a sweep of learning rates. */
-import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, shareInterval } from '../../analysis/index.js';
-import { bandsText, type Curve, curvesSvg, everyStep, shareCurve, smoothed } from '../curves.js';
+import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
+import { mean, movingMean, shareInterval } from '../../statistics/index.js';
+import { bandsText, type Curve, curvesSvg, everyStep, shareCurve } from '../curves.js';
 import type { Experiment, Verdict } from '../experiment.js';
 import { number, rateText, rounded, signedInterval, table, withBounds } from '../markdown.js';
 import { isAbove, type Paired, paired, perSeed } from '../paired.js';
@@ -186,7 +187,7 @@ function learningCurves({ steps, seeds, learning_rate, optimizer }: Settings, re
     shareCurve(
       method === 'grpo' ? 'GRPO' : 'λ-GRPO',
       at,
-      treeRuns(of, method, seeds).map((u) => everyStep(smoothed(results.of(u).success, 10), 2)),
+      treeRuns(of, method, seeds).map((u) => everyStep(movingMean(results.of(u).success, 10), 2)),
     ),
   );
 }
@@ -274,8 +275,4 @@ methods were best at the edge of the others.`;
 
 function bestOf(cells: readonly (readonly number[])[]): number {
   return cells.reduce((best, values, i) => (mean(values) > mean(cells[best]) ? i : best), 0);
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0) / values.length;
 }

@@ -1,5 +1,5 @@
 /** |λ|^−p on the binary tree: is p = 1, λ-GRPO, the best exponent? (n = 1, r_neg = −1, three learning rates.) */
-import { shareInterval } from '../../analysis/index.js';
+import { mean, shareInterval } from '../../statistics/index.js';
 import { curvesSvg, shareCurve } from '../curves.js';
 import type { Experiment, Verdict } from '../experiment.js';
 import { number, rateText, rounded, signedInterval, table, withBounds } from '../markdown.js';
@@ -121,8 +121,4 @@ function treeCase(learningRate: number, steps: number): TreeCase {
 /** [exponents][rates][seeds] */
 function plan({ exponents, learning_rates, seeds, steps }: Settings) {
   return exponents.map((p) => learning_rates.map((rate) => treeRuns(treeCase(rate, steps), p, seeds)));
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0) / values.length;
 }

@@ -3,7 +3,8 @@
  * modulo 7; with and without a KL term, small and larger groups. Held-out accuracy, steps to the peak, entropy, paired
  * by seed.
  */
-import { confidenceInterval, GRPO_COLOUR, LAMBDA_GRPO_COLOUR, shareInterval } from '../../analysis/index.js';
+import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
+import { confidenceInterval, mean, shareInterval } from '../../statistics/index.js';
 import type { Config } from '../../train/index.js';
 import { bandsText, type Curve, curvesSvg, shareCurve } from '../curves.js';
 import type { Experiment, Verdict } from '../experiment.js';
@@ -299,8 +300,4 @@ function rounding(outcome: Outcome): Outcome {
       values.map((v) => rounded(v)),
     ]),
   ) as unknown as Outcome;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0) / Math.max(1, values.length);
 }

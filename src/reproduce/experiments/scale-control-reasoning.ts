@@ -1,5 +1,5 @@
 /** The control of `scale-control` on the tasks with a chain of thought: three arms, β = 0, the larger group. */
-import { shareInterval } from '../../analysis/index.js';
+import { shareInterval } from '../../statistics/index.js';
 import type { Experiment, Verdict } from '../experiment.js';
 import { rounded, signedInterval, table, withBounds } from '../markdown.js';
 import { isAbove, isBelow, type Paired, paired } from '../paired.js';

@@ -3,7 +3,8 @@
  * GRPO with every gradient scaled to the norm that λ-GRPO's has on the same batch, against both, on the binary tree,
  * over learning rates, with AdamW and with SGD (whose step is the gradient itself).
  */
-import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, shareInterval } from '../../analysis/index.js';
+import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
+import { mean, shareInterval } from '../../statistics/index.js';
 import { curvesSvg, shareCurve } from '../curves.js';
 import type { Experiment, Verdict } from '../experiment.js';
 import { number, rateText, rounded, signed, signedInterval, table, withBounds } from '../markdown.js';
@@ -202,8 +203,4 @@ function figure(settings: Settings, optimizer: Optimizer, arms: ArmFigures): str
 /** Of an arm at its best learning rate, [seeds]. */
 function atBest(arms: ArmFigures, arm: Arm): readonly number[] {
   return arms[arm].reduce((best, of) => (mean(of) > mean(best) ? of : best));
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0) / values.length;
 }

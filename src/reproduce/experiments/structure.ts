@@ -2,9 +2,11 @@
  * How much structure there is (PAPER.md §3): flat groups, path depth and intermediate proportion through runs of GRPO on
  * sums, for k = 6 and k = 36, and in rollout logs of others.
  */
+
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
+import { mean } from '../../statistics/index.js';
 import { bandsText, type Curve, curve, curvesSvg, everyStep, shareCurve } from '../curves.js';
 import type { Experiment, Places, Verdict } from '../experiment.js';
 import { number, table } from '../markdown.js';
@@ -331,8 +333,4 @@ ${table(
     `${number(100 * of.shared, 1)}%`,
   ]),
 )}${refused.length > 0 ? `\n\nNot read, since their groups cannot be known: ${refused.map((name) => `\`${name}\``).join(', ')}.` : ''}${pictures}`;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0) / Math.max(1, values.length);
 }

@@ -3,12 +3,14 @@
  * and, if a checkout is named, by the paper's reference implementation in Python, all on the same groups. Medians of
  * rounds in which the groups take turns. One unit takes all its sides, so that each ratio is of one moment.
  */
+
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { makeFolder, remove, writeWhole } from '../../files/index.js';
 import { Stream } from '../../random/stream.js';
+import { median } from '../../statistics/index.js';
 import { pairwiseWeights, syntheticGroup, treeWeights } from '../synthetic.js';
 import type { WorkContext } from './context.js';
 import { REFERENCE_PY } from './reference-py.js';
@@ -121,9 +123,4 @@ function output(program: string, args: readonly string[]): Promise<string> {
         );
     });
   });
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1];
 }

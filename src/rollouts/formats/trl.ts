@@ -5,7 +5,9 @@
  * each and, for the weights we suppose, follow the total: so wrong groups and wrong weights are found, not believed.
  * The file of a step repeats rows of the one before if nothing was generated in between: those are left out.
  */
+
 import { createHash } from 'node:crypto';
+import { mean, sum } from '../../statistics/index.js';
 import { completionParts, promptParts } from '../messages.js';
 import { identityOf, type Sample } from '../sample.js';
 import { asNumber, asObject, asStep, fail, RolloutError } from '../values.js';
@@ -94,16 +96,16 @@ function checkAdvantages(
   if (samples.length < 2 || a.some((value) => value === undefined)) return;
   const advantages = a as number[];
   const scale = Math.max(...advantages.map(Math.abs));
-  const sum = advantages.reduce((all, value) => all + value, 0);
-  if (Math.abs(sum) > 1e-3 * Math.max(scale, 1e-3) * samples.length)
+  const total = sum(advantages);
+  if (Math.abs(total) > 1e-3 * Math.max(scale, 1e-3) * samples.length)
     throw new RolloutError(
-      `${where}: advantage: found a sum of ${sum.toPrecision(4)} over ${samples.length} rows that would be a group; allowed is about 0, so these rows are no group (give the group size)`,
+      `${where}: advantage: found a sum of ${total.toPrecision(4)} over ${samples.length} rows that would be a group; allowed is about 0, so these rows are no group (give the group size)`,
     );
   if (weighted) return; // the caller knows, and other ways to scale advantages exist
-  const mean = samples.reduce((all, { reward }) => all + reward, 0) / samples.length;
-  const away = samples.map(({ reward }) => reward - mean);
-  const square = away.reduce((all, value) => all + value * value, 0);
-  const factor = square > 0 ? away.reduce((all, value, i) => all + value * advantages[i], 0) / square : 0;
+  const middle = mean(samples.map(({ reward }) => reward));
+  const away = samples.map(({ reward }) => reward - middle);
+  const square = sum(away.map((value) => value * value));
+  const factor = square > 0 ? sum(away.map((value, i) => value * advantages[i])) / square : 0;
   const fits = away.every(
     (value, i) => Math.abs(factor * value - advantages[i]) <= 2e-3 * Math.max(scale, 1e-3),
   );

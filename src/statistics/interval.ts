@@ -2,7 +2,8 @@
  * 95% confidence intervals of the mean over a few independent runs. The unit is the seed: each value is one seed's. Whoever
  * has several values of a seed (cases, tasks, learning rates) averages them first.
  */
-import { type Share, wilsonInterval, Z } from '../random/wilson.js';
+import { moments } from './mean.js';
+import { type Share, wilsonInterval, Z } from './wilson.js';
 
 /** Student's t: of a difference, or of a quantity without bounds. */
 export interface Interval {
@@ -57,11 +58,4 @@ function effectiveTrials(mean: number, variance: number, count: number, trials: 
 
 function quantile(count: number): number {
   return T_QUANTILE[count - 2] ?? Z;
-}
-
-function moments(values: readonly number[]): { mean: number; variance: number; count: number } {
-  const count = values.length;
-  const mean = values.reduce((a, b) => a + b, 0) / count;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, variance: count > 1 ? squares / (count - 1) : 0, count };
 }

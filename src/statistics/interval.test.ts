@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Stream } from '../random/stream.js';
-import { wilsonInterval } from '../random/wilson.js';
 import { confidenceInterval, shareInterval } from './interval.js';
+import { wilsonInterval } from './wilson.js';
 
 const shares = fc.array(fc.oneof(fc.constantFrom(0, 1), fc.double({ min: 0, max: 1, noNaN: true })), {
   minLength: 1,
