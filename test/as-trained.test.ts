@@ -7,8 +7,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { analyzeGroup, asTrained, describeTrained, runObjective } from '../src/analysis/index.js';
 import { type Group, readOwnRollouts } from '../src/rollouts/index.js';
+import { trainExamples } from '../src/train/batch.js';
 import { type Config, resolveConfig, run } from '../src/train/index.js';
-import { scoreGroups, trainExamples } from '../src/train/learner.js';
+import { scoreGroups } from '../src/train/scored-groups.js';
 
 const cli = (...args: string[]) =>
   promisify(execFile)(process.execPath, [join(import.meta.dirname, '../dist/cli/main.js'), ...args]);

@@ -9,6 +9,7 @@ import { groupAdvantages } from '../src/objective/index.js';
 import { readOwnRollouts } from '../src/rollouts/index.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import { createTask } from '../src/task/index.js';
+import { importanceWeights, trainExamples } from '../src/train/batch.js';
 import {
   type Config,
   createEngine,
@@ -19,7 +20,7 @@ import {
   run,
   train,
 } from '../src/train/index.js';
-import { importanceWeights, scoreGroup, scoreGroups, trainExamples } from '../src/train/learner.js';
+import { scoreGroup, scoreGroups } from '../src/train/scored-groups.js';
 
 let folder: string;
 beforeAll(async () => {

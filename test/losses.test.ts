@@ -9,8 +9,9 @@ import { LocalEngine } from '../src/engine/index.js';
 import { loadParameters, readSafetensors, withCheckpoint } from '../src/model/index.js';
 import type { Group } from '../src/rollouts/index.js';
 import { nodeBackend } from '../src/runtime/node.js';
+import { trainExamples } from '../src/train/batch.js';
 import { resolveConfig } from '../src/train/index.js';
-import { scoreGroup, trainExamples } from '../src/train/learner.js';
+import { scoreGroup } from '../src/train/scored-groups.js';
 import { type ProcessTree, packedIndices, packTree } from '../src/tree/index.js';
 
 const models = join(import.meta.dirname, 'models');

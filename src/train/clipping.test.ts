@@ -4,9 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { LocalEngine } from '../engine/index.js';
 import type { Group } from '../rollouts/index.js';
 import { nodeBackend } from '../runtime/node.js';
+import { trainExamples } from './batch.js';
 import { countClipped } from './clipping.js';
 import { resolveConfig } from './index.js';
-import { learn, scoreGroup, trainExamples } from './learner.js';
+import { learn } from './learner.js';
+import { scoreGroup } from './scored-groups.js';
 
 const LOSSES = ['dapo', 'grpo', 'cispo', 'gspo'] as const;
 type Loss = (typeof LOSSES)[number];
@@ -207,7 +209,7 @@ describe('a step of several updates', () => {
         const objective = objectiveOf(loss, { updates_per_batch: 3, clip_low: clip, clip_high: clip });
         const examples = trainExamples([scoreGroup(group, objective)], objective, 8);
         const options = { objective, learningRate: 0.05, maxGradNorm: null, temperature: 1 };
-        const { clipFraction } = await learn(engine, examples, options);
+        const { clipFraction } = await learn(engine, { examples }, options);
         await engine.dispose();
         return clipFraction;
       };

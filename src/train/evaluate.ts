@@ -2,6 +2,8 @@
 import type { Engine } from '../engine/index.js';
 import type { Task } from '../task/index.js';
 import { judge } from './judge.js';
+import type { MetricsLine } from './metrics.js';
+import type { TrainOptions } from './training.js';
 import { sampleTrajectories } from './trajectories.js';
 
 export interface Evaluation {
@@ -36,4 +38,17 @@ export async function evaluate(
     reward += judgement.reward;
   }
   return { accuracy: correct / chosen.length, reward: reward / chosen.length, problems: chosen.length };
+}
+
+/** The figures of a step's evaluation. @throws the signal's reason once it is aborted */
+export async function evaluateAt(
+  { engine, task, config, observer, signal }: TrainOptions,
+  step: number,
+): Promise<Required<Pick<MetricsLine, 'eval_accuracy' | 'eval_reward'>>> {
+  observer?.stage?.('evaluating', step, config.train.steps);
+  const { accuracy, reward } = await evaluate(engine, task, config.evaluation.problems, config.seed, {
+    signal,
+    at: `evaluation at step ${step}`,
+  });
+  return { eval_accuracy: accuracy, eval_reward: reward };
 }

@@ -35,7 +35,7 @@ export {
   withSeed,
 } from './config-sources.js';
 export { type Evaluation, evaluate } from './evaluate.js';
-export { type TrainObserver, type TrainOptions, type TrainResult, type TrainStage, train } from './loop.js';
+export { train } from './loop.js';
 export {
   bestEvaluated,
   describeMetrics,
@@ -64,5 +64,6 @@ export {
 } from './run-folder.js';
 export { objectiveOfRollouts } from './run-objective.js';
 export { exportRun, isRunFolder, openTrained, type TrainedPolicy } from './trained.js';
+export type { TrainObserver, TrainOptions, TrainResult, TrainStage } from './training.js';
 export { guardProcess, ranUserCode } from './user-watch.js';
 export { onWarning } from './warnings.js';

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import type { Group } from '../rollouts/index.js';
 import { binaryTree } from '../task/index.js';
 import { resolveConfig } from './config-sources.js';
-import { scoreGroup } from './learner.js';
 import { bestEvaluated, describeMetrics, METRICS, type MetricsLine, stepMetrics } from './metrics.js';
+import { scoreGroup } from './scored-groups.js';
 
 const { objective } = resolveConfig({ task: { name: 'binary-tree' } });
 const task = binaryTree({ seed: 0 });

@@ -7,8 +7,9 @@ import { UserError } from '../errors.js';
 import { zeroVariance } from '../objective/index.js';
 import { mean, moments, sum } from '../statistics/index.js';
 import { intermediateProportion, isFlat, pathDepth } from '../tree/index.js';
-import { type ScoredGroup, type StepResult, samplingDifference } from './learner.js';
+import type { StepResult } from './learner.js';
 import type { StepGroups } from './rollout.js';
+import { type ScoredGroup, samplingDifference } from './scored-groups.js';
 
 /** A metrics file that cannot be read, or a figure that cannot be written. */
 export class MetricsError extends UserError {

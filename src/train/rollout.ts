@@ -8,6 +8,7 @@ import { UniqueIds } from '../rollouts/ids.js';
 import type { Completion, Group } from '../rollouts/index.js';
 import { type Problem, type RewardResult, type Task, TaskError } from '../task/index.js';
 import type { Config } from './config.js';
+import { unlessEnded } from './guards.js';
 import { judge } from './judge.js';
 import { sampleTrajectories, type Trajectory } from './trajectories.js';
 
@@ -201,23 +202,6 @@ async function rewardGroup(
     groups: 'explicit',
     tokenTexts: tokenTexts(task, completions),
   };
-}
-
-/** A task's own code may take long: once aborted, nobody waits for it. */
-async function unlessEnded<T>(value: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (!signal) return value;
-  let stop = (): void => undefined;
-  const ended = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop);
-    if (signal.aborted) stop();
-  });
-  try {
-    return await Promise.race([value, ended]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-    value.catch(() => undefined);
-  }
 }
 
 /** DAPO's soft punishment of length: 0 up to L − c tokens, then falling linearly to −1 at the longest length L. */

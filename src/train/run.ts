@@ -13,7 +13,7 @@ import { checkCapabilities } from './capabilities.js';
 import { newestCheckpoint } from './checkpoint.js';
 import { type Config, contextLength, memoryBytes } from './config.js';
 import { loadConfig } from './config-sources.js';
-import { type TrainObserver, type TrainResult, train } from './loop.js';
+import { train } from './loop.js';
 import { type OpenedModel, openModel, openTask, openText } from './policy.js';
 import {
   checkFree,
@@ -23,6 +23,7 @@ import {
   openRunFolder,
   RunFolder,
 } from './run-folder.js';
+import type { TrainObserver, TrainResult } from './training.js';
 
 export interface RunOptions {
   readonly config: Config;

@@ -4,7 +4,7 @@ import { LocalEngine } from '../engine/index.js';
 import { nodeBackend } from '../runtime/node.js';
 import { binaryTree, type Environment, type Task } from '../task/index.js';
 import { resolveConfig } from './index.js';
-import { scoreGroup } from './learner.js';
+import { scoreGroup } from './scored-groups.js';
 import { sampleTrajectories } from './trajectories.js';
 
 const [SAID, STOP, ANSWER] = [1, 3, 2];

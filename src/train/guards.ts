@@ -1,0 +1,42 @@
+/** What stands around the work of a step: a signal ends it, a number that is not finite is named by its step. */
+import { NotFiniteError } from '../engine/index.js';
+
+/** @returns null if the signal ended it */
+export async function unlessAborted<T>(
+  signal: AbortSignal | undefined,
+  run: () => Promise<T>,
+): Promise<T | null> {
+  try {
+    return await run();
+  } catch (error) {
+    if (signal?.aborted && error === signal.reason) return null;
+    throw error;
+  }
+}
+
+/** A user's own code may take long: once aborted, nobody waits for it. @throws the signal's reason */
+export async function unlessEnded<T>(value: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return value;
+  let stop = (): void => undefined;
+  const ended = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+  });
+  try {
+    return await Promise.race([value, ended]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    value.catch(() => undefined);
+  }
+}
+
+/** Adds to a number that is not finite where it arose. */
+export async function atStep<T>(where: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof NotFiniteError) throw new NotFiniteError(`${where}: ${error.message}`);
+    throw error;
+  }
+}

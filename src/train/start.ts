@@ -1,0 +1,55 @@
+/**
+ * What comes before the first step: a checkpoint to go on from, the supervised warm-up, the reference policy, which is
+ * frozen after it, and an evaluation of what training starts from.
+ */
+import { evaluateAt } from './evaluate.js';
+import { atStep, unlessAborted } from './guards.js';
+import { Journal } from './journal.js';
+import type { TrainOptions } from './training.js';
+import { warmupStep } from './warmup.js';
+
+/** @returns whether it came to its end, before the signal did */
+export async function start(options: TrainOptions, journal: Journal): Promise<boolean> {
+  const { config, engine, from } = options;
+  if (from !== undefined) {
+    if (config.objective.kl_beta > 0 && !(await Journal.isOfWarmup(from))) await engine.freezeReference();
+    await journal.restore(from);
+  }
+  if (from === undefined || journal.warmup !== undefined) {
+    if (!(await warmUp(options, journal))) return false;
+    if (config.warmup.steps > 0) await engine.resetOptimizer();
+    if (config.objective.kl_beta > 0) await engine.freezeReference();
+    journal.begin();
+    await journal.save();
+  }
+  if (journal.step > 0 || config.evaluation.every === 0) return true;
+  const evaluation = await unlessAborted(options.signal, () => evaluateAt(options, 0));
+  if (!evaluation) return false;
+  await journal.log({ phase: 'train', step: 0, ...evaluation });
+  // Another run's start becomes this run's first checkpoint, so that it can be its best.
+  if (config.checkpoint.best) await journal.save();
+  return true;
+}
+
+/** The warm-up from where it is. @returns whether it came to its end */
+async function warmUp(options: TrainOptions, journal: Journal): Promise<boolean> {
+  const { config, task, engine, signal, observer } = options;
+  const { steps } = config.warmup;
+  const { every } = config.checkpoint;
+  for (let step = journal.warmup ?? 0; step < steps; step++) {
+    const taken = await unlessAborted(signal, () =>
+      atStep(`warm-up step ${step + 1}`, () =>
+        warmupStep(engine, task, step, config.warmup, config.optimizer.max_grad_norm, signal),
+      ),
+    );
+    if (!taken) {
+      if (step > 0) await journal.save();
+      return false;
+    }
+    await journal.log({ phase: 'warmup', step: taken.step, loss: taken.loss });
+    journal.warmedUp(taken.step);
+    if (every > 0 && taken.step % every === 0 && taken.step < steps) await journal.save();
+    observer?.warmup?.(taken, steps);
+  }
+  return true;
+}
