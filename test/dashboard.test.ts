@@ -139,11 +139,11 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
       ]);
       return readFile(await download.path(), 'utf8');
     };
-    const csv = (await saved('CSV')).trim().split('\n');
+    const csv = (await saved('CSV')).trim().split('\r\n');
     expect(csv[0]).toBe('run,step,tokens,seconds,reward_mean');
     const metrics = await new RunFolder(join(runs, 'lambda-grpo', 'seed_1')).readMetrics();
     const own = csv
-      .filter((line) => line.startsWith('"lambda-grpo/seed_1"'))
+      .filter((line) => line.startsWith('lambda-grpo/seed_1,'))
       .map((line) => Number(line.split(',')[4]));
     expect(own).toEqual(
       metrics.flatMap(({ phase, reward_mean }) => (phase === 'train' ? (reward_mean ?? []) : [])),

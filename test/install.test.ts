@@ -32,8 +32,8 @@ beforeAll(() => {
     JSON.stringify({
       name: 'installed',
       version: '1.0.0',
-      dependencies: { commander: dependencies.commander, tsx: dependencies.tsx, yaml: dependencies.yaml },
-      devDependencies: { 'fast-check': devDependencies['fast-check'] },
+      dependencies: { commander: dependencies.commander, yaml: dependencies.yaml },
+      devDependencies: { 'fast-check': devDependencies['fast-check'], tsx: devDependencies.tsx },
     }),
   );
   writeFileSync(

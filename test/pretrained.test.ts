@@ -188,7 +188,7 @@ describe('a pretrained model', () => {
       'a dataset that is not there',
       {},
       { train: ['/no/such.jsonl'] },
-      '/no/such.jsonl: cannot be read (ENOENT)',
+      '/no/such.jsonl: cannot be read: ENOENT: no such file or directory',
     ],
     [
       'more held out than there is',
@@ -202,7 +202,12 @@ describe('a pretrained model', () => {
       { max_prompt_tokens: 5 },
       'none of the 16 training problems is that short',
     ],
-    ['a context that is too short', {}, { max_completion_tokens: 250 }, 'a model with a context of 256'],
+    [
+      'a context that is too short',
+      {},
+      { max_completion_tokens: 250 },
+      "expected a model with a context of at least 301, got 256: the task's prompts have up to 51 tokens, its completions up to 250",
+    ],
     [
       'a task with a vocabulary of its own',
       { task: { name: 'binary-tree' } },

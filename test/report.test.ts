@@ -216,7 +216,7 @@ describe.skipIf(!hasBrowser)('report', () => {
     const texts = await page.locator('.step .text').allTextContents();
     for (const text of [...HOSTILE.slice(0, 4), HOSTILE[5]]) expect(texts).toContain(text);
     // What has no shape of its own is shown as a dot; what is long, by its beginning.
-    expect(texts).toContain('···\ud800 {{constructor}}');
+    expect(texts).toContain('···⟨D800⟩ {{constructor}}');
     expect(texts.filter((text) => /^x+…?$/.test(text))).toHaveLength(1);
     expect(await page.evaluate('window.ran')).toBeUndefined();
     expect(await page.locator('main img, main svg[onload]').count()).toBe(0);

@@ -374,32 +374,57 @@ it('a checkpoint of a model of another shape is named', async () => {
 });
 
 describe('a loss or gradient that is no number', () => {
-  it('stops the run before the weights are touched, and says at which step', async () => {
+  /** A run whose last norm has a NaN from a call on, and the weights as they were then. */
+  async function poisoned(from: 'sampling' | 'update') {
     const task = createTask(walk.task, 0);
     const engine = await createEngine(walk, task, { threads: 1 });
-    const out = join(folder, 'nan');
+    const out = join(folder, `nan-${from}`);
     const runFolder = await createRunFolder(out, walk);
     const inner = engine as unknown as { parameters: { flat: Float32Array } };
     let before: Float32Array | null = null;
-    const error = await train({
+    const poison = () => {
+      inner.parameters.flat[inner.parameters.flat.length - 1] = Number.NaN;
+      before = inner.parameters.flat.slice();
+    };
+    const update = engine.update.bind(engine);
+    // Two a step.
+    let updates = 0;
+    engine.update = (batch, options) => {
+      updates++;
+      if (from === 'update' && updates === 7) poison();
+      return update(batch, options);
+    };
+    const error: unknown = await train({
       config: walk,
       task,
       engine,
       folder: runFolder,
       observer: {
         step: ({ step }) => {
-          if (step !== 3) return;
-          // A weight of the last norm that overflows the loss but not the sampler's choice.
-          inner.parameters.flat[inner.parameters.flat.length - 1] = Number.NaN;
-          before = inner.parameters.flat.slice();
+          if (from === 'sampling' && step === 3) poison();
         },
       },
     }).catch((e: Error) => e);
-    expect((error as Error).name).toBe('NotFiniteError');
-    expect((error as Error).message).toMatch(/^step 4: .*; the weights were not touched$/);
     expect(inner.parameters.flat).toEqual(before);
     expect((await runFolder.readMetrics()).at(-1)?.step).toBe(3);
     await engine.dispose();
+    return { updates, error: error as Error };
+  }
+
+  it('stops the run at the update, before the weights are touched, and says at which step', async () => {
+    const { updates, error } = await poisoned('update');
+    expect(updates).toBe(7);
+    expect(error.name).toBe('NotFiniteError');
+    expect(error.message).toBe('step 4: the loss is NaN; the weights were not touched');
+  });
+
+  it('in the weights that sample stops the run there, before any update', async () => {
+    const { updates, error } = await poisoned('sampling');
+    expect(updates).toBe(6);
+    expect(error.name).toBe('NotFiniteError');
+    expect(error.message).toMatch(
+      /^step 4: sampling: expected a finite log-probability, got NaN for token 1 of a completion; [^\n]*$/,
+    );
   });
 
   it('a reward that is not finite names task, problem, completion and step', async () => {

@@ -56,6 +56,9 @@ describe('bytes of tokens as text', () => {
     );
     const shown = new Set(Array.from({ length: 256 }, (_, byte) => shownPieces([byteText(byte)])));
     expect(shown.size).toBe(256);
+    const halves = Array.from({ length: 0x800 }, (_, i) => shownPieces([String.fromCharCode(0xd800 + i)]));
+    expect(new Set(halves).size).toBe(0x800);
+    expect(shownPieces(['\ud83d', '\ude00'])).toBe('\u{1f600}');
     expect(shownPieces([byteText(0xf0), byteText(0x9f)])).toBe('⟨F0⟩⟨9F⟩');
   });
 

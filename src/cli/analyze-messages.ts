@@ -26,8 +26,8 @@ export class Messages {
     this.bad.add(this.shown(message));
   }
 
-  /** On standard error; the summary has the warnings itself, and a failure's own message the bad rows. */
-  print(beside: 'summary' | 'json' | 'failure'): void {
+  /** On standard error; the summary has the warnings itself, and a failure's own message the bad rows, unless they were skipped. */
+  print(beside: 'summary' | 'json' | 'failure' | 'skipping failure'): void {
     const lines =
       (beside === 'summary' ? '' : this.warnings.lines('warning')) +
       this.notes.lines('note') +

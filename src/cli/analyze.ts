@@ -17,6 +17,7 @@ import { UserError } from '../errors.js';
 import { RewardError } from '../objective/index.js';
 import { findFiles } from '../rollouts/files.js';
 import {
+  BadRowsError,
   escapeBytes,
   type FormatName,
   type Group,
@@ -185,14 +186,19 @@ async function analyze(
     bar?.clear();
     for (const output of outputs) await output.abort();
     if (!(error instanceof Interrupted)) {
-      messages.print('failure');
-      throw error;
+      messages.print(options.skipBad === true ? 'skipping failure' : 'failure');
+      throw error instanceof BadRowsError ? new UserError(withSkipBad(error)) : error;
     }
     say('interrupted; no file was written');
     process.exitCode = INTERRUPTED;
   } finally {
     interrupt.release();
   }
+}
+
+/** What was wrong with rows, and the option that leaves them out. */
+function withSkipBad({ count, message }: BadRowsError): string {
+  return count === 1 ? `${message} (--skip-bad leaves it out)` : `${message}\n--skip-bad leaves them out`;
 }
 
 /** Ctrl-C, on its way out of the readers. */

@@ -11,7 +11,7 @@ export interface BadRow {
 
 const SHOWN = 10;
 
-/** What was wrong with a log's rows: the first ten, one line each, and how many there are. */
+/** What was wrong with a log's rows: the only one, or how many there are and the first ten, one line each. */
 export class BadRowsError extends RolloutError {
   override name = 'BadRowsError';
 
@@ -22,11 +22,13 @@ export class BadRowsError extends RolloutError {
   ) {
     const more = count - rows.length;
     super(
-      [
-        `found ${count} bad ${count === 1 ? 'row' : 'rows'}; they can be skipped (--skip-bad):`,
-        ...rows.map(({ message }) => `  ${message}`),
-        ...(more > 0 ? [`  and ${more} more`] : []),
-      ].join('\n'),
+      count === 1
+        ? rows[0].message
+        : [
+            `${count} bad rows:`,
+            ...rows.map(({ message }) => `  ${message}`),
+            ...(more > 0 ? [`  and ${more} more`] : []),
+          ].join('\n'),
     );
   }
 }

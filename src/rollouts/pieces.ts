@@ -61,16 +61,16 @@ export function pieceOf(texts: Readonly<Record<number, string>> | undefined, id:
   return text === undefined || text.includes('\ufffd') ? `⟨${id}⟩` : text;
 }
 
-/** What a person reads: bytes that are no character as ⟨E2⟩. */
+/** What a person reads: bytes that are no character as ⟨E2⟩, half a pair of surrogates as ⟨D83D⟩. */
 export function shownPieces(pieces: readonly string[], separator = ''): string {
   return shownBytes(joinPieces(pieces, separator));
 }
 
-/** Escaped bytes of a text as ⟨E2⟩. */
+/** Escaped bytes of a text as ⟨E2⟩, other halves of pairs as ⟨D83D⟩. */
 export function shownBytes(text: string): string {
   return text.replace(/\p{Surrogate}/gu, (half) => {
     const code = half.charCodeAt(0);
-    return isEscaped(code) ? `⟨${(code - SHIFT).toString(16).toUpperCase()}⟩` : '\ufffd';
+    return `⟨${(isEscaped(code) ? code - SHIFT : code).toString(16).toUpperCase()}⟩`;
   });
 }
 
