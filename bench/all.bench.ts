@@ -21,7 +21,7 @@ const BENCHMARKS: [title: string, note: string, run: () => Promise<readonly Row[
   ],
   [
     'Decoding',
-    'Completions of 128 tokens after a prompt of 16. Peer: one row for each sample.',
+    'Completions of 128 tokens after a prompt of 16; peer: one row for each sample. Last: requests admitted as others end; peer: batches that end together.',
     runDecodeBench,
   ],
   [
