@@ -2,6 +2,7 @@
  * Bar charts as self-contained SVG: groups of bars side by side, one colour a series, values written above them.
  * For reports; no interaction. The background is white, as of the line charts.
  */
+import { centred, chartHead, escapeMarkup, INK, round } from './svg.js';
 
 export interface BarSeries {
   readonly name: string;
@@ -23,7 +24,6 @@ export interface BarChart {
 const WIDTH = 720;
 const HEIGHT = 320;
 const FRAME = { left: 24, right: WIDTH - 20, top: 84, bottom: HEIGHT - 56 };
-const INK = '#222222';
 
 /** The chart as SVG text. @throws RangeError for series of another length than the categories */
 export function barChartSvg({ title, xLabel, categories, series, format }: BarChart): string {
@@ -33,17 +33,12 @@ export function barChartSvg({ title, xLabel, categories, series, format }: BarCh
   const highest = Math.max(1e-12, ...series.flatMap(({ values }) => values));
   const slot = (FRAME.right - FRAME.left) / Math.max(1, categories.length);
   const bar = Math.min(44, (slot * 0.8) / series.length);
-  const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" font-family="system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif" font-size="13">`,
-    `<title>${escapeXml(title)}</title>`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/>`,
-    `<text x="${FRAME.left}" y="28" font-size="16" font-weight="600" fill="${INK}">${escapeXml(title)}</text>`,
-  ];
+  const parts = chartHead(title, WIDTH, HEIGHT, FRAME.left);
   let at = FRAME.left;
   for (const { name, colour } of series) {
     parts.push(
-      `<rect x="${at}" y="44" width="12" height="12" rx="2" fill="${escapeXml(colour)}"/>`,
-      `<text x="${at + 18}" y="54.5" fill="${INK}">${escapeXml(name)}</text>`,
+      `<rect x="${at}" y="44" width="12" height="12" rx="2" fill="${escapeMarkup(colour)}"/>`,
+      `<text x="${at + 18}" y="54.5" fill="${INK}">${escapeMarkup(name)}</text>`,
     );
     at += 18 + 7.6 * [...name].length + 24;
   }
@@ -54,26 +49,16 @@ export function barChartSvg({ title, xLabel, categories, series, format }: BarCh
       const x = middle + (s - series.length / 2) * bar;
       const y = FRAME.bottom - height;
       parts.push(
-        `<rect x="${round(x + 1)}" y="${round(y)}" width="${round(bar - 2)}" height="${round(height)}" fill="${escapeXml(colour)}"/>`,
-        `<text x="${round(x + bar / 2)}" y="${round(y - 5)}" text-anchor="middle" font-size="${bar < 34 ? 10 : 12}" fill="${INK}">${escapeXml(format(values[i]))}</text>`,
+        `<rect x="${round(x + 1)}" y="${round(y)}" width="${round(bar - 2)}" height="${round(height)}" fill="${escapeMarkup(colour)}"/>`,
+        `<text x="${round(x + bar / 2)}" y="${round(y - 5)}" text-anchor="middle" font-size="${bar < 34 ? 10 : 12}" fill="${INK}">${escapeMarkup(format(values[i]))}</text>`,
       );
     });
-    parts.push(
-      `<text x="${round(middle)}" y="${FRAME.bottom + 20}" text-anchor="middle" fill="${INK}">${escapeXml(category)}</text>`,
-    );
+    parts.push(centred(category, middle, FRAME.bottom + 20));
   });
   parts.push(
     `<line x1="${FRAME.left}" x2="${FRAME.right}" y1="${FRAME.bottom}" y2="${FRAME.bottom}" stroke="${INK}"/>`,
-    `<text x="${(FRAME.left + FRAME.right) / 2}" y="${HEIGHT - 14}" text-anchor="middle" fill="${INK}">${escapeXml(xLabel)}</text>`,
+    centred(xLabel, (FRAME.left + FRAME.right) / 2, HEIGHT - 14),
     '</svg>',
   );
   return `${parts.join('\n')}\n`;
-}
-
-function round(pixels: number): number {
-  return Math.round(pixels * 100) / 100;
-}
-
-function escapeXml(text: string): string {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }

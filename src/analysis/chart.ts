@@ -1,8 +1,8 @@
 /**
  * Line charts as self-contained SVG: axes with round ticks, one line a series, a band between its low and high
- * values, a legend. For figures in docs/ and reports; no interaction, no logarithmic axes. The background is white,
- * so that a chart reads the same on light and dark pages.
+ * values, a legend. For figures in docs/ and reports; no interaction, no logarithmic axes.
  */
+import { centred, chartHead, escapeMarkup, FAINT, INK, PALETTE, round } from './svg.js';
 
 export interface Series {
   readonly name: string;
@@ -30,21 +30,6 @@ export interface LineChart {
   readonly height?: number;
 }
 
-export const GRPO_COLOUR = '#D55E00';
-export const LAMBDA_GRPO_COLOUR = '#0072B2';
-/** Told apart with every common colour blindness (Okabe and Ito). */
-export const PALETTE = [
-  LAMBDA_GRPO_COLOUR,
-  GRPO_COLOUR,
-  '#009E73',
-  '#CC79A7',
-  '#E69F00',
-  '#56B4E9',
-  '#000000',
-];
-
-const INK = '#222222';
-const FAINT = '#e2e2e2';
 /** Mean width of a character of the legend, in its font size. */
 const CHARACTER = 0.58;
 
@@ -72,14 +57,9 @@ export function lineChartSvg(chart: LineChart): string {
   const py = (y: number) => frame.bottom - ((y - y0) / (y1 - y0)) * (frame.bottom - frame.top);
   const inside = (tick: number, from: number, to: number) =>
     tick >= from - 1e-9 * (to - from) && tick <= to + 1e-9 * (to - from);
-  const colours = series.map(({ colour }, i) => escapeXml(colour ?? PALETTE[i % PALETTE.length]));
+  const colours = series.map(({ colour }, i) => escapeMarkup(colour ?? PALETTE[i % PALETTE.length]));
 
-  const parts: string[] = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" font-family="system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif" font-size="13">`,
-    `<title>${escapeXml(title)}</title>`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    `<text x="${frame.left}" y="28" font-size="16" font-weight="600" fill="${INK}">${escapeXml(title)}</text>`,
-  ];
+  const parts = chartHead(title, width, height, frame.left);
   for (const tick of yTicks.filter((t) => inside(t, y0, y1))) {
     const y = round(py(tick));
     parts.push(`<line x1="${frame.left}" x2="${frame.right}" y1="${y}" y2="${y}" stroke="${FAINT}"/>`);
@@ -129,15 +109,13 @@ export function lineChartSvg(chart: LineChart): string {
     parts.push(
       `<line x1="${round(at)}" x2="${round(at + 22)}" y1="53" y2="53" stroke="${colours[i]}" stroke-width="3" stroke-linecap="round"/>`,
     );
-    parts.push(`<text x="${round(at + 30)}" y="57.5" fill="${INK}">${escapeXml(name)}</text>`);
+    parts.push(`<text x="${round(at + 30)}" y="57.5" fill="${INK}">${escapeMarkup(name)}</text>`);
     at += 30 + 13 * CHARACTER * [...name].length + 24;
   });
   const middle = (frame.top + frame.bottom) / 2;
+  parts.push(centred(xLabel, (frame.left + frame.right) / 2, height - 14));
   parts.push(
-    `<text x="${(frame.left + frame.right) / 2}" y="${height - 14}" text-anchor="middle" fill="${INK}">${escapeXml(xLabel)}</text>`,
-  );
-  parts.push(
-    `<text transform="translate(20 ${middle}) rotate(-90)" text-anchor="middle" fill="${INK}">${escapeXml(yLabel)}</text>`,
+    `<text transform="translate(20 ${middle}) rotate(-90)" text-anchor="middle" fill="${INK}">${escapeMarkup(yLabel)}</text>`,
   );
   parts.push('</svg>');
   return `${parts.join('\n')}\n`;
@@ -184,12 +162,4 @@ function least(values: readonly number[]): number {
 
 function greatest(values: readonly number[]): number {
   return values.reduce((a, b) => Math.max(a, b));
-}
-
-function round(pixels: number): number {
-  return Math.round(pixels * 100) / 100;
-}
-
-function escapeXml(text: string): string {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }

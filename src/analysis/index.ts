@@ -6,7 +6,7 @@ export {
   type GroupAnalysis,
 } from './analyze-group.js';
 export { type AsTrained, asTrained, describeTrained, type RunObjective, runObjective } from './as-trained.js';
-export { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, lineChartSvg, type Series } from './chart.js';
+export { lineChartSvg, type Series } from './chart.js';
 export { type CsvCell, csvLine } from './csv.js';
 export type { LogAnalysis, LogFigures, SourceFigures, StepFigures } from './figures.js';
 export { type GroupScore, LogGatherer } from './gather.js';
@@ -16,6 +16,7 @@ export {
   type ReportOptions,
 } from './report/index.js';
 export { stepTexts, type TokenTextOptions } from './step-texts.js';
+export { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from './svg.js';
 export { type TreeSvgOptions, treeSvg } from './tree-svg.js';
 export {
   type CompletionView,

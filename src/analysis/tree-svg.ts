@@ -5,6 +5,7 @@
  */
 import type { GroupAnalysis } from './analyze-group.js';
 import { stepTexts, type TokenTextOptions } from './step-texts.js';
+import { escapeMarkup, PAPER } from './svg.js';
 
 export interface TreeSvgOptions extends TokenTextOptions {
   readonly title?: string;
@@ -36,9 +37,9 @@ export function treeSvg(analysis: GroupAnalysis, { title = '', ...options }: Tre
     const text = texts[node];
     const label = `${text}: |λ| = ${tree.size[node]}, R̂ = ${format(analysis.stepRewards[node])}, Â = ${signed(advantage)}`;
     parts.push(
-      `<g><title>${escaped(label)}</title>`,
+      `<g><title>${escapeMarkup(label)}</title>`,
       `<rect x="${x}" y="${y}" width="${w}" height="${h}" rx="4" fill="${shade(advantage / strongest)}" stroke="#888"/>`,
-      `<text x="${x + w / 2}" y="${y + h / 2 - 2}" text-anchor="middle" font-weight="600">${escaped(clip(text, length * 6))}</text>`,
+      `<text x="${x + w / 2}" y="${y + h / 2 - 2}" text-anchor="middle" font-weight="600">${escapeMarkup(clip(text, length * 6))}</text>`,
       `<text x="${x + w / 2}" y="${y + h / 2 + 13}" text-anchor="middle" font-size="11" fill="#333">${signed(advantage)}</text></g>`,
     );
   }
@@ -50,9 +51,9 @@ export function treeSvg(analysis: GroupAnalysis, { title = '', ...options }: Tre
     );
   });
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escaped(title)}" font-family="system-ui, sans-serif" font-size="14" fill="#111">`,
-    `<rect width="${width}" height="${height}" fill="#fff"/>`,
-    `<text x="${LEFT}" y="24" font-size="15" font-weight="600">${escaped(title)}</text>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escapeMarkup(title)}" font-family="system-ui, sans-serif" font-size="14" fill="#111">`,
+    `<rect width="${width}" height="${height}" fill="${PAPER}"/>`,
+    `<text x="${LEFT}" y="24" font-size="15" font-weight="600">${escapeMarkup(title)}</text>`,
     `<text x="${LEFT}" y="${TOP - 10}" font-size="12" fill="#555">process steps: height |λ|, number Â(λ)</text>`,
     `<text x="${right + 40}" y="${TOP - 10}" font-size="12" fill="#555" text-anchor="end">reward</text>`,
     `<text x="${right + 120}" y="${TOP - 10}" font-size="12" fill="#555" text-anchor="end">advantage</text>`,
@@ -81,11 +82,4 @@ function signed(value: number): string {
 function clip(text: string, room: number): string {
   const characters = [...text];
   return characters.length <= room ? text : `${characters.slice(0, Math.max(1, room - 1)).join('')}…`;
-}
-
-function escaped(text: string): string {
-  return text.replace(
-    /[&<>"]/g,
-    (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] as string,
-  );
 }

@@ -1,7 +1,7 @@
 /** Curves on the page: zoom by dragging, values under the pointer, the band between low and high. */
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { PALETTE } from '../../src/analysis/chart.js';
+import { PALETTE } from '../../src/analysis/svg.js';
 import type { Curve } from './curves.js';
 
 export interface PlotOptions {

@@ -1,8 +1,9 @@
 /** The charts of the report, as SVG within figures. */
 import { sum } from '../../statistics/index.js';
 import { barChartSvg } from '../bar-chart.js';
-import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, lineChartSvg, type Series } from '../chart.js';
+import { lineChartSvg, type Series } from '../chart.js';
 import type { LogAnalysis, LogFigures } from '../figures.js';
+import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../svg.js';
 
 const SIZES: readonly [from: number, to: number][] = [
   [1, 1],

@@ -1,5 +1,7 @@
 /** The figures at the top of the report, each with a line that says what it means. */
+
 import type { LogAnalysis, LogFigures } from '../figures.js';
+import { escapeMarkup } from '../svg.js';
 
 /** What each source of token ids means to a reader. */
 const TOKENS: Readonly<Record<string, string>> = {
@@ -17,16 +19,16 @@ const GROUPS: Readonly<Record<string, string>> = {
 export function headline({ all }: LogAnalysis): string {
   const cards = cardsOf(all).map(
     ([name, value, meaning]) =>
-      `<div class="card"><dt>${escapeHtml(name)}</dt><dd><span class="value">${escapeHtml(value)}</span><span class="meaning">${escapeHtml(meaning)}</span></dd></div>`,
+      `<div class="card"><dt>${escapeMarkup(name)}</dt><dd><span class="value">${escapeMarkup(value)}</span><span class="meaning">${escapeMarkup(meaning)}</span></dd></div>`,
   );
-  return `<p class="sources">${escapeHtml(sources(all))}</p>\n<dl class="cards">${cards.join('\n')}</dl>`;
+  return `<p class="sources">${escapeMarkup(sources(all))}</p>\n<dl class="cards">${cards.join('\n')}</dl>`;
 }
 
 /** A table of the sources, where there are several. */
 export function sourceTable({ sources }: LogAnalysis): string {
   if (sources.length === 0) return '';
   const cells = (tag: string, row: readonly string[]) =>
-    `<tr>${row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
+    `<tr>${row.map((cell) => `<${tag}>${escapeMarkup(cell)}</${tag}>`).join('')}</tr>`;
   const header = [
     'source',
     'format',
@@ -106,8 +108,4 @@ export function count(value: number): string {
 
 export function percent(part: number, whole: number): string {
   return whole > 0 ? `${((100 * part) / whole).toFixed(1)}%` : '–';
-}
-
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }

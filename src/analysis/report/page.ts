@@ -8,9 +8,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../errors.js';
 import type { LogAnalysis } from '../figures.js';
+import { escapeMarkup } from '../svg.js';
 import { charts } from './charts.js';
 import type { ReportData } from './data.js';
-import { escapeHtml, headline, sourceTable } from './headline.js';
+import { headline, sourceTable } from './headline.js';
 
 export interface AboutReport {
   /** What was read, as the user named it. */
@@ -46,22 +47,22 @@ export function reportPage(
     "base-uri 'none'",
     "form-action 'none'",
   ].join('; ');
-  const notes = about.notes.map((note) => `<li>${escapeHtml(note)}</li>`).join('\n');
+  const notes = about.notes.map((note) => `<li>${escapeMarkup(note)}</li>`).join('\n');
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${escapeHtml(policy)}">
+<meta http-equiv="Content-Security-Policy" content="${escapeMarkup(policy)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<title>Process rewards: ${escapeHtml(about.source)}</title>
+<title>Process rewards: ${escapeMarkup(about.source)}</title>
 <style>${style}</style>
 </head>
 <body>
 <header class="top">
-<p class="brand">lambda-grpo ${escapeHtml(about.version)} · analyze</p>
-<h1>The process rewards hidden in <span class="source">${escapeHtml(about.source)}</span></h1>
+<p class="brand">lambda-grpo ${escapeMarkup(about.version)} · analyze</p>
+<h1>The process rewards hidden in <span class="source">${escapeMarkup(about.source)}</span></h1>
 </header>
 <main>
 ${headline(analysis)}

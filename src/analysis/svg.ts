@@ -1,0 +1,45 @@
+/**
+ * What the drawings share: colours, the frame of a chart with its title, numbers of pixels, and text made safe. Charts have a
+ * white background, so that they read the same on light and dark pages.
+ */
+
+export const GRPO_COLOUR = '#D55E00';
+export const LAMBDA_GRPO_COLOUR = '#0072B2';
+/** Told apart with every common colour blindness (Okabe and Ito). */
+export const PALETTE = [
+  LAMBDA_GRPO_COLOUR,
+  GRPO_COLOUR,
+  '#009E73',
+  '#CC79A7',
+  '#E69F00',
+  '#56B4E9',
+  '#000000',
+];
+export const INK = '#222222';
+export const FAINT = '#e2e2e2';
+export const PAPER = '#ffffff';
+
+/** Text that is safe within markup, of SVG as of HTML, and within its quoted attributes. */
+export function escapeMarkup(text: string): string {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+}
+
+/** Pixels with two decimals. */
+export function round(pixels: number): number {
+  return Math.round(pixels * 100) / 100;
+}
+
+/** The beginning of a chart: size, background, and its title from `left` on. `</svg>` is for the caller. */
+export function chartHead(title: string, width: number, height: number, left: number): string[] {
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" font-family="system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif" font-size="13">`,
+    `<title>${escapeMarkup(title)}</title>`,
+    `<rect width="${width}" height="${height}" fill="${PAPER}"/>`,
+    `<text x="${left}" y="28" font-size="16" font-weight="600" fill="${INK}">${escapeMarkup(title)}</text>`,
+  ];
+}
+
+/** A text with its middle at x. */
+export function centred(text: string, x: number, y: number): string {
+  return `<text x="${round(x)}" y="${y}" text-anchor="middle" fill="${INK}">${escapeMarkup(text)}</text>`;
+}
