@@ -77,16 +77,17 @@ export class Memory {
     const tokensIn = (checkpointing: boolean): number =>
       Math.floor(rest / this.bytesPerToken(longest, rowLength, checkpointing));
     const plain = tokensIn(false);
-    const checkpointing = wanted.checkpointing || plain < Math.min(wanted.maxTokens, 2 * longest);
-    const maxTokens = Math.min(wanted.maxTokens, checkpointing ? tokensIn(true) : plain);
-    if (maxTokens < Math.min(longest, wanted.maxTokens)) {
-      const missing = (longest - maxTokens) * this.bytesPerToken(longest, rowLength, true);
+    const checkpointing =
+      wanted.checkpointing || plain < Math.max(longest, Math.min(wanted.maxTokens, 2 * longest));
+    const fitting = checkpointing ? tokensIn(true) : plain;
+    if (fitting < longest) {
+      const missing = (longest - fitting) * this.bytesPerToken(longest, rowLength, true);
       const needed = this.budget + missing / UPDATE_SHARE;
       throw new EngineError(
         `update: a sequence of ${longest} tokens needs about ${gibibytes(needed)}, runtime.memory is ${gibibytes(this.budget)}; raise it, shorten completions, or train an adapter (model.lora)`,
       );
     }
-    return { maxTokens, maxLogits, checkpointing };
+    return { maxTokens: Math.min(wanted.maxTokens, fitting), maxLogits, checkpointing };
   }
 
   /** Values of one token at the peak of an update, bytes. */

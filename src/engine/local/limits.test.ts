@@ -1,0 +1,59 @@
+/** Limits follow from the budget: more memory never means less work at once, and no limit exceeds what was asked for. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { EngineError } from '../engine.js';
+import { type HeldWeights, Memory } from './memory.js';
+
+const model = { vocabularySize: 5000, contextLength: 8192, layers: 6, width: 128, heads: 4 };
+const held: HeldWeights = { weights: 2_000_000, trainable: 2_000_000, copies: 2 };
+const wanted = { maxTokens: 4096, maxLogits: 2 ** 22, checkpointing: false };
+const MIB = 2 ** 20;
+
+const limitsOf = (budget: number, longest: number) => {
+  try {
+    return new Memory(model, budget).runLimits(longest, 64, held, wanted);
+  } catch (error) {
+    expect(error).toBeInstanceOf(EngineError);
+    expect((error as Error).message).toMatch(
+      /^update: a sequence of \d+ tokens needs about \d+(\.\d)? [MG]iB, runtime\.memory is/,
+    );
+    return null;
+  }
+};
+
+describe('limits under a budget', () => {
+  it('grow with it, hold one path at least, and stay within what was asked for', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 8000 }),
+        fc.integer({ min: 10, max: 4000 }),
+        fc.integer({ min: 1, max: 8192 }),
+        (small, more, longest) => {
+          const [less, larger] = [limitsOf(small * MIB, longest), limitsOf((small + more) * MIB, longest)];
+          if (less) {
+            expect(larger).not.toBeNull();
+            expect(less.maxTokens).toBeLessThanOrEqual(wanted.maxTokens);
+            expect(less.maxTokens).toBeGreaterThanOrEqual(Math.min(longest, wanted.maxTokens));
+            expect(less.maxLogits).toBeLessThanOrEqual(wanted.maxLogits);
+            // Checkpointing makes room: a smaller budget may have more tokens in a run, but only with it.
+            if (!less.checkpointing) expect(larger?.checkpointing).toBe(false);
+            if (larger?.checkpointing === less.checkpointing)
+              expect(larger.maxTokens).toBeGreaterThanOrEqual(less.maxTokens);
+          }
+          const rows = [small, small + more].map((mib) =>
+            new Memory(model, mib * MIB).decodeRows(longest, held),
+          );
+          expect(rows[1]).toBeGreaterThanOrEqual(rows[0]);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('are what was asked for where there is none', () => {
+    const memory = new Memory(model, Number.POSITIVE_INFINITY);
+    expect(memory.runLimits(8000, 64, held, wanted)).toEqual(wanted);
+    expect(memory.decodeRows(8000, held)).toBe(Number.POSITIVE_INFINITY);
+    expect(memory.prefillTokens(8000, held, 4096)).toBe(4096);
+  });
+});
