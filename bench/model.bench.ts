@@ -12,14 +12,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findPython } from '../scripts/python.mjs';
 import { LocalEngine } from '../src/engine/index.js';
-import {
-  type LoraConfig,
-  Parameters,
-  readModelConfig,
-  storedWeights,
-  withCheckpoint,
-  writeCheckpoint,
-} from '../src/model/index.js';
+import { storedWeights, withCheckpoint, writeCheckpoint } from '../src/model/files.js';
+import { type LoraConfig, Parameters, readModelConfig } from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import { ProcessTree } from '../src/tree/index.js';

@@ -4,8 +4,11 @@
  */
 export * from './analysis/index.js';
 export * from './engine/index.js';
+export { type EngineSpec, openEngine } from './engine/open.js';
 export { UserError } from './errors.js';
-export type { ModelConfig } from './model/index.js';
+export { folderStore } from './model/files.js';
+export type { ByteSource, ModelConfig, Store } from './model/index.js';
+export { memoryStore } from './model/index.js';
 export * from './objective/index.js';
 export * from './rollouts/index.js';
 export { nodeBackend } from './runtime/node.js';
@@ -17,7 +20,9 @@ export {
   shareInterval,
   wilsonInterval,
 } from './statistics/index.js';
+export { type DatasetColumns, readDataset } from './task/files.js';
 export * from './task/index.js';
+export { loadChatTemplate, loadTokenizer } from './text/files.js';
 export * from './text/index.js';
 export * from './train/index.js';
 export * from './tree/index.js';

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LocalEngine } from '../src/engine/index.js';
 import {
-  loadParameters,
-  type Parameters,
+  folderStore,
   readSafetensors,
   storedWeights,
   withCheckpoint,
   writeCheckpoint,
   writeSafetensors,
-} from '../src/model/index.js';
+} from '../src/model/files.js';
+import { loadParameters, type Parameters } from '../src/model/index.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import {
   exportRun,
@@ -42,7 +42,7 @@ async function damaged(value: number, dtype: 'F32' | 'BF16' | 'F16', place: numb
   await writeCheckpoint(to, parameters, { dtype, source: join(models, 'llama') });
   const { open } = await import('node:fs/promises');
   const { SafetensorsFile } = await import('../src/model/safetensors.js');
-  const file = await SafetensorsFile.open(join(to, 'model.safetensors'));
+  const file = await SafetensorsFile.open(folderStore(to), 'model.safetensors');
   const { offset } = file.tensors.get(NAME) as { offset: number };
   await file.close();
   const bits = {

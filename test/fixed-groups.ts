@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { LocalEngine, type TrainExample } from '../src/engine/index.js';
-import { readSafetensors } from '../src/model/index.js';
+import { readSafetensors } from '../src/model/files.js';
 import {
   groupAdvantages,
   lossCoefficients,

@@ -6,17 +6,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LocalEngine } from '../src/engine/index.js';
 import * as g from '../src/graph/index.js';
+import { readAdapter, readSafetensors, withCheckpoint, writeAdapter } from '../src/model/files.js';
 import {
   loadParameters,
   type ModelConfig,
   mergeAdapter,
   type ParameterSet,
   type Parameters,
-  readAdapter,
-  readSafetensors,
   updateProgram,
-  withCheckpoint,
-  writeAdapter,
 } from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
 import { Session } from '../src/runtime/index.js';

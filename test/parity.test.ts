@@ -9,14 +9,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { LocalEngine } from '../src/engine/index.js';
-import {
-  loadParameters,
-  readModelConfig,
-  readSafetensors,
-  toHuggingFaceConfig,
-  withCheckpoint,
-  writeCheckpoint,
-} from '../src/model/index.js';
+import { readSafetensors, withCheckpoint, writeCheckpoint } from '../src/model/files.js';
+import { loadParameters, readModelConfig, toHuggingFaceConfig } from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import { ProcessTree } from '../src/tree/index.js';

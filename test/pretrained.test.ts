@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Parameters, readModelConfig, writeCheckpoint } from '../src/model/index.js';
+import { writeCheckpoint } from '../src/model/files.js';
+import { Parameters, readModelConfig } from '../src/model/index.js';
 import { readRollouts } from '../src/rollouts/index.js';
 import {
   type BenchmarkResult,

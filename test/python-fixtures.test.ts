@@ -6,7 +6,7 @@ import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readSafetensors } from '../src/model/index.js';
+import { readSafetensors } from '../src/model/files.js';
 import { hasPython, runPython } from './python.js';
 
 const models = join(import.meta.dirname, 'models');

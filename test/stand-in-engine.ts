@@ -2,9 +2,8 @@
  * An engine without a model: one number for each token, whatever came before, trained by hand-written gradients. It shows
  * what the loop asks of an engine, and that it asks for nothing else.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Engine, TrainExample, TreeExample } from '../src/engine/index.js';
+import { readText, type Store, writeText } from '../src/model/index.js';
 import { Stream } from '../src/random/stream.js';
 import { packTree } from '../src/tree/index.js';
 
@@ -91,12 +90,11 @@ export class StandInEngine implements Engine {
   async resetOptimizer(): Promise<void> {}
   async dispose(): Promise<void> {}
 
-  async save(folder: string): Promise<void> {
-    await mkdir(folder, { recursive: true });
-    await writeFile(join(folder, 'logits.json'), JSON.stringify(this.logits));
+  async save(store: Store): Promise<void> {
+    await writeText(store, 'logits.json', JSON.stringify(this.logits));
   }
 
-  async load(folder: string): Promise<void> {
-    this.logits = JSON.parse(await readFile(join(folder, 'logits.json'), 'utf8')) as number[];
+  async load(store: Store): Promise<void> {
+    this.logits = JSON.parse(await readText(store, 'logits.json')) as number[];
   }
 }

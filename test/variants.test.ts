@@ -7,16 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { architectureOf, type ModelConfig } from '../src/model/config.js';
-import {
-  loadParameters,
-  type Parameters,
-  readModelConfig,
-  readSafetensors,
-  toHuggingFaceConfig,
-  withCheckpoint,
-  writeCheckpoint,
-} from '../src/model/index.js';
-import { writeSafetensors } from '../src/model/safetensors.js';
+import { readSafetensors, withCheckpoint, writeCheckpoint, writeSafetensors } from '../src/model/files.js';
+import { loadParameters, type Parameters, readModelConfig, toHuggingFaceConfig } from '../src/model/index.js';
 import { logitsOf } from './logits.js';
 
 const models = join(import.meta.dirname, 'models');

@@ -24,7 +24,8 @@ import {
   type ReadOptions,
   readRollouts,
 } from '../rollouts/index.js';
-import { loadTokenizer, type TextTokenizer } from '../text/index.js';
+import { loadTokenizer } from '../text/files.js';
+import type { TextTokenizer } from '../text/index.js';
 import { TreeError } from '../tree/index.js';
 import { Messages, placed } from './analyze-messages.js';
 import { checkPaths, csvOutput, type Output, reportOutput, weightsOutput } from './analyze-outputs.js';

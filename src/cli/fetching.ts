@@ -1,5 +1,5 @@
 /** Progress of a model that is fetched from the Hub, in megabytes. */
-import type { FetchProgress } from '../model/index.js';
+import type { FetchProgress } from '../model/hub.js';
 import { Progress } from './progress.js';
 
 const MB = 1e6;

@@ -4,6 +4,7 @@
  * what is optimised (objective room); an engine only says how.
  */
 import { UserError } from '../errors.js';
+import type { Store } from '../model/index.js';
 import type { LossCoefficients } from '../objective/index.js';
 import type { ProcessTree } from '../tree/index.js';
 
@@ -198,9 +199,9 @@ export interface Engine {
   syncReference(share: number, options?: Abortable): Promise<void>;
   /** Forgets the optimizer's state: what follows is another objective. */
   resetOptimizer(options?: Abortable): Promise<void>;
-  /** Writes weights, optimizer state and reference into an existing folder. */
-  save(folder: string, options?: Abortable): Promise<void>;
-  /** Restores what `save` wrote. @throws EngineError if a file is missing, cut short or of another model */
-  load(folder: string, options?: Abortable): Promise<void>;
+  /** Writes weights, optimizer state and reference into a store. */
+  save(store: Store, options?: Abortable): Promise<void>;
+  /** Restores what `save` wrote. @throws EngineError if something is missing, cut short or of another model */
+  load(store: Store, options?: Abortable): Promise<void>;
   dispose(): Promise<void>;
 }

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { analyzeGroup, WeightsWriter } from '../analysis/index.js';
 import { readRollouts } from '../rollouts/index.js';
-import { readDataset } from '../task/dataset.js';
+import { readDataset } from '../task/files.js';
 import { InputError, literalName, parquetColumns, parquetRows } from './index.js';
 
 let folder: string;

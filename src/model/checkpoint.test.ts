@@ -1,12 +1,20 @@
 import { createHash } from 'node:crypto';
 import { cp, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadParameters, openCheckpoint, withCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { loadParameters } from './checkpoint.js';
+import {
+  folderStore,
+  openCheckpoint,
+  readSafetensors,
+  withCheckpoint,
+  writeCheckpoint,
+  writeSafetensors,
+} from './files.js';
 import type { Parameters } from './parameters.js';
-import { readSafetensors, SafetensorsFile, writeSafetensors } from './safetensors.js';
+import { SafetensorsFile } from './safetensors.js';
 
 const models = join(dirname(fileURLToPath(import.meta.url)), '../../test/models');
 let folder: string;
@@ -226,7 +234,7 @@ it('reads a tensor that lies beyond 4 GiB of a file', async () => {
   await handle.write(Buffer.concat([start, Buffer.from(header)]), 0, undefined, 0);
   await handle.write(new Uint8Array(Float32Array.of(1, 2, 3).buffer), 0, 12, 8 + header.length + first);
   await handle.close();
-  const opened = await SafetensorsFile.open(file);
+  const opened = await SafetensorsFile.open(folderStore(dirname(file)), basename(file));
   const into = new Float32Array(3);
   await opened.read('b', into);
   await opened.close();

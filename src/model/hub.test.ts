@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type HubServer, startHub } from '../../test/hub-server.js';
-import { loadParameters, withCheckpoint } from './checkpoint.js';
+import { loadParameters } from './checkpoint.js';
+import { withCheckpoint } from './files.js';
 import { type FetchProgress, resolveModel } from './hub.js';
 
 const model = join(dirname(fileURLToPath(import.meta.url)), '../../test/models/qwen2');

@@ -1,4 +1,4 @@
-/** The decoder, its weights, and the graphs it is run by. */
+/** The decoder, its weights, and the graphs it is run by. Files are read and written by files.ts and hub.ts. */
 
 export { readModelConfig, toHuggingFaceConfig } from './architectures.js';
 export type {
@@ -13,13 +13,11 @@ export type {
 } from './batches.js';
 export {
   type Checkpoint,
+  checkpointIn,
   loadParameters,
-  openCheckpoint,
   type StoredWeights,
-  storedWeights,
   type WriteOptions,
-  withCheckpoint,
-  writeCheckpoint,
+  writeModel,
 } from './checkpoint.js';
 export {
   type Architecture,
@@ -33,15 +31,7 @@ export {
   type Rotary,
 } from './config.js';
 export { DTYPES, type StoredDType } from './dtypes.js';
-export { type FetchProgress, type ResolvedModel, resolveModel } from './hub.js';
-export {
-  adapterSpecs,
-  freshAdapter,
-  mergeAdapter,
-  readAdapter,
-  writeAdapter,
-  writeAdapterFiles,
-} from './lora.js';
+export { adapterIn, adapterSpecs, freshAdapter, mergeAdapter, writeAdapterFiles } from './lora.js';
 export type { LossForm } from './loss.js';
 export { type LinearModule, linearModules } from './modules.js';
 export { ParameterSet, type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
@@ -55,4 +45,5 @@ export {
   type UpdateVariant,
   updateProgram,
 } from './programs.js';
-export { type NamedTensor, readSafetensors, SafetensorsFile, writeSafetensors } from './safetensors.js';
+export { type NamedTensor, readTensors, SafetensorsFile, writeTensors } from './safetensors.js';
+export { type ByteSource, memoryStore, readText, type Store, writeText } from './store.js';

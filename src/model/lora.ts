@@ -3,15 +3,12 @@
  * itself stays as it is. Names, shapes and initialisation are those of PEFT, whose files are read and written here. Before
  * training B is 0: the adapted policy is the base model, which stays the reference policy of the KL term.
  */
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { makeFolder, writeFolder, writeWhole } from '../files/index.js';
 import { Stream } from '../random/stream.js';
 import { architectureOf, type LoraConfig, type ModelConfig, ModelError } from './config.js';
 import { type LinearModule, linearModules } from './modules.js';
 import { ParameterSet, type ParameterSpec, type Parameters } from './parameters.js';
-import { readSafetensors, writeSafetensors } from './safetensors.js';
+import { readTensors, writeTensors } from './safetensors.js';
+import { readText, type Store, writeText } from './store.js';
 
 /**
  * The linear maps that an adapter is put on: `all-linear`, or those whose name is, or ends in, one of the targets.
@@ -79,9 +76,12 @@ const filePrefix = (config: ModelConfig): string =>
 const WEIGHTS = 'adapter_model.safetensors';
 const CONFIG = 'adapter_config.json';
 
-/** Writes `adapter_config.json` and `adapter_model.safetensors` into a folder that is there. */
+/**
+ * Writes `adapter_config.json` and `adapter_model.safetensors` as PEFT reads them.
+ * @param base name or folder of the model that it belongs to
+ */
 export async function writeAdapterFiles(
-  folder: string,
+  store: Store,
   config: ModelConfig,
   adapter: ParameterSet,
   base: string | null = null,
@@ -94,7 +94,7 @@ export async function writeAdapterFiles(
       { shape, data: adapter.views.get(name) as Float32Array },
     ]),
   );
-  await writeSafetensors(join(folder, WEIGHTS), tensors);
+  await writeTensors(store, WEIGHTS, tensors);
   const json = {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
@@ -111,37 +111,22 @@ export async function writeAdapterFiles(
     use_rslora: false,
     use_dora: false,
   };
-  await writeWhole(join(folder, CONFIG), `${JSON.stringify(json, null, 2)}\n`);
+  await writeText(store, CONFIG, `${JSON.stringify(json, null, 2)}\n`);
 }
 
 /**
- * Writes an adapter's folder as PEFT reads it.
- * @param base name or folder of the model that it belongs to
- * @throws ModelError if the folder is there already
- */
-export async function writeAdapter(
-  folder: string,
-  config: ModelConfig,
-  adapter: ParameterSet,
-  base: string | null,
-): Promise<void> {
-  if (existsSync(folder)) throw new ModelError(`${folder}: is there already; allowed is a new folder`);
-  await makeFolder(dirname(folder));
-  await writeFolder(folder, (temporary) => writeAdapterFiles(temporary, config, adapter, base));
-}
-
-/**
- * Reads an adapter's folder.
+ * Reads an adapter.
  * @param config of the base model
  * @returns the base model's configuration with the adapter's, and its weights
  * @throws ModelError naming file and key for what we do not have, and for tensors that do not fit
  */
-export async function readAdapter(
-  folder: string,
+export async function adapterIn(
+  store: Store,
   config: ModelConfig,
 ): Promise<{ config: ModelConfig; adapter: ParameterSet }> {
-  const file = join(folder, CONFIG);
-  const json = await readFile(file, 'utf8').then(
+  const file = store.path(CONFIG);
+  const weights = store.path(WEIGHTS);
+  const json = await readText(store, CONFIG).then(
     (text) => JSON.parse(text) as Record<string, unknown>,
     (error: Error) => {
       throw new ModelError(`${file}: cannot be read: ${error.message}; needed is a PEFT adapter's folder`);
@@ -178,13 +163,13 @@ export async function readAdapter(
   };
   const adapted = { ...config, adapter: lora };
   const adapter = new ParameterSet(adapterSpecs(adapted));
-  const { tensors } = await readSafetensors(join(folder, WEIGHTS));
+  const { tensors } = await readTensors(store, WEIGHTS);
   const prefix = filePrefix(config);
   for (const { name, shape } of adapter.specs) {
     const tensor = tensors.get(prefix + name);
     if (tensor?.shape.join() !== shape.join()) {
       throw new ModelError(
-        `${join(folder, WEIGHTS)}: tensor '${prefix + name}' ${tensor ? `has shape [${tensor.shape.join(', ')}], needed is [${shape.join(', ')}]` : 'is missing'}`,
+        `${weights}: tensor '${prefix + name}' ${tensor ? `has shape [${tensor.shape.join(', ')}], needed is [${shape.join(', ')}]` : 'is missing'}`,
       );
     }
     adapter.views.get(name)?.set(tensor.data);
@@ -192,7 +177,7 @@ export async function readAdapter(
   if (tensors.size !== adapter.specs.length) {
     const known = new Set(adapter.specs.map(({ name }) => prefix + name));
     const extra = [...tensors.keys()].find((name) => !known.has(name));
-    throw new ModelError(`${join(folder, WEIGHTS)}: tensor '${extra}' belongs to no module of the adapter`);
+    throw new ModelError(`${weights}: tensor '${extra}' belongs to no module of the adapter`);
   }
   return { config: adapted, adapter };
 }

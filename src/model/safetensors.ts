@@ -1,12 +1,11 @@
 /**
  * The safetensors file format: 8 bytes of header length, a JSON header with type, shape and place of each tensor, then
  * the data. Read by place, never the whole file at once, so that weights larger than memory's largest buffer work; the
- * header is checked wholly before a number is read. Written to another name first, so that a file is there or not.
+ * header is checked wholly before a number is read.
  */
-import { type FileHandle, open } from 'node:fs/promises';
-import { WholeFile } from '../files/index.js';
 import { ModelError } from './config.js';
 import { DTYPES, decode16, dtypeBytes, encode16, type StoredDType } from './dtypes.js';
+import { type ByteSource, readFully, reasonOf, type Store } from './store.js';
 
 export interface NamedTensor {
   readonly shape: readonly number[];
@@ -31,22 +30,24 @@ const LONGEST_HEADER = 100_000_000;
 /** An open file, its header checked. */
 export class SafetensorsFile {
   private constructor(
+    /** What it is called in messages: its path. */
     readonly file: string,
-    private readonly handle: FileHandle,
+    private readonly source: ByteSource,
     readonly tensors: ReadonlyMap<string, StoredTensor>,
     readonly metadata: Readonly<Record<string, string>>,
   ) {}
 
   /** @throws ModelError naming the file (and tensor) if it is missing, cut short, malformed or of a type we lack */
-  static async open(file: string): Promise<SafetensorsFile> {
-    const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
-      throw new ModelError(`${file}: cannot be read (${error.code ?? error.message})`);
+  static async open(store: Store, name: string): Promise<SafetensorsFile> {
+    const file = store.path(name);
+    const source = await store.open(name).catch((error) => {
+      throw new ModelError(`${file}: cannot be read (${reasonOf(error)}); needed is a safetensors file`);
     });
     try {
-      const { tensors, metadata } = await readHeader(file, handle);
-      return new SafetensorsFile(file, handle, tensors, metadata);
+      const { tensors, metadata } = await readHeader(file, source);
+      return new SafetensorsFile(file, source, tensors, metadata);
     } catch (error) {
-      await handle.close();
+      await source.close();
       throw error;
     }
   }
@@ -96,19 +97,14 @@ export class SafetensorsFile {
   }
 
   async close(): Promise<void> {
-    await this.handle.close();
+    await this.source.close();
   }
 
   private async fill(bytes: Uint8Array, position: number): Promise<void> {
-    for (let at = 0; at < bytes.length; ) {
-      const { bytesRead } = await this.handle.read(
-        bytes,
-        at,
-        Math.min(CHUNK, bytes.length - at),
-        position + at,
-      );
-      if (bytesRead === 0) throw damaged(this.file, `it ends at byte ${position + at}`);
-      at += bytesRead;
+    for (let at = 0; at < bytes.length; at += CHUNK) {
+      const part = bytes.subarray(at, at + CHUNK);
+      const read = await readFully(this.source, part, position + at);
+      if (read < part.length) throw damaged(this.file, `it ends at byte ${position + at + read}`);
     }
   }
 }
@@ -145,20 +141,19 @@ function damaged(file: string, what: string): ModelError {
 
 async function readHeader(
   file: string,
-  handle: FileHandle,
+  source: ByteSource,
 ): Promise<{ tensors: Map<string, StoredTensor>; metadata: Record<string, string> }> {
-  const stat = await handle.stat();
-  if (!stat.isFile()) throw new ModelError(`${file}: is no file; needed is a safetensors file`);
-  if (stat.size < 8) throw damaged(file, `${stat.size} bytes`);
-  const start = Buffer.alloc(8);
-  await handle.read(start, 0, 8, 0);
-  const length = Number(start.readBigUInt64LE(0));
-  if (length > stat.size - 8) {
-    throw damaged(file, `its header should have ${length} bytes, ${stat.size - 8} are there`);
+  const { size: end } = source;
+  if (end < 8) throw damaged(file, `${end} bytes`);
+  const start = new Uint8Array(8);
+  await readFully(source, start, 0);
+  const length = Number(new DataView(start.buffer).getBigUint64(0, true));
+  if (length > end - 8) {
+    throw damaged(file, `its header should have ${length} bytes, ${end - 8} are there`);
   }
   if (length > LONGEST_HEADER) throw damaged(file, `a header of ${length} bytes`);
-  const bytes = Buffer.alloc(length);
-  await handle.read(bytes, 0, length, 8);
+  const bytes = new Uint8Array(length);
+  await readFully(source, bytes, 8);
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -172,9 +167,9 @@ async function readHeader(
   const first = 8 + length;
   const tensors = new Map<string, StoredTensor>();
   for (const [name, entry] of Object.entries(entries)) {
-    tensors.set(name, checkEntry(file, name, entry, first, stat.size));
+    tensors.set(name, checkEntry(file, name, entry, first, end));
   }
-  checkPlaces(file, tensors, first, stat.size);
+  checkPlaces(file, tensors, first, end);
   return { tensors, metadata: (metadata ?? {}) as Record<string, string> };
 }
 
@@ -228,47 +223,49 @@ function checkPlaces(
  * @param dtype what they are stored as
  * @throws ModelError naming the tensor that has a value which is NaN, infinite, or too large for the type; nothing is written
  */
-export async function writeSafetensors(
-  file: string,
+export async function writeTensors(
+  store: Store,
+  name: string,
   tensors: ReadonlyMap<string, NamedTensor>,
   metadata: Readonly<Record<string, string>> = {},
   dtype: StoredDType = 'F32',
 ): Promise<void> {
+  const file = store.path(name);
   const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
   let end = 0;
-  for (const [name, { shape, data }] of tensors) {
+  for (const [key, { shape, data }] of tensors) {
     const bytes = data.length * dtypeBytes(dtype);
-    header[name] = { dtype, shape, data_offsets: [end, end + bytes] };
+    header[key] = { dtype, shape, data_offsets: [end, end + bytes] };
     end += bytes;
   }
-  for (const [name, { data }] of tensors) {
-    checkFinite(file, name, data);
-    if (dtype === 'F16') checkRange(file, name, data);
+  for (const [key, { data }] of tensors) {
+    checkFinite(file, key, data);
+    if (dtype === 'F16') checkRange(file, key, data);
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
   const start = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20, 8);
   new DataView(start.buffer).setBigUint64(0, BigInt(start.length - 8), true);
   start.set(json, 8);
-  const whole = await WholeFile.open(file);
-  try {
-    await whole.writeBytes(start);
-    const buffer = new Uint16Array(dtype === 'F32' ? 0 : CHUNK / 2);
-    for (const { data } of tensors.values()) {
-      if (dtype === 'F32')
-        await whole.writeBytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-      else {
-        for (let from = 0; from < data.length; from += buffer.length) {
-          const part = data.subarray(from, from + buffer.length);
-          encode16(part, dtype, buffer);
-          await whole.writeBytes(new Uint8Array(buffer.buffer, 0, 2 * part.length));
-        }
+  await store.write(name, pieces(start, tensors.values(), dtype));
+}
+
+/** The file's bytes: views of what is there, and one buffer that is filled again and again. */
+function* pieces(
+  start: Uint8Array,
+  tensors: Iterable<NamedTensor>,
+  dtype: StoredDType,
+): Generator<Uint8Array, void> {
+  yield start;
+  const buffer = new Uint16Array(dtype === 'F32' ? 0 : CHUNK / 2);
+  for (const { data } of tensors) {
+    if (dtype === 'F32') yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    else {
+      for (let from = 0; from < data.length; from += buffer.length) {
+        const part = data.subarray(from, from + buffer.length);
+        encode16(part, dtype, buffer);
+        yield new Uint8Array(buffer.buffer, 0, 2 * part.length);
       }
     }
-    await whole.complete();
-    await whole.publish();
-  } catch (error) {
-    await whole.abort();
-    throw error;
   }
 }
 
@@ -287,11 +284,14 @@ function checkRange(file: string, name: string, values: Float32Array): void {
  * Reads all tensors of a file, as float32.
  * @throws ModelError as `SafetensorsFile.open`
  */
-export async function readSafetensors(file: string): Promise<{
+export async function readTensors(
+  store: Store,
+  file: string,
+): Promise<{
   readonly tensors: Map<string, NamedTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }> {
-  const opened = await SafetensorsFile.open(file);
+  const opened = await SafetensorsFile.open(store, file);
   try {
     const tensors = new Map<string, NamedTensor>();
     for (const [name, { shape, size }] of opened.tensors) {

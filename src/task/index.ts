@@ -1,4 +1,4 @@
-/** Tasks: problems, rewards, answer checking. A configuration's `task` section names one. */
+/** Tasks: problems, rewards, answer checking. A configuration's `task` section names one. Datasets are read by files.ts. */
 import { arithmetic } from './arithmetic.js';
 import { binaryTree } from './binary-tree.js';
 import { chain } from './chain.js';
@@ -9,7 +9,6 @@ export { ARITHMETIC_DEFAULTS, type ArithmeticOptions, arithmetic } from './arith
 export { type BinaryTreeOptions, binaryTree } from './binary-tree.js';
 export { lastBox } from './boxed.js';
 export { CHAIN_DEFAULTS, type ChainOptions, chain } from './chain.js';
-export { type DatasetColumns, type DatasetRow, readDataset } from './dataset.js';
 export {
   type ChatMessage,
   defineTask,
@@ -20,7 +19,7 @@ export {
 } from './define.js';
 export { type DefinedTaskOptions, definedTask, type OnError } from './defined-task.js';
 export type { AnswerOptions, AnswerVerdict, Extracted } from './math/index.js';
-export { type MathTaskOptions, mathTask } from './math-task.js';
+export { type DatasetRow, type MathTaskOptions, mathTask } from './math-task.js';
 export {
   checkReward,
   type Environment,

@@ -4,10 +4,19 @@
  * weighted sum is the reward. What could not be read scores 0 and says why.
  */
 import { Stream } from '../random/stream.js';
-import type { DatasetRow } from './dataset.js';
 import { boxWatcher } from './math/box-watcher.js';
 import type { AnswerVerdict } from './math/index.js';
 import { type Problem, type RewardResult, type SyncTask, TaskError, type Vocabulary } from './task.js';
+
+/** A problem with its answer. */
+export interface DatasetRow {
+  /** Unique within the file: its own id, or its place. */
+  readonly id: string;
+  readonly problem: string;
+  readonly answer: string;
+  /** Worked solution, where there is one. */
+  readonly solution?: string;
+}
 
 export interface MathTaskOptions {
   readonly train: readonly DatasetRow[];

@@ -2,8 +2,6 @@
  * A model's chat template: messages as the text it was trained on. Templates are Jinja, from chat_template.jinja or the
  * key chat_template of tokenizer_config.json (one template, or several by name), rendered as transformers does.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Template } from '@huggingface/jinja';
 import { withPythonSpace } from './python-space.js';
 import { TextError } from './tokenizer.js';
@@ -93,16 +91,8 @@ export function chatTemplate(
 const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n')[0];
 
-/**
- * The chat template of a model's folder.
- * @param config its tokenizer_config.json
- * @returns null where the folder has none
- * @throws TextError if it is none, or if there are several and none is called default
- */
-export async function loadChatTemplate(
-  folder: string,
-  config: Readonly<Record<string, unknown>>,
-): Promise<ChatTemplate | null> {
+/** Texts of the special tokens, as templates name them. @param config a tokenizer_config.json */
+export function specialTexts(config: Readonly<Record<string, unknown>>): Record<string, string> {
   const special: Record<string, string> = {};
   for (const [key, value] of Object.entries(config)) {
     if (!key.endsWith('_token')) continue;
@@ -110,23 +100,31 @@ export async function loadChatTemplate(
       typeof value === 'object' && value !== null ? (value as { content?: unknown }).content : value;
     if (typeof text === 'string') special[key] = text;
   }
-  const file = join(folder, 'chat_template.jinja');
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw new TextError(`${file}: cannot be read: ${error.message}`);
-  });
-  if (text !== null) return chatTemplate(text, file, special);
-  const where = `${join(folder, 'tokenizer_config.json')}: chat_template`;
-  const { chat_template: own } = config;
-  if (own === undefined || own === null) return null;
-  if (typeof own === 'string') return chatTemplate(own, where, special);
-  if (Array.isArray(own)) {
-    const named = own as { name?: unknown; template?: unknown }[];
+  return special;
+}
+
+/**
+ * The chat template within a tokenizer_config.json.
+ * @param file its name, for messages
+ * @returns null where it has none
+ * @throws TextError if it is none, or if there are several and none is called default
+ */
+export function configuredTemplate(
+  config: Readonly<Record<string, unknown>>,
+  file: string,
+): ChatTemplate | null {
+  const special = specialTexts(config);
+  const where = `${file}: chat_template`;
+  const { chat_template: value } = config;
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'string') return chatTemplate(value, where, special);
+  if (Array.isArray(value)) {
+    const named = value as { name?: unknown; template?: unknown }[];
     const chosen = named.find(({ name }) => name === 'default');
     if (typeof chosen?.template === 'string') return chatTemplate(chosen.template, where, special);
     throw new TextError(
       `${where}: found ${named.map(({ name }) => name).join(', ')}; needed is one called default`,
     );
   }
-  throw new TextError(`${where}: found ${typeof own}; allowed is a text or a list`);
+  throw new TextError(`${where}: found ${typeof value}; allowed is a text or a list`);
 }

@@ -2,7 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadTokenizer, TextError } from './tokenizer.js';
+import { loadTokenizer } from './files.js';
+import { TextError } from './tokenizer.js';
 
 let folder: string;
 let whole: { model: { vocab: Record<string, unknown> }; added_tokens: { id: unknown; content: string }[] };

@@ -1,15 +1,16 @@
-/** Text as a model sees it: token ids, and messages as its chat template writes them. */
+/** Text as a model sees it: token ids, and messages as its chat template writes them. files.ts reads them from a folder. */
 export {
   type ChatTemplate,
   chatTemplate,
-  loadChatTemplate,
+  configuredTemplate,
   type Message,
   type RenderOptions,
 } from './chat-template.js';
 export {
   checkTokenizer,
-  loadTokenizer,
   type ModelTokenizer,
+  modelTokenizer,
   TextError,
   type TextTokenizer,
+  type TokenizerSettings,
 } from './tokenizer.js';

@@ -4,7 +4,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { chatTemplate, checkTokenizer, loadChatTemplate, loadTokenizer, type Message } from './index.js';
+import { loadChatTemplate, loadTokenizer } from './files.js';
+import { chatTemplate, checkTokenizer, type Message } from './index.js';
 
 const FIXTURES = join(import.meta.dirname, '../../test/text');
 const DATA = join(import.meta.dirname, '../../../shared/data/tokenizers');

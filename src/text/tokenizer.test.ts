@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadTokenizer } from './tokenizer.js';
+import { loadTokenizer } from './files.js';
 
 const DATA = join(import.meta.dirname, '../../../shared/data');
 const present = existsSync(join(DATA, 'tokenizers'));

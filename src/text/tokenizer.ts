@@ -1,11 +1,9 @@
 /**
- * A model's tokenizer from its tokenizer.json and what lies beside it. Used for models, and for logs that hold texts
+ * A model's tokenizer from its tokenizer.json and what lies beside it (files.ts reads them). Used for models, and for logs that hold texts
  * alone: the ids it gives there are most likely those that were sampled, but not surely (a model can write the same text
  * in other tokens), so groups made with it are labelled `retokenized`. Special tokens within a text are known as such;
  * only `encodePrompt` adds any.
  */
-import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
 import { badId } from './ids.js';
 
@@ -46,20 +44,25 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** Parsed files that lie beside a tokenizer.json. */
+export interface TokenizerSettings {
+  /** tokenizer_config.json. */
+  readonly config?: unknown;
+  /** Files that name further ends of a completion: generation_config.json, config.json. */
+  readonly models?: readonly unknown[];
+}
+
 /**
- * Loads a tokenizer. A tokenizer_config.json and generation_config.json beside it are used if they are there.
- * @param path a tokenizer.json as the Hugging Face libraries write it, or the folder that it lies in
- * @throws TextError where the file cannot be read or is no tokenizer
+ * A tokenizer from parsed files.
+ * @param data a tokenizer.json as the Hugging Face libraries write it
+ * @param file its name, for messages
+ * @throws TextError where it is no tokenizer
  */
-export async function loadTokenizer(path: string): Promise<ModelTokenizer> {
-  const isFolder = await stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  const file = isFolder ? join(path, 'tokenizer.json') : path;
-  const data = await readJson(file);
-  if (data === null)
-    throw new TextError(`tokenizer ${file}: found nothing there; needed is a tokenizer.json`);
+export async function modelTokenizer(
+  data: unknown,
+  file: string,
+  { config: settings, models = [] }: TokenizerSettings = {},
+): Promise<ModelTokenizer> {
   if (!isObject(data) || !isObject(data.model))
     throw new TextError(
       `tokenizer ${file}: has no key 'model'; needed is the tokenizer.json that lies beside a model's weights`,
@@ -71,12 +74,7 @@ export async function loadTokenizer(path: string): Promise<ModelTokenizer> {
     );
   const problem = badId(data);
   if (problem !== null) throw new TextError(`tokenizer ${file}: ${problem}`);
-  const beside = (name: string): Promise<unknown> => {
-    const other = join(dirname(file), name);
-    return other === file ? Promise.resolve(null) : readJson(other);
-  };
-  const found = await beside(basename(file).replace('tokenizer', 'tokenizer_config'));
-  const config = isObject(found) ? found : {};
+  const config = isObject(settings) ? settings : {};
   const { Pipeline } = await import('./pipeline.js');
   let pipeline: InstanceType<typeof Pipeline>;
   try {
@@ -94,14 +92,11 @@ export async function loadTokenizer(path: string): Promise<ModelTokenizer> {
     return typeof text === 'string' ? idOf(text) : null;
   };
   const eos = new Set<number>();
-  const own = named('eos_token');
-  if (own !== null) eos.add(own);
-  if (isFolder) {
-    for (const name of ['generation_config.json', 'config.json']) {
-      const other = await beside(name);
-      if (!isObject(other)) continue;
-      for (const id of [other.eos_token_id].flat()) if (typeof id === 'number') eos.add(id);
-    }
+  const end = named('eos_token');
+  if (end !== null) eos.add(end);
+  for (const model of models) {
+    if (!isObject(model)) continue;
+    for (const id of [model.eos_token_id].flat()) if (typeof id === 'number') eos.add(id);
   }
   const { before, after } = pipeline.around;
   return {
@@ -126,21 +121,5 @@ export function checkTokenizer({ size }: ModelTokenizer, vocabularySize: number,
     throw new TextError(
       `tokenizer ${where}: its ids go up to ${size - 1}, but the model's embedding has ${vocabularySize} rows; needed is the tokenizer of this model`,
     );
-  }
-}
-
-/** @returns null for a file that is not there */
-async function readJson(file: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new TextError(`tokenizer ${file}: cannot be read: ${messageOf(error)}`);
-  }
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    throw new TextError(`tokenizer ${file}: is not JSON: ${messageOf(error)}`);
   }
 }

@@ -4,7 +4,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadTokenizer, type ModelTokenizer } from './index.js';
+import { loadTokenizer } from './files.js';
+import type { ModelTokenizer } from './index.js';
 
 const FIXTURES = join(import.meta.dirname, '../../test/text/unicode');
 const DATA = join(import.meta.dirname, '../../../shared/data/tokenizers');

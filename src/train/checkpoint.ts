@@ -11,6 +11,7 @@ import { basename, join } from 'node:path';
 import type { Engine } from '../engine/index.js';
 import { UserError } from '../errors.js';
 import { remove, writeFolder, writeWhole } from '../files/index.js';
+import { folderStore } from '../model/files.js';
 import type { MetricsRecord } from './metrics.js';
 
 /** A checkpoint that is missing, incomplete, changed or of another run. */
@@ -116,7 +117,7 @@ export async function saveCheckpoint(
   const before = await readState(path).catch(() => null);
   if (before === null || !isSame(before, state)) {
     await writeFolder(path, async (temporary) => {
-      await engine.save(temporary);
+      await engine.save(folderStore(temporary));
       const files: Record<string, SavedFile> = {};
       for (const name of (await readdir(temporary)).sort()) files[name] = await digest(join(temporary, name));
       await writeWhole(join(temporary, STATE_FILE), formatState({ ...state, files }));
@@ -153,7 +154,7 @@ const isSame = ({ files, ...before }: SavedState, state: CheckpointState): boole
  */
 export async function loadCheckpoint(path: string, engine: Engine): Promise<CheckpointState> {
   const state = await verifyCheckpoint(path);
-  await engine.load(path);
+  await engine.load(folderStore(path));
   return state;
 }
 

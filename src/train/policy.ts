@@ -4,18 +4,17 @@
  */
 import { basename } from 'node:path';
 import { UserError } from '../errors.js';
+import { storedWeights, withCheckpoint } from '../model/files.js';
+import { type FetchProgress, resolveModel } from '../model/hub.js';
 import {
-  type FetchProgress,
   loadParameters,
   type ModelConfig,
   type Parameters,
-  resolveModel,
   type StoredDType,
   type StoredWeights,
-  storedWeights,
-  withCheckpoint,
 } from '../model/index.js';
 import { escapeBytes } from '../rollouts/index.js';
+import { readDataset } from '../task/files.js';
 import {
   createTask,
   type DatasetRow,
@@ -23,17 +22,11 @@ import {
   type MathTaskConfig,
   mathChecker,
   mathTask,
-  readDataset,
   type Task,
   type Vocabulary,
 } from '../task/index.js';
-import {
-  type ChatTemplate,
-  checkTokenizer,
-  loadChatTemplate,
-  loadTokenizer,
-  type ModelTokenizer,
-} from '../text/index.js';
+import { loadChatTemplate, loadTokenizer } from '../text/files.js';
+import { type ChatTemplate, checkTokenizer, type ModelTokenizer } from '../text/index.js';
 import { type Config, ConfigError } from './config.js';
 import { loadDefinition } from './user-module.js';
 import { watchedCalls } from './user-watch.js';

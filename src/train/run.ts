@@ -5,9 +5,11 @@
 import { existsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { resolve } from 'node:path';
-import { type Engine, type EngineSpec, type OptimizerConfig, openEngine } from '../engine/index.js';
+import type { Engine, OptimizerConfig } from '../engine/index.js';
+import { type EngineSpec, openEngine } from '../engine/open.js';
 import { FolderLock } from '../files/index.js';
-import type { FetchProgress, ModelConfig, Parameters } from '../model/index.js';
+import type { FetchProgress } from '../model/hub.js';
+import type { ModelConfig, Parameters } from '../model/index.js';
 import type { Task } from '../task/index.js';
 import { checkCapabilities } from './capabilities.js';
 import { newestCheckpoint } from './checkpoint.js';

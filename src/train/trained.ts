@@ -2,14 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Engine, readModelShape, readSaved } from '../engine/index.js';
-import {
-  mergeAdapter,
-  type ParameterSet,
-  Parameters,
-  type StoredDType,
-  writeAdapter,
-  writeCheckpoint,
-} from '../model/index.js';
+import { folderStore, writeAdapter, writeCheckpoint } from '../model/files.js';
+import { mergeAdapter, type ParameterSet, Parameters, type StoredDType } from '../model/index.js';
 import type { Task } from '../task/index.js';
 import {
   CheckpointError,
@@ -105,7 +99,7 @@ export async function openTrained(
     const model = await openModel(config.model);
     const task = await openTask(config, await openText(config.model, model), model);
     if (!model) await verifyCheckpoint(chosen.path);
-    const shape = model ? undefined : await readModelShape(chosen.path);
+    const shape = model ? undefined : await readModelShape(folderStore(chosen.path));
     const engine = await createEngine(config, task, { threads, shape }, model);
     try {
       await loadCheckpoint(chosen.path, engine);
@@ -148,7 +142,7 @@ export async function exportRun(
   const config = loadConfig(folder.configFile);
   return withChosen(folder, checkpoint, async ({ path: chosen, step, skipped }) => {
     await verifyCheckpoint(chosen);
-    const { model, trained } = await readSaved(chosen, config.model.lora !== null);
+    const { model, trained } = await readSaved(folderStore(chosen), config.model.lora !== null);
     if (model.adapter && !merged) {
       await writeAdapter(to, model, trained, config.model.path);
       return { step, dtype: 'F32', adapter: true, skipped };

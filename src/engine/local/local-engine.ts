@@ -4,8 +4,8 @@
  * run and the optimizer is a loop over the flat weights. Programs are compiled when first needed and serve
  * every batch size.
  */
-import { join } from 'node:path';
 import {
+  adapterIn,
   decodeProgram,
   freshAdapter,
   type ModelConfig,
@@ -13,8 +13,8 @@ import {
   ParameterSet,
   Parameters,
   parameterSpecs,
-  readAdapter,
-  readSafetensors,
+  readTensors,
+  type Store,
   type StoredWeights,
   scoreProgram,
   toHuggingFaceConfig,
@@ -22,7 +22,7 @@ import {
   updateProgram,
   type WeightBatch,
   writeAdapterFiles,
-  writeSafetensors,
+  writeTensors,
 } from '../../model/index.js';
 import { Stream } from '../../random/stream.js';
 import { type Backend, Program, type ProgramDefinition, type SessionOptions } from '../../runtime/index.js';
@@ -43,10 +43,10 @@ import {
 } from '../engine.js';
 import { checkLogprobs, collectScores, emptyScores, logitBias, treeBatch, updateBatch } from './batches.js';
 import { type DecodeLimits, decode } from './decode.js';
-import { flatten, named, WEIGHTS_FILE, writeModelShape } from './files.js';
 import { type HeldWeights, Memory, type RunLimits } from './memory.js';
 import { Optimizer, type OptimizerConfig, squaredNorm } from './optimizer.js';
 import { type PackedRows, packBatch } from './pack.js';
+import { flatten, named, WEIGHTS_FILE, writeModelShape } from './saved.js';
 
 export interface LocalEngineOptions {
   /** What runs the programs. */
@@ -341,13 +341,13 @@ export class LocalEngine implements Engine {
     this.optimizer.reset();
   }
 
-  async save(folder: string, { signal }: Abortable = {}): Promise<void> {
+  async save(store: Store, { signal }: Abortable = {}): Promise<void> {
     signal?.throwIfAborted();
-    await writeModelShape(folder, this.options.model);
-    if (this.adapter) await writeAdapterFiles(folder, this.options.model, this.adapter);
+    await writeModelShape(store, this.options.model);
+    if (this.adapter) await writeAdapterFiles(store, this.options.model, this.adapter);
     else {
       const { parameters } = this;
-      await writeSafetensors(join(folder, WEIGHTS_FILE), named(parameters, parameters.flat), {
+      await writeTensors(store, WEIGHTS_FILE, named(parameters, parameters.flat), {
         config: JSON.stringify(toHuggingFaceConfig(this.options.model)),
       });
     }
@@ -355,21 +355,21 @@ export class LocalEngine implements Engine {
     for (const [name, flat] of this.optimizer.state) {
       for (const [key, tensor] of named(this.trainable, flat)) state.set(`${name}/${key}`, tensor);
     }
-    await writeSafetensors(join(folder, OPTIMIZER_FILE), state, {
+    await writeTensors(store, OPTIMIZER_FILE, state, {
       optimizer: this.optimizer.config.name,
       step: String(this.optimizer.step),
     });
     if (this.reference) {
-      await writeSafetensors(join(folder, REFERENCE_FILE), named(this.reference, this.reference.flat));
+      await writeTensors(store, REFERENCE_FILE, named(this.reference, this.reference.flat));
     }
   }
 
-  async load(folder: string, { signal }: Abortable = {}): Promise<void> {
+  async load(store: Store, { signal }: Abortable = {}): Promise<void> {
     signal?.throwIfAborted();
     // Everything is read and checked before anything is overwritten.
-    const weights = await this.savedWeights(folder);
-    const optimizerFile = join(folder, OPTIMIZER_FILE);
-    const { tensors, metadata } = await readSafetensors(optimizerFile);
+    const weights = await this.savedWeights(store);
+    const optimizerFile = store.path(OPTIMIZER_FILE);
+    const { tensors, metadata } = await readTensors(store, OPTIMIZER_FILE);
     if (metadata.optimizer !== this.optimizer.config.name) {
       throw new EngineError(
         `${optimizerFile}: state of '${metadata.optimizer}', but the configuration says '${this.optimizer.config.name}'`,
@@ -380,8 +380,8 @@ export class LocalEngine implements Engine {
       values: flatten(this.trainable.specs, optimizerFile, tensors, `${name}/`),
     }));
     if (this.reference) {
-      const file = join(folder, REFERENCE_FILE);
-      this.reference.flat.set(flatten(this.trainable.specs, file, (await readSafetensors(file)).tensors));
+      const saved = await readTensors(store, REFERENCE_FILE);
+      this.reference.flat.set(flatten(this.trainable.specs, store.path(REFERENCE_FILE), saved.tensors));
     }
     this.trainable.flat.set(weights);
     for (const { flat, values } of states) flat.set(values);
@@ -419,19 +419,19 @@ export class LocalEngine implements Engine {
   }
 
   /** Weights of a checkpoint, in the order of the trainable ones. */
-  private async savedWeights(folder: string): Promise<Float32Array> {
+  private async savedWeights(store: Store): Promise<Float32Array> {
     if (this.adapter) {
-      const { config, adapter } = await readAdapter(folder, this.options.model);
+      const { config, adapter } = await adapterIn(store, this.options.model);
       const { r, alpha } = this.options.model.adapter ?? { r: 0, alpha: 0 };
       if (adapter.flat.length !== this.adapter.flat.length || config.adapter?.alpha !== alpha) {
         throw new EngineError(
-          `${folder}: an adapter of r ${config.adapter?.r} and alpha ${config.adapter?.alpha}; this run's has r ${r} and alpha ${alpha}`,
+          `${store.name}: an adapter of r ${config.adapter?.r} and alpha ${config.adapter?.alpha}; this run's has r ${r} and alpha ${alpha}`,
         );
       }
       return adapter.flat;
     }
-    const file = join(folder, WEIGHTS_FILE);
-    return flatten(this.parameters.specs, file, (await readSafetensors(file)).tensors);
+    const { tensors } = await readTensors(store, WEIGHTS_FILE);
+    return flatten(this.parameters.specs, store.path(WEIGHTS_FILE), tensors);
   }
 
   /** @param trainable the weights in the place of what is trained: current or the reference policy's */

@@ -4,16 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
-  type LoraConfig,
-  loadParameters,
-  type ModelConfig,
-  Parameters,
   readSafetensors,
-  type StoredWeights,
   storedWeights,
   withCheckpoint,
   writeCheckpoint,
   writeSafetensors,
+} from '../../model/files.js';
+import {
+  type LoraConfig,
+  loadParameters,
+  type ModelConfig,
+  Parameters,
+  type StoredWeights,
 } from '../../model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../../objective/index.js';
 import { nodeBackend } from '../../runtime/node.js';

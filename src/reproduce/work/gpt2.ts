@@ -6,7 +6,8 @@
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { makeFolder, remove } from '../../files/index.js';
-import { type NamedTensor, Parameters, readSafetensors } from '../../model/index.js';
+import { readSafetensors } from '../../model/files.js';
+import { type NamedTensor, Parameters } from '../../model/index.js';
 import { createTask } from '../../task/index.js';
 import { saveCheckpoint } from '../../train/checkpoint.js';
 import { type Config, createEngine, randomModel } from '../../train/index.js';

@@ -1,18 +1,18 @@
 /**
  * What an engine saves: weights and optimizer state, as named tensors of files and flat arrays in memory, and the shape of
- * its model, so that the folder alone says what is in it.
+ * its model, so that the store alone says what is in it.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { writeWhole } from '../../files/index.js';
 import {
+  adapterIn,
   type ModelConfig,
   type NamedTensor,
   type ParameterSet,
   type ParameterSpec,
   Parameters,
-  readAdapter,
-  readSafetensors,
+  readTensors,
+  readText,
+  type Store,
+  writeText,
 } from '../../model/index.js';
 import { EngineError } from '../engine.js';
 
@@ -20,33 +20,32 @@ export const WEIGHTS_FILE = 'model.safetensors';
 const MODEL_FILE = 'model.json';
 
 /** Writes the shape of a model, its adapter apart. */
-export async function writeModelShape(folder: string, { adapter: _, ...shape }: ModelConfig): Promise<void> {
-  await writeWhole(join(folder, MODEL_FILE), `${JSON.stringify(shape)}\n`);
+export async function writeModelShape(store: Store, { adapter: _, ...shape }: ModelConfig): Promise<void> {
+  await writeText(store, MODEL_FILE, `${JSON.stringify(shape)}\n`);
 }
 
 /** The shape of the model whose weights, or an adapter to them, were saved. @throws EngineError naming the file */
-export async function readModelShape(folder: string): Promise<ModelConfig> {
-  const file = join(folder, MODEL_FILE);
+export async function readModelShape(store: Store): Promise<ModelConfig> {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as ModelConfig;
+    return JSON.parse(await readText(store, MODEL_FILE)) as ModelConfig;
   } catch (error) {
-    throw new EngineError(`${file}: cannot be read: ${(error as Error).message}`);
+    throw new EngineError(`${store.path(MODEL_FILE)}: cannot be read: ${(error as Error).message}`);
   }
 }
 
 /** What was trained, from what an engine saved: the model's weights, or an adapter. @throws EngineError, ModelError */
 export async function readSaved(
-  folder: string,
+  store: Store,
   isAdapter: boolean,
 ): Promise<{ readonly model: ModelConfig; readonly trained: ParameterSet | Parameters }> {
-  const shape = await readModelShape(folder);
+  const shape = await readModelShape(store);
   if (isAdapter) {
-    const { config, adapter } = await readAdapter(folder, shape);
+    const { config, adapter } = await adapterIn(store, shape);
     return { model: config, trained: adapter };
   }
   const parameters = new Parameters(shape);
-  const file = join(folder, WEIGHTS_FILE);
-  parameters.flat.set(flatten(parameters.specs, file, (await readSafetensors(file)).tensors));
+  const { tensors } = await readTensors(store, WEIGHTS_FILE);
+  parameters.flat.set(flatten(parameters.specs, store.path(WEIGHTS_FILE), tensors));
   return { model: shape, trained: parameters };
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readDataset } from './dataset.js';
+import { readDataset } from './files.js';
 import { answersEqual, extractAnswer } from './math/index.js';
 
 const DATA = join(import.meta.dirname, '../../../shared/data/math');

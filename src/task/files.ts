@@ -19,16 +19,8 @@ import {
   readBytes,
   WrittenNumber,
 } from '../input/index.js';
+import type { DatasetRow } from './math-task.js';
 import { TaskError } from './task.js';
-
-export interface DatasetRow {
-  /** Unique within the file: its own id, or its place. */
-  readonly id: string;
-  readonly problem: string;
-  readonly answer: string;
-  /** Worked solution, where there is one. */
-  readonly solution?: string;
-}
 
 export interface DatasetColumns {
   /** Column of the problem; default: the first of those that the known datasets use. */

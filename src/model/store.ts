@@ -1,0 +1,92 @@
+/**
+ * Where models and checkpoints lie, without a word on files: a store holds bytes under names. On Node.js it is a folder
+ * (`files.ts`); a browser keeps one in memory, or makes one of what it has.
+ */
+
+/** Bytes that are read by place. */
+export interface ByteSource {
+  /** Bytes. */
+  readonly size: number;
+  /** Reads bytes from `offset` on to the start of `into`. @returns how many; 0: there are none left */
+  read(into: Uint8Array, offset: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Bytes under names. */
+export interface Store {
+  /** What it is called in messages: a folder's path. */
+  readonly name: string;
+  /** What a name in it is called in messages. */
+  path(name: string): string;
+  names(): Promise<string[]>;
+  has(name: string): Promise<boolean>;
+  /** @throws Error, with a `code` such as ENOENT where there is one */
+  open(name: string): Promise<ByteSource>;
+  /** Writes pieces under a name, each before the next is asked for: all of them are there in the end, or nothing is. */
+  write(name: string, pieces: Iterable<Uint8Array>): Promise<void>;
+}
+
+/** Fills `into` from `offset` on. @returns how many bytes there were */
+export async function readFully(source: ByteSource, into: Uint8Array, offset: number): Promise<number> {
+  let at = 0;
+  while (at < into.length) {
+    const read = await source.read(into.subarray(at), offset + at);
+    if (read === 0) break;
+    at += read;
+  }
+  return at;
+}
+
+/** @throws what `Store.open` throws */
+export async function readText(store: Store, name: string): Promise<string> {
+  const source = await store.open(name);
+  try {
+    const bytes = new Uint8Array(source.size);
+    return new TextDecoder().decode(bytes.subarray(0, await readFully(source, bytes, 0)));
+  } finally {
+    await source.close();
+  }
+}
+
+export async function writeText(store: Store, name: string, text: string): Promise<void> {
+  await store.write(name, [new TextEncoder().encode(text)]);
+}
+
+/** Why a store did not give what it was asked for, in a word or a few. */
+export const reasonOf = (error: unknown): string => {
+  const { code, message } = error as { code?: string; message: string };
+  return code ?? message;
+};
+
+/** A store in memory. @param content bytes by name, which are used in place */
+export function memoryStore(content: Map<string, Uint8Array> = new Map()): Store {
+  return {
+    name: 'memory',
+    path: (name) => name,
+    names: async () => [...content.keys()],
+    has: async (name) => content.has(name),
+    async open(name) {
+      const bytes = content.get(name);
+      if (!bytes) throw Object.assign(new Error(`nothing is stored as ${name}`), { code: 'ENOENT' });
+      return {
+        size: bytes.length,
+        async read(into, offset) {
+          const part = bytes.subarray(offset, offset + into.length);
+          into.set(part);
+          return part.length;
+        },
+        close: async () => {},
+      };
+    },
+    async write(name, pieces) {
+      const copies = Array.from(pieces, (piece) => piece.slice());
+      const bytes = new Uint8Array(copies.reduce((n, { length }) => n + length, 0));
+      let at = 0;
+      for (const copy of copies) {
+        bytes.set(copy, at);
+        at += copy.length;
+      }
+      content.set(name, bytes);
+    },
+  };
+}
