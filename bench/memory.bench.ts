@@ -5,7 +5,8 @@
  */
 import { execFileSync } from 'node:child_process';
 import { LocalEngine } from '../src/engine/index.js';
-import { loadParameters, storedWeights, withCheckpoint } from '../src/model/index.js';
+import { storedWeights, withCheckpoint } from '../src/model/files.js';
+import { loadParameters } from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import { memoryBytes } from '../src/train/config.js';
