@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LocalEngine } from '../src/engine/index.js';
-import { folderStore, readSafetensors, storedWeights, withCheckpoint, writeCheckpoint, writeSafetensors } from '../src/model/files.js';
+import {
+  folderStore,
+  readSafetensors,
+  storedWeights,
+  withCheckpoint,
+  writeCheckpoint,
+  writeSafetensors,
+} from '../src/model/files.js';
 import { loadParameters, type Parameters } from '../src/model/index.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import {

@@ -5,7 +5,14 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadParameters } from './checkpoint.js';
-import { folderStore, openCheckpoint, readSafetensors, withCheckpoint, writeCheckpoint, writeSafetensors } from './files.js';
+import {
+  folderStore,
+  openCheckpoint,
+  readSafetensors,
+  withCheckpoint,
+  writeCheckpoint,
+  writeSafetensors,
+} from './files.js';
 import type { Parameters } from './parameters.js';
 import { SafetensorsFile } from './safetensors.js';
 

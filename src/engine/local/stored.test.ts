@@ -3,7 +3,13 @@ import { cp, mkdir, mkdtemp, open, readdir, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readSafetensors, storedWeights, withCheckpoint, writeCheckpoint, writeSafetensors } from '../../model/files.js';
+import {
+  readSafetensors,
+  storedWeights,
+  withCheckpoint,
+  writeCheckpoint,
+  writeSafetensors,
+} from '../../model/files.js';
 import {
   type LoraConfig,
   loadParameters,
