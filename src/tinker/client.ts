@@ -1,0 +1,183 @@
+/**
+ * A server of the Tinker API: finds out its wire, sends calls, and waits for futures by long polling with a bounded
+ * hold. Sessions, models and samplers (their own files) are made of these. Pure: needs only fetch and timers.
+ */
+import { z } from 'zod';
+import type { EncodedRequest } from './codec.js';
+import { describeDetail, LostError, TinkerError, UnknownOutcomeError } from './errors.js';
+import { Slots, sleep } from './time.js';
+import { isLost, Transport, type TransportOptions } from './transport.js';
+import type { Wire } from './types.js';
+
+export interface ClientOptions extends TransportOptions {
+  /** Absent: found out by asking. */
+  readonly wire?: Wire;
+  /** Calls whose result is awaited at once; default 16. */
+  readonly concurrency?: number;
+  /** How long one poll of a future is held, ms; default 45,000. */
+  readonly hold?: number;
+  /** How long a future may take altogether, ms; default 1 h. */
+  readonly patience?: number;
+}
+
+export interface Abortable {
+  readonly signal?: AbortSignal;
+}
+
+/** What models and samplers need of the session that they belong to. */
+export interface OpenSession {
+  readonly client: TinkerClient;
+  readonly id: string;
+  /** @throws LostError if the session has expired, or is about to */
+  check(): void;
+}
+
+/** A call whose result comes as a future. */
+export interface Job<T> extends EncodedRequest, Abortable {
+  /** The server may get it twice without harm: it does nothing, or knows it by its number. */
+  readonly repeatable: boolean;
+  /** Its result must be known: a lost one is an UnknownOutcomeError. */
+  readonly changes: boolean;
+  readonly read: (result: unknown) => T;
+  /** Once the server has taken it. */
+  readonly accepted?: (answer: Readonly<Record<string, unknown>>) => void;
+}
+
+const futureSchema = z.looseObject({ request_id: z.string().min(1) });
+const capabilitiesSchema = z.object({ supported_models: z.array(z.object({ model_name: z.string() })) });
+
+type Poll<T> = { readonly state: 'pending' } | { readonly state: 'done'; readonly result: T };
+
+export class TinkerClient {
+  readonly transport: Transport;
+  private readonly slots: Slots;
+  private readonly hold: number;
+  private readonly patience: number;
+  private readonly pause: number;
+  private asked: Promise<Wire> | undefined;
+
+  constructor({ wire, concurrency = 16, hold = 45_000, patience = 3_600_000, ...options }: ClientOptions) {
+    this.transport = new Transport(options);
+    this.slots = new Slots(concurrency);
+    this.hold = hold;
+    this.patience = patience;
+    this.pause = options.pause ?? 500;
+    if (wire !== undefined) this.asked = Promise.resolve(wire);
+  }
+
+  /** Names of the base models that the server has. */
+  async models({ signal }: Abortable = {}): Promise<readonly string[]> {
+    return this.transport.send({
+      method: 'GET',
+      path: 'get_server_capabilities',
+      repeatable: true,
+      read: (answer) => capabilitiesSchema.parse(answer).supported_models.map(({ model_name: name }) => name),
+      signal,
+    });
+  }
+
+  /**
+   * An empty JSON body does nothing anywhere: a server of the protobuf wire refuses its type (415), another its
+   * content.
+   */
+  wire(options: Abortable = {}): Promise<Wire> {
+    this.asked ??= this.ask(options).catch((error: unknown) => {
+      this.asked = undefined;
+      throw error;
+    });
+    return this.asked;
+  }
+
+  private ask({ signal }: Abortable): Promise<Wire> {
+    return this.transport.send<Wire>({
+      path: 'forward_backward',
+      body: {},
+      repeatable: true,
+      read: () => {
+        throw new TinkerError(
+          this.transport.line('forward_backward', 'expected a refusal of an empty body, got 200'),
+        );
+      },
+      status: (status) => {
+        if (status === 415) return { value: 'protobuf' };
+        return status === 400 || status === 422 ? { value: 'json' } : undefined;
+      },
+      signal,
+    });
+  }
+
+  /** A call that answers at once. It may be repeated. */
+  post<T>(
+    path: string,
+    body: Readonly<Record<string, unknown>>,
+    schema: z.ZodType<T>,
+    options: Abortable = {},
+  ) {
+    return this.transport.send<T>({
+      path,
+      body,
+      repeatable: true,
+      read: (answer) => schema.parse(answer),
+      signal: options.signal,
+    });
+  }
+
+  /** Sends a job and waits for its result. */
+  run<T>(job: Job<T>): Promise<T> {
+    return this.slots.run(async () => {
+      const answer = await this.transport.send({ ...job, read: (body) => futureSchema.parse(body) });
+      job.accepted?.(answer);
+      return this.result(job, answer.request_id);
+    }, job.signal);
+  }
+
+  private async result<T>(job: Job<T>, requestId: string): Promise<T> {
+    const started = Date.now();
+    for (;;) {
+      const polled = Date.now();
+      const poll = await this.poll(job, requestId);
+      if (poll.state === 'done') return poll.result;
+      if (Date.now() - started > this.patience) {
+        const line = this.transport.line(job.path, `no result in ${this.patience / 1000} s`);
+        throw job.changes ? new UnknownOutcomeError(line) : new TinkerError(line);
+      }
+      // A server that doesn't hold is asked at most once a pause.
+      await sleep(Math.max(0, this.pause - (Date.now() - polled)), job.signal);
+    }
+  }
+
+  private async poll<T>(job: Job<T>, requestId: string): Promise<Poll<T>> {
+    const failed = (status: number, body: unknown): never => {
+      const detail = describeDetail(body) ?? 'no detail';
+      const line = this.transport.line(job.path, `failed on the server: ${detail}`);
+      throw isLost(status, detail) ? new LostError(line, status) : new TinkerError(line, status);
+    };
+    try {
+      return await this.transport.send<Poll<T>>({
+        path: 'retrieve_future',
+        body: { request_id: requestId },
+        repeatable: true,
+        timeout: this.hold,
+        held: () => ({ state: 'pending' }),
+        status: (status, body) => {
+          if (status === 408) return { value: { state: 'pending' } };
+          return status === 400 ? failed(status, body) : undefined;
+        },
+        read: (body) => {
+          const { type, error } = (body ?? {}) as { type?: unknown; error?: unknown };
+          if (type === 'try_again') return { state: 'pending' };
+          if (type === 'request_failed' || typeof error === 'string') return failed(400, body);
+          return { state: 'done', result: job.read(body) };
+        },
+        signal: job.signal,
+      });
+    } catch (error) {
+      // A status of the server is an answer; silence is none.
+      const silent = error instanceof TinkerError && error.status === undefined;
+      if (job.changes && silent && !(error instanceof LostError)) {
+        throw new UnknownOutcomeError(`${error.message}; the result of ${job.path} is not known`);
+      }
+      throw error;
+    }
+  }
+}
