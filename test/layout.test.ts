@@ -1,6 +1,7 @@
 /** The house stays as it is drawn: a room imports only from the rooms below it, and the core needs no machine. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
@@ -159,6 +160,121 @@ describe('circles', () => {
     expect(circle(graph('a>a'))).toEqual(['a', 'a']);
     expect(circle(graph('a>b b>cd c> d>eb e>'))).toEqual(['b', 'd', 'b']);
     expect(circle(graph('x>y y> a>b b>c c>a'))).toEqual(['a', 'b', 'c', 'a']);
+  });
+});
+
+/** Rooms that run in a browser, but for the files beside them that read and write files, or name a package of ONNX Runtime. */
+const ANYWHERE = [
+  'tree',
+  'objective',
+  'random',
+  'statistics',
+  'graph',
+  'runtime',
+  'model',
+  'text',
+  'engine',
+  'task',
+];
+const EDGE = [
+  'runtime/node.ts',
+  'model/files.ts',
+  'model/hub.ts',
+  'text/files.ts',
+  'task/files.ts',
+  'engine/open.ts',
+];
+
+/** Source without comments, texts and types: what is left says which globals a file uses. */
+const bare = (text: string): string =>
+  text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '').replace(/'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/g, "''");
+
+/** What ties a file to Node.js, or to a package of ONNX Runtime. */
+function tiesOf(text: string): string[] {
+  const code = text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+  const named = [...code.matchAll(/(?:from|import|require)\s*\(?\s*['"`]([^'"`]+)['"`]/g)].map(
+    ([, name]) => name,
+  );
+  const types = [...code.matchAll(/(?:import|export) type [^;]*? from '([^']+)'/g)].map(([, name]) => name);
+  return [
+    ...named.filter((name) => isBuiltin(name) || (name.startsWith('onnxruntime-') && !types.includes(name))),
+    ...types.filter((name) => name.startsWith('onnxruntime-') && name !== 'onnxruntime-common'),
+    ...[
+      ...bare(text).matchAll(/(?<![.\w])(Buffer|process|__dirname|__filename|require|NodeJS)\s*[.[(]/g),
+    ].map(([, name]) => name),
+    // A name that is put together cannot be looked at.
+    ...[...code.matchAll(/\bimport\(\s*(?!['"])/g)].map(() => 'import(…)'),
+  ];
+}
+
+/** A file and all that it loads, sooner or later; what it takes the types of alone is not loaded. */
+function loadedBy(file: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  const code = readFileSync(file, 'utf8').replace(/(?:import|export) type [^;]*? from '[^']+';/g, '');
+  for (const [, target] of code.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
+    const path = resolve(dirname(file), target).replace(/\.js$/, '.ts');
+    if (existsSync(path)) loadedBy(path, seen);
+  }
+  return seen;
+}
+
+describe('what runs anywhere', () => {
+  const named = (path: string): string => relative(src, path).split(sep).join('/');
+
+  for (const room of ANYWHERE) {
+    it(`${room} names nothing of Node.js and no package of ONNX Runtime, and loads no file that does`, () => {
+      for (const file of files(join(src, room)).filter((path) => !EDGE.includes(named(path)))) {
+        expect(tiesOf(readFileSync(file, 'utf8')), named(file)).toEqual([]);
+        for (const loaded of loadedBy(file)) {
+          expect(tiesOf(readFileSync(loaded, 'utf8')), `${named(file)} loads ${named(loaded)}`).toEqual([]);
+        }
+      }
+    });
+  }
+
+  it('lambda-grpo/core, the training step with it, loads nothing else', () => {
+    const loaded = [...loadedBy(join(src, 'core.ts'))];
+    for (const file of loaded) expect(tiesOf(readFileSync(file, 'utf8')), named(file)).toEqual([]);
+    const names = loaded.map(named);
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'engine/local/local-engine.ts',
+        'train/learner.ts',
+        'analysis/analyze-group.ts',
+      ]),
+    );
+    expect(names.filter((name) => name.startsWith('files/') || EDGE.includes(name))).toEqual([]);
+  });
+
+  it('the rule sees what it forbids, and each exception needs to be one', () => {
+    for (const text of [
+      "import { open } from 'node:fs/promises';",
+      "import path from 'path';",
+      "export * from 'node:os';",
+      "const { open } = await import('fs');",
+      "await import(`node:${'fs'}`);",
+      "import * as ort from 'onnxruntime-web';",
+      "import type { Env } from 'onnxruntime-node';",
+      'const head = Buffer.alloc(8);',
+      'const { platform } = process.versions;',
+      "process['exit'](1);",
+      'const text = (error: NodeJS.ErrnoException) => error.code;',
+    ]) {
+      expect(tiesOf(text), text).not.toEqual([]);
+    }
+    for (const text of [
+      "import type { Tensor } from 'onnxruntime-common';",
+      '/** As in `process.exit`; Buffer.alloc is not used. */',
+      "throw new Error('expected process.exit, got Buffer.from(x)');",
+      'const memory = new ArrayBuffer(4); this.process.run();',
+    ]) {
+      expect(tiesOf(text), text).toEqual([]);
+    }
+    for (const file of EDGE) {
+      const ties = [...loadedBy(join(src, file))].flatMap((path) => tiesOf(readFileSync(path, 'utf8')));
+      expect(ties, file).not.toEqual([]);
+    }
   });
 });
 

@@ -1,13 +1,10 @@
 /**
- * Where a configuration comes from: a file, and changes to it (`--set`, `--method`, `--model`, `--seed`, a variant of a
+ * Where a configuration comes from: a file's text (config-file.ts reads it), and changes to it (`--set`, `--method`, `--model`, `--seed`, a variant of a
  * comparison). All of them are collected first; one check follows, so their order never matters. A change of the method
  * drops the keys of the file that belong to its old method, one of the loss what follows from the old loss, one of the
  * model the old one's revision.
  */
-import { readFileSync } from 'node:fs';
-import { isDeepStrictEqual } from 'node:util';
 import { type Config, ConfigError, checkConfig, type Method, NORMALISATION } from './config.js';
-import { withPathsOf } from './config-paths.js';
 import { readYaml } from './yaml.js';
 
 /** Changes to a configuration; of two that name the same key with other values neither is taken. */
@@ -20,17 +17,6 @@ export interface ConfigChanges {
   readonly seed?: number;
   /** p of the weight |λ|^−p. */
   readonly exponent?: number;
-}
-
-/** @throws ConfigError naming file, line or option, key, what is expected and what came */
-export function loadConfig(file: string, changes: ConfigChanges = {}): Config {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
-  } catch (error) {
-    throw new ConfigError(`${file}: cannot be read: ${error instanceof Error ? error.message : error}`);
-  }
-  return parseConfig(text, file, changes, (content) => withPathsOf(content, file));
 }
 
 /**
@@ -116,13 +102,24 @@ function editsOf({ set = [], method, model, seed, exponent }: ConfigChanges): Ed
   for (const [i, { path, value, origin }] of edits.entries()) {
     const key = path.join('.');
     const other = edits.slice(0, i).find((before) => before.path.join('.') === key);
-    if (other && !isDeepStrictEqual(other.value, value)) {
+    if (other && !isSame(other.value, value)) {
       throw new ConfigError(
         `${origin}: ${key}: expected one value, got ${JSON.stringify(other.value)}${other.origin === origin ? '' : ` with ${other.origin}`} and ${JSON.stringify(value)}`,
       );
     }
   }
   return edits.sort((a, b) => a.path.length - b.path.length);
+}
+
+/** Whether two values of YAML are equal, in whatever order their keys come. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (!isSection(a) || !isSection(b)) return Object.is(a, b);
+  const keys = Object.keys(a);
+  return (
+    Array.isArray(a) === Array.isArray(b) &&
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && isSame(a[key], b[key]))
+  );
 }
 
 function editOf(change: string): Edit {

@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createTask } from '../task/index.js';
 import { ConfigError, contextLength, describeConfig, formatConfig } from './config.js';
-import { loadConfig, parseConfig, resolveConfig } from './config-sources.js';
+import { loadConfig } from './config-file.js';
+import { parseConfig, resolveConfig } from './config-sources.js';
 
 const TREE = { task: { name: 'binary-tree' } };
 /** The message of the ConfigError that a text causes. */

@@ -24,10 +24,10 @@ export {
   formatConfig,
   type Method,
 } from './config.js';
+export { loadConfig } from './config-file.js';
 export {
   type ConfigChanges,
   changeConfig,
-  loadConfig,
   parseConfig,
   resolveConfig,
   withExponent,
@@ -54,7 +54,8 @@ export {
   openText,
   vocabularyOf,
 } from './policy.js';
-export { createEngine, openRun, type RunOptions, type RunResult, randomModel, run } from './run.js';
+export { randomModel } from './random-model.js';
+export { createEngine, openRun, type RunOptions, type RunResult, run } from './run.js';
 export {
   continueRunFolder,
   createRunFolder,

@@ -25,7 +25,7 @@ import {
 import { type Group, writeGroups } from '../rollouts/index.js';
 import { type CheckpointState, dropLater } from './checkpoint.js';
 import { type Config, formatConfig, mayChange } from './config.js';
-import { loadConfig } from './config-sources.js';
+import { loadConfig } from './config-file.js';
 import { formatMetrics, MetricsError, type MetricsLine, parseMetrics } from './metrics.js';
 
 /** A run folder that exists already, is none, or belongs to another configuration. */

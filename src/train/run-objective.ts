@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Config } from './config.js';
-import { loadConfig } from './config-sources.js';
+import { loadConfig } from './config-file.js';
 import { RunFolder } from './run-folder.js';
 
 /** The objective of the run whose folder holds this file under `rollouts/`; null: it lies in no run's folder. */

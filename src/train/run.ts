@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { resolve } from 'node:path';
-import type { Engine, OptimizerConfig } from '../engine/index.js';
+import type { Engine } from '../engine/index.js';
 import { type EngineSpec, openEngine } from '../engine/open.js';
 import { FolderLock } from '../files/index.js';
 import type { FetchProgress } from '../model/hub.js';
@@ -14,9 +14,10 @@ import type { Task } from '../task/index.js';
 import { checkCapabilities } from './capabilities.js';
 import { newestCheckpoint } from './checkpoint.js';
 import { type Config, contextLength, memoryBytes } from './config.js';
-import { loadConfig } from './config-sources.js';
+import { loadConfig } from './config-file.js';
 import { train } from './loop.js';
 import { type OpenedModel, openModel, openTask, openText } from './policy.js';
+import { optimizerConfig, randomModel } from './random-model.js';
 import {
   checkFree,
   continueRunFolder,
@@ -112,31 +113,12 @@ async function localSpec(
   return { ...common, model: { ...randomModel(config, task), ...adapter }, parameters };
 }
 
-/** Shape of the small random model that a configuration describes where it names none. */
-export function randomModel(config: Config, task: Task): ModelConfig {
-  const { width, layers, heads } = config.model;
-  return {
-    vocabularySize: task.vocabulary.size,
-    contextLength: contextLength(config, task),
-    width,
-    layers,
-    heads,
-  };
-}
-
 /** Share of the free memory that an engine takes where nothing is configured. */
 const FREE_SHARE = 0.6;
 
 /** @param share of the free memory that is this run's, where several run side by side */
 function memoryBudget(configured: string | null, share: number): number {
   return configured === null ? FREE_SHARE * share * freemem() : memoryBytes(configured);
-}
-
-function optimizerConfig(optimizer: Config['optimizer']): OptimizerConfig {
-  const { weight_decay: weightDecay, momentum, beta1, beta2, epsilon } = optimizer;
-  return optimizer.name === 'sgd'
-    ? { name: 'sgd', momentum, weightDecay }
-    : { name: 'adamw', beta1, beta2, epsilon, weightDecay };
 }
 
 /** Model, task and engine of a configuration. */

@@ -14,7 +14,7 @@ import {
   verifyCheckpoint,
 } from './checkpoint.js';
 import type { Config } from './config.js';
-import { loadConfig } from './config-sources.js';
+import { loadConfig } from './config-file.js';
 import { bestEvaluated } from './metrics.js';
 import { openModel, openTask, openText } from './policy.js';
 import { createEngine } from './run.js';

@@ -1,0 +1,25 @@
+/** What an engine is made of where a configuration names no model: the shape of a small random one, and its optimizer. */
+import type { OptimizerConfig } from '../engine/index.js';
+import type { ModelConfig } from '../model/index.js';
+import type { Task } from '../task/index.js';
+import { type Config, contextLength } from './config.js';
+
+/** Shape of the small random model that a configuration describes where it names none. */
+export function randomModel(config: Config, task: Task): ModelConfig {
+  const { width, layers, heads } = config.model;
+  return {
+    vocabularySize: task.vocabulary.size,
+    contextLength: contextLength(config, task),
+    width,
+    layers,
+    heads,
+  };
+}
+
+/** The optimizer by the engine's names. */
+export function optimizerConfig(optimizer: Config['optimizer']): OptimizerConfig {
+  const { weight_decay: weightDecay, momentum, beta1, beta2, epsilon } = optimizer;
+  return optimizer.name === 'sgd'
+    ? { name: 'sgd', momentum, weightDecay }
+    : { name: 'adamw', beta1, beta2, epsilon, weightDecay };
+}
