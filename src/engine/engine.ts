@@ -4,7 +4,7 @@
  * what is optimised (objective room); an engine only says how.
  */
 import { UserError } from '../errors.js';
-import type { Store } from '../model/index.js';
+import type { LossForm, Store } from '../model/index.js';
 import type { LossCoefficients } from '../objective/index.js';
 import type { ProcessTree } from '../tree/index.js';
 
@@ -99,7 +99,7 @@ export interface UpdateOptions extends PolicyOptions {
   /** Two-sided clipping: ratios of negative advantages are at most this; absent: unbounded. */
   readonly clipBound?: number;
   /** Which ratio is clipped, and how; default ppo. */
-  readonly form?: 'ppo' | 'cispo' | 'gspo';
+  readonly form?: LossForm;
   /** β of the KL term. */
   readonly klBeta: number;
   /** Coefficient of the entropy bonus, default 0. */
@@ -143,7 +143,7 @@ export class EngineError extends UserError {
 /** What an engine can do. A configuration that wants more is refused before anything starts. */
 export interface Capabilities {
   /** Which ratio an update can clip, and how. */
-  readonly forms: readonly NonNullable<UpdateOptions['form']>[];
+  readonly forms: readonly LossForm[];
   /** Different bounds for ratios below and above 1. */
   readonly asymmetricClipping: boolean;
   /** Two-sided clipping (`clipBound`). */

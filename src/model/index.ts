@@ -32,7 +32,7 @@ export {
 } from './config.js';
 export { DTYPES, type StoredDType } from './dtypes.js';
 export { adapterIn, adapterSpecs, freshAdapter, mergeAdapter, writeAdapterFiles } from './lora.js';
-export type { LossForm } from './loss.js';
+export { LOSS_FORMS, type LossForm } from './loss.js';
 export { type LinearModule, linearModules } from './modules.js';
 export { ParameterSet, type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
 export {

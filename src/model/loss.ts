@@ -15,7 +15,8 @@ import type { LossBatch, SequenceBatch } from './batches.js';
 import { type ChunkValues, joined, type LossOf } from './head.js';
 
 /** Which ratio is clipped, and how: of tokens as PPO does, as a weight (CISPO), or of sequences (GSPO). */
-export type LossForm = 'ppo' | 'cispo' | 'gspo';
+export const LOSS_FORMS = ['ppo', 'cispo', 'gspo'] as const;
+export type LossForm = (typeof LOSS_FORMS)[number];
 
 /** Which terms a loss has. */
 export interface LossTerms {

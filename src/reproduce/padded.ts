@@ -9,7 +9,8 @@ import type { ModelConfig, Parameters } from '../model/index.js';
 import { Program } from '../runtime/index.js';
 import { nodeBackend } from '../runtime/node.js';
 
-export type LossForm = 'grpo' | 'clipped' | 'gspo';
+/** A loss as the paper writes it: on-policy, with PPO's clipping, or with GSPO's ratio of sequences. */
+export type PaddedLoss = 'grpo' | 'clipped' | 'gspo';
 
 export interface PaddedBatch {
   readonly prompt: Int32Array;
@@ -64,7 +65,7 @@ interface PaddedValues {
 
 const programs = new Map<string, Promise<Program<PaddedFeeds, PaddedValues>>>();
 
-function define(config: ModelConfig, form: LossForm): g.ProgramDefinition<PaddedFeeds, PaddedValues> {
+function define(config: ModelConfig, form: PaddedLoss): g.ProgramDefinition<PaddedFeeds, PaddedValues> {
   const scope = new g.InputList<PaddedFeeds>();
   const { graph } = scope;
   const weights = parameterInputs(scope, config);
@@ -141,7 +142,7 @@ function define(config: ModelConfig, form: LossForm): g.ProgramDefinition<Padded
 /** Loss, gradients and log-probabilities of k padded sequences. */
 export async function paddedUpdate(
   parameters: Parameters,
-  form: LossForm,
+  form: PaddedLoss,
   batch: PaddedBatch,
 ): Promise<PaddedResult> {
   const { config } = parameters;

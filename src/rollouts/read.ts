@@ -19,7 +19,7 @@ import { BadRows } from './bad-rows.js';
 import { type Container, type Detected, detect, KNOWN_FORMATS } from './detect.js';
 import { findFiles, type LogFile, stepOfPath } from './files.js';
 import { FORMATS } from './formats/all.js';
-import type { Format, FormatOptions, KeyNames, OpenFile, Place, RowReader } from './formats/format.js';
+import type { Format, FormatOptions, OpenFile, Place, RowReader } from './formats/format.js';
 import { SUMMARIES } from './formats/tinker.js';
 import { FORMAT_NAMES, type FormatName, type Group } from './group.js';
 import { ById, ByPlace, ByPrompt, ByRow, type Grouping, type GroupingOptions } from './grouping.js';
@@ -34,17 +34,11 @@ export interface ReadNote {
   readonly warning: boolean;
 }
 
-export interface ReadOptions {
+export interface ReadOptions extends FormatOptions {
   /** Read every file as this; absent: each file's format is detected. */
   readonly format?: FormatName;
   /** Token ids of a text, for logs that hold none; absent: units of the text stand in for tokens. */
   readonly tokenizer?: (text: string) => Int32Array;
-  /** Paths of the values of a row, for logs of no known format; `a.b` is b within a. Given: such logs are read. */
-  readonly keys?: KeyNames;
-  /** Weight of each reward in the total, for logs without one (TRL: default 1; Qwen: score 1, pred_score 0). */
-  readonly rewardWeights?: Readonly<Record<string, number>>;
-  /** Rows of a group, for logs whose groups are rows in a row or equal prompts. */
-  readonly groupSize?: number;
   /** Pass over bad rows, over files whose groups cannot be known and over files that are no log, instead of failing. */
   readonly skipBad?: boolean;
   /** Every file is a run of its own, with a label. Absent: the files of a run are found by its folder. */

@@ -2,6 +2,7 @@
  * The task that a user's definition describes. Each of its functions is called through `call`, and what it returns is
  * checked there: an error names the file, the problem, and where in the run it was asked.
  */
+import type { TaskConfig } from './config.js';
 import { type ChatMessage, checkDefinition, type Rewards, type TaskDefinition } from './define.js';
 import {
   checkReward,
@@ -15,7 +16,7 @@ import { type CallUser, showValue } from './user-code.js';
 import { pieceVocabulary } from './vocabulary.js';
 
 /** What is done about a reward that fails: the run ends, the completion gets 0, or its group is left out. */
-export type OnError = 'stop' | 'zero' | 'skip_group';
+export type OnError = Extract<TaskConfig, { name: 'module' }>['on_error'];
 
 export interface DefinedTaskOptions {
   /** Calls into the module. */

@@ -2,13 +2,14 @@
 import { arithmetic } from './arithmetic.js';
 import { binaryTree } from './binary-tree.js';
 import { chain } from './chain.js';
-import type { OnError } from './defined-task.js';
+import type { TaskConfig } from './config.js';
 import { type SyncTask, TaskError } from './task.js';
 
 export { ARITHMETIC_DEFAULTS, type ArithmeticOptions, arithmetic } from './arithmetic.js';
 export { type BinaryTreeOptions, binaryTree } from './binary-tree.js';
 export { lastBox } from './boxed.js';
 export { CHAIN_DEFAULTS, type ChainOptions, chain } from './chain.js';
+export type { MathTaskConfig, TaskConfig } from './config.js';
 export {
   type ChatMessage,
   defineTask,
@@ -40,57 +41,6 @@ export { type WriterOptions, writerAccuracy } from './writer.js';
  * loaded on first use.
  */
 export const mathChecker = () => import('./math/index.js');
-
-/** The `task` section of a configuration, by its own names. */
-export type TaskConfig =
-  | {
-      readonly name: 'binary-tree';
-      readonly depth: number;
-      readonly n: number;
-      readonly negative_reward: number;
-      readonly target_reward: number;
-      readonly other_reward: number;
-    }
-  | {
-      readonly name: 'arithmetic';
-      readonly digits: number;
-      readonly held_out: number;
-      readonly carry_error_rate: number;
-      readonly slip_rate: number;
-    }
-  | {
-      readonly name: 'chain';
-      readonly operations: number;
-      readonly modulus: number;
-      readonly held_out: number;
-      readonly flip_error_rate: number;
-      readonly slip_rate: number;
-    }
-  | {
-      readonly name: 'math';
-      readonly train: readonly string[];
-      readonly held_out_files: readonly string[];
-      readonly held_out: number;
-      readonly columns: { readonly problem: string | null; readonly answer: string | null };
-      readonly system_prompt: string | null;
-      readonly prompt: 'chat' | 'plain';
-      readonly max_prompt_tokens: number;
-      readonly max_completion_tokens: number;
-      readonly stop_at_box: boolean;
-      readonly accuracy_weight: number;
-      readonly format_weight: number;
-    }
-  | {
-      readonly name: 'module';
-      readonly path: string;
-      readonly options: Readonly<Record<string, unknown>>;
-      readonly on_error: OnError;
-      readonly call_seconds: number;
-    }
-  | { readonly name: 'custom'; readonly label: string };
-
-/** The `task` section of mathematics. */
-export type MathTaskConfig = Extract<TaskConfig, { name: 'math' }>;
 
 /**
  * The task that a configuration names, its random choices drawn from the run's seed.

@@ -3,11 +3,13 @@
  * they have another value than without clipping. Terms are what the form clips (model/loss.ts): A⁺ and A⁻ of each tree token
  * (ppo; δ bounds A⁻ from above), the weight of each tree token (cispo, a cap alone), the ratio of each sequence (gspo).
  */
+
 import type { TrainExample } from '../engine/index.js';
+import type { LossForm } from '../model/index.js';
 import { packedIndices, packTree } from '../tree/index.js';
 
 export interface ClipRange {
-  readonly form: 'ppo' | 'cispo' | 'gspo';
+  readonly form: LossForm;
   readonly clipLow: number;
   readonly clipHigh: number;
   /** δ; absent: unbounded. */

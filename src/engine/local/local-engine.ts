@@ -8,6 +8,7 @@ import {
   adapterIn,
   decodeProgram,
   freshAdapter,
+  LOSS_FORMS,
   type ModelConfig,
   type NamedTensor,
   ParameterSet,
@@ -115,7 +116,7 @@ export class LocalEngine implements Engine {
 
   get capabilities(): Capabilities {
     return {
-      forms: ['ppo', 'cispo', 'gspo'],
+      forms: LOSS_FORMS,
       asymmetricClipping: true,
       clipBound: true,
       kl: true,

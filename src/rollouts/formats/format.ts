@@ -20,8 +20,11 @@ export interface KeyNames {
 
 /** The read options that a format may look at; it gets those that it declares. */
 export interface FormatOptions {
+  /** Paths of the values of a row, for logs of no known format; `a.b` is b within a. Given: such logs are read. */
   readonly keys?: KeyNames;
+  /** Weight of each reward in the total, for logs without one (TRL: default 1; Qwen: score 1, pred_score 0). */
   readonly rewardWeights?: Readonly<Record<string, number>>;
+  /** Rows of a group, for logs whose groups are rows in a row or equal prompts. */
   readonly groupSize?: number;
 }
 
