@@ -275,7 +275,7 @@ export class ByPrompt implements Grouping {
     const largest = groups.reduce((most, { members }) => Math.max(most, members.length), 0);
     if (size === undefined && groups.length === 1 && rows > 1)
       throw new RolloutError(
-        `${file}: found no group id, and all ${rows} prompts are the same text; whether that is one group or several cannot be recovered (if each ${rows} are one group, give that as the group size)`,
+        `${file}: found no group id, and all ${rows} prompts are the same text; whether that is one group or several cannot be recovered (--group-size ${rows}, if they are one group)`,
       );
     const expected = size ?? largest;
     const missing = groups.reduce((sum, { members }) => sum + Math.max(0, expected - members.length), 0);

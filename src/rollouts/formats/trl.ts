@@ -99,7 +99,7 @@ function checkAdvantages(
   const total = sum(advantages);
   if (Math.abs(total) > 1e-3 * Math.max(scale, 1e-3) * samples.length)
     throw new RolloutError(
-      `${where}: advantage: found a sum of ${total.toPrecision(4)} over ${samples.length} rows that would be a group; allowed is about 0, so these rows are no group (give the group size)`,
+      `${where}: advantage: found a sum of ${total.toPrecision(4)} over ${samples.length} rows that would be a group; allowed is about 0, so these rows are no group (--group-size says how many are)`,
     );
   if (weighted) return; // the caller knows, and other ways to scale advantages exist
   const middle = mean(samples.map(({ reward }) => reward));
@@ -111,7 +111,7 @@ function checkAdvantages(
   );
   if (!fits || factor < 0)
     throw new RolloutError(
-      `${where}: advantage: found values that do not follow the sum of ${names.join(' + ')}; give the weight of each reward as in training (0 for a column that is no reward)${names.length > 1 ? '' : ', or the group size'}`,
+      `${where}: advantage: found values that do not follow the sum of ${names.join(' + ')}; give the weight of each reward as in training (--reward-weight name=w; 0 for a column that is no reward)${names.length > 1 ? '' : ', or --group-size'}`,
     );
 }
 
