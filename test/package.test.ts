@@ -1,6 +1,15 @@
 /** What others install: the packed package, in a project of its own, with types. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -91,6 +100,17 @@ describe('recipes', () => {
       code: 0,
       stdout: expect.stringContaining('step 200: reward'),
     });
+    // Node strips no types within node_modules: the program is copied, as a user would to change it.
+    copyFileSync(
+      join(project, 'node_modules', 'lambda-grpo', 'recipes', 'loop.ts'),
+      join(project, 'loop.ts'),
+    );
+    const tsx = join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs');
+    expect(ended(process.execPath, ['--import', tsx, 'loop.ts'])).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringContaining('step 100: reward'),
+    });
   });
 });
 
@@ -144,6 +164,9 @@ describe('the packed package', () => {
     expect(
       check(`${imports} export const w: string = lambdaWeights(ProcessTree.build([[1], [2]]));`),
     ).toContain("is not assignable to type 'string'");
+    expect(
+      check(readFileSync(join(root, 'recipes', 'loop.ts'), 'utf8').replaceAll('console.log', 'String')),
+    ).toBe('');
   });
 
   it('holds its documents, no tests, sources or runs; what the documents lead to is there', () => {

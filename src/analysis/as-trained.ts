@@ -14,6 +14,8 @@ export interface RunObjective {
   /** Completions that were cut off at the longest length have no loss. */
   readonly masksTruncated: boolean;
   readonly loss: string;
+  /** Module of the credit rule that took the place of the method's; null: none did. */
+  readonly credit: string | null;
 }
 
 /** Of the section `objective` of a run's configuration. */
@@ -23,6 +25,7 @@ export function runObjective(objective: {
   readonly lambda_exponent: number;
   readonly truncated: 'train' | 'mask';
   readonly loss: string;
+  readonly credit: string | null;
 }): RunObjective {
   return {
     advantageScale: objective.advantage_scale,
@@ -30,6 +33,7 @@ export function runObjective(objective: {
     lambdaExponent: objective.lambda_exponent,
     masksTruncated: objective.truncated === 'mask',
     loss: objective.loss,
+    credit: objective.credit,
   };
 }
 
@@ -67,7 +71,7 @@ export function asTrained(
 
 /** In words, beside figures that were made so. */
 export function describeTrained(objective: RunObjective): string {
-  const { advantageScale, normalisation, lambdaExponent: p, masksTruncated, loss } = objective;
+  const { advantageScale, normalisation, lambdaExponent: p, masksTruncated, loss, credit } = objective;
   const scale = {
     std: "divided by the group's standard deviation",
     batch: "divided by the standard deviation of the step's rewards",
@@ -77,9 +81,11 @@ export function describeTrained(objective: RunObjective): string {
   const parts = [
     `as this run trained: advantages ${scale} (advantage_scale ${advantageScale})`,
     `completions ${members} (normalisation ${normalisation})${masksTruncated ? ', cut-off ones nothing' : ''}`,
-    loss === 'gspo'
-      ? 'gspo has one ratio for a sequence, a step has no term of its own'
-      : `a step counts |λ|^${Number((1 - p).toFixed(4))} times (lambda_exponent ${p})`,
+    credit !== null
+      ? `the coefficients of steps are those of ${credit} (credit), not of the figures here`
+      : loss === 'gspo'
+        ? 'gspo has one ratio for a sequence, a step has no term of its own'
+        : `a step counts |λ|^${Number((1 - p).toFixed(4))} times (lambda_exponent ${p})`,
   ];
   return parts.join('; ');
 }

@@ -39,7 +39,7 @@ export async function trainCommand(
     );
   }
   const dashboard = options.ui ? await serveBeside(out, true, version) : null;
-  const display = new TrainDisplay(config.method);
+  const display = new TrainDisplay(ruleOf(config));
   const interrupt = onInterrupt(() => {
     display.clear();
     say('ending, with a checkpoint (Ctrl-C again ends at once) …');
@@ -82,8 +82,12 @@ function bestLine(metrics: readonly MetricsLine[]): string {
   return `best of the evaluations: step ${best.step}, held-out accuracy ${best.eval_accuracy.toFixed(3)} (--checkpoint best)`;
 }
 
+/** What says how much each step is pushed: the method, or a rule of the user's own. */
+const ruleOf = ({ method, objective: { credit } }: Config): string =>
+  credit === null ? method : `credit ${basename(credit)}`;
+
 function summary(config: Config, step: number, last: Partial<MetricsRecord> | undefined): string {
-  const parts = [`${config.method}, ${config.task.name}, seed ${config.seed}: ${step} steps`];
+  const parts = [`${ruleOf(config)}, ${config.task.name}, seed ${config.seed}: ${step} steps`];
   if (last?.reward_mean !== undefined) parts.push(`reward ${last.reward_mean.toFixed(3)}`);
   if (last?.success_rate !== undefined) parts.push(`success ${last.success_rate.toFixed(3)}`);
   if (last?.eval_accuracy !== undefined)

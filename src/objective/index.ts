@@ -14,7 +14,16 @@ export {
   type Normalisation,
   sequenceWeights,
 } from './coefficients.js';
+export { lambdaCredit } from './credit/lambda.js';
+export {
+  askRule,
+  type CreditContext,
+  CreditError,
+  type CreditRule,
+  checkCredit,
+  type NodeCredit,
+} from './credit/rule.js';
 export { oppositeShare, stepFlaw } from './flaw.js';
 export { lambdaWeights } from './lambda.js';
-export { stepAdvantages, stepRewards, tokenValues } from './steps.js';
+export { memberSums, stepAdvantages, stepRewards, tokenValues } from './steps.js';
 export { hasZeroVariance, type ZeroVariance, zeroVariance } from './zero-variance.js';

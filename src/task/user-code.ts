@@ -27,13 +27,21 @@ export interface UserCodeOptions {
   readonly file: string;
   /** Longest time for a call, s. */
   readonly seconds: number;
+  /** Key of the configuration that sets it; default: task.call_seconds. */
+  readonly limit?: string;
   /** Told when a call begins; what it returns is told when the call is over. */
   readonly begin?: (call: UserCall) => () => void;
   /** Runs the call's synchronous part. */
   readonly around?: <T>(call: UserCall, run: () => T) => T;
 }
 
-export function userCode({ file, seconds, begin, around = (_, run) => run() }: UserCodeOptions): CallUser {
+export function userCode({
+  file,
+  seconds,
+  limit,
+  begin,
+  around = (_, run) => run(),
+}: UserCodeOptions): CallUser {
   return <T>(what: string, run: () => T | PromiseLike<T>): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       const call: UserCall = { file, what, fault: null };
@@ -54,7 +62,7 @@ export function userCode({ file, seconds, begin, around = (_, run) => run() }: U
         // Late because other code held the thread: an answer that is there already is still taken.
         if (!last && performance.now() - started > 1000 * seconds + LATE_MS) {
           timer = setTimeout(() => expire(true), LATE_MS);
-        } else settle(() => reject(userCodeError(file, what, overdue(seconds))));
+        } else settle(() => reject(userCodeError(file, what, overdue(seconds, limit))));
       };
       // The timer keeps the process alive: without it a promise that nobody settles would end it without a word.
       let timer = setTimeout(() => expire(false), 1000 * seconds);
@@ -68,8 +76,8 @@ export function userCode({ file, seconds, begin, around = (_, run) => run() }: U
 
 const LATE_MS = 100;
 
-export const overdue = (seconds: number): string =>
-  `expected an answer within ${seconds} s (task.call_seconds), got none`;
+export const overdue = (seconds: number, limit = 'task.call_seconds'): string =>
+  `expected an answer within ${seconds} s (${limit}), got none`;
 
 /** @param line of the file, where it is known */
 export function userCodeError(file: string, what: string, fault: string, line?: number): UserCodeError {

@@ -3,9 +3,11 @@
  * the weights that make up for it.
  */
 import type { Engine, PolicyOptions, TrainExample } from '../engine/index.js';
-import { lossCoefficients, sequenceWeights } from '../objective/index.js';
+import { askRule, CreditError, type CreditRule, lambdaCredit, sequenceWeights } from '../objective/index.js';
+import { TaskError } from '../task/index.js';
 import { packedIndices, packTree } from '../tree/index.js';
 import type { Config } from './config.js';
+import { unlessEnded } from './guards.js';
 import type { ScoredGroup } from './scored-groups.js';
 
 export interface StepBatch {
@@ -17,6 +19,7 @@ export interface StepBatch {
 /**
  * The batch of a step as the objective wants it.
  * @param maxTokens longest completion the sampler may make
+ * @param credit in the place of the method's rule
  */
 export async function stepBatch(
   engine: Engine,
@@ -24,14 +27,13 @@ export async function stepBatch(
   objective: Config['objective'],
   maxTokens: number,
   policy: PolicyOptions,
+  credit?: CreditRule,
 ): Promise<StepBatch> {
-  const examples = await reweighted(
-    engine,
-    scored,
-    trainExamples(scored, objective, maxTokens),
-    objective,
-    policy,
-  );
+  const byMethod = trainExamples(scored, objective, maxTokens);
+  const credited = credit
+    ? await withCredit(scored, byMethod, objective, maxTokens, credit, policy.signal)
+    : byMethod;
+  const examples = await reweighted(engine, scored, credited, objective, policy);
   if (objective.rescale_to === null) return { examples };
   const byStep = trainExamples(scored, { ...objective, lambda_exponent: 1 }, maxTokens);
   return { examples, normOf: await reweighted(engine, scored, byStep, objective, policy) };
@@ -47,25 +49,66 @@ export function trainExamples(
   objective: Config['objective'],
   maxTokens: number,
 ): TrainExample[] {
+  const weights = stepWeights(scored, objective, maxTokens);
+  const rule = lambdaCredit(objective.lambda_exponent);
+  return scored.map((entry, g) => {
+    const { group, tree, advantages, trainedTokens, mask } = entry;
+    return {
+      prompt: group.prompt.tokens,
+      tree,
+      coefficients: rule(tree, rewardsOf(entry), { advantages, weights: weights[g] }),
+      ...(mask ? { mask } : {}),
+      ...(objective.loss === 'gspo'
+        ? { sequenceAdvantages: advantages.map((a, i) => a * weights[g][i] * trainedTokens[i]) }
+        : {}),
+    };
+  });
+}
+
+/** wᵢ of each completion of each group, [groups][k]. */
+function stepWeights(
+  scored: readonly ScoredGroup[],
+  objective: Config['objective'],
+  maxTokens: number,
+): Float64Array[] {
   const batch = {
     tokens: scored.reduce((n, { trainedTokens }) => n + trainedTokens.reduce((a, b) => a + b, 0), 0),
     sequences: scored.reduce((n, { tree }) => n + tree.groupSize, 0),
     groups: scored.length,
     maxTokens,
   };
-  return scored.map(({ group, tree, advantages, trainedTokens, mask }) => {
-    const weights = sequenceWeights(trainedTokens, objective.normalisation, batch);
-    const lambdaExponent = objective.lambda_exponent;
-    return {
-      prompt: group.prompt.tokens,
-      tree,
-      coefficients: lossCoefficients(tree, advantages, weights, { lambdaExponent }),
-      ...(mask ? { mask } : {}),
-      ...(objective.loss === 'gspo'
-        ? { sequenceAdvantages: advantages.map((a, i) => a * weights[i] * trainedTokens[i]) }
-        : {}),
-    };
-  });
+  return scored.map(({ trainedTokens }) => sequenceWeights(trainedTokens, objective.normalisation, batch));
+}
+
+const rewardsOf = ({ group }: ScoredGroup): Float64Array =>
+  Float64Array.from(group.completions, ({ reward }) => reward);
+
+/**
+ * The batch with the coefficients of a rule of the user's own; K is the method's where the rule says nothing of it.
+ * @throws TaskError naming problem, step and node for what is no coefficient; the signal's reason once it is aborted
+ */
+async function withCredit(
+  scored: readonly ScoredGroup[],
+  examples: readonly TrainExample[],
+  objective: Config['objective'],
+  maxTokens: number,
+  rule: CreditRule,
+  signal?: AbortSignal,
+): Promise<TrainExample[]> {
+  const weights = stepWeights(scored, objective, maxTokens);
+  const credited = async (entry: ScoredGroup, g: number): Promise<TrainExample> => {
+    const { group, tree, advantages } = entry;
+    const at = `problem ${group.id}, step ${group.step}`;
+    const context = { advantages, weights: weights[g], at };
+    const { kl } = examples[g].coefficients;
+    try {
+      return { ...examples[g], coefficients: await askRule(rule, tree, rewardsOf(entry), context, kl) };
+    } catch (error) {
+      if (!(error instanceof CreditError)) throw error;
+      throw new TaskError(`coefficients of ${at}: ${error.message}`);
+    }
+  };
+  return unlessEnded(Promise.all(scored.map(credited)), signal);
 }
 
 /**

@@ -13,7 +13,7 @@ import { UserError } from '../errors.js';
 import { FolderLock, makeFolder } from '../files/index.js';
 import { mean } from '../statistics/index.js';
 import { checkpointName } from './checkpoint.js';
-import type { Config, Method } from './config.js';
+import { type Config, ConfigError, type Method } from './config.js';
 import { withMethod, withSeed } from './config-sources.js';
 import type { MetricsLine } from './metrics.js';
 import { run } from './run.js';
@@ -59,6 +59,12 @@ interface Job {
  * @throws ConfigError where a method does not go with the configuration
  */
 export function methodVariants(config: Config, methods: readonly Method[]): Map<Method, Config> {
+  const { credit } = config.objective;
+  if (credit !== null) {
+    throw new ConfigError(
+      `objective.credit: expected null (compare runs the methods' own rules, and this one would take the place of each), got ${credit}`,
+    );
+  }
   return new Map(methods.map((method) => [method, withMethod(config, method)]));
 }
 

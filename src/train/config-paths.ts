@@ -8,6 +8,7 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 /** Keys that name files, or lists of them. */
 const KEYS = [
   ['task', 'path'],
+  ['objective', 'credit'],
   ['task', 'train'],
   ['task', 'held_out_files'],
   ['model', 'path'],

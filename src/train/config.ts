@@ -137,6 +137,17 @@ const schema = z
           .describe(
             'p of the weight |λ|^−p, 0 for grpo, above 0 for lambda-grpo; null: 0 or 1; above 1 a step counts the less the more completions share it',
           ),
+        credit: z
+          .string()
+          .min(1)
+          .nullable()
+          .default(null)
+          .describe(
+            "Credit rule of your own: a module that exports coefficients(tree, rewards, { advantages, weights }), which returns A⁺ and A⁻ of each node (docs/losses.md); null: the method's",
+          ),
+        credit_seconds: changeable(z.number().positive().max(1_000_000))
+          .default(60)
+          .describe('Longest time for one call into the module of credit, its loading included, s'),
         rescale_to: z
           .enum(['lambda-grpo'])
           .nullable()
@@ -294,7 +305,17 @@ const schema = z
         message: `expected ${expected}, got ${value}`,
       });
     const { task, method, objective, warmup, model } = config;
-    const { loss, clip_bound, clip_high, lambda_exponent: p, rescale_to } = objective;
+    const { loss, clip_bound, clip_high, lambda_exponent: p, rescale_to, credit } = objective;
+    if (credit !== null && loss === 'gspo') {
+      refuse(
+        'objective.credit',
+        'null with loss gspo (its one ratio for a sequence takes no coefficients of steps)',
+        credit,
+      );
+    }
+    if (credit !== null && p !== null && p !== exponentOf(method)) {
+      refuse('objective.lambda_exponent', `null with objective.credit (a rule of your own has no |λ|^−p)`, p);
+    }
     if (loss === 'gspo' && (p ?? exponentOf(method)) !== 0) {
       refuse(
         'objective.loss',

@@ -34,6 +34,7 @@ export {
   withMethod,
   withSeed,
 } from './config-sources.js';
+export { openCredit } from './credit.js';
 export { type Evaluation, evaluate } from './evaluate.js';
 export { train } from './loop.js';
 export {

@@ -3,6 +3,7 @@
  * the seed and the step, so a run that continues from a checkpoint draws what the uninterrupted one would have drawn.
  */
 import { stepBatch } from './batch.js';
+import { ConfigError } from './config.js';
 import { evaluateAt } from './evaluate.js';
 import { atStep, unlessAborted } from './guards.js';
 import { Journal } from './journal.js';
@@ -25,6 +26,11 @@ import { warnOnce } from './warnings.js';
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { config, task, folder, signal, observer } = options;
   const { steps } = config.train;
+  if (config.objective.credit !== null && !options.credit) {
+    throw new ConfigError(
+      `objective.credit: expected the rule in train({ credit }), got none; see openCredit`,
+    );
+  }
   const journal = new Journal(options);
   const notices = new Notices(config, task, folder.path, (line) => observer?.notice?.(line));
   const stall = new StallWatch(config.optimizer.learning_rate);
@@ -59,7 +65,7 @@ interface TakenStep {
 
 /** One step of the algorithm. Once aborted before its first update, nothing has changed. */
 async function takeStep(options: TrainOptions, journal: Journal, step: number): Promise<TakenStep> {
-  const { config, task, engine, signal, observer } = options;
+  const { config, task, engine, credit, signal, observer } = options;
   const { objective, optimizer, sampling, train } = config;
   const policy = { temperature: sampling.temperature, allowedTokens: task.allowedTokens, signal };
   const learningRate = learningRateAt(config, step);
@@ -72,7 +78,7 @@ async function takeStep(options: TrainOptions, journal: Journal, step: number): 
 
   observer?.stage?.('updating', step, train.steps);
   const groups = scoreGroups(sampled.groups, objective); // process trees and advantages
-  const batch = await stepBatch(engine, groups, objective, task.maxCompletionTokens, policy); // coefficients
+  const batch = await stepBatch(engine, groups, objective, task.maxCompletionTokens, policy, credit); // coefficients
   const result = await learn(engine, batch, {
     ...policy,
     objective,

@@ -10,11 +10,13 @@ import { type EngineSpec, openEngine } from '../engine/open.js';
 import { FolderLock } from '../files/index.js';
 import type { FetchProgress } from '../model/hub.js';
 import type { ModelConfig, Parameters } from '../model/index.js';
+import type { CreditRule } from '../objective/index.js';
 import type { Task } from '../task/index.js';
 import { checkCapabilities } from './capabilities.js';
 import { newestCheckpoint } from './checkpoint.js';
 import { type Config, contextLength, memoryBytes } from './config.js';
 import { loadConfig } from './config-file.js';
+import { openCredit } from './credit.js';
 import { train } from './loop.js';
 import { type OpenedModel, openModel, openTask, openText } from './policy.js';
 import { optimizerConfig, randomModel } from './random-model.js';
@@ -125,11 +127,12 @@ function memoryBudget(configured: string | null, share: number): number {
 export async function openRun(
   config: Config,
   options: EngineOptions & Pick<RunOptions, 'onFetch'> = {},
-): Promise<{ task: Task; engine: Engine; model: OpenedModel | null }> {
+): Promise<{ task: Task; engine: Engine; model: OpenedModel | null; credit?: CreditRule }> {
   const model = await openModel(config.model, options.onFetch);
   const text = await openText(config.model, model);
   const task = await openTask(config, text, model);
-  return { task, model, engine: await createEngine(config, task, options, model) };
+  const credit = options.frozen ? undefined : await openCredit(config);
+  return { task, model, credit, engine: await createEngine(config, task, options, model) };
 }
 
 /** Trains as configured; see `train` for what it throws. @throws LockError if another process writes to the folder */
@@ -151,9 +154,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
       ({ folder } = await continueRunFolder(out, config, lock));
       from = (await latest(folder, options)) ?? from;
     } else folder = await createRunFolder(out, config);
-    const { task } = opened;
+    const { task, credit } = opened;
     const { signal, observer } = options;
-    const result = await train({ config, task, engine, folder, from, signal, observer });
+    const result = await train({ config, task, engine, folder, credit, from, signal, observer });
     return { ...result, folder };
   } finally {
     await folder?.close();

@@ -1,5 +1,6 @@
 /** What a training is given, what a caller may watch of it, and what it gives back. */
 import type { Engine } from '../engine/index.js';
+import type { CreditRule } from '../objective/index.js';
 import type { Task } from '../task/index.js';
 import type { Config } from './config.js';
 import type { MetricsRecord } from './metrics.js';
@@ -23,6 +24,8 @@ export interface TrainOptions {
   readonly task: Task;
   readonly engine: Engine;
   readonly folder: RunFolder;
+  /** In the place of the method's rule; a configuration's (`objective.credit`) is opened by `openCredit`. */
+  readonly credit?: CreditRule;
   /** Checkpoint to continue from; it may belong to another run of the same seed (a shared warm-up). */
   readonly from?: string;
   /** Once aborted, the loop ends as soon as it can, with a checkpoint of the steps that were taken. */

@@ -1,5 +1,5 @@
 /**
- * A user's module: found, loaded wherever it lies (user-hooks.mjs), and asked for its default export. What it does
+ * A user's module: found, loaded wherever it lies (user-hooks.mjs), and asked for what it exports. What it does
  * meanwhile is the user's (user-watch.ts).
  */
 import { statSync } from 'node:fs';
@@ -17,20 +17,33 @@ export async function loadDefinition(
   options: Readonly<Record<string, unknown>>,
   call: CallUser,
 ): Promise<unknown> {
-  const file = resolve(path);
-  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
-    throw new TaskError(`task.path: expected a module, got '${path}', which is no file in ${process.cwd()}`);
-  }
-  const url = pathToFileURL(file).href;
-  hook(url);
-  const loaded = await call(
-    'loading',
-    () => import(/* @vite-ignore */ url) as Promise<{ readonly default?: unknown }>,
-  );
+  const loaded = await load(path, 'task.path', call);
   return call('default export', () => {
     const exported = loaded.default;
     return typeof exported === 'function' ? (exported(options) as unknown) : exported;
   });
+}
+
+/**
+ * What a module exports by a name, or a CommonJS module has by it; undefined: nothing.
+ * @param key of the configuration that names the module
+ * @throws TaskError in one line for a module that is not there or that fails
+ */
+export async function loadExport(path: string, name: string, key: string, call: CallUser): Promise<unknown> {
+  const loaded = await load(path, key, call);
+  return call('export', () => loaded[name] ?? (loaded.default as Exports | null | undefined)?.[name]);
+}
+
+type Exports = Readonly<Record<string, unknown>>;
+
+async function load(path: string, key: string, call: CallUser): Promise<Exports> {
+  const file = resolve(path);
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
+    throw new TaskError(`${key}: expected a module, got '${path}', which is no file in ${process.cwd()}`);
+  }
+  const url = pathToFileURL(file).href;
+  hook(url);
+  return call('loading', () => import(/* @vite-ignore */ url) as Promise<Exports>);
 }
 
 const hooked = new Set<string>();

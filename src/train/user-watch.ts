@@ -16,6 +16,7 @@ import { describeThrown, lineIn, overdue, userCodeError } from '../task/user-cod
 
 interface WatchedCall extends UserCall {
   readonly seconds: number;
+  readonly limit?: string;
   readonly tolerant: boolean;
 }
 
@@ -32,21 +33,24 @@ export interface WatchedModule {
   readonly file: string;
   /** Longest time for a call, s. */
   readonly seconds: number;
+  /** Key of the configuration that sets it; default: task.call_seconds. */
+  readonly limit?: string;
   /** Whether what goes wrong after a reward's call is a warning only. */
   readonly tolerant: boolean;
   readonly warn?: (line: string) => void;
 }
 
 /** Calls into a module, watched. */
-export function watchedCalls({ file, seconds, tolerant, warn }: WatchedModule): CallUser {
+export function watchedCalls({ file, seconds, limit, tolerant, warn }: WatchedModule): CallUser {
   files.set(resolve(file), file);
   if (warn) onWarning = warn;
   guardExit();
   const call = userCode({
     file,
     seconds,
+    limit,
     begin: (begun) =>
-      watch(Object.assign(begun, { seconds, tolerant: tolerant && begun.what.startsWith('reward ') })),
+      watch(Object.assign(begun, { seconds, limit, tolerant: tolerant && begun.what.startsWith('reward ') })),
     around: (begun, run) => context.run(begun as WatchedCall, run),
   });
   return async (what, run) => {
@@ -150,7 +154,7 @@ function startWatchdog(): Int32Array {
 function endStuck(): void {
   const call = context.getStore() ?? [...pending].at(-1);
   if (!call) return;
-  const fault = `${overdue(call.seconds)}: its code does not return, so the process ends`;
+  const fault = `${overdue(call.seconds, call.limit)}: its code does not return, so the process ends`;
   reportStuck?.(userCodeError(call.file, call.what, fault));
   // The runtime says on standard error that an inspector is there; it need not.
   closeSync(2);

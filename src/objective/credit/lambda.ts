@@ -1,0 +1,13 @@
+/** GRPO and λ-GRPO (PAPER.md §2, §5): A⁺ = |λ|^−p Σ wᵢ·max(aᵢ, 0), A⁻ = |λ|^−p Σ wᵢ·min(aᵢ, 0) over the members of a node. */
+
+import type { ProcessTree } from '../../tree/index.js';
+import { type LossCoefficients, lossCoefficients } from '../coefficients.js';
+import type { CreditContext } from './rule.js';
+
+/** @param exponent p ≥ 0: 0 is GRPO, 1 λ-GRPO */
+export function lambdaCredit(
+  exponent: number,
+): (tree: ProcessTree, rewards: Float64Array, context: CreditContext) => LossCoefficients {
+  return (tree, _rewards, { advantages, weights }) =>
+    lossCoefficients(tree, advantages, weights, { lambdaExponent: exponent });
+}
