@@ -1,0 +1,141 @@
+/**
+ * A step's trees as the data of a Tinker server: one sequence for each distinct completion, whose advantage at token t
+ * is what makes the server's gradient ours. Summed over the n equal completions of a leaf, the objective is
+ *   Σ_t n·c_t·ρ_t  with  c_t = (A⁺ + A⁻)(λ_t)/|λ_t|  (coefficients of a node hold the sum over its |λ| members);
+ * λ-GRPO's 1/|λ| stands in A⁺ and A⁻ already. Under clipping a positive and a negative part are clipped apart, so a leaf
+ * that has both is two data. The server's reduction is undone: of a mean over sequences of Σ(w·loss)/Σw by
+ * Σw · (data in the step). The terms of a node are spread over the leaves below it in proportion to their members.
+ */
+import type { Datum } from '../../tinker/index.js';
+import { packedIndices, packTree } from '../../tree/index.js';
+import { EngineError, type TrainExample } from '../engine.js';
+
+/** How a server makes one gradient of several sequences. */
+export type Reduction = 'mean' | 'sum';
+
+/** Where a datum comes from: its completion's tree tokens, to bring log-probabilities home. */
+export interface Origin {
+  readonly example: number;
+  /** Number of each completion token among the tree's distinct tokens, [|g|]. */
+  readonly treeTokens: Int32Array;
+  /** Position of the first completion token among the datum's targets. */
+  readonly first: number;
+}
+
+export interface StepData {
+  readonly data: readonly Datum[];
+  readonly origins: readonly Origin[];
+  /** Tokens of all data, prompts included. */
+  readonly tokens: number;
+  /** Tokens that equal completions would have added. */
+  readonly saved: number;
+}
+
+export interface DataOptions {
+  readonly reduction: Reduction;
+  /** Ratios may leave the clip range (not the first update of a step): A⁺ and A⁻ are sent apart. */
+  readonly clips: boolean;
+  /** Tokens of a datum at most. */
+  readonly contextLength: number;
+  /** Ids are below this; absent: not known. */
+  readonly vocabulary?: number;
+}
+
+/**
+ * @param logprobs ln π_old of each distinct tree token of each example, [examples][distinctTokenCount]
+ * @throws EngineError for a sequence that is too long, an id outside the vocabulary, a number that is none, or no data
+ */
+export function stepData(
+  batch: readonly TrainExample[],
+  logprobs: readonly Float32Array[],
+  { reduction, clips, contextLength, vocabulary }: DataOptions,
+): StepData {
+  const rows: { readonly datum: Datum; readonly origin: Origin; readonly weight: number }[] = [];
+  let saved = 0;
+  batch.forEach((example, e) => {
+    const { tree, prompt, coefficients, mask, weights } = example;
+    if (prompt.length === 0)
+      throw new EngineError(`example ${e + 1}: expected a prompt of at least one token`);
+    const packed = packTree(tree, new Int32Array());
+    const counts = new Map<number, number>();
+    for (const leaf of tree.leaf) counts.set(leaf, (counts.get(leaf) ?? 0) + 1);
+    for (const [leaf, count] of counts) {
+      const completion = tree.representative(leaf);
+      const sequence = Int32Array.of(...prompt, ...tree.tokens[completion]);
+      const length = sequence.length - 1;
+      checkSequence(sequence, `example ${e + 1}, completion ${completion + 1}`, contextLength, vocabulary);
+      if (tree.lengths[completion] === 0) continue;
+      saved += (count - 1) * length;
+      const treeTokens = packedIndices(tree, packed, completion);
+      const nodes = tree.tokenNodes(completion);
+      const first = prompt.length - 1;
+      const old = new Float32Array(length);
+      const trained = new Float32Array(length);
+      treeTokens.forEach((token, t) => {
+        old[first + t] = logprobs[e][token];
+        trained[first + t] = mask ? mask[token] : 1;
+      });
+      // A server divides by the sum of the weights: where nothing is trained, a first token with advantage 0.
+      const none = trained.every((value) => value === 0);
+      /** The leaf's share of its nodes' coefficients. */
+      const part = (values: readonly Float64Array[]): Float32Array => {
+        const advantages = new Float32Array(length);
+        treeTokens.forEach((token, t) => {
+          const node = nodes[t];
+          const sum = values.reduce((total, value) => total + value[node], 0);
+          advantages[first + t] =
+            (trained[first + t] * sum * count * (weights?.[token] ?? 1)) / tree.size[node];
+        });
+        return advantages;
+      };
+      const { plus, minus } = coefficients;
+      const parts = clips ? [part([plus]), part([minus])] : [part([plus, minus])];
+      const kept = parts.filter((advantages) => advantages.some((advantage) => advantage !== 0));
+      // A completion that teaches nothing is sent all the same: its log-probabilities are asked for.
+      const sent = none ? trained.map((_, i) => Number(i === first)) : trained;
+      const weight = sent.reduce((a, b) => a + b, 0);
+      for (const advantages of kept.length > 0 ? kept : [parts[0]]) {
+        if (!advantages.every(Number.isFinite)) {
+          throw new EngineError(`example ${e + 1}: expected finite coefficients, got one that is no number`);
+        }
+        const datum = {
+          tokens: sequence.subarray(0, length),
+          targets: sequence.subarray(1),
+          logprobs: old,
+          advantages,
+          weights: sent,
+        };
+        rows.push({ datum, weight, origin: { example: e, treeTokens, first } });
+      }
+    }
+  });
+  if (rows.length === 0) throw new EngineError('expected at least one completion with a token, got none');
+  return {
+    data: rows.map(({ datum, weight }) => ({
+      ...datum,
+      advantages: datum.advantages.map((a) => (reduction === 'mean' ? a * weight * rows.length : a)),
+    })),
+    origins: rows.map(({ origin }) => origin),
+    tokens: rows.reduce((sum, { datum }) => sum + datum.tokens.length, 0),
+    saved,
+  };
+}
+
+/** Real servers answer with numbers that are none, pad in silence, or never answer. */
+function checkSequence(
+  tokens: Int32Array,
+  where: string,
+  contextLength: number,
+  vocabulary: number | undefined,
+): void {
+  if (tokens.length > contextLength) {
+    throw new EngineError(
+      `${where}: expected at most ${contextLength} tokens with the prompt, got ${tokens.length}`,
+    );
+  }
+  const wrong = tokens.find((id) => id < 0 || (vocabulary !== undefined && id >= vocabulary));
+  if (wrong !== undefined) {
+    const range = vocabulary === undefined ? 'at least 0' : `from 0 to ${vocabulary - 1}`;
+    throw new EngineError(`${where}: expected token ids ${range}, got ${wrong}`);
+  }
+}
