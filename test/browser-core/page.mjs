@@ -1,0 +1,22 @@
+/** What the browser loads: the steps, and ONNX Runtime's WebAssembly from the server that the page came from. */
+import * as ort from 'onnxruntime-web/wasm';
+import { trainingSteps } from './steps.mjs';
+
+ort.env.wasm.wasmPaths = '/ort/';
+ort.env.wasm.numThreads = 1;
+
+/** WebGPU's graphs, computed by WebAssembly. */
+const rewritten = {
+  Tensor: ort.Tensor,
+  InferenceSession: {
+    create: (model, options) =>
+      ort.InferenceSession.create(model, { ...options, executionProviders: ['wasm'] }),
+  },
+};
+
+globalThis.steps = (runtime, changes, count) =>
+  trainingSteps(
+    runtime === 'wasm' ? { runtime: ort, provider: 'wasm' } : { runtime: rewritten, provider: 'webgpu' },
+    changes,
+    count,
+  );
