@@ -1,0 +1,40 @@
+/**
+ * How a server makes one gradient of several sequences, found out by asking a model that is thrown away afterwards: one
+ * datum, the same datum twice, and the same with doubled weights, each with a step of learning rate 0 that tells the
+ * gradient's norm. A mean over sequences of Σ(w·loss)/Σw leaves the norm as it is both times; a sum doubles it both times.
+ */
+import type { Datum, TrainingModel } from '../../tinker/index.js';
+import { EngineError } from '../engine.js';
+import type { Reduction } from './data.js';
+
+/** @param model a fresh one, of no use afterwards; unloading it is the caller's */
+export async function findReduction(
+  model: Pick<TrainingModel, 'forward' | 'forwardBackward' | 'optimStep'>,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<Reduction> {
+  const plain: Datum = {
+    tokens: Int32Array.of(1, 2, 3),
+    targets: Int32Array.of(2, 3, 1),
+    logprobs: new Float32Array(3),
+    advantages: Float32Array.of(1, 1, -1),
+    weights: Float32Array.of(1, 1, 1),
+  };
+  const { logprobs } = await model.forward({ data: [plain], loss: 'importance_sampling' }, options);
+  const datum = { ...plain, logprobs: logprobs[0] };
+  const norm = async (data: readonly Datum[]): Promise<number> => {
+    await model.forwardBackward({ data, loss: 'importance_sampling' }, options);
+    const adam = { learning_rate: 0, beta1: 0.9, beta2: 0.95, eps: 1e-8 };
+    const metrics = await model.optimStep(adam, options);
+    return Object.entries(metrics).find(([name]) => name.endsWith('grad_norm'))?.[1] ?? Number.NaN;
+  };
+  const single = await norm([datum]);
+  const twice = (await norm([datum, datum])) / single;
+  const doubled = (await norm([{ ...datum, weights: datum.weights.map((weight) => 2 * weight) }])) / single;
+  const near = (ratio: number, value: number): boolean => Math.abs(ratio - value) < 0.05;
+  if (near(twice, 1) && near(doubled, 1)) return 'mean';
+  if (near(twice, 2) && near(doubled, 2)) return 'sum';
+  const shown = (ratio: number): string => (Number.isFinite(ratio) ? ratio.toPrecision(3) : 'no number');
+  throw new EngineError(
+    `reduction of the Tinker server: expected a gradient norm that stays (mean) or doubles (sum) with a datum given twice and with doubled weights, got factors ${shown(twice)} and ${shown(doubled)}`,
+  );
+}

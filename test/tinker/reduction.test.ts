@@ -1,0 +1,52 @@
+/** The server's reduction is told by its gradient norms; a server that does something else is refused. */
+import { describe, expect, it } from 'vitest';
+import { findReduction } from '../../src/engine/tinker/reduction.js';
+import { Session, TinkerClient, type TrainingModel } from '../../src/tinker/index.js';
+import { TableServer } from './table-server.js';
+
+async function asked(
+  options: ConstructorParameters<typeof TableServer>[0],
+  change = (model: TrainingModel): Parameters<typeof findReduction>[0] => model,
+) {
+  const server = await new TableServer(options).start();
+  const session = await Session.open(new TinkerClient({ url: server.url, pause: 1 }));
+  try {
+    return await findReduction(change(await session.createModel({ baseModel: 'table', rank: 1 })));
+  } finally {
+    session.close();
+    await server.stop();
+  }
+}
+
+describe('the reduction', () => {
+  it.each(['json', 'protobuf'] as const)('of a server of the %s wire is found', async (wire) => {
+    expect(await asked({ wire, reduction: 'mean' })).toBe('mean');
+    expect(await asked({ wire, reduction: 'sum' })).toBe('sum');
+  });
+
+  it('that is neither is refused: a mean over sequences of plain sums', async () => {
+    const other = asked({ wire: 'json', reduction: 'sum' }, (model) => {
+      let count = 1;
+      return {
+        forward: (...given) => model.forward(...given),
+        forwardBackward: (...given) => {
+          count = given[0].data.length;
+          return model.forwardBackward(...given);
+        },
+        optimStep: async (...given) => ({
+          grad_norm: (await model.optimStep(...given))['skyrl.ai/grad_norm'] / count,
+        }),
+      };
+    });
+    await expect(other).rejects.toThrow(/got factors 1\.00 and 2\.00$/);
+  });
+
+  it('of a server that tells no norm is refused', async () => {
+    const silent = asked({ wire: 'json' }, (model) => ({
+      forward: (...given) => model.forward(...given),
+      forwardBackward: (...given) => model.forwardBackward(...given),
+      optimStep: async () => ({}),
+    }));
+    await expect(silent).rejects.toThrow(/got factors no number and no number$/);
+  });
+});
