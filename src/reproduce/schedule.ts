@@ -3,13 +3,13 @@
  * it needs; units that take times come last, one by one. Where there is no built worker (sources run directly), or
  * with one job, units are done in this process.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import type { Serializable } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { UserError } from '../errors.js';
+import { EndedEarly, inLanes, WorkerProcess } from '../train/index.js';
 import type { ResultStore } from './results.js';
 import type { Unit } from './unit.js';
-import { Interrupted, runUnit, type UnitSpec } from './work/index.js';
+import { Interrupted, runUnit } from './work/index.js';
 import type { WorkerMessage } from './worker.js';
 
 export interface ScheduleOptions {
@@ -20,7 +20,8 @@ export interface ScheduleOptions {
   readonly progress?: (done: number, total: number, label: string) => void;
 }
 
-interface Lane {
+/** Does one unit after another, here or in its own process. */
+interface Runner {
   /** @throws Interrupted */
   run(unit: Unit, progress: (share: number) => void): Promise<unknown>;
   end(): void;
@@ -43,74 +44,49 @@ export async function schedule(units: readonly Unit[], options: ScheduleOptions)
     options.progress?.(Math.floor(total - left), total, label);
   };
   report('');
-  const work = async (lane: Lane, one: Unit): Promise<void> => {
+  const work = async (runner: Runner, unit: Unit): Promise<void> => {
     const started = performance.now();
-    const result = await lane.run(one, (share) => {
-      shares.set(one.id, Math.min(1, share));
-      report(one.label);
+    const result = await runner.run(unit, (share) => {
+      shares.set(unit.id, Math.min(1, share));
+      report(unit.label);
     });
-    await store.add(one, (performance.now() - started) / 1000, result);
-    shares.set(one.id, 1);
-    report(one.label);
+    await store.add(unit, (performance.now() - started) / 1000, result);
+    shares.set(unit.id, 1);
+    report(unit.label);
+  };
+  const doAll = (units: readonly Unit[], lanes: number): Promise<boolean> => {
+    const undone = new Set(units.map(({ id }) => id));
+    const ready = ({ needs }: Unit): boolean => needs.every((id) => !undone.has(id));
+    return inLanes<Unit>(
+      units,
+      lanes,
+      () => {
+        const runner = makeRunner(store.folder, lanes, signal);
+        return {
+          run: async (unit) => {
+            try {
+              await work(runner, unit);
+            } catch (error) {
+              if (error instanceof Interrupted) return 'stop';
+              throw error;
+            }
+            undone.delete(unit.id);
+            return undefined;
+          },
+          end: runner.end,
+        };
+      },
+      { signal, ready },
+    );
   };
   const beside = open.filter(({ alone }) => !alone);
-  const lanes = Math.max(1, Math.min(options.jobs, beside.length));
-  await inLanes(beside, lanes, store, signal, work);
-  if (!signal?.aborted)
-    await inLanes(
-      open.filter(({ alone }) => alone),
-      1,
-      store,
-      signal,
-      work,
-    );
+  await doAll(beside, Math.max(1, Math.min(options.jobs, beside.length)));
+  const alone = open.filter((unit) => unit.alone);
+  if (!signal?.aborted) await doAll(alone, 1);
   return signal?.aborted ?? false;
 }
 
-async function inLanes(
-  units: readonly Unit[],
-  count: number,
-  store: ResultStore,
-  signal: AbortSignal | undefined,
-  work: (lane: Lane, unit: Unit) => Promise<void>,
-): Promise<void> {
-  const waiting = [...units];
-  let wake = (): void => {};
-  let done = new Promise<void>((resolve) => {
-    wake = resolve;
-  });
-  const open = new Map(units.map((u) => [u.id, u]));
-  const ready = ({ needs }: Unit): boolean => needs.every((id) => !open.has(id));
-  const run = async (): Promise<void> => {
-    const lane = makeLane(store.folder, count, signal);
-    try {
-      while (waiting.length > 0 && !signal?.aborted) {
-        const at = waiting.findIndex(ready);
-        if (at < 0) {
-          await done;
-          continue;
-        }
-        const [one] = waiting.splice(at, 1);
-        await work(lane, one);
-        open.delete(one.id);
-        wake();
-        done = new Promise((resolve) => {
-          wake = resolve;
-        });
-      }
-    } catch (error) {
-      waiting.length = 0;
-      wake();
-      if (!(error instanceof Interrupted)) throw error;
-    } finally {
-      lane.end();
-    }
-  };
-  const ends = await Promise.allSettled(Array.from({ length: count }, run));
-  for (const end of ends) if (end.status === 'rejected') throw end.reason;
-}
-
-function makeLane(folder: string, lanes: number, signal: AbortSignal | undefined): Lane {
+function makeRunner(folder: string, lanes: number, signal: AbortSignal | undefined): Runner {
   const worker = fileURLToPath(new URL('./worker.js', import.meta.url));
   if (lanes === 1 || !existsSync(worker)) {
     return {
@@ -118,55 +94,20 @@ function makeLane(folder: string, lanes: number, signal: AbortSignal | undefined
       end: () => {},
     };
   }
-  return new WorkerLane(fork(worker, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }), folder, signal);
-}
-
-class WorkerLane implements Lane {
-  private readonly stop = (): void => {
-    this.child.kill('SIGTERM');
-  };
-
-  constructor(
-    private readonly child: ChildProcess,
-    private readonly folder: string,
-    private readonly signal: AbortSignal | undefined,
-  ) {
-    signal?.addEventListener('abort', this.stop);
-  }
-
-  run({ id, label, spec }: { id: string; label: string; spec: UnitSpec }, progress: (share: number) => void) {
-    return new Promise<unknown>((resolve, reject) => {
-      const { child } = this;
-      const settle = (act: () => void): void => {
-        child.off('message', listen).off('exit', ended).off('error', failed);
-        act();
-      };
-      const listen = (message: WorkerMessage): void => {
-        if (message.type === 'progress') progress(message.share);
-        else if (message.type === 'done') settle(() => resolve(message.result));
-        else if (message.type === 'interrupted') settle(() => reject(new Interrupted()));
-        else {
-          const { stack } = message;
-          settle(() => reject(stack ? new Error(stack) : new UserError(message.message)));
-        }
-      };
-      const ended = (code: number | null, killed: string | null): void =>
-        settle(() => {
-          const how = killed ?? `exit code ${code}`;
-          reject(
-            this.signal?.aborted
-              ? new Interrupted()
-              : new UserError(`${label}: its process ended early (${how})`),
-          );
+  const child = new WorkerProcess<WorkerMessage>(worker, signal);
+  return {
+    run: async ({ id, label, spec }, progress) => {
+      try {
+        return await child.ask({ id, folder, spec } as Serializable, `${label}: its process`, (message) => {
+          if (message.type === 'done') return { result: message.result };
+          if (message.type === 'interrupted') throw new Interrupted();
+          progress(message.share);
+          return undefined;
         });
-      const failed = (error: Error): void => settle(() => reject(error));
-      child.on('message', listen).on('exit', ended).on('error', failed);
-      child.send({ id, folder: this.folder, spec });
-    });
-  }
-
-  end(): void {
-    this.signal?.removeEventListener('abort', this.stop);
-    if (this.child.connected) this.child.disconnect();
-  }
+      } catch (error) {
+        throw error instanceof EndedEarly && signal?.aborted ? new Interrupted() : error;
+      }
+    },
+    end: () => child.end(),
+  };
 }

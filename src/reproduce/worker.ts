@@ -1,6 +1,5 @@
 /** A lane of `schedule` in a process of its own: it is sent units one by one, reports progress and results. */
-import { UserError } from '../errors.js';
-import { beChild } from '../train/index.js';
+import { beChild, type Failed, failureOf } from '../train/index.js';
 import { Interrupted, runUnit, type UnitSpec } from './work/index.js';
 
 export interface WorkerRequest {
@@ -13,7 +12,7 @@ export type WorkerMessage =
   | { readonly type: 'progress'; readonly share: number }
   | { readonly type: 'done'; readonly result: unknown }
   | { readonly type: 'interrupted' }
-  | { readonly type: 'failed'; readonly message: string; readonly stack?: string };
+  | Failed;
 
 const child = beChild<WorkerMessage>();
 
@@ -29,14 +28,6 @@ process.on('message', ({ spec, ...context }: WorkerRequest) => {
     },
   }).then(
     (result) => child.send({ type: 'done', result }),
-    (error: Error) => {
-      if (error instanceof Interrupted) child.send({ type: 'interrupted' });
-      else
-        child.send({
-          type: 'failed',
-          message: error.message,
-          stack: error instanceof UserError ? undefined : error.stack,
-        });
-    },
+    (error: unknown) => child.send(error instanceof Interrupted ? { type: 'interrupted' } : failureOf(error)),
   );
 });

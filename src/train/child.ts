@@ -2,6 +2,19 @@
  * A child process that works for its parent: told to end by a signal, or by the parent's end (whatever ended it: its channel
  * closes), it ends with a checkpoint. What it has to say then, nobody hears.
  */
+import { UserError } from '../errors.js';
+
+/** What a child says of work that failed; without a stack where the user is to act. */
+export interface Failed {
+  readonly type: 'failed';
+  readonly message: string;
+  readonly stack?: string;
+}
+
+export function failureOf(error: unknown): Failed {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { type: 'failed', message, ...(error instanceof UserError ? {} : { stack }) };
+}
 
 export interface Child<Message> {
   /** Aborted once the child is to end. */

@@ -4,17 +4,16 @@
  * process with its share of the cores.
  */
 
-import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UserError } from '../errors.js';
 import { FolderLock, makeFolder } from '../files/index.js';
 import { mean } from '../statistics/index.js';
 import { checkpointName } from './checkpoint.js';
 import { type Config, ConfigError, type Method } from './config.js';
 import { withMethod, withSeed } from './config-sources.js';
+import { inLanes, type Lane, WorkerProcess } from './lanes.js';
 import type { MetricsLine } from './metrics.js';
 import { run } from './run.js';
 import { RunFolder, RunFolderError } from './run-folder.js';
@@ -156,67 +155,43 @@ async function runJobs(
   stepped: (label: string) => void,
   notice: (line: string) => void,
 ): Promise<boolean> {
-  const waiting = [...jobs];
-  let interrupted = false;
   const worker = fileURLToPath(new URL('./worker.js', import.meta.url));
   const inProcess = parallel === 1 || !existsSync(worker);
-  const lane = async (): Promise<void> => {
-    for (let job = waiting.shift(); job; job = waiting.shift()) {
-      if (signal?.aborted) {
-        interrupted = true;
-        return;
-      }
-      const { label, options } = job;
-      const observer = { warmup: () => stepped(label), step: () => stepped(label), notice };
-      try {
-        const result = inProcess
-          ? await run({ ...options, signal, observer })
-          : await runInWorker(worker, options, signal, () => stepped(label), notice);
-        interrupted ||= result.interrupted;
-      } catch (error) {
-        waiting.length = 0;
-        throw error;
-      }
-    }
+  let interrupted = false;
+  const lane: Lane<Job> = {
+    run: async ({ label, options }) => {
+      const step = (): void => stepped(label);
+      const result = inProcess
+        ? await run({ ...options, signal, observer: { warmup: step, step, notice } })
+        : await runInWorker(worker, options, signal, step, notice);
+      interrupted ||= result.interrupted;
+      return result.interrupted ? 'stop' : undefined;
+    },
+    end: () => {},
   };
-  const lanes = await Promise.allSettled(Array.from({ length: inProcess ? 1 : parallel }, lane));
-  for (const result of lanes) if (result.status === 'rejected') throw result.reason;
-  return interrupted;
+  const whole = await inLanes(jobs, inProcess ? 1 : parallel, () => lane, { signal });
+  return interrupted || !whole;
 }
 
-function runInWorker(
+/** Each run has its own process, which ends with it. */
+async function runInWorker(
   worker: string,
   options: WorkerOptions,
   signal: AbortSignal | undefined,
   stepped: () => void,
   notice: (line: string) => void,
 ): Promise<{ interrupted: boolean }> {
-  return new Promise((resolve, reject) => {
-    const child = fork(worker, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    const stop = (): void => {
-      child.kill('SIGTERM');
-    };
-    signal?.addEventListener('abort', stop);
-    let settled = false;
-    child.on('message', (message: WorkerMessage) => {
-      if (message.type === 'warmup' || message.type === 'step') stepped();
-      else if (message.type === 'notice') notice(message.line);
-      else {
-        settled = true;
-        if (message.type === 'done') resolve({ interrupted: message.interrupted });
-        else reject(message.stack ? new Error(message.stack) : new UserError(message.message));
-      }
+  const child = new WorkerProcess<WorkerMessage>(worker, signal);
+  try {
+    return await child.ask(options, `${options.out}: the run's process`, (message) => {
+      if (message.type === 'done') return { result: { interrupted: message.interrupted } };
+      if (message.type === 'notice') notice(message.line);
+      else stepped();
+      return undefined;
     });
-    child.on('error', reject);
-    child.on('exit', (code, killed) => {
-      signal?.removeEventListener('abort', stop);
-      if (!settled)
-        reject(
-          new UserError(`${options.out}: the run's process ended early (${killed ?? `exit code ${code}`})`),
-        );
-    });
-    child.send(options);
-  });
+  } finally {
+    child.end();
+  }
 }
 
 /** Mean success rate over the last `window` steps of a run. */

@@ -7,7 +7,7 @@ export {
   passAtK,
 } from './benchmark.js';
 export { CheckpointError, listCheckpoints } from './checkpoint.js';
-export { beChild, type Child } from './child.js';
+export { beChild, type Child, type Failed, failureOf } from './child.js';
 export {
   type ComparedRun,
   type CompareOptions,
@@ -36,6 +36,7 @@ export {
 } from './config-sources.js';
 export { openCredit } from './credit.js';
 export { type Evaluation, evaluate } from './evaluate.js';
+export { EndedEarly, inLanes, type Lane, WorkerProcess } from './lanes.js';
 export { train } from './loop.js';
 export {
   bestEvaluated,

@@ -2,8 +2,7 @@
  * A run in a process of its own: comparisons start several at a time. It gets its options as the first message,
  * reports every step, and ends with 'done' or 'failed'.
  */
-import { UserError } from '../errors.js';
-import { beChild } from './child.js';
+import { beChild, type Failed, failureOf } from './child.js';
 import type { MetricsRecord } from './metrics.js';
 import { type RunOptions, run } from './run.js';
 import { guardProcess, ranUserCode } from './user-watch.js';
@@ -17,15 +16,12 @@ export type WorkerMessage =
   | { readonly type: 'step'; readonly record: MetricsRecord }
   | { readonly type: 'notice'; readonly line: string }
   | { readonly type: 'done'; readonly interrupted: boolean }
-  | { readonly type: 'failed'; readonly message: string; readonly stack?: string };
+  | Failed;
 
 const PATIENCE_MS = 30_000;
 
 const child = beChild<WorkerMessage>();
-const fail = (error: unknown): void => {
-  const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  child.send({ type: 'failed', message, ...(error instanceof UserError ? {} : { stack }) });
-};
+const fail = (error: unknown): void => child.send(failureOf(error));
 const finish = guardProcess(fail);
 onWarning((line) => child.send({ type: 'notice', line }));
 
