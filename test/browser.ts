@@ -15,14 +15,14 @@ export const hasBrowser = program !== undefined;
 if (!hasBrowser)
   console.warn('browser tests are skipped: no Chromium here (install it, or name it in CHROMIUM)');
 
-/** A headless browser that opens no connection of its own. */
-export function launchBrowser(): Promise<Browser> {
+/** A headless browser that opens no connection of its own. @param webgpu with WebGPU, computed by the processor */
+export function launchBrowser({ webgpu = false } = {}): Promise<Browser> {
   return chromium.launch({
     executablePath: program,
     headless: true,
     args: [
       '--no-sandbox',
-      '--disable-gpu',
+      ...(webgpu ? ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'] : ['--disable-gpu']),
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',

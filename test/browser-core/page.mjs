@@ -14,6 +14,14 @@ const rewritten = {
   },
 };
 
+/** WebGPU itself. */
+globalThis.gpuSteps = async (changes, count) => {
+  const gpu = await import('onnxruntime-web/webgpu');
+  gpu.env.wasm.wasmPaths = '/ort/';
+  gpu.env.wasm.numThreads = 1;
+  return trainingSteps({ runtime: gpu, provider: 'webgpu' }, changes, count);
+};
+
 globalThis.steps = (runtime, changes, count) =>
   trainingSteps(
     runtime === 'wasm' ? { runtime: ort, provider: 'wasm' } : { runtime: rewritten, provider: 'webgpu' },
