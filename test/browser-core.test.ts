@@ -170,7 +170,10 @@ describe.skipIf(!hasBrowser)('lambda-grpo/core in a browser', () => {
         'navigator.gpu ? navigator.gpu.requestAdapter().then((there) => there !== null) : false',
       );
       if (!adapter) return context.skip('Chromium offers no WebGPU adapter here');
-      const [changes] = Object.values(RUNS);
+      const changes = {
+        ...Object.values(RUNS)[0],
+        model: { width: 16, layers: 1, heads: 2 },
+      };
       const steps: Steps = await other.evaluate(`gpuSteps(${JSON.stringify(changes)}, 1)`);
       expectEqual(steps, (await trainingSteps(nodeBackend(), changes, 1)) as Steps);
       expect(said).toEqual([]);
