@@ -63,7 +63,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
         ].map((values) => [...values]),
       );
       expect(trouble).toEqual([]);
-      expect(asked.filter((path) => !/^\/(tree|objective)\/[\w-]+\.js$|^\/$/.test(path))).toEqual([]);
+      expect(asked.filter((path) => !/^\/(tree|objective)\/[\w/-]+\.js$|^\/$/.test(path))).toEqual([]);
     } finally {
       await browser.close();
       server.close();

@@ -95,13 +95,15 @@ describe('a run folder', () => {
     await (await continueRunFolder(path, changed)).folder.close();
     for (const section of ['objective', 'optimizer', 'sampling', 'model', 'warmup', 'task'] as const) {
       for (const [key, value] of Object.entries(config[section])) {
-        if (typeof value !== 'number') continue;
+        if (typeof value !== 'number' || key === 'credit_seconds') continue;
         const other = { ...config, [section]: { ...config[section], [key]: value + 1 } };
         await expect(continueRunFolder(path, other)).rejects.toThrow(`${section}.${key}: found ${value + 1}`);
       }
     }
     await expect(continueRunFolder(path, { ...config, seed: 1 })).rejects.toThrow('seed: found 1');
-    expect(mayChange('task.call_seconds') && mayChange('task.on_error')).toBe(true);
+    for (const key of ['task.call_seconds', 'task.on_error', 'objective.credit_seconds']) {
+      expect(mayChange(key), key).toBe(true);
+    }
     expect(mayChange('task.path') || mayChange('task') || mayChange('model.lora.r')).toBe(false);
   });
 
