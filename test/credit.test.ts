@@ -300,7 +300,10 @@ describe('a module', () => {
   ])('that is wrong is one line: %s', async (name, text, line) => {
     const path = join(folder, `${name.replaceAll(' ', '-')}.mjs`);
     if (text !== null) await writeFile(path, text);
-    const config = walk({ objective: { credit: path, credit_seconds: name === 'no answer' ? 0.3 : 30 }, evaluation: { every: 0 } });
+    const config = walk({
+      objective: { credit: path, credit_seconds: name === 'no answer' ? 0.3 : 30 },
+      evaluation: { every: 0 },
+    });
     const out = join(folder, `wrong ${name}`);
     const error = (await run({ config, out, threads: 1 }).catch((e: unknown) => e)) as Error;
     expect(error).toBeInstanceOf(UserError);
