@@ -4,11 +4,20 @@ import type { Backend } from './backend.js';
 import { type Feed, RuntimeError, Session, type SessionOptions } from './session.js';
 
 export class Program<Batch, Result> {
+  /** Shape and number of values of each input without symbolic sizes; null: it has some. */
+  private readonly fixed: readonly ({ readonly dims: readonly number[]; readonly size: number } | null)[];
+
   private constructor(
     private readonly session: Session,
     private readonly definition: ProgramDefinition<Batch, Result>,
     private readonly inputs: readonly Input<Batch>[],
-  ) {}
+  ) {
+    this.fixed = inputs.map(({ shape }) => {
+      const dims = shape.filter((dim) => typeof dim === 'number');
+      if (dims.length < shape.length) return null;
+      return { dims, size: dims.reduce((product, dim) => product * dim, 1) };
+    });
+  }
 
   /** Number of operations. */
   get nodeCount(): number {
@@ -34,10 +43,13 @@ export class Program<Batch, Result> {
   async run(batch: Batch): Promise<Result> {
     const sizes = new Map(Object.entries(this.definition.sizes(batch)));
     const feeds: Record<string, Feed> = {};
-    for (const { name, shape, fill } of this.inputs) {
+    this.inputs.forEach(({ name, shape, fill }, i) => {
       const data = fill(batch);
-      feeds[name] = { data, dims: bindShape(name, shape, data.length, sizes) };
-    }
+      // Most inputs are weights, whose shapes never change.
+      const fixed = this.fixed[i];
+      const dims = fixed?.size === data.length ? fixed.dims : bindShape(name, shape, data.length, sizes);
+      feeds[name] = { data, dims };
+    });
     const outputs = await this.session.run(feeds);
     return this.definition.read((name) => {
       const output = outputs[name];

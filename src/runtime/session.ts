@@ -48,6 +48,9 @@ const STORED_FOLDER = 'model_external_initializers_file_folder_path';
 const PACKING_OFF = 'disable_prepacking';
 
 export class Session {
+  /** Inputs without symbolic sizes as they last came: weights are checked once, not with every token. */
+  private readonly checked = new Map<string, { readonly feed: Feed; readonly tensor: RuntimeTensor }>();
+
   private constructor(
     private readonly backend: Backend,
     private readonly session: InferenceSession,
@@ -100,6 +103,11 @@ export class Session {
     for (const [name, { dtype, shape }] of this.model.inputs) {
       const feed = feeds[name];
       if (!feed) throw new RuntimeError(`input '${name}' ${formatShape(shape)} is missing`);
+      const before = this.checked.get(name);
+      if (before && before.feed.data === feed.data && before.feed.dims === feed.dims) {
+        tensors[name] = before.tensor;
+        continue;
+      }
       const fits =
         feed.dims.length === shape.length &&
         shape.every((dim, axis) => {
@@ -116,6 +124,9 @@ export class Session {
         );
       }
       tensors[name] = this.tensor(dtype, feed);
+      if (shape.every((dim) => typeof dim === 'number')) {
+        this.checked.set(name, { feed, tensor: tensors[name] });
+      }
     }
     const results = await this.session.run(tensors);
     const outputs: Record<string, Output> = {};

@@ -56,7 +56,11 @@ export class Optimizer {
     this.specs.forEach((spec, i) => {
       const decay = spec.shape.length > 1 ? learningRate * this.config.weightDecay : 0;
       const apply = this.config.name === 'adamw' ? this.adamw : this.sgd;
-      if (apply.call(this, weights, gradients[i], spec.offset, learningRate, scale, decay)) changed = true;
+      const after = weights.subarray(spec.offset, spec.offset + spec.size);
+      // Looked for until one is found: as a rule in the first tensor.
+      const before = changed ? null : after.slice();
+      apply.call(this, weights, gradients[i], spec.offset, learningRate, scale, decay);
+      changed ||= before?.some((value, j) => Math.abs(after[j] - value) > NO_CHANGE) ?? false;
     });
     return changed;
   }
@@ -68,8 +72,7 @@ export class Optimizer {
     learningRate: number,
     scale: number,
     decay: number,
-  ): boolean {
-    let changed = 0;
+  ): void {
     const { beta1, beta2, epsilon } = this.config as Extract<OptimizerConfig, { name: 'adamw' }>;
     const m = this.state.get('m') as Float32Array;
     const v = this.state.get('v') as Float32Array;
@@ -82,11 +85,8 @@ export class Optimizer {
       const second = v[j] + (1 - beta2) * (g * g - v[j]);
       m[j] = first;
       v[j] = second;
-      const before = weights[j];
-      weights[j] = before * keep - (rate * first) / (Math.sqrt(second) * correction + epsilon);
-      changed |= Number(Math.abs(weights[j] - before) > NO_CHANGE);
+      weights[j] = weights[j] * keep - (rate * first) / (Math.sqrt(second) * correction + epsilon);
     }
-    return changed === 1;
   }
 
   private sgd(
@@ -96,8 +96,7 @@ export class Optimizer {
     learningRate: number,
     scale: number,
     decay: number,
-  ): boolean {
-    let changed = 0;
+  ): void {
     const { momentum } = this.config as Extract<OptimizerConfig, { name: 'sgd' }>;
     const velocity = this.state.get('momentum');
     const keep = 1 - decay;
@@ -107,11 +106,8 @@ export class Optimizer {
         g += momentum * velocity[j];
         velocity[j] = g;
       }
-      const before = weights[j];
-      weights[j] = before * keep - learningRate * g;
-      changed |= Number(Math.abs(weights[j] - before) > NO_CHANGE);
+      weights[j] = weights[j] * keep - learningRate * g;
     }
-    return changed === 1;
   }
 }
 
