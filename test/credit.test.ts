@@ -7,7 +7,14 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../src/errors.js';
-import { askRule, CreditError, type CreditRule, lambdaWeights, memberSums } from '../src/objective/index.js';
+import {
+  askRule,
+  CREDIT_NAMES,
+  CreditError,
+  type CreditRule,
+  lambdaWeights,
+  memberSums,
+} from '../src/objective/index.js';
 import type { Group } from '../src/rollouts/index.js';
 import { createTask } from '../src/task/index.js';
 import { stepBatch, trainExamples } from '../src/train/batch.js';
@@ -15,6 +22,7 @@ import {
   type Config,
   createRunFolder,
   methodVariants,
+  openCredit,
   RunFolder,
   resolveConfig,
   run,
@@ -326,6 +334,72 @@ describe('a module', () => {
   it('is no method to compare others by', () => {
     expect(() => methodVariants(walk({ objective: { credit: 'rule.ts' } }), ['grpo', 'lambda-grpo'])).toThrow(
       /^objective\.credit: expected null .*, got rule\.ts$/,
+    );
+  });
+});
+
+describe('a published rule', () => {
+  it.each(CREDIT_NAMES)(
+    '%s goes with every loss, normalisation and mask; K is the rule’s own',
+    async (name) => {
+      await fc.assert(
+        fc.asyncProperty(groups, objectives, async (lists, settings) => {
+          const objective = { ...configured('grpo', settings), credit: name };
+          const scored = scoreGroups(made(lists), objective);
+          const rule = (await openCredit({ objective })) as CreditRule;
+          const { examples } = await stepBatch(engine, scored, objective, 6, { temperature: 1 }, rule);
+          const plain = trainExamples(scored, objective, 6);
+          examples.forEach(({ coefficients }, g) => {
+            const { plus, minus, kl, first } = coefficients;
+            for (const values of [plus, minus, kl, first?.plus ?? [], first?.minus ?? []]) {
+              expect(values.every(Number.isFinite)).toBe(true);
+            }
+            if (name === 'grpo') expect(coefficients).toEqual(plain[g].coefficients);
+          });
+        }),
+        { numRuns: 60 },
+      );
+    },
+  );
+
+  it.each(['grpo', 'lambda-grpo'] as const)(
+    '%s by name trains to the weights of the method',
+    async (method) => {
+      const [plain, named] = ['plain', 'named'].map((name) => join(folder, `published-${name}-${method}`));
+      await run({ config: walk({ method }), out: plain, threads: 1 });
+      const config = walk({ method: 'grpo', objective: { credit: method } });
+      await run({ config, out: named, threads: 1 });
+      expect(await outcome(named)).toEqual(await outcome(plain));
+    },
+  );
+
+  it('with other credit within a step trains to other weights, and resumes to the same', async () => {
+    const outcomes = [];
+    for (const credit of ['grpo', 'tempo']) {
+      const out = join(folder, `first-tokens-${credit}`);
+      await run({ config: walk({ objective: { credit } }), out, threads: 1 });
+      outcomes.push(await outcome(out));
+    }
+    expect(outcomes[0]).not.toEqual(outcomes[1]);
+    const out = join(folder, 'first-tokens-resumed');
+    const config = (steps: number) => walk({ objective: { credit: 'tempo' }, train: { steps } });
+    await run({ config: config(2), out, threads: 1 });
+    await run({ config: config(4), out, threads: 1, resume: true });
+    expect(await outcome(out)).toEqual(outcomes[1]);
+  });
+
+  it('is needed by no argument of train', async () => {
+    const config = walk({ objective: { credit: 'treepo' }, evaluation: { every: 0 } });
+    const task = createTask(config.task, 0);
+    const out = await createRunFolder(join(folder, 'published-in-a-program'), config);
+    const stand = new StandInEngine(task.vocabulary.size);
+    expect(await train({ config, task, engine: stand, folder: out })).toMatchObject({ step: 4 });
+  });
+
+  it('that nobody has published is one line, with those that are', async () => {
+    const objective = { credit: 'temppo', credit_seconds: 1 } as Config['objective'];
+    await expect(openCredit({ objective })).rejects.toThrow(
+      /^objective\.credit: expected a rule \(grpo, lambda-grpo, .*tempo\) or a module's file, got 'temppo', which is neither$/,
     );
   });
 });

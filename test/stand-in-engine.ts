@@ -4,6 +4,7 @@
  */
 import type { Engine, TrainExample, TreeExample } from '../src/engine/index.js';
 import { readText, type Store, writeText } from '../src/model/index.js';
+import { tokenCoefficients } from '../src/objective/index.js';
 import { Stream } from '../src/random/stream.js';
 import { packTree } from '../src/tree/index.js';
 
@@ -64,7 +65,8 @@ export class StandInEngine implements Engine {
     for (const { tree, coefficients } of batch as readonly TrainExample[]) {
       const { tokens, node } = packTree(tree, new Int32Array());
       tokens.forEach((token, t) => {
-        const a = coefficients.plus[node[t]] + coefficients.minus[node[t]];
+        const { plus, minus } = tokenCoefficients(coefficients, t === 0 || node[t] !== node[t - 1]);
+        const a = plus[node[t]] + minus[node[t]];
         p.forEach((share, other) => {
           gradient[other] += a * (Number(other === token) - share);
         });

@@ -52,8 +52,18 @@ export interface LossCoefficients {
   readonly plus: Float64Array;
   /** A⁻ ≤ 0 of each node, [nodes]. */
   readonly minus: Float64Array;
+  /** A⁺ and A⁻ of the first token of each node's step, [nodes]; absent: those of all its tokens. */
+  readonly first?: { readonly plus: Float64Array; readonly minus: Float64Array };
   /** K, the weight of the KL term before β, of each node, [nodes]. */
   readonly kl: Float64Array;
+}
+
+/** A⁺ and A⁻ of a node's token. @param isFirst whether it is the first of the node's step */
+export function tokenCoefficients(
+  coefficients: LossCoefficients,
+  isFirst: boolean,
+): { readonly plus: Float64Array; readonly minus: Float64Array } {
+  return isFirst && coefficients.first ? coefficients.first : coefficients;
 }
 
 export interface CoefficientOptions {

@@ -13,7 +13,15 @@ export {
   lossCoefficients,
   type Normalisation,
   sequenceWeights,
+  tokenCoefficients,
 } from './coefficients.js';
+export {
+  type CopyCredit,
+  type CopyRule,
+  copyCoefficients,
+  type NodePush,
+  nodePush,
+} from './credit/copies.js';
 export { lambdaCredit } from './credit/lambda.js';
 export {
   askRule,
@@ -23,6 +31,7 @@ export {
   checkCredit,
   type NodeCredit,
 } from './credit/rule.js';
+export { CREDIT_NAMES, CREDIT_RULES, type CreditName, isCreditName, type NamedRule } from './credit/rules.js';
 export { oppositeShare, stepFlaw } from './flaw.js';
 export { lambdaWeights } from './lambda.js';
 export { memberSums, stepAdvantages, stepRewards, tokenValues } from './steps.js';

@@ -6,6 +6,7 @@
 
 import type { TrainExample } from '../engine/index.js';
 import type { LossForm } from '../model/index.js';
+import { tokenCoefficients } from '../objective/index.js';
 import { packedIndices, packTree } from '../tree/index.js';
 
 export interface ClipRange {
@@ -38,7 +39,7 @@ export function countClipped(
 }
 
 function countTokens(
-  { tree, coefficients: { plus, minus }, mask }: TrainExample,
+  { tree, coefficients, mask }: TrainExample,
   old: Float32Array,
   now: Float32Array,
   range: ClipRange,
@@ -54,6 +55,7 @@ function countTokens(
     for (let t = tree.start[node]; t < tree.end[node]; t++, token++) {
       if (mask && mask[token] === 0) continue;
       const ratio = Math.exp(now[token] - old[token]);
+      const { plus, minus } = tokenCoefficients(coefficients, t === tree.start[node]);
       if (range.form === 'cispo') {
         if (plus[node] + minus[node] !== 0) count(ratio > 1 + range.clipHigh);
         continue;

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { isCreditName } from '../objective/index.js';
 
 /** Keys that name files, or lists of them. */
 const KEYS = [
@@ -25,6 +26,7 @@ export function withPathsOf(content: unknown, file: string): unknown {
     const values = changed[section];
     if (!isSection(values) || values[key] === undefined) continue;
     const value = values[key];
+    if (key === 'credit' && typeof value === 'string' && isCreditName(value)) continue;
     changed[section] = {
       ...values,
       [key]: Array.isArray(value) ? value.map((path) => located(path, file)) : located(value, file),

@@ -6,6 +6,7 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { UserError } from '../errors.js';
+import { CREDIT_NAMES } from '../objective/index.js';
 import { taskSchema } from '../task/config.js';
 import { changeable, type DeepReadonly, positive, share, whole } from '../task/config-values.js';
 import { issueLine, markdownTable } from './config-wording.js';
@@ -143,7 +144,7 @@ const schema = z
           .nullable()
           .default(null)
           .describe(
-            "Credit rule of your own: a module that exports coefficients(tree, rewards, { advantages, weights }), which returns A⁺ and A⁻ of each node (docs/losses.md); null: the method's",
+            `Credit rule in the place of the method's: ${CREDIT_NAMES.join(', ')} (docs/credit.md), or a module of your own that exports coefficients(tree, rewards, { advantages, weights }), which returns A⁺ and A⁻ of each node (docs/losses.md); null: the method's`,
           ),
         credit_seconds: changeable(z.number().positive().max(1_000_000))
           .default(60)
@@ -314,7 +315,11 @@ const schema = z
       );
     }
     if (credit !== null && p !== null && p !== exponentOf(method)) {
-      refuse('objective.lambda_exponent', `null with objective.credit (a rule of your own has no |λ|^−p)`, p);
+      refuse(
+        'objective.lambda_exponent',
+        'null with objective.credit (the rule takes the place of |λ|^−p)',
+        p,
+      );
     }
     if (loss === 'gspo' && (p ?? exponentOf(method)) !== 0) {
       refuse(

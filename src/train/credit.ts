@@ -1,8 +1,17 @@
 /**
- * A credit rule of the user's own (`objective.credit`): a module that exports `coefficients(tree, rewards, context)`. Calls
- * into it are watched like a task's; what fails, or returns no coefficients, is named by file, problem and step.
+ * The rule that `objective.credit` names: a published one (objective/credit/rules.ts), or a module of the user's own that
+ * exports `coefficients(tree, rewards, context)`. Calls into a module are watched like a task's; what fails, or returns no
+ * coefficients, is named by file, problem and step.
  */
-import { askRule, CreditError, type CreditRule } from '../objective/index.js';
+import { existsSync } from 'node:fs';
+import {
+  askRule,
+  CREDIT_NAMES,
+  CREDIT_RULES,
+  CreditError,
+  type CreditRule,
+  isCreditName,
+} from '../objective/index.js';
 import { TaskError } from '../task/index.js';
 import type { Config } from './config.js';
 import { loadExport } from './user-module.js';
@@ -16,6 +25,13 @@ import { warnOnce } from './warnings.js';
 export async function openCredit({ objective }: Pick<Config, 'objective'>): Promise<CreditRule | undefined> {
   const { credit: path, credit_seconds: seconds } = objective;
   if (path === null) return undefined;
+  if (isCreditName(path)) return CREDIT_RULES[path].rule;
+  if (!/[./\\]/.test(path) && !existsSync(path)) {
+    const names = CREDIT_NAMES.join(', ');
+    throw new TaskError(
+      `objective.credit: expected a rule (${names}) or a module's file, got '${path}', which is neither`,
+    );
+  }
   const limit = 'objective.credit_seconds';
   const call = watchedCalls({ file: path, seconds, limit, tolerant: false, warn: warnOnce });
   const rule = await loadExport(path, 'coefficients', 'objective.credit', call);
@@ -29,12 +45,24 @@ export async function openCredit({ objective }: Pick<Config, 'objective'>): Prom
   return (tree, rewards, context) =>
     call(`coefficients of ${context.at}`, async () => {
       try {
-        const { plus, minus, kl } = await askRule(rule as CreditRule, tree, rewards, context, ABSENT);
-        return kl.length > 0 ? { plus, minus, kl } : { plus, minus };
+        const { kl, ...signs } = await askRule(rule as CreditRule, tree, rewards, context, ABSENT);
+        return kl.length > 0 ? { ...signs, kl } : signs;
       } catch (error) {
         throw error instanceof CreditError ? new TaskError(error.message) : error;
       }
     });
+}
+
+/** The rule in the place of the method's: the one given, or the published one that the configuration names. */
+export function creditOf({
+  config,
+  credit,
+}: {
+  readonly config: Pick<Config, 'objective'>;
+  readonly credit?: CreditRule;
+}): CreditRule | undefined {
+  const { credit: name } = config.objective;
+  return credit ?? (name !== null && isCreditName(name) ? CREDIT_RULES[name].rule : undefined);
 }
 
 /** Comes back where a rule says nothing of K. */

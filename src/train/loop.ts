@@ -4,6 +4,7 @@
  */
 import { stepBatch } from './batch.js';
 import { ConfigError } from './config.js';
+import { creditOf } from './credit.js';
 import { evaluateAt } from './evaluate.js';
 import { atStep, unlessAborted } from './guards.js';
 import { Journal } from './journal.js';
@@ -26,7 +27,7 @@ import { warnOnce } from './warnings.js';
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { config, task, folder, signal, observer } = options;
   const { steps } = config.train;
-  if (config.objective.credit !== null && !options.credit) {
+  if (config.objective.credit !== null && !creditOf(options)) {
     throw new ConfigError(
       `objective.credit: expected the rule in train({ credit }), got none; see openCredit`,
     );
@@ -65,8 +66,9 @@ interface TakenStep {
 
 /** One step of the algorithm. Once aborted before its first update, nothing has changed. */
 async function takeStep(options: TrainOptions, journal: Journal, step: number): Promise<TakenStep> {
-  const { config, task, engine, credit, signal, observer } = options;
+  const { config, task, engine, signal, observer } = options;
   const { objective, optimizer, sampling, train } = config;
+  const credit = creditOf(options);
   const policy = { temperature: sampling.temperature, allowedTokens: task.allowedTokens, signal };
   const learningRate = learningRateAt(config, step);
   signal?.throwIfAborted();

@@ -5,7 +5,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EngineError, type TrainExample } from '../../src/engine/engine.js';
 import { type Reduction, stepData } from '../../src/engine/tinker/data.js';
-import { lossCoefficients, type Normalisation, sequenceWeights } from '../../src/objective/index.js';
+import {
+  CREDIT_RULES,
+  lossCoefficients,
+  type Normalisation,
+  sequenceWeights,
+} from '../../src/objective/index.js';
 import { Session, TinkerClient, type TrainingModel, type Wire } from '../../src/tinker/index.js';
 import { ProcessTree, packTree } from '../../src/tree/index.js';
 import { TableServer } from './table-server.js';
@@ -144,6 +149,44 @@ describe.each(CASES)('a server of the $wire wire that takes the $reduction', ({ 
       }
     },
   );
+});
+
+describe('a rule whose coefficients differ within a step', () => {
+  it('sends its first tokens theirs: over the data of a group each tree token has its A⁺ + A⁻', () => {
+    const batch = examples('token', 0).map((example, g) => {
+      const { advantages } = GROUPS[g];
+      const weights = sequenceWeights(example.tree.lengths, 'token', TOTALS);
+      const context = { advantages: Float64Array.from(advantages), weights };
+      return { ...example, coefficients: CREDIT_RULES.tempo.rule(example.tree, context.advantages, context) };
+    });
+    const logprobs = batch.map(({ tree }) => new Float32Array(tree.distinctTokenCount).fill(-1));
+    for (const clips of [false, true]) {
+      const { data, origins } = stepData(batch, logprobs, {
+        reduction: 'sum',
+        clips,
+        contextLength: 8,
+        vocabulary: 5,
+      });
+      batch.forEach(({ tree, coefficients }, e) => {
+        const sums = new Float64Array(tree.distinctTokenCount);
+        origins.forEach(({ example, treeTokens, first }, d) => {
+          if (example !== e) return;
+          treeTokens.forEach((token, t) => {
+            sums[token] += data[d].advantages[first + t];
+          });
+        });
+        const { node } = packTree(tree, new Int32Array());
+        let differing = 0;
+        node.forEach((n, token) => {
+          const isFirst = token === 0 || node[token - 1] !== n;
+          const { plus, minus } = isFirst && coefficients.first ? coefficients.first : coefficients;
+          expect(sums[token]).toBeCloseTo(plus[n] + minus[n], 6);
+          if (isFirst) differing += Number(plus[n] !== coefficients.plus[n]);
+        });
+        expect(differing).toBeGreaterThan(0);
+      });
+    }
+  });
 });
 
 describe('data that a server would take in silence', () => {

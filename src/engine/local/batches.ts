@@ -3,6 +3,7 @@
  * the coefficients of tree nodes become those of tokens; from here on only edges.ts knows how tokens are counted.
  */
 import type { SequenceBatch, TreeBatch, UpdateBatch, UpdateValues } from '../../model/index.js';
+import { tokenCoefficients } from '../../objective/index.js';
 import { packedIndices } from '../../tree/index.js';
 import {
   EngineError,
@@ -65,11 +66,12 @@ export function updateBatch(
   );
   for (const part of edges.parts) {
     const { coefficients, mask, weights, ...known } = batch[part.example];
-    for (const { edge, token, node, counts } of edgesOf(part)) {
+    for (const { edge, token, node, isFirst, counts } of edgesOf(part)) {
       const trained = counts ? (mask?.[token] ?? 1) : 0;
       const factor = trained * (weights?.[token] ?? 1);
-      plus[edge] = factor * coefficients.plus[node];
-      minus[edge] = factor * coefficients.minus[node];
+      const { plus: up, minus: down } = tokenCoefficients(coefficients, isFirst);
+      plus[edge] = factor * up[node];
+      minus[edge] = factor * down[node];
       klWeight[edge] = klBeta * Math.fround(trained * coefficients.kl[node]);
       entropyWeight[edge] = entropyBonus * Math.fround(trained * coefficients.kl[node]);
       if (known.oldLogprobs) oldLogprobs[edge] = known.oldLogprobs[token];

@@ -28,6 +28,8 @@ export interface Edge {
   /** Its number among the distinct tokens of the example's tree. */
   readonly token: number;
   readonly node: number;
+  /** Whether it is the first token of the node's step. */
+  readonly isFirst: boolean;
   /** Whether it counts here: a token that several runs compute counts in one. */
   readonly counts: boolean;
 }
@@ -40,6 +42,7 @@ export function* edgesOf({ packed, piece, firstEdge }: Part): Generator<Edge> {
       edge: firstEdge + j - packed.promptLength,
       token: packed.treeToken[j],
       node,
+      isFirst: j === packed.nodeOffset[node],
       counts: !piece || piece.owned[node] === 1,
     };
   }

@@ -6,6 +6,7 @@
  * that has both is two data. The server's reduction is undone: of a mean over sequences of Σ(w·loss)/Σw by
  * Σw · (data in the step). The terms of a node are spread over the leaves below it in proportion to their members.
  */
+import { tokenCoefficients } from '../../objective/index.js';
 import type { Datum } from '../../tinker/index.js';
 import { packedIndices, packTree } from '../../tree/index.js';
 import { EngineError, type TrainExample } from '../engine.js';
@@ -68,6 +69,7 @@ export function stepData(
       saved += (count - 1) * length;
       const treeTokens = packedIndices(tree, packed, completion);
       const nodes = tree.tokenNodes(completion);
+      const isFirst = (t: number): boolean => t === tree.start[nodes[t]];
       const first = prompt.length - 1;
       const old = new Float32Array(length);
       const trained = new Float32Array(length);
@@ -78,18 +80,18 @@ export function stepData(
       // A server divides by the sum of the weights: where nothing is trained, a first token with advantage 0.
       const none = trained.every((value) => value === 0);
       /** The leaf's share of its nodes' coefficients. */
-      const part = (values: readonly Float64Array[]): Float32Array => {
+      const part = (signs: readonly ('plus' | 'minus')[]): Float32Array => {
         const advantages = new Float32Array(length);
         treeTokens.forEach((token, t) => {
           const node = nodes[t];
-          const sum = values.reduce((total, value) => total + value[node], 0);
+          const values = tokenCoefficients(coefficients, isFirst(t));
+          const sum = signs.reduce((total, sign) => total + values[sign][node], 0);
           advantages[first + t] =
             (trained[first + t] * sum * count * (weights?.[token] ?? 1)) / tree.size[node];
         });
         return advantages;
       };
-      const { plus, minus } = coefficients;
-      const parts = clips ? [part([plus]), part([minus])] : [part([plus, minus])];
+      const parts = clips ? [part(['plus']), part(['minus'])] : [part(['plus', 'minus'])];
       const kept = parts.filter((advantages) => advantages.some((advantage) => advantage !== 0));
       // A completion that teaches nothing is sent all the same: its log-probabilities are asked for.
       const sent = none ? trained.map((_, i) => Number(i === first)) : trained;

@@ -22,6 +22,8 @@ export interface NodeCredit {
   readonly plus: ArrayLike<number>;
   /** A⁻ ≤ 0, [nodes]. */
   readonly minus: ArrayLike<number>;
+  /** A⁺ and A⁻ of the first token of each node's step, [nodes]; absent: those of all its tokens. */
+  readonly first?: { readonly plus: ArrayLike<number>; readonly minus: ArrayLike<number> };
   /** K ≥ 0, the weight of KL term and entropy bonus, [nodes]; absent: the method's. */
   readonly kl?: ArrayLike<number>;
 }
@@ -81,9 +83,20 @@ export function checkCredit(tree: ProcessTree, credit: unknown, kl: Float64Array
   }
   const given = credit as Partial<Record<keyof NodeCredit, unknown>>;
   const { nodeCount } = tree;
+  const { first } = given;
+  if (first !== undefined && (typeof first !== 'object' || first === null)) {
+    throw new CreditError(`first: expected { plus, minus } with a number for each node, got ${shown(first)}`);
+  }
+  const ofFirst = first as Partial<Record<'plus' | 'minus', unknown>> | undefined;
   return {
     plus: nodeNumbers('plus', given.plus, nodeCount, 1),
     minus: nodeNumbers('minus', given.minus, nodeCount, -1),
+    ...(ofFirst && {
+      first: {
+        plus: nodeNumbers('first.plus', ofFirst.plus, nodeCount, 1),
+        minus: nodeNumbers('first.minus', ofFirst.minus, nodeCount, -1),
+      },
+    }),
     kl: given.kl === undefined ? Float64Array.from(kl) : nodeNumbers('kl', given.kl, nodeCount, 1),
   };
 }
