@@ -1,10 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
+/** Suites that run alone; `npm test` has a small version of each of their tests. */
+const ALONE = { LONG: 'test/long', SKYRL: 'test/skyrl' };
+const alone = Object.entries(ALONE).find(([name]) => process.env[name])?.[1];
+
 export default defineConfig({
   test: {
-    // The long suite (`npm run test:long`) runs alone; `npm test` has a small version of each of its tests.
-    include: process.env.LONG ? ['test/long/*.test.ts'] : ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: process.env.LONG ? [] : ['test/long/**'],
+    include: alone ? [`${alone}/*.test.ts`] : ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    exclude: alone ? [] : Object.values(ALONE).map((folder) => `${folder}/**`),
     testTimeout: 120_000,
     hookTimeout: 120_000,
     reporters: ['default', './test/reporter.ts'],

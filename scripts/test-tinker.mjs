@@ -1,0 +1,59 @@
+// `npm run test:tinker [version …]`: trains on real SkyRL servers. Installs what is missing (SkyRL too, once), builds, runs
+// test/skyrl for each version, and writes what the tests measured into docs/results/tinker.md.
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bin, ensureInstalled, root, run } from './ensure.mjs';
+import { ensureSkyRL, ensureTinyModel, VERSIONS } from './skyrl.mjs';
+
+const asked = process.argv.slice(2);
+const unknown = asked.find((version) => !VERSIONS.includes(version));
+if (unknown !== undefined) {
+  console.error(`error: expected versions of ${VERSIONS.join(' and ')}, got ${unknown}`);
+  process.exit(1);
+}
+ensureInstalled();
+const versions = asked.length > 0 ? asked : VERSIONS;
+for (const version of versions) ensureTinyModel(ensureSkyRL(version));
+await import('./build.mjs');
+
+const folder = mkdtempSync(join(tmpdir(), 'test-tinker-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const facts = join(folder, 'facts.jsonl');
+const seconds = {};
+for (const version of versions) {
+  const began = Date.now();
+  run(bin('vitest'), ['run', '--maxWorkers=1'], {
+    env: { ...process.env, SKYRL: '1', TINKER_VERSION: version, TINKER_FACTS: facts },
+  });
+  seconds[version] = Math.round((Date.now() - began) / 1000);
+}
+
+const measured = existsSync(facts)
+  ? readFileSync(facts, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+  : [];
+const names = [...new Set(measured.map(({ name }) => name))];
+const cell = (version, name) =>
+  measured.findLast((entry) => entry.version === version && entry.name === name)?.value ?? '–';
+const rows = [
+  ['', ...versions.map((version) => `SkyRL ${version}`)],
+  versions.map(() => '---').concat('---'),
+  ...names.map((name) => [name, ...versions.map((version) => cell(version, name))]),
+  ['time of all tests, s', ...versions.map((version) => seconds[version])],
+];
+if (asked.length === 0) {
+  writeFileSync(
+    join(root, 'docs', 'results', 'tinker.md'),
+    `# Runs on real servers
+
+\`npm run test:tinker\`, ${new Date().toISOString().slice(0, 10)}: ${cpus().length} × ${cpus()[0].model.trim()}, Node.js ${process.version}. SkyRL's JAX
+backend on the CPU, the tiny model of \`scripts/python/make_tiny_qwen3.py\`, a server of each version started for these tests
+alone. The tests (\`test/skyrl\`) fail where a figure is not what it should be.
+
+${rows.map((cells) => `| ${cells.join(' | ')} |`).join('\n')}
+`,
+  );
+}
