@@ -225,10 +225,12 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
     expect(await numbers()).toEqual(expected(0));
     await page.getByRole('radio', { name: 'λ-GRPO', exact: true }).check();
     expect(await numbers()).toEqual(expected(1));
+    await page.getByRole('radio', { name: 'between' }).check();
     await page.getByLabel('Exponent p').fill('0.25');
     expect(await numbers()).toEqual(expected(0.25));
     // The tokens of JKLM: three of four against it.
     await page.locator('button.completion').nth(2).click();
+    await page.getByText('Tokens of completion 3').click();
     const cells = await page
       .locator('.tokens tbody tr')
       .evaluateAll((rows) => rows.map((r) => r.textContent));
@@ -255,7 +257,8 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
     await page.locator('[role=treeitem]').first().focus();
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('ArrowDown');
-    const at = () => page.evaluate('document.activeElement.textContent');
+    // The element in focus lies within the component's shadow root.
+    const at = () => page.evaluate('document.activeElement.shadowRoot.activeElement.textContent');
     expect(await at()).toContain('JKL');
     const before = await page.locator('[role=treeitem]:visible').count();
     await page.keyboard.press('-');

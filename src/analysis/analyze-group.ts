@@ -13,7 +13,7 @@ import {
   type ZeroVariance,
   zeroVariance,
 } from '../objective/index.js';
-import type { Group } from '../rollouts/index.js';
+import type { Group } from '../rollouts/group.js';
 import { ProcessTree, type TreeStatistics, treeStatistics } from '../tree/index.js';
 import type { AsTrained } from './as-trained.js';
 

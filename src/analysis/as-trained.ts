@@ -4,7 +4,7 @@
  * 1/|g|, so that Â(λ) is their weighted mean (PAPER.md §2); a completion that is left out weighs nothing.
  */
 import { type AdvantageOptions, groupAdvantages, type Normalisation } from '../objective/index.js';
-import type { Group } from '../rollouts/index.js';
+import type { Group } from '../rollouts/group.js';
 
 /** What of a run's configuration says how a group is judged. */
 export interface RunObjective {

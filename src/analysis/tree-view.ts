@@ -36,11 +36,22 @@ export interface CompletionView {
   readonly against: number;
 }
 
+/** A number for each step beside Â: what another rule of credit gives it. */
+export interface NodeValuesView {
+  readonly name: string;
+  /** One sentence. */
+  readonly meaning: string;
+  /** [steps] */
+  readonly nodes: readonly number[];
+}
+
 export interface TreeView {
   /** In depth-first preorder, the root first. */
   readonly steps: readonly StepView[];
   /** Row by row. */
   readonly completions: readonly CompletionView[];
+  /** What a reader may look at instead of Â. */
+  readonly values?: readonly NodeValuesView[];
 }
 
 export interface TreeViewOptions extends TokenTextOptions {

@@ -1,4 +1,5 @@
-/** Numbers as all pages write them. */
+/** Numbers and texts as all pages write them. */
+import { HIDDEN, shownCharacter } from '../../src/analysis/shown.js';
 
 /** −0.50, 0.00, +1.26. */
 export function signed(value: number, digits = 2): string {
@@ -21,10 +22,27 @@ export function count(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, '\u2009');
 }
 
-/** A text with line ends and other marks that take no room made visible. */
+/** 1 token, 2 tokens. */
+export function counted(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+}
+
+const HIDDEN_CHARACTER = new RegExp(HIDDEN, 'gu');
+
+/** A text on one line: line ends and tabs as symbols; what nobody sees or what turns the order of reading around, as an escape. */
 export function visible(text: string): string {
+  return shown(text.replace(/\r\n?|\n/g, '⏎').replace(/\t/g, '⇥'));
+}
+
+/** A text over several lines, in which nothing is hidden: line ends and tabs stay. */
+export function shownLines(text: string): string {
   return text
-    .replace(/\r\n?|\n/g, '⏎')
-    .replace(/\t/g, '⇥')
-    .replace(/[\p{Cc}\u2028\u2029]/gu, '·');
+    .replace(/\r\n?/g, '\n')
+    .split(/([\n\t])/)
+    .map((part) => (part === '\n' || part === '\t' ? part : shown(part)))
+    .join('');
+}
+
+function shown(text: string): string {
+  return text.replace(HIDDEN_CHARACTER, shownCharacter);
 }

@@ -1,6 +1,6 @@
 /**
  * A group's process tree, drawn from left to right: one row a completion, one column a level, and one box a process
- * step, as high as the completions that share it (|λ|), coloured by its advantage (blue up, orange down, grey at 0).
+ * step, as high as the completions that share it (|λ|), coloured by its value (blue up, orange down, grey at 0).
  * On the left each completion's reward and advantage; choosing one lights its path. Arrow keys walk the tree.
  */
 import type { StepView, TreeView } from '../../src/analysis/tree-view.js';
@@ -12,6 +12,10 @@ const ROW = 24;
 const GAP = 2;
 const NARROWEST = 76;
 const WIDEST = 380;
+/** A level is not made narrower than this to fit the tree into the window. */
+const LEAST_WIDE = 150;
+/** Beside the boxes: the field's own, and a scroll bar. */
+const MARGINS = 34;
 const CHARACTER = 7.4;
 /** Characters that a box is given at most; more would not be seen. */
 const SHOWN = 1200;
@@ -20,38 +24,32 @@ export interface TreeMap {
   readonly element: HTMLElement;
   /** Lights the path of a completion (its row), or none. */
   light(row: number | null): void;
-  /**
-   * Boxes show Â(λ); with an exponent p the weight that the objective gives the step's tokens, |λ|^(1 − p)·Â(λ):
-   * p = 0 is GRPO, p = 1 λ-GRPO.
-   */
-  weigh(exponent: number | null): void;
+  /** Gives each step its number and colour. @param values [steps] */
+  show(values: readonly number[]): void;
+  /** Fits the columns to the room there is, and says how much of the tree is in view. @param width pixels */
+  fit(width: number): void;
 }
 
 export interface TreeMapOptions {
-  /** Told which completion is lit, by its row. */
-  readonly onLight?: (row: number | null) => void;
+  /** Told which completion the reader chose, by its row. */
+  readonly onLight: (row: number | null) => void;
+  /** Told which step the reader looks at. */
+  readonly onStep: (node: number) => void;
 }
 
-export function treeMap({ steps, completions }: TreeView, { onLight }: TreeMapOptions = {}): TreeMap {
-  const strengthOf = (node: number): number => {
-    const { size, advantage } = steps[node];
-    return exponent === null ? advantage : size ** (1 - exponent) * advantage;
-  };
-  let exponent: number | null = null;
+export function treeMap({ steps, completions }: TreeView, { onLight, onStep }: TreeMapOptions): TreeMap {
   const children = steps.map((): number[] => []);
   steps.forEach(({ parent }, node) => {
     if (parent >= 0) children[parent].push(node);
   });
-  const columns = columnsOf(steps);
+  let columns: readonly Span[] = [];
   let focused = 0;
   let lit: number | null = null;
 
   const folded = new Set<number>();
-  const detail = element('div', { class: 'step-detail', 'aria-live': 'polite' });
   const boxes = steps.map((step, node) => box(step, node));
   const field = element('div', { class: 'boxes', role: 'tree', 'aria-label': 'Process tree' }, ...boxes);
   field.style.height = `${completions.length * ROW}px`;
-  field.style.width = `${columns.at(-1)?.end ?? 0}px`;
 
   const rows = completions.map(({ index, reward, advantage, against }, row) => {
     const button = element(
@@ -63,11 +61,11 @@ export function treeMap({ steps, completions }: TreeView, { onLight }: TreeMapOp
         title: `completion ${index + 1}: reward ${plain(reward)}, advantage ${signed(advantage)}, ${percent(against)} of its tokens in steps of the opposite sign`,
       },
       element('span', { class: 'index' }, String(index + 1)),
-      element('span', { class: 'reward' }, plain(reward)),
+      element('span', { class: `reward ${signOf(advantage)}` }, plain(reward)),
       element('span', { class: `advantage ${signOf(advantage)}` }, signed(advantage)),
       element('span', { class: against > 0.5 ? 'against most' : 'against' }, percent(against)),
     );
-    button.addEventListener('click', () => light(lit === row ? null : row));
+    button.addEventListener('click', () => choose(lit === row ? null : row));
     return button;
   });
   const head = element(
@@ -78,15 +76,28 @@ export function treeMap({ steps, completions }: TreeView, { onLight }: TreeMapOp
     element('span', { class: 'advantage' }, 'adv.'),
     element('span', { class: 'against' }, 'against'),
   );
+  const fixed = element('div', { class: 'completions' }, head, ...rows);
+  const scroller = element(
+    'div',
+    { class: 'tree-scroll', tabindex: 0, role: 'group', 'aria-label': 'Completions and their process tree' },
+    fixed,
+    element(
+      'div',
+      { class: 'tree-field' },
+      element('div', { class: 'field-head', 'aria-hidden': 'true' }, 'process steps, as high as |λ|'),
+      field,
+    ),
+  );
+  const note = element('p', { class: 'wide-note', hidden: true });
+  scroller.addEventListener('scroll', tellRoom, { passive: true });
 
   function box(step: StepView, node: number): HTMLElement {
     const empty = step.tokens === 0;
     const label = empty ? '∅' : visible(step.text);
-
-    const made = element(
+    const treeItem = element(
       'div',
       {
-        class: `step ${signOf(step.advantage)}${empty ? ' empty' : ''}${step.size === 1 ? ' single' : ''}`,
+        class: `step${empty ? ' empty' : ''}${step.size === 1 ? ' single' : ''}`,
         role: 'treeitem',
         tabindex: node === 0 ? 0 : -1,
         'aria-level': step.depth + 1,
@@ -101,43 +112,14 @@ export function treeMap({ steps, completions }: TreeView, { onLight }: TreeMapOp
         `, ${step.size} completions, step reward ${plain(step.reward)}, step advantage ${signed(step.advantage)}`,
       ),
     );
-    if (children[node].length > 0) made.setAttribute('aria-expanded', 'true');
-    const { start, end } = columns[step.depth];
-    made.style.left = `${start}px`;
-    made.style.top = `${step.row * ROW}px`;
-    made.style.width = `${end - start - GAP}px`;
-    made.style.height = `${step.size * ROW - GAP}px`;
-    made.addEventListener('focus', () => show(node));
-    made.addEventListener('mouseenter', () => show(node));
-    made.addEventListener('click', () => focus(node));
-    made.addEventListener('dblclick', () => fold(node));
-    return made;
-  }
-
-  function show(node: number): void {
-    const { text, textCut, tokens, size, reward, advantage } = steps[node];
-    const figures: [string, string][] = [
-      ['|λ|', `${size} of ${completions.length}`],
-      ['step reward R̂', plain(reward)],
-      ['step advantage Â', signed(advantage)],
-      ['tokens', String(tokens)],
-      ['weight under GRPO', `${size} × ${signed(advantage)}`],
-      ['under λ-GRPO', `1 × ${signed(advantage)}`],
-    ];
-    detail.replaceChildren(
-      element(
-        'dl',
-        {},
-        ...figures.map(([name, value]) =>
-          element('div', {}, element('dt', {}, name), element('dd', {}, value)),
-        ),
-      ),
-      element(
-        'pre',
-        { tabindex: 0, 'aria-label': 'Text of the step' },
-        tokens === 0 ? '(no tokens)' : text + (textCut ? ' … (cut)' : ''),
-      ),
-    );
+    if (children[node].length > 0) treeItem.setAttribute('aria-expanded', 'true');
+    treeItem.style.top = `${step.row * ROW}px`;
+    treeItem.style.height = `${step.size * ROW - GAP}px`;
+    treeItem.addEventListener('focus', () => onStep(node));
+    treeItem.addEventListener('mouseenter', () => onStep(node));
+    treeItem.addEventListener('click', () => focus(node));
+    treeItem.addEventListener('dblclick', () => fold(node));
+    return treeItem;
   }
 
   function focus(node: number): void {
@@ -152,14 +134,18 @@ export function treeMap({ steps, completions }: TreeView, { onLight }: TreeMapOp
     const path = new Set<number>();
     if (row !== null)
       for (let node = completions[row].leaf; node >= 0; node = steps[node].parent) path.add(node);
-    boxes.forEach((made, node) => {
-      made.classList.toggle('lit', path.has(node));
-      made.classList.toggle('faded', row !== null && !path.has(node));
+    boxes.forEach((treeItem, node) => {
+      treeItem.classList.toggle('lit', path.has(node));
+      treeItem.classList.toggle('faded', row !== null && !path.has(node));
     });
-    rows.forEach((made, i) => {
-      made.setAttribute('aria-pressed', String(i === row));
+    rows.forEach((button, i) => {
+      button.setAttribute('aria-pressed', String(i === row));
     });
-    onLight?.(row);
+  }
+
+  function choose(row: number | null): void {
+    light(row);
+    onLight(row);
   }
 
   /** Hides or shows what is below a step. */
@@ -175,14 +161,42 @@ export function treeMap({ steps, completions }: TreeView, { onLight }: TreeMapOp
     });
   }
 
-  function weigh(p: number | null): void {
-    exponent = p;
-    const strengths = steps.map((_, node) => strengthOf(node));
-    const strongest = strengths.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
-    boxes.forEach((made, node) => {
-      made.style.setProperty('--strength', `${Math.round((100 * Math.abs(strengths[node])) / strongest)}%`);
-      (made.children[1] as HTMLElement).textContent = signed(strengths[node]);
+  function show(values: readonly number[]): void {
+    const strongest = strongestOf(values);
+    boxes.forEach((treeItem, node) => {
+      colour(treeItem, values[node], strongest);
+      (treeItem.children[1] as HTMLElement).textContent = signed(values[node]);
     });
+  }
+
+  function fit(width: number): void {
+    const room = width - fixed.offsetWidth - MARGINS;
+    columns = columnsOf(steps, room);
+    field.style.width = `${columns.at(-1)?.end ?? 0}px`;
+    steps.forEach(({ depth }, node) => {
+      const { start, end } = columns[depth];
+      boxes[node].style.left = `${start}px`;
+      boxes[node].style.width = `${end - start - GAP}px`;
+    });
+    scroller.style.scrollPaddingInlineStart = `${fixed.offsetWidth + 8}px`;
+    tellRoom();
+  }
+
+  /** Says which levels are in view where not all of them are. */
+  function tellRoom(): void {
+    const { scrollLeft, clientWidth, scrollWidth } = scroller;
+    const wide = scrollWidth > clientWidth + 1;
+    note.hidden = !wide;
+    scroller.classList.toggle('more-after', wide && scrollLeft + clientWidth < scrollWidth - 1);
+    scroller.classList.toggle('more-before', wide && scrollLeft > 1);
+    if (!wide) return;
+    const [from, to] = [scrollLeft, scrollLeft + clientWidth - fixed.offsetWidth];
+    const whole = columns.flatMap(({ start, end }, level) => (start >= from - 8 && end <= to ? [level] : []));
+    const inView =
+      whole.length === 0
+        ? 'one level is partly in view'
+        : `${whole[0] === whole.at(-1) ? `level ${whole[0]} is` : `levels ${whole[0]} to ${whole.at(-1)} are`} in view`;
+    note.textContent = `The tree is wider than the window: ${inView}, the last is ${columns.length - 1}. Scroll sideways, or walk it with the arrow keys.`;
   }
 
   field.addEventListener('keydown', (event) => {
@@ -197,8 +211,8 @@ export function treeMap({ steps, completions }: TreeView, { onLight }: TreeMapOp
       Home: 0,
       End: boxes.findLastIndex(({ hidden }) => !hidden),
     };
-    if (event.key === 'Enter' || event.key === ' ') light(steps[focused].row);
-    else if (event.key === 'Escape') light(null);
+    if (event.key === 'Enter' || event.key === ' ') choose(steps[focused].row);
+    else if (event.key === 'Escape') choose(null);
     else if (event.key === '-' || event.key === '+') {
       if (folded.has(focused) === (event.key === '+')) fold(focused);
     } else if (target[event.key] !== undefined) focus(target[event.key] as number);
@@ -206,7 +220,7 @@ export function treeMap({ steps, completions }: TreeView, { onLight }: TreeMapOp
     event.preventDefault();
   });
 
-  /** The step above or below in the same column. */
+  /** The step before or after in the same column. */
   function neighbour(direction: 1 | -1): number | undefined {
     const { depth } = steps[focused];
     for (let node = focused + direction; node >= 0 && node < steps.length; node += direction) {
@@ -215,47 +229,30 @@ export function treeMap({ steps, completions }: TreeView, { onLight }: TreeMapOp
     return undefined;
   }
 
-  show(0);
-  weigh(null);
-  return {
-    element: element(
-      'div',
-      { class: 'tree-map' },
-      element(
-        'div',
-        {
-          class: 'tree-scroll',
-          tabindex: 0,
-          role: 'region',
-          'aria-label': 'Completions and their process tree',
-        },
-        element('div', { class: 'completions' }, head, ...rows),
-        element(
-          'div',
-          { class: 'tree-field' },
-          element(
-            'div',
-            { class: 'field-head', 'aria-hidden': 'true' },
-            'process steps: height |λ|, number Â',
-          ),
-          field,
-        ),
-      ),
-      detail,
-    ),
-    light,
-    weigh,
-  };
+  return { element: element('div', { class: 'tree-map' }, note, scroller), light, show, fit };
 }
 
-/** Where each level begins and ends: as wide as its longest text, within bounds. */
-function columnsOf(steps: readonly StepView[]): { start: number; end: number }[] {
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where each level begins and ends: as wide as its longest text; narrower where that makes the tree fit into the room. */
+function columnsOf(steps: readonly StepView[], room: number): Span[] {
+  const most = Math.max(NARROWEST, Math.min(WIDEST, room * 0.8));
+  const fitting = [most, 0.75 * most, 0.55 * most, 0.4 * most]
+    .map((widest) => spansOf(steps, Math.max(widest, LEAST_WIDE)))
+    .find((spans) => (spans.at(-1)?.end ?? 0) <= room);
+  return fitting ?? spansOf(steps, most);
+}
+
+function spansOf(steps: readonly StepView[], widest: number): Span[] {
   const widths: number[] = [];
   for (const { depth, text, tokens, size } of steps) {
     // A box with several rows wraps its text; short texts stay on one line.
     const line = tokens === 0 ? 1 : Math.max(Math.min(text.length, 20), Math.ceil(text.length / size));
     const wanted =
-      tokens === 0 && depth === 0 ? 44 : Math.min(WIDEST, Math.max(NARROWEST, 76 + line * CHARACTER));
+      tokens === 0 && depth === 0 ? 44 : Math.min(widest, Math.max(NARROWEST, 76 + line * CHARACTER));
     widths[depth] = Math.max(widths[depth] ?? 0, wanted);
   }
   let at = 0;
@@ -266,7 +263,19 @@ function columnsOf(steps: readonly StepView[]): { start: number; end: number }[]
   });
 }
 
-function signOf(advantage: number): 'up' | 'down' | 'neutral' {
-  if (Math.abs(advantage) < 5e-7) return 'neutral';
-  return advantage > 0 ? 'up' : 'down';
+/** The largest absolute value, never 0. */
+export function strongestOf(values: readonly number[]): number {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
+}
+
+/** Colours an element by a value: its sign gives the hue, its share of the strongest how much of it. */
+export function colour(target: HTMLElement, value: number, strongest: number): void {
+  target.classList.remove('up', 'down', 'neutral');
+  target.classList.add(signOf(value));
+  target.style.setProperty('--strength', `${Math.round((100 * Math.abs(value)) / strongest)}%`);
+}
+
+function signOf(value: number): 'up' | 'down' | 'neutral' {
+  if (Math.abs(value) < 5e-7) return 'neutral';
+  return value > 0 ? 'up' : 'down';
 }

@@ -4,7 +4,7 @@ import { analyzeGroup } from '../../src/analysis/analyze-group.js';
 import { pieceOf } from '../../src/rollouts/pieces.js';
 import { mean } from '../../src/statistics/index.js';
 import { element } from '../components/dom.js';
-import { count, plain, visible } from '../components/format.js';
+import { count, plain, shownLines, visible } from '../components/format.js';
 import { getGroup } from './api.js';
 import { treePanel } from './tree-panel.js';
 
@@ -32,20 +32,16 @@ export async function groupView(run: string, step: number, n: number): Promise<H
     element('h1', {}, 'Group ', element('span', { class: 'source' }, visible(id))),
     element('p', { class: 'lead' }, facts.join(' · ')),
     element(
-      'p',
-      { class: 'lead judged' },
-      `Â ${judged?.text ?? 'as in the paper: the run’s configuration is not known'}`,
+      'details',
+      { class: 'prompt' },
+      element('summary', {}, prompt === '' ? 'How Â was computed' : 'Prompt, and how Â was computed'),
+      ...(prompt === '' ? [] : [element('pre', { tabindex: 0, 'aria-label': 'Prompt' }, shownLines(prompt))]),
+      element(
+        'p',
+        { class: 'lead judged' },
+        `Â ${judged?.text ?? 'as in the paper: the run’s configuration is not known'}`,
+      ),
     ),
-    ...(prompt === ''
-      ? []
-      : [
-          element(
-            'details',
-            { class: 'prompt' },
-            element('summary', {}, 'Prompt'),
-            element('pre', { tabindex: 0, 'aria-label': 'Prompt' }, prompt),
-          ),
-        ]),
     treePanel(analysis, {
       tokenText: (token) => pieceOf(tokenTexts, token),
       separator: named ? '' : ' ',

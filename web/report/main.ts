@@ -1,11 +1,13 @@
 /** The report's page: a table of groups, and the process tree of the one that is open. */
 import type { ReportData, ReportGroup } from '../../src/analysis/report/data.js';
+import type { TreeView } from '../../src/analysis/tree-view.js';
 import { element } from '../components/dom.js';
-import { count, plain, visible } from '../components/format.js';
+import { count, plain, shownLines, visible } from '../components/format.js';
 import { groupTable, numberColumn } from '../components/group-table.js';
-import { treeMap } from '../components/tree-map.js';
+import { defineProcessTree } from '../components/process-tree.js';
 import './report.css';
 
+defineProcessTree();
 const { total, groups } = JSON.parse(document.getElementById('data')?.textContent ?? '{}') as ReportData;
 const section = document.getElementById('group') as HTMLElement;
 
@@ -52,32 +54,24 @@ function open(group: ReportGroup): void {
             'details',
             { class: 'prompt' },
             element('summary', {}, 'Prompt'),
-            element('pre', { tabindex: 0, 'aria-label': 'Prompt' }, group.prompt),
+            element('pre', { tabindex: 0, 'aria-label': 'Prompt' }, shownLines(group.prompt)),
           ),
         ]
       : []),
     group.tree
-      ? treeMap(group.tree).element
+      ? treeOf(group.tree)
       : element(
           'p',
           { class: 'lead' },
           'This group has too many steps for a page; lambda-grpo tree prints it.',
         ),
-    legend(),
   );
 }
 
-function legend(): HTMLElement {
-  return element(
-    'p',
-    { class: 'legend' },
-    element('span', { class: 'swatch up' }),
-    'pushed up ',
-    element('span', { class: 'swatch neutral' }),
-    'Â = 0 ',
-    element('span', { class: 'swatch down' }),
-    'pushed down: by GRPO |λ| times over, by λ-GRPO once. “against”: share of a completion’s tokens in steps of the opposite sign. Arrow keys walk the tree, Enter lights a path.',
-  );
+function treeOf(view: TreeView): HTMLElement {
+  const tree = element('process-tree');
+  tree.view = view;
+  return tree;
 }
 
 const lead = document.getElementById('groups-lead') as HTMLElement;

@@ -1,0 +1,43 @@
+/**
+ * What the boxes of a tree can show: for each step a number that gives its colour and stands in it. The weights that an
+ * objective gives the step's tokens are |λ|^(1 − p)·Â(λ): p = 0 is GRPO, p = 1 λ-GRPO. A view may bring values of its own
+ * (credit rules).
+ */
+import type { TreeView } from '../../src/analysis/tree-view.js';
+import { plain } from './format.js';
+
+/** `step`: Â(λ); `grpo`, `lambda-grpo`; a number: the exponent p; anything else: values that the view brings, by name. */
+export type Weights = 'step' | 'grpo' | 'lambda-grpo' | number | (string & {});
+
+/** The value of each step, [steps]. Weights that nothing is known of count as `step`. */
+export function nodeValues({ steps, values = [] }: TreeView, weights: Weights): readonly number[] {
+  const brought = values.find(({ name }) => name === weights);
+  if (brought) return brought.nodes;
+  const p = exponentOf(weights);
+  return steps.map(({ size, advantage }) => (p === null ? advantage : size ** (1 - p) * advantage));
+}
+
+/** p; null for what is no weight of a step. */
+export function exponentOf(weights: Weights): number | null {
+  if (weights === 'grpo') return 0;
+  if (weights === 'lambda-grpo') return 1;
+  return typeof weights === 'number' ? weights : null;
+}
+
+/** In words. */
+export function describeWeights({ values = [] }: TreeView, weights: Weights): string {
+  const brought = values.find(({ name }) => name === weights);
+  if (brought) return brought.meaning;
+  const p = exponentOf(weights);
+  if (p === null) return 'Â, mean advantage of the completions through the step';
+  if (p === 0) return '|λ|·Â: GRPO counts a step once for each completion through it';
+  if (p === 1) return 'Â: λ-GRPO counts each step once';
+  return `|λ|^${plain(1 - p)}·Â, p = ${plain(p)}`;
+}
+
+/** An attribute's text as weights. */
+export function readWeights(text: string | null): Weights {
+  if (text === null || text.trim() === '') return 'step';
+  const number = Number(text);
+  return Number.isFinite(number) ? Math.min(1, Math.max(0, number)) : text;
+}

@@ -1,0 +1,256 @@
+/**
+ * `<process-tree>`: a group as JSON in, the picture out. A custom element without a framework: the tree, its legend, the
+ * figures of the step one looks at, and the chosen completion as a text to read. Styles are a constructed sheet in a
+ * shadow root, so a strict content security policy holds; colours and fonts are custom properties (`--process-tree-…`),
+ * light or dark follows `color-scheme`.
+ */
+import type { TreeView } from '../../src/analysis/tree-view.js';
+import { element } from './dom.js';
+import { type GroupJson, GroupJsonError, viewOfGroup } from './group-json.js';
+import { nodeValues, readWeights, type Weights } from './node-values.js';
+import styles from './process-tree.css?inline';
+import { readingView, stepFigures } from './reading-view.js';
+import { treeLegend } from './tree-legend.js';
+import { treeMap } from './tree-map.js';
+
+/** A completion was chosen, or none is any more. */
+export interface CompletionSelect {
+  /** Its place in the group, from 0; null: none. */
+  readonly completion: number | null;
+}
+
+/** The reader looks at a step. */
+export interface StepFocus {
+  /** Its place among the steps in depth-first order, 0 is the root. */
+  readonly step: number;
+}
+
+/** What the numbers show was chosen. */
+export interface WeightsChange {
+  readonly weights: Weights;
+}
+
+export interface ProcessTreeEvents {
+  readonly 'completion-select': CustomEvent<CompletionSelect>;
+  readonly 'step-focus': CustomEvent<StepFocus>;
+  readonly 'weights-change': CustomEvent<WeightsChange>;
+}
+
+// Where there is no page (a server that only imports the module) the class is there and nothing is registered.
+const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
+let sheet: CSSStyleSheet | null = null;
+
+export class ProcessTreeElement extends Base {
+  static readonly observedAttributes = ['weights', 'selected', 'controls'];
+
+  private data: TreeView | null = null;
+  private fault: string | null = null;
+  private row: number | null = null;
+  private step = 0;
+  private shownWeights: Weights = 'step';
+  private root: ShadowRoot | null = null;
+  private observer: ResizeObserver | null = null;
+  private drawn: Drawn | null = null;
+
+  /** The group that is shown. What is no group is said in the picture's place (`problem`). */
+  set group(value: GroupJson | null) {
+    this.read(() => value);
+    this.restart();
+  }
+
+  /** Why there is no picture; null: nothing is wrong. */
+  get problem(): string | null {
+    return this.fault;
+  }
+
+  /** The picture's data, where the group was analysed elsewhere (`treeView` of lambda-grpo). */
+  get view(): TreeView | null {
+    return this.data;
+  }
+  set view(view: TreeView | null) {
+    this.fault = null;
+    this.data = view;
+    this.restart();
+  }
+
+  /** The chosen completion, from 0; null: none. */
+  get selected(): number | null {
+    return this.row === null || !this.data ? null : this.data.completions[this.row].index;
+  }
+  set selected(completion: number | null) {
+    const row = this.data?.completions.findIndex(({ index }) => index === completion) ?? -1;
+    this.row = row < 0 ? null : row;
+    this.drawn?.map.light(this.row);
+    this.drawPanel();
+  }
+
+  /** What colours and numbers show: `step`, `grpo`, `lambda-grpo`, an exponent p from 0 to 1, or a name of the view's values. */
+  get weights(): Weights {
+    return this.shownWeights;
+  }
+  set weights(weights: Weights) {
+    this.shownWeights = weights;
+    this.drawWeights();
+  }
+
+  attributeChangedCallback(name: string, _: string | null, value: string | null): void {
+    if (name === 'weights') this.weights = readWeights(value);
+    else if (name === 'selected') this.selected = value === null || value === '' ? null : Number(value);
+    else this.draw();
+  }
+
+  connectedCallback(): void {
+    if (!this.root) {
+      this.root = this.shadowRoot ?? this.attachShadow({ mode: 'open' });
+      sheet ??= new CSSStyleSheet();
+      if (sheet.cssRules.length === 0) sheet.replaceSync(styles);
+      this.root.adoptedStyleSheets = [sheet];
+    }
+    this.observer = new ResizeObserver(() => this.fit());
+    this.observer.observe(this);
+    if (!this.data && this.fault === null) this.readScript();
+    this.draw();
+  }
+
+  disconnectedCallback(): void {
+    this.observer?.disconnect();
+    this.observer = null;
+  }
+
+  /** A group that stands in the page: `<script type="application/json">` within the element. */
+  private readScript(): void {
+    const script = this.querySelector('script[type="application/json"]');
+    if (!script) return;
+    this.read(() => JSON.parse(script.textContent ?? ''));
+    const asked = this.getAttribute('selected');
+    if (asked) this.selected = Number(asked);
+  }
+
+  private read(source: () => unknown): void {
+    this.fault = null;
+    this.data = null;
+    try {
+      const group = source();
+      if (group !== null) this.data = viewOfGroup(group);
+    } catch (error) {
+      const { message } = error as Error;
+      this.fault = error instanceof GroupJsonError ? message : `the group: ${message}`;
+    }
+  }
+
+  private restart(): void {
+    this.row = null;
+    this.step = 0;
+    this.draw();
+  }
+
+  private draw(): void {
+    const { root, data } = this;
+    if (!root) return;
+    this.drawn = null;
+    if (!data) {
+      root.replaceChildren(
+        ...(this.fault === null
+          ? []
+          : [element('p', { class: 'problem', role: 'alert' }, `This is no group: ${this.fault}`)]),
+      );
+      return;
+    }
+    const reading = element('div', { class: 'panel' });
+    const map = treeMap(data, {
+      onLight: (row) => {
+        this.row = row;
+        this.drawPanel();
+        this.tell('completion-select', { completion: this.selected });
+      },
+      onStep: (step) => {
+        this.step = step;
+        this.drawFigures();
+        this.tell('step-focus', { step });
+      },
+    });
+    const legend = treeLegend(data, {
+      choosable: this.getAttribute('controls') !== 'none',
+      onWeights: (weights) => {
+        this.weights = weights;
+        this.tell('weights-change', { weights });
+      },
+      onNumbers: (shown) => {
+        map.element.classList.toggle('with-numbers', shown);
+        this.fit();
+      },
+    });
+    this.drawn = { map, legend, reading, figures: element('div') };
+    root.replaceChildren(element('div', { class: 'whole' }, legend.element, map.element, reading));
+    map.light(this.row);
+    this.drawPanel();
+    this.drawWeights();
+    this.fit();
+  }
+
+  private drawWeights(): void {
+    const { data, drawn } = this;
+    if (!data || !drawn) return;
+    const values = nodeValues(data, this.shownWeights);
+    drawn.map.show(values);
+    drawn.legend.show(this.shownWeights, values);
+    if (this.row !== null) this.drawPanel();
+  }
+
+  /** The figures of the step, and below them the chosen completion. */
+  private drawPanel(): void {
+    const { data, drawn, row } = this;
+    if (!data || !drawn) return;
+    this.drawFigures();
+    drawn.reading.replaceChildren(
+      drawn.figures,
+      ...(row === null
+        ? []
+        : [
+            readingView(data, row, {
+              values: nodeValues(data, this.shownWeights),
+              onStep: (step) => {
+                this.step = step;
+                this.drawFigures();
+              },
+            }),
+          ]),
+    );
+  }
+
+  private drawFigures(): void {
+    const { data, drawn, row } = this;
+    if (!data || !drawn) return;
+    drawn.figures.className = 'step-detail';
+    drawn.figures.setAttribute('aria-live', 'polite');
+    drawn.figures.replaceChildren(stepFigures(data, this.step, row === null));
+  }
+
+  private fit(): void {
+    const { width } = this.getBoundingClientRect();
+    if (width > 0) this.drawn?.map.fit(width);
+  }
+
+  private tell<K extends keyof ProcessTreeEvents>(name: K, detail: ProcessTreeEvents[K]['detail']): void {
+    this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+  }
+}
+
+interface Drawn {
+  readonly map: ReturnType<typeof treeMap>;
+  readonly legend: ReturnType<typeof treeLegend>;
+  readonly reading: HTMLElement;
+  readonly figures: HTMLElement;
+}
+
+/** Registers the element, once. Importing `lambda-grpo/view` does. */
+export function defineProcessTree(name = 'process-tree'): void {
+  const { customElements } = globalThis;
+  if (customElements && !customElements.get(name)) customElements.define(name, ProcessTreeElement);
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'process-tree': ProcessTreeElement;
+  }
+}
