@@ -20,7 +20,9 @@ import { createTask } from '../src/task/index.js';
 import { stepBatch, trainExamples } from '../src/train/batch.js';
 import {
   type Config,
+  compare,
   createRunFolder,
+  loadConfig,
   methodVariants,
   openCredit,
   RunFolder,
@@ -394,6 +396,50 @@ describe('a published rule', () => {
     const out = await createRunFolder(join(folder, 'published-in-a-program'), config);
     const stand = new StandInEngine(task.vocabulary.size);
     expect(await train({ config, task, engine: stand, folder: out })).toMatchObject({ step: 4 });
+  });
+
+  it('is compared with methods and modules by name: each has its folder and its credit', async () => {
+    const mine = await module('mine.mjs', LITERAL.replace('EACH', '* 1'));
+    const out = join(folder, 'compared');
+    const names = ['grpo', 'lambda-grpo', 'spo-tree', mine];
+    const { runs } = await compare({ config: walk(), methods: names, seeds: [0, 1], out, jobs: 1 });
+    expect(runs.map(({ method, seed }) => `${method} ${seed}`)).toEqual(
+      [0, 1].flatMap((seed) => ['grpo', 'lambda-grpo', 'spo-tree', 'mine'].map((name) => `${name} ${seed}`)),
+    );
+    const rules = runs.slice(0, 4).map(({ folder: path }) => {
+      const { method, objective } = loadConfig(join(path, 'config.yaml'));
+      return [method, objective.credit, objective.lambda_exponent];
+    });
+    expect(rules).toEqual([
+      ['grpo', null, 0],
+      ['lambda-grpo', null, 1],
+      ['grpo', 'spo-tree', 0],
+      ['grpo', mine, 0],
+    ]);
+    // A module that is GRPO, literally: the same weights.
+    expect(await outcome(runs[3].folder)).toEqual(await outcome(runs[0].folder));
+    expect(await outcome(runs[2].folder)).not.toEqual(await outcome(runs[0].folder));
+  });
+
+  it.each([
+    [['tempo', 'grpo', 'tempo'], /^--credit: expected each rule once, got 'tempo'$/],
+    [['a/rule.mjs', 'b/rule.ts'], /^--credit: expected each rule once, got 'b\/rule\.ts' as 'rule'$/],
+    [
+      ['warmup.mjs'],
+      /^--credit: expected another name \(warm-ups lie in this folder\), got 'warmup\.mjs' as 'warmup'$/,
+    ],
+    [['grpo', 'temppo'], /^objective\.credit: expected a rule \(grpo, .*, got 'temppo', which is neither$/],
+  ])('is no comparison, and nothing is written: %j', async (names, line) => {
+    const out = join(folder, `compared ${names.join(' ').replaceAll('/', ' ')}`);
+    await expect(compare({ config: walk(), methods: names, seeds: [0], out, jobs: 1 })).rejects.toThrow(line);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it('goes with no ratio of sequences', () => {
+    const config = walk({ method: 'grpo', objective: { loss: 'gspo' } });
+    expect(() => methodVariants(config, ['grpo', 'treepo'])).toThrow(
+      'objective.credit: expected null with loss gspo (its one ratio for a sequence takes no coefficients of steps), got treepo',
+    );
   });
 
   it('that nobody has published is one line, with those that are', async () => {

@@ -5,6 +5,20 @@
  */
 import type { ZeroVariance } from '../objective/index.js';
 
+/** All groups, or those of a step, under a credit rule: mass is |s(λ) Σ bᵢ| over the tokens of steps. */
+export interface CreditFigures {
+  readonly rule: string;
+  readonly mass: { readonly up: number; readonly down: number };
+  /** By depth of the step's node, from 0. */
+  readonly byDepth: readonly { readonly depth: number; readonly up: number; readonly down: number }[];
+  /** Completions with aᵢ > 0, and those of them most of whose tokens are pushed down. */
+  readonly good: { readonly completions: number; readonly pushedDown: number };
+  /** Completions with aᵢ < 0, and those of them most of whose tokens are pushed up. */
+  readonly bad: { readonly completions: number; readonly pushedUp: number };
+  /** Mass of pushes against GRPO's: tokens that the rule pushes the other way than GRPO does. */
+  readonly reversed: number;
+}
+
 /** What is known of all groups, or of those of one training step. */
 export interface LogFigures {
   readonly groups: number;
@@ -44,6 +58,8 @@ export interface LogFigures {
   readonly good: { readonly completions: number; readonly pushedDown: number };
   /** Completions with aᵢ < 0, and those of them most of whose tokens lie in steps with Â > 0. */
   readonly bad: { readonly completions: number; readonly pushedUp: number };
+  /** Under the credit rules that were asked for. */
+  readonly credit: readonly CreditFigures[];
   /** Groups by where their token ids and their grouping come from. */
   readonly tokenSources: Readonly<Record<string, number>>;
   readonly groupSources: Readonly<Record<string, number>>;

@@ -5,7 +5,9 @@
  */
 import type { Group } from '../rollouts/index.js';
 import type { GroupAnalysis } from './analyze-group.js';
+import { CreditSums, MOST, signsOf } from './credit-sums.js';
 import type { LogAnalysis, LogFigures, SourceFigures } from './figures.js';
+import type { GroupCredit } from './group-credit.js';
 
 /** How badly one group is hit, to sort groups by. */
 export interface GroupScore {
@@ -17,11 +19,6 @@ export interface GroupScore {
   readonly flaw: number;
 }
 
-/** "Most of its tokens": more than this share. */
-const MOST = 0.5;
-/** An advantage this much smaller than the largest is rounding: the reward is the mean, neither good nor bad. */
-const ROUNDING = 1e-9;
-
 export class LogGatherer {
   private readonly all = new Sums();
   private readonly sources = new Map<string | null, SourceSums>();
@@ -29,9 +26,10 @@ export class LogGatherer {
   /**
    * Takes a group into the figures.
    * @param analysis of the same group
+   * @param credit the group under the rules that figures are wanted of, the same ones for every group
    * @throws RangeError for another group's analysis
    */
-  add(group: Group, analysis: GroupAnalysis): GroupScore {
+  add(group: Group, analysis: GroupAnalysis, credit: readonly GroupCredit[] = []): GroupScore {
     const { completions, source } = group;
     if (completions.length !== analysis.tree.groupSize) {
       throw new RangeError(
@@ -44,8 +42,8 @@ export class LogGatherer {
       sums = new SourceSums(label, source?.format ?? 'own');
       this.sources.set(label, sums);
     }
-    sums.add(group, analysis);
-    return this.all.add(group, analysis);
+    sums.add(group, analysis, credit);
+    return this.all.add(group, analysis, credit);
   }
 
   /** The figures of all groups so far. Means and shares over nothing are 0. */
@@ -67,8 +65,8 @@ class SourceSums {
     private readonly format: string,
   ) {}
 
-  add(group: Group, analysis: GroupAnalysis): void {
-    this.all.add(group, analysis);
+  add(group: Group, analysis: GroupAnalysis, credit: readonly GroupCredit[]): void {
+    this.all.add(group, analysis, credit);
     const { step } = group;
     if (step === null) return;
     let sums = this.steps.get(step);
@@ -76,7 +74,7 @@ class SourceSums {
       sums = new Sums();
       this.steps.set(step, sums);
     }
-    sums.add(group, analysis);
+    sums.add(group, analysis, credit);
   }
 
   figures(): SourceFigures {
@@ -112,8 +110,9 @@ class Sums {
   private readonly lambdaMass = { up: 0, down: 0 };
   private readonly tokenSources: Record<string, number> = {};
   private readonly groupSources: Record<string, number> = {};
+  private readonly credit: CreditSums[] = [];
 
-  add(group: Group, analysis: GroupAnalysis): GroupScore {
+  add(group: Group, analysis: GroupAnalysis, credit: readonly GroupCredit[]): GroupScore {
     const { tree, statistics, rewards } = analysis;
     const k = tree.groupSize;
     this.groups++;
@@ -128,6 +127,10 @@ class Sums {
     this.intermediateProportion += k * statistics.meanIntermediateProportion;
     count(this.tokenSources, group.tokens);
     count(this.groupSources, group.groups);
+    credit.forEach((rule, place) => {
+      this.credit[place] ??= new CreditSums(rule.rule);
+      this.credit[place].add(analysis, rule);
+    });
     const flaw = this.addSteps(analysis);
     return { ...this.addCompletions(analysis), flaw };
   }
@@ -164,12 +167,11 @@ class Sums {
   private addCompletions({ tree, advantages, oppositeShare }: GroupAnalysis): Omit<GroupScore, 'flaw'> {
     let pushedDown = 0;
     let worst = 0;
-    let largest = 0;
-    for (const advantage of advantages) largest = Math.max(largest, Math.abs(advantage));
+    const signs = signsOf(advantages);
     for (let i = 0; i < tree.groupSize; i++) {
-      if (Math.abs(advantages[i]) <= ROUNDING * largest) continue;
+      if (signs[i] === 0) continue;
       const against = oppositeShare[i];
-      if (advantages[i] > 0) {
+      if (signs[i] > 0) {
         this.good++;
         if (against > MOST) pushedDown++;
         if (against > worst) worst = against;
@@ -211,6 +213,7 @@ class Sums {
       lambdaMass: { ...this.lambdaMass },
       good: { completions: this.good, pushedDown: this.pushedDown },
       bad: { completions: this.bad, pushedUp: this.pushedUp },
+      credit: this.credit.map((sums) => sums.figures()),
       tokenSources: { ...this.tokenSources },
       groupSources: { ...this.groupSources },
     };

@@ -8,15 +8,16 @@ export {
 export { type AsTrained, asTrained, describeTrained, type RunObjective, runObjective } from './as-trained.js';
 export { lineChartSvg, type Series } from './chart.js';
 export { type CsvCell, csvLine } from './csv.js';
-export type { LogAnalysis, LogFigures, SourceFigures, StepFigures } from './figures.js';
+export type { CreditFigures, LogAnalysis, LogFigures, SourceFigures, StepFigures } from './figures.js';
 export { type GroupScore, LogGatherer } from './gather.js';
+export { type GroupCredit, ownCredit, publishedCredit, tokenCredit } from './group-credit.js';
 export {
   type AboutReport,
   ReportCollector,
   type ReportOptions,
 } from './report/index.js';
 export { stepTexts, type TokenTextOptions } from './step-texts.js';
-export { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from './svg.js';
+export { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, ruleColours } from './svg.js';
 export { type TreeSvgOptions, treeSvg } from './tree-svg.js';
 export {
   type CompletionView,

@@ -15,6 +15,17 @@ export const PALETTE = [
   '#56B4E9',
   '#000000',
 ];
+
+/** A colour for each rule: GRPO's and λ-GRPO's are always theirs, others take turns. */
+export function ruleColours(names: readonly string[]): string[] {
+  const others = PALETTE.slice(2);
+  let next = 0;
+  return names.map((name) => {
+    if (name === 'grpo') return GRPO_COLOUR;
+    return name === 'lambda-grpo' ? LAMBDA_GRPO_COLOUR : others[next++ % others.length];
+  });
+}
+
 export const INK = '#222222';
 export const FAINT = '#e2e2e2';
 export const PAPER = '#ffffff';

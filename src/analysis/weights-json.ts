@@ -1,18 +1,23 @@
 /** Weights as lines of JSON, a completion a line. */
 import { WholeFile } from '../files/index.js';
 import { tokenValues } from '../objective/index.js';
-import type { WeightsRow, WeightsSink } from './weights-row.js';
+import { creditColumns, creditValues, type WeightsRow, type WeightsSink } from './weights-row.js';
 
 export class JsonLinesSink implements WeightsSink {
-  private constructor(private readonly file: WholeFile) {}
+  private constructor(
+    private readonly file: WholeFile,
+    private readonly columns: readonly string[],
+  ) {}
 
-  static async open(path: string): Promise<JsonLinesSink> {
-    return new JsonLinesSink(await WholeFile.open(path));
+  /** @param rules credit rules whose columns stand last */
+  static async open(path: string, rules: readonly string[]): Promise<JsonLinesSink> {
+    return new JsonLinesSink(await WholeFile.open(path), creditColumns(rules));
   }
 
   async write(row: WeightsRow): Promise<void> {
     const { tree, lambdaWeights, stepRewards, stepAdvantages } = row.analysis;
     const values = (nodes: Float64Array): number[] => Array.from(tokenValues(tree, row.completion, nodes));
+    const credit = creditValues(row);
     const line = JSON.stringify({
       step: row.step,
       group_id: row.groupId,
@@ -26,6 +31,7 @@ export class JsonLinesSink implements WeightsSink {
       lambda_weight: values(lambdaWeights),
       step_reward: values(stepRewards),
       step_advantage: values(stepAdvantages),
+      ...Object.fromEntries(this.columns.map((name, place) => [name, Array.from(credit[place])])),
     });
     await this.file.write(`${line}\n`);
   }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { makeTemporaryFolder, move, remove } from '../files/index.js';
 import { openDuckDB, parquetTable, parquetTarget } from '../input/index.js';
-import type { WeightsRow, WeightsSink } from './weights-row.js';
+import { creditColumns, creditValues, type WeightsRow, type WeightsSink } from './weights-row.js';
 
 /** A batch ends with the first of these. */
 const BATCH_TOKENS = 1 << 19;
@@ -30,19 +30,24 @@ export class ParquetSink implements WeightsSink {
     private readonly folder: string,
     private readonly instance: DuckDBInstance,
     private readonly db: DuckDBConnection,
+    private readonly credit: readonly string[],
   ) {}
 
-  /** @param path the file to be written; parts stand in a temporary folder beside it until it is whole */
-  static async open(path: string): Promise<ParquetSink> {
+  /**
+   * @param path the file to be written; parts stand in a temporary folder beside it until it is whole
+   * @param rules credit rules whose columns stand last, with a value for each token
+   */
+  static async open(path: string, rules: readonly string[]): Promise<ParquetSink> {
+    const credit = creditColumns(rules);
     const folder = await makeTemporaryFolder(path);
     const instance = await openDuckDB('256MB');
     const db = await instance.connect();
     await db.run(
       `CREATE TABLE batch (step INTEGER, group_id VARCHAR, completion INTEGER, file VARCHAR, line BIGINT,
        reward DOUBLE, advantage DOUBLE, token_source VARCHAR, tokens INTEGER[], lengths INTEGER[],
-       ${VALUES.map((name) => `${name} FLOAT[]`).join(', ')})`,
+       ${[...VALUES, ...credit].map((name) => `${name} FLOAT[]`).join(', ')})`,
     );
-    return new ParquetSink(path, folder, instance, db);
+    return new ParquetSink(path, folder, instance, db, credit);
   }
 
   async write(row: WeightsRow): Promise<void> {
@@ -92,7 +97,7 @@ export class ParquetSink implements WeightsSink {
          lambda i: list_resize([]::FLOAT[], lengths[i], ${name}[i]))) AS ${name}`,
     );
     await this.db.run(
-      `COPY (SELECT ${KEYS}, ${perToken.join(', ')} FROM batch) TO ${parquetTarget(this.partFile(this.parts++))}
+      `COPY (SELECT ${[KEYS, ...perToken, ...this.credit].join(', ')} FROM batch) TO ${parquetTarget(this.partFile(this.parts++))}
        (FORMAT parquet, COMPRESSION zstd)`,
     );
     await this.db.run('TRUNCATE batch');
@@ -105,7 +110,7 @@ export class ParquetSink implements WeightsSink {
       '@duckdb/node-api'
     );
     const keys = [INTEGER, VARCHAR, INTEGER, VARCHAR, BIGINT, DOUBLE, DOUBLE, VARCHAR];
-    const lists = [LIST(INTEGER), LIST(INTEGER), ...VALUES.map(() => LIST(FLOAT))];
+    const lists = [LIST(INTEGER), LIST(INTEGER), ...[...VALUES, ...this.credit].map(() => LIST(FLOAT))];
     const list = (values: Iterable<number>) => new DuckDBListValue(Array.from(values));
     const appender = await this.db.createAppender('batch');
     const perChunk = 1024;
@@ -129,6 +134,7 @@ export class ParquetSink implements WeightsSink {
             list(path.map((node) => lambdaWeights[node])),
             list(path.map((node) => stepRewards[node])),
             list(path.map((node) => stepAdvantages[node])),
+            ...creditValues(row).map(list),
           ];
         }),
       );

@@ -8,6 +8,7 @@ import { UserError } from '../errors.js';
 import { fileError } from '../files/index.js';
 import type { Group } from '../rollouts/index.js';
 import type { GroupAnalysis } from './analyze-group.js';
+import type { GroupCredit } from './group-credit.js';
 import { JsonLinesSink } from './weights-json.js';
 import { ParquetSink } from './weights-parquet.js';
 import type { WeightsRow, WeightsSink } from './weights-row.js';
@@ -24,22 +25,24 @@ export class WeightsWriter {
   private constructor(
     private readonly path: string,
     private readonly sink: WeightsSink,
+    private readonly rules: readonly string[],
   ) {}
 
   /**
    * Begins a file; memory stays bounded however many groups are added.
    * @param path ends in .jsonl or .parquet
+   * @param rules credit rules whose advantages and scales are written too
    * @throws WeightsError for another ending, or where no file can be written
    * @example
    * const writer = await WeightsWriter.open('weights.parquet');
    * for await (const group of readRollouts('logs')) await writer.add(group, analyzeGroup(group));
    * await writer.close();
    */
-  static async open(path: string): Promise<WeightsWriter> {
+  static async open(path: string, rules: readonly string[] = []): Promise<WeightsWriter> {
     const sinks = { '.jsonl': JsonLinesSink, '.parquet': ParquetSink };
     for (const [ending, sink] of Object.entries(sinks)) {
       if (!path.endsWith(ending)) continue;
-      return new WeightsWriter(path, await sink.open(path).catch((error) => fail(path, error)));
+      return new WeightsWriter(path, await sink.open(path, rules).catch((error) => fail(path, error)), rules);
     }
     throw new WeightsError(`weights file ${path}: its ending says the form; allowed are .jsonl and .parquet`);
   }
@@ -47,9 +50,10 @@ export class WeightsWriter {
   /**
    * Adds a row for each completion of a group, in the group's order.
    * @param analysis of the same group
-   * @throws WeightsError where the file cannot be written; RangeError for another group's analysis
+   * @param credit the group under the file's rules, in their order
+   * @throws WeightsError where the file cannot be written; RangeError for another group's analysis, or other rules
    */
-  async add(group: Group, analysis: GroupAnalysis): Promise<void> {
+  async add(group: Group, analysis: GroupAnalysis, credit: readonly GroupCredit[] = []): Promise<void> {
     if (this.done || this.completed) throw new Error(`weights file ${this.path} is closed`);
     const { completions, source } = group;
     if (completions.length !== analysis.tree.groupSize) {
@@ -57,7 +61,11 @@ export class WeightsWriter {
         `group ${group.id} has ${completions.length} completions, the analysis ${analysis.tree.groupSize}`,
       );
     }
+    if (credit.map(({ rule }) => rule).join() !== this.rules.join()) {
+      throw new RangeError(`expected the group under the rules ${this.rules.join(', ') || '(none)'}`);
+    }
     for (let i = 0; i < completions.length; i++) {
+      const { mask } = completions[i];
       const row: WeightsRow = {
         step: group.step,
         groupId: group.id,
@@ -69,6 +77,8 @@ export class WeightsWriter {
         tokenSource: group.tokens,
         tokens: analysis.tree.tokens[i],
         analysis,
+        ...(mask && { mask }),
+        credit,
       };
       await this.sink.write(row).catch((error) => fail(this.path, error));
     }

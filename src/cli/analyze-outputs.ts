@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import {
   type AboutReport,
   type GroupAnalysis,
+  type GroupCredit,
   type GroupScore,
   type LogAnalysis,
   ReportCollector,
@@ -15,7 +16,12 @@ import { CSV_HEADER, csvRow } from './analyze-csv.js';
 
 /** A file in the making. */
 export interface Output {
-  add?(group: Group, analysis: GroupAnalysis, score: GroupScore): Promise<void> | void;
+  add?(
+    group: Group,
+    analysis: GroupAnalysis,
+    score: GroupScore,
+    credit: readonly GroupCredit[],
+  ): Promise<void> | void;
   /** Writes all that is left, still under a temporary name. */
   complete(analysis: LogAnalysis): Promise<void>;
   /** Gives the file its name. */
@@ -49,11 +55,11 @@ export async function csvOutput(path: string): Promise<Output> {
   };
 }
 
-/** λ weights, step rewards and step advantages of every token. */
-export async function weightsOutput(path: string): Promise<Output> {
-  const writer = await WeightsWriter.open(path);
+/** λ weights, step rewards and step advantages of every token, and what credit rules give it. */
+export async function weightsOutput(path: string, rules: readonly string[]): Promise<Output> {
+  const writer = await WeightsWriter.open(path, rules);
   return {
-    add: (group, analysis) => writer.add(group, analysis),
+    add: (group, analysis, _score, credit) => writer.add(group, analysis, credit),
     complete: () => writer.complete(),
     publish: () => writer.close(),
     abort: () => writer.abort(),

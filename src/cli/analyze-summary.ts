@@ -1,5 +1,6 @@
 /** What `analyze` prints: the figures of figures.ts as tables with bars, plain text of at most about 100 columns. */
 import type { LogAnalysis, LogFigures } from '../analysis/index.js';
+import { creditTable } from './analyze-credit.js';
 import { elide, paint, visible } from './format.js';
 import { formatTable } from './table.js';
 
@@ -74,6 +75,8 @@ export function summaryText(
       ),
     );
   }
+  if (total > 0 && all.credit.length > 0)
+    parts.push(section('Under credit rules: share of the push by sign and depth', creditTable(all.credit)));
   if (sources.length > 0) parts.push(section('By source', bySource(sources)));
   if (steps.length > 0) parts.push(section('By training step', bySteps(steps)));
   return parts.join('');

@@ -9,6 +9,7 @@ import {
   asTrained,
   describeTrained,
   type GroupAnalysis,
+  type GroupCredit,
   type LogAnalysis,
   LogGatherer,
   type StepFigures,
@@ -27,6 +28,7 @@ import {
 import { loadTokenizer } from '../text/files.js';
 import type { TextTokenizer } from '../text/index.js';
 import { TreeError } from '../tree/index.js';
+import { openRules } from './analyze-credit.js';
 import { Messages, placed } from './analyze-messages.js';
 import { checkPaths, csvOutput, type Output, reportOutput, weightsOutput } from './analyze-outputs.js';
 import { summaryText } from './analyze-summary.js';
@@ -54,6 +56,8 @@ export interface AnalyzeCommandOptions {
   readonly skipBad?: boolean;
   readonly json?: boolean;
   readonly csv?: string;
+  /** Credit rules, by name or module. */
+  readonly credit?: readonly string[];
   readonly weights?: string;
   /** Where the report goes; false: nowhere. */
   readonly report: string | false;
@@ -85,6 +89,7 @@ async function analyze(
     logs,
   );
 
+  const rules = await openRules(options.credit ?? []);
   const objectives = new RunObjectives();
   const outputs: Output[] = [];
   const messages = new Messages(shown);
@@ -98,7 +103,13 @@ async function analyze(
   };
   try {
     // Weights first: the only ones that can still fail when the others are complete.
-    if (options.weights !== undefined) outputs.push(await weightsOutput(options.weights));
+    if (options.weights !== undefined)
+      outputs.push(
+        await weightsOutput(
+          options.weights,
+          rules.map(({ name }) => name),
+        ),
+      );
     if (options.csv !== undefined) outputs.push(await csvOutput(options.csv));
     if (options.report !== false) {
       outputs.push(
@@ -143,9 +154,11 @@ async function analyze(
       groups++;
       const format = group.source?.format ?? 'own';
       formats[format] = (formats[format] ?? 0) + 1;
-      const score = gatherer.add(group, analysis);
+      const credit: GroupCredit[] = [];
+      for (const rule of rules) credit.push(await rule.credit(analysis, `group ${group.id}`));
+      const score = gatherer.add(group, analysis, credit);
       const readable = withTexts(withName(group, shown), tokenizer);
-      for (const output of outputs) await output.add?.(readable, analysis, score);
+      for (const output of outputs) await output.add?.(readable, analysis, score, credit);
     }
     if (groups === 0) throw new UserError(`${shown(paths.join(' '))}: found no group to analyze`);
     bar.clear();

@@ -1,9 +1,9 @@
-/** `lambda-grpo compare`: the same configuration under GRPO and λ-GRPO over several seeds, side by side. */
+/** `lambda-grpo compare`: the same configuration under GRPO and λ-GRPO, or other credit rules, over several seeds, side by side. */
 
 import { join } from 'node:path';
-import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, lineChartSvg, runObjective } from '../analysis/index.js';
+import { lineChartSvg, ruleColours, runObjective } from '../analysis/index.js';
 import { writeWhole } from '../files/index.js';
-import { hasZeroVariance } from '../objective/index.js';
+import { CREDIT_RULES, hasZeroVariance, isCreditName } from '../objective/index.js';
 import { type Group, readOwnRollouts } from '../rollouts/index.js';
 import { movingMean, type ShareInterval, shareInterval } from '../statistics/index.js';
 import {
@@ -15,7 +15,6 @@ import {
   finalAccuracy,
   lateSuccess,
   loadConfig,
-  type Method,
   methodVariants,
   openModel,
   RunFolder,
@@ -34,14 +33,14 @@ export interface CompareCommandOptions extends ConfigChanges {
   readonly out?: string;
   readonly seeds: number;
   readonly jobs?: number;
+  /** Rules to compare; default: GRPO and λ-GRPO. */
+  readonly credit?: readonly string[];
   readonly resume?: boolean;
   /** Serve the dashboard while it runs. */
   readonly ui?: boolean;
 }
 
-const METHODS: readonly Method[] = ['grpo', 'lambda-grpo'];
-const NAMES: Record<Method, string> = { grpo: 'GRPO', 'lambda-grpo': 'λ-GRPO' };
-const COLOURS: Record<Method, string> = { grpo: GRPO_COLOUR, 'lambda-grpo': LAMBDA_GRPO_COLOUR };
+const titleOf = (method: string): string => (isCreditName(method) ? CREDIT_RULES[method].title : method);
 const LATE_STEPS = 50;
 
 export async function compareCommand(
@@ -50,7 +49,8 @@ export async function compareCommand(
   version: string,
 ): Promise<void> {
   const config = loadConfig(file, options);
-  methodVariants(config, METHODS);
+  const methods = options.credit ?? ['grpo', 'lambda-grpo'];
+  const labels = [...methodVariants(config, methods).keys()];
   const out = options.out ?? defaultFolder(file, '-compare');
   const seeds = Array.from({ length: options.seeds }, (_, i) => config.seed + i);
   const dashboard = options.ui ? await serveBeside(out, false, version) : null;
@@ -66,7 +66,7 @@ export async function compareCommand(
     if (!options.resume) await openModel(config.model, fetchBar());
     comparison = await compare({
       config,
-      methods: METHODS,
+      methods,
       seeds,
       out,
       jobs: options.jobs,
@@ -93,7 +93,7 @@ export async function compareCommand(
   }
   const target = config.task.name === 'binary-tree' ? 'target frequency' : 'success rate';
   const problems = problemsBehind(config);
-  const rows = METHODS.map((method) => methodRow(comparison, method, problems));
+  const rows = labels.map((method) => methodRow(comparison, method, problems));
   const window = Math.min(LATE_STEPS, config.train.steps);
   const header = ['method', 'seeds', `${target}, last ${window} steps`, 'seeds above 0.5'];
   const withAccuracy = rows.every(({ accuracy }) => accuracy !== null);
@@ -107,7 +107,7 @@ export async function compareCommand(
     formatTable(
       header,
       rows.map(({ method, late, found, accuracy }) => [
-        NAMES[method],
+        titleOf(method),
         String(late.count),
         formatInterval(late),
         `${found} of ${late.count}`,
@@ -136,7 +136,7 @@ export async function compareCommand(
 }
 
 interface MethodRow {
-  readonly method: Method;
+  readonly method: string;
   readonly late: ShareInterval;
   readonly found: number;
   readonly accuracy: ShareInterval | null;
@@ -153,7 +153,7 @@ function problemsBehind({ task, sampling, evaluation }: Config): Problems {
   return { sampled: sampling.prompts_per_step, heldOut: evaluation.problems };
 }
 
-function methodRow({ runs }: Comparison, method: Method, { sampled, heldOut }: Problems): MethodRow {
+function methodRow({ runs }: Comparison, method: string, { sampled, heldOut }: Problems): MethodRow {
   const own = runs.filter((r) => r.method === method);
   const late = own.map(({ metrics }) => lateSuccess(metrics, LATE_STEPS));
   const accuracies = own.map(({ metrics }) => finalAccuracy(metrics));
@@ -184,7 +184,9 @@ function chart(
   yLabel: string,
   problems: number,
 ): string {
-  const series = METHODS.map((method) => {
+  const methods = [...new Set(runs.map(({ method }) => method))];
+  const colours = ruleColours(methods);
+  const series = methods.map((method, place) => {
     const own = runs.filter((r) => r.method === method).map(curveOf);
     const x = own[0]?.x ?? [];
     const bands = x.map((_, i) =>
@@ -194,12 +196,12 @@ function chart(
       ),
     );
     return {
-      name: NAMES[method],
+      name: titleOf(method),
       x: [...x],
       mean: bands.map(({ mean }) => mean),
       low: bands.map(({ low }) => low),
       high: bands.map(({ high }) => high),
-      colour: COLOURS[method],
+      colour: colours[place],
     };
   });
   return lineChartSvg({ title, xLabel: 'step', yLabel, series });
@@ -264,7 +266,7 @@ async function printGroups({ runs }: Comparison, window: number): Promise<void> 
   ] as const) {
     if (!found) continue;
     const { run, step, group } = found;
-    print(`\nprocess tree of ${when} group (${NAMES[run.method]}, seed ${run.seed}, step ${step}):\n`);
+    print(`\nprocess tree of ${when} group (${titleOf(run.method)}, seed ${run.seed}, step ${step}):\n`);
     const objective = runObjective(loadConfig(new RunFolder(run.folder).configFile).objective);
     printGroup(group, { maxNodes: 40, objective });
   }

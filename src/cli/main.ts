@@ -11,7 +11,7 @@ import { dashboardCommand } from './dashboard.js';
 import { describeError, runCommand } from './errors.js';
 import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
-import { numbersByName, positiveNumber, stepOrBest, wholeNumber } from './options.js';
+import { namesOf, numbersByName, positiveNumber, stepOrBest, wholeNumber } from './options.js';
 import { addReproduceCommand } from './reproduce.js';
 import { visible } from './safe-text.js';
 import { endOnceWritten, print, say } from './terminal.js';
@@ -70,8 +70,13 @@ Examples:
 
 program
   .command('compare')
-  .description('run the same configuration under GRPO and λ-GRPO over several seeds, side by side')
+  .description('run the same configuration under GRPO and λ-GRPO, or other credit rules, over several seeds')
   .argument('<config>', 'YAML file, e.g. recipes/binary-tree.yaml')
+  .option(
+    '--credit <rules>',
+    'credit rules by name (docs/credit.md) or modules of your own, a,b,c (default: grpo,lambda-grpo)',
+    namesOf('--credit'),
+  )
   .option('--seeds <n>', 'number of seeds, counted from the configuration’s', wholeNumber('--seeds', 1), 3)
   .option('--out <folder>', 'folder of all runs (default: runs/<config>-compare)')
   .option('--ui', 'serve the dashboard while it runs; its address is printed')
@@ -84,6 +89,7 @@ program
     `
 Examples:
   $ lambda-grpo compare recipes/binary-tree.yaml --seeds 5
+  $ lambda-grpo compare recipes/binary-tree.yaml --credit grpo,lambda-grpo,treerl,spo-tree,tempo
   $ lambda-grpo compare recipes/binary-tree.yaml --seeds 20 --set task.n=2 --out runs/n2`,
   )
   .action((config, options) => compareCommand(config, options, version));
@@ -234,6 +240,11 @@ program
     '--weights <file>',
     'write each token’s λ weight, step reward and step advantage (.parquet or .jsonl)',
   )
+  .option(
+    '--credit <rules>',
+    'figures under credit rules too, and with --weights what they give each token: names (docs/credit.md) or modules of your own, a,b,c',
+    namesOf('--credit'),
+  )
   .option('--report <file>', 'the page with figures, groups and trees', 'report.html')
   .option('--no-report', 'write no report')
   .option('--max-groups <n>', 'groups whose trees the report shows', wholeNumber('--max-groups', 0), 200)
@@ -243,6 +254,7 @@ program
 Examples:
   $ lambda-grpo analyze runs/first/rollouts
   $ lambda-grpo analyze outputs/completions --tokenizer model/tokenizer.json --csv groups.csv
+  $ lambda-grpo analyze runs/first/rollouts --credit grpo,lambda-grpo,spo-tree,tempo
   $ lambda-grpo analyze 'dumps/*.jsonl' --weights weights.parquet --json > figures.json
   $ zstd -dc log.jsonl.zst | lambda-grpo analyze -
   $ lambda-grpo analyze log.jsonl --prompt-key question --completion-key answer --reward-key score.total`,

@@ -54,6 +54,15 @@ export function numbersByName(
   };
 }
 
+/** Names that are separated by commas, for commander. */
+export function namesOf(option: string): (text: string) => string[] {
+  return (text) => {
+    const names = text.split(',').map((name) => name.trim());
+    if (names.every((name) => name !== '')) return names;
+    throw new ConfigError(`${option}: expected names that are separated by commas, got '${text}'`);
+  };
+}
+
 /** Where a run goes when `--out` is not given: runs/<name of the configuration file><suffix>. */
 export function defaultFolder(file: string, suffix: string): string {
   return join('runs', basename(file, extname(file)) + suffix);

@@ -1,18 +1,20 @@
 /**
- * The same configuration under several methods and seeds. Runs of one seed share everything but the method: the
+ * The same configuration under several methods or credit rules, and seeds. Runs of one seed share everything but that: the
  * weights they start from, the warm-up, the problems and the random streams. Several runs go at a time, each in a
  * process with its share of the cores.
  */
 
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FolderLock, makeFolder } from '../files/index.js';
+import { isCreditName } from '../objective/index.js';
 import { mean } from '../statistics/index.js';
 import { checkpointName } from './checkpoint.js';
 import { type Config, ConfigError, type Method } from './config.js';
-import { withMethod, withSeed } from './config-sources.js';
+import { withCredit, withMethod, withSeed } from './config-sources.js';
+import { openCredit } from './credit.js';
 import { inLanes, type Lane, WorkerProcess } from './lanes.js';
 import type { MetricsLine } from './metrics.js';
 import { run } from './run.js';
@@ -21,7 +23,8 @@ import type { WorkerMessage, WorkerOptions } from './worker.js';
 
 export interface CompareOptions {
   readonly config: Config;
-  readonly methods: readonly Method[];
+  /** Methods, published credit rules by name, and modules of the user's own rules. */
+  readonly methods: readonly string[];
   readonly seeds: readonly number[];
   /** Folder of all runs: `<method>/seed_<n>`, and `warmup/seed_<n>` where there is a warm-up. */
   readonly out: string;
@@ -36,7 +39,8 @@ export interface CompareOptions {
 }
 
 export interface ComparedRun {
-  readonly method: Method;
+  /** Name of the method or rule; of a module, its file's without the ending. */
+  readonly method: string;
   readonly seed: number;
   readonly folder: string;
   readonly metrics: readonly MetricsLine[];
@@ -54,18 +58,35 @@ interface Job {
 }
 
 /**
- * The configuration under each method. They differ in their λ exponent at least, so no two compute the same.
- * @throws ConfigError where a method does not go with the configuration
+ * The configuration under each method or credit rule, by name. `grpo` and `lambda-grpo` are the methods.
+ * @param names of methods, of published rules, or files of modules
+ * @throws ConfigError where one does not go with the configuration, or two have one name
  */
-export function methodVariants(config: Config, methods: readonly Method[]): Map<Method, Config> {
+export function methodVariants(config: Config, names: readonly string[]): Map<string, Config> {
   const { credit } = config.objective;
   if (credit !== null) {
     throw new ConfigError(
-      `objective.credit: expected null (compare runs the methods' own rules, and this one would take the place of each), got ${credit}`,
+      `objective.credit: expected null (it would take the place of each method; compare --credit names the rules), got ${credit}`,
     );
   }
-  return new Map(methods.map((method) => [method, withMethod(config, method)]));
+  const variants = new Map<string, Config>();
+  for (const name of names) {
+    const label = isCreditName(name) ? name : basename(name, extname(name));
+    if (variants.has(label) || label === WARMUP || label === '') {
+      const expected = label === WARMUP ? 'another name (warm-ups lie in this folder)' : 'each rule once';
+      throw new ConfigError(
+        `--credit: expected ${expected}, got '${name}'${label === name ? '' : ` as '${label}'`}`,
+      );
+    }
+    variants.set(label, isMethod(name) ? withMethod(config, name) : withCredit(config, name));
+  }
+  return variants;
 }
+
+/** Folder of the warm-ups, beside those of the methods. */
+const WARMUP = 'warmup';
+
+const isMethod = (name: string): name is Method => name === 'grpo' || name === 'lambda-grpo';
 
 /**
  * Runs every method from every seed; finished runs in the folder are kept with `resume`.
@@ -74,7 +95,10 @@ export function methodVariants(config: Config, methods: readonly Method[]): Map<
 export async function compare(options: CompareOptions): Promise<Comparison> {
   const { config, methods, seeds, out, resume = false } = options;
   const variants = methodVariants(config, methods);
-  if (!resume && [...methods, 'warmup'].some((name) => existsSync(join(out, name)))) {
+  const labels = [...variants.keys()];
+  // A module that cannot be loaded is told before anything runs.
+  for (const variant of variants.values()) await openCredit(variant);
+  if (!resume && [...labels, WARMUP].some((name) => existsSync(join(out, name)))) {
     throw new RunFolderError(
       `${out}: runs are here already; choose another folder with --out, or continue with --resume`,
     );
@@ -99,7 +123,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   const warmups = config.warmup.steps > 0;
   const warmup = seeds.map((seed) =>
     job(
-      `warmup/seed_${seed}`,
+      `${WARMUP}/seed_${seed}`,
       withSeed(
         { ...config, train: { ...config.train, steps: 0 }, evaluation: { ...config.evaluation, every: 0 } },
         seed,
@@ -113,7 +137,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         `${method}/seed_${seed}`,
         withSeed(variant, seed),
         config.train.steps,
-        warmups ? join(out, 'warmup', `seed_${seed}`, 'checkpoints', checkpointName(0)) : undefined,
+        warmups ? join(out, WARMUP, `seed_${seed}`, 'checkpoints', checkpointName(0)) : undefined,
       ),
     ),
   );
@@ -138,7 +162,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   }
   const runs: ComparedRun[] = [];
   for (const seed of seeds) {
-    for (const method of methods) {
+    for (const method of labels) {
       const folder = join(out, method, `seed_${seed}`);
       if (!existsSync(join(folder, 'metrics.jsonl'))) continue;
       runs.push({ method, seed, folder, metrics: await new RunFolder(folder).readMetrics() });

@@ -55,6 +55,12 @@ export function withMethod(config: Config, method: Method): Config {
   return changeConfig(config, { method });
 }
 
+/** The same run under a credit rule: a published one's name, or the file of a module. */
+export function withCredit(config: Config, credit: string): Config {
+  const plain = withMethod(config, 'grpo');
+  return resolveConfig({ ...plain, objective: { ...plain.objective, credit } });
+}
+
 /** The same run with each token's term weighted by |λ|^−p, p ≥ 0: GRPO at 0, λ-GRPO at 1. */
 export function withExponent(config: Config, exponent: number): Config {
   return changeConfig(config, { method: exponent === 0 ? 'grpo' : 'lambda-grpo', exponent });
