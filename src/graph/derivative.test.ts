@@ -73,6 +73,25 @@ const cases: Case[] = [
     ],
     build: ([u, w], graph) => g.mul(g.placeRows([3, 2], graph.constant(Int32Array.of(2, 0), [2]), u), w),
   },
+  {
+    op: 'RotaryEmbedding',
+    shapes: [
+      [1, 3, 8],
+      [1, 3, 8],
+    ],
+    build: ([x, w], graph) => {
+      const angles = graph.constant(values(12, 4), [3, 4]);
+      return g.mul(g.turn(x, g.cos(angles), g.sin(angles)), w);
+    },
+  },
+  {
+    op: 'Sigmoid',
+    shapes: [
+      [3, 4],
+      [3, 4],
+    ],
+    build: ([gate, up]) => g.swiglu(g.mul(gate, 3), up),
+  },
   { op: 'Floor', shapes: [[5]], build: ([a]) => g.mul(g.floor(g.mul(a, 2)), a) },
   { op: 'Cos', shapes: [[5]], build: ([a]) => g.cos(g.mul(a, 2)) },
   { op: 'Sin', shapes: [[5]], build: ([a]) => g.sin(g.mul(a, 2)) },
@@ -213,6 +232,17 @@ const cases: Case[] = [
     shapes: [[3, 4], [4]],
     build: ([x, w], graph) => {
       const at = graph.constant(BigInt64Array.of(0n, 1n, 2n, 3n, 0n, 2n, 1n, 0n), [4, 2]);
+      return g.mul(g.gatherND(x, at), w);
+    },
+  },
+  {
+    op: 'GatherND',
+    shapes: [
+      [2, 3, 2],
+      [2, 2, 2],
+    ],
+    build: ([x, w], graph) => {
+      const at = graph.constant(BigInt64Array.of(0n, 1n, 1n, 2n, 0n, 0n, 1n, 0n), [2, 2, 2]);
       return g.mul(g.gatherND(x, at), w);
     },
   },

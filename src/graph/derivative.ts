@@ -10,7 +10,7 @@ import { add } from './ops/elementwise.js';
 import { Replay } from './recompute.js';
 import { formatShape, ShapeError, sameShape } from './shape.js';
 import { type Node, type Tensor, topologicalOrder } from './tensor.js';
-import { derivativeOf } from './vjp.js';
+import { derivativeOf, derivedInputs } from './vjp.js';
 
 /**
  * Gradients of a scalar with respect to tensors.
@@ -72,7 +72,7 @@ export function backward(
     // What is computed again waits for all gradients so far: they read what was computed again before, and let it go.
     const computed = replay.of(node, () => [arrived, ...fresh.splice(0)]);
     const inputGrads = derivativeOf(computed)(computed, outputGrads);
-    node.inputs.forEach((input, k) => {
+    derivedInputs(node).forEach((input, k) => {
       const gradient = inputGrads[k];
       if (!gradient || !needed.has(input.node)) return;
       if (!sameShape(gradient.shape, input.shape)) {

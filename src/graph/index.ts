@@ -1,13 +1,14 @@
 /** Symbolic tensors, their operations and derivatives, and the ONNX model they become. */
 export { backward, gradients } from './derivative.js';
+export { fuse } from './fuse.js';
 export { type CompiledModel, compileModel, type StoredInputs, type StoredValues } from './onnx.js';
 export { expand, reduceSum, reshape, sumAll, sumTo } from './ops/broadcast.js';
 export * from './ops/elementwise.js';
 export * from './ops/indexing.js';
 export * from './ops/matrix.js';
 export * from './ops/reduction.js';
+export * from './ops/rotary.js';
 export * from './ops/structure.js';
-export { PairedSums, type PairedSumsPlan, planPairedSums } from './paired-sums.js';
 export { type Pass, rewrite, webgpuPass } from './passes.js';
 export { printGraph } from './print.js';
 export {
@@ -22,6 +23,6 @@ export {
   type Values,
 } from './program.js';
 export { after, recompute } from './recompute.js';
-export { type Dim, formatShape, type Shape, ShapeError, sameShape } from './shape.js';
+export { type Dim, formatShape, type Shape, ShapeError, sameShape, times } from './shape.js';
 export { type DType, Graph, type Node, type Tensor, topologicalOrder } from './tensor.js';
 export { differentiableOperators } from './vjp.js';

@@ -1,6 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Program, Session } from '../runtime/index.js';
+import { Session } from '../runtime/index.js';
 import { nodeBackend } from '../runtime/node.js';
 import * as g from './index.js';
 
@@ -38,44 +37,5 @@ describe('sums of rows at places that may be equal', () => {
       expect([...(await program.run(feeds)).gradient.data]).toEqual(expected(2, targets, rows));
     }
     await program.dispose();
-  });
-
-  it('paired sums are those of a loop, for any targets, with rows left out', async () => {
-    const rounds = 5;
-    const size = 12;
-    interface Rows {
-      readonly targets: Int32Array;
-      readonly data: Float32Array;
-    }
-    const scope = new g.InputList<Rows>();
-    const rows = scope.input('rows', 'float32', ['N', WIDTH], ({ data }) => data);
-    const paired = new g.PairedSums<Rows>(scope, 'p', rounds, ({ targets }) =>
-      g.planPairedSums(targets, rounds),
-    );
-    const program = await Program.compile(nodeBackend(), {
-      inputs: scope.inputs,
-      outputs: { sums: paired.add([size, WIDTH], rows) },
-      sizes: (): g.Sizes => ({}),
-      read: (values) => values('sums'),
-    });
-    const target = fc.integer({ min: -1, max: size - 1 });
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(target, { minLength: 1, maxLength: 2 ** rounds }).filter((list) => list.some((t) => t >= 0)),
-        fc.nat(100),
-        async (list, seed) => {
-          const targets = Int32Array.from(list);
-          const data = rowsOf(list.length, seed);
-          expect([...(await program.run({ targets, data }))]).toEqual(expected(size, targets, data));
-        },
-      ),
-      { numRuns: 200 },
-    );
-    await program.dispose();
-  });
-
-  it('more rows at one target than the rounds can add are refused', () => {
-    expect(() => g.planPairedSums(new Int32Array(9), 3)).toThrow('more rows than 3 rounds');
-    expect(g.planPairedSums(new Int32Array(8), 3).order).toHaveLength(1);
   });
 });

@@ -63,7 +63,6 @@ describe('the pass for WebGPU', () => {
     const config: ModelConfig = { vocabularySize: 9, contextLength: 8, width: 8, layers: 2, heads: 2 };
     const update = updateProgram(config, {
       context: true,
-      contextRounds: 2,
       chunks: 2,
       checkpointing: true,
       clipped: true,

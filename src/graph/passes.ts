@@ -2,8 +2,8 @@
  * Rewrites of a finished graph for a provider that lacks an operator. The model and its derivatives are written once, in
  * the operators that are fastest where all are there; what a provider cannot run is replaced here, node by node.
  */
-import { sub } from './ops/elementwise.js';
-import { transpose } from './ops/structure.js';
+import { add, mul, sub } from './ops/elementwise.js';
+import { concat, split, transpose } from './ops/structure.js';
 import { type Node, type Tensor, topologicalOrder } from './tensor.js';
 
 /** What a node becomes: its outputs, computed from its (already rewritten) inputs. */
@@ -20,8 +20,15 @@ function transposed(x: Tensor): Tensor {
   return transpose(x, [...order, b, a]);
 }
 
+/** The first axis before the last one. */
+function rowsInPlace(x: Tensor): Tensor {
+  const axes = x.shape.map((_, axis) => axis);
+  return transpose(x, [...axes.slice(1, -1), 0, ...axes.slice(-1)]);
+}
+
 /** FusedMatMul as MatMul, with Transpose and Mul where it has them. */
-const plainMatMul: Rule = (node, [a, b]) => {
+const plainMatMul: Rule = (node, [a, last]) => {
+  const b = node.attributes.transBatchB ? rowsInPlace(last) : last;
   const [left, right] = [flag(node, 'transA') ? transposed(a) : a, flag(node, 'transB') ? transposed(b) : b];
   const { graph } = a;
   const [{ dtype, shape }] = node.outputs;
@@ -42,8 +49,19 @@ const plainLogSoftmax: Rule = (_, [x]) => {
   return [sub(shifted, over('ReduceLogSumExp', shifted))];
 };
 
+/** RotaryEmbedding on rows as they are. */
+const plainTurn: Rule = (_, [x, , cos, sin]) => {
+  const half = Number(x.shape[2]) / 2;
+  const [a, b] = split(x, [half, half], 2);
+  return [concat([sub(mul(a, cos), mul(b, sin)), add(mul(b, cos), mul(a, sin))], 2)];
+};
+
 /** Only operators that ONNX Runtime's WebGPU provider has kernels for. */
-export const webgpuPass: Pass = { FusedMatMul: plainMatMul, LogSoftmax: plainLogSoftmax };
+export const webgpuPass: Pass = {
+  FusedMatMul: plainMatMul,
+  LogSoftmax: plainLogSoftmax,
+  RotaryEmbedding: plainTurn,
+};
 
 /** The same outputs, with every node that a pass has a rule for replaced; what lies above is emitted again. */
 export function rewrite(

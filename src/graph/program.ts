@@ -100,7 +100,9 @@ export function bindShape(name: string, shape: Shape, count: number, sizes: Map<
   const sizeOf = (dim: string): number | undefined => {
     const known = sizes.get(dim);
     if (known !== undefined || !dim.includes('*')) return known;
-    const factors = dim.split('*').map((factor) => sizes.get(factor));
+    const factors = dim
+      .split('*')
+      .map((factor) => (/^\d+$/.test(factor) ? Number(factor) : sizes.get(factor)));
     return factors.every((factor) => factor !== undefined)
       ? factors.reduce((product, factor) => product * factor, 1)
       : undefined;

@@ -1,6 +1,6 @@
 /**
  * Shapes of symbolic tensors. A dimension is a number, or a symbol whose size is known only when the model
- * runs ('N', 'rows'); a product of symbols is written 'B*L'. Two symbols are equal only if they are spelled
+ * runs ('N', 'rows'); a product of symbols is written 'B*L', with a factor '3*B*L'. Two symbols are equal only if they are spelled
  * alike, so a shape error is found while the graph is built, not when it runs. A symbol never broadcasts as 1.
  */
 
@@ -42,7 +42,12 @@ function elementCount(shape: Shape): { factor: number; symbols: string } {
   const symbols: string[] = [];
   for (const dim of shape) {
     if (typeof dim === 'number') factor *= dim;
-    else symbols.push(...dim.split('*'));
+    else {
+      for (const part of dim.split('*')) {
+        if (/^\d+$/.test(part)) factor *= Number(part);
+        else symbols.push(part);
+      }
+    }
   }
   return { factor, symbols: symbols.sort().join('*') };
 }
@@ -52,6 +57,12 @@ export function sameElementCount(a: Shape, b: Shape): boolean {
   const x = elementCount(a);
   const y = elementCount(b);
   return x.factor === y.factor && x.symbols === y.symbols;
+}
+
+/** A dimension so many times as large. */
+export function times(count: number, dim: Dim): Dim {
+  if (typeof dim === 'number') return count * dim;
+  return count === 1 ? dim : `${count}*${dim}`;
 }
 
 /** Axis counted from the front; negative ones count from the back. */

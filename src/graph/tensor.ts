@@ -76,6 +76,13 @@ export class Graph {
     if (!this.symbols.has(symbol)) this.symbols.set(symbol, { tensor, axis });
   }
 
+  /** Whether the run-time size of `dim` can be read. */
+  knows(dim: Dim): boolean {
+    return String(dim)
+      .split('*')
+      .every((part) => /^\d+$/.test(part) || this.symbols.has(part));
+  }
+
   /** A constant tensor, written into the model. */
   constant(value: Float32Array | Int32Array | BigInt64Array, shape: Shape): Tensor {
     const size = shape.reduce<number>((n, dim) => n * Number(dim), 1);
@@ -129,18 +136,19 @@ export class Graph {
   dimension(dim: Dim): Tensor {
     if (typeof dim === 'number') return this.int64s([dim]);
     const [first, ...rest] = dim.split('*');
+    if (rest.length > 0) {
+      const parts = [first, rest.join('*')].map((part) =>
+        this.dimension(/^\d+$/.test(part) ? Number(part) : part),
+      );
+      return this.emit('Mul', parts, [{ dtype: 'int64', shape: [1] }]).outputs[0];
+    }
     const source = this.symbols.get(first);
     if (!source) throw new ShapeError(`dimension: no input has an axis '${first}'`);
     const { tensor, axis } = source;
-    let out = this.emit('Shape', [tensor], [{ dtype: 'int64', shape: [1] }], {
+    return this.emit('Shape', [tensor], [{ dtype: 'int64', shape: [1] }], {
       start: { int: axis },
       end: { int: axis + 1 },
     }).outputs[0];
-    if (rest.length > 0) {
-      out = this.emit('Mul', [out, this.dimension(rest.join('*'))], [{ dtype: 'int64', shape: [1] }])
-        .outputs[0];
-    }
-    return out;
   }
 
   /** An int64 vector holding the run-time sizes of `shape`. */

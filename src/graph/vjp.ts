@@ -24,10 +24,18 @@ export function defineSimpleDerivative(
   );
 }
 
-const overrides = new WeakMap<Node, Derivative>();
+/** Several nodes that have one derivative together: it stands at the last of them. */
+export interface JointDerivative {
+  /** What the first nodes read, found from the last. */
+  readonly inputs: (last: Node) => readonly Tensor[];
+  /** Gradients of `inputs`. */
+  readonly derivative: Derivative;
+}
+
+const overrides = new WeakMap<Node, Derivative | JointDerivative>();
 
 /** Another derivative for one node: equal in value, found in a way that the operator alone does not know. */
-export function overrideDerivative(node: Node, derivative: Derivative): void {
+export function overrideDerivative(node: Node, derivative: Derivative | JointDerivative): void {
   overrides.set(node, derivative);
 }
 
@@ -38,9 +46,17 @@ export function copyDerivative(from: Node, to: Node): void {
 }
 
 export function derivativeOf(node: Node): Derivative {
-  const found = overrides.get(node) ?? derivatives.get(node.op);
-  if (!found) throw new ShapeError(`gradients: ${node.op} has no derivative`);
-  return found;
+  const override = overrides.get(node);
+  if (override) return typeof override === 'function' ? override : override.derivative;
+  const known = derivatives.get(node.op);
+  if (!known) throw new ShapeError(`gradients: ${node.op} has no derivative`);
+  return known;
+}
+
+/** The tensors that a node's derivative gives gradients of. */
+export function derivedInputs(node: Node): readonly Tensor[] {
+  const override = overrides.get(node);
+  return typeof override === 'object' ? override.inputs(node) : node.inputs;
 }
 
 /** Operators that have a derivative: what the test against central differences must cover. */

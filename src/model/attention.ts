@@ -4,19 +4,21 @@
  * Tree attention (training, scoring): tokens of whole forests in depth-first order, cut into rows of L. Token i
  * sees token j iff j ≤ i < subtreeEnd[j]: j is i itself or an ancestor. What a row needs from before it are the
  * ancestors of its first token, a chain ("context" of the row), whose keys and values are gathered, not computed
- * again. Cost: N·(L + depth) instead of N².
+ * again (context.ts). Cost: N·(L + depth) instead of N².
  *
  * Cached attention (decoding): R rows, each with S new tokens after `past_length` cached ones.
  */
 import * as g from '../graph/index.js';
 import type { DecodeBatch, ForestBatch } from './batches.js';
 import { architectureOf, type ModelConfig } from './config.js';
+import { contextReader } from './context.js';
 
 /**
- * Mixes values between tokens: q and the result are [N, heads·d], k and v [N, keyValueHeads·d], tokens in any fixed
- * order.
+ * Mixes values between tokens.
+ * @param qkv heads of queries, keys and values of N tokens in any fixed order: the elements of [N, heads + 2·keyValueHeads, d]
+ * @returns [N, heads·d]
  */
-export type Attend = (layer: number, q: g.Tensor, k: g.Tensor, v: g.Tensor) => g.Tensor;
+export type Attend = (layer: number, qkv: g.Tensor) => g.Tensor;
 
 /** Added to scores that must not count; finite, so that a row of them is no NaN. */
 const HIDDEN = -1e9;
@@ -26,104 +28,97 @@ function bias(visible: g.Tensor): g.Tensor {
 }
 
 /**
- * Heads as the products want them. Where several query heads share a head of keys and values they are an axis of their
- * own, over which keys and values broadcast: nothing is repeated in memory.
+ * Heads as the products want them. Query heads that share a head of keys and values stand below each other as rows of one
+ * matrix: nothing is repeated in memory.
  */
 class Heads {
   readonly headWidth: number;
+  readonly keyValueHeads: number;
   private readonly heads: number;
-  private readonly shared: number;
-  private readonly grouped: boolean;
-  readonly scale: number;
+  /** Query heads to a head of keys and values. */
+  private readonly group: number;
+  private readonly scale: number;
 
   constructor(config: ModelConfig) {
     const { headWidth, keyValueHeads } = architectureOf(config);
     this.headWidth = headWidth;
     this.heads = config.heads;
-    this.shared = keyValueHeads;
-    this.grouped = keyValueHeads !== config.heads;
+    this.keyValueHeads = keyValueHeads;
+    this.group = config.heads / keyValueHeads;
     this.scale = 1 / Math.sqrt(headWidth);
   }
 
-  get keyValueHeads(): number {
-    return this.shared;
+  /**
+   * Cuts heads of queries, keys and values apart.
+   * @returns queries [rows, keyValueHeads, group·length, d], and keys with values [rows, length, 2·keyValueHeads, d]
+   */
+  apart(qkv: g.Tensor, rows: g.Dim, length: g.Dim): [g.Tensor, g.Tensor] {
+    const { heads, keyValueHeads, headWidth } = this;
+    const all = g.reshape(qkv, [rows, length, heads + 2 * keyValueHeads, headWidth]);
+    const [q, kv] = g.split(all, [heads, 2 * keyValueHeads], 2);
+    const shape = [rows, keyValueHeads, g.times(this.group, length), headWidth];
+    return [g.reshape(g.transpose(q, [0, 2, 1, 3]), shape), kv];
   }
 
-  /** [N, heads·d] → [rows, heads, length, d], or [rows, keyValueHeads, group, length, d]. */
-  queries(x: g.Tensor, rows: g.Dim, length: g.Dim): g.Tensor {
-    const { heads, shared, headWidth: d } = this;
-    if (!this.grouped) return g.transpose(g.reshape(x, [rows, length, heads, d]), [0, 2, 1, 3]);
-    return g.transpose(g.reshape(x, [rows, length, shared, heads / shared, d]), [0, 2, 3, 1, 4]);
+  /** [rows, T, 2·keyValueHeads, d] → keys and values, [rows, keyValueHeads, T, d] each */
+  keysAndValues(kv: g.Tensor): [g.Tensor, g.Tensor] {
+    const { keyValueHeads } = this;
+    const [keys, values] = g.split(g.transpose(kv, [0, 2, 1, 3]), [keyValueHeads, keyValueHeads], 1);
+    return [keys, values];
   }
 
-  /** [N, keyValueHeads·d] → [rows, keyValueHeads, length, d] */
-  keys(x: g.Tensor, rows: g.Dim, length: g.Dim): g.Tensor {
-    return g.transpose(g.reshape(x, [rows, length, this.shared, this.headWidth]), [0, 2, 1, 3]);
-  }
-
-  /** [rows, keyValueHeads, length, d] → with an axis of 1 for the group, where there is one. */
-  broadcast(x: g.Tensor): g.Tensor {
-    return this.grouped ? g.unsqueeze(x, 2) : x;
-  }
-
-  /** [rows, 1, L, T] → to be added to scores. */
+  /** [rows, 1, length, T] → to be added to scores. */
   mask(x: g.Tensor): g.Tensor {
-    return this.grouped ? g.unsqueeze(x, 2) : x;
+    const { group } = this;
+    const length = x.shape[2];
+    if (group === 1 || length === 1) return x;
+    return g.concat(new Array<g.Tensor>(group).fill(x), 2, g.times(group, length));
+  }
+
+  /** [rows, keyValueHeads, group·length, T] */
+  scores(queries: g.Tensor, keys: g.Tensor, mask: g.Tensor): g.Tensor {
+    return g.add(g.matmul(queries, keys, { transB: true, alpha: this.scale }), mask);
   }
 
   /** Mixed values, shaped as queries are → [N, heads·d] */
-  joined(x: g.Tensor, tokens: g.Dim): g.Tensor {
-    const order = this.grouped ? [0, 3, 1, 2, 4] : [0, 2, 1, 3];
-    return g.reshape(g.transpose(x, order), [tokens, this.heads * this.headWidth]);
+  joined(x: g.Tensor, rows: g.Dim, length: g.Dim, tokens: g.Dim): g.Tensor {
+    const { heads, headWidth } = this;
+    const apart = g.reshape(x, [rows, heads, length, headWidth]);
+    return g.reshape(g.transpose(apart, [0, 2, 1, 3]), [tokens, heads * headWidth]);
   }
 }
 
 /**
  * Attention over a packed forest.
  * @param context whether rows have ancestors before them
- * @param contextSums adds up the gradients of tokens that several rows gather; default: one after another
  */
 export function treeAttention<Batch extends ForestBatch>(
   scope: g.InputScope<Batch>,
   config: ModelConfig,
   context: boolean,
-  contextSums?: g.PairedSums<ForestBatch>,
 ): Attend {
   const index = scope.input('index', 'int32', ['B', 'L'], (batch) => batch.index);
   const end = scope.input('subtree_end', 'int32', ['B', 'L'], (batch) => batch.subtreeEnd);
   const query = g.reshape(index, ['B', 1, 'L', 1]);
-  const own = bias(
+  const local = bias(
     g.and(
       g.lessOrEqual(g.reshape(index, ['B', 1, 1, 'L']), query),
       g.less(query, g.reshape(end, ['B', 1, 1, 'L'])),
     ),
   );
   const heads = new Heads(config);
-  const { scale } = heads;
-  if (!context) {
-    const mask = heads.mask(own);
-    return (_, q, k, v) => {
-      const qh = heads.queries(q, 'B', 'L');
-      const [kh, vh] = [k, v].map((x) => heads.broadcast(heads.keys(x, 'B', 'L')));
-      const weights = g.softmax(g.add(g.matmul(qh, kh, { transB: true, alpha: scale }), mask));
-      return heads.joined(g.matmul(weights, vh), 'B*L');
+  const attend =
+    (mask: g.Tensor, read: (kv: g.Tensor) => g.Tensor): Attend =>
+    (_, qkv) => {
+      const [queries, kv] = heads.apart(qkv, 'B', 'L');
+      const [keys, values] = heads.keysAndValues(read(kv));
+      const weights = g.softmax(heads.scores(queries, keys, mask));
+      return heads.joined(g.matmul(weights, values), 'B', 'L', 'B*L');
     };
-  }
-  const rows = scope.input('context', 'int32', ['B*C'], (batch) => batch.context);
+  if (!context) return attend(heads.mask(local), (kv) => kv);
   const contextEnd = scope.input('context_end', 'int32', ['B', 'C'], (batch) => batch.contextEnd);
   const before = bias(g.less(query, g.reshape(contextEnd, ['B', 1, 1, 'C'])));
-  const mask = heads.mask(g.concat([before, own], 3, 'C+L'));
-  const withContext = (x: g.Tensor): g.Tensor => {
-    const { keyValueHeads, headWidth } = heads;
-    const addBack = contextSums && ((gradient: g.Tensor) => contextSums.add(x.shape, gradient));
-    const gathered = g.reshape(g.gather(x, rows, addBack), ['B', 'C', keyValueHeads, headWidth]);
-    const joined = g.concat([gathered, g.reshape(x, ['B', 'L', keyValueHeads, headWidth])], 1, 'C+L');
-    return heads.broadcast(g.transpose(joined, [0, 2, 1, 3]));
-  };
-  return (_, q, k, v) => {
-    const scores = g.matmul(heads.queries(q, 'B', 'L'), withContext(k), { transB: true, alpha: scale });
-    return heads.joined(g.matmul(g.softmax(g.add(scores, mask)), withContext(v)), 'B*L');
-  };
+  return attend(heads.mask(g.concat([before, local], 3, 'C+L')), contextReader(scope));
 }
 
 export interface CachedAttention {
@@ -136,10 +131,9 @@ export interface CachedAttention {
  * Attention of S new tokens a row over a cache of T slots and over themselves.
  */
 export function cachedAttention(scope: g.InputScope<DecodeBatch>, config: ModelConfig): CachedAttention {
-  const { graph } = scope;
   const arange = (count: number): Int32Array => Int32Array.from({ length: count }, (_, i) => i);
   const heads = new Heads(config);
-  const { scale, keyValueHeads, headWidth } = heads;
+  const { keyValueHeads, headWidth } = heads;
   const pastLength = g.reshape(
     scope.input('past_length', 'int32', ['R'], (batch) => batch.pastLength),
     ['R', 1, 1, 1],
@@ -149,7 +143,7 @@ export function cachedAttention(scope: g.InputScope<DecodeBatch>, config: ModelC
     [1, 1, 1, 'T'],
   );
   const newIndex = scope.input('new_index', 'int32', ['S'], ({ newTokens }) => arange(newTokens));
-  const past = heads.mask(bias(g.less(pastIndex, pastLength)));
+  const past = bias(g.less(pastIndex, pastLength));
   const causal = heads.mask(
     g.reshape(bias(g.lessOrEqual(g.reshape(newIndex, [1, 'S']), g.reshape(newIndex, ['S', 1]))), [
       1,
@@ -159,34 +153,27 @@ export function cachedAttention(scope: g.InputScope<DecodeBatch>, config: ModelC
     ]),
   );
   const fresh: g.Tensor[] = [];
-  const attend: Attend = (layer, q, k, v) => {
+  const attend: Attend = (layer, qkv) => {
     const cached = (kind: 0 | 1): g.Tensor =>
-      heads.broadcast(
-        scope.input(
-          `past_${kind === 0 ? 'key' : 'value'}.${layer}`,
-          'float32',
-          ['R', keyValueHeads, 'T', headWidth],
-          (batch) => batch.past(layer, kind),
-        ),
+      scope.input(
+        `past_${kind === 0 ? 'key' : 'value'}.${layer}`,
+        'float32',
+        ['R', keyValueHeads, 'T', headWidth],
+        (batch) => batch.past(layer, kind),
       );
-    const [keys, values] = [cached(0), cached(1)];
-    const qh = heads.queries(q, 'R', 'S');
-    const [kh, vh] = [k, v].map((x) => heads.keys(x, 'R', 'S'));
-    fresh.push(kh, vh);
+    const [oldKeys, oldValues] = [cached(0), cached(1)];
+    const [queries, kv] = heads.apart(qkv, 'R', 'S');
+    const [keys, values] = heads.keysAndValues(kv);
+    fresh.push(keys, values);
     const scores = g.concat(
-      [
-        g.add(g.matmul(qh, keys, { transB: true, alpha: scale }), past),
-        g.add(g.matmul(qh, heads.broadcast(kh), { transB: true, alpha: scale }), causal),
-      ],
+      [heads.scores(queries, oldKeys, past), heads.scores(queries, keys, causal)],
       -1,
       'T+S',
     );
     const weights = g.softmax(scores);
-    const cut = graph.dimension('T');
-    const end = graph.int64s([Number.MAX_SAFE_INTEGER]);
-    const old = g.matmul(g.slice(weights, -1, graph.int64s([0]), cut, 'T'), values);
-    const own = g.matmul(g.slice(weights, -1, cut, end, 'S'), heads.broadcast(vh));
-    return heads.joined(g.add(old, own), 'R*S');
+    const [before, local] = g.splitAt(weights, -1, 'T', 'S');
+    const mixed = g.add(g.matmul(before, oldValues), g.matmul(local, values));
+    return heads.joined(mixed, 'R', 'S', 'R*S');
   };
   return { attend, fresh };
 }

@@ -2,6 +2,7 @@
 
 /** Weights by name, the model's and the adapter's. */
 export interface WeightBatch {
+  /** Another function once values have changed: what is made of them is kept as long as it is the same. */
   readonly weights: (name: string) => Float32Array;
 }
 
@@ -18,7 +19,7 @@ export interface ForestBatch {
   readonly index: Int32Array;
   /** First place after the token's subtree, [B, L]. */
   readonly subtreeEnd: Int32Array;
-  /** Places of each row's ancestors, [B*C]. */
+  /** Places of each row's ancestors, from the root, [B*C]. */
   readonly context: Int32Array;
   /** Their subtree ends; 0: padding, [B, C]. */
   readonly contextEnd: Int32Array;

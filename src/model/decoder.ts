@@ -4,24 +4,29 @@
  * go through the head. Tokens are flat, [N]: batching is a matter of attention.
  */
 import * as g from '../graph/index.js';
+import { adapterStacks } from './adapter-stack.js';
 import type { Attend } from './attention.js';
 import type { DistributionBatch, WeightBatch } from './batches.js';
 import { type Architecture, architectureOf, type ModelConfig } from './config.js';
-import { adapterSpecs, loraName } from './lora.js';
-import { type LinearModule, layerModules, modelModules } from './modules.js';
+import { type LayerModules, type LinearModule, layerModules, modelModules } from './modules.js';
 import { parameterSpecs } from './parameters.js';
 import { rotaryTurn } from './rotary.js';
 
-/** All weights as inputs of a graph, by name. */
+/** All weights as inputs of a graph, by name; those of adapters stacked. */
 export type ParameterTensors = ReadonlyMap<string, g.Tensor>;
 
 export function parameterInputs(scope: g.InputScope<WeightBatch>, config: ModelConfig): ParameterTensors {
-  return new Map(
-    [...parameterSpecs(config), ...adapterSpecs(config)].map(({ name, shape }) => [
+  const weights = new Map(
+    parameterSpecs(config).map(({ name, shape }) => [
       name,
       scope.input(name, 'float32', shape, ({ weights }) => weights(name)),
     ]),
   );
+  for (const { a, b } of adapterStacks(config).values()) {
+    for (const { name, shape, values } of [a, b])
+      weights.set(name, scope.input(name, 'float32', shape, values));
+  }
+  return weights;
 }
 
 /** What only updates have. */
@@ -58,23 +63,41 @@ export function hiddenStates(
   const w = (name: string): g.Tensor => weights.get(name) as g.Tensor;
   const of = architectureOf(config);
   const norm = normOf(weights, of);
-  /** Every linear map of a layer goes through here. */
-  const map = (input: g.Tensor, { name, bias, transposed }: LinearModule): g.Tensor => {
-    const out = g.linear(input, w(`${name}.weight`), bias ? w(`${name}.bias`) : undefined, transposed);
-    const a = weights.get(loraName(name, 'A'));
-    if (!a || !config.adapter) return out;
-    const low = g.linear(dropout ? dropout(input, name) : input, a, undefined, true);
-    const { alpha, r } = config.adapter;
-    return g.add(out, g.mul(g.linear(low, w(loraName(name, 'B')), undefined, true), alpha / r));
+  const stacks = adapterStacks(config);
+  /** Every linear map of a layer goes through here: maps of the same input, their outputs side by side. */
+  const map = (input: g.Tensor, modules: readonly LinearModule[]): g.Tensor => {
+    const out = g.concat(
+      modules.map(({ name, bias, transposed }) =>
+        g.linear(input, w(`${name}.weight`), bias ? w(`${name}.bias`) : undefined, transposed),
+      ),
+      1,
+    );
+    const stack = stacks.get(modules[0].name);
+    if (!stack || !config.adapter) return out;
+    const { r, alpha } = config.adapter;
+    const a = w(stack.a.name);
+    const low = dropout
+      ? g.concat(
+          g
+            .split(a, new Array<number>(stack.adapted.length).fill(r), 0)
+            .map((part, j) => g.linear(dropout(input, stack.adapted[j].name), part, undefined, true)),
+          1,
+        )
+      : g.linear(input, a, undefined, true);
+    return g.add(out, g.mul(g.linear(low, w(stack.b.name), undefined, true), alpha / r));
   };
-  const turn = of.rotary && rotaryTurn(positions, of.rotary, of.headWidth);
-  /** Norm and rotary turn of each head, where the architecture has them. */
-  const head = (x: g.Tensor, heads: number, normName: string | undefined): g.Tensor => {
-    if (!turn && normName === undefined) return x;
-    const [tokenCount, width] = x.shape;
-    let apart = g.reshape(x, [tokenCount, heads, of.headWidth]);
-    if (normName !== undefined) apart = norm(apart, normName);
-    return g.reshape(turn ? turn(apart) : apart, [tokenCount, width]);
+  const { keyValueHeads, headWidth } = of;
+  const [turned, still] = [config.heads + keyValueHeads, keyValueHeads];
+  const turn = of.rotary && rotaryTurn(positions, of.rotary, headWidth, { turned, still });
+  /** Norm and rotary turn of the heads of queries and keys, where the architecture has them. */
+  const prepared = (qkv: g.Tensor, norms: LayerModules['qkNorm']): g.Tensor => {
+    let heads = qkv;
+    if (norms) {
+      const apart = g.reshape(qkv, [qkv.shape[0], turned + still, headWidth]);
+      const [q, k, v] = g.split(apart, [config.heads, keyValueHeads, keyValueHeads], 1);
+      heads = g.concat([norm(q, norms.q), norm(k, norms.k), v], 1);
+    }
+    return turn ? turn(heads) : heads;
   };
 
   const { embedding, positions: learned } = modelModules(config);
@@ -84,19 +107,11 @@ export function hiddenStates(
     const before = x;
     const parts = layerModules(config, layer);
     const seen = norm(x, parts.attentionNorm);
-    const mapped = parts.qkv.map((module) => map(seen, module));
-    const sizes = [config.heads, of.keyValueHeads, of.keyValueHeads].map((n) => n * of.headWidth);
-    const [q, k, v] = mapped.length === 1 ? g.split(mapped[0], sizes, 1) : mapped;
-    const mixed = attend(
-      layer,
-      head(q, config.heads, parts.qkNorm?.q),
-      head(k, of.keyValueHeads, parts.qkNorm?.k),
-      v,
-    );
-    x = g.add(x, map(mixed, parts.output));
+    const mixed = attend(layer, prepared(map(seen, parts.qkv), parts.qkNorm));
+    x = g.add(x, map(mixed, [parts.output]));
     const read = norm(x, parts.mlpNorm);
-    const [first, second] = parts.up.map((module) => map(read, module));
-    x = g.add(x, map(of.activation === 'swiglu' ? g.mul(g.silu(first), second) : g.gelu(first), parts.down));
+    const [first, second] = parts.up.map((module) => map(read, [module]));
+    x = g.add(x, map(of.activation === 'swiglu' ? g.swiglu(first, second) : g.gelu(first), [parts.down]));
     // The last layer's values are needed at once.
     if (checkpointing && layer < config.layers - 1) g.recompute(before, x);
   }

@@ -3,6 +3,7 @@
  * only) and decode (new tokens against a cache). Parts declare their own inputs where they read them.
  */
 import * as g from '../graph/index.js';
+import { adapterStacks } from './adapter-stack.js';
 import { cachedAttention, treeAttention } from './attention.js';
 import type { DecodeBatch, ForestBatch, TreeBatch, UpdateBatch } from './batches.js';
 import type { ModelConfig } from './config.js';
@@ -29,8 +30,6 @@ export interface TreeVariant {
 
 /** Which program updates: what it does not need, it does not compute. */
 export interface UpdateVariant extends TreeVariant, LossTerms {
-  /** With context: rounds in which the gradients of tokens that several rows gather are added (`PairedSums`). */
-  readonly contextRounds: number;
   /** Layers forget what they computed and compute it again for the gradient. */
   readonly checkpointing: boolean;
 }
@@ -66,24 +65,26 @@ function treeForward<Batch extends TreeBatch>(
   scope: g.InputScope<Batch>,
   config: ModelConfig,
   { context, chunks }: TreeVariant,
-  attend = treeAttention(scope, config, context),
   training: Parameters<typeof hiddenStates>[5] = {},
 ): { weights: ParameterTensors; head: Head } {
   const weights = parameterInputs(scope, config);
   const tokens = scope.input('tokens', 'int32', ['B*L'], (batch) => batch.tokens);
   const positions = scope.input('positions', 'int32', ['B*L'], (batch) => batch.positions);
+  const attend = treeAttention(scope, config, context);
   const hidden = hiddenStates(weights, config, tokens, positions, attend, training);
   return { weights, head: new Head(scope, weights, config, hidden, chunks) };
 }
 
-/** Adds up the gradients of tokens that several rows have as ancestors. */
-function contextSums(scope: g.InputScope<ForestBatch>, rounds: number): g.PairedSums<ForestBatch> {
-  return new g.PairedSums(scope, 'context_sums', rounds, ({ context, contextEnd }) =>
-    g.planPairedSums(
-      context.map((token, i) => (contextEnd[i] > 0 ? token : -1)),
-      rounds,
-    ),
-  );
+/** A trained tensor of the graph and the weights that it is made of. */
+interface Trained {
+  readonly name: string;
+  readonly parts: (gradient: Float32Array) => readonly (readonly [string, Float32Array])[];
+}
+
+/** Under an adapter nothing else is trained, and no other gradient is computed. */
+function trainedTensors(config: ModelConfig): readonly Trained[] {
+  if (config.adapter) return [...adapterStacks(config).values()].flatMap(({ a, b }) => [a, b]);
+  return parameterSpecs(config).map(({ name }) => ({ name, parts: (gradient) => [[name, gradient]] }));
 }
 
 /** Loss, values of the policy before the update, and a gradient for every trained weight. */
@@ -92,18 +93,12 @@ export function updateProgram(
   variant: UpdateVariant,
 ): g.ProgramDefinition<UpdateBatch, UpdateValues> {
   const scope = new g.InputList<UpdateBatch>();
-  const { context, contextRounds, checkpointing } = variant;
-  const attend = treeAttention(
-    scope,
-    config,
-    context,
-    context ? contextSums(scope, contextRounds) : undefined,
-  );
   const p = config.adapter?.dropout ?? 0;
   const dropout = p > 0 ? dropoutOf(scope, p) : null;
-  const { weights, head } = treeForward(scope, config, variant, attend, { dropout, checkpointing });
-  // Under an adapter nothing else is trained, and no other gradient is computed.
-  const trained = config.adapter ? adapterSpecs(config) : parameterSpecs(config);
+  const { checkpointing } = variant;
+  const { weights, head } = treeForward(scope, config, variant, { dropout, checkpointing });
+  const specs = config.adapter ? adapterSpecs(config) : parameterSpecs(config);
+  const trained = trainedTensors(config);
   const names = trained.map(({ name }) => name);
   const above = headGradients(head, weights, config, names, lossOf(scope, variant), variant.form !== 'gspo');
   const below = g.backward(
@@ -125,12 +120,15 @@ export function updateProgram(
       entropies: above.values.entropies,
       ...Object.fromEntries(names.map((name, i) => [gradientOf(name), gradients[i]])),
     },
-    read: (values) => ({
-      loss: values('loss')[0],
-      logprobs: values('logprobs'),
-      entropies: values('entropies'),
-      gradients: names.map((name) => values(gradientOf(name))),
-    }),
+    read: (values) => {
+      const single = new Map(trained.flatMap(({ name, parts }) => parts(values(gradientOf(name)))));
+      return {
+        loss: values('loss')[0],
+        logprobs: values('logprobs'),
+        entropies: values('entropies'),
+        gradients: specs.map(({ name }) => single.get(name) as Float32Array),
+      };
+    },
   };
 }
 

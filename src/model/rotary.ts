@@ -25,20 +25,28 @@ export function rotaryFrequencies({ theta, scaling }: Rotary, headWidth: number)
 
 /**
  * @param positions int32 [N]
- * @returns turns [N, heads, d] of these tokens
+ * @param heads of queries, of keys and of values: those of values stay as they are
+ * @returns turns all heads of these tokens, [N, heads, d] → [1, heads·N, d]
  */
 export function rotaryTurn(
   positions: g.Tensor,
   rotary: Rotary,
   headWidth: number,
+  heads: { readonly turned: number; readonly still: number },
 ): (x: g.Tensor) => g.Tensor {
-  const [tokens] = positions.shape;
+  const { graph, shape } = positions;
+  const [tokens] = shape;
   const half = headWidth / 2;
-  const frequencies = positions.graph.constant(rotaryFrequencies(rotary, headWidth), [1, 1, half]);
+  const frequencies = graph.constant(rotaryFrequencies(rotary, headWidth), [1, 1, half]);
   const angles = g.mul(g.reshape(g.cast(positions, 'float32'), [tokens, 1, 1]), frequencies);
-  const [cos, sin] = [g.cos(angles), g.sin(angles)];
-  return (x) => {
-    const [a, b] = g.split(x, [half, half], 2);
-    return g.concat([g.sub(g.mul(a, cos), g.mul(b, sin)), g.add(g.mul(b, cos), g.mul(a, sin))], 2);
-  };
+  const rows = g.times(heads.turned + heads.still, tokens);
+  // One row for each head of each token, so that one operation turns them all.
+  const still = g.mul(angles, 0);
+  const all = g.concat(
+    [g.expand(angles, [tokens, heads.turned, half]), g.expand(still, [tokens, heads.still, half])],
+    1,
+  );
+  const planes = g.reshape(all, [rows, half]);
+  const [cos, sin] = [g.cos(planes), g.sin(planes)];
+  return (x) => g.turn(g.reshape(x, [1, rows, headWidth]), cos, sin);
 }

@@ -85,7 +85,9 @@ function define(config: ModelConfig, form: PaddedLoss): g.ProgramDefinition<Padd
   );
   const heads = (x: g.Tensor): g.Tensor =>
     g.transpose(g.reshape(x, ['K', 'T', config.heads, head]), [0, 2, 1, 3]);
-  const attend = (_: number, q: g.Tensor, k: g.Tensor, v: g.Tensor): g.Tensor => {
+  const attend = (_: number, qkv: g.Tensor): g.Tensor => {
+    const { width } = config;
+    const [q, k, v] = g.split(g.reshape(qkv, ['K*T', 3 * width]), [width, width, width], 1);
     const scores = g.mul(g.matmul(heads(q), g.transpose(heads(k), [0, 1, 3, 2])), 1 / Math.sqrt(head));
     const mixed = g.matmul(g.softmax(g.add(scores, causal)), heads(v));
     return g.reshape(g.transpose(mixed, [0, 2, 1, 3]), ['K*T', config.width]);

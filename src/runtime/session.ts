@@ -8,6 +8,7 @@ import {
   compileModel,
   type DType,
   formatShape,
+  fuse,
   rewrite,
   type StoredInputs,
   type Tensor,
@@ -69,7 +70,8 @@ export class Session {
     { threads, pack, stored }: SessionOptions = {},
   ): Promise<Session> {
     const pass = passOf(backend.provider);
-    const model = compileModel(pass ? rewrite(outputs, pass) : outputs, stored);
+    const fused = fuse(outputs);
+    const model = compileModel(pass ? rewrite(fused, pass) : fused, stored);
     const options: InferenceSession.SessionOptions = {
       executionProviders: [backend.provider],
       graphOptimizationLevel: 'all',

@@ -272,7 +272,6 @@ export class LocalEngine implements Engine {
       const context = forest.contextLength > 0;
       const variant: UpdateVariant = {
         context,
-        contextRounds: context ? this.contextRounds(forest) : 0,
         chunks: headChunks(forest, model, limits),
         checkpointing: limits.checkpointing,
         clipped,
@@ -411,12 +410,6 @@ export class LocalEngine implements Engine {
       this.programs.set(key, program as Promise<Program<never, unknown>>);
     }
     return program;
-  }
-
-  /** Enough for a token that every row gathers; the same for all runs but those of a tree beyond the limit. */
-  private contextRounds({ rows }: PackedRows): number {
-    const { maxTokensPerRun = MAX_TOKENS_PER_RUN, rowLength = ROW_LENGTH } = this.options;
-    return Math.ceil(Math.log2(Math.max(2, rows, maxTokensPerRun / rowLength)));
   }
 
   /** Weights of a checkpoint, in the order of the trainable ones. */

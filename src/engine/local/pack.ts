@@ -150,9 +150,9 @@ function packRows(trees: readonly Packed[], total: number, maxLength: number): P
   };
 }
 
-/** The tokens before `token` on its path, nearest first. */
+/** The tokens before `token` on its path, from the root. */
 function ancestors(parent: Int32Array, token: number): number[] {
   const chain: number[] = [];
   for (let at = parent[token]; at >= 0; at = parent[at]) chain.push(at);
-  return chain;
+  return chain.reverse();
 }

@@ -4,11 +4,11 @@
  */
 import { broadcastShapes, formatShape, type Shape, ShapeError, sameShape } from '../shape.js';
 import type { DType, Tensor } from '../tensor.js';
-import { defineSimpleDerivative } from '../vjp.js';
+import { defineSimpleDerivative, overrideDerivative } from '../vjp.js';
 import { sumTo } from './broadcast.js';
 
 /** The value of a scalar constant, or null. */
-function scalarValue(t: Tensor): number | null {
+export function scalarValue(t: Tensor): number | null {
   const { value } = t.node;
   return value instanceof Float32Array && value.length === 1 && t.shape.length === 0 ? value[0] : null;
 }
@@ -127,6 +127,22 @@ export function gelu(x: Tensor): Tensor {
 /** x·σ(x), also called swish. */
 export function silu(x: Tensor): Tensor {
   return mul(x, sigmoid(x));
+}
+
+/**
+ * h = silu(gate)·up. With σ = σ(gate) the gradient of the gate is h' · (h + σ·(up − h)): all that it reads is there already.
+ */
+export function swiglu(gate: Tensor, up: Tensor): Tensor {
+  assertSameShape(gate, up, 'swiglu');
+  const h = mul(silu(gate), up);
+  overrideDerivative(h.node, {
+    inputs: ({ inputs: [s, second] }) => [s.node.inputs[0], second],
+    derivative: ({ inputs: [s, second], outputs: [y] }, [g]) => {
+      const [, sigma] = s.node.inputs;
+      return [g && mul(g, add(y, mul(sigma, sub(second, y)))), g && mul(g, s)];
+    },
+  });
+  return h;
 }
 
 /** Requires equal shapes: for places where broadcasting would hide a mistake. */

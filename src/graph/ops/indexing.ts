@@ -1,7 +1,7 @@
 /**
  * Reading rows or elements by index, and its derivative: adding into zeros at those places. The runtime's ScatterND with
  * reduction "add" works on several threads and loses updates of equal places, so nothing here uses it: places that may be
- * equal are added one after another (`addRows`) or in pairs (`PairedSums`), and only distinct places are scattered.
+ * equal are added one after another (`addRows`) or have a derivative of their own, and only distinct places are scattered.
  */
 import { formatShape, type Shape, ShapeError } from '../shape.js';
 import type { Tensor } from '../tensor.js';
@@ -36,22 +36,26 @@ export function gatherDistinct(table: Tensor, indices: Tensor): Tensor {
 /**
  * Single elements (or slices) of a tensor, none of them twice.
  * @param x [d0, d1, ...]
- * @param indices int64 [N, r]: the first r coordinates, all different
- * @returns [N, ...rest]
+ * @param indices int64 [..., r]: the first r coordinates, all different
+ * @param addBack the derivative, from the gradient of what was read to that of `x`: then coordinates may be equal
+ * @returns [..., ...rest]
  */
-export function gatherND(x: Tensor, indices: Tensor): Tensor {
-  if (indices.dtype !== 'int64' || indices.shape.length !== 2 || typeof indices.shape[1] !== 'number') {
+export function gatherND(x: Tensor, indices: Tensor, addBack?: (gradient: Tensor) => Tensor): Tensor {
+  const coordinates = indices.shape.at(-1);
+  if (indices.dtype !== 'int64' || indices.shape.length < 2 || typeof coordinates !== 'number') {
     throw new ShapeError(
-      `GatherND: indices must be int64 [N, r], found ${indices.dtype} ${formatShape(indices.shape)}`,
+      `GatherND: indices must be int64 [..., r], found ${indices.dtype} ${formatShape(indices.shape)}`,
     );
   }
-  const shape = [indices.shape[0], ...x.shape.slice(indices.shape[1])];
-  return x.graph.emit('GatherND', [x, indices], [{ dtype: x.dtype, shape }]).outputs[0];
+  const shape = [...indices.shape.slice(0, -1), ...x.shape.slice(coordinates)];
+  const node = x.graph.emit('GatherND', [x, indices], [{ dtype: x.dtype, shape }]);
+  if (addBack) overrideDerivative(node, (_, [g]) => [g && addBack(g), null]);
+  return node.outputs[0];
 }
 
 /**
  * Zeros of `shape` with rows added at `indices`; equal indices add up, in order. One after another, about 10 ns an
- * element: for sums of many rows in every layer there is `PairedSums`.
+ * element.
  * @param indices int32 or int64 [N], values in [0, shape[0])
  * @param rows [N, ...shape.slice(1)]
  */

@@ -10,6 +10,8 @@ import { sumTo } from './broadcast.js';
 interface MatMulOptions {
   readonly transA?: boolean;
   readonly transB?: boolean;
+  /** The first axis of b is its row axis, the last axis its columns; the batch lies between. */
+  readonly rowsFirstB?: boolean;
   /** Factor of the product. */
   readonly alpha?: number;
 }
@@ -17,30 +19,36 @@ interface MatMulOptions {
 /**
  * alpha · op(a) · op(b) over the last two axes; leading axes broadcast.
  * @param a [..., M, K] ([..., K, M] with transA)
- * @param b [..., K, N] ([..., N, K] with transB)
+ * @param b [..., K, N] ([..., N, K] with transB, [K, ..., N] with rowsFirstB, which has no derivative)
  * @returns [..., M, N]
  */
 export function matmul(
   a: Tensor,
   b: Tensor,
-  { transA = false, transB = false, alpha = 1 }: MatMulOptions = {},
+  { transA = false, transB = false, rowsFirstB = false, alpha = 1 }: MatMulOptions = {},
 ): Tensor {
   if (a.shape.length < 2 || b.shape.length < 2) {
     throw new ShapeError(`matmul: wants matrices, found ${formatShape(a.shape)} and ${formatShape(b.shape)}`);
   }
   const [m, ka] = transA ? [a.shape.at(-1), a.shape.at(-2)] : [a.shape.at(-2), a.shape.at(-1)];
-  const [kb, n] = transB ? [b.shape.at(-1), b.shape.at(-2)] : [b.shape.at(-2), b.shape.at(-1)];
+  const rows = rowsFirstB ? [...b.shape.slice(1, -1), b.shape[0], ...b.shape.slice(-1)] : b.shape;
+  const [kb, n] = transB ? [rows.at(-1), rows.at(-2)] : [rows.at(-2), rows.at(-1)];
   if (ka !== kb) {
     throw new ShapeError(
       `matmul: inner sizes ${ka} and ${kb} differ (${formatShape(a.shape)}${transA ? 'ᵀ' : ''} · ${formatShape(b.shape)}${transB ? 'ᵀ' : ''})`,
     );
   }
-  const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), 'matmul');
+  const batch = broadcastShapes(a.shape.slice(0, -2), rows.slice(0, -2), 'matmul');
   return a.graph.emit(
     'FusedMatMul',
     [a, b],
     [{ dtype: 'float32', shape: [...batch, m!, n!] }],
-    { transA: { int: transA ? 1 : 0 }, transB: { int: transB ? 1 : 0 }, alpha: { float: alpha } },
+    {
+      transA: { int: transA ? 1 : 0 },
+      transB: { int: transB ? 1 : 0 },
+      ...(rowsFirstB ? { transBatchB: { int: 1 } } : {}),
+      alpha: { float: alpha },
+    },
     'com.microsoft',
   ).outputs[0];
 }
@@ -81,6 +89,7 @@ const flag = (attributes: Readonly<Record<string, unknown>>, name: string): bool
   (attributes[name] as { int: number }).int === 1;
 
 defineSimpleDerivative('FusedMatMul', ({ inputs: [a, b], attributes }, g) => {
+  if (attributes.transBatchB) throw new ShapeError('derivative of matmul: not with rowsFirstB');
   const [transA, transB] = [flag(attributes, 'transA'), flag(attributes, 'transB')];
   const { float: alpha } = attributes.alpha as { float: number };
   const da = transA

@@ -59,6 +59,19 @@ export function split(x: Tensor, sizes: readonly number[], axis: number): Tensor
   return [...x.graph.emit('Split', [x, x.graph.int64s(sizes)], outputs, { axis: { int: at } }).outputs];
 }
 
+/** Two pieces along an axis, the sizes known when the model runs. */
+export function splitAt(x: Tensor, axis: number, first: Dim, second: Dim): [Tensor, Tensor] {
+  const at = normalizeAxis(axis, x.shape.length, 'Split');
+  const outputs = [first, second].map((size) => ({
+    dtype: x.dtype,
+    shape: x.shape.map((dim, i) => (i === at ? size : dim)),
+  }));
+  const node = x.graph.emit('Split', [x, x.graph.shapeTensor([first, second])], outputs, {
+    axis: { int: at },
+  });
+  return [node.outputs[0], node.outputs[1]];
+}
+
 /**
  * Joins tensors along an axis.
  * @param size the joined size when a part's is symbolic; by default the sum of fixed sizes
@@ -113,6 +126,7 @@ defineDerivative('Split', ({ inputs: [x], outputs, attributes }, grads) => {
     concat(
       outputs.map((t, i) => grads[i] ?? zeros(x, t.shape)),
       int,
+      x.shape[int],
     ),
     null,
   ];
@@ -120,6 +134,8 @@ defineDerivative('Split', ({ inputs: [x], outputs, attributes }, grads) => {
 defineSimpleDerivative('Concat', ({ inputs, attributes }, g) => {
   const { int } = attributes.axis as { int: number };
   const { graph } = g;
+  const sizes = inputs.map(({ shape }) => shape[int]).filter((size) => typeof size === 'number');
+  if (sizes.length === inputs.length && typeof g.shape[int] === 'number') return split(g, sizes, int);
   let start = graph.int64s([0]);
   return inputs.map((input) => {
     const size = graph.dimension(input.shape[int]);

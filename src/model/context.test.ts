@@ -1,0 +1,136 @@
+/** What rows of a forest see, and the way back, against plain loops over random trees. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { packBatch } from '../engine/local/pack.js';
+import * as g from '../graph/index.js';
+import { Program } from '../runtime/index.js';
+import { nodeBackend } from '../runtime/node.js';
+import { ProcessTree } from '../tree/index.js';
+import type { ForestBatch } from './batches.js';
+import { contextReader, planContext } from './context.js';
+
+const WIDTH = 3;
+
+interface Batch extends ForestBatch {
+  readonly values: Float32Array;
+  readonly factors: Float32Array;
+}
+
+async function compile() {
+  const scope = new g.InputList<Batch>();
+  const x = scope.input('x', 'float32', ['B', 'L', WIDTH], (batch) => batch.values);
+  const factors = scope.input('factors', 'float32', ['B', 'C+L', WIDTH], (batch) => batch.factors);
+  const read = contextReader(scope)(x);
+  const [gradient] = g.gradients(g.sumAll(g.mul(read, factors)), [x]);
+  return Program.compile(nodeBackend(), {
+    inputs: scope.inputs,
+    outputs: { read: g.mul(read, 1.0), gradient },
+    sizes: ({ rows, length, contextLength }: Batch): g.Sizes => ({
+      B: rows,
+      L: length,
+      C: contextLength,
+      'C+L': contextLength + length,
+    }),
+    read: (values) => ({ read: values('read'), gradient: values('gradient') }),
+  });
+}
+
+/** Whole numbers, so that sums are exact in any order. */
+const numbers = (count: number, seed: number): Float32Array =>
+  Float32Array.from({ length: count }, (_, i) => ((i * 7919 + seed * 104_729) % 17) - 8);
+
+const completions = fc.array(fc.array(fc.nat(1), { minLength: 1, maxLength: 9 }), {
+  minLength: 1,
+  maxLength: 6,
+});
+const examples = fc.array(fc.record({ prompt: fc.integer({ min: 1, max: 5 }), completions }), {
+  minLength: 1,
+  maxLength: 3,
+});
+
+describe('the context of rows', () => {
+  it('each row reads its ancestors and itself, and every reading comes back to its token, for any trees and rows', async () => {
+    const program = await compile();
+    let rowsWithContext = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        examples,
+        fc.integer({ min: 1, max: 12 }),
+        fc.nat(50),
+        async (all, rowLength, seed) => {
+          const forests = packBatch(
+            all.map((example) => ({
+              prompt: new Int32Array(example.prompt),
+              tree: ProcessTree.build(example.completions.map((tokens) => Int32Array.from(tokens))),
+            })),
+            { rowLength, maxTokens: 1000, vocabularySize: 2, contextLength: 100 },
+          );
+          for (const forest of forests) {
+            const { rows, length, contextLength, context, contextEnd, index, subtreeEnd } = forest;
+            if (contextLength === 0) continue;
+            const width = contextLength + length;
+            const values = numbers(rows * length * WIDTH, seed);
+            const factors = numbers(rows * width * WIDTH, seed + 1);
+            // Paddings of a context are seen by no token, so no gradient comes from them.
+            const gradient = new Array<number>(values.length).fill(0);
+            for (let row = 0; row < rows; row++) {
+              const first = row * length;
+              const ancestors = new Set<number>();
+              for (let slot = 0; slot < width; slot++) {
+                const at = row * contextLength + slot;
+                const isContext = slot < contextLength;
+                const real = !isContext || contextEnd[at] > 0;
+                const token = isContext ? context[at] : first + slot - contextLength;
+                for (let d = 0; d < WIDTH; d++) {
+                  const place = (row * width + slot) * WIDTH + d;
+                  if (!real) factors[place] = 0;
+                  gradient[token * WIDTH + d] += factors[place];
+                }
+                if (isContext && real) ancestors.add(token);
+              }
+              rowsWithContext += Number(ancestors.size > 0);
+              // The definition: all earlier tokens that the row's first token sees.
+              const seen = [...index].filter((j) => j < first && first < subtreeEnd[j]);
+              expect([...ancestors].sort((a, b) => a - b)).toEqual(seen);
+            }
+            const result = await program.run({ ...forest, values, factors });
+            expect([...result.gradient]).toEqual(gradient);
+            result.read.forEach((value, i) => {
+              const [row, slot, d] = [
+                Math.floor(i / (width * WIDTH)),
+                Math.floor(i / WIDTH) % width,
+                i % WIDTH,
+              ];
+              const token =
+                slot < contextLength
+                  ? context[row * contextLength + slot]
+                  : row * length + slot - contextLength;
+              expect(value).toBe(values[token * WIDTH + d]);
+            });
+          }
+        },
+      ),
+      { numRuns: 150 },
+    );
+    expect(rowsWithContext).toBeGreaterThan(100);
+    await program.dispose();
+  });
+
+  it('a token at two slots, or a first row with ancestors, is refused', () => {
+    const forest = {
+      rows: 3,
+      length: 1,
+      contextLength: 2,
+      tokens: new Int32Array(3),
+      positions: new Int32Array(3),
+      index: Int32Array.of(0, 1, 2),
+      subtreeEnd: Int32Array.of(3, 3, 3),
+      context: Int32Array.of(0, 0, 0, 0, 1, 0),
+      contextEnd: Int32Array.of(0, 0, 3, 0, 3, 3),
+    };
+    expect(() => planContext(forest)).toThrow('token 0 stands at two slots');
+    expect(() => planContext({ ...forest, contextEnd: Int32Array.of(3, 0, 0, 0, 0, 0) })).toThrow(
+      'the first row of a forest has no ancestors',
+    );
+  });
+});

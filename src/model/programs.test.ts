@@ -1,0 +1,73 @@
+/** How many operations a layer has: making a session takes time that grows with the square of their number. */
+import { describe, expect, it } from 'vitest';
+import { compileModel, fuse, type ProgramDefinition } from '../graph/index.js';
+import type { LoraConfig, ModelConfig } from './config.js';
+import { decodeProgram, scoreProgram, updateProgram } from './programs.js';
+
+/** Llama's shape, small: grouped heads, rotary positions, no biases. */
+const llama: ModelConfig = {
+  vocabularySize: 9,
+  contextLength: 32,
+  width: 12,
+  layers: 2,
+  heads: 6,
+  architecture: {
+    family: 'llama',
+    norm: 'rms',
+    normEpsilon: 1e-5,
+    rotary: { theta: 10_000, scaling: null },
+    keyValueHeads: 2,
+    headWidth: 4,
+    intermediate: 16,
+    activation: 'swiglu',
+    bias: { qkv: false, output: false, mlp: false },
+    qkNorm: false,
+    tiedHead: true,
+  },
+};
+const gpt2: ModelConfig = { vocabularySize: 9, contextLength: 32, width: 12, layers: 2, heads: 3 };
+const lora = (targets: LoraConfig['targets']): LoraConfig => ({ r: 2, alpha: 4, dropout: 0, targets });
+const attention = lora(['q_proj', 'k_proj', 'v_proj', 'o_proj']);
+
+const update = (config: ModelConfig, context = true, checkpointing = false) =>
+  updateProgram(config, {
+    context,
+    chunks: 1,
+    checkpointing,
+    clipped: false,
+    kl: false,
+    form: 'ppo',
+    entropy: false,
+  });
+
+/** What one more layer adds. */
+function operationsOfLayer(define: (layers: number) => ProgramDefinition<never, unknown>): number {
+  const count = (layers: number): number => compileModel(fuse(define(layers).outputs)).nodeCount;
+  expect(count(5) - count(4)).toBe(count(4) - count(3));
+  return count(4) - count(3);
+}
+
+describe('operations of one layer', () => {
+  it.each([
+    ['an update of an adapter of queries, keys, values and outputs', { ...llama, adapter: attention }, 96],
+    ['an update of an adapter of all maps', { ...llama, adapter: lora('all-linear') }, 115],
+    ['an update of all weights', llama, 96],
+    ["an update of GPT-2's weights", gpt2, 107],
+  ])('%s', (_, config, most) => {
+    expect(operationsOfLayer((layers) => update({ ...config, layers }))).toBeLessThanOrEqual(most);
+  });
+
+  it('an update that computes layers again adds those that the gradient reads', () => {
+    const config = { ...llama, adapter: attention };
+    const again = operationsOfLayer((layers) => update({ ...config, layers }, true, true));
+    expect(again).toBeLessThanOrEqual(145);
+  });
+
+  it('scoring and decoding', () => {
+    const config = { ...llama, adapter: attention };
+    expect(
+      operationsOfLayer((layers) => scoreProgram({ ...config, layers }, { context: true, chunks: 1 })),
+    ).toBeLessThanOrEqual(34);
+    expect(operationsOfLayer((layers) => decodeProgram({ ...config, layers }))).toBeLessThanOrEqual(39);
+  });
+});
