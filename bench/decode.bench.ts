@@ -24,7 +24,7 @@ const ROWS = 64;
  * waits until all requests of a batch have ended.
  */
 async function unequalLengths(engine: LocalEngine, model: string): Promise<Row> {
-  const count = 4 * ROWS;
+  const count = 8 * ROWS;
   const stream = new Stream('lengths');
   const lengths = Array.from({ length: count }, () =>
     Math.min(256, 8 + Math.floor(-60 * Math.log(1 - stream.uniform()))),

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { decodeProgram, type ModelConfig, updateProgram } from '../model/index.js';
+import { type ModelConfig, slotDecodeProgram, updateProgram } from '../model/index.js';
 import { Session } from '../runtime/index.js';
 import { nodeBackend } from '../runtime/node.js';
 import * as g from './index.js';
@@ -70,7 +70,7 @@ describe('the pass for WebGPU', () => {
       form: 'ppo',
       entropy: true,
     });
-    for (const { outputs } of [update, decodeProgram(config)]) {
+    for (const { outputs } of [update, slotDecodeProgram(config)]) {
       expect(operators(outputs)).toContain('FusedMatMul');
       const rewritten = operators(g.rewrite(outputs, g.webgpuPass));
       expect(rewritten).not.toContain('FusedMatMul');

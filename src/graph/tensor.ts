@@ -135,6 +135,7 @@ export class Graph {
   /** An int64 vector of one element: the run-time size of `dim`. */
   dimension(dim: Dim): Tensor {
     if (typeof dim === 'number') return this.int64s([dim]);
+    if (/^\d+$/.test(dim)) return this.int64s([Number(dim)]);
     const [first, ...rest] = dim.split('*');
     if (rest.length > 0) {
       const parts = [first, rest.join('*')].map((part) =>

@@ -1,15 +1,14 @@
 /**
- * Two ways for tokens to see each other; the decoder is the same for both.
+ * How tokens see each other when a policy is trained or scored; the decoder is the same as for decoding
+ * (cached-attention.ts).
  *
- * Tree attention (training, scoring): tokens of whole forests in depth-first order, cut into rows of L. Token i
+ * Tree attention: tokens of whole forests in depth-first order, cut into rows of L. Token i
  * sees token j iff j ≤ i < subtreeEnd[j]: j is i itself or an ancestor. What a row needs from before it are the
  * ancestors of its first token, a chain ("context" of the row), whose keys and values are gathered, not computed
  * again (context.ts). Cost: N·(L + depth) instead of N².
- *
- * Cached attention (decoding): R rows, each with S new tokens after `past_length` cached ones.
  */
 import * as g from '../graph/index.js';
-import type { DecodeBatch, ForestBatch } from './batches.js';
+import type { ForestBatch } from './batches.js';
 import { architectureOf, type ModelConfig } from './config.js';
 import { contextReader } from './context.js';
 
@@ -23,7 +22,7 @@ export type Attend = (layer: number, qkv: g.Tensor) => g.Tensor;
 /** Added to scores that must not count; finite, so that a row of them is no NaN. */
 const HIDDEN = -1e9;
 
-function bias(visible: g.Tensor): g.Tensor {
+export function bias(visible: g.Tensor): g.Tensor {
   return g.where(visible, 0, HIDDEN);
 }
 
@@ -31,7 +30,7 @@ function bias(visible: g.Tensor): g.Tensor {
  * Heads as the products want them. Query heads that share a head of keys and values stand below each other as rows of one
  * matrix: nothing is repeated in memory.
  */
-class Heads {
+export class Heads {
   readonly headWidth: number;
   readonly keyValueHeads: number;
   private readonly heads: number;
@@ -119,61 +118,4 @@ export function treeAttention<Batch extends ForestBatch>(
   const contextEnd = scope.input('context_end', 'int32', ['B', 'C'], (batch) => batch.contextEnd);
   const before = bias(g.less(query, g.reshape(contextEnd, ['B', 1, 1, 'C'])));
   return attend(heads.mask(g.concat([before, local], 3, 'C+L')), contextReader(scope));
-}
-
-export interface CachedAttention {
-  readonly attend: Attend;
-  /** Keys and values of the new tokens, in layer order k₀, v₀, k₁, …, each [R, keyValueHeads, S, d]. */
-  readonly fresh: readonly g.Tensor[];
-}
-
-/**
- * Attention of S new tokens a row over a cache of T slots and over themselves.
- */
-export function cachedAttention(scope: g.InputScope<DecodeBatch>, config: ModelConfig): CachedAttention {
-  const arange = (count: number): Int32Array => Int32Array.from({ length: count }, (_, i) => i);
-  const heads = new Heads(config);
-  const { keyValueHeads, headWidth } = heads;
-  const pastLength = g.reshape(
-    scope.input('past_length', 'int32', ['R'], (batch) => batch.pastLength),
-    ['R', 1, 1, 1],
-  );
-  const pastIndex = g.reshape(
-    scope.input('past_index', 'int32', ['T'], ({ slots }) => arange(slots)),
-    [1, 1, 1, 'T'],
-  );
-  const newIndex = scope.input('new_index', 'int32', ['S'], ({ newTokens }) => arange(newTokens));
-  const past = bias(g.less(pastIndex, pastLength));
-  const causal = heads.mask(
-    g.reshape(bias(g.lessOrEqual(g.reshape(newIndex, [1, 'S']), g.reshape(newIndex, ['S', 1]))), [
-      1,
-      1,
-      'S',
-      'S',
-    ]),
-  );
-  const fresh: g.Tensor[] = [];
-  const attend: Attend = (layer, qkv) => {
-    const cached = (kind: 0 | 1): g.Tensor =>
-      scope.input(
-        `past_${kind === 0 ? 'key' : 'value'}.${layer}`,
-        'float32',
-        ['R', keyValueHeads, 'T', headWidth],
-        (batch) => batch.past(layer, kind),
-      );
-    const [oldKeys, oldValues] = [cached(0), cached(1)];
-    const [queries, kv] = heads.apart(qkv, 'R', 'S');
-    const [keys, values] = heads.keysAndValues(kv);
-    fresh.push(keys, values);
-    const scores = g.concat(
-      [heads.scores(queries, oldKeys, past), heads.scores(queries, keys, causal)],
-      -1,
-      'T+S',
-    );
-    const weights = g.softmax(scores);
-    const [before, local] = g.splitAt(weights, -1, 'T', 'S');
-    const mixed = g.add(g.matmul(before, oldValues), g.matmul(local, values));
-    return heads.joined(mixed, 'R', 'S', 'R*S');
-  };
-  return { attend, fresh };
 }

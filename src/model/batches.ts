@@ -89,19 +89,37 @@ export interface UpdateBatch extends TreeBatch, LossBatch {
   readonly dropoutIndex: Int32Array;
 }
 
-/** One step of decoding: S new tokens for each of R rows, over T cached ones. */
+/** One step of decoding: S new tokens for each of R rows, over what is cached. */
 export interface DecodeBatch extends WeightBatch, DistributionBatch {
   readonly rows: number;
   readonly newTokens: number;
-  readonly slots: number;
   /** [R, S] */
   readonly tokens: Int32Array;
   /** [R, S] */
   readonly positions: Int32Array;
   /** Flat index of each row's last real token, [R]. */
   readonly last: Int32Array;
+  /** Keys (0) or values (1) of a layer: [R, keyValueHeads, T, d] in slots, [N, keyValueHeads, W, d] in blocks. */
+  past(layer: number, kind: 0 | 1): Float32Array;
+}
+
+/** Every row has T slots. */
+export interface SlotBatch extends DecodeBatch {
+  readonly slots: number;
   /** Slots in use, [R]. */
   readonly pastLength: Int32Array;
-  /** Keys (0) or values (1) of a layer, [R, keyValueHeads, T, d]. */
-  past(layer: number, kind: 0 | 1): Float32Array;
+}
+
+/** Each of N blocks of W slots belongs to a row, in any order. */
+export interface BlockBatch extends DecodeBatch {
+  readonly blockWidth: number;
+  /** Row of each block, [N]. */
+  readonly blockRow: Int32Array;
+  /** Slots in use of each block, [N]. */
+  readonly blockFill: Int32Array;
+  readonly blocksPerRow: number;
+  /** Blocks of each row in order, then anything, [R, P]. */
+  readonly rowBlocks: Int32Array;
+  /** [R] */
+  readonly rowBlockCount: Int32Array;
 }

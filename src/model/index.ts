@@ -2,11 +2,13 @@
 
 export { readModelConfig, toHuggingFaceConfig } from './architectures.js';
 export type {
+  BlockBatch,
   DecodeBatch,
   ForestBatch,
   HeadChunk,
   LossBatch,
   SequenceBatch,
+  SlotBatch,
   TreeBatch,
   UpdateBatch,
   WeightBatch,
@@ -36,9 +38,10 @@ export { LOSS_FORMS, type LossForm } from './loss.js';
 export { type LinearModule, linearModules } from './modules.js';
 export { ParameterSet, type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
 export {
+  blockDecodeProgram,
   type DecodeValues,
-  decodeProgram,
   scoreProgram,
+  slotDecodeProgram,
   type TreeValues,
   type TreeVariant,
   type UpdateValues,

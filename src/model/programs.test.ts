@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { compileModel, fuse, type ProgramDefinition } from '../graph/index.js';
 import type { LoraConfig, ModelConfig } from './config.js';
-import { decodeProgram, scoreProgram, updateProgram } from './programs.js';
+import { blockDecodeProgram, scoreProgram, slotDecodeProgram, updateProgram } from './programs.js';
 
 /** Llama's shape, small: grouped heads, rotary positions, no biases. */
 const llama: ModelConfig = {
@@ -68,6 +68,7 @@ describe('operations of one layer', () => {
     expect(
       operationsOfLayer((layers) => scoreProgram({ ...config, layers }, { context: true, chunks: 1 })),
     ).toBeLessThanOrEqual(34);
-    expect(operationsOfLayer((layers) => decodeProgram({ ...config, layers }))).toBeLessThanOrEqual(39);
+    expect(operationsOfLayer((layers) => slotDecodeProgram({ ...config, layers }))).toBeLessThanOrEqual(39);
+    expect(operationsOfLayer((layers) => blockDecodeProgram({ ...config, layers }))).toBeLessThanOrEqual(50);
   });
 });

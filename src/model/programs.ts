@@ -4,8 +4,9 @@
  */
 import * as g from '../graph/index.js';
 import { adapterStacks } from './adapter-stack.js';
-import { cachedAttention, treeAttention } from './attention.js';
-import type { DecodeBatch, ForestBatch, TreeBatch, UpdateBatch } from './batches.js';
+import { treeAttention } from './attention.js';
+import type { BlockBatch, DecodeBatch, ForestBatch, SlotBatch, TreeBatch, UpdateBatch } from './batches.js';
+import { blockAttention, type CachedAttention, slotAttention } from './cached-attention.js';
 import type { ModelConfig } from './config.js';
 import {
   distribution,
@@ -148,20 +149,37 @@ export function scoreProgram(
   };
 }
 
-/** The next token's distribution for rows with a cache, and what the cache grows by. */
-export function decodeProgram(config: ModelConfig): g.ProgramDefinition<DecodeBatch, DecodeValues> {
-  const scope = new g.InputList<DecodeBatch>();
+/** The next token's distribution for rows cached in slots, and what the cache grows by. */
+export function slotDecodeProgram(config: ModelConfig): g.ProgramDefinition<SlotBatch, DecodeValues> {
+  return decodeProgram<SlotBatch>(config, slotAttention, ({ slots }) => ({ T: slots }));
+}
+
+/** The same for rows cached in blocks. */
+export function blockDecodeProgram(config: ModelConfig): g.ProgramDefinition<BlockBatch, DecodeValues> {
+  return decodeProgram<BlockBatch>(config, blockAttention, ({ blockRow, blockWidth, blocksPerRow }) => ({
+    N: blockRow.length,
+    W: blockWidth,
+    P: blocksPerRow,
+  }));
+}
+
+function decodeProgram<Batch extends DecodeBatch>(
+  config: ModelConfig,
+  attention: (scope: g.InputScope<Batch>, config: ModelConfig) => CachedAttention,
+  sizes: (batch: Batch) => g.Sizes,
+): g.ProgramDefinition<Batch, DecodeValues> {
+  const scope = new g.InputList<Batch>();
   const weights = parameterInputs(scope, config);
   const tokens = scope.input('tokens', 'int32', ['R', 'S'], (batch) => batch.tokens);
   const positions = scope.input('positions', 'int32', ['R', 'S'], (batch) => batch.positions);
-  const { attend, fresh } = cachedAttention(scope, config);
+  const { attend, fresh } = attention(scope, config);
   const flat = (x: g.Tensor): g.Tensor => g.reshape(x, ['R*S']);
   const hidden = hiddenStates(weights, config, flat(tokens), flat(positions), attend);
   const last = scope.input('last', 'int32', ['R'], (batch) => batch.last);
   const logprobs = logProbabilities(weights, config, g.gather(hidden, last), distribution(scope, config));
   return {
     inputs: scope.inputs,
-    sizes: ({ rows, newTokens, slots }) => ({ R: rows, S: newTokens, T: slots }),
+    sizes: (batch) => ({ R: batch.rows, S: batch.newTokens, ...sizes(batch) }),
     outputs: { logprobs, cache: g.concat(fresh, 0, 'layers*R') },
     read: (values) => ({ logprobs: values('logprobs'), cache: values('cache') }),
   };

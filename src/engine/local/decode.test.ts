@@ -9,6 +9,12 @@ import { LocalEngine } from './local-engine.js';
 
 const model = { vocabularySize: 12, contextLength: 64, width: 16, layers: 2, heads: 2 };
 
+/** Caches: in slots, and in blocks of few tokens. */
+const caches: [string, Partial<DecodeLimits>][] = [
+  ['slots', {}],
+  ['blocks of 5', { blockWidth: 5 }],
+];
+
 function makeEngine(limits: Partial<DecodeLimits> = {}, backend = nodeBackend()): LocalEngine {
   const engine = new LocalEngine({
     model,
@@ -67,9 +73,11 @@ describe('decoding with the cache', () => {
     ['sampled with top-p 0.5', { topP: 0.5 }],
     ['greedy', { temperature: 0 }],
   ];
-  for (const [name, change] of variants) {
-    it(`${name}: gives the log-probabilities of the full forward pass`, async () => {
-      const engine = makeEngine();
+  for (const [[name, change], [cache, limits]] of variants.flatMap((variant) =>
+    caches.map((cache) => [variant, cache] as const),
+  )) {
+    it(`${name}, cached in ${cache}: gives the log-probabilities of the full forward pass`, async () => {
+      const engine = makeEngine(limits);
       const options = { ...base, ...change };
       const { completions } = await engine.sample(requests, options);
       for (const [r, group] of completions.entries()) {
@@ -121,12 +129,20 @@ describe('decoding with the cache', () => {
     const { completions: admitted } = await narrow.sample(requests, base);
     const one = makeEngine({ rowsThatFit: () => 1 });
     const { completions: single } = await one.sample(requests, base);
+    // Blocks that are freed and filled by others' while rows come and go, and parts of prompts over the parts before.
+    const inBlocks = makeEngine({ maxRows: 13, prefillLength: 7, blockWidth: 3 });
+    const { completions: blocks } = await inBlocks.sample(requests, base);
+    expect((await inBlocks.sample(requests, base)).completions).toEqual(blocks);
     for (const [r, group] of together.entries()) {
       const alone = (await engine.sample([requests[r]], base)).completions[0];
       group.forEach((completion, i) => {
         expect([...alone[i].tokens]).toEqual([...completion.tokens]);
         expect([...admitted[r][i].tokens]).toEqual([...completion.tokens]);
         expect([...single[r][i].tokens]).toEqual([...completion.tokens]);
+        expect([...blocks[r][i].tokens]).toEqual([...completion.tokens]);
+        blocks[r][i].logprobs.forEach((logprob, t) => {
+          expect(logprob).toBeCloseTo(completion.logprobs[t], 4);
+        });
         admitted[r][i].logprobs.forEach((logprob, t) => {
           expect(logprob).toBeCloseTo(completion.logprobs[t], 4);
         });
@@ -135,6 +151,7 @@ describe('decoding with the cache', () => {
     await engine.dispose();
     await narrow.dispose();
     await one.dispose();
+    await inBlocks.dispose();
   });
 
   it('never decodes more rows than fit, and takes the next request in as soon as there is room', async () => {

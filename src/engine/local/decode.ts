@@ -1,10 +1,10 @@
 /**
  * Sampling walks the process tree while it grows: completions of a request that still agree are one row of the
  * decoder. At each step every row draws once for each of its samples; where the draws differ the row splits
- * (its cache is copied), where they end it is dropped, and the next request that finds room comes in. Each sample has
+ * (its cache is copied), where they end it is dropped, and the next requests that find room come in. Each sample has
  * its own random stream, so what it draws does not depend on what else is in the batch.
  */
-import type { DecodeBatch, DecodeValues, ModelConfig } from '../../model/index.js';
+import type { BlockBatch, DecodeBatch, DecodeValues, ModelConfig, SlotBatch } from '../../model/index.js';
 import { Stream } from '../../random/stream.js';
 import {
   EngineError,
@@ -14,11 +14,15 @@ import {
   type SampleStatistics,
   type SamplingOptions,
 } from '../engine.js';
+import { BlockCache } from './block-cache.js';
 import { Candidates } from './choose.js';
-import { KvCache } from './kv-cache.js';
+import type { KvCache } from './kv-cache.js';
+import { SlotCache } from './slot-cache.js';
 
-/** Runs the decode program under fixed weights. */
-export type RunDecoder = (batch: Omit<DecodeBatch, 'weights'>) => Promise<DecodeValues>;
+/** Runs the decode program of a cache under fixed weights. */
+export type RunDecoder = (
+  batch: Omit<SlotBatch, 'weights'> | Omit<BlockBatch, 'weights'>,
+) => Promise<DecodeValues>;
 
 export interface DecodeLimits {
   /** Rows decoded at the same time, whatever memory there is. */
@@ -27,6 +31,8 @@ export interface DecodeLimits {
   readonly prefillTokens: number;
   /** Tokens of one prompt that go through the model at once. */
   readonly prefillLength: number;
+  /** Tokens of a block of the cache; sequences that are no longer are cached in slots. */
+  readonly blockWidth: number;
   /** How many rows of so many cached tokens fit into memory; absent: any number. */
   readonly rowsThatFit?: (slots: number) => number;
 }
@@ -53,6 +59,9 @@ interface Admission {
   readonly prompt: Int32Array;
   readonly walkers: Walker[];
 }
+
+/** Requests that wait come in once this share of the rows is free: one by one, each prompt would be a run of its own. */
+const ADMIT_SHARE = 1 / 8;
 
 export interface DecodePolicy {
   readonly model: ModelConfig;
@@ -124,7 +133,10 @@ class Sampler {
     private readonly limits: DecodeLimits,
     private readonly run: RunDecoder,
   ) {
-    this.cache = new KvCache(policy.model);
+    const longest = requests.reduce((n, { prompt }) => Math.max(n, prompt.length + options.maxTokens), 0);
+    const { blockWidth } = limits;
+    this.cache =
+      longest <= blockWidth ? new SlotCache(policy.model) : new BlockCache(policy.model, blockWidth);
     this.stops = new Set(options.stopTokens);
     this.inverseTemperature = options.temperature > 0 ? 1 / options.temperature : 1;
     this.walkers = requests.map(({ count, key }) =>
@@ -159,6 +171,11 @@ class Sampler {
   private async admit(): Promise<void> {
     let samples = this.rows.reduce((n, { walkers }) => n + walkers.length, 0);
     let longest = this.rows.reduce((n, row) => Math.max(n, row.longest), 0);
+    if (this.queue.length === 0) return;
+    if (samples > 0) {
+      const room = this.room(longest);
+      if (room - samples < ADMIT_SHARE * room) return;
+    }
     const admitted: Admission[] = [];
     for (let next = this.queue[0]; next; next = this.queue[0]) {
       const end = Math.max(longest, next.prompt.length + this.options.maxTokens);
@@ -179,8 +196,7 @@ class Sampler {
     }
     if (admitted.length === 0) return;
     const prompt = admitted.reduce((n, request) => Math.max(n, request.prompt.length), 0);
-    this.cache.reserveSlots(prompt + Math.min(this.options.maxTokens, 32), longest);
-    this.cache.reserveRows(samples);
+    this.cache.reserve(samples, prompt + Math.min(this.options.maxTokens, 32), longest);
     await this.prefill(admitted);
   }
 
@@ -216,7 +232,6 @@ class Sampler {
       this.decodedTokens += prompt.length;
       return cache.addRow();
     });
-    const empty = new Float32Array(count * cache.channels);
     let logprobs: Float32Array | null = null;
     for (let from = 0; from < longest; from += limits.prefillLength) {
       this.options.signal?.throwIfAborted();
@@ -238,13 +253,7 @@ class Sampler {
         tokens,
         positions,
         last,
-        pastLength: Int32Array.from(rows, (row) => cache.lengths[row]),
-        ...(from === 0
-          ? { slots: 1, past: () => empty }
-          : {
-              slots: cache.slots,
-              past: (layer: number, kind: 0 | 1) => cache.view(layer, kind, rows[0], count),
-            }),
+        ...cache.past(count),
       });
       cache.append(values.cache, rows, counts, length);
       if (longest <= limits.prefillLength) logprobs = values.logprobs;
@@ -264,23 +273,22 @@ class Sampler {
   /** One token further for every live row. */
   private async step(): Promise<void> {
     const { rows, cache } = this;
-    cache.reserveSlots(
-      1 + cache.longest,
+    const count = rows.length;
+    const positions = Int32Array.from(cache.lengths);
+    cache.reserve(
+      count,
+      positions.reduce((n, length) => Math.max(n, length + 1), 0),
       rows.reduce((n, { longest }) => Math.max(n, longest), 0),
     );
-    const count = rows.length;
-    const lengths = Int32Array.from(cache.lengths);
     this.options.signal?.throwIfAborted();
     const values = await this.run({
       ...this.distribution,
       rows: count,
       newTokens: 1,
-      slots: cache.slots,
       tokens: Int32Array.from(rows, ({ token }) => token),
-      positions: lengths,
+      positions,
       last: Int32Array.from(rows, (_, i) => i),
-      pastLength: lengths,
-      past: (layer, kind) => cache.view(layer, kind),
+      ...cache.past(),
     });
     this.decodedTokens += count;
     const all = rows.map((_, i) => i);
@@ -291,7 +299,7 @@ class Sampler {
       1,
     );
     this.branch(values.logprobs, all);
-    if (this.queue.length === 0) cache.reserveRows(rows.reduce((n, { walkers }) => n + walkers.length, 0));
+    if (this.queue.length === 0) cache.release(rows.reduce((n, { walkers }) => n + walkers.length, 0));
   }
 
   private get distribution(): Pick<DecodeBatch, 'inverseTemperature' | 'logitBias'> {

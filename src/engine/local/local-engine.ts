@@ -6,7 +6,7 @@
  */
 import {
   adapterIn,
-  decodeProgram,
+  blockDecodeProgram,
   freshAdapter,
   LOSS_FORMS,
   type ModelConfig,
@@ -18,6 +18,7 @@ import {
   type Store,
   type StoredWeights,
   scoreProgram,
+  slotDecodeProgram,
   toHuggingFaceConfig,
   type UpdateVariant,
   updateProgram,
@@ -86,6 +87,7 @@ const MAX_TOKENS_PER_RUN = 4096;
 const MAX_ROWS = 256;
 const PREFILL_TOKENS = 4096;
 const PREFILL_LENGTH = 1024;
+const BLOCK_WIDTH = 64;
 /** 128 MiB for each array of a chunk. */
 const MAX_LOGITS = 2 ** 25;
 const OPTIMIZER_FILE = 'optimizer.safetensors';
@@ -157,21 +159,33 @@ export class LocalEngine implements Engine {
 
   async sample(requests: readonly SampleRequest[], options: SamplingOptions): ReturnType<Engine['sample']> {
     const { model } = this.options;
-    const program = await this.program('decode', () => decodeProgram(model), !this.adapter);
+    const pack = !this.adapter;
     const weights = this.weights(this.trainable);
     return decode(
       requests,
       options,
       { model, logitBias: logitBias(options.allowedTokens, model.vocabularySize) },
       this.decodeLimits(requests, options.maxTokens),
-      (batch) => program.run({ ...batch, weights }),
+      async (batch) => {
+        if ('slots' in batch) {
+          const program = await this.program('decode', () => slotDecodeProgram(model), pack);
+          return program.run({ ...batch, weights });
+        }
+        const program = await this.program('decode in blocks', () => blockDecodeProgram(model), pack);
+        return program.run({ ...batch, weights });
+      },
     );
   }
 
   private decodeLimits(requests: readonly SampleRequest[], maxTokens: number): DecodeLimits {
     const { memory, heldWeights: held } = this;
     const prompt = requests.reduce((n, request) => Math.max(n, request.prompt.length), 0);
-    const limits = { maxRows: MAX_ROWS, prefillTokens: PREFILL_TOKENS, prefillLength: PREFILL_LENGTH };
+    const limits = {
+      maxRows: MAX_ROWS,
+      prefillTokens: PREFILL_TOKENS,
+      prefillLength: PREFILL_LENGTH,
+      blockWidth: BLOCK_WIDTH,
+    };
     const wanted = { ...limits, ...this.options.decode };
     return {
       rowsThatFit: (slots) => memory.decodeRows(slots, held),

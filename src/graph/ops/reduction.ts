@@ -13,6 +13,11 @@ export function reduceMean(x: Tensor, axes: readonly number[], keepDims = false)
   return reduce('ReduceMean', x, axes, keepDims);
 }
 
+/** ln Σ exp(x) over the last axis, which goes. Without derivative. */
+export function reduceLogSumExp(x: Tensor): Tensor {
+  return reduce('ReduceLogSumExp', x, [-1], false);
+}
+
 /** exp(x) / Σ exp(x) over the last axis. */
 export function softmax(x: Tensor): Tensor {
   return x.graph.emit('Softmax', [x], [{ dtype: x.dtype, shape: x.shape }], { axis: { int: -1 } }).outputs[0];
