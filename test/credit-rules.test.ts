@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { renderCredit } from '../scripts/credit-figure.js';
 import type { LocalEngine } from '../src/engine/index.js';
 import {
   CREDIT_NAMES,
@@ -142,6 +143,10 @@ describe('a transformer’s gradient', () => {
       }
     },
   );
+});
+
+it('the picture of docs/credit.md is the rules’ own (npx tsx scripts/credit-figure.ts)', async () => {
+  expect(await readFile(new URL('../docs/figures/credit.svg', import.meta.url), 'utf8')).toBe(renderCredit());
 });
 
 describe('the table of docs/credit.md', () => {
