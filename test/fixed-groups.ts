@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { LocalEngine, type TrainExample } from '../src/engine/index.js';
 import { readSafetensors } from '../src/model/files.js';
 import {
+  CREDIT_RULES,
+  type CreditName,
   groupAdvantages,
   lossCoefficients,
   type Normalisation,
@@ -61,12 +63,14 @@ export interface Setting {
   readonly klBeta?: number;
   /** ε of the advantages; 1e-4 by default. */
   readonly epsilon?: number;
+  /** A credit rule in the place of |λ|^−p. */
+  readonly credit?: CreditName;
 }
 
 /** Our loss and gradients by name, both groups in one optimizer step. */
 export async function ours(
   engine: LocalEngine,
-  { normalisation, lambdaExponent = 1, klBeta = 0, epsilon }: Setting,
+  { normalisation, lambdaExponent = 1, klBeta = 0, epsilon, credit }: Setting,
 ) {
   const trees = facts.groups.map(({ completions }) => ProcessTree.build(completions));
   const totals = {
@@ -81,7 +85,9 @@ export async function ours(
     return {
       prompt: Int32Array.from(promptTokens),
       tree,
-      coefficients: lossCoefficients(tree, advantages, weights, { lambdaExponent }),
+      coefficients: credit
+        ? CREDIT_RULES[credit].rule(tree, Float64Array.from(rewards), { advantages, weights })
+        : lossCoefficients(tree, advantages, weights, { lambdaExponent }),
       ...(klBeta > 0 && { referenceLogprobs: onTree(tree, referenceLogprobs) }),
     };
   });

@@ -1,11 +1,13 @@
 /**
  * Our λ-GRPO gradient against Python trainers with the files of docs/python, on the same tiny GPT-2 and the same
  * groups. They compute k padded sequences and weight their tokens; ours is one packed tree a group.
- * TRL: one optimizer step of its real training loop, in shuffled micro-batches (scripts/python/check_trl.py).
+ * TRL: one optimizer step of its real training loop, in shuffled micro-batches (scripts/python/check_trl.py), and with the
+ * weights of two credit rules from a file of `analyze --weights` (scripts/python/check_credit.py).
  * veRL: its advantages and policy loss (scripts/python/check_verl.py); its Ray trainer was not run.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LocalEngine } from '../src/engine/index.js';
+import { CREDIT_NAMES } from '../src/objective/index.js';
 import { facts, ours, tensorsOf, tinyGpt2 } from './fixed-groups.js';
 import { relativeDeviation } from './padded.js';
 
@@ -45,6 +47,20 @@ describe('TRL’s λ-GRPO gradient is ours', () => {
     expect(relativeDeviation(gradients, theirs)).toBeLessThan(TOLERANCE);
     const without = await ours(engine, { normalisation: 'token' });
     expect(relativeDeviation(without.gradients, theirs)).toBeGreaterThan(FAR);
+  });
+});
+
+describe('TRL’s gradient with the weights that analyze writes is that of the rule', () => {
+  it.each(['tempo', 'spo-tree'] as const)('%s', async (credit) => {
+    const theirs = await tensorsOf(`trl/credit-${credit}`);
+    expect(theirs.size).toBeGreaterThan(5);
+    const { gradients } = await ours(engine, { normalisation: 'token', credit });
+    expect(relativeDeviation(gradients, theirs)).toBeLessThan(TOLERANCE);
+    for (const other of CREDIT_NAMES) {
+      if (other === credit) continue;
+      const { gradients: far } = await ours(engine, { normalisation: 'token', credit: other });
+      expect(relativeDeviation(far, theirs), other).toBeGreaterThan(FAR);
+    }
   });
 });
 
