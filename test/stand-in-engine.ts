@@ -15,17 +15,17 @@ export class StandInEngine implements Engine {
 
   constructor(vocabulary: number, capabilities: Partial<Engine['capabilities']> = {}) {
     this.logits = new Array<number>(vocabulary).fill(0);
-    const none = { clipBound: false, kl: false, referenceSync: false, entropyBonus: false, rescale: false };
-    const rest = {
-      masks: false,
-      watchers: false,
-      topK: false,
-      topP: false,
-      momentum: false,
-      otherSampler: false,
+    const no = 'clipBound kl referenceSync entropyBonus rescale asymmetricClipping masks watchers topK topP';
+    const neither = 'momentum otherSampler sampleAhead';
+    const yes = 'allowedTokens optimizerState temperature gradientClipping';
+    const flags = (names: string, value: boolean) =>
+      Object.fromEntries(names.split(' ').map((name) => [name, value]));
+    this.capabilities = {
+      ...(flags(`${no} ${neither}`, false) as unknown as Engine['capabilities']),
+      ...flags(yes, true),
+      ...{ forms: ['ppo'], optimizers: ['adamw', 'sgd'], contextLength: 64 },
+      ...capabilities,
     };
-    const some = { asymmetricClipping: false, allowedTokens: true, optimizerState: true };
-    this.capabilities = { forms: ['ppo'], contextLength: 64, ...none, ...rest, ...some, ...capabilities };
   }
 
   private probabilities(allowed: readonly number[] = [...this.logits.keys()]): number[] {

@@ -55,8 +55,8 @@ export interface SampledCompletion {
 
 /** What sampling cost, to be compared with one row for each sample. */
 export interface SampleStatistics {
-  /** Tokens that went through the decoder (one for each distinct live prefix, prompts included). */
-  readonly decodedTokens: number;
+  /** Tokens that went through the decoder (one for each distinct live prefix, prompts included); absent: not known. */
+  readonly decodedTokens?: number;
   /** Tokens in all completions. */
   readonly sampledTokens: number;
 }
@@ -111,15 +111,18 @@ export interface UpdateOptions extends PolicyOptions {
 export interface TreeScores {
   /** ln π of each distinct tree token, depth-first, for each example: [examples][distinctTokenCount]. */
   readonly logprobs: readonly Float32Array[];
-  /** Entropy (nats) of the distribution each tree token was drawn from: [examples][distinctTokenCount]. */
-  readonly entropies: readonly Float32Array[];
+  /**
+   * Entropy (nats) of the distribution each tree token was drawn from: [examples][distinctTokenCount]; absent where the
+   * engine cannot tell.
+   */
+  readonly entropies?: readonly Float32Array[];
 }
 
 export interface UpdateResult extends TreeScores {
   /** −J before the step. */
   readonly loss: number;
-  /** Global norm of the gradient before it was scaled or clipped. */
-  readonly gradNorm: number;
+  /** Global norm of the gradient before it was scaled or clipped; absent where the engine cannot tell. */
+  readonly gradNorm?: number;
   /** Factor that gave the gradient the norm of `normOf`'s; absent without. */
   readonly rescale?: number;
   /** Some weight moved by more than 1e-10; absent where the engine cannot tell. */
@@ -128,6 +131,8 @@ export interface UpdateResult extends TreeScores {
   readonly treeTokens: number;
   /** Tokens that went through the model, padding included. */
   readonly computedTokens: number;
+  /** Of an engine that is sent sequences: what was sent, prompts included, and what equal completions would have added. */
+  readonly sent?: { readonly tokens: number; readonly saved: number };
 }
 
 /** A log-probability, loss or gradient that is not a number; the weights are as before. */
@@ -138,6 +143,14 @@ export class NotFiniteError extends UserError {
 /** A request, example or checkpoint that the engine cannot take. */
 export class EngineError extends UserError {
   override name = 'EngineError';
+}
+
+/**
+ * The engine's state is gone, or nobody knows what it is: weights may have taken a step or not. Nothing goes on until a
+ * saved state is loaded.
+ */
+export class StateLostError extends EngineError {
+  override name = 'StateLostError';
 }
 
 /** What an engine can do. A configuration that wants more is refused before anything starts. */
@@ -164,12 +177,19 @@ export interface Capabilities {
   readonly topK: boolean;
   readonly topP: boolean;
   readonly momentum: boolean;
+  readonly optimizers: readonly ('adamw' | 'sgd')[];
+  /** A gradient is scaled down to a largest norm (`maxGradNorm`). */
+  readonly gradientClipping: boolean;
+  /** Training at the temperature that was sampled at, whichever it is; false: at 1 alone. */
+  readonly temperature: boolean;
   /** Prompt and completion together, tokens. */
   readonly contextLength: number;
   /** `save` keeps the optimizer's state, so that a continued run equals an uninterrupted one. */
   readonly optimizerState: boolean;
   /** Samples may come from other probabilities than those that are trained. */
   readonly otherSampler: boolean;
+  /** `sample` may be called before an update and answered after it, with the weights from before. */
+  readonly sampleAhead: boolean;
 }
 
 /** Every method may be cancelled; the engine is then as before the call. */

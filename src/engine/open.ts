@@ -2,10 +2,15 @@
 import { nodeBackend } from '../runtime/node.js';
 import type { Engine } from './engine.js';
 import { LocalEngine, type LocalEngineOptions } from './local/local-engine.js';
+import { TinkerEngine, type TinkerEngineOptions } from './tinker/tinker-engine.js';
 
 /** What an engine is opened with, by its name. */
-export type EngineSpec = { readonly name: 'local' } & Omit<LocalEngineOptions, 'backend'>;
+export type EngineSpec =
+  | ({ readonly name: 'local' } & Omit<LocalEngineOptions, 'backend'>)
+  | ({ readonly name: 'tinker' } & TinkerEngineOptions);
 
-export async function openEngine({ name: _, ...options }: EngineSpec): Promise<Engine> {
+export async function openEngine(spec: EngineSpec): Promise<Engine> {
+  if (spec.name === 'tinker') return TinkerEngine.open(spec);
+  const { name: _, ...options } = spec;
   return new LocalEngine({ ...options, backend: nodeBackend() });
 }

@@ -5,8 +5,8 @@
  * loses a solution it has found.
  */
 import { Stream } from '../random/stream.js';
-import { type Problem, type SyncTask, TaskError } from './task.js';
-import { checkNumber, checkWhole, pieceVocabulary, promptOf } from './vocabulary.js';
+import { type Problem, type SyncTask, TaskError, type Vocabulary } from './task.js';
+import { checkNumber, checkWhole, pieceVocabulary } from './vocabulary.js';
 
 export interface BinaryTreeOptions {
   /** Turns in a path. */
@@ -19,6 +19,11 @@ export interface BinaryTreeOptions {
   readonly targetReward?: number;
   /** Reward of every other path. */
   readonly otherReward?: number;
+  /**
+   * Tokens of a vocabulary that is not the task's: each of them is a turn, L where its id is even, R where it is odd. Absent:
+   * three tokens, of which L and R are allowed.
+   */
+  readonly vocabularySize?: number;
   readonly seed: number;
 }
 
@@ -29,6 +34,7 @@ export function binaryTree({
   negativeReward = -1,
   targetReward = 1,
   otherReward = 0.7,
+  vocabularySize,
   seed,
 }: BinaryTreeOptions): SyncTask {
   checkWhole('depth', depth, 1, 30);
@@ -37,14 +43,22 @@ export function binaryTree({
   checkNumber('target_reward', targetReward);
   checkNumber('other_reward', otherReward);
 
-  const vocabulary = pieceVocabulary({ pieces: ['<bos>', 'L', 'R'], bos: '<bos>' });
+  const vocabulary =
+    vocabularySize === undefined
+      ? pieceVocabulary({ pieces: ['<bos>', 'L', 'R'], bos: '<bos>' })
+      : turnVocabulary(vocabularySize);
   const [left, right] = vocabulary.encode('LR');
+  /** L or R as the task's own token; undefined: no turn. */
+  const turnOf = (token: number): number | undefined => {
+    if (vocabularySize !== undefined) return [left, right][token % 2];
+    return token === left || token === right ? token : undefined;
+  };
   const turns = new Stream(seed, 'binary-tree', 'target');
   const target = Int32Array.from({ length: depth }, () => (turns.int(2) === 0 ? left : right));
   const problem: Problem = {
     id: 'binary-tree',
     promptText: '',
-    promptTokens: promptOf(vocabulary, ''),
+    promptTokens: vocabulary.encodePrompt(''),
     answer: vocabulary.decode(target),
   };
 
@@ -52,12 +66,13 @@ export function binaryTree({
   function shared(path: ArrayLike<number>): number {
     let length = 0;
     for (let i = 0; i < path.length; i++) {
-      if (path[i] !== left && path[i] !== right) {
+      const turn = turnOf(path[i]);
+      if (turn === undefined) {
         throw new TaskError(
           `binary tree: token ${path[i]} at place ${i} of a path; allowed are L (${left}) and R (${right})`,
         );
       }
-      if (length === i && path[i] === target[i]) length++;
+      if (length === i && turn === target[i]) length++;
     }
     if (path.length !== depth) {
       throw new TaskError(`binary tree: a path of ${path.length} turns; allowed are ${depth}`);
@@ -71,7 +86,7 @@ export function binaryTree({
     maxPromptTokens: problem.promptTokens.length,
     maxCompletionTokens: depth,
     stopTokens: [],
-    allowedTokens: [left, right],
+    ...(vocabularySize === undefined ? { allowedTokens: [left, right] } : {}),
     trainProblem: () => problem,
     heldOut: [problem],
     reward(_, path) {
@@ -82,5 +97,29 @@ export function binaryTree({
       return { reward: otherReward, note: 'away from the target' };
     },
     success: (_, path) => shared(path) === depth,
+  };
+}
+
+/** A vocabulary whose every token is a turn. Token 0 is the prompt. */
+function turnVocabulary(size: number): Vocabulary {
+  const tokenText = (id: number): string => {
+    if (!Number.isInteger(id) || id < 0 || id >= size) {
+      throw new TaskError(`token id ${id} is outside the vocabulary, 0 … ${size - 1}`);
+    }
+    return id % 2 === 0 ? 'L' : 'R';
+  };
+  return {
+    size,
+    bos: null,
+    eos: null,
+    encode: (text) =>
+      Int32Array.from(text, (turn) => {
+        const id = ['L', 'R'].indexOf(turn);
+        if (id < 0) throw new TaskError(`binary tree: expected turns L and R, got ${JSON.stringify(turn)}`);
+        return id;
+      }),
+    encodePrompt: () => Int32Array.of(0),
+    decode: (tokens) => Array.from(tokens, tokenText).join(''),
+    tokenText,
   };
 }

@@ -17,6 +17,12 @@ const binaryTree = z.strictObject({
     .describe('Reward of paths that share them but are not the target (r_neg)'),
   target_reward: z.number().default(1).describe('Reward of the target path'),
   other_reward: z.number().default(0.7).describe('Reward of every other path'),
+  vocabulary: whole(2)
+    .nullable()
+    .default(null)
+    .describe(
+      "Number of tokens of a model that is not the task's own: each is a turn, L where its id is even, R where it is odd; null: three tokens, of which L and R are allowed",
+    ),
 });
 
 const arithmetic = z.strictObject({

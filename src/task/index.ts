@@ -55,6 +55,7 @@ export function createTask(config: TaskConfig, seed: number): SyncTask {
         negativeReward: config.negative_reward,
         targetReward: config.target_reward,
         otherReward: config.other_reward,
+        vocabularySize: config.vocabulary ?? undefined,
         seed,
       });
     case 'arithmetic':

@@ -47,6 +47,8 @@ export interface AdamParameters {
   readonly beta2: number;
   readonly eps: number;
   readonly weight_decay?: number;
+  /** Largest global norm of the gradient; some servers ignore it. */
+  readonly grad_clip_norm?: number;
 }
 
 export interface SamplingRequest {

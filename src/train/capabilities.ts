@@ -25,6 +25,27 @@ function wishes({ objective, sampling, optimizer }: Config, task: Task): Wish[] 
       expected: 'a loss that it has',
     },
     {
+      key: 'optimizer.name',
+      value: optimizer.name,
+      wanted: true,
+      has: ({ optimizers }) => optimizers.includes(optimizer.name),
+      expected: 'an optimizer that it has',
+    },
+    {
+      key: 'optimizer.max_grad_norm',
+      value: optimizer.max_grad_norm,
+      wanted: optimizer.max_grad_norm !== null,
+      has: ({ gradientClipping }) => gradientClipping,
+      expected: 'null (it clips no gradient)',
+    },
+    {
+      key: 'sampling.temperature',
+      value: sampling.temperature,
+      wanted: sampling.temperature !== 1,
+      has: ({ temperature }) => temperature,
+      expected: '1 (it trains at no other)',
+    },
+    {
       key: 'objective.clip_high',
       value: clip_high,
       wanted: clips && clip_low !== clip_high,
@@ -107,7 +128,7 @@ function wishes({ objective, sampling, optimizer }: Config, task: Task): Wish[] 
       value: `${task.name}, which allows some tokens alone`,
       wanted: task.allowedTokens !== undefined,
       has: ({ allowedTokens }) => allowedTokens,
-      expected: 'a task that allows the whole vocabulary',
+      expected: 'a task that allows the whole vocabulary (binary-tree: task.vocabulary)',
     },
     {
       key: 'task',

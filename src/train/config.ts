@@ -10,6 +10,7 @@ import { CREDIT_NAMES } from '../objective/index.js';
 import { taskSchema } from '../task/config.js';
 import { changeable, type DeepReadonly, positive, share, whole } from '../task/config-values.js';
 import { issueLine, markdownTable } from './config-wording.js';
+import { engineSchema, refuseEngine } from './engine-config.js';
 
 /** A configuration that cannot be used; one line for each fault. */
 export class ConfigError extends UserError {
@@ -89,12 +90,7 @@ const schema = z
       })
       .prefault({})
       .describe('The policy: a pretrained model, or one of GPT-2 architecture with random weights'),
-    engine: z
-      .discriminatedUnion('name', [
-        z.strictObject({ name: z.literal('local').describe('ONNX Runtime on this machine') }),
-      ])
-      .prefault({ name: 'local' })
-      .describe('Where the model is sampled and trained'),
+    engine: engineSchema.prefault({ name: 'local' }).describe('Where the model is sampled and trained'),
     runtime: changeable(
       z.strictObject({
         memory: z
@@ -108,7 +104,7 @@ const schema = z
       }),
     )
       .prefault({})
-      .describe("This machine's means"),
+      .describe("This machine's means (engine local)"),
     objective: z
       .strictObject({
         loss: z
@@ -307,6 +303,7 @@ const schema = z
       });
     const { task, method, objective, warmup, model } = config;
     const { loss, clip_bound, clip_high, lambda_exponent: p, rescale_to, credit } = objective;
+    refuseEngine(config, refuse);
     if (credit !== null && loss === 'gspo') {
       refuse(
         'objective.credit',

@@ -19,8 +19,8 @@ export interface StepOptions {
 export interface StepResult {
   /** Of the first update: on-policy loss, gradient norm, entropies. */
   readonly first: UpdateResult;
-  /** Largest gradient norm of the μ updates. */
-  readonly gradNorm: number;
+  /** Largest gradient norm of the μ updates; undefined where the engine cannot tell. */
+  readonly gradNorm: number | undefined;
   /** Mean k3 estimate of KL(π ‖ π_ref) over tree tokens before the step, nats a token; null without KL. */
   readonly kl: number | null;
   /** Share of the terms of the later updates that the clip range cut off (clipping.ts; 0 for μ = 1). */
@@ -64,7 +64,8 @@ export async function learn(
     const withOld = (all: readonly TrainExample[]): TrainExample[] =>
       all.map((example, i) => ({ ...example, oldLogprobs: first.logprobs[i] }));
     const result = await engine.update(withOld(batch), { ...options, normOf: norms && withOld(norms) });
-    gradNorm = Math.max(gradNorm, result.gradNorm);
+    if (gradNorm !== undefined && result.gradNorm !== undefined)
+      gradNorm = Math.max(gradNorm, result.gradNorm);
     if (result.changed) changed = true;
     batch.forEach((example, i) => {
       const counts = countClipped(example, first.logprobs[i], result.logprobs[i], options);

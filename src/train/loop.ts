@@ -94,7 +94,7 @@ async function takeStep(options: TrainOptions, journal: Journal, step: number): 
   const record = {
     ...stepMetrics(step, sampled, groups, result, journal.tokens + sampled.sampledTokens),
     learning_rate: learningRate,
-    decoded_tokens: sampled.decodedTokens,
+    ...(sampled.decodedTokens === undefined ? {} : { decoded_tokens: sampled.decodedTokens }),
     sample_seconds: (updating - began) / 1000,
     update_seconds: (updated - updating) / 1000,
   };

@@ -27,7 +27,10 @@ export const METRICS = {
     'share',
     'completions that ended of themselves (a stop token, or the last of max_turns), not by the longest allowed length',
   ],
-  entropy: ['nats', 'mean entropy of the distributions that the distinct tree tokens were drawn from'],
+  entropy: [
+    'nats',
+    'mean entropy of the distributions that the distinct tree tokens were drawn from; not with engine tinker',
+  ],
   kl: ['nats', 'mean k3 estimate of KL(π ‖ π_ref) over tree tokens; only with kl_beta > 0'],
   grad_norm: ['', "largest global gradient norm of the step's updates, before clipping"],
   rescale: ['', 'factor that rescale_to put on the gradient; only with it'],
@@ -57,7 +60,18 @@ export const METRICS = {
   step_tokens: ['tokens', 'tokens in the completions of the step'],
   tree_tokens: ['tokens', 'distinct tree tokens: what an update computes'],
   tokens_saved: ['share', '1 − tree_tokens / step_tokens'],
-  decoded_tokens: ['tokens', 'tokens that went through the decoder while sampling, prompts included'],
+  sent_tokens: [
+    'tokens',
+    'tokens that an update sends to a server, prompts included; only with engine tinker',
+  ],
+  sent_tokens_saved: [
+    'share',
+    'tokens that are not sent, because equal completions are sent once: 1 − sent_tokens / all; only with engine tinker',
+  ],
+  decoded_tokens: [
+    'tokens',
+    'tokens that went through the decoder while sampling, prompts included; not with engine tinker',
+  ],
   sample_seconds: ['s', 'time spent sampling'],
   update_seconds: ['s', 'time spent on rewards, trees and updates'],
   eval_accuracy: ['share', 'held-out problems solved by greedy decoding'],
@@ -83,8 +97,6 @@ type StepMetric =
   | 'success_rate'
   | 'completion_length'
   | 'stopped_share'
-  | 'entropy'
-  | 'grad_norm'
   | 'clip_fraction'
   | 'path_depth'
   | 'intermediate_proportion'
@@ -117,6 +129,7 @@ export function stepMetrics(
     ),
   );
   const rewards = completions.map(({ reward }) => reward);
+  const { entropies, sent } = result.first;
   const reward_moments = moments(rewards);
   const sampling = samplingDifference(scored, result.first.logprobs);
   const step_tokens = sum(scored.map(({ tree }) => tree.tokenCount));
@@ -130,13 +143,15 @@ export function stepMetrics(
     success_rate: share(completions, ({ success }) => success === true),
     completion_length: mean(completions.map(({ tokens: own }) => own.length)),
     stopped_share: share(completions, ({ stop }) => stop === 'stop' || stop === 'turns'),
-    entropy: mean(
-      result.first.entropies.flatMap((values, i) =>
-        Array.from(values).filter((_, t) => scored[i].mask?.[t] !== 0),
-      ),
-    ),
+    ...(entropies
+      ? {
+          entropy: mean(
+            entropies.flatMap((values, i) => Array.from(values).filter((_, t) => scored[i].mask?.[t] !== 0)),
+          ),
+        }
+      : {}),
     ...(result.kl === null ? {} : { kl: result.kl }),
-    grad_norm: result.gradNorm,
+    ...(result.gradNorm === undefined ? {} : { grad_norm: result.gradNorm }),
     ...(result.rescale === null ? {} : { rescale: result.rescale }),
     clip_fraction: result.clipFraction,
     ...(sampling
@@ -155,6 +170,9 @@ export function stepMetrics(
     step_tokens,
     tree_tokens,
     tokens_saved: step_tokens > 0 ? 1 - tree_tokens / step_tokens : 0,
+    ...(sent
+      ? { sent_tokens: sent.tokens, sent_tokens_saved: sent.saved / Math.max(1, sent.tokens + sent.saved) }
+      : {}),
   };
 }
 

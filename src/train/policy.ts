@@ -130,7 +130,13 @@ export async function openTask(
     });
   }
   if (task.name !== 'math') {
-    if (model) {
+    const turns = task.name === 'binary-tree' ? task.vocabulary : null;
+    if (model && turns !== null && turns !== model.config.vocabularySize) {
+      throw new ConfigError(
+        `task.vocabulary: expected ${model.config.vocabularySize}, the vocabulary of ${config.model.path}, got ${turns}`,
+      );
+    }
+    if (model && turns === null) {
       throw new ConfigError(
         `model.path: the task '${task.name}' has a vocabulary of its own; allowed is null, or a task of text such as math`,
       );

@@ -10,7 +10,7 @@ import { type Problem, type RewardResult, type Task, TaskError } from '../task/i
 import type { Config } from './config.js';
 import { unlessEnded } from './guards.js';
 import { judge } from './judge.js';
-import { sampleTrajectories, type Trajectory } from './trajectories.js';
+import { both, sampleTrajectories, type Trajectory } from './trajectories.js';
 
 export interface StepGroups {
   /** To be trained on, with the problem of each. */
@@ -20,7 +20,8 @@ export interface StepGroups {
   readonly sampled: readonly SampledGroup[];
   /** Index of the next training problem. */
   readonly nextProblem: number;
-  readonly decodedTokens: number;
+  /** undefined: the engine cannot tell. */
+  readonly decodedTokens: number | undefined;
   readonly sampledTokens: number;
   /** What went wrong with rewards, where the task goes on after it, one line for each completion. */
   readonly failures: readonly string[];
@@ -61,14 +62,15 @@ export async function sampleStep(
   const failures: string[] = [];
   const ids = new UniqueIds(); // a problem can come twice in a step
   const cursor = new ProblemCursor(options.task, firstProblem);
-  let [decodedTokens, sampledTokens, asked] = [0, 0, 0];
+  let decodedTokens: number | undefined = 0;
+  let [sampledTokens, asked] = [0, 0];
   for (let round = 0; kept.length < wanted; round++) {
     const further = sampled.length === 0 ? round <= TRIES : round <= rounds;
     if (round > 0 && !further) break;
     const problems = await cursor.take(wanted - kept.length);
     const made = await sampleGroups(options, problems, step, asked);
     asked += problems.length;
-    decodedTokens += made.decodedTokens;
+    decodedTokens = both(decodedTokens, made.decodedTokens);
     sampledTokens += made.sampledTokens;
     failures.push(...made.failures);
     made.groups.forEach((group, i) => {
@@ -138,7 +140,7 @@ async function sampleGroups(
 ): Promise<{
   groups: (Group | null)[];
   failures: string[];
-  decodedTokens: number;
+  decodedTokens?: number;
   sampledTokens: number;
 }> {
   const { sampling } = config;

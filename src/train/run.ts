@@ -17,6 +17,7 @@ import { newestCheckpoint } from './checkpoint.js';
 import { type Config, contextLength, memoryBytes } from './config.js';
 import { loadConfig } from './config-file.js';
 import { openCredit } from './credit.js';
+import { tinkerSpec } from './engine-tinker.js';
 import { train } from './loop.js';
 import { type OpenedModel, openModel, openTask, openText } from './policy.js';
 import { optimizerConfig, randomModel } from './random-model.js';
@@ -65,6 +66,8 @@ export interface EngineOptions {
   readonly parameters?: Parameters;
   /** Of a random model that was saved, instead of what the task would need. */
   readonly shape?: ModelConfig;
+  /** Ends the opening of an engine elsewhere. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -77,8 +80,18 @@ export async function createEngine(
   options: EngineOptions = {},
   model: OpenedModel | null = null,
 ): Promise<Engine> {
-  const engine = await openEngine(await localSpec(config, task, options, model));
-  checkCapabilities(config, task, engine);
+  const { engine: chosen } = config;
+  const spec =
+    chosen.name === 'tinker'
+      ? tinkerSpec(config, chosen, task, options.signal)
+      : await localSpec(config, task, options, model);
+  const engine = await openEngine(spec);
+  try {
+    checkCapabilities(config, task, engine);
+  } catch (error) {
+    await engine.dispose();
+    throw error;
+  }
   return engine;
 }
 
@@ -90,7 +103,7 @@ async function localSpec(
 ): Promise<EngineSpec> {
   const { optimizer } = config;
   const common = {
-    name: config.engine.name,
+    name: 'local' as const,
     optimizer: optimizerConfig(optimizer),
     seed: config.seed,
     threads,

@@ -9,6 +9,8 @@ const PATIENCE = 5;
 /** Entropy, nats, below which a policy is certain of its tokens. */
 const CERTAIN = 1e-6;
 
+const isCertain = (entropy: number | undefined): boolean => entropy !== undefined && entropy < CERTAIN;
+
 export class StallWatch {
   private hadGradient = false;
   private still = 0;
@@ -23,6 +25,7 @@ export class StallWatch {
    */
   step(record: MetricsRecord, changed: boolean | undefined): string | null {
     const { step, grad_norm: norm, entropy, zero_variance_share: equal, all_right_share: right } = record;
+    if (norm === undefined) return null;
     const rate = record.learning_rate ?? this.learningRate;
     if (norm > 0) {
       this.hadGradient = true;
@@ -35,12 +38,12 @@ export class StallWatch {
     // Rewards that differ have a gradient, unless the policy's probabilities do not move any more.
     const saturated = equal < 1 && this.still === 1;
     // A group that agrees is no fault; a policy that can no longer do anything else is.
-    const collapsed = this.hadGradient && this.still >= PATIENCE && right < 1 && entropy < CERTAIN;
+    const collapsed = this.hadGradient && this.still >= PATIENCE && right < 1 && isCertain(entropy);
     if (this.said || (!saturated && !collapsed)) return null;
     this.said = true;
     const since = step - this.still + 1;
     const reason =
-      entropy < CERTAIN
+      entropy !== undefined && isCertain(entropy)
         ? `the policy is certain of every token (entropy ${entropy.toPrecision(2)} nats)`
         : 'although rewards differ within a group';
     return `step ${step}: the gradient is 0 since step ${since}: ${reason}; a learning rate of ${this.learningRate} may be too large, try a smaller one from an earlier checkpoint`;

@@ -98,7 +98,7 @@ export async function sampleTrajectories(
       part.forEach(({ i }, j) => {
         next[i] = completions[j][0];
       });
-      decodedTokens += statistics.decodedTokens;
+      decodedTokens = both(decodedTokens, statistics.decodedTokens);
       sampledTokens += statistics.sampledTokens;
     }
     turns = next;
@@ -115,6 +115,10 @@ export async function sampleTrajectories(
   );
   return { completions, statistics: { decodedTokens, sampledTokens } };
 }
+
+/** The sum of two counts; undefined where one is not known. */
+export const both = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined || b === undefined ? undefined : a + b;
 
 /** Takes a turn's tokens in, and the environment's answer, unless the completion ends here. */
 async function endTurn(walk: Walk, turn: SampledCompletion, number: number, task: Task): Promise<void> {

@@ -148,14 +148,14 @@ export function checkLogprobs(
   }
 }
 
-export function emptyScores(batch: readonly TreeExample[]): TreeScores {
+export function emptyScores(batch: readonly TreeExample[]): Required<TreeScores> {
   const empty = (): Float32Array[] => batch.map(({ tree }) => new Float32Array(tree.distinctTokenCount));
   return { logprobs: empty(), entropies: empty() };
 }
 
 /** Puts what a run gave to the tree tokens of its examples. */
 export function collectScores(
-  scores: TreeScores,
+  scores: Required<TreeScores>,
   edges: Edges,
   values: Pick<UpdateValues, 'logprobs' | 'entropies'>,
 ): void {

@@ -83,7 +83,7 @@ export async function decode(
   policy: DecodePolicy,
   limits: DecodeLimits,
   run: RunDecoder,
-): Promise<{ completions: SampledCompletion[][]; statistics: SampleStatistics }> {
+): Promise<{ completions: SampledCompletion[][]; statistics: Required<SampleStatistics> }> {
   requests.forEach((request, i) => {
     checkRequest(request, i, options, policy.model);
   });

@@ -81,6 +81,9 @@ export interface LocalEngineOptions {
   readonly decode?: Partial<DecodeLimits>;
 }
 
+/** What this engine always knows of an update. */
+export type LocalUpdate = UpdateResult & Required<Pick<UpdateResult, 'entropies' | 'gradNorm'>>;
+
 const NOTHING = new ParameterSet([]);
 const ROW_LENGTH = 64;
 const MAX_TOKENS_PER_RUN = 4096;
@@ -131,9 +134,13 @@ export class LocalEngine implements Engine {
       topK: true,
       topP: true,
       momentum: true,
+      optimizers: ['adamw', 'sgd'],
+      gradientClipping: true,
+      temperature: true,
       contextLength: this.options.model.contextLength,
       optimizerState: true,
       otherSampler: false,
+      sampleAhead: false,
     };
   }
 
@@ -157,7 +164,7 @@ export class LocalEngine implements Engine {
     return this.adapter ?? this.held ?? NOTHING;
   }
 
-  async sample(requests: readonly SampleRequest[], options: SamplingOptions): ReturnType<Engine['sample']> {
+  async sample(requests: readonly SampleRequest[], options: SamplingOptions): ReturnType<typeof decode> {
     const { model } = this.options;
     const pack = !this.adapter;
     const weights = this.weights(this.trainable);
@@ -228,7 +235,7 @@ export class LocalEngine implements Engine {
     return { runs, limits };
   }
 
-  async update(batch: readonly TrainExample[], options: UpdateOptions): Promise<UpdateResult> {
+  async update(batch: readonly TrainExample[], options: UpdateOptions): Promise<LocalUpdate> {
     const { gradients, ...result } = await this.gradients(batch, options);
     const { loss, gradNorm } = result;
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
@@ -263,7 +270,7 @@ export class LocalEngine implements Engine {
   async gradients(
     batch: readonly TrainExample[],
     options: UpdateOptions,
-  ): Promise<UpdateResult & { readonly gradients: readonly Float32Array[] }> {
+  ): Promise<LocalUpdate & { readonly gradients: readonly Float32Array[] }> {
     if (this.trainable === NOTHING) {
       throw new EngineError(
         'update: the weights are read from their files, and there is no adapter to train',
@@ -319,7 +326,7 @@ export class LocalEngine implements Engine {
     batch: readonly TreeExample[],
     policy: 'current' | 'reference',
     options: PolicyOptions,
-  ): Promise<TreeScores> {
+  ): Promise<Required<TreeScores>> {
     const parameters = policy === 'current' ? this.trainable : this.reference;
     if (!parameters) throw new EngineError('score: no reference policy was frozen');
     const scores = emptyScores(batch);

@@ -40,6 +40,8 @@ export interface DataOptions {
   readonly contextLength: number;
   /** Ids are below this; absent: not known. */
   readonly vocabulary?: number;
+  /** β of a KL term by its k1 estimate: −β·K·(ln π_old − ln π_ref) is added to each token's coefficient; absent: 0. */
+  readonly klBeta?: number;
 }
 
 /**
@@ -49,12 +51,13 @@ export interface DataOptions {
 export function stepData(
   batch: readonly TrainExample[],
   logprobs: readonly Float32Array[],
-  { reduction, clips, contextLength, vocabulary }: DataOptions,
+  { reduction, clips, contextLength, vocabulary, klBeta = 0 }: DataOptions,
 ): StepData {
   const rows: { readonly datum: Datum; readonly origin: Origin; readonly weight: number }[] = [];
   let saved = 0;
   batch.forEach((example, e) => {
-    const { tree, prompt, coefficients, mask, weights } = example;
+    const { tree, prompt, coefficients, mask, weights, referenceLogprobs: reference } = example;
+    if (klBeta > 0 && !reference) throw new EngineError(`example ${e + 1}: expected ln π_ref with a KL term`);
     if (prompt.length === 0)
       throw new EngineError(`example ${e + 1}: expected a prompt of at least one token`);
     const packed = packTree(tree, new Int32Array());
@@ -79,15 +82,18 @@ export function stepData(
       });
       // A server divides by the sum of the weights: where nothing is trained, a first token with advantage 0.
       const none = trained.every((value) => value === 0);
-      /** The leaf's share of its nodes' coefficients. */
+      /** The leaf's share of its nodes' coefficients; those of the KL term by their sign, as A⁺ and A⁻ are. */
       const part = (signs: readonly ('plus' | 'minus')[]): Float32Array => {
         const advantages = new Float32Array(length);
         treeTokens.forEach((token, t) => {
           const node = nodes[t];
           const values = tokenCoefficients(coefficients, isFirst(t));
-          const sum = signs.reduce((total, sign) => total + values[sign][node], 0);
-          advantages[first + t] =
-            (trained[first + t] * sum * count * (weights?.[token] ?? 1)) / tree.size[node];
+          const far = klBeta > 0 ? logprobs[e][token] - (reference?.[token] ?? 0) : 0;
+          const kl = klBeta > 0 ? -klBeta * coefficients.kl[node] * far : 0;
+          const ofKl = { plus: Math.max(kl, 0), minus: Math.min(kl, 0) };
+          const factor = weights?.[token] ?? 1;
+          const sum = signs.reduce((total, sign) => total + factor * values[sign][node] + ofKl[sign], 0);
+          advantages[first + t] = (trained[first + t] * sum * count) / tree.size[node];
         });
         return advantages;
       };

@@ -1,0 +1,109 @@
+/**
+ * What an engine has on a server at a time: a session, the model that is trained in it, the snapshot that is sampled, and
+ * the model of the reference policy. It is thrown away as a whole when its state is lost, or another state is loaded.
+ */
+import {
+  type Abortable,
+  type Sampler,
+  Session,
+  type TinkerClient,
+  type TrainingModel,
+} from '../../tinker/index.js';
+
+export interface LiveOptions {
+  readonly baseModel: string;
+  readonly lora: { readonly rank: number; readonly seed: number };
+}
+
+/** Longest wait for a model to be unloaded, ms. */
+const FAREWELL = 10_000;
+
+export class Live {
+  /** The model has had no request yet: a state can be loaded into it. */
+  isFresh = true;
+  private snapshot: Promise<{ readonly path: string; readonly sampler: Sampler }> | undefined;
+  private reference: { readonly path: string; readonly model: Promise<TrainingModel> } | undefined;
+  private snapshots = 0;
+  private states = 0;
+
+  private constructor(
+    private readonly session: Session,
+    readonly trained: TrainingModel,
+    private readonly options: LiveOptions,
+  ) {}
+
+  static async begin(client: TinkerClient, options: LiveOptions, signal?: AbortSignal): Promise<Live> {
+    const session = await Session.open(client, { signal });
+    try {
+      const { baseModel, lora } = options;
+      const model = await session.createModel({ baseModel, ...lora, signal });
+      return new Live(session, model, options);
+    } catch (error) {
+      session.close();
+      throw error;
+    }
+  }
+
+  /** The model, for a request that is not its first any more. */
+  get model(): TrainingModel {
+    this.isFresh = false;
+    return this.trained;
+  }
+
+  /** The weights have moved: what is sampled next is another snapshot. */
+  moved(): void {
+    this.snapshot = undefined;
+  }
+
+  /** Samples from the current weights. Snapshots have new names each: older ones are never sampled again. */
+  async sampler({ signal }: Abortable = {}): Promise<{ readonly path: string; readonly sampler: Sampler }> {
+    const begun = (this.snapshot ??= this.takeSnapshot(signal));
+    begun.catch(() => {
+      if (this.snapshot === begun) this.snapshot = undefined;
+    });
+    return begun;
+  }
+
+  private async takeSnapshot(signal?: AbortSignal): Promise<{ path: string; sampler: Sampler }> {
+    const path = await this.model.saveSampler(`sampler-${++this.snapshots}`, { signal });
+    return { path, sampler: await this.session.sampler(path, { signal }) };
+  }
+
+  /** Saves weights and optimizer. @returns the state's path */
+  saveState(options: Abortable = {}): Promise<string> {
+    return this.model.saveState(`state-${++this.states}`, options);
+  }
+
+  /** The reference policy: the weights of a saved state, in a model beside the one that is trained. */
+  async referenceModel(path: string, { signal }: Abortable = {}): Promise<TrainingModel> {
+    if (this.reference?.path !== path) {
+      const begun = { path, model: this.loadReference(path, signal) };
+      begun.model.catch(() => {
+        if (this.reference === begun) this.reference = undefined;
+      });
+      this.reference = begun;
+    }
+    return this.reference.model;
+  }
+
+  private async loadReference(path: string, signal?: AbortSignal): Promise<TrainingModel> {
+    const { baseModel, lora } = this.options;
+    const model = await this.session.createModel({ baseModel, ...lora, signal });
+    await model.loadState(path, { optimizer: false, signal });
+    return model;
+  }
+
+  /** Gives the server's memory back, as far as the server answers. */
+  async end(): Promise<void> {
+    const signal = AbortSignal.timeout(FAREWELL);
+    const reference = await this.reference?.model.catch(() => undefined);
+    const models = [this.trained, ...(reference ? [reference] : [])];
+    await Promise.all(models.map((model) => model.unload({ signal }).catch(() => undefined)));
+    this.session.close();
+  }
+
+  /** Leaves the session to expire: the server no longer has it, or does not answer. */
+  abandon(): void {
+    this.session.close();
+  }
+}

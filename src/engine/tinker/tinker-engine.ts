@@ -1,0 +1,455 @@
+/**
+ * The engine over a server of the Tinker API. Weights live there: samples come from a snapshot of them, an update is sent as
+ * sequences with advantages (data.ts), a checkpoint names what the server saved. Where a lost answer leaves open whether the
+ * weights took a step, nothing goes on until a saved state is loaded: no gradient twice, none lost.
+ *
+ * A server has no KL term, no entropies, one temperature and the whole vocabulary; `capabilities` say so. Completions that end
+ * by their text (`watch`) are cut here, at the place where they would have ended.
+ */
+import type { LossForm, Store } from '../../model/index.js';
+import { lossCoefficients } from '../../objective/index.js';
+import { Stream } from '../../random/stream.js';
+import {
+  type ClientOptions,
+  type LossBounds,
+  type LossName,
+  LostError,
+  type SampledSequence,
+  TinkerClient,
+  type TrainingModel,
+  UnknownOutcomeError,
+} from '../../tinker/index.js';
+import {
+  type Abortable,
+  type Capabilities,
+  type Engine,
+  EngineError,
+  NotFiniteError,
+  type PolicyOptions,
+  type SampledCompletion,
+  type SampleRequest,
+  type SamplingOptions,
+  StateLostError,
+  type TrainExample,
+  type TreeExample,
+  type TreeScores,
+  type UpdateOptions,
+  type UpdateResult,
+} from '../engine.js';
+import type { OptimizerConfig } from '../local/optimizer.js';
+import { type Reduction, type StepData, stepData } from './data.js';
+import { Live, type LiveOptions } from './live.js';
+import { stepLoss } from './objective.js';
+import { findReduction } from './reduction.js';
+import { readSavedOnServer, writeSaved } from './saved.js';
+
+export interface TinkerEngineOptions extends LiveOptions, Abortable {
+  readonly optimizer: OptimizerConfig;
+  /** How the server makes one gradient of several sequences; absent: it is asked. */
+  readonly reduction?: Reduction;
+  /** Token ids are below this. */
+  readonly vocabulary: number;
+  /** Prompt and completion together, tokens. */
+  readonly contextLength: number;
+  /** What a KL term does: it enters the advantages (k1), or is refused. */
+  readonly kl: 'advantages' | 'refuse';
+  readonly client: ClientOptions;
+}
+
+/** Tokens of one training request; a larger step is several, whose gradients add up. */
+const TOKENS_PER_REQUEST = 2 ** 17;
+/** Times that something is begun anew which has not changed anything yet. */
+const TRIES = 3;
+
+export class TinkerEngine implements Engine {
+  readonly name = 'tinker';
+  private live: Live | undefined;
+  private lost: string | undefined;
+  /** Path of the reference policy's weights on the server. */
+  private reference: string | null = null;
+
+  private constructor(
+    private readonly options: TinkerEngineOptions,
+    private readonly client: TinkerClient,
+    private readonly reduction: Reduction,
+  ) {}
+
+  /** @throws TinkerError for a server that cannot be reached; EngineError for one that lacks the model */
+  static async open(options: TinkerEngineOptions): Promise<TinkerEngine> {
+    const { baseModel, signal } = options;
+    const client = new TinkerClient(options.client);
+    const models = await client.models({ signal });
+    // Servers take any name, and train what they have.
+    if (!models.includes(baseModel)) {
+      const names = models.length > 0 ? models.join(', ') : 'none';
+      throw new EngineError(
+        `engine.base_model: expected a model of ${client.transport.server} (${names}), got ${baseModel}`,
+      );
+    }
+    const reduction = options.reduction ?? (await tried(() => TinkerEngine.ask(client, options)));
+    return new TinkerEngine(options, client, reduction);
+  }
+
+  private static async ask(client: TinkerClient, options: TinkerEngineOptions): Promise<Reduction> {
+    const live = await Live.begin(client, options, options.signal);
+    try {
+      return await findReduction(live.model, options);
+    } finally {
+      await live.end();
+    }
+  }
+
+  get capabilities(): Capabilities {
+    return {
+      forms: ['ppo', 'cispo'],
+      asymmetricClipping: true,
+      clipBound: false,
+      kl: this.options.kl === 'advantages',
+      referenceSync: false,
+      entropyBonus: false,
+      rescale: false,
+      masks: true,
+      watchers: true,
+      allowedTokens: false,
+      topK: false,
+      topP: false,
+      momentum: false,
+      optimizers: ['adamw'],
+      gradientClipping: false,
+      temperature: false,
+      contextLength: this.options.contextLength,
+      optimizerState: true,
+      otherSampler: true,
+      sampleAhead: false,
+    };
+  }
+
+  async sample(requests: readonly SampleRequest[], options: SamplingOptions): ReturnType<Engine['sample']> {
+    refuseOthers(options);
+    for (const [i, { prompt, count }] of requests.entries())
+      this.checkRequest(prompt, count, i, options.maxTokens);
+    if (requests.length === 0) return { completions: [], statistics: { sampledTokens: 0 } };
+    const completions = await this.onServer(options.signal, async (live) => {
+      const { sampler } = await live.sampler(options);
+      const failed = new AbortController();
+      const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal;
+      return Promise.all(
+        requests.map(async ({ prompt, count, key }) => {
+          const request = {
+            prompt,
+            count,
+            maxTokens: options.maxTokens,
+            temperature: options.temperature,
+            seed: new Stream(options.seed, 'tinker', ...key).int(2 ** 31 - 1),
+            stop: options.stopTokens,
+            ...(options.topK > 0 ? { topK: options.topK } : {}),
+            topP: options.topP,
+          };
+          try {
+            return (await sampler.sample(request, { signal })).map((row) => this.completion(row, options));
+          } catch (error) {
+            // The others are not waited for.
+            failed.abort(error);
+            throw error;
+          }
+        }),
+      );
+    });
+    const sampledTokens = completions.flat().reduce((n, { tokens }) => n + tokens.length, 0);
+    return { completions, statistics: { sampledTokens } };
+  }
+
+  private checkRequest(prompt: Int32Array, count: number, index: number, maxTokens: number): void {
+    const { vocabulary, contextLength } = this.options;
+    const where = `request ${index + 1}`;
+    if (prompt.length === 0) throw new EngineError(`${where}: expected a prompt of at least one token`);
+    if (!(count >= 1)) throw new EngineError(`${where}: expected at least one completion, got ${count}`);
+    if (!(maxTokens >= 1))
+      throw new EngineError(`${where}: expected at least one token a completion, got ${maxTokens}`);
+    if (prompt.length + maxTokens > contextLength) {
+      throw new EngineError(
+        `${where}: expected at most ${contextLength} tokens with the completion, got ${prompt.length + maxTokens}`,
+      );
+    }
+    const wrong = prompt.find((id) => id < 0 || id >= vocabulary);
+    if (wrong !== undefined) {
+      throw new EngineError(`${where}: expected token ids from 0 to ${vocabulary - 1}, got ${wrong}`);
+    }
+  }
+
+  /** A sequence up to where it ends: a stop token that the server went past, or the place that `watch` names. */
+  private completion(
+    { tokens, logprobs, stop }: SampledSequence,
+    options: SamplingOptions,
+  ): SampledCompletion {
+    const watch = options.watch?.();
+    const ends = (token: number): boolean => {
+      const watched = watch?.(token) === true;
+      return watched || options.stopTokens.includes(token);
+    };
+    let length = tokens.findIndex(ends) + 1;
+    const ended = length > 0;
+    if (!ended) length = tokens.length;
+    const wrong = logprobs.findIndex((value) => !Number.isFinite(value));
+    if (wrong >= 0)
+      throw new NotFiniteError(`the sampler's ln π of token ${wrong + 1} is ${logprobs[wrong]}`);
+    return {
+      tokens: tokens.slice(0, length),
+      logprobs: logprobs.slice(0, length),
+      stop: ended ? 'stop' : stop,
+    };
+  }
+
+  async update(batch: readonly TrainExample[], options: UpdateOptions): Promise<UpdateResult> {
+    refuseOthers(options);
+    const { form = 'ppo', klBeta } = options;
+    const loss = this.lossName(form, options);
+    return this.onServer(options.signal, async (live) => {
+      const given = batch.some(({ oldLogprobs }) => oldLogprobs !== undefined);
+      // π_old is the policy itself: its own log-probabilities make the ratio 1.
+      const old = given ? batch.map(oldOf) : await this.logprobs(live.model, batch, options);
+      const clips = given && form === 'ppo';
+      const { reduction } = this;
+      const step = stepData(batch, old, { ...this.limits(reduction), clips, klBeta });
+      // From here on the step is taken as a whole.
+      options.signal?.throwIfAborted();
+      const rows: Float32Array[] = [];
+      for (const data of requestsOf(step.data)) {
+        const part = given ? { data, ...loss } : { data, loss: 'importance_sampling' as const };
+        rows.push(...(await live.model.forwardBackward(part)).logprobs);
+      }
+      const now = home(batch, step, rows);
+      const value = stepLoss(batch, old, now, clips, options);
+      if (!Number.isFinite(value)) {
+        // The gradient is there already, and would be part of the next step.
+        this.lost = `the loss is ${value}`;
+        throw new NotFiniteError(`the loss is ${value}; the server's weights are to be loaded again`);
+      }
+      const metrics = await live.model.optimStep(this.adam(options.learningRate));
+      live.moved();
+      const gradNorm = Object.entries(metrics).find(([name]) => name.endsWith('grad_norm'))?.[1];
+      if (gradNorm !== undefined && !Number.isFinite(gradNorm)) {
+        this.lost = `the gradient's norm is ${gradNorm}`;
+        throw new NotFiniteError(
+          `the gradient's norm is ${gradNorm}; the server's weights are to be loaded again`,
+        );
+      }
+      const prompts = batch.reduce((n, { prompt }) => n + prompt.length, 0);
+      return {
+        logprobs: now,
+        loss: value,
+        gradNorm,
+        treeTokens: batch.reduce((n, { tree }) => n + tree.distinctTokenCount, prompts),
+        computedTokens: step.tokens,
+        sent: { tokens: step.tokens, saved: step.saved },
+      };
+    });
+  }
+
+  private lossName(
+    form: LossForm,
+    { clipLow, clipHigh }: UpdateOptions,
+  ): { loss: LossName; bounds: LossBounds } {
+    if (form === 'gspo') throw new EngineError('form: expected ppo or cispo, got gspo');
+    // CISPO's weight has a cap alone.
+    const low = form === 'cispo' ? 0 : 1 - clipLow;
+    return { loss: form, bounds: { clip_low_threshold: low, clip_high_threshold: 1 + clipHigh } };
+  }
+
+  private adam(learningRate: number): Parameters<TrainingModel['optimStep']>[0] {
+    const { optimizer } = this.options;
+    if (optimizer.name !== 'adamw') throw new EngineError(`optimizer: expected adamw, got ${optimizer.name}`);
+    const { beta1, beta2, epsilon, weightDecay } = optimizer;
+    return { learning_rate: learningRate, beta1, beta2, eps: epsilon, weight_decay: weightDecay };
+  }
+
+  private limits(reduction: Reduction): { reduction: Reduction; contextLength: number } {
+    // Completions are the server's own tokens; a tokenizer may name fewer than the model has.
+    return { reduction, contextLength: this.options.contextLength };
+  }
+
+  /** ln π of each tree token, [examples][distinctTokenCount]. */
+  private async logprobs(
+    model: TrainingModel,
+    batch: readonly TreeExample[],
+    { signal }: Abortable,
+  ): Promise<Float32Array[]> {
+    const examples = batch.map(({ prompt, tree }): TrainExample => {
+      const nothing = new Float64Array(tree.groupSize);
+      return { prompt, tree, coefficients: lossCoefficients(tree, nothing, nothing, { lambdaExponent: 0 }) };
+    });
+    const zeros = batch.map(({ tree }) => new Float32Array(tree.distinctTokenCount));
+    const step = stepData(examples, zeros, { ...this.limits('sum'), clips: false });
+    const rows: Float32Array[] = [];
+    for (const data of requestsOf(step.data)) {
+      rows.push(...(await model.forward({ data, loss: 'importance_sampling' }, { signal })).logprobs);
+    }
+    const scores = home(batch, step, rows);
+    const wrong = scores.flatMap((values) => [...values]).find((value) => !Number.isFinite(value));
+    if (wrong !== undefined)
+      throw new NotFiniteError(`ln π of a token is ${wrong}; the weights were not touched`);
+    return scores;
+  }
+
+  async score(
+    batch: readonly TreeExample[],
+    policy: 'current' | 'reference',
+    options: PolicyOptions,
+  ): Promise<TreeScores> {
+    refuseOthers(options);
+    const { reference } = this;
+    if (policy === 'reference' && reference === null)
+      throw new EngineError('score: no reference policy was frozen');
+    return this.onServer(options.signal, async (live) => {
+      const model =
+        reference !== null && policy === 'reference'
+          ? await live.referenceModel(reference, options)
+          : live.model;
+      return { logprobs: await this.logprobs(model, batch, options) };
+    });
+  }
+
+  async freezeReference({ signal }: Abortable = {}): Promise<void> {
+    this.reference = await this.onServer(signal, (live) => live.saveState({ signal }));
+  }
+
+  async syncReference(): Promise<void> {
+    throw new EngineError('syncReference: expected a reference policy that stays, as this engine has');
+  }
+
+  /** Servers forget an optimizer's state only by loading weights without it. */
+  async resetOptimizer({ signal }: Abortable = {}): Promise<void> {
+    const path = await this.onServer(signal, (live) => live.saveState({ signal }));
+    await this.restore(path, false, signal);
+  }
+
+  async save(store: Store, { signal }: Abortable = {}): Promise<void> {
+    const { baseModel, lora } = this.options;
+    const [state, sampler] = await this.onServer(signal, async (live) => [
+      await live.saveState({ signal }),
+      (await live.sampler({ signal })).path,
+    ]);
+    const { server } = this.client.transport;
+    const { reference } = this;
+    await writeSaved(store, { server, base_model: baseModel, rank: lora.rank, state, sampler, reference });
+  }
+
+  async load(store: Store, { signal }: Abortable = {}): Promise<void> {
+    const saved = await readSavedOnServer(store);
+    const { baseModel, lora } = this.options;
+    if (saved.base_model !== baseModel || saved.rank !== lora.rank) {
+      throw new EngineError(
+        `${store.name}: expected an adapter of rank ${lora.rank} for ${baseModel}, got one of rank ${saved.rank} for ${saved.base_model}`,
+      );
+    }
+    await this.restore(saved.state, true, signal);
+    this.reference = saved.reference;
+  }
+
+  /** A new model with a saved state: some servers load only into a model that has done nothing yet. */
+  private async restore(path: string, optimizer: boolean, signal?: AbortSignal): Promise<void> {
+    await tried(async () => {
+      if (this.lost !== undefined || !this.live?.isFresh) await this.leave();
+      try {
+        this.live ??= await Live.begin(this.client, this.options, signal);
+        await this.live.model.loadState(path, { optimizer, signal });
+        this.lost = undefined;
+      } catch (error) {
+        this.lost ??= (error as Error).message;
+        throw error;
+      }
+    });
+  }
+
+  /** Gives up what is on the server. */
+  private async leave(): Promise<void> {
+    const { live } = this;
+    this.live = undefined;
+    await live?.end();
+  }
+
+  async dispose(): Promise<void> {
+    await this.leave();
+  }
+
+  /** @throws StateLostError once the server's state is gone or not known */
+  private async onServer<T>(signal: AbortSignal | undefined, work: (live: Live) => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    if (this.lost !== undefined) throw new StateLostError(this.lost);
+    this.live ??= await tried(() => Live.begin(this.client, this.options, signal));
+    try {
+      return await work(this.live);
+    } catch (error) {
+      if (!isLost(error)) throw error;
+      this.lost = error.message;
+      throw new StateLostError(error.message);
+    }
+  }
+}
+
+const isLost = (error: unknown): error is Error =>
+  error instanceof UnknownOutcomeError || error instanceof LostError;
+
+/** Begins what has changed nothing again, if the server lost it on the way. */
+async function tried<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isLost(error) || attempt === TRIES) throw error;
+    }
+  }
+}
+
+/** What no server has, should it be asked for in spite of the capabilities. */
+function refuseOthers(options: Partial<SamplingOptions & UpdateOptions>): void {
+  const refuse = (key: string, expected: string, value: unknown): never => {
+    throw new EngineError(`${key}: expected ${expected}, got ${value}`);
+  };
+  const { temperature = 1, maxTokens, allowedTokens, normOf, entropyBonus = 0, clipBound } = options;
+  if (allowedTokens !== undefined)
+    refuse('allowedTokens', 'the whole vocabulary', `${allowedTokens.length} tokens`);
+  // A sample at another temperature is one that is only looked at.
+  if (maxTokens === undefined && temperature !== 1) refuse('temperature', '1', temperature);
+  if (normOf !== undefined) refuse('normOf', 'a gradient as it is', 'another batch');
+  if (entropyBonus !== 0) refuse('entropyBonus', '0', entropyBonus);
+  if (clipBound !== undefined) refuse('clipBound', 'none', clipBound);
+}
+
+function oldOf({ oldLogprobs, tree }: TrainExample, index: number): Float32Array {
+  if (oldLogprobs?.length === tree.distinctTokenCount) return oldLogprobs;
+  const got = oldLogprobs === undefined ? 'none' : oldLogprobs.length;
+  throw new EngineError(
+    `example ${index + 1}: expected ${tree.distinctTokenCount} values of oldLogprobs, got ${got}`,
+  );
+}
+
+/** Data in requests of bounded size. */
+function requestsOf(data: StepData['data']): StepData['data'][] {
+  const requests: StepData['data'][number][][] = [];
+  let tokens = Number.POSITIVE_INFINITY;
+  for (const datum of data) {
+    if (tokens + datum.tokens.length > TOKENS_PER_REQUEST) {
+      requests.push([]);
+      tokens = 0;
+    }
+    requests[requests.length - 1].push(datum);
+    tokens += datum.tokens.length;
+  }
+  return requests;
+}
+
+/** Values of the data's targets as those of tree tokens, [examples][distinctTokenCount]. */
+function home(
+  batch: readonly TreeExample[],
+  { origins }: StepData,
+  rows: readonly Float32Array[],
+): Float32Array[] {
+  const values = batch.map(({ tree }) => new Float32Array(tree.distinctTokenCount));
+  origins.forEach(({ example, treeTokens, first }, row) => {
+    treeTokens.forEach((token, t) => {
+      values[example][token] = rows[row][first + t];
+    });
+  });
+  return values;
+}

@@ -1,0 +1,103 @@
+/**
+ * The `engine` section of a configuration: where the model is sampled and trained. Keys of servers are no part of it: they
+ * come from the environment (TINKER_API_KEY) alone.
+ */
+import { z } from 'zod';
+import { changeable, whole } from '../task/config-values.js';
+
+const local = z.strictObject({ name: z.literal('local').describe('ONNX Runtime on this machine') });
+
+const tinker = z.strictObject({
+  name: z
+    .literal('tinker')
+    .describe(
+      'A server of the Tinker API: SkyRL on a GPU machine or a cluster, or the cloud (docs/tinker.md)',
+    ),
+  url: changeable(
+    z.string().superRefine((text, context) => {
+      // The text may hold a password: it is no part of the message.
+      const fault = urlFault(text);
+      if (fault !== null) context.addIssue({ code: 'custom', message: `expected ${fault}` });
+    }),
+  ).describe('Of the server, as http://127.0.0.1:8000. A key comes from the environment: TINKER_API_KEY'),
+  base_model: z.string().min(1).describe("Name of the model that an adapter is trained for, as the server's"),
+  lora: z
+    .strictObject({
+      rank: whole(1).default(32).describe("The adapter's rank, at most the server's"),
+      seed: z
+        .int()
+        .min(0)
+        .max(2 ** 31 - 1)
+        .nullable()
+        .default(null)
+        .describe("The adapter's first weights; null: seed"),
+    })
+    .prefault({})
+    .describe('The adapter'),
+  concurrency: changeable(whole(1)).default(16).describe('Prompts that are sampled at once'),
+  wire: changeable(z.enum(['json', 'protobuf']).nullable())
+    .default(null)
+    .describe('How training requests travel; null: found out by asking'),
+  reduction: z
+    .enum(['mean', 'sum'])
+    .nullable()
+    .default(null)
+    .describe(
+      'How the server makes one gradient of several sequences: the mean over sequences of Σ(w·loss)/Σw, or a sum; null: found out by asking',
+    ),
+  kl: z
+    .enum(['advantages', 'refuse'])
+    .default('advantages')
+    .describe(
+      "What kl_beta > 0 does, as servers have no KL term: advantages: −β·(ln π − ln π_ref) is added to each token's advantage, which is not the k3 term of the paper; refuse: it is refused",
+    ),
+  ahead: z
+    .int()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe(
+      'Steps that sampling is ahead of the update: 1 samples the next step meanwhile, from the weights before, corrected by the importance ratio',
+    ),
+  logprob_tolerance: changeable(z.number().positive().nullable())
+    .default(null)
+    .describe(
+      "Nats that the sampler's log-probabilities may be from the trainer's, mean over a step's tokens, before the run stops; null: 10 times what they were in the first step, at least 0.001",
+    ),
+});
+
+export const engineSchema = z.discriminatedUnion('name', [local, tinker]);
+
+/** What is expected of a URL that is none, or that holds what must not be stored; null: nothing is wrong with it. */
+function urlFault(text: string): string | null {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    return 'a URL, as http://127.0.0.1:8000';
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'a URL with http or https';
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    return 'a URL without name, password and query: a key comes from the environment, TINKER_API_KEY';
+  }
+  return null;
+}
+
+interface EngineConfig {
+  readonly engine: z.output<typeof engineSchema>;
+  readonly model: { readonly path: string | null; readonly lora: object | null };
+}
+
+/** Keys of other sections that a server has no use for. */
+export function refuseEngine(
+  { engine, model }: EngineConfig,
+  refuse: (key: string, expected: string, value: unknown) => void,
+): void {
+  if (engine.name !== 'tinker') return;
+  if (model.path !== null) {
+    refuse('model.path', 'null with engine tinker (the model is engine.base_model)', model.path);
+  }
+  if (model.lora !== null) {
+    refuse('model.lora', 'null with engine tinker (the adapter is engine.lora)', 'a section');
+  }
+}

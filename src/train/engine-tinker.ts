@@ -1,0 +1,39 @@
+/** What an engine over a Tinker server is opened with: the configuration, and a key from the environment. */
+import type { EngineSpec } from '../engine/open.js';
+import type { Task } from '../task/index.js';
+import { type Config, ConfigError, contextLength } from './config.js';
+import { optimizerConfig } from './random-model.js';
+
+const KEY = 'TINKER_API_KEY';
+
+/** @throws ConfigError for a key that would travel in the clear */
+export function tinkerSpec(
+  config: Config,
+  engine: Extract<Config['engine'], { name: 'tinker' }>,
+  task: Task,
+  signal?: AbortSignal,
+): EngineSpec {
+  const { url, base_model: baseModel, lora, concurrency, wire, reduction, kl } = engine;
+  const apiKey = process.env[KEY] || undefined;
+  const { protocol, hostname } = new URL(url);
+  if (apiKey !== undefined && protocol === 'http:' && !isHere(hostname)) {
+    throw new ConfigError(
+      `engine.url: expected https with the key of ${KEY}, got http to another machine; unset ${KEY} for a server without keys`,
+    );
+  }
+  return {
+    name: 'tinker',
+    baseModel,
+    lora: { rank: lora.rank, seed: lora.seed ?? config.seed % 2 ** 31 },
+    optimizer: optimizerConfig(config.optimizer),
+    ...(reduction === null ? {} : { reduction }),
+    kl,
+    vocabulary: task.vocabulary.size,
+    contextLength: contextLength(config, task),
+    client: { url, apiKey, concurrency, ...(wire === null ? {} : { wire }) },
+    signal,
+  };
+}
+
+const isHere = (hostname: string): boolean =>
+  hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
