@@ -116,11 +116,16 @@ async function withCredit(
  * importance sampling). Members of a step may have been sampled with slightly different probabilities (in other batches):
  * theirs are averaged.
  */
-export function importanceWeights(
-  { group, tree }: ScoredGroup,
-  oldLogprobs: Float32Array,
-  cap: number,
-): Float32Array {
+export function importanceWeights(scored: ScoredGroup, oldLogprobs: Float32Array, cap: number): Float32Array {
+  const sampled = sampledLogprobs(scored);
+  return Float32Array.from(oldLogprobs, (old, token) => {
+    const logprob = sampled[token];
+    return logprob === undefined ? 1 : Math.min(Math.exp(old - logprob), cap);
+  });
+}
+
+/** The sampler's ln π of each tree token, mean over its members, [distinctTokenCount]; undefined: nobody sampled it. */
+export function sampledLogprobs({ group, tree }: ScoredGroup): (number | undefined)[] {
   const sum = new Float64Array(tree.distinctTokenCount);
   const count = new Float64Array(tree.distinctTokenCount);
   const packed = packTree(tree, new Int32Array());
@@ -132,9 +137,7 @@ export function importanceWeights(
       count[token]++;
     });
   });
-  return Float32Array.from(oldLogprobs, (old, token) =>
-    count[token] > 0 ? Math.min(Math.exp(old - sum[token] / count[token]), cap) : 1,
-  );
+  return Array.from(sum, (total, token) => (count[token] > 0 ? total / count[token] : undefined));
 }
 
 /** With importance weights, where they are capped. */

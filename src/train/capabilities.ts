@@ -13,7 +13,7 @@ interface Wish {
   readonly expected: string;
 }
 
-function wishes({ objective, sampling, optimizer }: Config, task: Task): Wish[] {
+function wishes({ objective, sampling, optimizer, engine }: Config, task: Task): Wish[] {
   const { clip_low, clip_high, clip_bound, kl_beta, reference_sync_every, entropy_bonus } = objective;
   const clips = objective.updates_per_batch > 1;
   return [
@@ -37,6 +37,13 @@ function wishes({ objective, sampling, optimizer }: Config, task: Task): Wish[] 
       wanted: optimizer.max_grad_norm !== null,
       has: ({ gradientClipping }) => gradientClipping,
       expected: 'null (it clips no gradient)',
+    },
+    {
+      key: 'engine.ahead',
+      value: 1,
+      wanted: engine.name === 'tinker' && engine.ahead > 0,
+      has: ({ sampleAhead }) => sampleAhead,
+      expected: '0 (sampling an older snapshot changes what is trained there)',
     },
     {
       key: 'sampling.temperature',

@@ -13,7 +13,7 @@ export function tinkerSpec(
   task: Task,
   signal?: AbortSignal,
 ): EngineSpec {
-  const { url, base_model: baseModel, lora, concurrency, wire, reduction, kl } = engine;
+  const { url, base_model: baseModel, lora, concurrency, wire, reduction, kl, ahead } = engine;
   const apiKey = process.env[KEY] || undefined;
   const { protocol, hostname } = new URL(url);
   if (apiKey !== undefined && protocol === 'http:' && !isHere(hostname)) {
@@ -28,6 +28,8 @@ export function tinkerSpec(
     optimizer: optimizerConfig(config.optimizer),
     ...(reduction === null ? {} : { reduction }),
     kl,
+    clipsGradients: config.optimizer.max_grad_norm !== null,
+    samplesAhead: ahead > 0,
     vocabulary: task.vocabulary.size,
     contextLength: contextLength(config, task),
     client: { url, apiKey, concurrency, ...(wire === null ? {} : { wire }) },

@@ -25,6 +25,11 @@ export class Journal {
     this.checkpoint = from ?? '';
   }
 
+  /** Path of the latest checkpoint; empty: none yet. */
+  get latest(): string {
+    return this.checkpoint;
+  }
+
   /** Training steps taken. */
   get step(): number {
     return this.state.step;

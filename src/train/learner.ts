@@ -32,7 +32,8 @@ export interface StepResult {
 }
 
 /**
- * μ updates on one batch. The first is on-policy (ρ = 1); its log-probabilities are π_old for the others.
+ * μ updates on one batch. The first is on-policy (ρ = 1), and its log-probabilities are π_old for the others, unless the
+ * examples say what they were sampled with.
  * @throws NotFiniteError if a loss or gradient is no number; the weights are then as the last good update left them
  */
 export async function learn(
@@ -60,18 +61,26 @@ export async function learn(
   let { changed } = first;
   let clipped = 0;
   let terms = 0;
-  for (let update = 1; update < objective.updates_per_batch; update++) {
-    const withOld = (all: readonly TrainExample[]): TrainExample[] =>
-      all.map((example, i) => ({ ...example, oldLogprobs: first.logprobs[i] }));
-    const result = await engine.update(withOld(batch), { ...options, normOf: norms && withOld(norms) });
-    if (gradNorm !== undefined && result.gradNorm !== undefined)
-      gradNorm = Math.max(gradNorm, result.gradNorm);
-    if (result.changed) changed = true;
+  const count = (result: UpdateResult, old: (i: number) => Float32Array | undefined): void => {
     batch.forEach((example, i) => {
-      const counts = countClipped(example, first.logprobs[i], result.logprobs[i], options);
+      const logprobs = old(i);
+      if (!logprobs) return;
+      const counts = countClipped(example, logprobs, result.logprobs[i], options);
       clipped += counts.clipped;
       terms += counts.terms;
     });
+  };
+  // Samples of other weights than these are clipped from the first update on.
+  count(first, (i) => batch[i].oldLogprobs);
+  for (let update = 1; update < objective.updates_per_batch; update++) {
+    const withOld = (all: readonly TrainExample[]): TrainExample[] =>
+      all.map((example, i) => ({ ...example, oldLogprobs: example.oldLogprobs ?? first.logprobs[i] }));
+    const later = withOld(batch);
+    const result = await engine.update(later, { ...options, normOf: norms && withOld(norms) });
+    if (gradNorm !== undefined && result.gradNorm !== undefined)
+      gradNorm = Math.max(gradNorm, result.gradNorm);
+    if (result.changed) changed = true;
+    count(result, (i) => later[i].oldLogprobs);
   }
   return {
     first,

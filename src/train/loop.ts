@@ -2,6 +2,7 @@
  * The training loop: sample, reward, tree, coefficients, update, evaluate, log, checkpoint. Every random number is named by
  * the seed and the step, so a run that continues from a checkpoint draws what the uninterrupted one would have drawn.
  */
+import { Ahead, stepsAhead, withSampler } from './ahead.js';
 import { stepBatch } from './batch.js';
 import { ConfigError } from './config.js';
 import { creditOf } from './credit.js';
@@ -11,7 +12,9 @@ import { Journal } from './journal.js';
 import { learn } from './learner.js';
 import { type MetricsRecord, stepMetrics } from './metrics.js';
 import { Notices } from './notices.js';
-import { type StepGroups, sampleStep } from './rollout.js';
+import { recovering } from './recover.js';
+import type { StepGroups } from './rollout.js';
+import { type SamplerWatch, samplerWatch } from './sampler-watch.js';
 import { isCheckpointed, isEvaluated, isReferenceSynced, learningRateAt } from './schedule.js';
 import { scoreGroups, withAdvantages } from './scored-groups.js';
 import { StallWatch } from './stall.js';
@@ -25,7 +28,7 @@ import { warnOnce } from './warnings.js';
  * are then as before that step
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { config, task, folder, signal, observer } = options;
+  const { config, task, folder, observer } = options;
   const { steps } = config.train;
   if (config.objective.credit !== null && !creditOf(options)) {
     throw new ConfigError(
@@ -33,16 +36,43 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     );
   }
   const journal = new Journal(options);
-  const notices = new Notices(config, task, folder.path, (line) => observer?.notice?.(line));
-  const stall = new StallWatch(config.optimizer.learning_rate);
+  const run: Run = {
+    options,
+    journal,
+    notices: new Notices(config, task, folder.path, (line) => observer?.notice?.(line)),
+    stall: new StallWatch(config.optimizer.learning_rate),
+    sampler: await samplerWatch(options),
+    ahead: new Ahead(options, stepsAhead(config)),
+  };
+  const whole = await recovering(options, journal, async (from, again) => {
+    run.ahead.drop();
+    return trainFrom({ ...run, options: { ...options, from } }, again);
+  });
+  for (const line of run.notices.summary()) observer?.notice?.(line);
+  if (whole && journal.step >= steps) return journal.result(false);
+  if (whole !== null) await journal.save();
+  return journal.result(true);
+}
 
-  if (!(await start(options, journal))) return journal.result(true);
+interface Run {
+  readonly options: TrainOptions;
+  readonly journal: Journal;
+  readonly notices: Notices;
+  readonly stall: StallWatch;
+  readonly sampler: SamplerWatch;
+  readonly ahead: Ahead;
+}
+
+/** @returns whether the last step was taken as a whole; null: the signal came before the first */
+async function trainFrom(run: Run, again: boolean): Promise<boolean | null> {
+  const { options, journal, notices, stall } = run;
+  const { config, signal } = options;
+  const { steps } = config.train;
+  if (!(await start(options, journal, again))) return null;
   let whole = journal.pending === undefined || (await conclude(options, journal, journal.pending));
   while (whole && journal.step < steps) {
     const step = journal.step + 1;
-    const taken = await unlessAborted(signal, () =>
-      atStep(`step ${step}`, () => takeStep(options, journal, step)),
-    );
+    const taken = await unlessAborted(signal, () => atStep(`step ${step}`, () => takeStep(run, step)));
     if (!taken) break;
     const { record, sampled, changed } = taken;
     const stalled = stall.step(record, changed);
@@ -51,10 +81,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     whole = await conclude(options, journal, record);
     notices.step(step, sampled, steps);
   }
-  for (const line of notices.summary()) observer?.notice?.(line);
-  if (whole && journal.step >= steps) return journal.result(false);
-  await journal.save();
-  return journal.result(true);
+  return whole;
 }
 
 interface TakenStep {
@@ -65,7 +92,8 @@ interface TakenStep {
 }
 
 /** One step of the algorithm. Once aborted before its first update, nothing has changed. */
-async function takeStep(options: TrainOptions, journal: Journal, step: number): Promise<TakenStep> {
+async function takeStep(run: Run, step: number): Promise<TakenStep> {
+  const { options, journal, ahead } = run;
   const { config, task, engine, signal, observer } = options;
   const { objective, optimizer, sampling, train } = config;
   const credit = creditOf(options);
@@ -75,12 +103,14 @@ async function takeStep(options: TrainOptions, journal: Journal, step: number): 
 
   observer?.stage?.('sampling', step, train.steps);
   const began = performance.now();
-  const sampled = await sampleStep(options, step, journal.nextProblem); // completions and their rewards
+  const sampled = await ahead.take(step, journal.nextProblem); // completions and their rewards
+  ahead.begin(step + 1, sampled.nextProblem, train.steps);
   const updating = performance.now();
 
   observer?.stage?.('updating', step, train.steps);
   const groups = scoreGroups(sampled.groups, objective); // process trees and advantages
-  const batch = await stepBatch(engine, groups, objective, task.maxCompletionTokens, policy, credit); // coefficients
+  const onPolicy = await stepBatch(engine, groups, objective, task.maxCompletionTokens, policy, credit); // coefficients
+  const batch = stepsAhead(config) > 0 ? withSampler(onPolicy, groups) : onPolicy;
   const result = await learn(engine, batch, {
     ...policy,
     objective,
@@ -90,7 +120,6 @@ async function takeStep(options: TrainOptions, journal: Journal, step: number): 
   if (isReferenceSynced(config, step)) await engine.syncReference(objective.reference_sync_share);
   const updated = performance.now();
 
-  await journal.logRollouts(step, groups.map(withAdvantages));
   const record = {
     ...stepMetrics(step, sampled, groups, result, journal.tokens + sampled.sampledTokens),
     learning_rate: learningRate,
@@ -98,6 +127,8 @@ async function takeStep(options: TrainOptions, journal: Journal, step: number): 
     sample_seconds: (updating - began) / 1000,
     update_seconds: (updated - updating) / 1000,
   };
+  if (engine.capabilities.otherSampler) run.sampler.check(step, record.sampling_logp_difference_mean);
+  await journal.logRollouts(step, groups.map(withAdvantages));
   return { record, sampled, changed: result.changed };
 }
 

@@ -8,11 +8,15 @@ import { Journal } from './journal.js';
 import type { TrainOptions } from './training.js';
 import { warmupStep } from './warmup.js';
 
-/** @returns whether it came to its end, before the signal did */
-export async function start(options: TrainOptions, journal: Journal): Promise<boolean> {
+/**
+ * @param again the engine has lost its state in the middle of this run: the reference policy is with what it saved
+ * @returns whether it came to its end, before the signal did
+ */
+export async function start(options: TrainOptions, journal: Journal, again = false): Promise<boolean> {
   const { config, engine, from } = options;
   if (from !== undefined) {
-    if (config.objective.kl_beta > 0 && !(await Journal.isOfWarmup(from))) await engine.freezeReference();
+    const isFrozen = config.objective.kl_beta > 0 && !(await Journal.isOfWarmup(from));
+    if (isFrozen && !again) await engine.freezeReference();
     await journal.restore(from);
   }
   if (from === undefined || journal.warmup !== undefined) {

@@ -28,7 +28,6 @@ describe('the reduction', () => {
     const other = asked({ wire: 'json', reduction: 'sum' }, (model) => {
       let count = 1;
       return {
-        forward: (...given) => model.forward(...given),
         forwardBackward: (...given) => {
           count = given[0].data.length;
           return model.forwardBackward(...given);
@@ -43,7 +42,6 @@ describe('the reduction', () => {
 
   it('of a server that tells no norm is refused', async () => {
     const silent = asked({ wire: 'json' }, (model) => ({
-      forward: (...given) => model.forward(...given),
       forwardBackward: (...given) => model.forwardBackward(...given),
       optimStep: async () => ({}),
     }));

@@ -28,6 +28,8 @@ interface Row {
 }
 
 interface Model {
+  /** Its place among the models that fit, from 1. */
+  readonly place: number;
   weights: number[][];
   first: number[][];
   second: number[][];
@@ -82,6 +84,8 @@ export class TableServer {
   private readonly sessions = new Set<string>();
   private readonly samplers = new Map<string, string>();
   private readonly known = new Set<string>();
+  /** What models left in their places. */
+  private readonly places = new Map<number, Pick<Model, 'gradients' | 'pending'>>();
   private next = 1;
   private server: Server | undefined;
   /** Largest sample that was asked for, and rows that were trained: what a test may count. */
@@ -106,6 +110,7 @@ export class TableServer {
   /** The engine's process is new: models are gone, what is on disk stays. */
   restart(): void {
     this.models.clear();
+    this.places.clear();
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -215,16 +220,22 @@ export class TableServer {
         const stream = new Stream(seed);
         const table = (value: () => number): number[][] =>
           Array.from({ length: this.vocabulary }, () => Array.from({ length: this.vocabulary }, value));
+        const taken = new Set([...this.models.values()].map(({ place }) => place));
+        let place = 1;
+        while (taken.has(place)) place++;
+        const { gradients, pending } = this.places.get(place) ?? { gradients: [], pending: [] };
+        this.places.delete(place);
         this.known.add(model);
         this.models.set(model, {
+          place,
           weights: table(() => stream.uniform() - 0.5),
           first: table(() => 0),
           second: table(() => 0),
           steps: 0,
-          gradients: [],
+          gradients,
           requests: 0,
           history: [],
-          pending: [],
+          pending,
         });
         return this.future(() => ({ model_id: model }), undefined, { model_id: model });
       }
@@ -246,9 +257,7 @@ export class TableServer {
         if (wire === 'protobuf' && (this.models.get(id)?.requests ?? 0) > 0) {
           throw new Refusal(400, 'LoadWeights is not permitted with seq_id 2');
         }
-        return this.future(
-          () => Object.assign(this.loaded(id), copy(saved), { gradients: [], pending: [] }) && {},
-        );
+        return this.future(() => Object.assign(this.loaded(id), copy(saved)) && {});
       }
       case 'create_sampling_session': {
         const sampler = `sampling_${this.next++}`;
@@ -261,9 +270,13 @@ export class TableServer {
         return this.numbered(id, body.seq_id, bytes.toString('base64'), () =>
           this.future(() => this.step(this.loaded(id), body.adam_params as Record<string, number>)),
         );
-      case 'unload_model':
+      case 'unload_model': {
+        const model = this.models.get(id);
+        // As on real servers: gradients stay in the place, and the next model there has them.
+        if (model) this.places.set(model.place, { gradients: model.gradients, pending: model.pending });
         this.models.delete(id);
         return this.future(() => ({ status: 'unloaded' }));
+      }
       default:
         throw new Refusal(404, 'Not Found');
     }
@@ -318,16 +331,23 @@ export class TableServer {
       const logprob = Math.log(p[target]);
       const ratio = Math.exp(logprob - inputs.logprobs[t]);
       const advantage = inputs.advantages[t];
-      const low = loss === 'ppo' ? (bounds.clip_low_threshold ?? 0.8) : 0;
-      const high = loss === 'ppo' ? (bounds.clip_high_threshold ?? 1.2) : Number.POSITIVE_INFINITY;
+      const bounded = loss === 'ppo' || loss === 'cispo';
+      const low = bounded ? (bounds.clip_low_threshold ?? 0.8) : 0;
+      const high = bounded ? (bounds.clip_high_threshold ?? 1.2) : Number.POSITIVE_INFINITY;
       const clipped = Math.min(Math.max(ratio, low), high);
       const free = ratio * advantage <= clipped * advantage;
       logprobs.push(logprob);
-      losses.push(-weights[t] * Math.min(ratio * advantage, clipped * advantage));
-      if (!free || weights[t] === 0) return;
+      // The factor of ∇ln π: cross-entropy's is 1, CISPO's the clipped ratio as a weight.
+      const [factor, value] =
+        loss === 'cross_entropy'
+          ? [1, logprob]
+          : loss === 'cispo'
+            ? [clipped * advantage, clipped * advantage * logprob]
+            : [free ? ratio * advantage : 0, Math.min(ratio * advantage, clipped * advantage)];
+      losses.push(-weights[t] * value);
+      if (weights[t] === 0) return;
       p.forEach((probability, other) => {
-        gradient[token][other] -=
-          share * weights[t] * ratio * advantage * (Number(other === target) - probability);
+        gradient[token][other] -= share * weights[t] * factor * (Number(other === target) - probability);
       });
     });
     return { logprobs, losses, gradient };

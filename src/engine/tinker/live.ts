@@ -15,6 +15,15 @@ export interface LiveOptions {
   readonly lora: { readonly rank: number; readonly seed: number };
 }
 
+/**
+ * A new model may get the place of one that ended between a gradient and its step, and that gradient with it. A step of
+ * learning rate 0 by a model that is thrown away leaves the place empty; the next model gets it, being the first free one.
+ */
+async function clear(model: TrainingModel, signal?: AbortSignal): Promise<void> {
+  await model.optimStep({ learning_rate: 0, beta1: 0.9, beta2: 0.95, eps: 1e-8 }, { signal });
+  await model.unload({ signal });
+}
+
 /** Longest wait for a model to be unloaded, ms. */
 const FAREWELL = 10_000;
 
@@ -35,9 +44,9 @@ export class Live {
   static async begin(client: TinkerClient, options: LiveOptions, signal?: AbortSignal): Promise<Live> {
     const session = await Session.open(client, { signal });
     try {
-      const { baseModel, lora } = options;
-      const model = await session.createModel({ baseModel, ...lora, signal });
-      return new Live(session, model, options);
+      const model = { baseModel: options.baseModel, ...options.lora, signal };
+      await clear(await session.createModel(model), signal);
+      return new Live(session, await session.createModel(model), options);
     } catch (error) {
       session.close();
       throw error;
@@ -57,7 +66,9 @@ export class Live {
 
   /** Samples from the current weights. Snapshots have new names each: older ones are never sampled again. */
   async sampler({ signal }: Abortable = {}): Promise<{ readonly path: string; readonly sampler: Sampler }> {
-    const begun = (this.snapshot ??= this.takeSnapshot(signal));
+    if (this.snapshot) return this.snapshot;
+    const begun = this.takeSnapshot(signal);
+    this.snapshot = begun;
     begun.catch(() => {
       if (this.snapshot === begun) this.snapshot = undefined;
     });

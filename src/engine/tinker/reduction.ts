@@ -9,20 +9,18 @@ import type { Reduction } from './data.js';
 
 /** @param model a fresh one, of no use afterwards; unloading it is the caller's */
 export async function findReduction(
-  model: Pick<TrainingModel, 'forward' | 'forwardBackward' | 'optimStep'>,
+  model: Pick<TrainingModel, 'forwardBackward' | 'optimStep'>,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<Reduction> {
-  const plain: Datum = {
+  const datum: Datum = {
     tokens: Int32Array.of(1, 2, 3),
     targets: Int32Array.of(2, 3, 1),
     logprobs: new Float32Array(3),
-    advantages: Float32Array.of(1, 1, -1),
+    advantages: new Float32Array(3),
     weights: Float32Array.of(1, 1, 1),
   };
-  const { logprobs } = await model.forward({ data: [plain], loss: 'importance_sampling' }, options);
-  const datum = { ...plain, logprobs: logprobs[0] };
   const norm = async (data: readonly Datum[]): Promise<number> => {
-    await model.forwardBackward({ data, loss: 'importance_sampling' }, options);
+    await model.forwardBackward({ data, loss: 'cross_entropy' }, options);
     const adam = { learning_rate: 0, beta1: 0.9, beta2: 0.95, eps: 1e-8 };
     const metrics = await model.optimStep(adam, options);
     return Object.entries(metrics).find(([name]) => name.endsWith('grad_norm'))?.[1] ?? Number.NaN;

@@ -40,7 +40,7 @@ import type { OptimizerConfig } from '../local/optimizer.js';
 import { type Reduction, type StepData, stepData } from './data.js';
 import { Live, type LiveOptions } from './live.js';
 import { stepLoss } from './objective.js';
-import { findReduction } from './reduction.js';
+import { askServer, type ServerTraits } from './probe.js';
 import { readSavedOnServer, writeSaved } from './saved.js';
 
 export interface TinkerEngineOptions extends LiveOptions, Abortable {
@@ -53,6 +53,10 @@ export interface TinkerEngineOptions extends LiveOptions, Abortable {
   readonly contextLength: number;
   /** What a KL term does: it enters the advantages (k1), or is refused. */
   readonly kl: 'advantages' | 'refuse';
+  /** Gradients are to be clipped: the server is asked whether it does. Default false. */
+  readonly clipsGradients?: boolean;
+  /** Sampling is to go on during updates: the server is asked whether its snapshots allow it. Default false. */
+  readonly samplesAhead?: boolean;
   readonly client: ClientOptions;
 }
 
@@ -71,7 +75,7 @@ export class TinkerEngine implements Engine {
   private constructor(
     private readonly options: TinkerEngineOptions,
     private readonly client: TinkerClient,
-    private readonly reduction: Reduction,
+    private readonly traits: ServerTraits & { readonly reduction: Reduction },
   ) {}
 
   /** @throws TinkerError for a server that cannot be reached; EngineError for one that lacks the model */
@@ -86,17 +90,23 @@ export class TinkerEngine implements Engine {
         `engine.base_model: expected a model of ${client.transport.server} (${names}), got ${baseModel}`,
       );
     }
-    const reduction = options.reduction ?? (await tried(() => TinkerEngine.ask(client, options)));
-    return new TinkerEngine(options, client, reduction);
-  }
-
-  private static async ask(client: TinkerClient, options: TinkerEngineOptions): Promise<Reduction> {
-    const live = await Live.begin(client, options, options.signal);
-    try {
-      return await findReduction(live.model, options);
-    } finally {
-      await live.end();
-    }
+    const { reduction, clipsGradients = false, samplesAhead = false } = options;
+    const questions = {
+      reduction: reduction === undefined,
+      clipping: clipsGradients,
+      isolation: samplesAhead,
+    };
+    const asked = Object.values(questions).some(Boolean)
+      ? await tried(async () => {
+          const live = await Live.begin(client, options, signal);
+          try {
+            return await askServer(live, questions, signal);
+          } finally {
+            await live.end();
+          }
+        })
+      : {};
+    return new TinkerEngine(options, client, { ...asked, reduction: asked.reduction ?? reduction ?? 'mean' });
   }
 
   get capabilities(): Capabilities {
@@ -115,12 +125,12 @@ export class TinkerEngine implements Engine {
       topP: false,
       momentum: false,
       optimizers: ['adamw'],
-      gradientClipping: false,
+      gradientClipping: this.traits.clips === true,
       temperature: false,
       contextLength: this.options.contextLength,
       optimizerState: true,
       otherSampler: true,
-      sampleAhead: false,
+      sampleAhead: this.traits.isolates === true,
     };
   }
 
@@ -209,7 +219,7 @@ export class TinkerEngine implements Engine {
       // π_old is the policy itself: its own log-probabilities make the ratio 1.
       const old = given ? batch.map(oldOf) : await this.logprobs(live.model, batch, options);
       const clips = given && form === 'ppo';
-      const { reduction } = this;
+      const { reduction } = this.traits;
       const step = stepData(batch, old, { ...this.limits(reduction), clips, klBeta });
       // From here on the step is taken as a whole.
       options.signal?.throwIfAborted();
@@ -225,7 +235,7 @@ export class TinkerEngine implements Engine {
         this.lost = `the loss is ${value}`;
         throw new NotFiniteError(`the loss is ${value}; the server's weights are to be loaded again`);
       }
-      const metrics = await live.model.optimStep(this.adam(options.learningRate));
+      const metrics = await live.model.optimStep(this.adam(options));
       live.moved();
       const gradNorm = Object.entries(metrics).find(([name]) => name.endsWith('grad_norm'))?.[1];
       if (gradNorm !== undefined && !Number.isFinite(gradNorm)) {
@@ -256,11 +266,18 @@ export class TinkerEngine implements Engine {
     return { loss: form, bounds: { clip_low_threshold: low, clip_high_threshold: 1 + clipHigh } };
   }
 
-  private adam(learningRate: number): Parameters<TrainingModel['optimStep']>[0] {
+  private adam({ learningRate, maxGradNorm }: UpdateOptions): Parameters<TrainingModel['optimStep']>[0] {
     const { optimizer } = this.options;
     if (optimizer.name !== 'adamw') throw new EngineError(`optimizer: expected adamw, got ${optimizer.name}`);
     const { beta1, beta2, epsilon, weightDecay } = optimizer;
-    return { learning_rate: learningRate, beta1, beta2, eps: epsilon, weight_decay: weightDecay };
+    return {
+      learning_rate: learningRate,
+      beta1,
+      beta2,
+      eps: epsilon,
+      weight_decay: weightDecay,
+      ...(maxGradNorm === null ? {} : { grad_clip_norm: maxGradNorm }),
+    };
   }
 
   private limits(reduction: Reduction): { reduction: Reduction; contextLength: number } {

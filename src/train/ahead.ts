@@ -1,0 +1,63 @@
+/**
+ * Sampling one step ahead (`engine.ahead: 1`): the groups of a step are sampled and rewarded while the step before is updated,
+ * from the weights before that update. The importance ratio corrects for it: π_old of their tokens is the sampler's.
+ */
+import { type StepBatch, sampledLogprobs } from './batch.js';
+import type { Config } from './config.js';
+import { type RolloutOptions, type StepGroups, sampleStep } from './rollout.js';
+import type { ScoredGroup } from './scored-groups.js';
+
+interface Begun {
+  readonly step: number;
+  readonly groups: Promise<StepGroups>;
+  readonly stop: AbortController;
+}
+
+export class Ahead {
+  private begun: Begun | undefined;
+
+  /** @param most steps that sampling may be ahead, 0 or 1 */
+  constructor(
+    private readonly options: RolloutOptions,
+    private readonly most: number,
+  ) {}
+
+  /** The groups of a step: those that were begun, or new ones. */
+  take(step: number, nextProblem: number): Promise<StepGroups> {
+    const { begun } = this;
+    this.begun = undefined;
+    if (begun?.step === step) return begun.groups;
+    begun?.stop.abort();
+    return sampleStep(this.options, step, nextProblem);
+  }
+
+  /** Begins a step's groups, before the weights move. */
+  begin(step: number, nextProblem: number, steps: number): void {
+    if (this.most === 0 || step > steps) return;
+    const stop = new AbortController();
+    const { signal } = this.options;
+    const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    const groups = sampleStep({ ...this.options, signal: both }, step, nextProblem);
+    groups.catch(() => undefined); // told to who takes it
+    this.begun = { step, groups, stop };
+  }
+
+  /** What was begun is of no use any more. */
+  drop(): void {
+    this.begun?.stop.abort();
+    this.begun = undefined;
+  }
+}
+
+/** The batch with the sampler's ln π as π_old. */
+export function withSampler(batch: StepBatch, scored: readonly ScoredGroup[]): StepBatch {
+  const examples = batch.examples.map((example, i) => {
+    // Tokens that nobody sampled are not trained.
+    const logprobs = sampledLogprobs(scored[i]).map((value) => value ?? 0);
+    return { ...example, oldLogprobs: Float32Array.from(logprobs) };
+  });
+  return { ...batch, examples };
+}
+
+/** Steps that sampling is ahead of the update. */
+export const stepsAhead = ({ engine }: Config): number => (engine.name === 'tinker' ? engine.ahead : 0);

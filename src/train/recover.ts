@@ -1,0 +1,33 @@
+/**
+ * Going back to the last checkpoint where an engine has lost its state: a server that restarted, or an answer that was lost, so
+ * that nobody knows whether the weights took the step. The step is taken again from the saved state: not twice, not never.
+ */
+import { StateLostError } from '../engine/index.js';
+import type { Journal } from './journal.js';
+import type { TrainOptions } from './training.js';
+
+/** How often a run goes back to the same checkpoint. */
+const MOST_RETURNS = 5;
+
+/**
+ * @param run trains from a checkpoint, or from the start; `again`: not for the first time
+ * @throws StateLostError where there is no checkpoint yet, or going back to it does not help
+ */
+export async function recovering<T>(
+  options: TrainOptions,
+  journal: Journal,
+  run: (from: string | undefined, again: boolean) => Promise<T>,
+): Promise<T> {
+  let { from } = options;
+  for (let again = false, returns = 0; ; again = true) {
+    try {
+      return await run(from, again);
+    } catch (error) {
+      if (!(error instanceof StateLostError) || journal.latest === '') throw error;
+      returns = again && journal.latest === from ? returns + 1 : 1;
+      if (returns > MOST_RETURNS) throw error;
+      from = journal.latest;
+      options.observer?.notice?.(`${error.message}; the run goes on from ${from}`);
+    }
+  }
+}

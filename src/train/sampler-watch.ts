@@ -1,0 +1,66 @@
+/**
+ * Whether what was sampled is what is trained, where samples come from another engine: the sampler's log-probabilities and the
+ * trainer's, of the same tokens, may differ by rounding alone. If they jump, new weights do not reach the sampler, and every
+ * step from there on learns from the wrong policy.
+ */
+import { UserError } from '../errors.js';
+import { stepsAhead } from './ahead.js';
+import type { MetricsLine } from './metrics.js';
+import type { TrainOptions } from './training.js';
+
+/** The sampler does not sample from what is trained. */
+export class SamplerError extends UserError {
+  override name = 'SamplerError';
+}
+
+/** How many times the first step's difference is a jump, and what is none in any case, nats. */
+const FACTOR = 10;
+const LEAST = 1e-3;
+
+export class SamplerWatch {
+  /** Step and difference that the others are compared with. */
+  private first: { readonly step: number; readonly difference: number } | undefined;
+
+  /**
+   * @param tolerance nats; null: by the first step
+   * @param lag updates between the weights that are sampled and those that are trained
+   * @param before records of the run so far
+   */
+  constructor(
+    private readonly tolerance: number | null,
+    private readonly lag: number,
+    before: readonly MetricsLine[],
+  ) {
+    for (const { phase, step, sampling_logp_difference_mean: difference } of before) {
+      if (phase === 'train') this.take(step, difference);
+    }
+  }
+
+  private take(step: number, difference: number | undefined): void {
+    // Sampling ahead has its lag from the second step on.
+    if (!this.first && difference !== undefined && step > this.lag) this.first = { step, difference };
+  }
+
+  /**
+   * @param difference mean |Δ ln π| of the step's tokens; undefined: not known
+   * @throws SamplerError for a jump
+   */
+  check(step: number, difference: number | undefined): void {
+    this.take(step, difference);
+    const { first, tolerance } = this;
+    const most = tolerance ?? (first ? Math.max(FACTOR * first.difference, LEAST) : Number.POSITIVE_INFINITY);
+    if (difference === undefined || difference <= most) return;
+    const compared = tolerance === null && first ? `, ${shown(first.difference)} in step ${first.step}` : '';
+    throw new SamplerError(
+      `step ${step}: the adapter did not reach the sampler: its log-probabilities are ${shown(difference)} nats a token from the trainer's${compared}; expected at most ${shown(most)} (engine.logprob_tolerance)`,
+    );
+  }
+}
+
+/** The watch of a run: what it compares with may stand in its folder. */
+export async function samplerWatch({ config, folder }: TrainOptions): Promise<SamplerWatch> {
+  const tolerance = config.engine.name === 'tinker' ? config.engine.logprob_tolerance : null;
+  return new SamplerWatch(tolerance, stepsAhead(config), await folder.readMetrics());
+}
+
+const shown = (value: number): string => value.toPrecision(2);
