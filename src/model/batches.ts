@@ -89,6 +89,16 @@ export interface UpdateBatch extends TreeBatch, LossBatch {
   readonly dropoutIndex: Int32Array;
 }
 
+/** Tokens to be drawn from the distributions of R rows. */
+export interface DrawBatch {
+  /** Row of each draw, at least one, [D]. */
+  readonly drawRow: BigInt64Array;
+  /** A uniform number in [0, 1) for each, [D]. */
+  readonly draw: Float32Array;
+  /** 0 … R − 1 */
+  readonly eachRow: BigInt64Array;
+}
+
 /** One step of decoding: S new tokens for each of R rows, over what is cached. */
 export interface DecodeBatch extends WeightBatch, DistributionBatch {
   readonly rows: number;

@@ -18,6 +18,24 @@ export function reduceLogSumExp(x: Tensor): Tensor {
   return reduce('ReduceLogSumExp', x, [-1], false);
 }
 
+/** The largest along an axis, which goes. No derivative. */
+export function reduceMax(x: Tensor, axis: number): Tensor {
+  return reduce('ReduceMax', x, [axis], false);
+}
+
+/** Index of the largest along the last axis, which goes; of equals the first. int64, no derivative. */
+export function argMax(x: Tensor): Tensor {
+  const shape = x.shape.slice(0, -1);
+  const attributes = { axis: { int: x.shape.length - 1 }, keepdims: { int: 0 } };
+  return x.graph.emit('ArgMax', [x], [{ dtype: 'int64', shape }], attributes).outputs[0];
+}
+
+/** Sums up to and with each element along an axis. No derivative. */
+export function cumulativeSum(x: Tensor, axis: number): Tensor {
+  const at = x.graph.constant(BigInt64Array.of(BigInt(axis)), []);
+  return x.graph.emit('CumSum', [x, at], [{ dtype: x.dtype, shape: x.shape }]).outputs[0];
+}
+
 /** exp(x) / Σ exp(x) over the last axis. */
 export function softmax(x: Tensor): Tensor {
   return x.graph.emit('Softmax', [x], [{ dtype: x.dtype, shape: x.shape }], { axis: { int: -1 } }).outputs[0];
