@@ -50,6 +50,8 @@ export interface SampledCompletion {
   readonly tokens: Int32Array;
   /** ln π of each token at the sampling temperature, before top-k and top-p cut the distribution, [n]. */
   readonly logprobs: Float32Array;
+  /** Entropy (nats) of the distribution that each was drawn from, before it was cut, [n]; absent where the engine cannot tell. */
+  readonly entropies?: Float32Array;
   readonly stop: 'stop' | 'length';
 }
 

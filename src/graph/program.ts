@@ -48,8 +48,10 @@ export interface ProgramDefinition<Batch, Result> {
   readonly outputs: Readonly<Record<string, Tensor>>;
   /** Sizes that do not follow from one input alone. */
   readonly sizes: (batch: Batch) => Sizes;
+  /** Names of the outputs that a batch wants; absent: all. Those that are not wanted are not handed out, which costs. */
+  readonly wanted?: (batch: Batch) => readonly string[];
   /** @param values of an output, by its name */
-  readonly read: (values: (name: string) => Float32Array) => Result;
+  readonly read: (values: (name: string) => Float32Array, batch: Batch) => Result;
 }
 
 /** A graph and the inputs declared so far. */

@@ -97,10 +97,12 @@ export interface DrawBatch {
   readonly draw: Float32Array;
   /** 0 … R − 1 */
   readonly eachRow: BigInt64Array;
+  /** Whether the distributions themselves are handed out. */
+  readonly wholeDistributions: boolean;
 }
 
 /** One step of decoding: S new tokens for each of R rows, over what is cached. */
-export interface DecodeBatch extends WeightBatch, DistributionBatch {
+export interface DecodeBatch extends WeightBatch, DistributionBatch, DrawBatch {
   readonly rows: number;
   readonly newTokens: number;
   /** [R, S] */

@@ -124,9 +124,18 @@ export function hiddenStates(
  * @returns [M, V]
  */
 export function nextTokenLogits(weights: ParameterTensors, config: ModelConfig, hidden: g.Tensor): g.Tensor {
+  const { input, weight } = headProduct(weights, config, hidden);
+  return g.linear(input, weight, undefined, true);
+}
+
+function headProduct(
+  weights: ParameterTensors,
+  config: ModelConfig,
+  hidden: g.Tensor,
+): { readonly input: g.Tensor; readonly weight: g.Tensor } {
   const { finalNorm, embedding, head } = modelModules(config);
-  const normed = normOf(weights, architectureOf(config))(hidden, finalNorm);
-  return g.linear(normed, weights.get(`${head ?? embedding}.weight`) as g.Tensor, undefined, true);
+  const input = normOf(weights, architectureOf(config))(hidden, finalNorm);
+  return { input, weight: weights.get(`${head ?? embedding}.weight`) as g.Tensor };
 }
 
 /** What logits go through on their way to probabilities. */
@@ -152,12 +161,21 @@ export function distribution(scope: g.InputScope<DistributionBatch>, config: Mod
  * @param hidden [M, D]
  * @returns [M, V]
  */
-export function logProbabilities(
+export function logProbabilities(...args: Parameters<typeof policyLogits>): g.Tensor {
+  return g.logSoftmax(policyLogits(...args));
+}
+
+/**
+ * logits / temperature + bias, whose softmax is the policy: one product, since its input is divided and the bias is its own.
+ * @param hidden [M, D]
+ * @returns [M, V]
+ */
+export function policyLogits(
   weights: ParameterTensors,
   config: ModelConfig,
   hidden: g.Tensor,
   { inverseTemperature, logitBias }: Distribution,
 ): g.Tensor {
-  const logits = nextTokenLogits(weights, config, hidden);
-  return g.logSoftmax(g.add(g.mul(logits, inverseTemperature), logitBias));
+  const { input, weight } = headProduct(weights, config, hidden);
+  return g.linear(g.mul(input, inverseTemperature), weight, logitBias, true);
 }

@@ -23,11 +23,14 @@ function compile(size: number) {
     sizes: (): g.Sizes => ({}),
     read: (values) =>
       Object.fromEntries(
-        ['tokens', 'logprobs', 'greedyTokens', 'greedyLogprobs', 'entropies'].map((name) => [
+        ['drawnTokens', 'drawnLogprobs', 'greedyTokens', 'greedyLogprobs', 'entropies'].map((name) => [
           name,
           [...values(name)],
         ]),
-      ) as Record<'tokens' | 'logprobs' | 'greedyTokens' | 'greedyLogprobs' | 'entropies', number[]>,
+      ) as Record<
+        'drawnTokens' | 'drawnLogprobs' | 'greedyTokens' | 'greedyLogprobs' | 'entropies',
+        number[]
+      >,
   });
 }
 
@@ -36,6 +39,7 @@ const batchOf = (logits: Float32Array, rows: number, draws: readonly [row: numbe
   drawRow: BigInt64Array.from(draws, ([row]) => BigInt(row)),
   draw: Float32Array.from(draws, ([, u]) => u),
   eachRow: BigInt64Array.from({ length: rows }, (_, i) => BigInt(i)),
+  wholeDistributions: false,
 });
 
 /** p, its cumulative sum, and its entropy, in float64. */
@@ -98,10 +102,10 @@ describe('tokens chosen in the graph', () => {
           const result = await program.run(batchOf(logits, rows.length, draws));
           draws.forEach(([row, share], i) => {
             const { p, cumulative } = definition(rows[row]);
-            const token = result.tokens[i];
+            const token = result.drawnTokens[i];
             expect(Number.isInteger(token) && token >= 0 && token < size).toBe(true);
             expect(p[token]).toBeGreaterThan(0);
-            expect(Math.abs(result.logprobs[i] - Math.log(p[token]))).toBeLessThan(1e-4);
+            expect(Math.abs(result.drawnLogprobs[i] - Math.log(p[token]))).toBeLessThan(1e-4);
             const [from, to] = [token > 0 ? cumulative[token - 1] : 0, cumulative[token]];
             expect(share).toBeGreaterThan(from - 3e-6);
             expect(share).toBeLessThan(to + 3e-6);
@@ -138,7 +142,7 @@ describe('tokens chosen in the graph', () => {
         Array.from({ length: n }, () => [0, stream.uniform()]),
       ),
     );
-    for (const token of result?.tokens ?? []) counts[token]++;
+    for (const token of result?.drawnTokens ?? []) counts[token]++;
     const { p } = definition(logits);
     const chi = p.reduce((sum, share, i) => sum + (counts[i] - n * share) ** 2 / (n * share), 0);
     // 599 degrees of freedom: mean 599, deviation 34.6.
@@ -151,7 +155,7 @@ describe('tokens chosen in the graph', () => {
       const logits = new Float32Array(12).fill(1);
       logits[5] = bad;
       const result = await programs.get(12)?.run(batchOf(logits, 1, [[0, 0.5]]));
-      expect(Number.isFinite(result?.logprobs[0])).toBe(false);
+      expect(Number.isFinite(result?.drawnLogprobs[0])).toBe(false);
       expect(Number.isFinite(result?.greedyLogprobs[0])).toBe(false);
     }
   });

@@ -11,9 +11,9 @@ const BELOW_ONE = 1 - 2 ** -20;
 
 export interface Choice {
   /** Each drawn token, as float32, [D]. */
-  readonly tokens: g.Tensor;
+  readonly drawnTokens: g.Tensor;
   /** Its ln p, [D]. */
-  readonly logprobs: g.Tensor;
+  readonly drawnLogprobs: g.Tensor;
   /** The likeliest token of each row, as float32, [R]. */
   readonly greedyTokens: g.Tensor;
   /** Its ln p, [R]. */
@@ -72,8 +72,8 @@ export function chooseTokens(scope: g.InputScope<DrawBatch>, probabilities: g.Te
   const bestBlock = g.gatherND(blocks, g.concat([everyRow, g.reshape(best, [rows, 1])], 1));
   const token = (first: g.Tensor, second: g.Tensor): g.Tensor => g.add(g.mul(first, width), second);
   return {
-    tokens: g.reshape(token(block.index, within.index), ['D']),
-    logprobs: g.log(drawn),
+    drawnTokens: g.reshape(token(block.index, within.index), ['D']),
+    drawnLogprobs: g.log(drawn),
     greedyTokens: token(g.cast(best, 'float32'), g.cast(g.argMax(bestBlock), 'float32')),
     greedyLogprobs: g.log(g.reduceMax(highest, 1)),
   };
@@ -86,6 +86,7 @@ export function chooseTokens(scope: g.InputScope<DrawBatch>, probabilities: g.Te
  */
 export function entropies(logits: g.Tensor, probabilities: g.Tensor, greedyLogprobs: g.Tensor): g.Tensor {
   const [rows, size] = logits.shape;
-  const mean = g.matmul(g.reshape(probabilities, [rows, 1, size]), g.reshape(logits, [rows, size, 1]));
-  return g.sub(g.sub(g.reduceMax(logits, 1), greedyLogprobs), g.reshape(mean, [rows]));
+  const [p, z] = [probabilities, logits].map((x) => g.reshape(x, [rows, 1, size]));
+  const mean = g.reshape(g.matmul(p, z, { transB: true }), [rows]);
+  return g.sub(g.sub(g.reduceMax(logits, 1), greedyLogprobs), mean);
 }

@@ -4,6 +4,8 @@ export { readModelConfig, toHuggingFaceConfig } from './architectures.js';
 export type {
   BlockBatch,
   DecodeBatch,
+  DistributionBatch,
+  DrawBatch,
   ForestBatch,
   HeadChunk,
   LossBatch,

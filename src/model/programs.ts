@@ -11,10 +11,11 @@ import type { ModelConfig } from './config.js';
 import {
   distribution,
   hiddenStates,
-  logProbabilities,
   type ParameterTensors,
   parameterInputs,
+  policyLogits,
 } from './decoder.js';
+import { chooseTokens, entropies } from './draw.js';
 import { dropoutOf } from './dropout.js';
 import { Head, headGradients, joined } from './head.js';
 import { adapterSpecs } from './lora.js';
@@ -50,8 +51,16 @@ export interface UpdateValues extends TreeValues {
 }
 
 export interface DecodeValues {
-  /** ln π of the next token, [R, V]. */
-  readonly logprobs: Float32Array;
+  /** Each token that was drawn and its ln π, [D]. */
+  readonly drawnTokens: Float32Array;
+  readonly drawnLogprobs: Float32Array;
+  /** The likeliest token of each row and its ln π, [R]. */
+  readonly greedyTokens: Float32Array;
+  readonly greedyLogprobs: Float32Array;
+  /** Entropy (nats) of each row's distribution, [R]. */
+  readonly entropies: Float32Array;
+  /** π of the next token, [R, V]; null where it was not asked for. */
+  readonly probabilities: Float32Array | null;
   /** New keys and values, k₀, v₀, k₁, …, as one output because every output costs: [2·layers·R, keyValueHeads, S, d]. */
   readonly cache: Float32Array;
 }
@@ -176,11 +185,30 @@ function decodeProgram<Batch extends DecodeBatch>(
   const flat = (x: g.Tensor): g.Tensor => g.reshape(x, ['R*S']);
   const hidden = hiddenStates(weights, config, flat(tokens), flat(positions), attend);
   const last = scope.input('last', 'int32', ['R'], (batch) => batch.last);
-  const logprobs = logProbabilities(weights, config, g.gather(hidden, last), distribution(scope, config));
+  const logits = policyLogits(weights, config, g.gather(hidden, last), distribution(scope, config));
+  const probabilities = g.softmax(logits);
+  const choice = chooseTokens(scope, probabilities);
+  const small = {
+    ...choice,
+    entropies: entropies(logits, probabilities, choice.greedyLogprobs),
+    cache: g.concat(fresh, 0, 'layers*R'),
+  };
   return {
     inputs: scope.inputs,
     sizes: (batch) => ({ R: batch.rows, S: batch.newTokens, ...sizes(batch) }),
-    outputs: { logprobs, cache: g.concat(fresh, 0, 'layers*R') },
-    read: (values) => ({ logprobs: values('logprobs'), cache: values('cache') }),
+    outputs: { ...small, probabilities },
+    wanted: ({ wholeDistributions }) => [
+      ...Object.keys(small),
+      ...(wholeDistributions ? ['probabilities'] : []),
+    ],
+    read: (values, { wholeDistributions }) => ({
+      drawnTokens: values('drawnTokens'),
+      drawnLogprobs: values('drawnLogprobs'),
+      greedyTokens: values('greedyTokens'),
+      greedyLogprobs: values('greedyLogprobs'),
+      entropies: values('entropies'),
+      probabilities: wholeDistributions ? values('probabilities') : null,
+      cache: values('cache'),
+    }),
   };
 }

@@ -50,12 +50,12 @@ export class Program<Batch, Result> {
       const dims = fixed?.size === data.length ? fixed.dims : bindShape(name, shape, data.length, sizes);
       feeds[name] = { data, dims };
     });
-    const outputs = await this.session.run(feeds);
+    const outputs = await this.session.run(feeds, this.definition.wanted?.(batch));
     return this.definition.read((name) => {
       const output = outputs[name];
       if (!output) throw new RuntimeError(`no output is named '${name}'`);
       return output.data;
-    });
+    }, batch);
   }
 
   async dispose(): Promise<void> {

@@ -94,9 +94,13 @@ export class Session {
   /**
    * Runs the model once.
    * @param feeds a value for every input, by name
+   * @param wanted names of the outputs that are handed out; default: all
    * @throws RuntimeError if an input is missing, unknown, of another type, or does not fit its shape
    */
-  async run(feeds: Readonly<Record<string, Feed>>): Promise<Record<string, Output>> {
+  async run(
+    feeds: Readonly<Record<string, Feed>>,
+    wanted: readonly string[] = [...this.model.outputs.keys()],
+  ): Promise<Record<string, Output>> {
     const symbols = new Map<string, number>();
     const tensors: Record<string, RuntimeTensor> = {};
     for (const name of Object.keys(feeds)) {
@@ -130,9 +134,9 @@ export class Session {
         this.checked.set(name, { feed, tensor: tensors[name] });
       }
     }
-    const results = await this.session.run(tensors);
+    const results = await this.session.run(tensors, wanted);
     const outputs: Record<string, Output> = {};
-    for (const name of this.model.outputs.keys()) {
+    for (const name of wanted) {
       const { data, dims } = results[name];
       outputs[name] = { data: data as Float32Array, dims };
     }

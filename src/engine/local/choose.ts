@@ -1,36 +1,38 @@
-/** Choosing the next token from a distribution: greedy, or by inverse cumulative sum under top-k and top-p. */
+/**
+ * Choosing the next token among the likeliest, by the inverse of the cumulative sum. Without top-k and top-p tokens are
+ * chosen where their distributions are (model/draw.ts).
+ */
 
 export interface Choice {
-  readonly temperature: number;
   readonly topK: number;
   readonly topP: number;
 }
 
 /** The candidates of one distribution, prepared once for all samples that draw from it. */
 export class Candidates {
-  private readonly tokens: Int32Array | null;
+  private readonly tokens: Int32Array;
   private readonly cumulative: Float64Array;
 
   /**
-   * @param logprobs ln p of every token, [V]
+   * @param probabilities of every token, [V]
    */
   constructor(
-    private readonly logprobs: Float32Array,
+    private readonly probabilities: Float32Array,
     choice: Choice,
   ) {
-    if (choice.temperature === 0) {
-      this.tokens = Int32Array.of(argmax(logprobs));
-      this.cumulative = Float64Array.of(1);
-      return;
-    }
-    this.tokens = choice.topK > 0 || choice.topP < 1 ? likeliest(logprobs, choice) : null;
-    const count = this.tokens?.length ?? logprobs.length;
-    this.cumulative = new Float64Array(count);
+    this.tokens = likeliest(probabilities, choice);
+    this.cumulative = new Float64Array(this.tokens.length);
     let sum = 0;
-    for (let i = 0; i < count; i++) {
-      sum += Math.exp(logprobs[this.tokens ? this.tokens[i] : i]);
+    this.tokens.forEach((token, i) => {
+      sum += probabilities[token];
       this.cumulative[i] = sum;
-    }
+    });
+  }
+
+  /** Token at a quantile and its ln p, before the others were left out; where there is no number, not one either. */
+  draw(u: number): [token: number, logprob: number] {
+    const token = this.pick(u);
+    return [token, Math.log(this.probabilities[token] ?? Number.NaN)];
   }
 
   /** The token at quantile `u` ∈ [0, 1). */
@@ -44,34 +46,25 @@ export class Candidates {
       if (cumulative[middle] > target) high = middle;
       else low = middle + 1;
     }
-    return this.tokens ? this.tokens[low] : low;
+    return this.tokens[low];
   }
-
-  logprob(token: number): number {
-    return this.logprobs[token];
-  }
-}
-
-function argmax(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
-  return best;
 }
 
 /**
  * Token ids, rising, of the likeliest: at most k, and as few as reach the share p of their probability (at least one). Of
  * equally likely tokens those with lower ids come first. Selects by partition, in time linear in V: nothing is sorted.
  */
-function likeliest(logprobs: Float32Array, { topK, topP }: Choice): Int32Array {
-  const count = topK > 0 ? Math.min(topK, logprobs.length) : logprobs.length;
-  let cut = count < logprobs.length ? selectFalling(logprobs, () => 1, count) : ALL;
+function likeliest(probabilities: Float32Array, { topK, topP }: Choice): Int32Array {
+  const all = probabilities;
+  const count = topK > 0 ? Math.min(topK, all.length) : all.length;
+  let cut = count < all.length ? selectFalling(all, () => 1, count) : ALL;
   if (topP < 1) {
-    const kept = cut === ALL ? logprobs : Float32Array.from(above(logprobs, cut), (id) => logprobs[id]);
+    const kept = cut === ALL ? all : Float32Array.from(above(all, cut), (id) => all[id]);
     let total = 0;
-    for (const value of kept) total += Math.exp(value);
-    cut = selectFalling(kept, Math.exp, topP * total);
+    for (const value of kept) total += value;
+    cut = selectFalling(kept, (value) => value, topP * total);
   }
-  return above(logprobs, cut);
+  return above(all, cut);
 }
 
 /** The values that are kept: all above `value`, and the first so many of those that equal it. */

@@ -4,7 +4,14 @@
  * (its cache is copied), where they end it is dropped, and the next requests that find room come in. Each sample has
  * its own random stream, so what it draws does not depend on what else is in the batch.
  */
-import type { BlockBatch, DecodeBatch, DecodeValues, ModelConfig, SlotBatch } from '../../model/index.js';
+import type {
+  BlockBatch,
+  DecodeValues,
+  DistributionBatch,
+  DrawBatch,
+  ModelConfig,
+  SlotBatch,
+} from '../../model/index.js';
 import { Stream } from '../../random/stream.js';
 import {
   EngineError,
@@ -42,6 +49,7 @@ interface Walker {
   readonly stream: Stream;
   readonly tokens: number[];
   readonly logprobs: number[];
+  readonly entropies: number[];
   stop: 'stop' | 'length';
   readonly ends: ((token: number) => boolean) | undefined;
 }
@@ -53,6 +61,17 @@ interface Row {
   /** Tokens of the longest completion that it can become, prompt included. */
   readonly longest: number;
 }
+
+/** What a sample drew. */
+interface Next {
+  readonly token: number;
+  readonly logprob: number;
+  /** Of the distribution, nats. */
+  readonly entropy: number;
+}
+
+/** What a run reads of tokens and cache. */
+type Input<Batch> = Omit<Batch, 'weights' | keyof DistributionBatch | keyof DrawBatch>;
 
 /** Samples of one request that are admitted together: all of them, unless so many rows can never fit. */
 interface Admission {
@@ -144,6 +163,7 @@ class Sampler {
         stream: new Stream(options.seed, 'sampling', ...key, sample),
         tokens: [],
         logprobs: [],
+        entropies: [],
         stop: 'length',
         ends: options.watch?.(),
       })),
@@ -159,9 +179,10 @@ class Sampler {
       }
     }
     return this.walkers.map((group) =>
-      group.map(({ tokens, logprobs, stop }) => ({
+      group.map(({ tokens, logprobs, entropies, stop }) => ({
         tokens: Int32Array.from(tokens),
         logprobs: Float32Array.from(logprobs),
+        entropies: Float32Array.from(entropies),
         stop,
       })),
     );
@@ -224,15 +245,14 @@ class Sampler {
 
   /** A prompt longer than `prefillLength` goes through in parts, each over what the parts before left in the cache. */
   private async prefillRun(admitted: readonly Admission[], longest: number): Promise<void> {
-    const { cache, policy, limits } = this;
-    const { vocabularySize } = policy.model;
+    const { cache, limits } = this;
     const count = admitted.length;
     const rows = admitted.map(({ prompt, walkers }) => {
       this.rows.push({ walkers, token: -1, longest: prompt.length + this.options.maxTokens });
       this.decodedTokens += prompt.length;
       return cache.addRow();
     });
-    let logprobs: Float32Array | null = null;
+    const chosen: Next[][] = [];
     for (let from = 0; from < longest; from += limits.prefillLength) {
       this.options.signal?.throwIfAborted();
       const length = Math.min(limits.prefillLength, longest - from);
@@ -246,8 +266,11 @@ class Sampler {
         last[r] = r * length + Math.max(0, part.length - 1);
         return part.length;
       });
-      const values = await this.run({
-        ...this.distribution,
+      // The first token of a completion is drawn where its prompt ends.
+      const drawing = admitted.map(({ prompt, walkers }) =>
+        prompt.length > from && prompt.length <= from + length ? walkers : [],
+      );
+      const { cache: fresh, next } = await this.decode(drawing, {
         rows: count,
         newTokens: length,
         tokens,
@@ -255,19 +278,12 @@ class Sampler {
         last,
         ...cache.past(count),
       });
-      cache.append(values.cache, rows, counts, length);
-      if (longest <= limits.prefillLength) logprobs = values.logprobs;
-      else {
-        logprobs ??= new Float32Array(count * vocabularySize);
-        for (let r = 0; r < count; r++) {
-          const { length: promptLength } = admitted[r].prompt;
-          if (promptLength <= from || promptLength > from + length) continue;
-          const [begin, end] = [r * vocabularySize, (r + 1) * vocabularySize];
-          logprobs.set(values.logprobs.subarray(begin, end), begin);
-        }
-      }
+      cache.append(fresh, rows, counts, length);
+      next.forEach((tokensOfRow, r) => {
+        if (drawing[r].length > 0) chosen[r] = tokensOfRow;
+      });
     }
-    this.branch(logprobs as Float32Array, rows);
+    this.branch(chosen, rows);
   }
 
   /** One token further for every live row. */
@@ -281,8 +297,8 @@ class Sampler {
       rows.reduce((n, { longest }) => Math.max(n, longest), 0),
     );
     this.options.signal?.throwIfAborted();
-    const values = await this.run({
-      ...this.distribution,
+    const drawing = rows.map(({ walkers }) => walkers);
+    const { cache: fresh, next } = await this.decode(drawing, {
       rows: count,
       newTokens: 1,
       tokens: Int32Array.from(rows, ({ token }) => token),
@@ -293,40 +309,77 @@ class Sampler {
     this.decodedTokens += count;
     const all = rows.map((_, i) => i);
     cache.append(
-      values.cache,
+      fresh,
       all,
       all.map(() => 1),
       1,
     );
-    this.branch(values.logprobs, all);
+    this.branch(next, all);
     if (this.queue.length === 0) cache.release(rows.reduce((n, { walkers }) => n + walkers.length, 0));
   }
 
-  private get distribution(): Pick<DecodeBatch, 'inverseTemperature' | 'logitBias'> {
-    return { inverseTemperature: this.inverseTemperature, logitBias: this.policy.logitBias };
+  /**
+   * One run of the decoder, and the next token of each sample that draws: drawn in the graph, the likeliest, or out of the
+   * likeliest that top-k and top-p leave, which are found here.
+   * @param drawing samples of each row of the run
+   */
+  private async decode(
+    drawing: readonly (readonly Walker[])[],
+    batch: Input<SlotBatch> | Input<BlockBatch>,
+  ): Promise<{ readonly cache: Float32Array; readonly next: Next[][] }> {
+    const { temperature, topK, topP } = this.options;
+    const uniforms = drawing.map((walkers) =>
+      walkers.map(({ stream }) => (temperature === 0 ? 0 : stream.uniform())),
+    );
+    const cut = temperature > 0 && (topK > 0 || topP < 1);
+    const rowOfDraw = drawing.flatMap((walkers, row) => walkers.map(() => BigInt(row)));
+    const values = await this.run({
+      ...batch,
+      inverseTemperature: this.inverseTemperature,
+      logitBias: this.policy.logitBias,
+      // A run of which nothing is drawn yet draws a number that nobody reads.
+      drawRow: rowOfDraw.length > 0 ? BigInt64Array.from(rowOfDraw) : new BigInt64Array(1),
+      draw: rowOfDraw.length > 0 ? Float32Array.from(uniforms.flat()) : new Float32Array(1),
+      eachRow: BigInt64Array.from(drawing, (_, row) => BigInt(row)),
+      wholeDistributions: cut,
+    });
+    let draw = 0;
+    const next = uniforms.map((shares, row) => {
+      const candidates = cut && shares.length > 0 ? this.candidates(values, row) : null;
+      return shares.map((share): Next => {
+        const [token, logprob] = candidates
+          ? candidates.draw(share)
+          : temperature === 0
+            ? [values.greedyTokens[row], values.greedyLogprobs[row]]
+            : [values.drawnTokens[draw], values.drawnLogprobs[draw]];
+        draw++;
+        return { token, logprob, entropy: values.entropies[row] };
+      });
+    });
+    return { cache: values.cache, next };
+  }
+
+  private candidates({ probabilities }: DecodeValues, row: number): Candidates {
+    const { vocabularySize } = this.policy.model;
+    const all = probabilities as Float32Array;
+    return new Candidates(all.subarray(row * vocabularySize, (row + 1) * vocabularySize), this.options);
   }
 
   /**
-   * Draws the next token of every sample of the given rows, splits rows whose samples differ and drops those
+   * Takes in the next token of every sample of the given rows, splits rows whose samples differ and drops those
    * without a sample that goes on.
-   * @param logprobs [rows.length, V]
+   * @param next tokens of each row's samples
    */
-  private branch(logprobs: Float32Array, rows: readonly number[]): void {
-    const { vocabularySize } = this.policy.model;
+  private branch(next: readonly (readonly Next[])[], rows: readonly number[]): void {
     const dead: number[] = [];
     rows.forEach((row, r) => {
-      const candidates = new Candidates(
-        logprobs.subarray(r * vocabularySize, (r + 1) * vocabularySize),
-        this.options,
-      );
       const going = new Map<number, Walker[]>();
-      for (const walker of this.rows[row].walkers) {
-        const token = candidates.pick(this.options.temperature === 0 ? 0 : walker.stream.uniform());
+      for (const [i, walker] of this.rows[row].walkers.entries()) {
+        const { token, logprob, entropy } = next[r][i];
         walker.tokens.push(token);
-        // Among numbers that are none there may be no token at all.
-        const logprob = candidates.logprob(token) ?? Number.NaN;
         if (!Number.isFinite(logprob)) throw notFinite(walker, logprob);
         walker.logprobs.push(logprob);
+        walker.entropies.push(entropy);
         const ends = walker.ends?.(token) ?? false;
         if (ends || this.stops.has(token)) walker.stop = 'stop';
         else if (walker.tokens.length < this.options.maxTokens) {
