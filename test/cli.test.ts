@@ -54,7 +54,26 @@ describe('train, tree and compare', () => {
     expect(tree.code).toBe(0);
     for (const part of ['|λ|', 'R̂', 'Â', 'path depth', '16 completions']) expect(tree.stdout).toContain(part);
     const missing = await cli('tree', join(out, 'rollouts', 'step_000006.jsonl'), '--group', '7');
-    expectRefusal(missing, "no group '7'", '1…1');
+    expectRefusal(missing, "got '7'", 'from 1 to 1');
+  });
+
+  it('tree opens any log that analyze reads: Parquet, a folder, rows whose keys are named, standard input', async () => {
+    const trl = 'test/readers/fixtures/trl/chat';
+    const parquet = await cli('tree', `${trl}/completions_00001.parquet`);
+    expect(parquet).toMatchObject({ code: 0, stderr: '' });
+    expect(parquet.stdout).toContain('group 1 of 2, id "0", step 1');
+    expect((await cli('tree', trl, '--group', '8')).stdout).toContain('group 8 of 8');
+    const rows = [1, 0].map((s) => `${JSON.stringify({ q: 'why', a: { text: `so ${s}` }, s, g: 1 })}\n`);
+    const file = inFolder('rows.jsonl');
+    await writeFile(file, rows.join(''));
+    const keys = ['--prompt-key', 'q', '--completion-key', 'a.text', '--reward-key', 's', '--group-key', 'g'];
+    const named = await cli('tree', file, ...keys);
+    expect(named).toMatchObject({ code: 0, stderr: '' });
+    expect(named.stdout).toMatch(/so +2 +0\.50 +0\.00/);
+    expectRefusal(await cli('tree', file), 'rows.jsonl: expected a known format', 'with the keys q, a, s, g');
+    await writeFile(file, `${rows.join('')}{"q": 1\n`);
+    expectRefusal(await cli('tree', file, ...keys), 'rows.jsonl:3', '--skip-bad leaves it out');
+    expect((await cli('tree', file, ...keys, '--skip-bad')).stdout).toContain('group 1 of 1');
   });
 
   it('an existing run folder is refused, and --resume continues it', async () => {
@@ -144,7 +163,7 @@ describe('train, tree and compare', () => {
     expect(await page.text()).toContain('λ-GRPO');
     dashboard.kill('SIGINT');
     expect(await closed).toBe(0);
-    expectRefusal(await cli('dashboard', inFolder('nowhere')), 'nowhere', 'no such folder');
+    expectRefusal(await cli('dashboard', inFolder('nowhere')), 'nowhere', 'expected a folder with runs or logs');
   });
 
   it('--help shows examples for every command', async () => {

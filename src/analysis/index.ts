@@ -11,6 +11,7 @@ export { type CsvCell, csvLine } from './csv.js';
 export type { CreditFigures, LogAnalysis, LogFigures, SourceFigures, StepFigures } from './figures.js';
 export { type GroupScore, LogGatherer } from './gather.js';
 export { type GroupCredit, ownCredit, publishedCredit, tokenCredit } from './group-credit.js';
+export { promptParts } from './prompt-parts.js';
 export {
   type AboutReport,
   ReportCollector,
@@ -21,6 +22,7 @@ export { GRPO_COLOUR, LAMBDA_GRPO_COLOUR, ruleColours } from './svg.js';
 export { type TreeSvgOptions, treeSvg } from './tree-svg.js';
 export {
   type CompletionView,
+  type NodeValuesView,
   type StepView,
   type TreeView,
   type TreeViewOptions,

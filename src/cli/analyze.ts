@@ -17,16 +17,7 @@ import {
 import { UserError } from '../errors.js';
 import { RewardError } from '../objective/index.js';
 import { findFiles } from '../rollouts/files.js';
-import {
-  BadRowsError,
-  escapeBytes,
-  type FormatName,
-  type Group,
-  type ReadOptions,
-  readRollouts,
-} from '../rollouts/index.js';
-import { loadTokenizer } from '../text/files.js';
-import type { TextTokenizer } from '../text/index.js';
+import { BadRowsError, type Group, readRollouts } from '../rollouts/index.js';
 import { TreeError } from '../tree/index.js';
 import { openRules } from './analyze-credit.js';
 import { Messages, placed } from './analyze-messages.js';
@@ -35,25 +26,13 @@ import { summaryText } from './analyze-summary.js';
 import { visible, wantsColour } from './format.js';
 import { onInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
+import { openReading, type ReadCommandOptions, withSkipBad } from './read-options.js';
 import { RunObjectives } from './run-objective.js';
 import { withStandardInput } from './standard-input.js';
 import { INTERRUPTED, outputIsTTY, print, printJson, say } from './terminal.js';
 
-export interface AnalyzeCommandOptions {
-  readonly format?: FormatName;
-  readonly tokenizer?: string;
-  readonly promptKey?: string;
-  readonly completionKey?: string;
-  readonly rewardKey?: string;
-  readonly groupKey?: string;
-  readonly tokensKey?: string;
-  readonly maskKey?: string;
-  readonly stepKey?: string;
-  readonly groupSize?: number;
-  readonly rewardWeight?: Readonly<Record<string, number>>;
+export interface AnalyzeCommandOptions extends ReadCommandOptions {
   readonly scale?: 'std' | 'none';
-  readonly byFile?: boolean;
-  readonly skipBad?: boolean;
   readonly json?: boolean;
   readonly csv?: string;
   /** Credit rules, by name or module. */
@@ -82,7 +61,7 @@ async function analyze(
   options: AnalyzeCommandOptions,
   version: string,
 ): Promise<void> {
-  const tokenizer = options.tokenizer === undefined ? undefined : await loadTokenizer(options.tokenizer);
+  const { read: reading, withTexts } = await openReading(options);
   const logs = (await findFiles(paths)).map(({ path }) => path);
   checkPaths(
     Object.entries(writtenFiles(options)).map(([name, path]) => [`--${name}`, path] as const),
@@ -129,7 +108,7 @@ async function analyze(
     let groups = 0;
     let breath = performance.now();
     const source = readRollouts(paths, {
-      ...readOptions(options, tokenizer),
+      ...reading,
       onBad: ({ file, line, message }) => {
         if (line === null) leftOut.add(file);
         messages.skipped(message);
@@ -157,7 +136,7 @@ async function analyze(
       const credit: GroupCredit[] = [];
       for (const rule of rules) credit.push(await rule.credit(analysis, `group ${group.id}`));
       const score = gatherer.add(group, analysis, credit);
-      const readable = withTexts(withName(group, shown), tokenizer);
+      const readable = withTexts(withName(group, shown));
       for (const output of outputs) await output.add?.(readable, analysis, score, credit);
     }
     if (groups === 0) throw new UserError(`${shown(paths.join(' '))}: found no group to analyze`);
@@ -210,35 +189,8 @@ async function analyze(
   }
 }
 
-/** What was wrong with rows, and the option that leaves them out. */
-function withSkipBad({ count, message }: BadRowsError): string {
-  return count === 1 ? `${message} (--skip-bad leaves it out)` : `${message}\n--skip-bad leaves them out`;
-}
-
 /** Ctrl-C, on its way out of the readers. */
 class Interrupted extends UserError {}
-
-function readOptions(options: AnalyzeCommandOptions, tokenizer: TextTokenizer | undefined): ReadOptions {
-  const keys = {
-    ...(options.promptKey === undefined ? {} : { prompt: options.promptKey }),
-    ...(options.completionKey === undefined ? {} : { completion: options.completionKey }),
-    ...(options.rewardKey === undefined ? {} : { reward: options.rewardKey }),
-    ...(options.groupKey === undefined ? {} : { group: options.groupKey }),
-    ...(options.tokensKey === undefined ? {} : { tokens: options.tokensKey }),
-    ...(options.maskKey === undefined ? {} : { mask: options.maskKey }),
-    ...(options.stepKey === undefined ? {} : { step: options.stepKey }),
-  };
-  const { format, groupSize, rewardWeight: rewardWeights, skipBad, byFile } = options;
-  return {
-    ...(format === undefined ? {} : { format }),
-    ...(tokenizer === undefined ? {} : { tokenizer: tokenizer.encode }),
-    ...(Object.keys(keys).length === 0 ? {} : { keys }),
-    ...(rewardWeights === undefined ? {} : { rewardWeights }),
-    ...(groupSize === undefined ? {} : { groupSize }),
-    ...(skipBad === undefined ? {} : { skipBad }),
-    ...(byFile === undefined ? {} : { byFile }),
-  };
-}
 
 /**
  * The group's analysis; null where it has none and bad groups are skipped.
@@ -276,23 +228,6 @@ function analyzed(
 function withName(group: Group, shown: (text: string) => string): Group {
   const { source } = group;
   return source ? { ...group, source: { ...source, file: shown(source.file) } } : group;
-}
-
-/** With the text of each token, made when something asks for it: only few groups are shown. */
-function withTexts(group: Group, tokenizer: TextTokenizer | undefined): Group {
-  if (!tokenizer || group.tokenTexts) return group;
-  let texts: Record<number, string> | undefined;
-  return {
-    ...group,
-    get tokenTexts() {
-      if (!texts) {
-        texts = {};
-        for (const { tokens } of group.completions)
-          for (const id of tokens) texts[id] ??= escapeBytes(tokenizer.bytes(id));
-      }
-      return texts;
-    },
-  };
 }
 
 interface Circumstances {

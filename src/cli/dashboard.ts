@@ -1,9 +1,10 @@
 /** `lambda-grpo dashboard`, and `--ui` of jobs: serves the pages in which runs are watched. */
 import { type Dashboard, startDashboard } from '../dashboard/index.js';
 import { onInterrupt } from './interrupt.js';
+import { openReading, type ReadCommandOptions } from './read-options.js';
 import { print, say } from './terminal.js';
 
-export interface DashboardCommandOptions {
+export interface DashboardCommandOptions extends ReadCommandOptions {
   readonly port?: number;
   readonly host?: string;
 }
@@ -21,7 +22,9 @@ export async function dashboardCommand(
 ): Promise<void> {
   const interrupt = onInterrupt(() => {});
   try {
-    const dashboard = await startDashboard({ folder, version, report, ...options });
+    const { port, host } = options;
+    const logs = await openReading(options);
+    const dashboard = await startDashboard({ folder, version, report, port, host, logs });
     print(`dashboard of ${folder}: ${dashboard.address}\nCtrl-C ends it`);
     await new Promise<void>((resolve) => {
       if (interrupt.signal.aborted) resolve();

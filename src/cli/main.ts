@@ -3,7 +3,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { DTYPES } from '../model/index.js';
-import { FORMAT_NAMES } from '../rollouts/index.js';
 import { describeConfig, guardProcess, onWarning, ranUserCode } from '../train/index.js';
 import { type AnalyzeCommandOptions, analyzeCommand } from './analyze.js';
 import { compareCommand } from './compare.js';
@@ -11,7 +10,8 @@ import { dashboardCommand } from './dashboard.js';
 import { describeError, runCommand } from './errors.js';
 import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
-import { namesOf, numbersByName, positiveNumber, stepOrBest, wholeNumber } from './options.js';
+import { namesOf, positiveNumber, stepOrBest, wholeNumber } from './options.js';
+import { addReadOptions } from './read-options.js';
 import { addReproduceCommand } from './reproduce.js';
 import { visible } from './safe-text.js';
 import { endOnceWritten, print, say } from './terminal.js';
@@ -168,71 +168,44 @@ program
   .addHelpText('after', '\nExamples:\n  $ lambda-grpo export runs/sums models/sums')
   .action(exportCommand);
 
-program
-  .command('tree')
-  .description("print one group's process tree with step rewards and advantages, and its statistics")
-  .argument(
-    '<rollouts>',
-    'rollout file of a run, e.g. runs/first/rollouts/step_000100.jsonl; - for standard input',
-  )
-  .option(
-    '--group <n|id>',
-    'number of the group in the file, from 1, or its id (default: the first with mixed rewards)',
-  )
-  .option('--max-nodes <n>', 'most steps to print', wholeNumber('--max-nodes', 1), 200)
+addReadOptions(
+  program
+    .command('tree')
+    .description("print one group's process tree with step rewards and advantages, and its statistics")
+    .argument(
+      '<rollouts>',
+      'rollouts of a run, or any log that analyze reads: a file, a folder; - for standard input',
+    )
+    .option(
+      '--group <n|id>',
+      'number of the group in the log, from 1, or its id (default: the first with mixed rewards)',
+    )
+    .option('--max-nodes <n>', 'most steps to print', wholeNumber('--max-nodes', 1), 200),
+)
   .addHelpText(
     'after',
     `
 Examples:
   $ lambda-grpo tree runs/first/rollouts/step_000100.jsonl
-  $ lambda-grpo tree runs/first/rollouts/step_000100.jsonl --group 3`,
+  $ lambda-grpo tree runs/first/rollouts/step_000100.jsonl --group 3
+  $ lambda-grpo tree outputs/completions/completions_00010.parquet --tokenizer model/tokenizer.json`,
   )
   .action(treeCommand);
 
-program
-  .command('analyze')
-  .description('show the process rewards hidden in logged rollouts, and where the factor |λ| hurts')
-  .argument(
-    '<paths...>',
-    'files, folders, patterns, or - for standard input; docs/formats.md lists what can be read',
-  )
-  .addOption(
-    new Option('--format <name>', 'read every file as this (default: found out from each file)').choices(
-      FORMAT_NAMES,
+addReadOptions(
+  program
+    .command('analyze')
+    .description('show the process rewards hidden in logged rollouts, and where the factor |λ| hurts')
+    .argument(
+      '<paths...>',
+      'files, folders, patterns, or - for standard input; docs/formats.md lists what can be read',
     ),
-  )
-  .option('--tokenizer <file>', 'tokenizer.json of the model: token ids for logs that hold texts alone')
-  .option(
-    '--prompt-key <path>',
-    'for logs of no known format: where a row has its prompt; a.b is b within a, a.0 the first of a list, a.*.b each item’s b',
-  )
-  .option('--completion-key <path>', 'the completion’s text, messages or token ids')
-  .option('--reward-key <path>', 'its reward')
-  .option('--group-key <path>', 'what rows of one group share')
-  .option('--tokens-key <path>', 'the completion’s token ids')
-  .option('--mask-key <path>', 'which token ids were sampled: 0 and 1, labels with −100, or how many')
-  .option('--step-key <path>', 'the training step')
-  .option(
-    '--group-size <n>',
-    'completions of a group, where groups are rows in a row or equal prompts',
-    wholeNumber('--group-size', 1),
-  )
-  .addOption(
-    new Option(
-      '--reward-weight <name=w>',
-      'weight of one reward in the total, for logs without a total; repeatable',
-    ).argParser(numbersByName('--reward-weight')),
-  )
+)
   .addOption(
     new Option(
       '--scale <how>',
       'advantages: divided by the group’s standard deviation, or not (default: as the run trained, for rollouts in a run’s folder; else std)',
     ).choices(['std', 'none']),
-  )
-  .option('--by-file', 'every file is a run of its own, with its own figures')
-  .option(
-    '--skip-bad',
-    'leave out bad rows, files whose groups cannot be known and files that are no log, instead of failing',
   )
   .option('--json', 'print one JSON object instead of the summary')
   .option('--csv <file>', 'write one row for each group')
@@ -263,25 +236,32 @@ Examples:
 
 addReproduceCommand(program);
 
-program
-  .command('dashboard')
-  .description('watch runs and walk through the process trees of their groups, in a browser')
-  .argument('[folder]', 'folder that runs are in, or a single run’s', 'runs')
-  .option(
-    '--port <n>',
-    'port (default: 4780, or any free one where that is taken)',
-    wholeNumber('--port', 0, 65535),
-  )
-  .option(
-    '--host <address>',
-    'serve on this address instead of 127.0.0.1; asks for the token that is printed',
-  )
+addReadOptions(
+  program
+    .command('dashboard')
+    .description('watch runs and walk through the process trees of their groups, in a browser')
+    .argument(
+      '[folder]',
+      'folder that runs are in, a single run’s, the output folder of another framework, or one log',
+      'runs',
+    )
+    .option(
+      '--port <n>',
+      'port (default: 4780, or any free one where that is taken)',
+      wholeNumber('--port', 0, 65535),
+    )
+    .option(
+      '--host <address>',
+      'serve on this address instead of 127.0.0.1; asks for the token that is printed',
+    ),
+)
   .addHelpText(
     'after',
     `
 Examples:
   $ lambda-grpo dashboard
   $ lambda-grpo dashboard runs/binary-tree-compare --port 8080
+  $ lambda-grpo dashboard outputs          (what TRL writes there with log_completions: True)
   $ lambda-grpo train recipes/arithmetic.yaml --ui`,
   )
   .action((folder, options) => dashboardCommand(folder, options, version));

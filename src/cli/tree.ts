@@ -1,16 +1,25 @@
 /** `lambda-grpo tree`: one group's process tree with step rewards and advantages, and its statistics. */
 import { analyzeGroup, asTrained, describeTrained, type RunObjective } from '../analysis/index.js';
 import { hasZeroVariance } from '../objective/index.js';
-import { type Group, pieceOf, RolloutError, readRollouts, shownPieces } from '../rollouts/index.js';
+import {
+  BadRowsError,
+  type Group,
+  pieceOf,
+  type ReadOptions,
+  RolloutError,
+  readRollouts,
+  shownPieces,
+} from '../rollouts/index.js';
 import { elide, signedNumber, visible, wantsColour } from './format.js';
 import { formatTree } from './format-tree.js';
+import { openReading, type ReadCommandOptions, withSkipBad } from './read-options.js';
 import { RunObjectives } from './run-objective.js';
 import { withStandardInput } from './standard-input.js';
 import { formatTable } from './table.js';
 import { outputIsTTY, outputWidth, print } from './terminal.js';
 
-export interface TreeCommandOptions {
-  /** Number of the group in the file, from 1, or its id. */
+export interface TreeCommandOptions extends ReadCommandOptions {
+  /** Number of the group in the log, from 1, or its id. */
   readonly group?: string;
   readonly maxNodes: number;
 }
@@ -24,12 +33,15 @@ async function showTree(
   shown: (text: string) => string,
   options: TreeCommandOptions,
 ): Promise<void> {
-  const { group, number, count } = await find(file, options.group);
+  const { read, withTexts } = await openReading(options);
+  const { group: raw, number, count } = await find(file, options.group, read);
+  const group = withTexts(raw);
   print(
     `${visible(shown(file))}: group ${number} of ${count}, id ${JSON.stringify(group.id)}` +
       `${group.step === null ? '' : `, step ${group.step}`}${group.prompt.text ? `, prompt ${JSON.stringify(group.prompt.text)}` : ''}\n`,
   );
-  const objective = new RunObjectives().for(file);
+  const { source } = group;
+  const objective = source?.format === 'own' ? new RunObjectives().for(source.file) : null;
   if (objective && asTrained(group, objective)) print(`${describeTrained(objective)}\n`);
   printGroup(group, { maxNodes: options.maxNodes, completions: true, objective });
 }
@@ -38,22 +50,29 @@ async function showTree(
 async function find(
   file: string,
   wanted: string | undefined,
+  read: ReadOptions,
 ): Promise<{ group: Group; number: number; count: number }> {
-  let found: { group: Group; number: number } | null = null;
+  let match: { group: Group; number: number } | null = null;
   let first: Group | null = null;
   let count = 0;
-  for await (const group of readRollouts(file, { format: 'own' })) {
-    count++;
-    first ??= group;
-    if (found) continue;
-    const mixed = !hasZeroVariance(group.completions.map(({ reward }) => reward));
-    if (wanted === undefined ? mixed : String(count) === wanted || group.id === wanted)
-      found = { group, number: count };
+  try {
+    for await (const group of readRollouts(file, read)) {
+      count++;
+      first ??= group;
+      if (match) continue;
+      const mixed = !hasZeroVariance(group.completions.map(({ reward }) => reward));
+      if (wanted === undefined ? mixed : String(count) === wanted || group.id === wanted)
+        match = { group, number: count };
+    }
+  } catch (error) {
+    throw error instanceof BadRowsError ? new RolloutError(withSkipBad(error)) : error;
   }
-  if (found) return { ...found, count };
+  if (match) return { ...match, count };
   if (wanted === undefined && first) return { group: first, number: 1, count };
   throw new RolloutError(
-    `${file}: no group '${wanted}'; allowed are the numbers 1…${count} and the groups' ids`,
+    count === 0
+      ? `${file}: found no group`
+      : `${file}: --group: expected a number from 1 to ${count} or the id of a group, got '${wanted}'`,
   );
 }
 

@@ -15,22 +15,28 @@
  * start page sets a cookie and sends on to `/`, so the page never sees the token.
  */
 import type { GroupAnalysis } from '../analysis/index.js';
+import type { FormatName } from '../rollouts/index.js';
 import type { MetricName } from '../train/index.js';
 
 export interface ApiError {
   readonly error: string;
 }
 
-/** Finished: as many steps as configured. Running: written to within the last seconds. Stopped: neither. */
-export type RunState = 'running' | 'stopped' | 'finished';
+/**
+ * Finished: as many steps as configured. Running: a process writes to it. Interrupted: neither. A log of another
+ * framework does not say when it is complete: stopped, once nothing was written for a while.
+ */
+export type RunState = 'running' | 'interrupted' | 'finished' | 'stopped';
 
 export interface RunSummary {
   readonly run: string;
+  /** Null: a run's own folder; else a log that was found, and what it is read as. */
+  readonly log: FormatName | null;
   readonly state: RunState;
   readonly task: string;
   readonly method: string;
   readonly seed: number;
-  /** Training steps taken, and configured. */
+  /** Training steps taken, and configured (0: not known). */
   readonly step: number;
   readonly steps: number;
   /** Mean reward and success rate of the last step; held-out accuracy of the last evaluation. */
@@ -64,8 +70,10 @@ export interface MetricColumns {
 
 /** All of it, with `from` 0; after a position that still holds, what came since. */
 export interface RunDetail extends RunSummary, RunPart {
-  /** `config.yaml`, as it stands there. */
+  /** `config.yaml`, as it stands there; '' for a log. */
   readonly config: string;
+  /** Its keys, dotted, with their values as JSON, defaults included; none where it cannot be read. */
+  readonly settings: Readonly<Record<string, string>>;
   /** Unit and meaning of each metric. */
   readonly units: { readonly [name in MetricName]: readonly [unit: string, meaning: string] };
 }
@@ -100,7 +108,7 @@ export interface GroupRow {
   /** Place in the step's file, from 0. */
   readonly n: number;
   readonly id: string;
-  /** Its first 200 characters. */
+  /** Where it differs from those of the step's other groups, at most 200 characters. */
   readonly prompt: string;
   readonly completions: number;
   readonly tokens: number;

@@ -3,13 +3,11 @@ import { type Context, Hono } from 'hono';
 import type { ApiError, RunList } from './api.js';
 import { Refusal } from './errors.js';
 import type { Events } from './events.js';
-import type { GroupReader } from './groups.js';
 import { readPage } from './pages.js';
 import type { RunStore } from './run-store.js';
 
 export interface AppParts {
   readonly store: RunStore;
-  readonly groups: GroupReader;
   readonly events: Events;
   /** Folder of the built front end. */
   readonly pages: string;
@@ -20,7 +18,7 @@ export interface AppParts {
   readonly report: (error: unknown) => void;
 }
 
-export function createApp({ store, groups, events, pages, folder, version, report }: AppParts): Hono {
+export function createApp({ store, events, pages, folder, version, report }: AppParts): Hono {
   const app = new Hono();
 
   const run = async (c: Context) => {
@@ -41,11 +39,11 @@ export function createApp({ store, groups, events, pages, folder, version, repor
   app.get('/api/runs/:run/steps', async (c) => c.json(await (await run(c)).steps()));
   app.get('/api/runs/:run/steps/:step', async (c) => {
     const step = number(c, 'step');
-    return c.json(await groups.step(await run(c), step));
+    return c.json(await (await run(c)).stepGroups(step));
   });
   app.get('/api/runs/:run/steps/:step/groups/:n', async (c) => {
     const [step, n] = [number(c, 'step'), number(c, 'n')];
-    return c.json(await groups.group(await run(c), step, n));
+    return c.json(await (await run(c)).group(step, n));
   });
   app.get('/api/events', (c) => {
     const headers = { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-store' };
@@ -76,6 +74,6 @@ export function bodyOf({ message }: Refusal): ApiError {
 function number(c: Context, name: string): number {
   const text = c.req.param(name) ?? '';
   if (!/^\d{1,12}$/.test(text))
-    throw new Refusal(400, `${name}: found '${text}'; allowed is a whole number from 0`);
+    throw new Refusal(400, `${name}: expected a whole number from 0, got '${text}'`);
   return Number(text);
 }

@@ -3,7 +3,7 @@
  * sizes and times (no notification of the system's works on every file system), and rests while no page is open.
  */
 import { setTimeout } from 'node:timers/promises';
-import type { RunReader } from './run-reader.js';
+import type { Reader } from './reader.js';
 import { type RunStore, refreshAll } from './run-store.js';
 
 const POLL = 500;
@@ -21,7 +21,7 @@ type Client = ReadableStreamDefaultController<Uint8Array>;
 
 export class Events {
   private readonly clients = new Set<Client>();
-  private readonly seen = new WeakSet<RunReader>();
+  private readonly seen = new WeakSet<Reader>();
   private names = '';
   private watching = false;
   private lastSent = 0;
@@ -83,7 +83,7 @@ export class Events {
     for (const reader of readers) await this.noteSeen(reader);
   }
 
-  private async noteSeen(reader: RunReader): Promise<void> {
+  private async noteSeen(reader: Reader): Promise<void> {
     this.seen.add(reader);
     await reader.markSent();
   }
@@ -130,6 +130,6 @@ export class Events {
   }
 }
 
-function namesOf(readers: readonly RunReader[]): string {
+function namesOf(readers: readonly Reader[]): string {
   return readers.map(({ run }) => run).join('\0');
 }

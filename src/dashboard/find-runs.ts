@@ -1,25 +1,33 @@
-/** Finds the run folders below a folder. Links are not followed; depth and number of folders are bounded. */
+/** Finds the run folders below a folder, and files that may be logs. Links are not followed; depth and number are bounded. */
 import { type Dirent, readdirSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isBesideFolder, isLogName } from '../rollouts/index.js';
 import { resolveInside } from './inside.js';
 
 /** `compare` makes <folder>/<method>/seed_<n>; a folder of such folders is one level more. */
 const DEEPEST = 5;
 const MOST_FOLDERS = 20_000;
+const MOST_LOGS = 20_000;
 
-/**
- * Run folders, each as its names below `root`, in the order of their names.
- * @param only a single folder's name: nothing beside it is looked at
- */
-export async function findRuns(root: string, only?: string): Promise<string[][]> {
+/** Each as its names below the folder that was searched. */
+export interface Places {
+  /** Run folders, in the order of their names. */
+  readonly runs: readonly (readonly string[])[];
+  /** Files outside of run folders that may be logs, in the order of their names, numbers by their value. */
+  readonly logs: readonly (readonly string[])[];
+}
+
+/** @param only a single folder's name: nothing beside it is looked at */
+export async function findRuns(root: string, only?: string): Promise<Places> {
   const runs: string[][] = [];
+  const logs: string[][] = [];
   let level: string[][] = only === undefined ? [[]] : [[only]];
   let looked = 0;
   for (let depth = 0; depth <= DEEPEST && level.length > 0; depth++) {
     const next: string[][] = [];
     for (const parts of level) {
-      if (++looked > MOST_FOLDERS) return runs.sort(byNames);
+      if (++looked > MOST_FOLDERS) break;
       // Only the first could be a link; the others were told to be folders.
       if (looked === 1 && (await resolveInside(root, parts)) === null) continue;
       const entries = await readdir(join(root, ...parts), { withFileTypes: true }).catch(() => []);
@@ -27,14 +35,22 @@ export async function findRuns(root: string, only?: string): Promise<string[][]>
         runs.push(parts);
         continue;
       }
+      const beside = parts.some(isBesideFolder);
       for (const entry of entries) {
-        if (!entry.isDirectory() || entry.name.startsWith('.') || entry.name === 'node_modules') continue;
-        next.push([...parts, entry.name]);
+        if (entry.isDirectory()) {
+          if (!entry.name.startsWith('.') && entry.name !== 'node_modules') next.push([...parts, entry.name]);
+          else if (entry.name === '.art') next.push([...parts, entry.name]);
+        } else if (!beside && logs.length < MOST_LOGS && isLogName(entry.name))
+          logs.push([...parts, entry.name]);
       }
     }
     level = next;
   }
-  return runs.sort(byNames);
+  const order = new Intl.Collator('en', { numeric: true });
+  return {
+    runs: runs.sort(byNames),
+    logs: logs.sort((a, b) => order.compare(a.join('/'), b.join('/'))),
+  };
 }
 
 /** A folder that itself is a run is shown alone, under its own name. */

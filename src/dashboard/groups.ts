@@ -5,18 +5,12 @@
  */
 
 import type { FileHandle } from 'node:fs/promises';
-import {
-  analyzeGroup,
-  asTrained,
-  describeTrained,
-  LogGatherer,
-  type RunObjective,
-} from '../analysis/index.js';
-import { type Group, parseGroup, pieceOf, shownPieces } from '../rollouts/index.js';
-import { mean } from '../statistics/index.js';
+import { describeTrained, LogGatherer, type RunObjective } from '../analysis/index.js';
+import { parseGroup } from '../rollouts/index.js';
 import { RunFolder } from '../train/run-folder.js';
 import type { GroupDetail, GroupRow, StepGroups } from './api.js';
 import { messageOf, Refusal } from './errors.js';
+import { detailOf, rowOf, withParts } from './group-rows.js';
 import { openInside } from './inside.js';
 
 const CHUNK = 1 << 20;
@@ -24,7 +18,6 @@ const CHUNK = 1 << 20;
 const LONGEST_LINE = 1 << 28;
 /** How many steps' tables are kept. */
 const KEPT = 64;
-const PROMPT = 200;
 
 interface StepIndex {
   readonly stamp: string;
@@ -130,7 +123,7 @@ async function indexOf(
     }
   }
   if (rows.length === 0) problem ??= `${name}: found no group`;
-  return { stamp, rows, places, problem };
+  return { stamp, rows: withParts(rows), places, problem };
 }
 
 /** Lines with the place of their first byte; null for one that is too long. */
@@ -166,65 +159,4 @@ async function* linesOf(
     place += bytesRead;
   }
   if (length > 0) yield line();
-}
-
-function rowOf(group: Group, n: number, gatherer: LogGatherer, objective: RunObjective | null): GroupRow {
-  const analysis = analyzeGroup(group, { asTrained: objective && asTrained(group, objective) });
-  const { statistics, rewards, zeroVariance } = analysis;
-  return {
-    n,
-    id: group.id,
-    // By characters, so that none is cut in two.
-    prompt: Array.from(promptOf(group).slice(0, 2 * PROMPT))
-      .slice(0, PROMPT)
-      .join(''),
-    completions: group.completions.length,
-    tokens: statistics.tokens,
-    distinctTokens: statistics.distinctTokens,
-    meanReward: mean(rewards),
-    minReward: rewards.reduce((a, b) => Math.min(a, b)),
-    maxReward: rewards.reduce((a, b) => Math.max(a, b)),
-    flat: statistics.flat,
-    zeroVariance,
-    pathDepth: statistics.meanPathDepth,
-    intermediateProportion: statistics.meanIntermediateProportion,
-    ...gatherer.add(group, analysis),
-  };
-}
-
-function detailOf(
-  run: string,
-  step: number,
-  n: number,
-  group: Group,
-  objective: RunObjective | null,
-): GroupDetail {
-  const trained = objective && asTrained(group, objective);
-  return {
-    run,
-    step,
-    n,
-    id: group.id,
-    prompt: promptOf(group),
-    completions: group.completions.map(({ tokens, reward, advantage = null, stop = null }) => ({
-      tokens: Array.from(tokens),
-      reward,
-      advantage,
-      stop,
-    })),
-    tokenTexts: group.tokenTexts ?? {},
-    judged:
-      objective && trained
-        ? {
-            advantages: Array.from(trained.advantages),
-            weights: Array.from(trained.weights),
-            text: describeTrained(objective),
-          }
-        : null,
-  };
-}
-
-/** The text, or the token ids where a log has no text. */
-function promptOf({ prompt, tokenTexts = {} }: Group): string {
-  return prompt.text ?? shownPieces(Array.from(prompt.tokens, (id) => pieceOf(tokenTexts, id)));
 }

@@ -3,22 +3,30 @@
  * added. Whatever is wrong with the files becomes the run's `problem`; nothing here throws for it. Rollouts are read
  * elsewhere, when a step is looked at: of 100,000 of them nothing is touched to list or open a run.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { type FileHandle, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type RunObjective, runObjective } from '../analysis/index.js';
+import { holderRuns, LOCK } from '../files/index.js';
 import type { Config } from '../train/config.js';
 import { parseConfig } from '../train/config-sources.js';
 import { METRICS, parseMetrics } from '../train/metrics.js';
 import { RunFolder } from '../train/run-folder.js';
-import type { RunDetail, RunPart, RunState, RunSteps, RunSummary, RunUpdate } from './api.js';
+import type { GroupDetail, RunDetail, RunState, RunSteps, RunSummary, RunUpdate, StepGroups } from './api.js';
 import { Columns } from './columns.js';
 import { messageOf } from './errors.js';
+import { Feed } from './feed.js';
+import type { GroupReader } from './groups.js';
 import { openInside, resolveInside } from './inside.js';
+import type { Reader } from './reader.js';
 import { Tail } from './tail.js';
 
-/** A run is running if something was written in this time, or in three times its last step's, ms. */
+/** A run whose writer cannot be asked is running if something was written in this time, or in three times its last step's, ms. */
 const FRESH = 20_000;
+/** The writer on another machine touches its lock far more often than this, ms. */
+const TOUCHED = 120_000;
+/** A folder that is copied from elsewhere grows without a lock; once could be a run that has just let go of it. */
+const GROWTHS = 2;
 const LARGEST_CONFIG = 1 << 20;
 /** New steps whose rollouts are looked for one by one. */
 const MOST_LOOKED_FOR = 1000;
@@ -27,16 +35,18 @@ const NO_METRICS = 'metrics.jsonl is missing, or is a link out of the folder';
 
 interface ReadConfig {
   readonly text: string;
+  /** Each key with its value as JSON. */
+  readonly settings: Readonly<Record<string, string>>;
   readonly config: Config | null;
   readonly problem: string | null;
   readonly series: string;
 }
 
-export class RunReader {
+export class RunReader implements Reader {
   /** Relative to the runs folder, `/` between its parts. */
   readonly run: string;
   private readonly tail = new Tail();
-  private columns = new Columns();
+  private readonly feed = new Feed();
   private configStamp = '';
   private metricsStamp = '';
   private config: ReadConfig;
@@ -47,26 +57,27 @@ export class RunReader {
   private warmupSteps = 0;
   private started = 0;
   private updated = 0;
-  /** Records from here on have not been sent as an update. */
-  private unsent = 0;
-  private sent = '';
-  private rollouts: readonly number[] = [];
-  private sentRollouts: readonly number[] = [];
-  /** The epoch in which all of them were looked for. */
+  /** The epoch in which all rollouts were looked for. */
   private rolloutsOf = '';
-  /** Another one when records that were read before no longer hold. */
-  private epoch = newEpoch();
+  /** Whether the process that holds the folder's lock runs; null: it cannot be asked; undefined: there is no lock. */
+  private writer: boolean | null | undefined;
+  /** When the lock was last touched, ms. */
+  private touched = 0;
+  /** How often metrics came while nothing held the folder. */
+  private unheldGrowths = 0;
   private reading: Promise<void> = Promise.resolve();
 
   /**
    * @param root the runs folder
    * @param parts the run's names below it
    * @param clock ms
+   * @param groups reads its rollouts
    */
   constructor(
     private readonly root: string,
     private readonly parts: readonly string[],
     private readonly clock: () => number,
+    private readonly groups: GroupReader,
   ) {
     this.run = parts.join('/');
     this.config = this.noConfig('', NO_CONFIG);
@@ -76,6 +87,7 @@ export class RunReader {
   refresh(): Promise<void> {
     // One after another: the tail has one place. What fails is tried again the next time.
     this.reading = this.reading.then(async () => {
+      const before = this.feed.columns.length;
       await this.readConfig().catch((error) => {
         this.configStamp = '';
         this.config = this.noConfig('', `config.yaml cannot be read: ${messageOf(error)}`);
@@ -84,6 +96,10 @@ export class RunReader {
         this.metricsStamp = '';
         this.metricsProblem = `metrics.jsonl cannot be read: ${messageOf(error)}`;
       });
+      await this.readLock().catch(() => {
+        this.writer = undefined;
+      });
+      if (this.writer === undefined && before > 0 && this.feed.columns.length > before) this.unheldGrowths++;
     });
     return this.reading;
   }
@@ -98,15 +114,16 @@ export class RunReader {
     const found = problem ?? this.metricsProblem ?? this.lineProblem;
     return {
       run: this.run,
+      log: null,
       state: this.state(config),
       task: config ? taskName(config) : '',
       method: config?.method ?? '',
       seed: config?.seed ?? 0,
-      step: this.columns.lastStep(),
+      step: this.feed.columns.lastStep(),
       steps: config?.train.steps ?? 0,
-      reward: this.columns.last('reward_mean'),
-      success: this.columns.last('success_rate'),
-      accuracy: this.columns.last('eval_accuracy'),
+      reward: this.feed.columns.last('reward_mean'),
+      success: this.feed.columns.last('success_rate'),
+      accuracy: this.feed.columns.last('eval_accuracy'),
       started: this.started,
       updated: this.updated,
       series,
@@ -114,87 +131,61 @@ export class RunReader {
     };
   }
 
-  /** @param after the position of a part that was given before: what came since, where that still holds */
   async detail(after?: string): Promise<RunDetail> {
     await this.readRollouts();
-    const held = after === undefined ? null : this.heldUpTo(after);
     return {
       ...this.summary(),
       config: this.config.text,
+      settings: this.config.settings,
       units: METRICS,
-      ...this.part(held?.records ?? 0, held?.rollouts ?? 0),
+      ...this.feed.after(after),
     };
   }
 
   async steps(): Promise<RunSteps> {
     await this.readRollouts();
-    return { ...this.summary(), rolloutSteps: this.rollouts };
+    return { ...this.summary(), rolloutSteps: this.feed.rollouts };
   }
 
-  /** Everything up to now counts as sent. */
   async markSent(): Promise<void> {
     await this.readRollouts();
-    this.setSent();
+    this.feed.markSent(this.summary());
   }
 
-  /** What has changed since the last call; null: nothing. */
   async takeUpdate(): Promise<RunUpdate | null> {
-    const isNew = () => this.unsent < this.columns.length || JSON.stringify(this.summary()) !== this.sent;
-    if (!isNew()) return null;
-    await this.addRollouts(this.columns.stepsFrom(this.unsent));
+    if (!this.feed.hasNew(this.summary())) return null;
+    await this.addRollouts(this.feed.unsentSteps);
     // Nothing is awaited from here on: a record that comes later belongs to the next update.
-    const update = {
-      run: this.run,
-      summary: this.summary(),
-      ...this.part(Math.min(this.unsent, this.columns.length), firstChange(this.sentRollouts, this.rollouts)),
-    };
-    this.setSent();
-    return update;
+    const summary = this.summary();
+    return { run: this.run, summary, ...this.feed.take(summary) };
   }
 
-  private setSent(): void {
-    this.unsent = this.columns.length;
-    this.sent = JSON.stringify(this.summary());
-    this.sentRollouts = this.rollouts;
+  stepGroups(step: number): Promise<StepGroups> {
+    return this.groups.step(this, step);
   }
 
-  private part(from: number, rolloutsFrom: number): RunPart {
-    const { length } = this.rollouts;
-    return {
-      from,
-      metrics: this.columns.from(from),
-      rolloutsFrom,
-      rolloutSteps: this.rollouts.slice(rolloutsFrom),
-      position: [this.epoch, this.columns.length, length, this.rollouts[length - 1] ?? ''].join('.'),
-    };
-  }
-
-  /** How much of a position still holds. */
-  private heldUpTo(position: string): { records: number; rollouts: number } | null {
-    const [epoch, records, rollouts, last] = position.split('.');
-    if (epoch !== this.epoch || !(Number(records) <= this.columns.length)) return null;
-    const isTheSame = String(this.rollouts[Number(rollouts) - 1] ?? '') === last;
-    return { records: Number(records), rollouts: isTheSame ? Number(rollouts) : 0 };
+  group(step: number, n: number): Promise<GroupDetail> {
+    return this.groups.group(this, step, n);
   }
 
   /** Looks for the rollouts of new steps alone: a long run's folder has 100,000 of them. */
   private async addRollouts(steps: readonly number[]): Promise<void> {
     const folder = await this.rolloutsFolder();
-    if (!folder || this.rolloutsOf !== this.epoch || steps.length > MOST_LOOKED_FOR)
+    if (!folder || this.rolloutsOf !== this.feed.epoch || steps.length > MOST_LOOKED_FOR)
       return this.readRollouts();
-    const last = this.rollouts[this.rollouts.length - 1] ?? -1;
+    const last = this.feed.rollouts[this.feed.rollouts.length - 1] ?? -1;
     const added: number[] = [];
     for (const step of steps) {
       if (step > last && (await stampOf(folder.rolloutsFile(step))).stamp !== 'none') added.push(step);
     }
-    if (added.length > 0) this.rollouts = [...this.rollouts, ...added];
+    if (added.length > 0) this.feed.rollouts = [...this.feed.rollouts, ...added];
   }
 
   /** Steps whose rollouts were written; where the folder cannot be read, those known before. */
   private async readRollouts(): Promise<void> {
-    const epoch = this.epoch;
+    const { epoch } = this.feed;
     const folder = await this.rolloutsFolder();
-    this.rollouts = folder ? await folder.rolloutSteps().catch(() => this.rollouts) : [];
+    this.feed.rollouts = folder ? await folder.rolloutSteps().catch(() => this.feed.rollouts) : [];
     this.rolloutsOf = epoch;
   }
 
@@ -210,12 +201,30 @@ export class RunReader {
       const { train, warmup } = config;
       // A run that others start from has a warm-up and no steps.
       const done =
-        train.steps > 0 ? this.columns.lastStep() >= train.steps : this.warmupSteps >= warmup.steps;
+        train.steps > 0 ? this.feed.columns.lastStep() >= train.steps : this.warmupSteps >= warmup.steps;
       if (done) return 'finished';
     }
-    const seconds = (this.columns.last('sample_seconds') ?? 0) + (this.columns.last('update_seconds') ?? 0);
-    const silent = this.clock() - this.lastWritten;
-    return silent < Math.max(FRESH, 3000 * seconds) ? 'running' : 'stopped';
+    if (this.writer === true) return 'running';
+    if (this.writer === false) return 'interrupted';
+    if (this.writer === null) return this.clock() - this.touched < TOUCHED ? 'running' : 'interrupted';
+    const { columns } = this.feed;
+    const seconds = (columns.last('sample_seconds') ?? 0) + (columns.last('update_seconds') ?? 0);
+    const fresh = this.clock() - this.lastWritten < Math.max(FRESH, 3000 * seconds);
+    return fresh && this.unheldGrowths >= GROWTHS ? 'running' : 'interrupted';
+  }
+
+  private async readLock(): Promise<void> {
+    const file = await openInside(this.root, [...this.parts, LOCK]);
+    if (file === null) {
+      this.writer = undefined;
+      return;
+    }
+    try {
+      this.touched = Math.round((await file.stat()).mtimeMs);
+      this.writer = await holderRuns(await file.readFile('utf8'));
+    } finally {
+      await file.close();
+    }
   }
 
   private async readConfig(): Promise<void> {
@@ -251,7 +260,7 @@ export class RunReader {
     try {
       text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
       const config = parseConfig(text, 'config.yaml');
-      return { text, config, problem: null, series: seriesOf(config) };
+      return { text, config, problem: null, series: seriesOf(config), settings: settingsOf(config) };
     } catch (error) {
       return this.noConfig(text, messageOf(error));
     }
@@ -259,7 +268,7 @@ export class RunReader {
 
   /** Without a configuration a run is a series of its own. */
   private noConfig(text: string, problem: string): ReadConfig {
-    return { text, config: null, problem, series: `run ${this.run}` };
+    return { text, config: null, problem, series: `run ${this.run}`, settings: {} };
   }
 
   private async readMetrics(): Promise<void> {
@@ -276,8 +285,8 @@ export class RunReader {
     try {
       await this.tail.read(file, {
         restart: () => {
-          before ??= this.columns;
-          this.columns = new Columns();
+          before ??= this.feed.columns;
+          this.feed.columns = new Columns();
           this.warmupSteps = 0;
           this.lineProblem = null;
         },
@@ -286,16 +295,9 @@ export class RunReader {
       this.metricsStamp = found.stamp;
       this.metricsProblem = null;
     } finally {
-      if (before !== null) this.rewound(before);
+      if (before !== null) this.feed.replace(this.feed.columns, before);
       await file.close();
     }
-  }
-
-  /** Records were read anew: those that differ, or are gone, no longer hold. */
-  private rewound(before: Columns): void {
-    const same = this.columns.firstDifference(before);
-    this.unsent = Math.min(this.unsent, same);
-    if (same < before.length) this.epoch = newEpoch();
   }
 
   /** A damaged line is named and passed over; the rest is shown. */
@@ -303,24 +305,13 @@ export class RunReader {
     try {
       if (text === null) throw new Error('longer than 1 MiB');
       for (const record of parseMetrics(`${text}\n`, '')) {
-        if (record.phase === 'train') this.columns.add(record);
+        if (record.phase === 'train') this.feed.columns.add(record);
         else this.warmupSteps = record.step;
       }
     } catch (error) {
       this.lineProblem ??= `metrics.jsonl:${number}: ${messageOf(error).replace(/^:1: /, '')}`;
     }
   }
-}
-
-function newEpoch(): string {
-  return randomBytes(6).toString('hex');
-}
-
-/** Index from which on two lists differ. */
-function firstChange(before: readonly number[], now: readonly number[]): number {
-  let i = 0;
-  while (i < before.length && i < now.length && before[i] === now[i]) i++;
-  return i;
 }
 
 /** Changes whenever the file is written to; `time` in ms. */
@@ -333,8 +324,25 @@ async function stampOf(path: string): Promise<{ stamp: string; time: number }> {
   }
 }
 
+/** What its author calls it: a module by its file, a program's own task by its label. */
 function taskName({ task }: Config): string {
+  if (task.name === 'module') return basename(task.path).replace(/\.[cm]?[jt]s$/, '');
+  if (task.name === 'math') {
+    const names = task.train.map((file) => basename(file).replace(/\.(jsonl?|parquet)(\.(gz|zst))?$/, ''));
+    return names.length > 2 ? `${names[0]} and ${names.length - 1} more` : names.join(' + ');
+  }
   return task.name === 'custom' && task.label !== '' ? task.label : task.name;
+}
+
+/** Each value of a configuration under its dotted key, as JSON. */
+function settingsOf(values: object, prefix = ''): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([key, value]) =>
+      typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0
+        ? Object.entries(settingsOf(value, `${prefix}${key}.`))
+        : [[`${prefix}${key}`, JSON.stringify(value)]],
+    ),
+  );
 }
 
 function seriesOf(config: Config): string {

@@ -1,33 +1,49 @@
-/** The runs of a folder, each with its reader, kept for as long as the run is there. */
+/** The runs and logs of a folder, each with its reader, kept for as long as it is there. */
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { type FormatName, formatOfLog, runOfLog, trainedOn } from '../rollouts/index.js';
 import type { RunSummary } from './api.js';
 import { findRuns } from './find-runs.js';
+import type { GroupReader } from './groups.js';
+import { resolveInside } from './inside.js';
+import { type LogOptions, LogReader } from './log-reader.js';
+import type { Reader } from './reader.js';
 import { RunReader } from './run-reader.js';
 
 /** Runs that are read at the same time. */
 const AT_ONCE = 8;
+/** ms */
+const LOOK_EVERY = 2000;
+
+export interface StoreOptions {
+  /** The folder; it may come into being later. */
+  readonly root: string;
+  /** One run's name: nothing beside it is shown. */
+  readonly only?: string;
+  /** One log's name: nothing beside it is shown. */
+  readonly file?: string;
+  /** ms */
+  readonly clock: () => number;
+  readonly groups: GroupReader;
+  readonly logs: LogOptions;
+}
 
 export class RunStore {
-  private readers = new Map<string, RunReader>();
-  private looking: Promise<readonly RunReader[]> | null = null;
+  private readers = new Map<string, Reader>();
+  private looking: Promise<readonly Reader[]> | null = null;
+  private lookedAt = Number.NEGATIVE_INFINITY;
+  /** What files were found to be, by their place; null: no log, or not yet. */
+  private readonly formats = new Map<string, { stamp: string; format: FormatName | null }>();
 
-  /**
-   * @param root the runs folder; it may come into being later
-   * @param only one run's name: nothing beside it is shown
-   * @param clock ms
-   */
-  constructor(
-    readonly root: string,
-    private readonly only: string | undefined,
-    private readonly clock: () => number,
-  ) {}
+  constructor(private readonly options: StoreOptions) {}
 
   /** The runs that were there when last looked. */
-  known(): readonly RunReader[] {
+  known(): readonly Reader[] {
     return [...this.readers.values()];
   }
 
   /** Looks which runs there are. */
-  find(): Promise<readonly RunReader[]> {
+  find(): Promise<readonly Reader[]> {
     this.looking ??= this.look().finally(() => {
       this.looking = null;
     });
@@ -35,8 +51,9 @@ export class RunStore {
   }
 
   /** The run of this name, up to date; undefined: there is none. Only names that were found lead to a folder. */
-  async get(run: string): Promise<RunReader | undefined> {
-    if (!this.readers.has(run)) await this.find();
+  async get(run: string): Promise<Reader | undefined> {
+    // A log may have got another file.
+    if (!this.readers.has(run) || this.options.clock() - this.lookedAt > LOOK_EVERY) await this.find();
     const reader = this.readers.get(run);
     await reader?.refresh();
     return reader;
@@ -48,20 +65,69 @@ export class RunStore {
     return readers.map((reader) => reader.summary());
   }
 
-  private async look(): Promise<readonly RunReader[]> {
-    const found = await findRuns(this.root, this.only);
+  private async look(): Promise<readonly Reader[]> {
+    const { root, only, file, clock, groups } = this.options;
+    const { runs, logs } = file === undefined ? await findRuns(root, only) : { runs: [], logs: [[file]] };
+    this.lookedAt = clock();
     const before = this.readers;
-    this.readers = new Map(
-      found.map((parts) => {
-        const run = parts.join('/');
-        return [run, before.get(run) ?? new RunReader(this.root, parts, this.clock)];
-      }),
-    );
+    const next = new Map<string, Reader>();
+    for (const parts of runs) {
+      const run = parts.join('/');
+      const known = before.get(run);
+      next.set(run, known instanceof RunReader ? known : new RunReader(root, parts, clock, groups));
+    }
+    for (const [name, { format, files }] of await this.logsOf(logs)) {
+      const run = next.has(name) ? `${name} (${format})` : name;
+      const known = before.get(run);
+      const reader =
+        known instanceof LogReader ? known : new LogReader(run, root, format, this.options.logs, clock);
+      reader.setFiles(files);
+      next.set(run, reader);
+    }
+    this.readers = next;
     return this.known();
+  }
+
+  /** Logs by the run that they are of; files that are none are left out. */
+  private async logsOf(
+    logs: readonly (readonly string[])[],
+  ): Promise<ReadonlyMap<string, { format: FormatName; files: (readonly string[])[] }>> {
+    const { root } = this.options;
+    const byFile = this.options.logs.read?.byFile === true;
+    const kept = new Set(trainedOn(logs.map((parts) => parts.join('/'))));
+    const runs = new Map<string, { format: FormatName; files: (readonly string[])[] }>();
+    for (const parts of logs) {
+      const place = parts.join('/');
+      if (!kept.has(place)) continue;
+      const format = await this.formatOf(parts, place);
+      if (format === null) continue;
+      const within = byFile ? place : runOfLog(place, format);
+      let name = within === '' || within === '.' ? basename(root) || root : within;
+      const other = runs.get(name);
+      if (other && other.format !== format) name = `${name} (${format})`;
+      const run = runs.get(name);
+      if (run) run.files.push(parts);
+      else runs.set(name, { format, files: [parts] });
+    }
+    return runs;
+  }
+
+  private async formatOf(parts: readonly string[], place: string): Promise<FormatName | null> {
+    const { root, logs } = this.options;
+    const known = this.formats.get(place);
+    if (known?.format) return known.format;
+    const path = await resolveInside(root, parts);
+    const found = path === null ? null : await stat(path).catch(() => null);
+    if (path === null || !found?.isFile()) return null;
+    const stamp = `${found.size} ${found.mtimeMs}`;
+    if (known?.stamp === stamp) return null;
+    const format = await formatOfLog(path, logs.read ?? {}).catch(() => null);
+    this.formats.set(place, { stamp, format });
+    return format;
   }
 }
 
-export async function refreshAll(readers: readonly RunReader[]): Promise<void> {
+export async function refreshAll(readers: readonly Reader[]): Promise<void> {
   const left = [...readers];
   await Promise.all(
     Array.from({ length: AT_ONCE }, async () => {

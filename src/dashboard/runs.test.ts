@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { analyzeGroup } from '../analysis/index.js';
+import { FolderLock } from '../files/index.js';
 import { type Group, readOwnRollouts } from '../rollouts/index.js';
 import { type MetricName, RunFolder, resolveConfig, run } from '../train/index.js';
 import type { GroupDetail, RunDetail, RunList, RunSteps, RunUpdate, StepGroups } from './api.js';
@@ -244,19 +245,54 @@ describe('a run that is broken', () => {
 });
 
 describe('state', () => {
-  it('running while something is written, stopped when nothing is, finished with all steps', async () => {
+  it('running while a process holds it, interrupted as soon as none does, finished with all steps', async () => {
     const out = join(folder, 'states');
     await cp(join(folder, 'grpo', 'seed_0'), out, { recursive: true });
     const path = new RunFolder(out);
     const text = await readFile(path.metricsFile, 'utf8');
+    const state = async () => (await detail('states')).state;
     await writeFile(path.metricsFile, text.split('\n').slice(0, 6).join('\n').concat('\n'));
-    expect(await detail('states')).toMatchObject({ state: 'running', step: 3 });
-    const before = new Date(Date.now() - 60_000);
+    // Written to a moment ago, and yet: nobody writes to it.
+    expect(await detail('states')).toMatchObject({ state: 'interrupted', step: 3 });
+    const lock = await FolderLock.take(out);
+    expect(await state()).toBe('running');
+    const before = new Date(Date.now() - 600_000);
     await utimes(path.metricsFile, before, before);
-    await utimes(path.configFile, before, before);
-    expect((await detail('states')).state).toBe('stopped');
+    expect(await state(), 'a step that takes long').toBe('running');
+    await lock.release();
+    expect(await state()).toBe('interrupted');
+
+    // A writer that was killed leaves its lock; so does one on another machine, which touches it.
+    const holder = { pid: 2 ** 22 - 1, host: 'h', machine: '', started: null, since: '', nonce: 'n' };
+    const mine = await FolderLock.take(out);
+    const { machine } = JSON.parse(await readFile(join(out, 'writer.lock'), 'utf8')) as { machine: string };
+    await mine.release();
+    await writeFile(join(out, 'writer.lock'), JSON.stringify({ ...holder, machine }));
+    expect(await state(), 'its process is no more').toBe('interrupted');
+    await writeFile(join(out, 'writer.lock'), JSON.stringify({ ...holder, machine: 'another' }));
+    expect(await state(), 'elsewhere').toBe('running');
+    await utimes(join(out, 'writer.lock'), before, before);
+    expect(await state(), 'elsewhere, long ago').toBe('interrupted');
+    await rm(join(out, 'writer.lock'));
+
     await writeFile(path.metricsFile, text);
     expect(await detail('states')).toMatchObject({ state: 'finished', step: 6 });
+  });
+
+  it('a folder that is copied from elsewhere grows without a lock: running while it does', async () => {
+    const out = new RunFolder(join(folder, 'copied'));
+    await mkdir(out.rollouts, { recursive: true });
+    await cp(join(folder, 'grpo', 'seed_0', 'config.yaml'), out.configFile);
+    const lines = (await readFile(join(folder, 'grpo', 'seed_0', 'metrics.jsonl'), 'utf8')).split('\n');
+    const states: string[] = [];
+    for (const n of [4, 5, 6]) {
+      await writeFile(out.metricsFile, `${lines.slice(0, n).join('\n')}\n`);
+      states.push((await detail('copied')).state);
+    }
+    expect(states).toEqual(['interrupted', 'interrupted', 'running']);
+    const before = new Date(Date.now() - 60_000);
+    for (const file of [out.metricsFile, out.configFile]) await utimes(file, before, before);
+    expect((await detail('copied')).state).toBe('interrupted');
   });
 });
 
@@ -335,7 +371,7 @@ describe('a run that is being written', () => {
       return listed && list.runs.some(({ run: name, step }) => name === 'live' && step === 5);
     }, 'the run in the list');
     const first = await detail('live', live);
-    expect(first).toMatchObject({ state: 'running', step: 5, steps: 8 });
+    expect(first, 'at once').toMatchObject({ state: 'interrupted', step: 5, steps: 8 });
 
     // Cut off after step 5, its last checkpoint lost: what is continued from is step 4.
     await rm(join(out, 'checkpoints', 'step_000005'), { recursive: true });

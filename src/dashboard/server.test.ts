@@ -98,9 +98,11 @@ describe('address', () => {
       `--port: ${server.port} is in use; choose another`,
     );
     await expect(start({ folder: join(folder, 'none') })).rejects.toThrow(
-      /none: no such folder; name the one/,
+      /none: expected a folder with runs or logs, or a log/,
     );
-    await expect(start({ folder: join(folder, 'secret.txt') })).rejects.toThrow(/secret\.txt: is a file/);
+    await expect(start({ folder: join(folder, 'secret.txt') })).rejects.toThrow(
+      /secret\.txt: expected a log that analyze reads/,
+    );
     await expect(start({ host: '192.0.2.1' })).rejects.toThrow(
       /--host: expected an address or a name of this machine, got '192\.0\.2\.1'/,
     );

@@ -9,12 +9,14 @@ import { type AddressInfo, isIPv6 } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
+import { formatOfLog } from '../rollouts/index.js';
 import { bodyOf, createApp } from './app.js';
 import { DashboardError, messageOf, Refusal } from './errors.js';
 import { Events } from './events.js';
 import { isRunFolder } from './find-runs.js';
 import { GroupReader } from './groups.js';
 import { admit, type Rules, safeHeaders } from './guard.js';
+import type { LogOptions } from './log-reader.js';
 import { builtFolder } from './pages.js';
 import { RunStore } from './run-store.js';
 
@@ -26,12 +28,14 @@ const LARGEST_HEAD = 8192;
 const MOST_CONNECTIONS = 256;
 
 export interface DashboardOptions {
-  /** The runs folder, or one run's. */
+  /** The runs folder, one run's, a folder that another framework writes its logs to, or one log. */
   readonly folder: string;
   /** Whether it is one run's; the folder may then come into being later. Default: as it is found to be. */
   readonly one?: boolean;
   /** Of this program, shown on the page. */
   readonly version: string;
+  /** How logs of other frameworks are read. */
+  readonly logs?: LogOptions;
   /** Default: 127.0.0.1. Anything but loopback asks for a token. */
   readonly host?: string;
   /** 0: any free one; default: 4780 if it is free. */
@@ -63,12 +67,13 @@ export interface Dashboard {
  */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { version, report, clock = Date.now, pages = builtFolder() } = options;
-  const { root, only } = placeOf(options);
-  const store = new RunStore(root, only, clock);
+  const { root, only, file } = placeOf(options);
+  if (file !== undefined) await checkLog(options);
+  const groups = new GroupReader(root);
+  const store = new RunStore({ root, only, file, clock, groups, logs: options.logs ?? {} });
   const events = new Events(store, clock, options.poll);
   const { folder } = options;
-  const groups = new GroupReader(root);
-  const app = createApp({ store, groups, events, pages, folder, version, report });
+  const app = createApp({ store, events, pages, folder, version, report });
 
   checkAddress(options);
   const host = options.host === undefined || options.host === 'localhost' ? LOOPBACK : options.host;
@@ -89,7 +94,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     }
   };
   const server = createServer({ maxHeaderSize: LARGEST_HEAD, requestTimeout: 30_000 }, handle);
-  // Whoever asks before sending a body is told no, instead of being asked for it.
+  // Requests with `Expect: 100-continue` are refused.
   server.on('checkContinue', handle);
   server.maxConnections = MOST_CONNECTIONS;
   const port = await listen(server, host, options.port);
@@ -111,21 +116,33 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
 }
 
 /** A run's own folder is shown from the one above it, so that the run has a name; nothing beside it is. */
-function placeOf({ folder, one }: DashboardOptions): { root: string; only?: string } {
+function placeOf({ folder, one }: DashboardOptions): { root: string; only?: string; file?: string } {
   const path = resolve(folder);
   const single = { root: dirname(path), only: basename(path) };
   if (one === true) return single;
   // `--ui` of a comparison starts before its folder is made.
   if (one === undefined) {
     if (!existsSync(path)) {
-      throw new DashboardError(`${folder}: no such folder; name the one that runs are in, e.g. runs`);
+      throw new DashboardError(
+        `${folder}: expected a folder with runs or logs, or a log, e.g. runs; got nothing of this name`,
+      );
     }
-    if (!statSync(path).isDirectory()) {
-      throw new DashboardError(`${folder}: is a file; name the folder that runs are in, e.g. runs`);
-    }
+    if (!statSync(path).isDirectory()) return { root: dirname(path), file: basename(path) };
     if (isRunFolder(path)) return single;
   }
   return { root: path };
+}
+
+/** A log may be empty as yet. @throws DashboardError for a file that is none */
+async function checkLog({ folder, logs }: DashboardOptions): Promise<void> {
+  const format = await formatOfLog(folder, logs?.read ?? {}).catch((error) => {
+    throw new DashboardError(messageOf(error));
+  });
+  if (format !== null || statSync(folder).size === 0) return;
+  throw new DashboardError(
+    `${folder}: expected a log that analyze reads, got rows of no known format; its keys are named with ` +
+      '--prompt-key, --completion-key or --tokens-key, and --reward-key (docs/formats.md)',
+  );
 }
 
 /** An empty host would be every address of the machine. @throws DashboardError */

@@ -1,6 +1,6 @@
 /** Writing: whole or not at all, by one process at a time, refusals in one line. */
 export { FileError, fileError } from './errors.js';
-export { FolderLock, isLock, LOCK, LockError } from './lock.js';
+export { FolderLock, holderRuns, isLock, LOCK, LockError } from './lock.js';
 export { ScratchFile } from './scratch.js';
 export { isTemporary, removeLeftovers, settled, temporaryName, unfinished } from './temporary.js';
 export {

@@ -232,6 +232,29 @@ async function forgetOldLocks(file: string): Promise<void> {
   }
 }
 
+/** Locks whose process was compared with the one that runs under its number. */
+const compared = new Map<string, boolean>();
+
+/**
+ * Whether the process that a lock names still runs, for readers of a folder.
+ * @param text the lock's content
+ * @returns null where this machine cannot tell
+ */
+export async function holderRuns(text: string): Promise<boolean | null> {
+  const holder = parse(text);
+  if (!holder || holder.machine !== machine()) return null;
+  if (!isAlive(holder.pid)) return false;
+  let same = compared.get(holder.nonce);
+  if (same === undefined) {
+    const started = await startOf(holder.pid);
+    if (started === null || holder.started === null) return null;
+    same = started === holder.started;
+    if (compared.size > 1000) compared.clear();
+    compared.set(holder.nonce, same);
+  }
+  return same;
+}
+
 function busy({ pid, host, machine: where, since }: Holder, file: string): string {
   if (pid === 0) return `${LOCK} is being written by another process; try again in a few seconds`;
   if (pid === process.pid && where === machine()) return 'this process writes to it already';

@@ -23,6 +23,16 @@ const BESIDE_SUFFIX = /_(materialized_inputs|reward_profiling|agent_metrics|aggr
 const BESIDE =
   /^(metadata|config|settings|metrics|evals?|summary|trainer_state|training_args|tokenizer(_config)?|special_tokens_map|generation_config|adapter_config|vocab|package|checkpoints?|logs|timing_spans|tool_defs|hparams|train_op)\.(jsonl?|ndjson)$/;
 
+/** Whether a file that lies in a folder can be a log, by its name: those that frameworks write beside their logs are none. */
+export function isLogName(name: string): boolean {
+  return LOG.test(name) && !BESIDE.test(name) && !BESIDE_SUFFIX.test(name);
+}
+
+/** Whether a folder holds no logs, by its name: checkpoints, packages. */
+export function isBesideFolder(name: string): boolean {
+  return BESIDE_FOLDER.test(name);
+}
+
 /**
  * The files of all sources, each once, in the order of the sources and by name (numbers by their value) within one.
  * @param note told of logs that are left out because another holds the same
@@ -45,14 +55,12 @@ async function filesOf(source: string, note: (file: string, message: string) => 
     throw new RolloutError(`${source}: cannot be read: ${messageOf(error)}`);
   });
   if (kind?.isDirectory()) {
-    const paths = (await walk(source)).filter(
-      (path) => LOG.test(path) && !BESIDE.test(basename(path)) && !BESIDE_SUFFIX.test(path),
-    );
+    const paths = (await walk(source)).filter((path) => isLogName(basename(path)));
     if (paths.length === 0)
       throw new RolloutError(
         `${source}: found no log in the folder; logs end in .jsonl, .json, .ndjson or .parquet, the first three also with .gz or .zst`,
       );
-    const kept = new Set(chosen(paths));
+    const kept = new Set(trainedOn(paths));
     for (const path of paths)
       if (!kept.has(path)) note(path, 'left out: the batch of its step that was trained on is read instead');
     return [...kept].map((path) => ({ path, root: source }));
@@ -101,7 +109,7 @@ async function split(source: string): Promise<{ root: string; rest: string }> {
  * prime-rl writes the same episodes twice, as generated (`all`) and as trained on (`effective`), and evaluations
  * beside them: of a step's folder the trained ones are read, else all training ones.
  */
-function chosen(paths: readonly string[]): string[] {
+export function trainedOn(paths: readonly string[]): string[] {
   const trace = /^(.*[\\/]rollouts[\\/]step_\d+[\\/])(train|eval)[\\/](all|effective)[\\/]traces\.jsonl/;
   const effective = new Set<string>();
   const train = new Set<string>();

@@ -119,6 +119,19 @@ export async function* readRollouts(
   if (options.skipBad !== true) badRows.check();
 }
 
+/**
+ * What a file is read as; null: it holds no row yet, or none of a known shape.
+ * @throws RolloutError for a file that cannot be opened
+ */
+export async function formatOfLog(
+  file: string,
+  options: Pick<ReadOptions, 'format' | 'keys'>,
+): Promise<FormatName | null> {
+  const detected = await detect(file, options.keys !== undefined);
+  if (detected.kind === 'unreadable') return null;
+  return options.format ?? detected.format;
+}
+
 async function detectAll(files: readonly LogFile[], options: ReadOptions, badRows: BadRows): Promise<Log[]> {
   const logs: Log[] = [];
   for (const file of files) {

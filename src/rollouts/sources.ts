@@ -19,6 +19,11 @@ export interface Source<Log> {
 const STEPS = /([\\/](global_?)?(step|iter|iteration|epoch|rank)[_-]?\d+(_\w+)?)*[\\/][^\\/]+$/i;
 const ENDING = /\.(jsonl?|ndjson|parquet)(\.(gz|zst))?$/;
 
+/** What of a log's path names the run that it is of. */
+export function runOfLog(path: string, format: FormatName): string {
+  return `./${path}`.replace(FORMATS[format].within ?? STEPS, '').slice(2);
+}
+
 /**
  * The sources that logs form, in the order of their first logs.
  * @param byFile every file is a run of its own
@@ -33,7 +38,7 @@ export function sourcesOf<Log extends { readonly path: string; readonly format: 
   >();
   for (const log of logs) {
     const { path, format } = log;
-    const run = byFile ? path : `./${path}`.replace(FORMATS[format].within ?? STEPS, '').slice(2);
+    const run = byFile ? path : runOfLog(path, format);
     const key = JSON.stringify([run, format]);
     const source = byRun.get(key);
     if (source) source.logs.push(log);

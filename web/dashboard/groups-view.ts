@@ -14,9 +14,9 @@ const RANGE: Column<GroupRow> = {
 
 /** @param step null: the last one that was written */
 export async function groupsView(run: string, step: number | null): Promise<HTMLElement> {
-  const { rolloutSteps, task, method, seed } = await getSteps(run);
+  const { rolloutSteps, task, method, seed, log } = await getSteps(run);
   const title = element('h1', {}, 'Groups of ', element('span', { class: 'source' }, run));
-  const facts = `${task}, ${method}, seed ${seed}`;
+  const facts = log === null ? `${task}, ${method}, seed ${seed}` : `a log of format ${log}`;
   if (rolloutSteps.length === 0) {
     return element('div', {}, title, element('p', { class: 'lead' }, `${facts}. No rollouts were written.`));
   }

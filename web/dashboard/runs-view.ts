@@ -131,7 +131,7 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
     if (chosen) return chosen;
     return new Set(
       store.runs
-        .filter(({ steps }) => steps > 0)
+        .filter(({ steps, log }) => steps > 0 || log !== null)
         .sort((a, b) => b.updated - a.updated)
         .slice(0, FIRST)
         .map(({ run }) => run),
@@ -176,10 +176,10 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
           run.problem ? 'unreadable' : run.state,
         ),
       ),
-      element('td', {}, run.task),
+      element('td', {}, run.log === null ? run.task : `${run.log} log`),
       element('td', {}, run.method),
-      element('td', { class: 'number' }, String(run.seed)),
-      element('td', { class: 'number' }, `${run.step} / ${run.steps}`),
+      element('td', { class: 'number' }, run.log === null ? String(run.seed) : '–'),
+      element('td', { class: 'number' }, run.steps > 0 ? `${run.step} / ${run.steps}` : String(run.step)),
       number(run.reward),
       number(run.accuracy),
       element('td', {}, ago(run.updated)),

@@ -1,0 +1,91 @@
+/** What pages get of a group: its row of a step's table, and all of it. */
+import {
+  analyzeGroup,
+  asTrained,
+  describeTrained,
+  type LogGatherer,
+  promptParts,
+  type RunObjective,
+} from '../analysis/index.js';
+import { type Group, pieceOf, shownPieces } from '../rollouts/index.js';
+import { mean } from '../statistics/index.js';
+import type { GroupDetail, GroupRow } from './api.js';
+
+const PROMPT = 200;
+
+/** What the table of groups says of one; its prompt whole: `withParts` leaves of it what tells it apart. */
+export function rowOf(
+  group: Group,
+  n: number,
+  gatherer: LogGatherer,
+  objective: RunObjective | null,
+): GroupRow {
+  const analysis = analyzeGroup(group, { asTrained: objective && asTrained(group, objective) });
+  const { statistics, rewards, zeroVariance } = analysis;
+  return {
+    n,
+    id: group.id,
+    prompt: promptOf(group),
+    completions: group.completions.length,
+    tokens: statistics.tokens,
+    distinctTokens: statistics.distinctTokens,
+    meanReward: mean(rewards),
+    minReward: rewards.reduce((a, b) => Math.min(a, b)),
+    maxReward: rewards.reduce((a, b) => Math.max(a, b)),
+    flat: statistics.flat,
+    zeroVariance,
+    pathDepth: statistics.meanPathDepth,
+    intermediateProportion: statistics.meanIntermediateProportion,
+    ...gatherer.add(group, analysis),
+  };
+}
+
+/** A group with what is needed to draw it. */
+export function detailOf(
+  run: string,
+  step: number,
+  n: number,
+  group: Group,
+  objective: RunObjective | null,
+): GroupDetail {
+  const trained = objective && asTrained(group, objective);
+  return {
+    run,
+    step,
+    n,
+    id: group.id,
+    prompt: promptOf(group),
+    completions: group.completions.map(({ tokens, reward, advantage = null, stop = null }) => ({
+      tokens: Array.from(tokens),
+      reward,
+      advantage,
+      stop,
+    })),
+    tokenTexts: group.tokenTexts ?? {},
+    judged:
+      objective && trained
+        ? {
+            advantages: Array.from(trained.advantages),
+            weights: Array.from(trained.weights),
+            text: describeTrained(objective),
+          }
+        : null,
+  };
+}
+
+/** The rows, each with the part of its prompt in which it differs from the others'. */
+export function withParts(rows: readonly GroupRow[]): GroupRow[] {
+  const parts = promptParts(rows.map(({ prompt }) => prompt));
+  // By characters, so that none is cut in two.
+  return rows.map((row, i) => ({
+    ...row,
+    prompt: Array.from(parts[i].slice(0, 2 * PROMPT))
+      .slice(0, PROMPT)
+      .join(''),
+  }));
+}
+
+/** The text, or the token ids where a log has no text. */
+function promptOf({ prompt, tokenTexts = {} }: Group): string {
+  return prompt.text ?? shownPieces(Array.from(prompt.tokens, (id) => pieceOf(tokenTexts, id)));
+}

@@ -1,0 +1,310 @@
+/**
+ * What the dashboard knows of a log that another framework writes (docs/formats.md): its groups by training step, and
+ * figures of each step made from them. Files that came or changed are read by the readers of `analyze`, in the
+ * background; a file that is half written is read again when it has grown, and a large one not more often than
+ * its reading takes. Nothing here throws for what is wrong with a file.
+ */
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { LogGatherer } from '../analysis/index.js';
+import { type FormatName, type Group, type ReadOptions, readRollouts } from '../rollouts/index.js';
+import { METRICS } from '../train/metrics.js';
+import type {
+  GroupDetail,
+  GroupRow,
+  RunDetail,
+  RunState,
+  RunSteps,
+  RunSummary,
+  RunUpdate,
+  StepGroups,
+} from './api.js';
+import { Columns } from './columns.js';
+import { messageOf, Refusal } from './errors.js';
+import { Feed } from './feed.js';
+import { detailOf, rowOf, withParts } from './group-rows.js';
+import { resolveInside } from './inside.js';
+import { type LogRow, logRow, stepFigures } from './log-figures.js';
+import type { Reader } from './reader.js';
+
+/** Longest time that a page waits for a log to be read before it gets what is there, ms. */
+const PATIENCE = 1000;
+/** A log is read anew only after this many times of what its last reading took. */
+const REST = 4;
+/** A log is running if something was written in this time, or in three times the usual time between its files, ms. */
+const FRESH = 20_000;
+/** A file that cannot be read and was written to within this time is being written, ms. */
+const UNFINISHED = 10_000;
+
+/** How logs are read. */
+export interface LogOptions {
+  readonly read?: ReadOptions;
+  /** Puts the text of each token into a group that has only ids. */
+  readonly withTexts?: (group: Group) => Group;
+}
+
+interface LogFile {
+  readonly parts: readonly string[];
+  /** Of what was read; '' before. */
+  stamp: string;
+  /** Of what is there. */
+  now: string;
+  /** When it was last written to, ms. */
+  time: number;
+  /** The groups of the file, in its order. */
+  rows: readonly LogRow[];
+  problem: string | null;
+}
+
+export class LogReader implements Reader {
+  private readonly feed = new Feed();
+  private files: LogFile[] = [];
+  private reading: Promise<void> | null = null;
+  private mayRead = 0;
+  private started = 0;
+  private updated = 0;
+
+  /**
+   * @param run its name
+   * @param root the folder that is served
+   * @param clock ms
+   */
+  constructor(
+    readonly run: string,
+    private readonly root: string,
+    private readonly format: FormatName,
+    private readonly options: LogOptions,
+    private readonly clock: () => number,
+  ) {}
+
+  /** Which files are its own, in their order. */
+  setFiles(files: readonly (readonly string[])[]): void {
+    const known = new Map(this.files.map((file) => [file.parts.join('/'), file]));
+    this.files = files.map(
+      (parts) =>
+        known.get(parts.join('/')) ?? { parts, stamp: '', now: '', time: 0, rows: [], problem: null },
+    );
+  }
+
+  get lastWritten(): number {
+    return this.reading ? this.clock() : this.updated;
+  }
+
+  async refresh(): Promise<void> {
+    if (!this.reading) {
+      await this.look();
+      const changed = this.files.some(({ stamp, now }) => stamp !== now);
+      if (changed && this.clock() >= this.mayRead) {
+        const from = this.clock();
+        this.reading = this.readChanged()
+          .catch(() => undefined)
+          .finally(() => {
+            this.reading = null;
+            this.mayRead = this.clock() + REST * (this.clock() - from);
+          });
+      }
+    }
+    if (this.reading) await Promise.race([this.reading, setTimeout(PATIENCE, undefined, { ref: false })]);
+  }
+
+  summary(): RunSummary {
+    const { columns } = this.feed;
+    const read = this.files.filter(({ stamp }) => stamp !== '');
+    const empty = read.every(({ rows }) => rows.length === 0);
+    const problem = empty ? read.map((file) => this.problemOf(file)).find((text) => text !== null) : null;
+    return {
+      run: this.run,
+      log: this.format,
+      state: this.state(),
+      task: '',
+      method: '',
+      seed: 0,
+      step: columns.lastStep(),
+      steps: 0,
+      reward: columns.last('reward_mean'),
+      success: columns.last('success_rate'),
+      accuracy: null,
+      started: this.started,
+      updated: this.updated,
+      series: `log ${this.run}`,
+      ...(problem ? { problem } : {}),
+    };
+  }
+
+  async detail(after?: string): Promise<RunDetail> {
+    return { ...this.summary(), config: '', settings: {}, units: METRICS, ...this.feed.after(after) };
+  }
+
+  async steps(): Promise<RunSteps> {
+    return { ...this.summary(), rolloutSteps: this.feed.rollouts };
+  }
+
+  async markSent(): Promise<void> {
+    this.feed.markSent(this.summary());
+  }
+
+  async takeUpdate(): Promise<RunUpdate | null> {
+    const summary = this.summary();
+    return this.feed.hasNew(summary) ? { run: this.run, summary, ...this.feed.take(summary) } : null;
+  }
+
+  async stepGroups(step: number): Promise<StepGroups> {
+    const groups = this.groupsOf(step).map(({ row }, n): GroupRow => ({ ...row, n }));
+    if (groups.length === 0) throw new Refusal(404, `${this.run}: no groups of step ${step}`);
+    const problem = this.files.map((file) => this.problemOf(file)).find((text) => text !== null);
+    return { run: this.run, step, groups, ...(problem ? { problem } : {}) };
+  }
+
+  async group(step: number, n: number): Promise<GroupDetail> {
+    const groups = this.groupsOf(step);
+    const place = groups[n];
+    if (!place)
+      throw new Refusal(404, `${this.run}, step ${step}: no group ${n}; there are ${groups.length}`);
+    let at = 0;
+    for await (const { file, group } of this.groupsIn([place.file])) {
+      if (file !== place.file || at++ !== place.at) continue;
+      const { withTexts = (whole: Group) => whole } = this.options;
+      return detailOf(this.run, step, n, withTexts(group), null);
+    }
+    throw new Refusal(
+      404,
+      `${this.run}, step ${step}: the file of group ${n} has changed; load the page again`,
+    );
+  }
+
+  /** The groups of a step, with the file and the place in it of each. */
+  private groupsOf(step: number): { file: LogFile; at: number; row: GroupRow }[] {
+    return this.files.flatMap((file) =>
+      file.rows.flatMap((entry, at) => (entry.step === step ? [{ file, at, row: entry.row }] : [])),
+    );
+  }
+
+  private problemOf({ problem, time }: LogFile): string | null {
+    return this.clock() - time < UNFINISHED ? null : problem;
+  }
+
+  private state(): RunState {
+    const times = this.files.map(({ time }) => time).sort((a, b) => a - b);
+    const last = times.slice(-6);
+    const usual = last.length > 1 ? (last[last.length - 1] - last[0]) / (last.length - 1) : 0;
+    return this.clock() - this.updated < Math.max(FRESH, 3 * usual) ? 'running' : 'stopped';
+  }
+
+  /** Sizes and times of the files. */
+  private async look(): Promise<void> {
+    for (const file of this.files) {
+      const path = await resolveInside(this.root, file.parts);
+      const found = path === null ? null : await stat(path).catch(() => null);
+      file.now = found ? `${found.ino} ${found.size} ${found.mtimeMs}` : 'gone';
+      file.time = found ? Math.round(found.mtimeMs) : 0;
+    }
+    const times = this.files.map(({ time }) => time).filter((time) => time > 0);
+    this.updated = times.reduce((a, b) => Math.max(a, b), 0);
+    this.started = times.reduce((a, b) => Math.min(a, b), this.updated);
+  }
+
+  private async readChanged(): Promise<void> {
+    const changed = this.files.filter(({ stamp, now }) => stamp !== now);
+    const stamps = new Map(changed.map((file) => [file, file.now]));
+    const gatherer = new LogGatherer();
+    let current: LogFile | null = null;
+    let rows: LogRow[] = [];
+    let drawn = performance.now();
+    const problems = new Map<LogFile, string>();
+    const keep = (): void => {
+      if (!current) return;
+      const parts = withParts(rows.map(({ row }) => row));
+      current.rows = rows.map((entry, i) => ({ ...entry, row: parts[i] }));
+      current.stamp = stamps.get(current) ?? current.stamp;
+      current.problem = problems.get(current) ?? null;
+      // What is there is shown while the rest is being read.
+      if (performance.now() - drawn > PATIENCE / 2) {
+        this.draw();
+        drawn = performance.now();
+      }
+    };
+    let breath = performance.now();
+    try {
+      for await (const { file, group } of this.groupsIn(changed, (bad, message) =>
+        problems.set(bad, message),
+      )) {
+        if (performance.now() - breath > 50) {
+          await setTimeout(0);
+          breath = performance.now();
+        }
+        if (!stamps.has(file)) continue;
+        if (file !== current) {
+          keep();
+          current = file;
+          rows = [];
+        }
+        rows.push(logRow(group, rowOf(group, rows.length, gatherer, null)));
+      }
+    } catch (error) {
+      for (const file of changed) if (file.stamp !== stamps.get(file)) problems.set(file, messageOf(error));
+    }
+    keep();
+    for (const file of changed) {
+      if (file.stamp === stamps.get(file)) continue;
+      // Nothing came of it: what was read of it before stays while it is being written.
+      const message = problems.get(file) ?? null;
+      if (message === null || file.now === 'gone') file.rows = [];
+      file.problem = message;
+      file.stamp = stamps.get(file) as string;
+    }
+    this.draw();
+  }
+
+  /** The groups of some files; what a format must have seen before of the others is read too. */
+  private async *groupsIn(
+    files: readonly LogFile[],
+    onBad: (file: LogFile, message: string) => void = () => {},
+  ): AsyncGenerator<{ file: LogFile; group: Group }> {
+    const wanted = new Set(this.format === 'tinker' ? this.files : files);
+    // A file may repeat groups of the one before (TRL): that one is read first.
+    const list = this.files.filter((file, i) => wanted.has(file) || wanted.has(this.files[i + 1]));
+    const byPath = new Map<string, LogFile>();
+    for (const file of list) {
+      const path = await resolveInside(this.root, file.parts);
+      if (path !== null) byPath.set(path, file);
+    }
+    if (byPath.size === 0) return;
+    const fileOf = (path: string): LogFile | undefined => byPath.get(path);
+    const groups = readRollouts([...byPath.keys()], {
+      ...this.options.read,
+      format: this.format,
+      skipBad: true,
+      onBad: ({ file: path, message }) => {
+        const file = fileOf(path);
+        // The page has no business with where the folder lies.
+        if (file) onBad(file, message.replaceAll(path, basename(path)));
+      },
+    });
+    for await (const group of groups) {
+      const file = fileOf(group.source?.file ?? '');
+      if (file) yield { file, group };
+    }
+  }
+
+  /** Columns and steps from what was read. */
+  private draw(): void {
+    const byStep = new Map<number, LogRow[]>();
+    for (const { rows } of this.files)
+      for (const row of rows) {
+        const list = byStep.get(row.step);
+        if (list) list.push(row);
+        else byStep.set(row.step, [row]);
+      }
+    const steps = [...byStep.keys()].sort((a, b) => a - b);
+    const columns = new Columns();
+    let tokens = 0;
+    for (const step of steps) {
+      const figures = stepFigures(step, byStep.get(step) as LogRow[], tokens);
+      tokens = figures.tokens;
+      columns.add(figures);
+    }
+    this.feed.rollouts = steps;
+    this.feed.replace(columns);
+  }
+}

@@ -1,0 +1,260 @@
+/** Logs of other frameworks on the dashboard: found, followed file by file as they are written, with groups and figures. */
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { analyzeGroup, LogGatherer } from '../analysis/index.js';
+import { type Group, readRollouts } from '../rollouts/index.js';
+import type { GroupDetail, RunDetail, RunList, RunSteps, StepGroups } from './api.js';
+import { type Dashboard, type DashboardOptions, startDashboard } from './index.js';
+
+const TRL = join(import.meta.dirname, '../../test/readers/fixtures/trl');
+const weights = { rewardWeights: { animals: 1, length: 2 } };
+const opened: Dashboard[] = [];
+const folders: string[] = [];
+const faults: unknown[] = [];
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-logs-'));
+  folders.push(folder);
+  return folder;
+}
+async function start(folder: string, options: Partial<DashboardOptions> = {}): Promise<Dashboard> {
+  const report = (error: unknown) => faults.push(error);
+  const dashboard = await startDashboard({ folder, version: '0', port: 0, poll: 50, report, ...options });
+  opened.push(dashboard);
+  return dashboard;
+}
+async function get<T>(dashboard: Dashboard, path: string): Promise<T> {
+  const response = await fetch(new URL(path, dashboard.address));
+  expect(response.status, path).toBe(200);
+  return (await response.json()) as T;
+}
+const runsOf = async (dashboard: Dashboard) => (await get<RunList>(dashboard, '/api/runs')).runs;
+const at = (run: string, rest = '') => `/api/runs/${encodeURIComponent(run)}${rest}`;
+async function until<T>(look: () => Promise<T>, is: (value: T) => boolean, what: string): Promise<T> {
+  const end = Date.now() + 15_000;
+  for (;;) {
+    const value = await look();
+    if (is(value)) return value;
+    if (Date.now() > end) throw new Error(`${what}: got ${JSON.stringify(value).slice(0, 400)}`);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+  }
+}
+async function groupsOf(source: string | string[], options = {}): Promise<Group[]> {
+  const groups: Group[] = [];
+  for await (const group of readRollouts(source, options)) groups.push(group);
+  return groups;
+}
+afterAll(async () => {
+  await Promise.all(opened.map((dashboard) => dashboard.close()));
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  expect(faults).toEqual([]);
+});
+
+/** Rows as veRL writes them: three groups of four a step. */
+function verlRows(step: number): object[] {
+  return Array.from({ length: 12 }, (_, i) => ({
+    input: `user\nWhat is ${Math.floor(i / 4)} + ${step}?\nassistant\n`,
+    output: `it is ${(i * 7 + step) % 5} and${i % 2 ? ' so' : ' not'}`,
+    score: Number(i % 3 === 0),
+    step,
+    uid: `${step}-${Math.floor(i / 4)}_${i % 4}_0`,
+  }));
+}
+const lines = (rows: readonly object[]) => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+
+describe('TRL’s output folder', () => {
+  it('is followed step by step: groups, trees and figures are those of analyze', async () => {
+    const folder = await newFolder();
+    const out = join(folder, 'completions');
+    await mkdir(out);
+    // What else lies there is no log.
+    await mkdir(join(folder, 'checkpoint-2'));
+    await writeFile(join(folder, 'checkpoint-2', 'trainer_state.json'), '{"log_history": []}');
+    await writeFile(join(folder, 'README.md'), 'a card');
+    const dashboard = await start(folder, { logs: { read: weights } });
+    expect(await runsOf(dashboard)).toEqual([]);
+
+    const name = folder.split('/').at(-1) as string;
+    for (const step of [1, 2, 3]) {
+      const file = `completions_0000${step}.parquet`;
+      // Half a file first: it is being written.
+      const whole = await readFile(join(TRL, 'plain', file));
+      await writeFile(join(out, file), whole.subarray(0, whole.length >> 1));
+      await until(
+        () => runsOf(dashboard),
+        () => true,
+        'a look',
+      );
+      await writeFile(join(out, file), whole);
+      const steps = await until(
+        () => runsOf(dashboard).then((runs) => runs[0]),
+        // Step 2 repeats what stands in step 1, and is left out.
+        (run) => run !== undefined && run.step === (step === 2 ? 1 : step),
+        `step ${step}`,
+      );
+      expect(steps).toMatchObject({ run: name, log: 'trl', state: 'running' });
+      expect(steps.problem).toBeUndefined();
+    }
+    const { rolloutSteps } = await get<RunSteps>(dashboard, at(name, '/steps'));
+    const groups = (await groupsOf(folder, weights)).filter(({ step }) => (step ?? 0) <= 3);
+    expect(rolloutSteps).toEqual([...new Set(groups.map(({ step }) => step))]);
+
+    const gatherer = new LogGatherer();
+    for (const group of groups) gatherer.add(group, analyzeGroup(group));
+    const figures = gatherer.result().steps;
+    const detail = await get<RunDetail>(dashboard, at(name));
+    expect(detail.metrics.step).toEqual(figures.map(({ step }) => step));
+    const column = (key: 'reward_mean' | 'path_depth' | 'tokens_saved' | 'zero_variance_share') =>
+      detail.metrics.values[key] as number[];
+    figures.forEach(({ figures: f }, i) => {
+      expect(column('reward_mean')[i]).toBeCloseTo(f.meanReward, 12);
+      expect(column('path_depth')[i]).toBeCloseTo(f.meanPathDepth, 12);
+      expect(column('tokens_saved')[i]).toBeCloseTo(f.tokensSaved, 12);
+      expect(column('zero_variance_share')[i]).toBeCloseTo(f.zeroVarianceGroups / f.groups, 12);
+    });
+
+    const ofStep = groups.filter(({ step }) => step === 3);
+    const table = await get<StepGroups>(dashboard, at(name, '/steps/3'));
+    expect(table.groups.map(({ prompt }) => prompt)).toEqual(ofStep.map(({ prompt }) => prompt.text));
+    const whole = await get<GroupDetail>(dashboard, at(name, '/steps/3/groups/1'));
+    expect(whole.completions.map(({ reward }) => reward)).toEqual(
+      ofStep[1].completions.map(({ reward }) => reward),
+    );
+    expect(whole.completions.map(({ tokens }) => tokens)).toEqual(
+      ofStep[1].completions.map(({ tokens }) => Array.from(tokens)),
+    );
+    expect(Object.values(whole.tokenTexts).join('')).not.toBe('');
+  });
+
+  it('several runs below one folder are told apart by their folders; one whose groups cannot be known says why', async () => {
+    const folder = await newFolder();
+    for (const run of ['plain', 'chat']) {
+      await mkdir(join(folder, run, 'completions'), { recursive: true });
+      await copyFile(
+        join(TRL, run, 'completions_00001.parquet'),
+        join(folder, run, 'completions', 'completions_00001.parquet'),
+      );
+    }
+    const dashboard = await start(folder);
+    const runs = await until(
+      () => runsOf(dashboard),
+      (list) => list.length === 2,
+      'two runs',
+    );
+    expect(runs.map(({ run }) => run).sort()).toEqual(['chat', 'plain']);
+    // Its two rewards have weights that nobody gave.
+    await until(
+      async () => {
+        const old = new Date(Date.now() - 60_000);
+        await utimes(join(folder, 'plain', 'completions', 'completions_00001.parquet'), old, old);
+        return (await runsOf(dashboard)).find(({ run }) => run === 'plain')?.problem ?? '';
+      },
+      (problem) => problem.includes('--reward-weight'),
+      'what is wrong',
+    );
+    const plain = (await runsOf(dashboard)).find(({ run }) => run === 'plain');
+    expect(plain?.problem).not.toContain(folder);
+    expect(plain?.state).toBe('stopped');
+  });
+});
+
+describe('veRL’s rollout folder', () => {
+  it('files that grow line by line are read to their last whole line', async () => {
+    const folder = await newFolder();
+    await writeFile(join(folder, '1.jsonl'), lines(verlRows(1)));
+    const dashboard = await start(folder);
+    const run = (
+      await until(
+        () => runsOf(dashboard),
+        ([first]) => first?.step === 1,
+        'step 1',
+      )
+    )[0].run;
+    const text = lines(verlRows(2));
+    const file = join(folder, '2.jsonl');
+    // A step that is being written: two groups and a half, the last line cut.
+    const cut = text.split('\n').slice(0, 9).join('\n').length + 20;
+    await writeFile(file, text.slice(0, cut));
+    await until(
+      () => get<RunSteps>(dashboard, at(run, '/steps')),
+      (s) => s.rolloutSteps.length === 2,
+      'step 2',
+    );
+    await appendFile(file, text.slice(cut));
+    const step = await until(
+      () => get<StepGroups>(dashboard, at(run, '/steps/2')),
+      ({ groups }) => groups.length === 3 && groups.every(({ completions }) => completions === 4),
+      'the whole step',
+    );
+    // The users' questions, not what stands around each of them.
+    expect(step.groups.map(({ prompt }) => prompt)).toEqual([0, 1, 2].map((n) => `What is ${n} + 2?`));
+    const wanted = await groupsOf(file);
+    const shown = await get<GroupDetail>(dashboard, at(run, '/steps/2/groups/2'));
+    expect(shown.completions.map(({ reward }) => reward)).toEqual(
+      wanted[2].completions.map(({ reward }) => reward),
+    );
+  });
+});
+
+describe('one log, and folders with more in them', () => {
+  it('a file is opened by its name, with the keys that name its parts', async () => {
+    const folder = await newFolder();
+    const rows = [0, 1, 0, 1].map((score, i) => ({ q: 'why', a: `so ${i}`, s: score, id: 'g' }));
+    await writeFile(join(folder, 'log.jsonl'), lines(rows));
+    await writeFile(join(folder, 'other.jsonl'), lines(verlRows(1)));
+    await expect(start(join(folder, 'log.jsonl'))).rejects.toThrow(
+      /log\.jsonl: expected a log that analyze reads, got rows of no known format/,
+    );
+    const keys = { prompt: 'q', completion: 'a', reward: 's', group: 'id' };
+    const dashboard = await start(join(folder, 'log.jsonl'), { logs: { read: { keys } } });
+    const runs = await until(
+      () => runsOf(dashboard),
+      ([run]) => run?.reward === 0.5,
+      'the log',
+    );
+    expect(runs).toHaveLength(1);
+    const { rolloutSteps } = await get<RunSteps>(dashboard, at(runs[0].run, '/steps'));
+    // It names no steps.
+    expect(rolloutSteps).toEqual([0]);
+    expect((await get<StepGroups>(dashboard, at(runs[0].run, '/steps/0'))).groups).toHaveLength(1);
+  });
+
+  it('files that are no logs are left out, and links that lead out are no files', async () => {
+    const folder = await newFolder();
+    const outside = await newFolder();
+    await writeFile(join(outside, '1.jsonl'), lines(verlRows(1)));
+    await writeFile(join(folder, 'results.json'), '{"a": 1}');
+    await writeFile(join(folder, 'words.jsonl'), '{"word": "x"}\n');
+    await writeFile(join(folder, 'empty.jsonl'), '');
+    await mkdir(join(folder, 'dump'));
+    await symlink(join(outside, '1.jsonl'), join(folder, 'dump', '1.jsonl'));
+    const dashboard = await start(folder);
+    expect(await runsOf(dashboard)).toEqual([]);
+    // What was empty becomes a log.
+    await writeFile(join(folder, 'empty.jsonl'), lines(verlRows(3)));
+    const [run] = await until(
+      () => runsOf(dashboard),
+      (list) => list.length === 1,
+      'a log',
+    );
+    expect(run.log).toBe('verl');
+    await rm(join(folder, 'empty.jsonl'));
+    await until(
+      () => runsOf(dashboard),
+      (list) => list.length === 0,
+      'it is gone',
+    );
+  });
+});
