@@ -163,7 +163,11 @@ describe('train, tree and compare', () => {
     expect(await page.text()).toContain('λ-GRPO');
     dashboard.kill('SIGINT');
     expect(await closed).toBe(0);
-    expectRefusal(await cli('dashboard', inFolder('nowhere')), 'nowhere', 'expected a folder with runs or logs');
+    expectRefusal(
+      await cli('dashboard', inFolder('nowhere')),
+      'nowhere',
+      'expected a folder with runs or logs',
+    );
   });
 
   it('--help shows examples for every command', async () => {
