@@ -4,6 +4,7 @@
  * never on tokens. "Mass" is |λ|·|Â(λ)| summed over the tokens of steps: what GRPO's sum gives them.
  */
 import type { ZeroVariance } from '../objective/index.js';
+import type { Diagnostics, SplitFigures } from './diagnostics/figures.js';
 
 /** All groups, or those of a step, under a credit rule: mass is |s(λ) Σ bᵢ| over the tokens of steps. */
 export interface CreditFigures {
@@ -58,6 +59,8 @@ export interface LogFigures {
   readonly good: { readonly completions: number; readonly pushedDown: number };
   /** Completions with aᵢ < 0, and those of them most of whose tokens lie in steps with Â > 0. */
   readonly bad: { readonly completions: number; readonly pushedUp: number };
+  /** What only the tree can tell: the sampler's noise, broken prefixes, merged groups, ages. */
+  readonly diagnostics: Diagnostics;
   /** Under the credit rules that were asked for. */
   readonly credit: readonly CreditFigures[];
   /** Groups by where their token ids and their grouping come from. */
@@ -78,6 +81,8 @@ export interface SourceFigures {
 
 export interface LogAnalysis {
   readonly all: LogFigures;
+  /** Prompts that stand under several ids of a step. */
+  readonly splitPrompts: SplitFigures;
   /** None where the groups are of several sources: steps of different runs have nothing to do with each other. */
   readonly steps: StepFigures;
   /** One entry for each source, in the order of their first groups; none where there is but one. */

@@ -6,6 +6,8 @@
 import type { Group } from '../rollouts/index.js';
 import type { GroupAnalysis } from './analyze-group.js';
 import { CreditSums, MOST, signsOf } from './credit-sums.js';
+import { SplitSums } from './diagnostics/prompts.js';
+import { DiagnosticSums } from './diagnostics/sums.js';
 import type { LogAnalysis, LogFigures, SourceFigures } from './figures.js';
 import type { GroupCredit } from './group-credit.js';
 
@@ -22,6 +24,7 @@ export interface GroupScore {
 export class LogGatherer {
   private readonly all = new Sums();
   private readonly sources = new Map<string | null, SourceSums>();
+  private readonly prompts = new SplitSums();
 
   /**
    * Takes a group into the figures.
@@ -43,15 +46,18 @@ export class LogGatherer {
       this.sources.set(label, sums);
     }
     sums.add(group, analysis, credit);
+    this.prompts.add(group);
     return this.all.add(group, analysis, credit);
   }
 
   /** The figures of all groups so far. Means and shares over nothing are 0. */
   result(): LogAnalysis {
     const all = this.all.figures();
+    const splitPrompts = this.prompts.figures();
     const sources = [...this.sources.values()];
-    if (sources.length < 2) return { all, steps: sources[0]?.figures().steps ?? [], sources: [] };
-    return { all, steps: [], sources: sources.map((sums) => sums.figures()) };
+    if (sources.length < 2)
+      return { all, splitPrompts, steps: sources[0]?.figures().steps ?? [], sources: [] };
+    return { all, splitPrompts, steps: [], sources: sources.map((sums) => sums.figures()) };
   }
 }
 
@@ -111,6 +117,7 @@ class Sums {
   private readonly tokenSources: Record<string, number> = {};
   private readonly groupSources: Record<string, number> = {};
   private readonly credit: CreditSums[] = [];
+  private readonly diagnostics = new DiagnosticSums();
 
   add(group: Group, analysis: GroupAnalysis, credit: readonly GroupCredit[]): GroupScore {
     const { tree, statistics, rewards } = analysis;
@@ -127,6 +134,7 @@ class Sums {
     this.intermediateProportion += k * statistics.meanIntermediateProportion;
     count(this.tokenSources, group.tokens);
     count(this.groupSources, group.groups);
+    this.diagnostics.add(group, analysis);
     credit.forEach((rule, place) => {
       this.credit[place] ??= new CreditSums(rule.rule);
       this.credit[place].add(analysis, rule);
@@ -213,6 +221,7 @@ class Sums {
       lambdaMass: { ...this.lambdaMass },
       good: { completions: this.good, pushedDown: this.pushedDown },
       bad: { completions: this.bad, pushedUp: this.pushedUp },
+      diagnostics: this.diagnostics.figures(),
       credit: this.credit.map((sums) => sums.figures()),
       tokenSources: { ...this.tokenSources },
       groupSources: { ...this.groupSources },

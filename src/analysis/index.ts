@@ -8,6 +8,14 @@ export {
 export { type AsTrained, asTrained, describeTrained, type RunObjective, runObjective } from './as-trained.js';
 export { lineChartSvg, type Series } from './chart.js';
 export { type CsvCell, csvLine } from './csv.js';
+export type {
+  AgeFigures,
+  Diagnostics,
+  MergedFigures,
+  NoiseFigures,
+  RetokenisedFigures,
+  SplitFigures,
+} from './diagnostics/figures.js';
 export type { CreditFigures, LogAnalysis, LogFigures, SourceFigures, StepFigures } from './figures.js';
 export { type GroupScore, LogGatherer } from './gather.js';
 export { type GroupCredit, ownCredit, publishedCredit, tokenCredit } from './group-credit.js';

@@ -1,6 +1,7 @@
 /** What `analyze` prints: the figures of figures.ts as tables with bars, plain text of at most about 100 columns. */
 import type { LogAnalysis, LogFigures } from '../analysis/index.js';
 import { creditTable } from './analyze-credit.js';
+import { diagnosticsTable } from './analyze-diagnostics.js';
 import { elide, paint, visible } from './format.js';
 import { formatTable } from './table.js';
 
@@ -36,9 +37,10 @@ const LABEL = 60;
 
 /** The summary, newline included. */
 export function summaryText(
-  { all, steps, sources }: LogAnalysis,
+  analysis: LogAnalysis,
   { formats, files, leftOut = 0, warnings = [], colour = false }: SummaryOptions,
 ): string {
+  const { all, steps, sources } = analysis;
   const { bold } = paint(colour);
   const section = (title: string, body: string) => `\n${bold(title)}\n${body}`;
   const total = all.mass.up + all.mass.down;
@@ -77,6 +79,7 @@ export function summaryText(
   }
   if (total > 0 && all.credit.length > 0)
     parts.push(section('Under credit rules: share of the push by sign and depth', creditTable(all.credit)));
+  parts.push(section('What the tree tells besides', diagnosticsTable(analysis)));
   if (sources.length > 0) parts.push(section('By source', bySource(sources)));
   if (steps.length > 0) parts.push(section('By training step', bySteps(steps)));
   return parts.join('');

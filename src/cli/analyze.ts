@@ -33,6 +33,8 @@ import { INTERRUPTED, outputIsTTY, print, printJson, say } from './terminal.js';
 
 export interface AnalyzeCommandOptions extends ReadCommandOptions {
   readonly scale?: 'std' | 'none';
+  /** Compare branches by the tokenizer's text: turns that were tokenised again. */
+  readonly checkTokens?: boolean;
   readonly json?: boolean;
   readonly csv?: string;
   /** Credit rules, by name or module. */
@@ -68,6 +70,8 @@ async function analyze(
     logs,
   );
 
+  if (options.checkTokens === true && options.tokenizer === undefined)
+    throw new UserError('--check-tokens: expected --tokenizer with it (the text of token ids), got none');
   const rules = await openRules(options.credit ?? []);
   const objectives = new RunObjectives();
   const outputs: Output[] = [];
@@ -135,8 +139,8 @@ async function analyze(
       formats[format] = (formats[format] ?? 0) + 1;
       const credit: GroupCredit[] = [];
       for (const rule of rules) credit.push(await rule.credit(analysis, `group ${group.id}`));
-      const score = gatherer.add(group, analysis, credit);
       const readable = withTexts(withName(group, shown));
+      const score = gatherer.add(options.checkTokens === true ? readable : group, analysis, credit);
       for (const output of outputs) await output.add?.(readable, analysis, score, credit);
     }
     if (groups === 0) throw new UserError(`${shown(paths.join(' '))}: found no group to analyze`);
@@ -241,11 +245,15 @@ interface Circumstances {
 }
 
 /** What `--json` prints: the figures of all groups at the top, each step's below `steps`. */
-function jsonOf({ all, steps, sources }: LogAnalysis, about: Circumstances): Record<string, unknown> {
+function jsonOf(
+  { all, splitPrompts, steps, sources }: LogAnalysis,
+  about: Circumstances,
+): Record<string, unknown> {
   const { version, paths, files, formats, messages, options, objectives } = about;
   const byStep = (list: StepFigures) => list.map(({ step, figures }) => ({ step, ...figures }));
   return {
     ...all,
+    splitPrompts,
     steps: byStep(steps),
     bySource: sources.map(({ label, format, all: figures, steps: own }) => ({
       source: label,

@@ -201,6 +201,10 @@ addReadOptions(
       'files, folders, patterns, or - for standard input; docs/formats.md lists what can be read',
     ),
 )
+  .option(
+    '--check-tokens',
+    'with --tokenizer, for logs of token ids: branches whose text goes on as a sibling’s does, turns that were tokenised again',
+  )
   .addOption(
     new Option(
       '--scale <how>',

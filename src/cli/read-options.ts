@@ -25,6 +25,7 @@ export interface ReadCommandOptions {
   readonly groupSize?: number;
   readonly rewardWeight?: Readonly<Record<string, number>>;
   readonly byFile?: boolean;
+  readonly splitMerged?: boolean;
   readonly skipBad?: boolean;
 }
 
@@ -70,6 +71,10 @@ export function addReadOptions(command: Command): Command {
         'weight of one reward in the total, for logs without a total; repeatable',
       ).argParser(numbersByName('--reward-weight')),
     )
+    .option(
+      '--split-merged',
+      'take a group id with several prompts apart, a group for each, and say how far its advantages were off',
+    )
     .option('--by-file', 'every file is a run of its own, with its own figures')
     .option(
       '--skip-bad',
@@ -87,7 +92,7 @@ function readOptions(options: ReadCommandOptions, tokenizer: TextTokenizer | und
     ...(options.maskKey === undefined ? {} : { mask: options.maskKey }),
     ...(options.stepKey === undefined ? {} : { step: options.stepKey }),
   };
-  const { format, groupSize, rewardWeight: rewardWeights, skipBad, byFile } = options;
+  const { format, groupSize, rewardWeight: rewardWeights, skipBad, byFile, splitMerged } = options;
   return {
     ...(format === undefined ? {} : { format }),
     ...(tokenizer === undefined ? {} : { tokenizer: tokenizer.encode }),
@@ -96,6 +101,7 @@ function readOptions(options: ReadCommandOptions, tokenizer: TextTokenizer | und
     ...(groupSize === undefined ? {} : { groupSize }),
     ...(skipBad === undefined ? {} : { skipBad }),
     ...(byFile === undefined ? {} : { byFile }),
+    ...(splitMerged === undefined ? {} : { splitMerged }),
   };
 }
 

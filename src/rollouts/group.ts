@@ -22,6 +22,8 @@ export interface Completion {
   readonly advantage?: number;
   /** Whether it solves its problem, where that is known beside the reward. */
   readonly success?: boolean;
+  /** Versions of the weights that sampled it, in the order in which they did; absent: the log does not say. */
+  readonly versions?: readonly number[];
   /** Ended by a stop token, by its longest allowed length, or by the last turn it may take. */
   readonly stop?: 'stop' | 'length' | 'turns';
 }
@@ -63,6 +65,8 @@ export interface Group {
   readonly groups: GroupSource;
   /** Text of each token id, so that a tree can be read without the tokenizer; bytes that are no character as in pieces.ts. */
   readonly tokenTexts?: Readonly<Record<number, string>>;
+  /** It was taken out of an id with several prompts: that id, the rewards of all its completions, and where those of this group begin. */
+  readonly merged?: { readonly id: string; readonly rewards: Float64Array; readonly from: number };
   /** Where it was read: its first row's line, from 1 (in Parquet: row). */
   readonly source?: {
     readonly file: string;

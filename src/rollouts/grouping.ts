@@ -16,6 +16,8 @@ export interface GroupingOptions extends GroupContext {
   readonly size?: number;
   /** Rows of one group may have different prompts (an environment that draws its first state). */
   readonly promptsDiffer?: boolean;
+  /** By id: an id with several prompts is taken apart, a group for each, instead of being refused. */
+  readonly splitMerged?: boolean;
   /** By prompt: the log should have each prompt equally often, else some prompt stood there twice. */
   readonly strict?: boolean;
   /** A last look at the samples of a group, which may join some of them, refuse them or leave none. */
@@ -44,6 +46,8 @@ function* made(
 
 interface OpenGroup {
   readonly id: string;
+  /** With `splitMerged`: those of the same id and other prompts, this one among them. */
+  readonly siblings: OpenGroup[];
   readonly identity: string;
   readonly line: number;
   readonly members: number[];
@@ -103,14 +107,19 @@ export class ById implements Grouping {
       this.steps.set(step, open);
     }
     const identity = promptsDiffer ? '' : identityOf(sample);
-    const known = open.get(id);
-    if (known && known.identity !== identity)
+    const first = open.get(id);
+    const known = first?.siblings.find((group) => group.identity === identity);
+    if (first && !known && !this.options.splitMerged)
       throw new RolloutError(
-        `${where}: group ${id}: found another prompt or answer than in line ${known.line}; allowed is one for a group, so this id does not tell the groups`,
+        `${where}: group ${id}: found another prompt or answer than in line ${first.line}; allowed is one for a group, so this id does not tell the groups`,
       );
     const member = this.store.put(sample);
     if (known) known.members.push(member);
-    else open.set(id, { id, identity, line: sample.line, members: [member] });
+    else {
+      const opened = { id, identity, line: sample.line, members: [member], siblings: first?.siblings ?? [] };
+      opened.siblings.push(opened);
+      if (!first) open.set(id, opened);
+    }
     if (this.steps.size > OPEN_STEPS) {
       const oldest = this.steps.keys().next().value as number | null;
       this.closed.add(oldest);
@@ -129,9 +138,24 @@ export class ById implements Grouping {
   private *flush(step: number | null): Generator<Group> {
     const open = this.steps.get(step)!;
     this.steps.delete(step);
-    for (const { id, members } of open.values()) {
-      const samples = members.map((member) => this.store.take(member));
-      yield* made(samples, id, 'explicit', this.options);
+    for (const { id, siblings } of open.values()) {
+      const parts = siblings.map(({ members }) => members.map((member) => this.store.take(member)));
+      if (parts.length === 1) yield* made(parts[0], id, 'explicit', this.options);
+      else yield* this.apart(id, parts);
+    }
+  }
+
+  /** Groups of one id, each of one prompt: `id/1`, `id/2`. */
+  private *apart(id: string, parts: readonly (readonly Sample[])[]): Generator<Group> {
+    const rewards = Float64Array.from(parts.flat(), ({ reward }) => reward);
+    let from = 0;
+    for (const [p, samples] of parts.entries()) {
+      for (const group of made(samples, `${id}/${p + 1}`, 'explicit', this.options)) {
+        // What a format joined or left out has no counterpart.
+        const isWhole = group.completions.length === samples.length;
+        yield { ...group, ...(isWhole && { merged: { id, rewards, from } }) };
+      }
+      from += samples.length;
     }
   }
 

@@ -43,6 +43,8 @@ export interface ReadOptions extends FormatOptions {
   readonly skipBad?: boolean;
   /** Every file is a run of its own, with a label. Absent: the files of a run are found by its folder. */
   readonly byFile?: boolean;
+  /** A group id with several prompts is taken apart, a group for each prompt (`merged`), instead of being refused. */
+  readonly splitMerged?: boolean;
   /** Told of each bad row (line null: the file as a whole), whether skipped or not. */
   readonly onBad?: (bad: { file: string; line: number | null; message: string }) => void;
   /**
@@ -242,7 +244,8 @@ async function* readLog(
   const reader = format.open(open);
   let grouping: Grouping | undefined;
   let pending = 0; // bad rows before the first good one
-  const context = { file, format: log.format, tokenizer: options.tokenizer };
+  const { tokenizer, splitMerged } = options;
+  const context = { file, format: log.format, tokenizer, splitMerged };
   let rows = 0;
   try {
     for await (const row of rowsOf(log, format, (bytes) => options.onRead?.({ file, bytes }))) {
@@ -303,7 +306,7 @@ const unwrapped = (error: unknown) => (error instanceof Refusal ? new RolloutErr
 function groupingOf(
   reader: RowReader,
   hasId: boolean,
-  context: Pick<GroupingOptions, 'file' | 'format' | 'tokenizer'>,
+  context: Pick<GroupingOptions, 'file' | 'format' | 'tokenizer' | 'splitMerged'>,
 ): Grouping {
   const { promptsDiffer, strict, finish } = reader;
   const options: GroupingOptions = { ...context, size: reader.size?.(), promptsDiffer, strict, finish };

@@ -34,6 +34,7 @@ export interface Sample {
   readonly rewards?: Readonly<Record<string, number>>;
   readonly advantage?: number;
   readonly stop?: 'stop' | 'length';
+  readonly versions?: readonly number[];
 }
 
 /** What is the same for all groups of one file. */
@@ -154,12 +155,13 @@ function fromTexts(
 
 const textOf = (parts: readonly Part[]) => parts.map(({ text }) => text).join('');
 
-function outcome({ reward, rewards, advantage, stop }: Sample) {
+function outcome({ reward, rewards, advantage, stop, versions }: Sample) {
   return {
     reward,
     ...(rewards && Object.keys(rewards).length > 0 ? { rewards } : {}),
     ...(advantage === undefined ? {} : { advantage }),
     ...(stop ? { stop } : {}),
+    ...(versions && versions.length > 0 ? { versions } : {}),
   };
 }
 

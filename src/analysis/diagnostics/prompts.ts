@@ -1,0 +1,132 @@
+/**
+ * Groups that are not what their ids say: several prompts under one id (the reader takes them apart, `splitMerged`), and one
+ * prompt under several ids within a step. Either way a trainer that groups by the id compares a completion with the wrong ones.
+ */
+import { groupAdvantages } from '../../objective/index.js';
+import type { Group } from '../../rollouts/index.js';
+import type { MergedFigures, SplitFigures } from './figures.js';
+
+/** How far advantages are from those that they should be. */
+class Shift {
+  private sum = 0;
+  private count = 0;
+  flipped = 0;
+
+  add(taken: ArrayLike<number>, right: ArrayLike<number>): void {
+    for (let i = 0; i < taken.length; i++) {
+      this.sum += Math.abs(taken[i] - right[i]);
+      this.count++;
+      if (taken[i] * right[i] < 0) this.flipped++;
+    }
+  }
+
+  copy(): Shift {
+    return Object.assign(new Shift(), this);
+  }
+
+  get mean(): number {
+    return this.count > 0 ? this.sum / this.count : 0;
+  }
+}
+
+export class MergedSums {
+  private readonly ids = new Set<string>();
+  private prompts = 0;
+  private completions = 0;
+  private readonly shift = new Shift();
+
+  add({ merged, completions, step, source }: Group, advantages: ArrayLike<number>): void {
+    if (!merged) return;
+    this.ids.add(JSON.stringify([source?.label, step, merged.id]));
+    this.prompts++;
+    this.completions += completions.length;
+    const together = groupAdvantages(merged.rewards);
+    this.shift.add(together.subarray(merged.from, merged.from + completions.length), advantages);
+  }
+
+  figures(): MergedFigures {
+    const { prompts, completions, shift } = this;
+    return { ids: this.ids.size, prompts, completions, shift: shift.mean, flipped: shift.flipped };
+  }
+}
+
+/** Steps whose groups are remembered: readers give those of a step near each other. */
+const STEPS = 4;
+/** Prompts of a step that are remembered. */
+const PROMPTS = 1 << 16;
+
+/** Watches over the groups of all steps; a prompt is known by its tokens, or its text. */
+export class SplitSums {
+  private readonly steps = new Map<string, Map<string, number[][]>>();
+  private readonly done = new SplitTotals();
+
+  add({ prompt, completions, step, source, tokens }: Group): void {
+    // Units of a text have ids of their own in each group.
+    const key = tokens === 'text-units' ? (prompt.text ?? '') : digest(prompt.tokens);
+    if (key === '') return;
+    const at = JSON.stringify([source?.label ?? null, step]);
+    let known = this.steps.get(at);
+    if (!known) {
+      known = new Map();
+      this.steps.set(at, known);
+      if (this.steps.size > STEPS) {
+        const oldest = this.steps.keys().next().value as string;
+        for (const groups of this.steps.get(oldest)?.values() ?? []) this.done.add(groups);
+        this.steps.delete(oldest);
+      }
+    }
+    const rewards = completions.map(({ reward }) => reward);
+    const groups = known.get(key);
+    if (groups) groups.push(rewards);
+    else if (known.size < PROMPTS) known.set(key, [rewards]);
+  }
+
+  /** Of all groups so far; more may come. */
+  figures(): SplitFigures {
+    const totals = this.done.copy();
+    for (const known of this.steps.values()) for (const groups of known.values()) totals.add(groups);
+    return totals.figures();
+  }
+}
+
+class SplitTotals {
+  private counts = { prompts: 0, groups: 0, completions: 0, singletons: 0 };
+  private shift = new Shift();
+
+  /** @param groups rewards of each group of one prompt */
+  add(groups: readonly (readonly number[])[]): void {
+    if (groups.length < 2) return;
+    this.counts.prompts++;
+    this.counts.groups += groups.length;
+    const together = groupAdvantages(groups.flat());
+    let from = 0;
+    for (const rewards of groups) {
+      this.counts.completions += rewards.length;
+      this.counts.singletons += Number(rewards.length === 1);
+      this.shift.add(groupAdvantages(rewards), together.subarray(from, from + rewards.length));
+      from += rewards.length;
+    }
+  }
+
+  copy(): SplitTotals {
+    const other = new SplitTotals();
+    other.counts = { ...this.counts };
+    other.shift = this.shift.copy();
+    return other;
+  }
+
+  figures(): SplitFigures {
+    return { ...this.counts, shift: this.shift.mean, flipped: this.shift.flipped };
+  }
+}
+
+/** Two 32-bit hashes and the length; nothing of no tokens. */
+function digest(tokens: Int32Array): string {
+  if (tokens.length === 0) return '';
+  let [a, b] = [0x811c9dc5 | 0, 0];
+  for (const token of tokens) {
+    a = Math.imul(a ^ token, 0x01000193);
+    b = (Math.imul(b, 0x9e3779b1) + token) ^ (b >>> 15);
+  }
+  return `${tokens.length}:${a}:${b}`;
+}
