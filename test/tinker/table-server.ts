@@ -22,7 +22,7 @@ export type Fault =
   | 'restart-before'
   | 'restart-after';
 
-interface Row {
+export interface Row {
   readonly tokens: readonly number[];
   readonly inputs: Readonly<Record<string, readonly number[]>>;
 }
@@ -58,8 +58,9 @@ export interface TableServerOptions {
   readonly vocabulary?: number;
   readonly reduction?: 'mean' | 'sum';
   readonly fault?: (path: string) => Fault;
-  /** How a datum is named in `history`; absent: by the whole request's bytes. */
   readonly baseModel?: string;
+  /** How a request is named in `history`; absent: by the advantages of its first datum. */
+  readonly mark?: (data: readonly Row[]) => string;
 }
 
 const copy = <T>(value: T): T => structuredClone(value);
@@ -111,6 +112,14 @@ export class TableServer {
   restart(): void {
     this.models.clear();
     this.places.clear();
+  }
+
+  /** Frees what runs that are over have left. */
+  forget(): void {
+    this.restart();
+    this.futures.clear();
+    this.numbers.clear();
+    this.requests.length = 0;
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -303,8 +312,9 @@ export class TableServer {
         if (!request.forwardOnly) {
           this.trainedRows += request.data.length;
           for (const { gradient } of outputs) model.gradients.push({ row: gradient });
-          // The mark of a request: its first targets with weight, as the tests choose them.
-          model.pending.push(JSON.stringify(request.data[0].inputs.advantages));
+          model.pending.push(
+            this.options.mark?.(request.data) ?? JSON.stringify(request.data[0].inputs.advantages),
+          );
         }
         return {
           loss_fn_outputs: outputs.map(({ logprobs, losses }) => ({
