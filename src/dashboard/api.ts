@@ -35,6 +35,8 @@ export interface RunSummary {
   readonly state: RunState;
   readonly task: string;
   readonly method: string;
+  /** Where the model is sampled and trained, by its name in the configuration. */
+  readonly engine: string;
   readonly seed: number;
   /** Training steps taken, and configured (0: not known). */
   readonly step: number;

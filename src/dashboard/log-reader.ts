@@ -116,6 +116,7 @@ export class LogReader implements Reader {
     return {
       run: this.run,
       log: this.format,
+      engine: '',
       state: this.state(),
       task: '',
       method: '',

@@ -118,6 +118,7 @@ export class RunReader implements Reader {
       state: this.state(config),
       task: config ? taskName(config) : '',
       method: config?.method ?? '',
+      engine: config?.engine.name ?? '',
       seed: config?.seed ?? 0,
       step: this.feed.columns.lastStep(),
       steps: config?.train.steps ?? 0,

@@ -78,6 +78,7 @@ describe('a finished run', () => {
       state: 'finished',
       task: 'arithmetic',
       method: 'grpo',
+      engine: 'local',
       seed: 0,
       step: 6,
       steps: 6,

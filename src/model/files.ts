@@ -163,6 +163,13 @@ export async function writeAdapter(
 export const readAdapter = (folder: string, config: ModelConfig): ReturnType<typeof adapterIn> =>
   adapterIn(folderStore(folder), config);
 
+/** Writes files as a new folder. @throws ModelError if the folder is there already */
+export async function writeFiles(folder: string, content: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  await newFolder(folder, async (temporary) => {
+    for (const [name, bytes] of content) await folderStore(temporary).write(name, [bytes]);
+  });
+}
+
 async function newFolder(folder: string, fill: (temporary: string) => Promise<void>): Promise<void> {
   if (existsSync(folder)) throw new ModelError(`${folder}: is there already; allowed is a new folder`);
   await makeFolder(dirname(folder));

@@ -106,6 +106,38 @@ export class TinkerClient {
     });
   }
 
+  /**
+   * The files of a snapshot (`saveSampler`), packed: a tar archive, compressed with gzip.
+   * @param path on the server, as tinker://model/…
+   */
+  async archive(path: string, { signal }: Abortable = {}): Promise<Uint8Array> {
+    const [, model, name] = /^tinker:\/\/([\w-]+(?::[\w-]+)*)\/([\w-]+(?:\/[\w-]+)?)$/.exec(path) ?? [];
+    if (name === undefined) {
+      throw new TinkerError(
+        this.transport.line('archive', `expected a path as tinker://model/name, got '${path}'`),
+      );
+    }
+    const read = (answer: unknown): Uint8Array | string => {
+      if (!(answer instanceof Uint8Array)) throw new Error('expected bytes');
+      return answer;
+    };
+    const call = { method: 'GET', repeatable: true, raw: true, read, signal } as const;
+    const place = await this.transport.send<Uint8Array | string>({
+      ...call,
+      path: `training_runs/${model}/checkpoints/${name}/archive`,
+      redirect: (url) => url,
+    });
+    if (typeof place !== 'string') return place;
+    const { protocol } = new URL(place);
+    if (protocol !== 'http:' && protocol !== 'https:') {
+      throw new TinkerError(
+        this.transport.line('archive', `expected a place with http or https, got ${protocol}`),
+      );
+    }
+    const bytes = await this.transport.send({ ...call, path: 'archive', url: place });
+    return bytes as Uint8Array;
+  }
+
   /** A call that answers at once. It may be repeated. */
   post<T>(
     path: string,

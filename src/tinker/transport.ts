@@ -33,6 +33,12 @@ export interface Call<T> {
   readonly repeatable: boolean;
   /** Reads an answer of 200 (bytes: protobuf). Whatever it throws counts as a damaged answer. */
   readonly read: (answer: unknown) => T;
+  /** What the place means that a redirect names; absent: redirects are errors. */
+  readonly redirect?: (place: string) => T;
+  /** Whole address, in the place of `path`'s; on another server than ours it is asked without the key. */
+  readonly url?: string;
+  /** An answer of 200 is taken as bytes, whatever its type. */
+  readonly raw?: boolean;
   /** Longest wait for this answer, ms. */
   readonly timeout?: number;
   /** What statuses other than 200 mean, where they are no errors. */
@@ -133,10 +139,12 @@ export class Transport {
     call.signal?.throwIfAborted();
     const limit = deadline(call.timeout ?? this.limits.timeout, call.signal);
     try {
-      const response = await fetch(this.base + call.path, {
+      const url = call.url ?? this.base + call.path;
+      const keyed = this.apiKey !== undefined && new URL(url).origin === this.server;
+      const response = await fetch(url, {
         method: call.method ?? 'POST',
         headers: {
-          ...(this.apiKey === undefined ? {} : { 'x-api-key': this.apiKey }),
+          ...(keyed ? { 'x-api-key': this.apiKey } : {}),
           ...(body === undefined
             ? {}
             : { 'content-type': typeof body === 'string' ? 'application/json' : PROTOBUF }),
@@ -192,7 +200,13 @@ export class Transport {
 
   private judge<T>(call: Call<T>, response: Response, bytes: Uint8Array): Attempt<T> {
     const { status, headers } = response;
-    const body = (headers.get('content-type') ?? '').startsWith(PROTOBUF) ? bytes : parseJson(bytes);
+    const isBytes =
+      (call.raw === true && status === 200) || (headers.get('content-type') ?? '').startsWith(PROTOBUF);
+    const body = isBytes ? bytes : parseJson(bytes);
+    const place = headers.get('location');
+    if (call.redirect && status >= 300 && status < 400 && place !== null) {
+      return { value: call.redirect(new URL(place, call.url ?? this.base + call.path).href) };
+    }
     const meaning = call.status?.(status, body);
     if (meaning) return meaning;
     if (status === 200) {

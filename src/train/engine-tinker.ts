@@ -6,21 +6,17 @@ import { optimizerConfig } from './random-model.js';
 
 const KEY = 'TINKER_API_KEY';
 
+type ServerConfig = Extract<Config['engine'], { name: 'tinker' }>;
+type Client = Extract<EngineSpec, { name: 'tinker' }>['client'];
+
 /** @throws ConfigError for a key that would travel in the clear */
 export function tinkerSpec(
   config: Config,
-  engine: Extract<Config['engine'], { name: 'tinker' }>,
+  engine: ServerConfig,
   task: Task,
   signal?: AbortSignal,
 ): EngineSpec {
-  const { url, base_model: baseModel, lora, concurrency, wire, reduction, kl, ahead } = engine;
-  const apiKey = process.env[KEY] || undefined;
-  const { protocol, hostname } = new URL(url);
-  if (apiKey !== undefined && protocol === 'http:' && !isHere(hostname)) {
-    throw new ConfigError(
-      `engine.url: expected https with the key of ${KEY}, got http to another machine; unset ${KEY} for a server without keys`,
-    );
-  }
+  const { base_model: baseModel, lora, reduction, kl, ahead } = engine;
   return {
     name: 'tinker',
     baseModel,
@@ -32,9 +28,24 @@ export function tinkerSpec(
     samplesAhead: ahead > 0,
     vocabulary: task.vocabulary.size,
     contextLength: contextLength(config, task),
-    client: { url, apiKey, concurrency, ...(wire === null ? {} : { wire }) },
+    client: clientOptions(engine),
     signal,
   };
+}
+
+/**
+ * How the server is spoken to, with the key of the environment.
+ * @throws ConfigError for a key that would travel in the clear
+ */
+export function clientOptions({ url, concurrency, wire }: ServerConfig): Client {
+  const apiKey = process.env[KEY] || undefined;
+  const { protocol, hostname } = new URL(url);
+  if (apiKey !== undefined && protocol === 'http:' && !isHere(hostname)) {
+    throw new ConfigError(
+      `engine.url: expected https with the key of ${KEY}, got http to another machine; unset ${KEY} for a server without keys`,
+    );
+  }
+  return { url, apiKey, concurrency, ...(wire === null ? {} : { wire }) };
 }
 
 const isHere = (hostname: string): boolean =>

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Engine, readModelShape, readSaved } from '../engine/index.js';
-import { folderStore, writeAdapter, writeCheckpoint } from '../model/files.js';
+import { adapterFromServer } from '../engine/tinker/export.js';
+import { folderStore, writeAdapter, writeCheckpoint, writeFiles } from '../model/files.js';
 import { mergeAdapter, type ParameterSet, Parameters, type StoredDType } from '../model/index.js';
 import type { Task } from '../task/index.js';
 import {
@@ -13,8 +14,9 @@ import {
   newestCheckpoint,
   verifyCheckpoint,
 } from './checkpoint.js';
-import type { Config } from './config.js';
+import { type Config, ConfigError } from './config.js';
 import { loadConfig } from './config-file.js';
+import { clientOptions } from './engine-tinker.js';
 import { bestEvaluated } from './metrics.js';
 import { openModel, openTask, openText } from './policy.js';
 import { createEngine } from './run.js';
@@ -99,7 +101,8 @@ export async function openTrained(
     const model = await openModel(config.model);
     const task = await openTask(config, await openText(config.model, model), model);
     if (!model) await verifyCheckpoint(chosen.path);
-    const shape = model ? undefined : await readModelShape(folderStore(chosen.path));
+    const shape =
+      model || config.engine.name === 'tinker' ? undefined : await readModelShape(folderStore(chosen.path));
     const engine = await createEngine(config, task, { threads, shape }, model);
     try {
       await loadCheckpoint(chosen.path, engine);
@@ -142,6 +145,16 @@ export async function exportRun(
   const config = loadConfig(folder.configFile);
   return withChosen(folder, checkpoint, async ({ path: chosen, step, skipped }) => {
     await verifyCheckpoint(chosen);
+    if (config.engine.name === 'tinker') {
+      if (merged)
+        throw new ConfigError("--merged: expected the adapter alone: the model's weights are the server's");
+      const { files, dtype: stored } = await adapterFromServer(
+        folderStore(chosen),
+        clientOptions(config.engine),
+      );
+      await writeFiles(to, files);
+      return { step, dtype: stored, adapter: true, skipped };
+    }
     const { model, trained } = await readSaved(folderStore(chosen), config.model.lora !== null);
     if (model.adapter && !merged) {
       await writeAdapter(to, model, trained, config.model.path);

@@ -61,6 +61,14 @@ export interface TableServerOptions {
   readonly baseModel?: string;
   /** How a request is named in `history`; absent: by the advantages of its first datum. */
   readonly mark?: (data: readonly Row[]) => string;
+  /** It scales gradients down to `grad_clip_norm`; real servers ignore it. */
+  readonly clips?: boolean;
+  /** Sampling a snapshot leaves the weights that are trained as they are; real servers put the snapshot in their place. */
+  readonly isolates?: boolean;
+  /** New snapshots do not reach the sampler: it goes on with the first. */
+  readonly stale?: boolean;
+  /** An archive for each snapshot, as export fetches it. */
+  readonly archive?: () => Uint8Array;
 }
 
 const copy = <T>(value: T): T => structuredClone(value);
@@ -88,6 +96,9 @@ export class TableServer {
   /** What models left in their places. */
   private readonly places = new Map<number, Pick<Model, 'gradients' | 'pending'>>();
   private next = 1;
+  /** Keys that came with requests. */
+  readonly keys = new Set<string>();
+  private firstSnapshot: string | undefined;
   private server: Server | undefined;
   /** Largest sample that was asked for, and rows that were trained: what a test may count. */
   trainedRows = 0;
@@ -141,6 +152,18 @@ export class TableServer {
     }
     if (fault === '429' || fault === '500-before') return plain(Number(fault.slice(0, 3)));
     if (fault === 'slow') await new Promise((resolve) => setTimeout(resolve, 3));
+    if (path.endsWith('/archive') && this.options.archive) {
+      // As on real servers: what is asked for lies elsewhere.
+      response
+        .writeHead(302, { location: `/elsewhere${request.url?.replace('/archive', '/download')}` })
+        .end();
+      return;
+    }
+    if (path.startsWith('/elsewhere') && this.options.archive) {
+      response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(this.options.archive());
+      return;
+    }
+    this.keys.add(String(request.headers['x-api-key']));
     const { status, body, type } = this.answer(
       path,
       Buffer.concat(parts),
@@ -366,9 +389,12 @@ export class TableServer {
   private step(model: Model, adam: Record<string, number>): unknown {
     const { learning_rate: rate = 1e-4, beta1 = 0.9, beta2 = 0.95, eps = 1e-12 } = adam;
     const count = this.options.reduction === 'sum' ? 1 : Math.max(1, model.gradients.length);
-    const gradient = model.weights.map((line, i) =>
+    const whole = model.weights.map((line, i) =>
       line.map((_, j) => model.gradients.reduce((sum, { row }) => sum + row[i][j], 0) / count),
     );
+    const norm = Math.hypot(...whole.flat());
+    const most = this.options.clips && adam.grad_clip_norm > 0 ? adam.grad_clip_norm : norm;
+    const gradient = whole.map((line) => line.map((g) => (norm > most ? (g * most) / norm : g)));
     model.steps++;
     model.history.push(model.pending);
     model.pending = [];
@@ -386,7 +412,7 @@ export class TableServer {
     });
     this.lastGradient = gradient;
     return {
-      metrics: { 'skyrl.ai/grad_norm': Math.hypot(...gradient.flat()), 'skyrl.ai/learning_rate': rate },
+      metrics: { 'skyrl.ai/grad_norm': norm, 'skyrl.ai/learning_rate': rate },
     };
   }
 
@@ -394,12 +420,15 @@ export class TableServer {
   lastGradient: number[][] = [];
 
   private sample(body: Json): unknown {
-    const place = this.samplers.get(String(body.sampling_session_id));
+    const own = this.samplers.get(String(body.sampling_session_id));
+    this.firstSnapshot ??= own;
+    const place = this.options.stale ? this.firstSnapshot : own;
     const saved = place === undefined ? undefined : this.checkpoints.get(place);
     if (!saved || place === undefined) throw new Refusal(404, 'Sampling session not found');
     // As on real servers: sampling puts the snapshot's weights into the model.
     const model = this.loaded(place.split('/')[2]);
-    model.weights = copy(saved.weights);
+    const { weights } = saved;
+    if (!this.options.isolates && !this.options.stale) model.weights = copy(weights);
     const params = body.sampling_params as {
       max_tokens: number;
       seed: number;
@@ -416,7 +445,7 @@ export class TableServer {
         let last = prompt[prompt.length - 1];
         let stop = 'length';
         while (tokens.length < params.max_tokens && stop === 'length') {
-          const p = softmax(model.weights[last]);
+          const p = softmax(weights[last]);
           let left = stream.uniform();
           let token = p.findIndex((share) => {
             left -= share;

@@ -14,9 +14,10 @@ const RANGE: Column<GroupRow> = {
 
 /** @param step null: the last one that was written */
 export async function groupsView(run: string, step: number | null): Promise<HTMLElement> {
-  const { rolloutSteps, task, method, seed, log } = await getSteps(run);
+  const { rolloutSteps, task, method, engine, seed, log } = await getSteps(run);
   const title = element('h1', {}, 'Groups of ', element('span', { class: 'source' }, run));
-  const facts = log === null ? `${task}, ${method}, seed ${seed}` : `a log of format ${log}`;
+  const where = engine === 'local' || engine === '' ? '' : `engine ${engine}, `;
+  const facts = log === null ? `${task}, ${method}, ${where}seed ${seed}` : `a log of format ${log}`;
   if (rolloutSteps.length === 0) {
     return element('div', {}, title, element('p', { class: 'lead' }, `${facts}. No rollouts were written.`));
   }

@@ -54,16 +54,26 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
           'tr',
           {},
           element('th', { scope: 'col' }, all),
-          ...['run', 'state', 'task', 'method', 'seed', 'step', 'reward', 'accuracy', 'last written'].map(
-            (name) =>
-              element(
-                'th',
-                {
-                  scope: 'col',
-                  class: ['seed', 'step', 'reward', 'accuracy'].includes(name) ? 'number' : undefined,
-                },
-                name,
-              ),
+          ...[
+            'run',
+            'state',
+            'task',
+            'method',
+            'engine',
+            'seed',
+            'step',
+            'reward',
+            'accuracy',
+            'last written',
+          ].map((name) =>
+            element(
+              'th',
+              {
+                scope: 'col',
+                class: ['seed', 'step', 'reward', 'accuracy'].includes(name) ? 'number' : undefined,
+              },
+              name,
+            ),
           ),
         ),
       ),
@@ -178,6 +188,7 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
       ),
       element('td', {}, run.log === null ? run.task : `${run.log} log`),
       element('td', {}, run.method),
+      element('td', {}, run.engine),
       element('td', { class: 'number' }, run.log === null ? String(run.seed) : '–'),
       element('td', { class: 'number' }, run.steps > 0 ? `${run.step} / ${run.steps}` : String(run.step)),
       number(run.reward),
