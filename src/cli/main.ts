@@ -56,12 +56,18 @@ program
   .option('--seed <n>', 'overrides the configuration', wholeNumber('--seed', 0))
   .option('--model <name>', "a model's folder, or owner/name on the Hub; overrides the configuration")
   .addOption(setOption())
+  .option(
+    '--eval [problems]',
+    'evaluate before the first step and after the last, also where the configuration does not',
+    wholeNumber('--eval', 1),
+  )
   .option('--ui', 'serve the dashboard while it runs; its address is printed')
   .option('--threads <n>', 'threads of the runtime (default: all cores)', wholeNumber('--threads', 1))
   .addHelpText(
     'after',
     `
 Examples:
+  $ lambda-grpo train recipes/smollm2-sums.yaml --eval
   $ lambda-grpo train recipes/binary-tree.yaml --out runs/tree --method grpo --seed 3
   $ lambda-grpo train recipes/arithmetic.yaml --out runs/sums --set train.steps=100 --set optimizer.learning_rate=1e-4
   $ lambda-grpo train recipes/arithmetic.yaml --out runs/sums --resume --set train.steps=200`,

@@ -1,6 +1,7 @@
 /** `lambda-grpo train`: one run, with its progress. */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
+import { wilsonInterval } from '../statistics/index.js';
 import {
   bestEvaluated,
   type Config,
@@ -22,6 +23,8 @@ export interface TrainCommandOptions extends ConfigChanges {
   readonly out?: string;
   readonly resume?: boolean;
   readonly threads?: number;
+  /** Evaluate before the first step and after the last: held-out problems, or as many as the configuration says. */
+  readonly eval?: number | true;
   /** Serve the dashboard while it runs. */
   readonly ui?: boolean;
 }
@@ -31,7 +34,7 @@ export async function trainCommand(
   options: TrainCommandOptions,
   version: string,
 ): Promise<void> {
-  const config = loadConfig(file, options);
+  const config = withEvaluation(loadConfig(file, options), options.eval);
   const out = options.out ?? defaultFolder(file, `-${config.method}-seed${config.seed}`);
   if (options.resume && !existsSync(out)) {
     throw new RunFolderError(
@@ -57,6 +60,8 @@ export async function trainCommand(
     display.end();
     const metrics = await result.folder.readMetrics();
     print(summary(config, result.step, metrics.at(-1)));
+    const evaluated = beforeAndAfter(metrics);
+    if (evaluated !== null) print(evaluated);
     if (config.checkpoint.best) print(bestLine(metrics));
     print(`run folder: ${out}`);
     if (result.interrupted) {
@@ -71,6 +76,34 @@ export async function trainCommand(
     interrupt.release();
     await dashboard?.close();
   }
+}
+
+/** At the start and the end, where the configuration evaluates never. */
+function withEvaluation(config: Config, problems: number | true | undefined): Config {
+  if (problems === undefined) return config;
+  const { evaluation, train } = config;
+  return {
+    ...config,
+    evaluation: {
+      every: evaluation.every > 0 ? evaluation.every : Math.max(1, train.steps),
+      problems: problems === true ? evaluation.problems : problems,
+    },
+  };
+}
+
+/** Held-out accuracy at the start and the end, each with Wilson's 95% interval over the problems. */
+function beforeAndAfter(metrics: readonly MetricsLine[]): string | null {
+  const lines = metrics.filter(
+    ({ phase, eval_accuracy }) => phase === 'train' && eval_accuracy !== undefined,
+  );
+  const [first, last] = [lines[0], lines.at(-1)];
+  if (!first || !last || first === last || first.step !== 0) return null;
+  const shown = ({ eval_accuracy: accuracy = 0, eval_problems: problems = 1 }: MetricsLine): string => {
+    const { value, low, high } = wilsonInterval(accuracy, problems);
+    const [a, b, c] = [value, low, high].map((share) => (100 * share).toFixed(1));
+    return `${a}% [${b}, ${c}]`;
+  };
+  return `held-out accuracy (greedy, ${last.eval_problems} problems): ${shown(first)} before, ${shown(last)} after ${last.step} steps`;
 }
 
 const whereOf = (checkpoint: string, step: number): string =>

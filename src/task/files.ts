@@ -120,7 +120,11 @@ function answerText(
   return column === 'solution' ? answerOf(value) : value;
 }
 
-async function readRows(file: string): Promise<{ row: Row; line: number }[]> {
+/**
+ * All rows of a file, objects by column.
+ * @throws TaskError naming file and line of what is no row
+ */
+export async function readRows(file: string): Promise<{ row: Row; line: number }[]> {
   const rows: { row: Row; line: number }[] = [];
   try {
     for await (const { value, line } of rowsOf(file)) {

@@ -21,6 +21,7 @@ export {
 export { type DefinedTaskOptions, definedTask, type OnError } from './defined-task.js';
 export type { AnswerOptions, AnswerVerdict, Extracted } from './math/index.js';
 export { type DatasetRow, type MathTaskOptions, mathTask } from './math-task.js';
+export { type Solution, type SolutionOptions, solutionExamples, solutionOf } from './solutions.js';
 export {
   checkReward,
   type Environment,

@@ -206,6 +206,11 @@ const schema = z
         warmup_steps: whole(0)
           .default(0)
           .describe('Steps over which the learning rate grows linearly from 0'),
+        schedule: z
+          .enum(['constant', 'linear', 'cosine'])
+          .default('constant')
+          .describe('How the learning rate falls from there to the last step (train.steps)'),
+        final_share: share().default(0).describe('Share of the learning rate that linear and cosine fall to'),
         beta1: z.number().min(0).lt(1).default(0.9).describe('AdamW: decay of the mean gradient'),
         beta2: z.number().min(0).lt(1).default(0.999).describe('AdamW: decay of the mean squared gradient'),
         epsilon: positive().default(1e-8).describe('AdamW: added to the root of the mean squared gradient'),
@@ -243,9 +248,17 @@ const schema = z
         steps: whole(0).default(0).describe('Supervised steps before the first group; 0: none'),
         batch_size: whole(1).default(64).describe('Solutions in a step'),
         learning_rate: positive().default(1e-3).describe('Step size'),
+        data: z
+          .array(z.string().min(1))
+          .min(1)
+          .nullable()
+          .default(null)
+          .describe(
+            "Files of solutions, .jsonl, .json or .parquet: messages that end with the assistant's, or prompt and completion; null: the task's own",
+          ),
       })
       .prefault({})
-      .describe("Supervised warm-up on the task's generated solutions"),
+      .describe('Supervised warm-up on solutions'),
     train: z
       .strictObject({
         steps: changeable(whole(0)).default(250).describe('Steps: sample, reward, update'),
@@ -336,6 +349,9 @@ const schema = z
     }
     if (task.name === 'binary-tree' && task.n > task.depth) {
       refuse('task.n', `at most depth, ${task.depth}`, task.n);
+    }
+    if (warmup.data !== null && warmup.steps === 0) {
+      refuse('warmup.steps', 'at least 1 with warmup.data', warmup.steps);
     }
     if (task.name === 'binary-tree' && warmup.steps > 0) {
       refuse('warmup.steps', '0: task binary-tree has no solutions to learn from', warmup.steps);

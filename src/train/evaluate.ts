@@ -44,11 +44,17 @@ export async function evaluate(
 export async function evaluateAt(
   { engine, task, config, observer, signal }: TrainOptions,
   step: number,
-): Promise<Required<Pick<MetricsLine, 'eval_accuracy' | 'eval_reward'>>> {
+): Promise<Required<Pick<MetricsLine, 'eval_accuracy' | 'eval_reward' | 'eval_problems'>>> {
   observer?.stage?.('evaluating', step, config.train.steps);
-  const { accuracy, reward } = await evaluate(engine, task, config.evaluation.problems, config.seed, {
-    signal,
-    at: `evaluation at step ${step}`,
-  });
-  return { eval_accuracy: accuracy, eval_reward: reward };
+  const { accuracy, reward, problems } = await evaluate(
+    engine,
+    task,
+    config.evaluation.problems,
+    config.seed,
+    {
+      signal,
+      at: `evaluation at step ${step}`,
+    },
+  );
+  return { eval_accuracy: accuracy, eval_reward: reward, eval_problems: problems };
 }

@@ -76,6 +76,7 @@ export const METRICS = {
   update_seconds: ['s', 'time spent on rewards, trees and updates'],
   eval_accuracy: ['share', 'held-out problems solved by greedy decoding'],
   eval_reward: ['reward', 'mean reward of greedy decoding on held-out problems'],
+  eval_problems: ['problems', 'held-out problems that were evaluated'],
 } as const satisfies Record<string, readonly [unit: string, meaning: string]>;
 
 export type MetricName = keyof typeof METRICS;

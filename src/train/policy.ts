@@ -4,6 +4,7 @@
  */
 import { basename } from 'node:path';
 import { UserError } from '../errors.js';
+import { decimalOf, WrittenNumber } from '../input/index.js';
 import { storedWeights, withCheckpoint } from '../model/files.js';
 import { type FetchProgress, resolveModel } from '../model/hub.js';
 import {
@@ -14,7 +15,7 @@ import {
   type StoredWeights,
 } from '../model/index.js';
 import { escapeBytes } from '../rollouts/index.js';
-import { readDataset } from '../task/files.js';
+import { readDataset, readRows } from '../task/files.js';
 import {
   createTask,
   type DatasetRow,
@@ -22,6 +23,9 @@ import {
   type MathTaskConfig,
   mathChecker,
   mathTask,
+  type Solution,
+  solutionExamples,
+  solutionOf,
   type Task,
   type Vocabulary,
 } from '../task/index.js';
@@ -108,6 +112,14 @@ export function vocabularyOf(tokenizer: ModelTokenizer, size: number): Vocabular
  * @throws TaskError, TextError or ConfigError in one line
  */
 export async function openTask(
+  config: Pick<Config, 'task' | 'seed' | 'model' | 'warmup'>,
+  text: ModelText | null,
+  model: Pick<OpenedModel, 'config'> | null,
+): Promise<Task> {
+  return withSolutions(await taskOf(config, text, model), config, text, model);
+}
+
+async function taskOf(
   config: Pick<Config, 'task' | 'seed' | 'model'>,
   text: ModelText | null,
   model: Pick<OpenedModel, 'config'> | null,
@@ -177,6 +189,42 @@ export async function openTask(
     seed,
   });
 }
+
+/** The task with the configured solutions to warm up on, in the place of its own. */
+async function withSolutions(
+  task: Task,
+  { warmup, seed, model: { context } }: Pick<Config, 'warmup' | 'seed' | 'model'>,
+  text: ModelText | null,
+  model: Pick<OpenedModel, 'config'> | null,
+): Promise<Task> {
+  if (warmup.data === null) return task;
+  const solutions: Solution[] = [];
+  for (const file of warmup.data) {
+    const rows = await readRows(file);
+    if (rows.length === 0) throw new ConfigError(`${file}: expected solutions, got no row`);
+    for (const { row, line } of rows) solutions.push(solutionOf(plain(row), `${file}:${line}`));
+  }
+  const template = text?.template;
+  return {
+    ...task,
+    warmupExample: solutionExamples(solutions, {
+      vocabulary: task.vocabulary,
+      end: task.vocabulary.eos ?? task.stopTokens[0] ?? null,
+      render: template ? (messages) => template.render(messages) : null,
+      context: context ?? model?.config.contextLength ?? task.maxPromptTokens + task.maxCompletionTokens,
+      seed,
+    }),
+  };
+}
+
+/** A row with its numbers as texts, digit by digit. */
+const plain = (row: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [
+      name,
+      value instanceof WrittenNumber ? (decimalOf(value.text) ?? value.text) : value,
+    ]),
+  );
 
 /** Problems of several files, ids made unique by the file's name. */
 async function readFiles(

@@ -231,6 +231,12 @@ export async function continueRunFolder(
         'set it back, or start a run of its own with --out',
     );
   }
+  const { schedule } = config.optimizer;
+  if (schedule !== 'constant' && stored.train.steps !== config.train.steps) {
+    throw new RunFolderError(
+      `${path}: train.steps: expected ${stored.train.steps}, at which the learning rate of schedule ${schedule} ends, got ${config.train.steps}`,
+    );
+  }
   const folder = new RunFolder(path, lock ?? (await FolderLock.take(path)));
   await writeWhole(before.configFile, formatConfig(config));
   return { folder, config };

@@ -1,9 +1,21 @@
 /** What a configuration wants at which step: the learning rate, evaluations, rollouts, checkpoints. */
 import type { Config } from './config.js';
 
-/** Linear rise over the first `warmup_steps`, then constant. */
-export function learningRateAt({ optimizer }: Config, step: number): number {
-  return optimizer.learning_rate * Math.min(1, step / Math.max(1, optimizer.warmup_steps));
+/**
+ * Linear rise over the first `warmup_steps`, then constant, or falling to `final_share` of the rate: along a line or half a
+ * cosine. Step warmup_steps + 1 has the full rate; the last one is a step before the end of the fall.
+ * @param step from 1
+ */
+export function learningRateAt(
+  { optimizer, train }: Pick<Config, 'optimizer' | 'train'>,
+  step: number,
+): number {
+  const { learning_rate: rate, warmup_steps: rise, schedule, final_share: end } = optimizer;
+  if (step <= rise) return rate * (step / rise);
+  if (schedule === 'constant') return rate;
+  const progress = Math.min(1, (step - 1 - rise) / Math.max(1, train.steps - rise));
+  const left = schedule === 'linear' ? 1 - progress : 0.5 * (1 + Math.cos(Math.PI * progress));
+  return rate * (end + (1 - end) * left);
 }
 
 export function isEvaluated({ evaluation: { every }, train: { steps } }: Config, step: number): boolean {
