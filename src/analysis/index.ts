@@ -15,6 +15,7 @@ export type {
   NoiseFigures,
   RetokenisedFigures,
   SplitFigures,
+  TrainerFigures,
 } from './diagnostics/figures.js';
 export type { CreditFigures, LogAnalysis, LogFigures, SourceFigures, StepFigures } from './figures.js';
 export { type GroupScore, LogGatherer } from './gather.js';

@@ -9,7 +9,7 @@ type Row = readonly [string, string, string];
 
 export function diagnosticsTable({ all, splitPrompts, steps }: LogAnalysis): string {
   const { merged, klAlone, sharing } = all.diagnostics;
-  const rows: Row[] = [...noiseRows(all), ...retokenisedRows(all)];
+  const rows: Row[] = [...trainerRows(all), ...noiseRows(all), ...retokenisedRows(all)];
   if (merged.ids > 0) {
     const meaning = `${count(merged.prompts)} prompts; by id ${shifted(merged)}`;
     rows.push(['ids with several prompts', count(merged.ids), meaning]);
@@ -27,6 +27,20 @@ export function diagnosticsTable({ all, splitPrompts, steps }: LogAnalysis): str
   }
   rows.push(['|λ|/k of a token', fixed(sharing, 3), 'mean; 1: all completions are alike'], ...growth(steps));
   return formatTable(['', 'value', ''], rows);
+}
+
+function trainerRows({ diagnostics: { trainer } }: LogFigures): Row[] {
+  const rows: Row[] = [];
+  if (trainer && trainer.tokens > 0) {
+    const meaning = `mean |ln π − ln π of the sampler| of ${count(trainer.tokens)} tokens; k3 ${fixed(trainer.kl, 5)}`;
+    rows.push(['trainer against sampler', fixed(trainer.difference, 4), meaning]);
+    rows.push(['… ratios beyond 10%', percent(trainer.outside, 1), 'outside [0.9, 1.1]']);
+  }
+  if (trainer && trainer.entropies > 0) {
+    const meaning = `nats, mean of ${count(trainer.entropies)} tokens; where completions part ${fixed(trainer.atBranches, 3)}`;
+    rows.push(['entropy', fixed(trainer.entropy, 3), meaning]);
+  }
+  return rows;
 }
 
 function noiseRows({ diagnostics: { noise } }: LogFigures): Row[] {

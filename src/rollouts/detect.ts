@@ -14,6 +14,7 @@ import {
   readBlocks,
   readBytes,
 } from '../input/index.js';
+import { isUpdate } from './annotations.js';
 import { DEFAULT_KEYS } from './formats/generic.js';
 import { isCapture, isSummary } from './formats/tinker.js';
 import { FORMAT_NAMES, type FormatName } from './group.js';
@@ -30,6 +31,8 @@ export type Detected =
       readonly format: FormatName | null;
       /** tinker's rewards: read together with the captures. */
       readonly summaries: boolean;
+      /** prime-rl's updates of traces: read together with the stream of episodes. */
+      readonly annotations: boolean;
       readonly columns: readonly Column[];
       /** Names of the first row's keys. */
       readonly keys: readonly string[];
@@ -64,16 +67,12 @@ export async function detect(file: string, generic: boolean): Promise<Detected> 
   return detectLines(file, generic);
 }
 
-const log = (
-  container: Container,
-  format: FormatName | null,
-  row: JsonObject = {},
-  summaries = false,
-): Detected => ({
+const log = (container: Container, format: FormatName | null, row: JsonObject = {}): Detected => ({
   kind: 'log',
   container,
   format,
-  summaries,
+  summaries: isSummary(row),
+  annotations: isUpdate(row),
   columns: [],
   keys: Object.keys(row).slice(0, KEYS_SHOWN),
 });
@@ -132,7 +131,7 @@ async function detectLines(file: string, generic: boolean): Promise<Detected> {
         } catch (error) {
           problem = (error as Error).message;
         }
-        if (isObject(value)) return log('lines', rowFormat(value, file, generic), value, isSummary(value));
+        if (isObject(value)) return log('lines', rowFormat(value, file, generic), value);
         if (seen === 0)
           reason = `${file}:${line.number}: ${problem}; nor can any of the rows after it be read`;
         if (++seen === ROWS) return unreadable(reason);
@@ -167,7 +166,7 @@ async function detectParquet(file: string, generic: boolean): Promise<Detected> 
   else if (generic || has(DEFAULT_KEYS.prompt, DEFAULT_KEYS.completion, DEFAULT_KEYS.reward))
     format = 'generic';
   const keys = columns.slice(0, KEYS_SHOWN).map(({ name }) => name);
-  return { kind: 'log', container: 'parquet', format, summaries: false, columns, keys };
+  return { kind: 'log', container: 'parquet', format, summaries: false, annotations: false, columns, keys };
 }
 
 /** The format of which the row is; null: none. */
@@ -176,8 +175,10 @@ function rowFormat(row: JsonObject, file: string, generic: boolean): FormatName 
   if (has('id', 'tokens', 'groups', 'prompt') && Array.isArray(row.completions)) return 'own';
   if (Array.isArray(row.traces)) {
     const trained = isObject(row.run) && row.run.type === 'train';
-    return trained || /rollouts[\\/]step_\d+/.test(file) ? 'prime-rl' : 'verifiers-v1';
+    const streamed = /traces[\\/]stream([\\/.]|$)/.test(file);
+    return trained || streamed || /rollouts[\\/]step_\d+/.test(file) ? 'prime-rl' : 'verifiers-v1';
   }
+  if (isUpdate(row)) return 'prime-rl';
   if (has('responses_create_params', 'response')) return 'nemo-gym';
   if (isCapture(row) || isSummary(row)) return 'tinker';
   if (isList(row.token_ids) && isList(row.rewards) && has('input_lengths', 'token_loss_mask'))

@@ -20,12 +20,14 @@ const LOG = /\.(jsonl|json|ndjson|parquet)(\.(gz|zst))?$/;
 const BESIDE_FOLDER = /^(node_modules|\.(?!art$).*|checkpoints?|checkpoint-\d+|wandb)$/;
 // Of NeMo-Gym: requests without answers, and sums over rollouts.
 const BESIDE_SUFFIX = /_(materialized_inputs|reward_profiling|agent_metrics|aggregate_metrics)\.jsonl?$/;
+// Of prime-rl: where the rows of a stream lie.
+const BESIDE_INDEX = /\.index\.jsonl$/;
 const BESIDE =
-  /^(metadata|config|settings|metrics|evals?|summary|trainer_state|training_args|tokenizer(_config)?|special_tokens_map|generation_config|adapter_config|vocab|package|checkpoints?|logs|timing_spans|tool_defs|hparams|train_op)\.(jsonl?|ndjson)$/;
+  /^(metadata|config|settings|metrics|evals?|summary|trainer_state|training_args|tokenizer(_config)?|special_tokens_map|generation_config|adapter_config|vocab|package|checkpoints?|logs|(eval_)?plan|timing_spans|tool_defs|hparams|train_op)\.(jsonl?|ndjson)$/;
 
 /** Whether a file that lies in a folder can be a log, by its name: those that frameworks write beside their logs are none. */
 export function isLogName(name: string): boolean {
-  return LOG.test(name) && !BESIDE.test(name) && !BESIDE_SUFFIX.test(name);
+  return LOG.test(name) && !BESIDE.test(name) && !BESIDE_SUFFIX.test(name) && !BESIDE_INDEX.test(name);
 }
 
 /** Whether a folder holds no logs, by its name: checkpoints, packages. */
@@ -88,7 +90,9 @@ async function walk(folder: string): Promise<string[]> {
   for (const entry of entries.sort((a, b) => order.compare(a.name, b.name))) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
-      if (!BESIDE_FOLDER.test(entry.name)) files.push(...(await walk(path)));
+      // prime-rl keeps traces that still run under traces/live.
+      const live = entry.name === 'live' && basename(folder) === 'traces';
+      if (!BESIDE_FOLDER.test(entry.name) && !live) files.push(...(await walk(path)));
     } else files.push(path);
   }
   return files;

@@ -10,6 +10,10 @@ export interface Completion {
   readonly text?: string;
   /** ln π of each token when it was sampled, [n]. */
   readonly logprobs?: Float32Array;
+  /** ln π of each token by the trainer, before its update, [n]; NaN where it is not known. */
+  readonly trainerLogprobs?: Float32Array;
+  /** Entropy of the distribution that each token was drawn from, by the trainer, [n]; NaN where it is not known. */
+  readonly entropies?: Float32Array;
   /** 1 where the token is trained, 0 where it came from elsewhere (a tool, say), [n]; absent: all are trained. */
   readonly mask?: Uint8Array;
   /** Finite. */

@@ -39,7 +39,7 @@ function* made(
   source: GroupSource,
   options: GroupingOptions,
 ): Generator<Group> {
-  const where = `${options.file}:${samples[0].line}`;
+  const where = `${samples[0].file ?? options.file}:${samples[0].line}`;
   const finished = options.finish?.(samples, where) ?? samples;
   if (finished.length > 0) yield groupOfSamples(finished, id, source, options);
 }
@@ -91,7 +91,7 @@ export class ById implements Grouping {
 
   *add(sample: Sample): Generator<Group> {
     const { file, promptsDiffer } = this.options;
-    const where = `${file}:${sample.line}`;
+    const where = `${sample.file ?? file}:${sample.line}`;
     const { group: id, step } = sample;
     if (id === undefined)
       throw new RolloutError(

@@ -4,6 +4,7 @@
  * is refused; a packed file that is damaged anywhere gives no group at all. Memory: one block of the file, the groups
  * that still grow (128 MB, the rest of them on disk) and about 200 bytes for each group's id, however long the logs are.
  */
+
 import {
   checkUnpacks,
   elementsOf,
@@ -15,16 +16,18 @@ import {
   parquetRows,
   readBlocks,
 } from '../input/index.js';
-import { BadRows } from './bad-rows.js';
+import { TraceUpdates } from './annotations.js';
+import { type BadRow, BadRows } from './bad-rows.js';
 import { type Container, type Detected, detect, KNOWN_FORMATS } from './detect.js';
 import { findFiles, type LogFile, stepOfPath } from './files.js';
 import { FORMATS } from './formats/all.js';
+import { UPDATES } from './formats/episodes.js';
 import type { Format, FormatOptions, OpenFile, Place, RowReader } from './formats/format.js';
 import { SUMMARIES } from './formats/tinker.js';
 import { FORMAT_NAMES, type FormatName, type Group } from './group.js';
 import { ById, ByPlace, ByPrompt, ByRow, type Grouping, type GroupingOptions } from './grouping.js';
 import { PaddingWatch } from './padding.js';
-import { IdsOfSource, sourcesOf } from './sources.js';
+import { IdsOfSource, runOfLog, sourcesOf } from './sources.js';
 import { type Json, RolloutError } from './values.js';
 
 export interface ReadNote {
@@ -88,7 +91,12 @@ export async function* readRollouts(
   const badRows = new BadRows(options.onBad);
   const logs = await detectAll(files, options, badRows);
   const summaries = logs.filter(({ detected }) => detected.summaries).map(({ path }) => path);
-  const data = logs.filter(({ detected }) => !detected.summaries);
+  const annotations = logs.filter(({ detected }) => detected.annotations);
+  const data = logs.filter(({ detected }) => !detected.summaries && !detected.annotations);
+  if (data.length === 0 && annotations.length > 0)
+    throw new RolloutError(
+      `${annotations[0].path}: holds updates of traces; needed is the stream of the same run too (the folder traces)`,
+    );
   if (data.length === 0 && summaries.length > 0)
     throw new RolloutError(
       `${summaries[0]}: holds rewards without tokens; needed are the captures of the same run too`,
@@ -102,10 +110,14 @@ export async function* readRollouts(
       ofRun.map(({ path }) => path),
       tell(true),
     );
-    for (const log of ofRun) {
+    const updates = await updatesOf(ofRun[0], annotations, badRows);
+    if (updates) session.set(UPDATES, updates);
+    const stream: StreamState = {};
+    for (const [place, log] of ofRun.entries()) {
       const padding = new PaddingWatch();
       try {
-        for await (const group of readLog(log, options, session, badRows)) {
+        const more = isStream(log.path) && ofRun.slice(place + 1).some(({ path }) => isStream(path));
+        for await (const group of readLog(log, options, session, badRows, stream, more)) {
           if (log.format !== 'own') padding.add(group);
           yield names.named(group);
         }
@@ -117,6 +129,8 @@ export async function* readRollouts(
       const padded = padding.result();
       if (padded) tell(true)(log.path, padded.line, padded.message + maskHint(log.format));
     }
+    stream.grouping?.close();
+    updates?.close();
   }
   if (options.skipBad !== true) badRows.check();
 }
@@ -225,8 +239,11 @@ async function* readLog(
   options: ReadOptions,
   session: Map<string, unknown>,
   badRows: BadRows,
+  stream: StreamState,
+  more: boolean,
 ): AsyncGenerator<Group> {
   const file = log.path;
+  const streamed = isStream(file);
   const format = FORMATS[log.format];
   const { columns } = log.detected;
   const open: OpenFile = {
@@ -242,14 +259,18 @@ async function* readLog(
     warn: (line, message) => options.onNote?.({ file, line, message, warning: true }),
   };
   const reader = format.open(open);
-  let grouping: Grouping | undefined;
+  let grouping: Grouping | undefined = streamed ? stream.grouping : undefined;
   let pending = 0; // bad rows before the first good one
   const { tokenizer, splitMerged } = options;
   const context = { file, format: log.format, tokenizer, splitMerged };
   let rows = 0;
+  /** In a stream: a row that could not be read, until another follows it. */
+  let unfinished: BadRow | undefined;
   try {
     for await (const row of rowsOf(log, format, (bytes) => options.onRead?.({ file, bytes }))) {
       rows++;
+      if (unfinished) badRows.add(unfinished);
+      unfinished = undefined;
       let message: string | undefined;
       if ('message' in row) message = row.message;
       else {
@@ -267,7 +288,7 @@ async function* readLog(
               open.warn(null, '--group-size: does nothing where rows have the id of their group');
           }
           if (grouping instanceof ByRow) yield* grouping.addAll(samples);
-          else for (const sample of samples) yield* add(grouping, sample);
+          else for (const sample of samples) yield* add(grouping, streamed ? { ...sample, file } : sample);
         } catch (error) {
           if (!(error instanceof RolloutError) || error instanceof Refusal) throw unwrapped(error);
           message = error.message;
@@ -275,16 +296,45 @@ async function* readLog(
       }
       if (message === undefined) continue;
       const line = 'place' in row ? row.place.line : row.line;
+      if (streamed && 'message' in row) {
+        unfinished = { file, line, message };
+        continue;
+      }
       badRows.add({ file, line, message });
       if (grouping) yield* grouping.bad(line);
       else pending++;
     }
+    if (unfinished) open.note(unfinished.line, 'the last line is not whole yet; it is left out');
     if (rows === 0) badRows.add({ file, line: null, message: `${file}: holds no row` });
-    if (grouping) yield* grouping.end();
+    if (streamed && more) stream.grouping = grouping;
+    else if (grouping) yield* grouping.end();
     options.onRead?.({ file, bytes: null });
   } finally {
-    grouping?.close();
+    if (stream.grouping !== grouping) grouping?.close();
   }
+}
+
+/** The chunks of a stream are one log: a group may begin in one and end in the next. */
+interface StreamState {
+  grouping?: Grouping;
+}
+
+/** A file of prime-rl's stream of episodes. */
+const isStream = (path: string): boolean => /[\\/]traces[\\/]stream[\\/]\d+\.jsonl(\.zst)?$/.test(path);
+
+/** The annotations of the run of a log; undefined: it is of another format, or not a stream. */
+async function updatesOf(
+  log: Log,
+  annotations: readonly Log[],
+  badRows: BadRows,
+): Promise<TraceUpdates | undefined> {
+  if (log.format !== 'prime-rl' || !/[\\/]traces[\\/]stream([\\/.]|$)/.test(log.path)) return undefined;
+  const run = runOfLog(log.path, log.format);
+  const files = annotations.filter(({ path }) => runOfLog(path, log.format) === run);
+  return TraceUpdates.read(
+    files.map(({ path }) => path),
+    (file, line, message) => badRows.add({ file, line, message }),
+  );
 }
 
 /** What a grouping refuses concerns the whole log, not the row at which it was found. */

@@ -16,6 +16,8 @@ export interface Sample {
   /** The log's own id of the group; absent: it has none. */
   readonly group?: string;
   readonly step: number | null;
+  /** File of the line, where a log has several; absent: that of the context. */
+  readonly file?: string;
   /** Line of the file, from 1 (in Parquet: row). */
   readonly line: number;
   readonly prompt: {
@@ -28,6 +30,9 @@ export interface Sample {
   readonly tokens?: Int32Array;
   readonly mask?: Uint8Array;
   readonly logprobs?: Float32Array;
+  /** As in a Completion. */
+  readonly trainerLogprobs?: Float32Array;
+  readonly entropies?: Float32Array;
   /** The completion's text. */
   readonly parts?: readonly Part[];
   readonly reward: number;
@@ -84,8 +89,10 @@ export function groupOfSamples(
     tokens: exact ? 'exact' : tokenizer ? 'retokenized' : 'text-units',
     groups,
     source: {
-      file,
-      line: samples.reduce((least, { line }) => Math.min(least, line), samples[0].line),
+      file: samples[0].file ?? file,
+      line: samples
+        .filter((sample) => sample.file === samples[0].file)
+        .reduce((least, { line }) => Math.min(least, line), samples[0].line),
       format,
     },
   };
@@ -103,6 +110,7 @@ function fromTokens(samples: readonly Sample[]): Pick<Group, 'prompt' | 'complet
       ...(sample.logprobs
         ? { logprobs: joined(Float32Array, [new Float32Array(given.length), sample.logprobs]) }
         : {}),
+      ...learnt(sample, given.length),
       ...(given.length === 0 && !sample.mask
         ? {}
         : maskOf(
@@ -162,6 +170,16 @@ function outcome({ reward, rewards, advantage, stop, versions }: Sample) {
     ...(advantage === undefined ? {} : { advantage }),
     ...(stop ? { stop } : {}),
     ...(versions && versions.length > 0 ? { versions } : {}),
+  };
+}
+
+/** What a trainer said of each token; nothing of those that were given. */
+function learnt({ trainerLogprobs, entropies }: Sample, given: number) {
+  const padded = (values: Float32Array) =>
+    joined(Float32Array, [new Float32Array(given).fill(Number.NaN), values]);
+  return {
+    ...(trainerLogprobs && { trainerLogprobs: padded(trainerLogprobs) }),
+    ...(entropies && { entropies: padded(entropies) }),
   };
 }
 

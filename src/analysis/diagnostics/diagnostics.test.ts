@@ -99,6 +99,33 @@ describe('the sampler’s noise', () => {
   });
 });
 
+it('the trainer against the sampler, and entropies where completions part, over sampled tokens with a value', () => {
+  const nan = Number.NaN;
+  const trainer = diagnosed(
+    groupOf([
+      {
+        tokens: Int32Array.of(1, 2, 3),
+        logprobs: Float32Array.of(-1, -2, -3),
+        trainerLogprobs: Float32Array.of(-1.5, nan, -3),
+        entropies: Float32Array.of(1, 2, 4),
+      },
+      { tokens: Int32Array.of(1, 5, 6), mask: Uint8Array.of(1, 1, 0), entropies: Float32Array.of(1, 8, 9) },
+      { tokens: Int32Array.of(1, 7) },
+    ]),
+  ).trainer;
+  expect(trainer).toEqual({
+    tokens: 2,
+    difference: 0.25,
+    outside: 0.5,
+    kl: expect.closeTo((Math.exp(-0.5) + 0.5 - 1) / 2, 6),
+    entropies: 5,
+    entropy: 16 / 5,
+    // The root's step [1] is shared by all; completions part at tokens 2 and 5.
+    atBranches: 5,
+  });
+  expect(diagnosed(groupOf([{ tokens: Int32Array.of(1) }])).trainer).toBeNull();
+});
+
 describe('same text, other tokens', () => {
   const TEXTS: Record<number, string> = { 1: 'a', 2: 'b', 3: 'ab', 4: 'ba', 5: 'abc', 6: 'c', 7: '' };
   const tokensOf = (...ids: number[]) => ({ tokens: Int32Array.from(ids) });

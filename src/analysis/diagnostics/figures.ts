@@ -61,7 +61,22 @@ export interface AgeFigures {
   readonly mixed: number;
 }
 
+/** The trainer's ln π of sampled tokens against the sampler's, and the entropies it reports. */
+export interface TrainerFigures {
+  /** Tokens with both, mean and share of ratios π/π_sampler outside [0.9, 1.1], and mean k3 (π/π_s − ln(π/π_s) − 1). */
+  readonly tokens: number;
+  readonly difference: number;
+  readonly outside: number;
+  readonly kl: number;
+  /** Tokens with an entropy: its mean, and its mean where completions part (the first token of a step below the root). */
+  readonly entropies: number;
+  readonly entropy: number;
+  readonly atBranches: number;
+}
+
 export interface Diagnostics {
+  /** Null: the log has no values of the trainer. */
+  readonly trainer: TrainerFigures | null;
   /** Null: no log-probabilities of shared tokens. */
   readonly noise: NoiseFigures | null;
   /** Null: no texts beside exact tokens. */

@@ -6,8 +6,10 @@ import type { Diagnostics } from './figures.js';
 import { NoiseSums } from './noise.js';
 import { MergedSums } from './prompts.js';
 import { RetokenisedSums } from './retokenised.js';
+import { TrainerSums } from './trainer.js';
 
 export class DiagnosticSums {
+  private readonly trainer = new TrainerSums();
   private readonly noise = new NoiseSums();
   private readonly retokenised = new RetokenisedSums();
   private readonly merged = new MergedSums();
@@ -17,6 +19,7 @@ export class DiagnosticSums {
   private shared = 0;
 
   add(group: Group, { tree, advantages, stepAdvantages }: GroupAnalysis): void {
+    this.trainer.add(tree, group.completions);
     this.noise.add(tree, group.completions);
     this.retokenised.add(tree, group);
     this.merged.add(group, advantages);
@@ -36,6 +39,7 @@ export class DiagnosticSums {
   figures(): Diagnostics {
     const share = (part: number, whole: number): number => (whole > 0 ? part / whole : 0);
     return {
+      trainer: this.trainer.figures(),
       noise: this.noise.figures(),
       retokenised: this.retokenised.figures(),
       merged: this.merged.figures(),

@@ -1,8 +1,10 @@
 /**
- * prime-rl (`rollouts/step_N/train/effective/traces.jsonl`) and verifiers v1 (`<out>/<run>/traces.jsonl`): a line is an
- * episode with its traces, a trace a graph of messages with the exact tokens that each adds. A path from a root to a
- * leaf is one sequence: its prompt goes to the first token that the model sampled. Reward: Σ score · weight.
+ * prime-rl (`monitors/file/traces/stream/NNNNN.jsonl` with annotations beside it, before September 2026
+ * `rollouts/step_N/train/effective/traces.jsonl`) and verifiers v1 (`<out>/<run>/traces.jsonl`): a line is an episode with
+ * its traces, a trace a graph of messages with the exact tokens that each adds. A path from a root to a leaf is one sequence:
+ * its prompt goes to the first token that the model sampled. Reward: Σ score · weight.
  */
+import type { StreamName, TraceUpdate, TraceUpdates } from '../annotations.js';
 import type { FormatName } from '../group.js';
 import { completionParts, promptParts } from '../messages.js';
 import type { Sample } from '../sample.js';
@@ -30,17 +32,27 @@ const episodeFormat = (name: FormatName, within: RegExp): Format => ({
   open: (file) => ({ by: 'id', read: (row, at) => readEpisode(row, at, file) }),
 });
 
+/** What a session has of the run's annotations. */
+export const UPDATES = 'prime-rl updates';
+/** Steps of the groups of a stream, whose episodes come as they end. */
+const GROUP_STEPS = 'prime-rl steps';
+
 export const primeRl = episodeFormat(
   'prime-rl',
-  /([\\/]rollouts)?([\\/]step_\d+([\\/](train|eval)[\\/](all|effective))?)?[\\/][^\\/]+$/,
+  /([\\/]rollouts)?([\\/]step_\d+([\\/](train|eval)[\\/](all|effective))?)?[\\/][^\\/]+$|([\\/]monitors[\\/]file)?[\\/]traces[\\/](stream|annotations)([\\/.][^\\/]*)*([\\/][^\\/]+)?$/,
 );
 export const verifiersV1 = episodeFormat('verifiers-v1', ONE_FILE);
 
-function readEpisode(value: Json, { line, where }: Place, { step: pathStep }: OpenFile): Sample[] {
+function readEpisode(value: Json, { line, where }: Place, { step: pathStep, session }: OpenFile): Sample[] {
   const episode = asObject(value, where, 'the line');
   const traces = asList(episode.traces, where, 'traces');
-  const run = isObject(episode.run) && isObject(episode.run.work) ? episode.run.work : null;
-  const step = pathStep ?? (run ? asCount(run.step, where, 'run.work.step') : null);
+  const ran = isObject(episode.run) ? episode.run : null;
+  const run = ran && isObject(ran.work) ? ran.work : null;
+  // A stream holds evaluations too; so does nothing else that is read here.
+  if ((run ?? ran)?.type === 'eval' && session.has(UPDATES)) return [];
+  const dispatched = pathStep ?? (run ? asCount(run.step, where, 'run.work.step') : null);
+  const updates = session.get(UPDATES) as TraceUpdates | undefined;
+  const versions = versionsOf(run);
   return traces.flatMap((item, i) => {
     const key = `traces[${i}]`;
     const trace = asObject(item, where, key);
@@ -52,14 +64,17 @@ function readEpisode(value: Json, { line, where }: Place, { step: pathStep }: Op
     const nodes = asList(trace.nodes, where, `${key}.nodes`).map((node, n) =>
       asObject(node, where, `${key}.nodes[${n}]`),
     );
+    const learnt = typeof trace.id === 'string' ? (updates?.of(trace.id) ?? []) : [];
+    const step = updates ? stepOfGroup(session, id, learnt, dispatched) : dispatched;
     return pathsOf(nodes, where, key).map(
-      (path): Sample => ({
+      (path, branch): Sample => ({
         group: traces.length > 1 ? `${id}/${name}` : id,
         step,
         line,
-        ...sequenceOf(path, where, key),
+        ...sequenceOf(path, where, key, streamsOf(learnt, branch)),
         reward,
         rewards,
+        ...(versions.length > 0 ? { versions } : {}),
         ...(trace.stop_condition === 'max_tokens' || trace.stop_condition === 'length'
           ? { stop: 'length' }
           : {}),
@@ -67,6 +82,37 @@ function readEpisode(value: Json, { line, where }: Place, { step: pathStep }: Op
     );
   });
 }
+
+/** The step in which the group was trained, else that which asked for it: one for all its episodes, in whatever order they come. */
+function stepOfGroup(
+  session: OpenFile['session'],
+  id: string,
+  learnt: readonly TraceUpdate[],
+  dispatched: number | null,
+): number | null {
+  const steps = (session.get(GROUP_STEPS) ?? new Map()) as Map<string, number | null>;
+  session.set(GROUP_STEPS, steps);
+  const known = steps.get(id);
+  if (known !== undefined) return known;
+  const step = learnt.findLast((update) => update.step !== null)?.step ?? dispatched;
+  steps.set(id, step);
+  return step;
+}
+
+/** First and last version of the policy that wrote an episode. */
+function versionsOf(run: JsonObject | null): number[] {
+  const policy = run && isObject(run.policy) ? run.policy : {};
+  const [start, end] = [policy.start, policy.end];
+  if (typeof start !== 'number') return [];
+  return typeof end === 'number' && end !== start ? [start, end] : [start];
+}
+
+/** What was learnt of each token of a branch's path, the newest first. */
+function streamsOf(learnt: readonly TraceUpdate[], branch: number): Streams {
+  return learnt.flatMap(({ branches }) => branches.filter(({ index }) => index === branch)).reverse();
+}
+
+type Streams = readonly { readonly [name in StreamName]?: Float32Array }[];
 
 function groupId(episode: JsonObject, trace: JsonObject, where: string): string {
   if (isObject(episode.group)) return asId(episode.group.id, where, 'group.id');
@@ -109,7 +155,11 @@ function sequenceOf(
   path: readonly JsonObject[],
   where: string,
   key: string,
-): Pick<Sample, 'prompt' | 'tokens' | 'mask' | 'logprobs' | 'advantage' | 'parts'> {
+  streams: Streams,
+): Pick<
+  Sample,
+  'prompt' | 'tokens' | 'mask' | 'logprobs' | 'trainerLogprobs' | 'entropies' | 'advantage' | 'parts'
+> {
   const sampled = (node: JsonObject) => node.sampled === true;
   const begin = path.findIndex(sampled);
   const given = begin < 0 ? path : path.slice(0, begin);
@@ -134,6 +184,8 @@ function sequenceOf(
   const ids: number[] = [];
   const mask: number[] = [];
   const logprobs: number[] = [];
+  const trainer: number[] = [];
+  const entropies: number[] = [];
   const advantages = new Set<number>();
   let complete = true;
   path.forEach((node, n) => {
@@ -149,12 +201,29 @@ function sequenceOf(
         fail(where, `${at}.logprobs`, logs.length, `${trained} values, one for each sampled token`);
       complete = false;
     }
-    for (const value of asLogprobs(node.advantages ?? [], where, `${at}.advantages`)) advantages.add(value);
+    const begins = ids.length;
+    const stamped = (name: StreamName): Float32Array | null =>
+      tokensOf(
+        node,
+        name,
+        own,
+        streams.map((stream) => stream[name]?.subarray(begins, begins + tokens.length)),
+        where,
+        at,
+      );
+    const [credit, trainers, entropy] = (['advantages', 'trainer_logprobs', 'entropies'] as const).map(
+      stamped,
+    );
+    credit?.forEach((value, t) => {
+      if (own[t] === 1) advantages.add(value);
+    });
     let next = 0;
     tokens.forEach((id, t) => {
       ids.push(id);
       mask.push(own[t]);
       logprobs.push(own[t] === 1 ? (logs[next++] ?? 0) : 0);
+      trainer.push(trainers?.[t] ?? Number.NaN);
+      entropies.push(entropy?.[t] ?? Number.NaN);
     });
   });
   const first = mask.indexOf(1) < 0 ? mask.length : mask.indexOf(1);
@@ -163,7 +232,32 @@ function sequenceOf(
     tokens: Int32Array.from(ids.slice(first)),
     mask: Uint8Array.from(mask.slice(first)),
     ...(complete ? { logprobs: Float32Array.from(logprobs.slice(first)) } : {}),
+    ...(trainer.every(Number.isNaN) ? {} : { trainerLogprobs: Float32Array.from(trainer.slice(first)) }),
+    ...(entropies.every(Number.isNaN) ? {} : { entropies: Float32Array.from(entropies.slice(first)) }),
     ...(advantages.size === 1 ? { advantage: [...advantages][0] } : {}),
     parts: texts.parts,
   };
+}
+
+/**
+ * A node's values of each of its tokens: of the newest annotation that knows every sampled one, else the node's own (one for
+ * each sampled token); null: neither.
+ */
+function tokensOf(
+  node: JsonObject,
+  name: StreamName,
+  mask: Uint8Array,
+  annotated: readonly (Float32Array | undefined)[],
+  where: string,
+  at: string,
+): Float32Array | null {
+  if (!mask.includes(1)) return null;
+  for (const values of annotated) {
+    if (values?.length !== mask.length) continue;
+    if (mask.every((bit, t) => bit === 0 || !Number.isNaN(values[t]))) return values;
+  }
+  const compact = asLogprobs(node[name] ?? [], where, `${at}.${name}`);
+  if (compact.length === 0) return null;
+  let next = 0;
+  return Float32Array.from(mask, (bit) => (bit === 1 ? (compact[next++] ?? Number.NaN) : Number.NaN));
 }

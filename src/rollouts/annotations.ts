@@ -1,0 +1,108 @@
+/**
+ * What prime-rl learns of a trace after it was written: updates beside the stream of episodes, one a line, that name the
+ * trace (`traces/annotations/<producer>`): facts (the step it was trained in, its advantage) and values of each token of a branch
+ * (advantages, the trainer's ln π, entropies). They are folded in the order of their files and lines, the newest wins. They wait
+ * in a temporary file, so that memory holds a place for each.
+ */
+import { deserialize, serialize } from 'node:v8';
+import { ScratchFile } from '../files/index.js';
+import { isText, JsonError, JsonReader, linesOf, readBlocks } from '../input/index.js';
+import { isList, isObject, type Json, type JsonObject } from './values.js';
+
+/** Values of each token of a branch's whole path, NaN where they are not known. */
+const STREAMS = ['advantages', 'trainer_logprobs', 'entropies'] as const;
+export type StreamName = (typeof STREAMS)[number];
+
+export interface TraceUpdate {
+  readonly step: number | null;
+  readonly advantage: number | null;
+  readonly branches: readonly ({ readonly index: number } & {
+    readonly [name in StreamName]?: Float32Array;
+  })[];
+}
+
+/** Whether a row is an update of a trace. */
+export function isUpdate(row: JsonObject): boolean {
+  return typeof row.trace_id === 'string' && row.version !== undefined && isList(row.branches);
+}
+
+export class TraceUpdates {
+  private readonly places = new Map<string, (readonly [offset: number, length: number])[]>();
+  private file: ScratchFile | undefined;
+
+  /**
+   * @param files in the order in which they were written
+   * @param bad told of each line that is no update
+   */
+  static async read(
+    files: readonly string[],
+    bad: (file: string, line: number, message: string) => void,
+  ): Promise<TraceUpdates> {
+    const updates = new TraceUpdates();
+    try {
+      for (const file of files) await updates.add(file, bad);
+    } catch (error) {
+      updates.close();
+      throw error;
+    }
+    return updates;
+  }
+
+  /** The updates of a trace, oldest first. */
+  of(trace: string): TraceUpdate[] {
+    return (this.places.get(trace) ?? []).map(
+      ([offset, length]) => deserialize((this.file as ScratchFile).read(offset, length)) as TraceUpdate,
+    );
+  }
+
+  close(): void {
+    this.file?.close();
+    this.file = undefined;
+    this.places.clear();
+  }
+
+  private async add(file: string, bad: (file: string, line: number, message: string) => void): Promise<void> {
+    const json = new JsonReader();
+    for await (const block of readBlocks(file)) {
+      for (const line of linesOf(block)) {
+        const where = `${file}:${line.number}`;
+        let row: Json = null;
+        try {
+          if (isText(line)) row = json.parse(line.bytes, line.start, line.end);
+        } catch (error) {
+          if (!(error instanceof JsonError)) throw error;
+        }
+        if (!isObject(row) || !isUpdate(row)) {
+          bad(file, line.number, `${where}: expected an update of a trace, as one JSON object a line`);
+          continue;
+        }
+        const bytes = serialize(updateOf(row));
+        this.file ??= new ScratchFile();
+        const place = [this.file.append(bytes), bytes.length] as const;
+        const trace = row.trace_id as string;
+        const known = this.places.get(trace);
+        if (known) known.push(place);
+        else this.places.set(trace, [place]);
+      }
+    }
+  }
+}
+
+function updateOf(row: JsonObject): TraceUpdate {
+  const info = isObject(row.info) ? row.info : {};
+  const ship = isObject(info.ship) ? info.ship.step : undefined;
+  const branches = (row.branches as Json[]).flatMap((branch) => {
+    if (!isObject(branch) || typeof branch.index !== 'number') return [];
+    const streams = STREAMS.flatMap((name) => {
+      const values = branch[name];
+      if (!isList(values)) return [];
+      return [[name, Float32Array.from(values, (v) => (typeof v === 'number' ? v : Number.NaN))]];
+    });
+    return [{ index: branch.index, ...Object.fromEntries(streams) }];
+  });
+  return {
+    step: typeof ship === 'number' && Number.isInteger(ship) && ship >= 0 ? ship : null,
+    advantage: typeof info.advantage === 'number' ? info.advantage : null,
+    branches,
+  };
+}

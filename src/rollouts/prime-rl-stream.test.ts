@@ -1,0 +1,111 @@
+/** prime-rl's stream of episodes with its annotations, as its file monitor writes it (scripts/fixtures/prime_rl_stream.py). */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Group, type ReadNote, type ReadOptions, readRollouts } from './index.js';
+
+const FIXTURE = join(import.meta.dirname, '../../test/readers/fixtures/prime-rl-stream');
+const root = mkdtempSync(join(tmpdir(), 'prime-rl-'));
+afterAll(() => rmSync(root, { recursive: true }));
+let copies = 0;
+let run: string;
+beforeEach(() => {
+  run = join(root, `${copies++}`, 'run');
+  cpSync(FIXTURE, run, { recursive: true });
+});
+
+async function read(
+  source: string,
+  options: ReadOptions = {},
+): Promise<{ groups: Group[]; notes: ReadNote[] }> {
+  const notes: ReadNote[] = [];
+  const groups: Group[] = [];
+  for await (const group of readRollouts(source, { onNote: (note) => notes.push(note), ...options }))
+    groups.push(group);
+  return { groups, notes };
+}
+const numbers = (values: ArrayLike<number> | undefined) =>
+  values && Array.from(values, (v) => (Number.isNaN(v) ? null : Math.round(v * 1e6) / 1e6));
+
+describe('a run of prime-rl', () => {
+  it('is read from its sealed and live chunks: groups over both, evaluations, indices and live traces aside', async () => {
+    const { groups, notes } = await read(run);
+    expect(
+      groups.map(({ id, step, completions, source, groups: by, tokens }) => [
+        id,
+        step,
+        completions.length,
+        source?.format,
+        by,
+        tokens,
+      ]),
+    ).toEqual([
+      ['train-0', 7, 2, 'prime-rl', 'explicit', 'exact'],
+      // Not trained on: the step that asked for it. Its second trace branches.
+      ['train-1', 5, 3, 'prime-rl', 'explicit', 'exact'],
+    ]);
+    expect(groups[0].source).toMatchObject({ line: 1 });
+    expect(groups[0].source?.file).toMatch(/stream[\\/]00000\.jsonl\.zst$/);
+    expect(notes).toEqual([
+      expect.objectContaining({ warning: false, message: 'the last line is not whole yet; it is left out' }),
+    ]);
+  });
+
+  it('has what trainer and orchestrator learnt, folded onto its tokens', async () => {
+    const [trained, other] = (await read(run)).groups;
+    const [right, wrong] = trained.completions;
+    expect([...right.tokens]).toEqual([7, 8, 20, 21, 90, 91, 34]);
+    expect([...right.mask!]).toEqual([1, 1, 0, 0, 0, 0, 1]);
+    expect(numbers(right.logprobs)).toEqual([-0.125, -0.25, 0, 0, 0, 0, -0.125]);
+    expect(numbers(right.trainerLogprobs)).toEqual([-0.13, -0.26, null, null, null, null, -0.1]);
+    expect(numbers(right.entropies)).toEqual([0.5, 1.5, null, null, null, null, 0.25]);
+    expect([right.advantage, wrong.advantage]).toEqual([0.5, -0.5]);
+    // The newest update of the second ends before its last turn, which keeps the older one.
+    expect(numbers(wrong.entropies)).toEqual([0.75, 1.25, null, null, null, null, 0.25]);
+    expect([right.versions, wrong.versions]).toEqual([[3], [3, 4]]);
+    expect(
+      other.completions.map(({ trainerLogprobs, entropies, advantage }) => [
+        trainerLogprobs,
+        entropies,
+        advantage,
+      ]),
+    ).toEqual(Array.from({ length: 3 }, () => [undefined, undefined, undefined]));
+  });
+
+  it('without annotations, or as one file before chunks, is read too', async () => {
+    rmSync(join(run, 'monitors/file/traces/annotations'), { recursive: true });
+    const bare = await read(run);
+    expect(bare.groups.map(({ id, step }) => [id, step])).toEqual([
+      ['train-0', 5],
+      ['train-1', 5],
+    ]);
+    const stream = join(run, 'monitors/file/traces/stream');
+    const lines = readFileSync(join(stream, '00001.jsonl'), 'utf8').split('\n').slice(0, -1);
+    rmSync(stream, { recursive: true });
+    writeFileSync(join(run, 'monitors/file/traces/stream.jsonl'), lines.map((line) => `${line}\n`).join(''));
+    const whole = await read(run);
+    expect(whole.groups.map(({ id, completions }) => [id, completions.length])).toEqual([
+      ['train-0', 1],
+      ['train-1', 2],
+    ]);
+    expect(whole.notes).toEqual([]);
+  });
+
+  it('a broken line in its middle is a bad row; one of the annotations too', async () => {
+    const live = join(run, 'monitors/file/traces/stream/00001.jsonl');
+    writeFileSync(live, `{"id": "cu\n${readFileSync(live, 'utf8')}`);
+    await expect(read(run)).rejects.toThrow(/00001\.jsonl:1: .*allowed is one whole JSON object a line/);
+    cpSync(FIXTURE, run, { recursive: true });
+    const orch = join(run, 'monitors/file/traces/annotations/orch/00000.jsonl');
+    writeFileSync(orch, `${readFileSync(orch, 'utf8')}{"trace_id": 5}\n`);
+    await expect(read(run)).rejects.toThrow(/orch[\\/]00000\.jsonl:3: expected an update of a trace/);
+    expect((await read(run, { skipBad: true })).groups).toHaveLength(2);
+  });
+
+  it('annotations alone are no log', async () => {
+    await expect(read(join(run, 'monitors/file/traces/annotations'))).rejects.toThrow(
+      /holds updates of traces; needed is the stream of the same run too/,
+    );
+  });
+});
