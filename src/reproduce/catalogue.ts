@@ -4,6 +4,7 @@ import { binaryTree } from './experiments/binary-tree.js';
 import { binaryTreeGpt2 } from './experiments/binary-tree-gpt2.js';
 import { exponent } from './experiments/exponent.js';
 import { overhead } from './experiments/overhead.js';
+import { processRewards } from './experiments/process-rewards.js';
 import { reasoning } from './experiments/reasoning.js';
 import { scaleControl } from './experiments/scale-control.js';
 import { scaleControlReasoning } from './experiments/scale-control-reasoning.js';
@@ -16,6 +17,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   binaryTreeGpt2,
   structure,
   overhead,
+  processRewards,
   scaleControl,
   exponent,
   reasoning,

@@ -12,6 +12,7 @@ import {
   type TrainSpec,
   type WarmupSpec,
 } from './train.js';
+import { runValues, type ValuesFigures, type ValuesSpec } from './values.js';
 
 export { Interrupted, type WorkContext } from './context.js';
 export type { Gpt2Spec } from './gpt2.js';
@@ -19,8 +20,15 @@ export type { LogSpec, LogStructure } from './log.js';
 export type { TheoremFigures, TheoremSpec } from './theorem.js';
 export type { TimingFigures, TimingSpec } from './timing.js';
 export type { TrainFigures, TrainSpec, WarmupSpec } from './train.js';
+export {
+  CLASSES,
+  type ClassFigures,
+  type SizeFigures,
+  type ValuesFigures,
+  type ValuesSpec,
+} from './values.js';
 
-export type UnitSpec = Gpt2Spec | LogSpec | TheoremSpec | TimingSpec | TrainSpec | WarmupSpec;
+export type UnitSpec = Gpt2Spec | LogSpec | TheoremSpec | TimingSpec | TrainSpec | ValuesSpec | WarmupSpec;
 
 interface ResultByKind {
   readonly gpt2: { readonly weights: number };
@@ -28,6 +36,7 @@ interface ResultByKind {
   readonly theorem: TheoremFigures;
   readonly timing: TimingFigures;
   readonly train: TrainFigures;
+  readonly values: ValuesFigures;
   readonly warmup: { readonly loss: number };
 }
 export type ResultOf<S extends UnitSpec> = ResultByKind[S['kind']];
@@ -45,6 +54,8 @@ export async function runUnit(spec: UnitSpec, context: WorkContext): Promise<Res
       return runTiming(spec, context);
     case 'train':
       return runTrain(spec, context);
+    case 'values':
+      return runValues(spec, context);
     case 'warmup':
       return runWarmup(spec, context);
   }

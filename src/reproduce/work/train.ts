@@ -97,7 +97,8 @@ async function canGoOn(out: string): Promise<boolean> {
   return newest !== null && existsSync(join(out, 'config.yaml'));
 }
 
-function startCheckpoint(folder: string, id: string): string {
+/** What a unit that starts from another one begins with. */
+export function startCheckpoint(folder: string, id: string): string {
   return join(runFolder(folder, id), 'checkpoints', checkpointName(0));
 }
 
