@@ -2,7 +2,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
+  cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -111,6 +113,128 @@ describe('recipes', () => {
       stderr: '',
       stdout: expect.stringContaining('step 100: reward'),
     });
+  });
+});
+
+describe('init', () => {
+  const within = (name: string, command: string, ...args: string[]): Ended => {
+    const { status, stdout, stderr } = spawnSync(command, args, {
+      cwd: join(project, name),
+      encoding: 'utf8',
+      env: { ...outside, NO_COLOR: '1' },
+    });
+    return { code: status, stdout, stderr };
+  };
+
+  it('makes a project whose `npm start` trains it to the end, and whose types hold', () => {
+    expect(cli('init', 'reverse')).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringMatching(/\n {2}cd reverse\n {2}npm start\n/),
+    });
+    const started = within('reverse', 'npm', 'start');
+    expect(started.code).toBe(0);
+    expect(started.stdout).toMatch(/100 steps, .*held-out accuracy \(greedy\) 1\.000/);
+    const tsc = join(root, 'node_modules', '.bin', 'tsc');
+    expect(within('reverse', tsc)).toMatchObject({ code: 0, stdout: '' });
+    const task = readFileSync(join(join(project, 'reverse'), 'task.ts'), 'utf8');
+    writeFileSync(join(join(project, 'reverse'), 'task.ts'), task.replace('text === reversed', 'reversed'));
+    expect(within('reverse', tsc).stdout).toMatch(/^task\.ts\(\d+,\d+\): error/);
+  });
+
+  it('names the tarball that it was installed from, so that npm install finds it', () => {
+    expect(cli('init', 'deep/er')).toMatchObject({ code: 0 });
+    const { dependencies } = JSON.parse(readFileSync(join(project, 'deep', 'er', 'package.json'), 'utf8'));
+    const source = dependencies['lambda-grpo'].replace(/^file:/, '');
+    expect(source).toMatch(/\.tgz$/);
+    expect(existsSync(join(project, 'deep', 'er', source))).toBe(true);
+  });
+
+  it('refuses to overwrite, in one line', () => {
+    expect(cli('init', 'deep/er')).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: deep\/er\/task\.ts: expected no such file, got one;[^\n]*\n$/),
+    });
+  });
+});
+
+describe('examples of the help', () => {
+  /** Smaller, not other: what an example names stays as it is. */
+  const smaller: Record<string, readonly string[]> = {
+    train: [
+      ...quick,
+      '--set',
+      'warmup.steps=1',
+      '--set',
+      'sampling.group_size=2',
+      '--set',
+      'sampling.prompts_per_step=4',
+    ],
+    compare: [...quick, '--set', 'train.steps=1', '--jobs', '1'].filter(
+      (part, i, all) => part !== '--threads' && all[i - 1] !== '--threads',
+    ),
+  };
+
+  it('run one after the other in a user’s folder', () => {
+    cpSync(
+      join(root, 'test', 'readers', 'fixtures', 'trl', 'chat'),
+      join(project, 'outputs', 'completions'),
+      {
+        recursive: true,
+      },
+    );
+    const help = cli('--help').stdout;
+    const examples = [...help.matchAll(/^ {2}\$ lambda-grpo (.*)$/gm)].map(([, example]) => example);
+    expect(examples.length).toBeGreaterThanOrEqual(6);
+    for (const example of examples) {
+      const args = example.split(' ');
+      const ended = cli(
+        ...args,
+        ...(smaller[args[0]] ?? []),
+        ...(args.includes('--resume')
+          ? ['--set', 'train.steps=101']
+          : args[0] === 'train'
+            ? ['--set', 'train.steps=100']
+            : []),
+      );
+      expect(ended, example).toMatchObject({ code: 0 });
+    }
+  });
+
+  it('a configuration that is nowhere is refused with the names of the recipes', () => {
+    for (const name of ['recipes/none.yaml', 'none.yaml']) {
+      expect(cli('train', name)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(
+          new RegExp(`^error: ${name}: expected a configuration, got no file; .*alphabet\\.yaml.*\\n$`),
+        ),
+      });
+    }
+  });
+});
+
+describe('doctor', () => {
+  it('says what is installed and that everything works here, and leaves nothing behind', () => {
+    const temporary = join(project, 'tmp');
+    mkdirSync(temporary);
+    const { code, stdout, stderr } = ended(join(project, 'node_modules', '.bin', 'lambda-grpo'), ['doctor'], {
+      TMPDIR: temporary,
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(new RegExp(`^Node\\.js +${process.version.replaceAll('.', '\\.')}$`, 'm'));
+    expect(stdout).toMatch(/^onnxruntime-node +\d+\.\d+\.\d+/m);
+    expect(stdout.match(/ works \(/g)).toHaveLength(4);
+    expect(stdout).not.toContain('fails');
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it('names what fails and why, exit code 1', () => {
+    const { code, stdout } = ended(join(project, 'node_modules', '.bin', 'lambda-grpo'), ['doctor'], {
+      TMPDIR: join(project, 'nowhere'),
+    });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^temporary files +fails: ENOENT/m);
   });
 });
 

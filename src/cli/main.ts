@@ -7,9 +7,11 @@ import { describeConfig, guardProcess, onWarning, ranUserCode } from '../train/i
 import { type AnalyzeCommandOptions, analyzeCommand } from './analyze.js';
 import { compareCommand } from './compare.js';
 import { dashboardCommand } from './dashboard.js';
+import { doctorCommand } from './doctor.js';
 import { describeError, runCommand } from './errors.js';
 import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
+import { initCommand } from './init.js';
 import { namesOf, positiveNumber, stepOrBest, wholeNumber } from './options.js';
 import { addReadOptions } from './read-options.js';
 import { addReproduceCommand } from './reproduce.js';
@@ -38,7 +40,8 @@ const program = new Command('lambda-grpo')
   .addHelpText(
     'after',
     `
-Examples:
+Examples (recipes/ comes with lambda-grpo):
+  $ lambda-grpo init my-task
   $ lambda-grpo compare recipes/binary-tree.yaml --seeds 5
   $ lambda-grpo train recipes/arithmetic.yaml --out runs/first
   $ lambda-grpo train recipes/arithmetic.yaml --out runs/first --resume
@@ -275,6 +278,18 @@ Examples:
   $ lambda-grpo train recipes/arithmetic.yaml --ui`,
   )
   .action((folder, options) => dashboardCommand(folder, options, version));
+
+program
+  .command('init')
+  .description('start a project: a task in TypeScript, its configuration, package.json; npm start trains it')
+  .argument('[folder]', 'a new folder, or one without task.ts and train.yaml', '.')
+  .addHelpText('after', '\nExamples:\n  $ lambda-grpo init my-task')
+  .action(initCommand);
+
+program
+  .command('doctor')
+  .description('print versions, threads, memory and what works on this machine; for bug reports, no network')
+  .action(() => doctorCommand(version));
 
 program
   .command('config')

@@ -13,6 +13,11 @@ test('ONNX Runtime is loaded once, and computes', () => {
   expect(new (nodeBackend().runtime.Tensor)('float32', [1, 2], [2]).dims).toEqual([2]);
 });
 
+test('it does not report its use to its maker: its telemetry is off before it is loaded', () => {
+  nodeBackend();
+  expect(process.env.ORT_DISABLE_TELEMETRY).toBe('1');
+});
+
 test('the platforms that are named are those that the package has binaries for', () => {
   const main = createRequire(import.meta.url).resolve('onnxruntime-node');
   const folder = join(dirname(main), '..', 'bin', 'napi-v6');

@@ -18,8 +18,19 @@ let loaded: OnnxRuntime | null = null;
 
 /** @throws RuntimeMissingError where onnxruntime-node is not there or cannot be loaded */
 export function nodeBackend(provider: Provider = 'cpu'): Backend {
+  // It reports its use to its maker unless this is set before it is loaded; no run of ours uses the network.
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
   loaded ??= load(createRequire(import.meta.url));
   return { runtime: loaded, provider };
+}
+
+/** Names of the execution providers that the installed package was built with. @throws RuntimeMissingError */
+export function runtimeProviders(): readonly string[] {
+  const { runtime } = nodeBackend();
+  const { listSupportedBackends } = runtime as OnnxRuntime & {
+    listSupportedBackends(): readonly { readonly name: string }[];
+  };
+  return listSupportedBackends().map(({ name }) => name);
 }
 
 /** @param require of this module @param platform of this process */

@@ -1,16 +1,35 @@
-/** A configuration's file. */
-import { readFileSync } from 'node:fs';
+/** A configuration's file. `recipes/…` names a recipe of the package where the current folder has no such file. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Config, ConfigError } from './config.js';
 import { withPathsOf } from './config-paths.js';
 import { type ConfigChanges, parseConfig } from './config-sources.js';
 
+const home = fileURLToPath(new URL('../../', import.meta.url));
+
 /** @throws ConfigError naming file, line or option, key, what is expected and what came */
 export function loadConfig(file: string, changes: ConfigChanges = {}): Config {
+  const place = located(file);
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(place));
   } catch (error) {
-    throw new ConfigError(`${file}: cannot be read: ${error instanceof Error ? error.message : error}`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new ConfigError(`${file}: expected a configuration, got no file; ${hint()}`);
+    throw new ConfigError(`${file}: cannot be read: ${message}`);
   }
-  return parseConfig(text, file, changes, (content) => withPathsOf(content, file));
+  return parseConfig(text, file, changes, (content) => withPathsOf(content, place));
+}
+
+/** Where a recipe lies, wherever the package is installed. */
+function located(file: string): string {
+  if (existsSync(file) || !/^(\.[\\/])?recipes[\\/]/.test(file)) return file;
+  const packaged = join(home, file);
+  return existsSync(packaged) ? packaged : file;
+}
+
+function hint(): string {
+  const names = readdirSync(join(home, 'recipes')).filter((name) => name.endsWith('.yaml'));
+  return `recipes/ of lambda-grpo has ${names.join(', ')}, and lambda-grpo init makes a new one`;
 }

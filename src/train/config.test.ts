@@ -141,7 +141,9 @@ describe('a configuration', () => {
   });
 
   test('a missing file is one line', () => {
-    expect(() => loadConfig('no/such.yaml')).toThrow(/^no\/such\.yaml: cannot be read: [^\n]*$/);
+    expect(() => loadConfig('no/such.yaml')).toThrow(
+      /^no\/such\.yaml: expected a configuration, got no file; [^\n]*binary-tree\.yaml[^\n]*$/,
+    );
   });
 
   test('a context too short for the task is refused', () => {

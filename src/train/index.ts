@@ -48,6 +48,7 @@ export {
   type MetricsRecord,
   parseMetrics,
 } from './metrics.js';
+export { NewProjectError, newProject } from './new-project.js';
 export {
   type ModelText,
   type OpenedModel,
@@ -66,6 +67,7 @@ export {
   RunFolderError,
 } from './run-folder.js';
 export { objectiveOfRollouts } from './run-objective.js';
+export { type SelfTest, selfTest } from './self-test.js';
 export { exportRun, isRunFolder, openTrained, type TrainedPolicy } from './trained.js';
 export type { TrainObserver, TrainOptions, TrainResult, TrainStage } from './training.js';
 export { guardProcess, ranUserCode } from './user-watch.js';
