@@ -2,11 +2,10 @@
  * What works on this machine, tried and not guessed: a training step, a task in TypeScript, Parquet, a server on
  * loopback. Nothing leaves the machine, and nothing is left on its disk.
  */
-import { mkdtemp } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { remove, writeWhole } from '../files/index.js';
+import { makeTemporaryFolder, remove, writeWhole } from '../files/index.js';
 import { openDuckDB } from '../input/index.js';
 import { resolveConfig } from './config-sources.js';
 import { run } from './run.js';
@@ -36,7 +35,7 @@ export default defineTask<string>({
 export async function selfTest(): Promise<readonly SelfTest[]> {
   let place: string;
   try {
-    place = await mkdtemp(join(tmpdir(), 'lambda-grpo-doctor-'));
+    place = await makeTemporaryFolder(join(tmpdir(), 'lambda-grpo-doctor'));
   } catch (error) {
     return [tested('temporary files', performance.now(), error)];
   }
