@@ -2,6 +2,7 @@
  * Sampling one step ahead (`engine.ahead: 1`): the groups of a step are sampled and rewarded while the step before is updated,
  * from the weights before that update. The importance ratio corrects for it: π_old of their tokens is the sampler's.
  */
+import type { Engine } from '../engine/index.js';
 import { type StepBatch, sampledLogprobs } from './batch.js';
 import type { Config } from './config.js';
 import { type RolloutOptions, type StepGroups, sampleStep } from './rollout.js';
@@ -31,15 +32,25 @@ export class Ahead {
     return sampleStep(this.options, step, nextProblem);
   }
 
-  /** Begins a step's groups, before the weights move. */
-  begin(step: number, nextProblem: number, steps: number): void {
+  /** Begins a step's groups. @returns once they are asked for: from then on the weights may move */
+  async begin(step: number, nextProblem: number, steps: number): Promise<void> {
     if (this.most === 0 || step > steps) return;
     const stop = new AbortController();
     const { signal } = this.options;
     const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
-    const groups = sampleStep({ ...this.options, signal: both }, step, nextProblem);
-    groups.catch(() => undefined); // told to who takes it
-    this.begun = { step, groups, stop };
+    const { engine, ...options } = this.options;
+    const begun = new Promise<void>((asked, failed) => {
+      const asking: Engine = Object.create(engine) as Engine;
+      asking.sample = (...request) => {
+        const answer = engine.sample(...request);
+        asked();
+        return answer;
+      };
+      const sampled = sampleStep({ ...options, engine: asking, signal: both }, step, nextProblem);
+      sampled.catch(failed); // told again to who takes it
+      this.begun = { step, groups: sampled, stop };
+    });
+    await begun.catch(() => undefined);
   }
 
   /** What was begun is of no use any more. */

@@ -46,6 +46,13 @@ function wishes({ objective, sampling, optimizer, engine }: Config, task: Task):
       expected: '0 (sampling an older snapshot changes what is trained there)',
     },
     {
+      key: 'engine.ahead',
+      value: 1,
+      wanted: engine.name === 'tinker' && engine.ahead > 0 && task.environment !== undefined,
+      has: () => false,
+      expected: '0 with a task of several turns (later turns would sample other weights)',
+    },
+    {
       key: 'sampling.temperature',
       value: sampling.temperature,
       wanted: sampling.temperature !== 1,

@@ -86,14 +86,18 @@ function urlFault(text: string): string | null {
 interface EngineConfig {
   readonly engine: z.output<typeof engineSchema>;
   readonly model: { readonly path: string | null; readonly lora: object | null };
+  readonly sampling: { readonly resample_rounds: number };
 }
 
 /** Keys of other sections that a server has no use for. */
 export function refuseEngine(
-  { engine, model }: EngineConfig,
+  { engine, model, sampling }: EngineConfig,
   refuse: (key: string, expected: string, value: unknown) => void,
 ): void {
   if (engine.name !== 'tinker') return;
+  if (engine.ahead > 0 && sampling.resample_rounds > 0) {
+    refuse('engine.ahead', '0 with resample_rounds (later rounds would sample other weights)', engine.ahead);
+  }
   if (model.path !== null) {
     refuse('model.path', 'null with engine tinker (the model is engine.base_model)', model.path);
   }

@@ -104,7 +104,7 @@ async function takeStep(run: Run, step: number): Promise<TakenStep> {
   observer?.stage?.('sampling', step, train.steps);
   const began = performance.now();
   const sampled = await ahead.take(step, journal.nextProblem); // completions and their rewards
-  ahead.begin(step + 1, sampled.nextProblem, train.steps);
+  await ahead.begin(step + 1, sampled.nextProblem, train.steps);
   const updating = performance.now();
 
   observer?.stage?.('updating', step, train.steps);

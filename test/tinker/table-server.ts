@@ -98,6 +98,13 @@ export class TableServer {
   private next = 1;
   /** Keys that came with requests. */
   readonly keys = new Set<string>();
+  /** In the place of the options' faults. */
+  fail: ((path: string) => Fault) | undefined;
+  /** Log-probabilities of training are no numbers. */
+  spoil = false;
+  /** Samples that are asked for and not yet fetched, and the most there were. */
+  private sampling = 0;
+  mostAtOnce = 0;
   private firstSnapshot: string | undefined;
   private server: Server | undefined;
   /** Largest sample that was asked for, and rows that were trained: what a test may count. */
@@ -138,7 +145,9 @@ export class TableServer {
     for await (const part of request) parts.push(part as Buffer);
     const path = (request.url ?? '').replace('/api/v1/', '');
     this.requests.push(path);
-    const fault = this.options.fault?.(path) ?? 'none';
+    const fault = (this.fail ?? this.options.fault)?.(path) ?? 'none';
+    if (path === 'asample') this.sampling++;
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.sampling);
     const cut = (): void => {
       request.socket.destroy();
     };
@@ -187,6 +196,7 @@ export class TableServer {
       if (path === 'retrieve_future') {
         const future = this.futures.get((JSON.parse(bytes.toString()) as { request_id: string }).request_id);
         if (!future) return json(404, { detail: 'Future not found' });
+        if (future.as === 'sample') this.sampling--;
         if (future.as && this.options.wire === 'protobuf') {
           const body = future.as === 'sample' ? sampleBytes(future.result) : trainBytes(future.result);
           return { status: 200, body, type: 'application/x-protobuf' };
@@ -289,7 +299,14 @@ export class TableServer {
         if (wire === 'protobuf' && (this.models.get(id)?.requests ?? 0) > 0) {
           throw new Refusal(400, 'LoadWeights is not permitted with seq_id 2');
         }
-        return this.future(() => Object.assign(this.loaded(id), copy(saved)) && {});
+        return this.future(() => {
+          const model = Object.assign(this.loaded(id), copy(saved));
+          if (body.optimizer === false) {
+            const zeros = (): number[][] => model.weights.map((line) => line.map(() => 0));
+            Object.assign(model, { first: zeros(), second: zeros(), steps: 0 });
+          }
+          return {};
+        });
       }
       case 'create_sampling_session': {
         const sampler = `sampling_${this.next++}`;
@@ -369,7 +386,7 @@ export class TableServer {
       const high = bounded ? (bounds.clip_high_threshold ?? 1.2) : Number.POSITIVE_INFINITY;
       const clipped = Math.min(Math.max(ratio, low), high);
       const free = ratio * advantage <= clipped * advantage;
-      logprobs.push(logprob);
+      logprobs.push(this.spoil ? Number.NaN : logprob);
       // The factor of ∇ln π: cross-entropy's is 1, CISPO's the clipped ratio as a weight.
       const [factor, value] =
         loss === 'cross_entropy'

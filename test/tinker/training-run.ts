@@ -51,7 +51,7 @@ export const openTable = (
     contextLength: 16,
     kl: 'advantages',
     ...options,
-    client: { url: server.url, pause: 0.1, maxPause: 0.5, attempts: 5, ...options.client },
+    client: { pause: 0.1, maxPause: 0.5, attempts: 5, ...options.client, url: server.url },
   });
 };
 

@@ -141,29 +141,19 @@ export class TinkerEngine implements Engine {
     if (requests.length === 0) return { completions: [], statistics: { sampledTokens: 0 } };
     const completions = await this.onServer(options.signal, async (live) => {
       const { sampler } = await live.sampler(options);
-      const failed = new AbortController();
-      const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal;
-      return Promise.all(
-        requests.map(async ({ prompt, count, key }) => {
-          const request = {
-            prompt,
-            count,
-            maxTokens: options.maxTokens,
-            temperature: options.temperature,
-            seed: new Stream(options.seed, 'tinker', ...key).int(2 ** 31 - 1),
-            stop: options.stopTokens,
-            ...(options.topK > 0 ? { topK: options.topK } : {}),
-            topP: options.topP,
-          };
-          try {
-            return (await sampler.sample(request, { signal })).map((row) => this.completion(row, options));
-          } catch (error) {
-            // The others are not waited for.
-            failed.abort(error);
-            throw error;
-          }
-        }),
-      );
+      return together(requests, options.signal, async ({ prompt, count, key }, signal) => {
+        const request = {
+          prompt,
+          count,
+          maxTokens: options.maxTokens,
+          temperature: options.temperature,
+          seed: new Stream(options.seed, 'tinker', ...key).int(2 ** 31 - 1),
+          stop: options.stopTokens,
+          ...(options.topK > 0 ? { topK: options.topK } : {}),
+          topP: options.topP,
+        };
+        return (await sampler.sample(request, { signal })).map((row) => completion(row, options));
+      });
     });
     const sampledTokens = completions.flat().reduce((n, { tokens }) => n + tokens.length, 0);
     return { completions, statistics: { sampledTokens } };
@@ -185,29 +175,6 @@ export class TinkerEngine implements Engine {
     if (wrong !== undefined) {
       throw new EngineError(`${where}: expected token ids from 0 to ${vocabulary - 1}, got ${wrong}`);
     }
-  }
-
-  /** A sequence up to where it ends: a stop token that the server went past, or the place that `watch` names. */
-  private completion(
-    { tokens, logprobs, stop }: SampledSequence,
-    options: SamplingOptions,
-  ): SampledCompletion {
-    const watch = options.watch?.();
-    const ends = (token: number): boolean => {
-      const watched = watch?.(token) === true;
-      return watched || options.stopTokens.includes(token);
-    };
-    let length = tokens.findIndex(ends) + 1;
-    const ended = length > 0;
-    if (!ended) length = tokens.length;
-    const wrong = logprobs.findIndex((value) => !Number.isFinite(value));
-    if (wrong >= 0)
-      throw new NotFiniteError(`the sampler's ln π of token ${wrong + 1} is ${logprobs[wrong]}`);
-    return {
-      tokens: tokens.slice(0, length),
-      logprobs: logprobs.slice(0, length),
-      stop: ended ? 'stop' : stop,
-    };
   }
 
   async update(batch: readonly TrainExample[], options: UpdateOptions): Promise<UpdateResult> {
@@ -415,6 +382,51 @@ async function tried<T>(work: () => Promise<T>): Promise<T> {
     } catch (error) {
       if (!isLost(error) || attempt === TRIES) throw error;
     }
+  }
+}
+
+/** A sequence up to where it ends: a stop token that the server went past, or the place that `watch` names. */
+function completion(
+  { tokens, logprobs, stop }: SampledSequence,
+  options: SamplingOptions,
+): SampledCompletion {
+  const watch = options.watch?.();
+  const ends = (token: number): boolean => {
+    const watched = watch?.(token) === true;
+    return watched || options.stopTokens.includes(token);
+  };
+  let length = tokens.findIndex(ends) + 1;
+  const ended = length > 0;
+  if (!ended) length = tokens.length;
+  const wrong = logprobs.findIndex((value) => !Number.isFinite(value));
+  if (wrong >= 0) throw new NotFiniteError(`the sampler's ln π of token ${wrong + 1} is ${logprobs[wrong]}`);
+  return {
+    tokens: tokens.slice(0, length),
+    logprobs: logprobs.slice(0, length),
+    stop: ended ? 'stop' : stop,
+  };
+}
+
+/** All at once; when one fails, or the signal comes, the others are not waited for. Each has a signal of its own. */
+async function together<T, R>(
+  items: readonly T[],
+  signal: AbortSignal | undefined,
+  work: (item: T, signal: AbortSignal) => Promise<R>,
+): Promise<R[]> {
+  const controllers = items.map(() => new AbortController());
+  const stop = (reason: unknown): void => {
+    for (const controller of controllers) controller.abort(reason);
+  };
+  const stopped = (): void => stop(signal?.reason);
+  signal?.addEventListener('abort', stopped, { once: true });
+  if (signal?.aborted) stopped();
+  try {
+    return await Promise.all(items.map((item, i) => work(item, controllers[i].signal)));
+  } catch (error) {
+    stop(error);
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stopped);
   }
 }
 
