@@ -95,7 +95,7 @@ describe('tree and analyze', () => {
     const line = describeTrained(runObjective(config.objective));
     expect(line).toBe(
       'as this run trained: advantages not divided (advantage_scale none); completions weigh alike in a step (normalisation constant); ' +
-        'a step counts |λ|^0 times (lambda_exponent 1)',
+        'a step counts once (lambda_exponent 1)',
     );
     const { stdout: shown } = await cli('tree', file);
     expect(shown.replaceAll(/\s+/g, ' ')).toContain(line);

@@ -69,6 +69,12 @@ export function asTrained(
   };
 }
 
+/** How often a step counts under an exponent. */
+function counted(p: number): string {
+  if (p === 1) return 'once';
+  return p === 0 ? '|λ| times' : `|λ|^${Number((1 - p).toFixed(4))} times`;
+}
+
 /** In words, beside figures that were made so. */
 export function describeTrained(objective: RunObjective): string {
   const { advantageScale, normalisation, lambdaExponent: p, masksTruncated, loss, credit } = objective;
@@ -85,7 +91,7 @@ export function describeTrained(objective: RunObjective): string {
       ? `the coefficients of steps are those of ${credit} (credit), not of the figures here`
       : loss === 'gspo'
         ? 'gspo has one ratio for a sequence, a step has no term of its own'
-        : `a step counts |λ|^${Number((1 - p).toFixed(4))} times (lambda_exponent ${p})`,
+        : `a step counts ${counted(p)} (lambda_exponent ${p})`,
   ];
   return parts.join('; ');
 }

@@ -53,6 +53,14 @@ describe('a line chart', () => {
     expect(svg).not.toContain('NaN');
   });
 
+  test('steps are whole numbers, also where there are few', () => {
+    const svg = lineChartSvg({ ...chart, series: [{ name: 'a', x: [1, 2, 3], mean: [0, 0.5, 1] }] });
+    const labels = [...svg.matchAll(/text-anchor="middle" fill="#222222">([\d.−]+)<\/text>/g)].map(
+      ([, t]) => t,
+    );
+    expect(labels).toEqual(['1', '2', '3']);
+  });
+
   test('escapes its texts and refuses what it cannot draw', () => {
     expect(lineChartSvg({ ...chart, title: '<script>"&' })).not.toContain('<script>');
     expect(() => lineChartSvg({ ...chart, series: [] })).toThrow('no finite value to draw');
@@ -65,6 +73,10 @@ describe('a line chart', () => {
     expect(ticks(0, 1, 6)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
     expect(ticks(0, 250, 8)).toEqual([0, 50, 100, 150, 200, 250]);
     expect(ticks(-0.031, 0.07, 5)).toEqual([-0.05, 0, 0.05, 0.1]);
+    expect(ticks(1, 6, 8, true)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(ticks(1, 2, 8, true)).toEqual([1, 2]);
+    expect(ticks(0, 2400, 8, true)).toEqual([0, 500, 1000, 1500, 2000, 2500]);
+    expect(ticks(3, 3, 8, true).every(Number.isInteger)).toBe(true);
     expect(ticks(3, 3, 5)).toContain(3);
     expect(ticks(0, 0, 5)).toContain(0);
   });

@@ -46,7 +46,7 @@ export function lineChartSvg(chart: LineChart): string {
   if (xs.length === 0 || ys.length === 0) throw new RangeError(`chart ${title}: no finite value to draw`);
 
   const yTicks = ticks(chart.yRange?.[0] ?? least(ys), chart.yRange?.[1] ?? greatest(ys), 6);
-  const xTicks = ticks(least(xs), greatest(xs), 8);
+  const xTicks = ticks(least(xs), greatest(xs), 8, xs.every(Number.isInteger));
   const [y0, y1] = chart.yRange ?? [yTicks[0], yTicks[yTicks.length - 1]];
   const [x0, x1] =
     least(xs) === greatest(xs) ? [xTicks[0], xTicks[xTicks.length - 1]] : [least(xs), greatest(xs)];
@@ -121,11 +121,14 @@ export function lineChartSvg(chart: LineChart): string {
   return `${parts.join('\n')}\n`;
 }
 
-/** Round numbers (1, 2 or 5 times a power of ten apart) from at or below `from` to at or above `to`. */
-export function ticks(from: number, to: number, about: number): number[] {
+/**
+ * Round numbers (1, 2 or 5 times a power of ten apart) from at or below `from` to at or above `to`.
+ * @param whole whole numbers alone, for steps and counts
+ */
+export function ticks(from: number, to: number, about: number, whole = false): number[] {
   const [low, high] =
     from === to ? [from - 0.5 * (Math.abs(from) || 1), to + 0.5 * (Math.abs(to) || 1)] : [from, to];
-  const rough = (high - low) / about;
+  const rough = Math.max((high - low) / about, whole ? 1 : 0);
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough * 0.999) ?? 10 * power;
   const first = Math.floor(low / step + 1e-9);

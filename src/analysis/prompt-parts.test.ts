@@ -9,12 +9,7 @@ const END = '<|im_end|>\n<|im_start|>assistant\n';
 describe('prompt parts', () => {
   it('under a chat template the questions are left, whole', () => {
     const questions = ['Tom has 12 apples. How many?', 'Tom has 15 apples. How many?', 'Tom sings.\nWhy?'];
-    expect(promptParts(questions.map((question) => SYSTEM + question + END))).toEqual(
-      questions.map((question) => expect.stringContaining(question)),
-    );
-    for (const part of promptParts(questions.map((question) => SYSTEM + question + END))) {
-      expect(part.length).toBeLessThan(60);
-    }
+    expect(promptParts(questions.map((question) => SYSTEM + question + END))).toEqual(questions);
   });
 
   it('no word and no number is cut in two', () => {

@@ -56,6 +56,9 @@ function sharedEnd([first, ...others]: readonly string[], from: number): number 
     length = i;
   }
   const end = first.slice(first.length - length);
+  // The template closes the turn here, which is no part of what the user said.
+  const turn = TURN_END.exec(end);
+  if (turn) return length - turn.index;
   const newline = end.indexOf('\n');
   const line = newline < 0 ? length : newline;
   if (line <= LINE) return length - line;

@@ -2,6 +2,7 @@
  * What the drawings share: colours, the frame of a chart with its title, numbers of pixels, and text made safe. Charts have a
  * white background, so that they read the same on light and dark pages.
  */
+import { HIDDEN, shownCharacter } from './shown.js';
 
 export const GRPO_COLOUR = '#D55E00';
 export const LAMBDA_GRPO_COLOUR = '#0072B2';
@@ -30,9 +31,14 @@ export const INK = '#222222';
 export const FAINT = '#e2e2e2';
 export const PAPER = '#ffffff';
 
-/** Text that is safe within markup, of SVG as of HTML, and within its quoted attributes. */
+const HIDDEN_CHARACTER = new RegExp(`(?![\\n\\t])${HIDDEN}`, 'gu');
+
+/**
+ * Text that is safe within markup, of SVG as of HTML, and within its quoted attributes; what nobody sees or what turns the
+ * order of reading around is shown as an escape.
+ */
 export function escapeMarkup(text: string): string {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+  return text.replace(HIDDEN_CHARACTER, shownCharacter).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
 /** Pixels with two decimals. */

@@ -3,6 +3,7 @@
  * group's tree, and prints figures over all of them (docs/analyze.md); files appear at the end, whole, or not at all.
  */
 import { stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import {
   analyzeGroup,
@@ -97,7 +98,7 @@ async function analyze(
     if (options.report !== false) {
       outputs.push(
         await reportOutput(options.report, options.maxGroups, ({ all }) => ({
-          source: shown(paths.join(' ')),
+          source: titleOf(paths.map(shown)),
           version,
           notes: [...trainedAs(objectives), ...messages.remarks(all)],
         })),
@@ -191,6 +192,12 @@ async function analyze(
   } finally {
     interrupt.release();
   }
+}
+
+/** What was read, by the names of the files and folders alone: where they lie is of no use to who gets the page. */
+function titleOf(paths: readonly string[]): string {
+  const names = [...new Set(paths.map((path) => basename(resolve(path))))];
+  return names.length > 3 ? `${names[0]} and ${names.length - 1} more` : names.join(', ');
 }
 
 /** Ctrl-C, on its way out of the readers. */

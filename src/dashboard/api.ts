@@ -15,6 +15,7 @@
  * start page sets a cookie and sends on to `/`, so the page never sees the token.
  */
 import type { GroupAnalysis } from '../analysis/index.js';
+import type { StepMass } from '../objective/index.js';
 import type { FormatName } from '../rollouts/index.js';
 import type { MetricName } from '../train/index.js';
 
@@ -129,6 +130,8 @@ export interface GroupRow {
   readonly worst: number;
   /** Largest (|λ| − 1)·|Â|. */
   readonly flaw: number;
+  /** Σ |λ|·|Â| over tokens, and the part of it in steps with |λ| > 1. */
+  readonly mass: StepMass;
 }
 
 export interface StepGroups {

@@ -7,6 +7,7 @@ import {
   promptParts,
   type RunObjective,
 } from '../analysis/index.js';
+import { stepMass } from '../objective/index.js';
 import { type Group, pieceOf, shownPieces } from '../rollouts/index.js';
 import { mean } from '../statistics/index.js';
 import type { GroupDetail, GroupRow } from './api.js';
@@ -36,6 +37,7 @@ export function rowOf(
     zeroVariance,
     pathDepth: statistics.meanPathDepth,
     intermediateProportion: statistics.meanIntermediateProportion,
+    mass: stepMass(analysis.tree, analysis.stepAdvantages),
     ...gatherer.add(group, analysis),
   };
 }

@@ -45,6 +45,7 @@ export function stepFigures(
     const parts = rows.map(part);
     return parts.every((value) => value !== null) ? sum(parts as number[]) : null;
   };
+  const mass = sum(groups.map((group) => group.mass.total));
   const solved = total((row) => row.solved);
   const cutOff = total((row) => row.cutOff);
   return {
@@ -56,6 +57,7 @@ export function stepFigures(
     completion_length: step_tokens / completions,
     path_depth: mean(({ pathDepth }) => pathDepth),
     intermediate_proportion: mean(({ intermediateProportion }) => intermediateProportion),
+    ...(mass > 0 ? { shared_mass: sum(groups.map((group) => group.mass.shared)) / mass } : {}),
     flat_share: share(({ flat }) => flat),
     zero_variance_share: share(({ zeroVariance }) => zeroVariance !== null),
     all_right_share: share(({ zeroVariance }) => zeroVariance === 'right'),

@@ -116,12 +116,16 @@ describe('TRL’s output folder', () => {
     const figures = gatherer.result().steps;
     const detail = await get<RunDetail>(dashboard, at(name));
     expect(detail.metrics.step).toEqual(figures.map(({ step }) => step));
-    const column = (key: 'reward_mean' | 'path_depth' | 'tokens_saved' | 'zero_variance_share') =>
-      detail.metrics.values[key] as number[];
+    const column = (
+      key: 'reward_mean' | 'path_depth' | 'tokens_saved' | 'zero_variance_share' | 'shared_mass',
+    ) => detail.metrics.values[key] as number[];
     figures.forEach(({ figures: f }, i) => {
       expect(column('reward_mean')[i]).toBeCloseTo(f.meanReward, 12);
       expect(column('path_depth')[i]).toBeCloseTo(f.meanPathDepth, 12);
       expect(column('tokens_saved')[i]).toBeCloseTo(f.tokensSaved, 12);
+      const mass = f.bySize.reduce((sum, { mass: part }) => sum + part, 0);
+      const single = f.bySize.find(({ size }) => size === 1)?.mass ?? 0;
+      if (mass > 0) expect(column('shared_mass')[i]).toBeCloseTo(1 - single / mass, 12);
       expect(column('zero_variance_share')[i]).toBeCloseTo(f.zeroVarianceGroups / f.groups, 12);
     });
 

@@ -34,5 +34,6 @@ export {
 export { CREDIT_NAMES, CREDIT_RULES, type CreditName, isCreditName, type NamedRule } from './credit/rules.js';
 export { oppositeShare, stepFlaw } from './flaw.js';
 export { lambdaWeights } from './lambda.js';
+export { type StepMass, stepMass } from './mass.js';
 export { memberSums, stepAdvantages, stepRewards, tokenValues } from './steps.js';
 export { hasZeroVariance, type ZeroVariance, zeroVariance } from './zero-variance.js';

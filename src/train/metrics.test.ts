@@ -40,9 +40,24 @@ test("the figures of a step are those of the paper's worked example and of flat 
     { first, gradNorm: 2, kl: null, clipFraction: 0, rescale: null },
     99,
   );
+  // Token by token: who shares it, and the mean advantage of those; of the second group all are 0.
+  const [{ group: example, advantages }] = scored;
+  const [total, shared] = example.completions.reduce(
+    (sums, { tokens }) =>
+      Array.from(tokens).reduce(([all, common], _, t) => {
+        const start = tokens.slice(0, t + 1).join();
+        const members = example.completions.flatMap((other, i) =>
+          other.tokens.slice(0, t + 1).join() === start ? [advantages[i]] : [],
+        );
+        const pull = Math.abs(members.reduce((a, b) => a + b, 0) / members.length);
+        return [all + pull, common + (members.length > 1 ? pull : 0)];
+      }, sums),
+    [0, 0],
+  );
   expect(record).toEqual({
     phase: 'train',
     step: 3,
+    shared_mass: expect.closeTo(shared / total, 12),
     loss: 0.1,
     grad_norm: 2,
     clip_fraction: 0,

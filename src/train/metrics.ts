@@ -4,7 +4,7 @@
  */
 
 import { UserError } from '../errors.js';
-import { zeroVariance } from '../objective/index.js';
+import { stepAdvantages, stepMass, zeroVariance } from '../objective/index.js';
 import { mean, moments, sum } from '../statistics/index.js';
 import { intermediateProportion, isFlat, pathDepth } from '../tree/index.js';
 import type { StepResult } from './learner.js';
@@ -48,6 +48,10 @@ export const METRICS = {
   intermediate_proportion: [
     'share',
     'mean share of a completion that lies in intermediate steps (section 3.2)',
+  ],
+  shared_mass: [
+    'share',
+    "of the mass |λ|·|Â| of GRPO's gradient over tokens: the part in steps that more than one completion goes through; only where rewards differ",
   ],
   flat_share: ['share', 'groups whose tree has no intermediate node'],
   zero_variance_share: ['share', 'groups whose rewards are all equal: they teach nothing'],
@@ -135,6 +139,8 @@ export function stepMetrics(
   const sampling = samplingDifference(scored, result.first.logprobs);
   const step_tokens = sum(scored.map(({ tree }) => tree.tokenCount));
   const tree_tokens = sum(scored.map(({ tree }) => tree.distinctTokenCount));
+  const masses = scored.map(({ tree, advantages }) => stepMass(tree, stepAdvantages(tree, advantages)));
+  const mass = sum(masses.map(({ total }) => total));
   return {
     phase: 'train',
     step,
@@ -160,6 +166,7 @@ export function stepMetrics(
       : {}),
     path_depth: mean(scored.flatMap(({ tree }) => Array.from(pathDepth(tree)))),
     intermediate_proportion: mean(scored.flatMap(({ tree }) => Array.from(intermediateProportion(tree)))),
+    ...(mass > 0 ? { shared_mass: sum(masses.map(({ shared }) => shared)) / mass } : {}),
     flat_share: mean(scored.map(({ tree }) => Number(isFlat(tree)))),
     zero_variance_share: share(kinds, (kind) => kind !== null),
     all_right_share: share(kinds, (kind) => kind === 'right'),

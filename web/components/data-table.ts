@@ -10,6 +10,10 @@ export interface Column<T> {
   readonly value?: (row: T) => number | string;
   /** Numbers: to the right, and largest first when first sorted by. */
   readonly number?: boolean;
+  /** Left out where there is little room, until all columns are asked for. */
+  readonly wide?: boolean;
+  /** Over several lines where there is little room. */
+  readonly wraps?: boolean;
 }
 
 export interface TableOptions<T> {
@@ -31,6 +35,11 @@ export interface DataTable<T> {
   mark(row: T): void;
   /** Rows as shown now. */
   shown(): readonly T[];
+}
+
+function classOf<T>({ number, wide, wraps }: Column<T>): string | undefined {
+  const names = [...(number ? ['number'] : []), ...(wide ? ['wide'] : []), ...(wraps ? ['wraps'] : [])];
+  return names.length > 0 ? names.join(' ') : undefined;
 }
 
 /** Rows drawn at once; the rest on request. */
@@ -64,7 +73,7 @@ export function dataTable<T>(options: TableOptions<T>): DataTable<T> {
       sorted = column;
       draw();
     });
-    return element('th', { scope: 'col', class: column.number ? 'number' : undefined }, button);
+    return element('th', { scope: 'col', class: classOf(column) }, button);
   });
   const more = element('button', { type: 'button', class: 'more' }, 'show more');
   more.addEventListener('click', () => {
@@ -101,11 +110,7 @@ export function dataTable<T>(options: TableOptions<T>): DataTable<T> {
       const text = column.text(row);
       // The first cell is the handle: one stop of the tab key for each row.
       const content = i === 0 ? element('button', { type: 'button', class: 'open' }, text) : text;
-      return element(
-        'td',
-        { class: column.number ? 'number' : undefined, title: column.number ? undefined : text },
-        content,
-      );
+      return element('td', { class: classOf(column), title: column.number ? undefined : text }, content);
     });
     const made = element('tr', { class: row === marked ? 'marked' : undefined }, ...cells);
     made.addEventListener('click', () => onOpen(row));
@@ -116,11 +121,21 @@ export function dataTable<T>(options: TableOptions<T>): DataTable<T> {
   query.addEventListener('input', draw);
   for (const { box } of boxes) box.addEventListener('change', draw);
   draw();
+  const allColumns = element(
+    'button',
+    { type: 'button', class: 'all-columns', 'aria-pressed': 'false' },
+    'all columns',
+  );
+  allColumns.addEventListener('click', () => {
+    const shown = whole.classList.toggle('all');
+    allColumns.setAttribute('aria-pressed', String(shown));
+  });
   const controls = element(
     'div',
     { class: 'table-controls' },
     query,
     ...boxes.map(({ name, box }) => element('label', {}, box, ` ${name}`)),
+    allColumns,
     status,
   );
   const table = element(
@@ -130,14 +145,15 @@ export function dataTable<T>(options: TableOptions<T>): DataTable<T> {
     element('thead', {}, element('tr', {}, ...headers)),
     body,
   );
+  const whole = element(
+    'div',
+    { class: 'data-table' },
+    controls,
+    element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': options.caption }, table),
+    more,
+  );
   return {
-    element: element(
-      'div',
-      { class: 'data-table' },
-      controls,
-      element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': options.caption }, table),
-      more,
-    ),
+    element: whole,
     mark(row) {
       marked = row;
       for (const [made, other] of byElement) made.classList.toggle('marked', other === row);

@@ -13,6 +13,11 @@ export function plain(value: number): string {
   return String(Number(value.toFixed(4))).replace('-', '−');
 }
 
+/** As `plain`; numbers too small for it with two figures that count: 1.6e−6. */
+export function figure(value: number): string {
+  return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1).replace(/-/g, '−') : plain(value);
+}
+
 export function percent(share: number): string {
   return `${(100 * share).toFixed(0)}%`;
 }

@@ -8,7 +8,8 @@ const ZERO_VARIANCE = { right: 'all right', wrong: 'all wrong', other: 'equal re
 /** What both pages know of a group. */
 export interface GroupFigures {
   readonly id: string;
-  readonly prompt: string;
+  /** The part of its prompt that tells it from the others. */
+  readonly question: string;
   readonly completions: number;
   readonly tokens: number;
   readonly distinctTokens: number;
@@ -47,48 +48,66 @@ export function numberColumn<T>(
   };
 }
 
+/** A column that a narrow page leaves out. */
+export function wide<T>(column: Column<T>): Column<T> {
+  return { ...column, wide: true };
+}
+
 /** Groups with most good completions pushed down first, then those with the largest flaw. */
 export function groupTable<T extends GroupFigures>(options: GroupTableOptions<T>): DataTable<T> {
   const { rows, caption, more = {}, search, onOpen } = options;
   const common: Column<T>[] = [
     { name: 'group', text: ({ id }) => visible(id) },
-    { name: 'prompt', text: ({ prompt }) => visible(prompt).slice(0, 160) },
-    numberColumn('k', ({ completions }) => completions, String, 'completions'),
-    numberColumn('reward', ({ meanReward }) => meanReward, plain, 'mean reward'),
-    numberColumn('tokens', ({ tokens }) => tokens, count),
-    numberColumn(
-      'saved',
-      ({ tokens, distinctTokens }) => (tokens > 0 ? 1 - distinctTokens / tokens : 0),
-      percent,
-      'tokens that the tree saves',
-    ),
-    numberColumn(
-      'depth',
-      ({ pathDepth }) => pathDepth,
-      (value) => value.toFixed(2),
-      'path depth: intermediate steps on the way of a completion, mean',
-    ),
     {
+      name: 'prompt',
+      text: ({ question }) => visible(question).slice(0, 160),
+      meaning: 'where it differs from the prompts of the other groups',
+      wraps: true,
+    },
+    wide(numberColumn('k', ({ completions }) => completions, String, 'completions')),
+    numberColumn('reward', ({ meanReward }) => meanReward, plain, 'mean reward'),
+    wide(numberColumn('tokens', ({ tokens }) => tokens, count)),
+    wide(
+      numberColumn(
+        'saved',
+        ({ tokens, distinctTokens }) => (tokens > 0 ? 1 - distinctTokens / tokens : 0),
+        percent,
+        'tokens that the tree saves',
+      ),
+    ),
+    wide(
+      numberColumn(
+        'depth',
+        ({ pathDepth }) => pathDepth,
+        (value) => value.toFixed(2),
+        'path depth: intermediate steps on the way of a completion, mean',
+      ),
+    ),
+    wide({
       name: 'shape',
       text: ({ zeroVariance, flat }) => (zeroVariance ? ZERO_VARIANCE[zeroVariance] : flat ? 'flat' : 'tree'),
-    },
+    }),
     numberColumn(
       'pushed down',
       ({ pushedDown }) => pushedDown,
       String,
       'good completions most of whose tokens lie in steps with a negative advantage',
     ),
-    numberColumn(
-      'worst',
-      ({ worst }) => worst,
-      percent,
-      'largest share of a good completion’s tokens in steps with a negative advantage',
+    wide(
+      numberColumn(
+        'worst',
+        ({ worst }) => worst,
+        percent,
+        'largest share of a good completion’s tokens in steps with a negative advantage',
+      ),
     ),
-    numberColumn(
-      'flaw',
-      ({ flaw }) => flaw,
-      (value) => value.toFixed(2),
-      'largest (|λ| − 1)·|Â|: what GRPO adds to a step beyond its one share',
+    wide(
+      numberColumn(
+        'flaw',
+        ({ flaw }) => flaw,
+        (value) => value.toFixed(2),
+        'largest (|λ| − 1)·|Â|: what GRPO adds to a step beyond its one share',
+      ),
     ),
   ];
   return dataTable({

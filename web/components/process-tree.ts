@@ -194,7 +194,7 @@ export class ProcessTreeElement extends Base {
     const values = nodeValues(data, this.shownWeights);
     drawn.map.show(values);
     drawn.legend.show(this.shownWeights, values);
-    if (this.row !== null) this.drawPanel();
+    this.drawPanel();
   }
 
   /** The figures of the step, and below them the chosen completion. */
@@ -223,7 +223,7 @@ export class ProcessTreeElement extends Base {
     if (!data || !drawn) return;
     drawn.figures.className = 'step-detail';
     drawn.figures.setAttribute('aria-live', 'polite');
-    drawn.figures.replaceChildren(stepFigures(data, this.step, row === null));
+    drawn.figures.replaceChildren(stepFigures(data, this.step, this.shownWeights, row === null));
   }
 
   private fit(): void {

@@ -6,6 +6,7 @@
 import type { TreeView } from '../../src/analysis/tree-view.js';
 import { element } from './dom.js';
 import { count, counted, percent, plain, shownLines, signed } from './format.js';
+import type { Weights } from './node-values.js';
 import { colour, strongestOf } from './tree-map.js';
 
 export interface ReadingOptions {
@@ -115,9 +116,10 @@ function words(
   return piece;
 }
 
-/** The figures of one step, and its text where no completion is read. */
-export function stepFigures(view: TreeView, node: number, alone: boolean): HTMLElement {
+/** The figures of one step, and its text where no completion is read. @param alone whether none is */
+export function stepFigures(view: TreeView, node: number, weights: Weights, alone: boolean): HTMLElement {
   const { steps, completions, values = [] } = view;
+  const chosen = values.filter(({ name }) => name === weights);
   const { text, textCut, tokens, size, reward, advantage, parent } = steps[node];
   const figures: [string, string][] = [
     ['|λ|', `${size} of ${completions.length}`],
@@ -126,7 +128,7 @@ export function stepFigures(view: TreeView, node: number, alone: boolean): HTMLE
     ['tokens', count(tokens)],
     ['weight under GRPO', `${size} × ${signed(advantage)}`],
     ['under λ-GRPO', `1 × ${signed(advantage)}`],
-    ...values.map(({ name, nodes }): [string, string] => [name, signed(nodes[node])]),
+    ...chosen.map(({ name, nodes }): [string, string] => [name, signed(nodes[node])]),
   ];
   const empty =
     parent < 0

@@ -28,7 +28,6 @@ export function treeLegend(view: TreeView, options: TreeLegendOptions): TreeLege
     ['step', 'step advantage Â'],
     ['grpo', 'GRPO'],
     ['lambda-grpo', 'λ-GRPO'],
-    ...(view.values ?? []).map((values) => [values.name, values.name] as const),
   ];
   const radios = choices.map(([weights, label]) => {
     const radio = element('input', { type: 'radio', name, value: String(weights) });
@@ -48,6 +47,16 @@ export function treeLegend(view: TreeView, options: TreeLegendOptions): TreeLege
   const exponent = element('span', { class: 'exponent' }, slider, ' ', p);
   between.addEventListener('change', () => options.onWeights(Number(slider.value)));
   slider.addEventListener('input', () => options.onWeights(Number(slider.value)));
+
+  // Values that the view brings may be many.
+  const brought = view.values ?? [];
+  const rules = element(
+    'select',
+    { 'aria-label': 'Another rule of credit' },
+    element('option', { value: '' }, 'another rule …'),
+    ...brought.map((values) => element('option', { value: values.name }, values.name)),
+  );
+  rules.addEventListener('change', () => options.onWeights(rules.value === '' ? 'step' : rules.value));
 
   const meaning = element('span', { class: 'meaning' });
   const low = element('span', { class: 'low' });
@@ -71,6 +80,7 @@ export function treeLegend(view: TreeView, options: TreeLegendOptions): TreeLege
               ...radios.map((choice) => choice.element),
               element('label', {}, between, element('span', {}, 'between')),
               exponent,
+              ...(brought.length > 0 ? [rules] : []),
             ),
           ]
         : []),
@@ -94,7 +104,11 @@ export function treeLegend(view: TreeView, options: TreeLegendOptions): TreeLege
       exponent.hidden = !isExponent;
       for (const choice of radios) choice.radio.checked = choice.weights === weights;
       between.checked = isExponent;
-      if (!isExponent && radios.every(({ radio }) => !radio.checked)) radios[0].radio.checked = true;
+      const isBrought = brought.some((values) => values.name === weights);
+      rules.value = isBrought ? String(weights) : '';
+      rules.classList.toggle('on', isBrought);
+      if (!isExponent && !isBrought && radios.every(({ radio }) => !radio.checked))
+        radios[0].radio.checked = true;
       if (isExponent) slider.value = String(weights);
       p.textContent = isExponent ? `p = ${plain(weights)}` : '';
     },

@@ -14,6 +14,8 @@ const NARROWEST = 76;
 const WIDEST = 380;
 /** A level is not made narrower than this to fit the tree into the window. */
 const LEAST_WIDE = 150;
+/** Room below which levels are drawn closer. */
+const NARROW = 420;
 /** Beside the boxes: the field's own, and a scroll bar. */
 const MARGINS = 34;
 const CHARACTER = 7.4;
@@ -241,18 +243,19 @@ interface Span {
 function columnsOf(steps: readonly StepView[], room: number): Span[] {
   const most = Math.max(NARROWEST, Math.min(WIDEST, room * 0.8));
   const fitting = [most, 0.75 * most, 0.55 * most, 0.4 * most]
-    .map((widest) => spansOf(steps, Math.max(widest, LEAST_WIDE)))
+    .map((widest) => spansOf(steps, Math.max(widest, LEAST_WIDE), room < NARROW ? 16 : 0))
     .find((spans) => (spans.at(-1)?.end ?? 0) <= room);
-  return fitting ?? spansOf(steps, most);
+  return fitting ?? spansOf(steps, most, room < NARROW ? 16 : 0);
 }
 
-function spansOf(steps: readonly StepView[], widest: number): Span[] {
+/** @param less pixels that each level does without */
+function spansOf(steps: readonly StepView[], widest: number, less: number): Span[] {
   const widths: number[] = [];
   for (const { depth, text, tokens, size } of steps) {
     // A box with several rows wraps its text; short texts stay on one line.
     const line = tokens === 0 ? 1 : Math.max(Math.min(text.length, 20), Math.ceil(text.length / size));
     const wanted =
-      tokens === 0 && depth === 0 ? 44 : Math.min(widest, Math.max(NARROWEST, 76 + line * CHARACTER));
+      tokens === 0 && depth === 0 ? 44 : Math.min(widest, Math.max(NARROWEST, 76 + line * CHARACTER)) - less;
     widths[depth] = Math.max(widths[depth] ?? 0, wanted);
   }
   let at = 0;

@@ -7,6 +7,7 @@ import { groupTable } from '../components/group-table.js';
 import { getStep, getSteps } from './api.js';
 
 const RANGE: Column<GroupRow> = {
+  wide: true,
   name: 'range',
   text: ({ minReward, maxReward }) => `${plain(minReward)} … ${plain(maxReward)}`,
   meaning: 'lowest and highest reward',
@@ -49,7 +50,7 @@ export async function groupsView(run: string, step: number | null): Promise<HTML
     return button;
   };
   const table = groupTable({
-    rows: groups,
+    rows: groups.map((group) => ({ ...group, question: group.prompt })),
     caption: `Groups of step ${shown}`,
     more: { reward: RANGE },
     search: ({ id, prompt }) => `${id}\n${prompt}`,
@@ -62,7 +63,16 @@ export async function groupsView(run: string, step: number | null): Promise<HTML
     {},
     title,
     element('p', { class: 'lead' }, facts),
-    ...(judged === undefined ? [] : [element('p', { class: 'lead judged' }, `Â ${judged}`)]),
+    ...(judged === undefined
+      ? []
+      : [
+          element(
+            'details',
+            { class: 'prompt' },
+            element('summary', {}, 'How Â was computed'),
+            element('p', { class: 'lead judged' }, `Â ${judged}`),
+          ),
+        ]),
     element(
       'div',
       { class: 'controls' },

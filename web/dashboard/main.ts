@@ -1,12 +1,16 @@
 /** The dashboard: which view the address names, and what lies around it. */
 import './dashboard.css';
 import { element } from '../components/dom.js';
+import { configView } from './config-view.js';
+import { diagnosisView } from './diagnosis-view.js';
 import { groupView } from './group-view.js';
 import { groupsView } from './groups-view.js';
 import { runsView } from './runs-view.js';
 import { Store } from './store.js';
 import { tryView } from './try-view.js';
 
+/** Pages of the bar beside the runs, to which all others belong. */
+const OTHERS = ['/diagnosis', '/config', '/try'];
 const store = new Store();
 const view = document.getElementById('view') as HTMLElement;
 const live = document.getElementById('live') as HTMLElement;
@@ -19,19 +23,21 @@ async function show(): Promise<void> {
   const asked = new URLSearchParams(query);
   const number = (name: string): number | null => (asked.has(name) ? Number(asked.get(name)) : null);
   const run = asked.get('run') ?? '';
-  let made: { element: HTMLElement; dispose?(): void };
+  let shown: { element: HTMLElement; dispose?(): void };
   // What still stands there answers another address: a click on it would lead from the wrong place.
   const focused = document.activeElement?.id;
   view.inert = true;
   view.setAttribute('aria-busy', 'true');
   try {
-    if (path === '/try') made = { element: tryView() };
-    else if (path === '/groups') made = { element: await groupsView(run, number('step')) };
+    if (path === '/try') shown = { element: tryView() };
+    else if (path === '/groups') shown = { element: await groupsView(run, number('step')) };
     else if (path === '/group')
-      made = { element: await groupView(run, number('step') ?? 0, number('n') ?? 0) };
-    else made = runsView(store);
+      shown = { element: await groupView(run, number('step') ?? 0, number('n') ?? 0) };
+    else if (path === '/diagnosis') shown = diagnosisView(store);
+    else if (path === '/config') shown = configView(store);
+    else shown = runsView(store);
   } catch (error) {
-    made = {
+    shown = {
       element: element(
         'div',
         {},
@@ -41,17 +47,18 @@ async function show(): Promise<void> {
     };
   }
   if (turn !== showing) {
-    made.dispose?.();
+    shown.dispose?.();
     return;
   }
   dispose?.();
-  dispose = made.dispose ?? null;
-  view.replaceChildren(made.element);
+  dispose = shown.dispose ?? null;
+  view.replaceChildren(shown.element);
   view.inert = false;
   view.removeAttribute('aria-busy');
   if (focused) document.getElementById(focused)?.focus();
   for (const link of document.querySelectorAll('nav a')) {
-    const here = (link.getAttribute('href') === '#/try') === (path === '/try');
+    const href = link.getAttribute('href');
+    const here = href === `#${path}` || (href === '#/' && !OTHERS.includes(path));
     if (here) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }

@@ -6,7 +6,6 @@ import type { Curve } from './curves.js';
 
 export interface PlotOptions {
   readonly height: number;
-  readonly xLabel: string;
   /** Without axis labels, for small multiples. */
   readonly small?: boolean;
   /** Told the value of each curve under the pointer; null: the pointer is elsewhere. */
@@ -31,11 +30,15 @@ export class Plot {
     this.observer.observe(this.element);
   }
 
-  /** Shows these curves; a zoom that the reader has made is kept. */
-  draw(curves: readonly Curve[]): void {
+  /** Shows these curves; a zoom that the reader has made is kept. @param colours number of each one's colour; default: in order */
+  draw(curves: readonly Curve[], xLabel = 'step', colours?: readonly number[]): void {
     const data = dataOf(curves);
     this.element.dataset.points = String(data[0].length);
-    const names = JSON.stringify(curves.map(({ name, low }) => [name, low !== undefined]));
+    const names = JSON.stringify([
+      xLabel,
+      colours,
+      ...curves.map(({ name, low }) => [name, low !== undefined]),
+    ]);
     if (this.plot && names === this.names) {
       const { min, max } = this.plot.scales.x;
       const xs = this.plot.data[0];
@@ -47,7 +50,7 @@ export class Plot {
     }
     this.names = names;
     this.plot?.destroy();
-    this.plot = new uPlot(this.settings(curves), data, this.element);
+    this.plot = new uPlot(this.settings(curves, xLabel, colours), data, this.element);
   }
 
   dispose(): void {
@@ -76,15 +79,19 @@ export class Plot {
     onHover({ x: data[0][idx], values });
   }
 
-  private settings(curves: readonly Curve[]): uPlot.Options {
+  private settings(
+    curves: readonly Curve[],
+    xLabel: string,
+    colours: readonly number[] = curves.map((_, i) => i),
+  ): uPlot.Options {
     const style = getComputedStyle(document.documentElement);
     const ink = style.getPropertyValue('--faint-ink').trim();
     const line = style.getPropertyValue('--line').trim();
-    const { small = false, height, xLabel } = this.options;
+    const { small = false, height } = this.options;
     const series: uPlot.Series[] = [{ label: xLabel }];
     const bands: uPlot.Band[] = [];
     curves.forEach(({ name, low }, i) => {
-      const stroke = colourOf(i);
+      const stroke = colourOf(colours[i]);
       series.push({
         label: name,
         stroke,
@@ -124,17 +131,45 @@ export class Plot {
       axes: [
         {
           ...axis,
+          // Steps, tokens and seconds: there is no half of a step.
+          incrs: WHOLE,
+          values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? grouped(value) : '')),
           ...(small
             ? { size: 26, space: 60 }
             : { label: xLabel, labelFont: '12px system-ui, sans-serif', size: 36 }),
         },
-        { ...axis, size: small ? 44 : 56 },
+        { ...axis, values: (_, splits) => labelsOf(splits), size: widthOf },
       ],
       legend: { show: false },
       hooks: { setCursor: [(plot) => this.hover(plot, curves)] },
       cursor: { sync: { key: 'runs' }, drag: { x: true, y: false }, points: { size: 6 } },
     };
   }
+}
+
+/** 1, 2, 5, 10, … */
+const WHOLE = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((m) => m * 10 ** power)).flat();
+
+function grouped(value: number): string {
+  return String(value)
+    .replace(/\B(?=(\d{3})+$)/g, '\u2009')
+    .replace('-', '−');
+}
+
+/** Numbers with as many decimals as they need, however small. */
+function labelsOf(splits: readonly number[]): string[] {
+  const largest = splits.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  if (largest > 0 && (largest < 1e-3 || largest >= 1e6))
+    return splits.map((value) => (value === 0 ? '0' : value.toExponential(1).replace(/-/g, '−')));
+  const isEnough = (decimals: number) =>
+    splits.every((value) => Math.abs(value - Number(value.toFixed(decimals))) <= 1e-9 * largest);
+  const decimals = [0, 1, 2, 3, 4, 5].find(isEnough) ?? 6;
+  return splits.map((value) => value.toFixed(decimals).replace('-', '−'));
+}
+
+/** Room for the longest number. */
+function widthOf(_: uPlot, labels: readonly string[] | null): number {
+  return 22 + 7 * (labels ?? []).reduce((most, { length }) => Math.max(most, length), 2);
 }
 
 /** A little more than the values need; a constant has room above and below. */

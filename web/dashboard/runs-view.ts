@@ -3,39 +3,22 @@ import { lineChartSvg } from '../../src/analysis/chart.js';
 import type { RunDetail, RunSummary } from '../../src/dashboard/api.js';
 import type { MetricName } from '../../src/train/metrics.js';
 import { element } from '../components/dom.js';
-import { plain } from '../components/format.js';
+import { figure } from '../components/format.js';
 import { type Curve, csvOf, curvesOf, type XAxis } from './curves.js';
 import { download } from './download.js';
+import { METRIC_TITLES } from './metric-titles.js';
 import { colourOf, Plot } from './plot.js';
 import type { Store } from './store.js';
 
-const METRICS: readonly (readonly [MetricName, string])[] = [
-  ['reward_mean', 'mean reward'],
-  ['eval_accuracy', 'held-out accuracy'],
-  ['success_rate', 'success rate'],
-  ['entropy', 'entropy'],
-  ['kl', 'KL'],
-  ['loss', 'loss'],
-  ['grad_norm', 'gradient norm'],
-  ['clip_fraction', 'clip share'],
-  ['sampling_logp_difference_mean', 'sampler − trainer, |Δ ln π|'],
-  ['path_depth', 'path depth'],
-  ['intermediate_proportion', 'intermediate proportion'],
-  ['zero_variance_share', 'zero-variance groups'],
-  ['all_right_share', 'all right'],
-  ['all_wrong_share', 'all wrong'],
-  ['tokens_saved', 'tokens saved by the tree'],
-];
+/** Columns that a narrow page leaves out. */
+const WIDE = ['task', 'method', 'engine', 'seed', 'accuracy', 'last written'];
 const AXES: readonly (readonly [XAxis, string])[] = [
   ['step', 'step'],
   ['tokens', 'tokens sampled'],
   ['time', 'seconds'],
 ];
-/** Chosen at first: the runs written to last. */
-const FIRST = 12;
 
 export function runsView(store: Store): { element: HTMLElement; dispose(): void } {
-  let chosen: Set<string> | null = null;
   let focus: MetricName = 'reward_mean';
   const body = element('tbody');
   const note = element('p', { class: 'lead' });
@@ -70,7 +53,7 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
               'th',
               {
                 scope: 'col',
-                class: ['seed', 'step', 'reward', 'accuracy'].includes(name) ? 'number' : undefined,
+                class: `${['seed', 'step', 'reward', 'accuracy'].includes(name) ? 'number' : ''} ${WIDE.includes(name) ? 'wide' : ''}`,
               },
               name,
             ),
@@ -99,7 +82,7 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
   const metric = element(
     'select',
     { id: 'metric' },
-    ...METRICS.map(([value, name]) => element('option', { value }, name)),
+    ...METRIC_TITLES.map(([value, name]) => element('option', { value }, name)),
   );
   const saveSvg = element('button', { type: 'button' }, 'SVG');
   const saveCsv = element('button', { type: 'button' }, 'CSV');
@@ -117,16 +100,15 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
   const under = element('p', { class: 'under', 'aria-hidden': 'true' });
   const large = new Plot({
     height: 340,
-    xLabel: 'step',
     onHover: (at) => {
       const main = curves(focus);
       under.textContent = at
-        ? `at ${plain(at.x)}: ${main.flatMap(({ name }, i) => (at.values[i] === null ? [] : `${name} ${plain(at.values[i] as number)}`)).join(' · ')}`
+        ? `at ${figure(at.x)}: ${main.flatMap(({ name }, i) => (at.values[i] === null ? [] : `${name} ${figure(at.values[i] as number)}`)).join(' · ')}`
         : '';
     },
   });
-  const small = METRICS.map(([name, title]) => {
-    const plot = new Plot({ height: 132, xLabel: 'step', small: true });
+  const small = METRIC_TITLES.map(([name, title]) => {
+    const plot = new Plot({ height: 132, small: true });
     const button = element('button', { type: 'button', class: 'tile', 'aria-pressed': 'false' }, title);
     button.addEventListener('click', () => {
       focus = name;
@@ -136,19 +118,7 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
     return { name, plot, button, element: element('div', { class: 'multiple' }, button, plot.element) };
   });
 
-  const selection = (): Set<string> => {
-    // Until the reader chooses, runs that begin later come in by themselves.
-    if (chosen) return chosen;
-    return new Set(
-      store.runs
-        .filter(({ steps, log }) => steps > 0 || log !== null)
-        .sort((a, b) => b.updated - a.updated)
-        .slice(0, FIRST)
-        .map(({ run }) => run),
-    );
-  };
-  const details = (): RunDetail[] =>
-    store.runs.flatMap(({ run }) => (selection().has(run) ? (store.details.get(run) ?? []) : []));
+  const details = (): RunDetail[] => store.selected;
   const curves = (name: MetricName): Curve[] =>
     curvesOf(details(), {
       metric: name,
@@ -160,18 +130,16 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
   function row(run: RunSummary): HTMLElement {
     const box = element('input', {
       type: 'checkbox',
-      checked: selection().has(run.run),
+      checked: store.selection.has(run.run),
       'aria-label': `Show ${run.run}`,
     });
     box.addEventListener('change', () => {
-      chosen = new Set(selection());
-      if (box.checked) chosen.add(run.run);
-      else chosen.delete(run.run);
-      draw();
+      const others = [...store.selection].filter((name) => name !== run.run);
+      store.choose(box.checked ? [...others, run.run] : others);
     });
     const link = element('a', { href: `#/groups?${new URLSearchParams({ run: run.run })}` }, run.run);
-    const number = (value: number | null) =>
-      element('td', { class: 'number' }, value === null ? '–' : plain(value));
+    const number = (value: number | null, more = '') =>
+      element('td', { class: `number${more}` }, value === null ? '–' : figure(value));
     return element(
       'tr',
       { title: run.problem },
@@ -186,20 +154,19 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
           run.problem ? 'unreadable' : run.state,
         ),
       ),
-      element('td', {}, run.log === null ? run.task : `${run.log} log`),
-      element('td', {}, run.method),
-      element('td', {}, run.engine),
-      element('td', { class: 'number' }, run.log === null ? String(run.seed) : '–'),
+      element('td', { class: 'wide' }, run.log === null ? run.task : `${run.log} log`),
+      element('td', { class: 'wide' }, run.method),
+      element('td', { class: 'wide' }, run.engine),
+      element('td', { class: 'number wide' }, run.log === null ? String(run.seed) : '–'),
       element('td', { class: 'number' }, run.steps > 0 ? `${run.step} / ${run.steps}` : String(run.step)),
       number(run.reward),
-      number(run.accuracy),
-      element('td', {}, ago(run.updated)),
+      number(run.accuracy, ' wide'),
+      element('td', { class: 'wide' }, ago(run.updated)),
     );
   }
 
   function draw(): void {
-    const shown = selection();
-    for (const run of shown) void store.load(run);
+    const shown = store.selection;
     all.checked = store.runs.length > 0 && store.runs.every(({ run }) => shown.has(run));
     body.replaceChildren(...[...store.runs].sort((a, b) => b.updated - a.updated).map(row));
     note.textContent =
@@ -212,26 +179,26 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
     const [unit, text] = details()[0]?.units[focus] ?? ['', ''];
     meaning.textContent = text === '' ? '' : `${text}${unit === '' ? '' : ` (${unit})`}`;
     const main = curves(focus);
-    large.draw(main);
+    const [, xLabel] = AXES.find(([name]) => name === axis.value) as readonly [XAxis, string];
+    large.draw(main, xLabel);
     legend.replaceChildren(
       ...main.map(({ name, mean }, i) => {
         const swatch = element('span', { class: 'line' });
         swatch.style.background = colourOf(i);
         const last = mean.at(-1);
-        return element('li', {}, swatch, `${name}${last === undefined ? '' : `: ${plain(last)}`}`);
+        return element('li', {}, swatch, `${name}${last === undefined ? '' : `: ${figure(last)}`}`);
       }),
     );
     for (const { name, plot, button, element: tile } of small) {
       const own = curves(name);
       tile.hidden = own.length === 0;
-      if (own.length > 0) plot.draw(own);
+      if (own.length > 0) plot.draw(own, xLabel);
       button.setAttribute('aria-pressed', String(name === focus));
     }
   }
 
   all.addEventListener('change', () => {
-    chosen = new Set(all.checked ? store.runs.map(({ run }) => run) : []);
-    draw();
+    store.choose(all.checked ? store.runs.map(({ run }) => run) : []);
   });
   metric.addEventListener('change', () => {
     focus = metric.value as MetricName;
@@ -242,7 +209,7 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
   saveSvg.addEventListener('click', () => {
     const series = curves(focus).map((curve, i) => ({ ...curve, colour: colourOf(i) }));
     if (series.length === 0) return;
-    const [, title] = METRICS.find(([name]) => name === focus) as readonly [MetricName, string];
+    const [, title] = METRIC_TITLES.find(([name]) => name === focus) as readonly [MetricName, string];
     const [, xLabel] = AXES.find(([name]) => name === axis.value) as readonly [XAxis, string];
     download(
       `${focus}.svg`,

@@ -4,6 +4,9 @@ import { follow, getRun, getRuns, merged } from './api.js';
 
 type Listener = () => void;
 
+/** Chosen at first: the runs written to last. */
+const FIRST = 12;
+
 export class Store {
   runs: readonly RunSummary[] = [];
   folder = '';
@@ -13,6 +16,7 @@ export class Store {
   problem: string | null = null;
   /** Runs whose figures are shown, by name. */
   readonly details = new Map<string, RunDetail>();
+  private chosen: ReadonlySet<string> | null = null;
   private readonly loading = new Set<string>();
   private readonly listeners = new Set<Listener>();
 
@@ -20,6 +24,30 @@ export class Store {
   listen(listener: Listener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  /** The names of the runs that the reader looks at. Until there is a choice, runs that begin later come in by themselves. */
+  get selection(): ReadonlySet<string> {
+    if (this.chosen) return this.chosen;
+    return new Set(
+      this.runs
+        .filter(({ steps, log }) => steps > 0 || log !== null)
+        .sort((a, b) => b.updated - a.updated)
+        .slice(0, FIRST)
+        .map(({ run }) => run),
+    );
+  }
+
+  choose(runs: Iterable<string>): void {
+    this.chosen = new Set(runs);
+    this.tell();
+  }
+
+  /** What is known of the runs that are looked at; what is not yet is fetched. */
+  get selected(): RunDetail[] {
+    const { selection } = this;
+    for (const run of selection) void this.load(run);
+    return this.runs.flatMap(({ run }) => (selection.has(run) ? (this.details.get(run) ?? []) : []));
   }
 
   private tell(): void {

@@ -9,6 +9,7 @@ import { mean } from '../../statistics/index.js';
 import type { GroupAnalysis } from '../analyze-group.js';
 import type { LogAnalysis } from '../figures.js';
 import type { GroupScore } from '../gather.js';
+import { promptParts } from '../prompt-parts.js';
 import { treeView } from '../tree-view.js';
 import type { ReportGroup } from './data.js';
 import { type AboutReport, pageAssets, reportPage } from './page.js';
@@ -19,6 +20,7 @@ export interface ReportOptions {
 }
 
 const PROMPT_LENGTH = 2000;
+const QUESTION_LENGTH = 200;
 /** Characters of all steps of one group. */
 const TEXT_LENGTH = 60_000;
 const MOST_STEPS = 2000;
@@ -76,7 +78,9 @@ export class ReportCollector {
   /** The kept groups, in the order of the log. */
   get groups(): ReportGroup[] {
     const kept = new Map([...this.worst, ...this.spread].map((entry) => [entry.order, entry.group]));
-    return [...kept].sort(([a], [b]) => a - b).map(([, group]) => group);
+    const groups = [...kept].sort(([a], [b]) => a - b).map(([, group]) => group);
+    const questions = promptParts(groups.map(({ prompt }) => prompt));
+    return groups.map((group, i) => ({ ...group, question: questions[i].slice(0, QUESTION_LENGTH) }));
   }
 
   /** The page, one self-contained file. @param analysis figures over all groups */
@@ -99,6 +103,7 @@ function reportGroup(group: Group, analysis: GroupAnalysis, score: GroupScore): 
     id: group.id,
     source: source?.label ?? '',
     place: source ? `${source.file}:${source.line}` : '',
+    question: '',
     prompt: prompt.length > PROMPT_LENGTH ? `${prompt.slice(0, PROMPT_LENGTH)} …` : prompt,
     completions: tree.groupSize,
     tokens: statistics.tokens,

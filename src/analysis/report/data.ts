@@ -10,6 +10,8 @@ export interface ReportGroup {
   /** File and line of the log, where known. */
   readonly place: string;
   readonly prompt: string;
+  /** Where it differs from those of the other groups in the file. */
+  readonly question: string;
   readonly completions: number;
   readonly tokens: number;
   readonly distinctTokens: number;

@@ -1,0 +1,139 @@
+/** Diagnosis: the figures that tell how a run is doing, each with what a bad curve means and what to try. */
+import type { MetricName } from '../../src/train/metrics.js';
+import { element } from '../components/dom.js';
+import { figure } from '../components/format.js';
+import { curvesOf } from './curves.js';
+import { METRIC_TITLES } from './metric-titles.js';
+import { colourOf, Plot } from './plot.js';
+import { runChoice } from './run-choice.js';
+import type { Store } from './store.js';
+
+/** One sentence each on what a bad curve means. */
+const SIGNS: readonly (readonly [MetricName, string])[] = [
+  [
+    'entropy',
+    'Falling to 0 while the reward stands still: the policy has settled on one answer and explores no more; lower the learning rate, raise the temperature, or go back to an earlier checkpoint.',
+  ],
+  [
+    'kl',
+    'Rising steadily while the reward does not: the policy drifts from where it began without gaining from it; raise kl_beta or lower the learning rate.',
+  ],
+  [
+    'clip_fraction',
+    'Above about 0.2: updates leave the range in which the loss is trusted; take fewer updates a batch or a smaller learning rate (with one update a batch it is always 0).',
+  ],
+  [
+    'zero_variance_share',
+    'Near 1: groups whose rewards are all equal teach nothing, so most of the sampling is wasted; the next two curves say which way.',
+  ],
+  [
+    'all_right_share',
+    'Near 1: the problems are too easy for the policy by now; give it harder ones, or resample groups (resample_rounds).',
+  ],
+  [
+    'all_wrong_share',
+    'Near 1 from the start: nothing is ever rewarded; look at completions, make the problems easier, or reward parts of the way.',
+  ],
+  [
+    'stopped_share',
+    'Falling: more completions are cut off at the longest length, and are often scored as wrong for that alone; raise max_completion_tokens, or mask them (truncated: mask).',
+  ],
+  [
+    'completion_length',
+    'Rising while the reward does not: longer answers win nothing; with normalisation sequence, long wrong answers are punished less per token.',
+  ],
+  [
+    'sampling_logp_difference_mean',
+    'Above about 0.01: the sampler and the trainer disagree about the same tokens, so the policy learns from probabilities that it did not sample from; look for another precision, tokenizer or set of weights.',
+  ],
+  [
+    'grad_norm',
+    'Single high peaks, or 0 for many steps: a step that is too large, or nothing to learn from; see the share of groups without variance.',
+  ],
+  [
+    'shared_mass',
+    'High: most of GRPO’s pull lies in steps that several completions share and is counted |λ| times, also against the good ones among them; λ-GRPO counts each step once.',
+  ],
+  [
+    'path_depth',
+    'Near 0: completions share no steps beyond their beginning, the trees are flat, and λ-GRPO has nothing to change.',
+  ],
+];
+
+export function diagnosisView(store: Store): { element: HTMLElement; dispose(): void } {
+  const choice = runChoice(store);
+  const legend = element('ul', { class: 'curve-legend' });
+  const none = element('p', { class: 'lead' });
+  const cards = SIGNS.map(([name, sign]) => {
+    const [, title] = METRIC_TITLES.find(([metric]) => metric === name) ?? [name, name];
+    const plot = new Plot({ height: 170, small: true });
+    const last = element('p', { class: 'last' });
+    const missing = element('p', { class: 'lead missing' }, 'Not measured by these runs.');
+    return {
+      name,
+      plot,
+      last,
+      missing,
+      element: element(
+        'section',
+        { class: 'multiple sign', 'aria-label': title },
+        element('h2', {}, title),
+        plot.element,
+        missing,
+        last,
+        element('p', { class: 'meaning' }, sign),
+      ),
+    };
+  });
+  function draw(): void {
+    choice.draw();
+    const runs = store.selected;
+    none.textContent = runs.length === 0 ? 'Choose a run to see its figures.' : '';
+    const reward = curvesOf(runs, { metric: 'reward_mean', x: 'step', smoothing: 0, bands: true });
+    legend.replaceChildren(
+      ...reward.map(({ name, mean }, i) => {
+        const swatch = element('span', { class: 'line' });
+        swatch.style.background = colourOf(i);
+        const value = mean.at(-1);
+        return element('li', {}, swatch, value === undefined ? name : `${name}: reward ${figure(value)}`);
+      }),
+    );
+    const colours = new Map(reward.map(({ name }, i) => [name, i]));
+    for (const { name, plot, last, missing } of cards) {
+      const curves = curvesOf(runs, { metric: name, x: 'step', smoothing: 0, bands: true });
+      missing.hidden = curves.length > 0;
+      plot.element.hidden = curves.length === 0;
+      if (curves.length > 0)
+        plot.draw(
+          curves,
+          'step',
+          curves.map((curve, i) => colours.get(curve.name) ?? i),
+        );
+      last.textContent = curves
+        .map(({ name: run, mean }) => `${curves.length > 1 ? `${run} ` : 'last '}${figure(mean.at(-1) ?? 0)}`)
+        .join(' · ');
+    }
+  }
+  const stop = store.listen(draw);
+  draw();
+  return {
+    element: element(
+      'div',
+      {},
+      element('h1', {}, 'Diagnosis'),
+      element(
+        'p',
+        { class: 'lead' },
+        'The figures that say how a run is doing, and what a bad curve means. Look at the mean reward first: a curve is only bad if the reward suffers.',
+      ),
+      choice.element,
+      legend,
+      none,
+      element('div', { class: 'multiples signs' }, ...cards.map((card) => card.element)),
+    ),
+    dispose() {
+      stop();
+      for (const { plot } of cards) plot.dispose();
+    },
+  };
+}
