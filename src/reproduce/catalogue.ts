@@ -2,6 +2,7 @@
 import type { Experiment } from './experiment.js';
 import { binaryTree } from './experiments/binary-tree.js';
 import { binaryTreeGpt2 } from './experiments/binary-tree-gpt2.js';
+import { credit } from './experiments/credit.js';
 import { exponent } from './experiments/exponent.js';
 import { overhead } from './experiments/overhead.js';
 import { processRewards } from './experiments/process-rewards.js';
@@ -22,4 +23,5 @@ export const EXPERIMENTS: readonly Experiment[] = [
   exponent,
   reasoning,
   scaleControlReasoning,
+  credit,
 ];

@@ -20,6 +20,8 @@ export interface Places {
   readonly logs?: string;
   /** A GPT-2 checkpoint, safetensors. */
   readonly checkpoint?: string;
+  /** A real model may be run, from the Hub or its cache. */
+  readonly pretrained?: boolean;
 }
 
 export interface SettingsOptions {

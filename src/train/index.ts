@@ -30,6 +30,7 @@ export {
   changeConfig,
   parseConfig,
   resolveConfig,
+  withCredit,
   withExponent,
   withMethod,
   withSeed,

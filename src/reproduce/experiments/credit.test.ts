@@ -1,0 +1,74 @@
+import { expect, it } from 'vitest';
+import { paired } from '../paired.js';
+import { atOwnRate, credit, creditVerdict, isBetter } from './credit.js';
+
+it('the rate of a seed is chosen on the other seeds', () => {
+  // Seed 0 alone likes the first rate; the others the second: its own figure must not choose.
+  const late = [
+    [0.9, 0.1, 0.2],
+    [0.3, 0.5, 0.4],
+  ];
+  // Others of seed 0: 0.3 against 0.9; of seed 1: 1.1 against 0.7; of seed 2: 1 against 0.8.
+  expect(atOwnRate(late)).toEqual([0.3, 0.1, 0.2]);
+  expect(atOwnRate([[0.4], [0.9]])).toEqual([0.4]);
+});
+
+it('a rule is better if its interval and the sign-flip test say so, the more surely the more are compared', () => {
+  const ten = Array.from({ length: 10 }, (_, i) => 0.5 + 0.01 * i);
+  const above = paired(
+    ten.map((v, i) => v + 0.1 + 0.01 * (i % 3)),
+    ten,
+  );
+  expect(isBetter(above, 10)).toBe(true);
+  // p = 2/2¹⁰ of ten seeds is not below 0.05/30.
+  expect(isBetter(above, 30)).toBe(false);
+  expect(isBetter(paired(ten, ten), 1)).toBe(false);
+  expect(isBetter(paired([0.9, 0.8, 0.85], [0.1, 0.2, 0.15]), 4)).toBe(false);
+  expect(creditVerdict([0, 0])).toBe('holds');
+  expect(creditVerdict([2, 0, 0])).toBe('holds in part');
+  expect(creditVerdict([1, 0, 1])).toBe('does not hold here');
+});
+
+it('runs eleven rules on six configurations and on sums; a real model only when asked', () => {
+  expect(credit.settings({ quick: false })).toMatchObject({
+    tree: { seeds: 10 },
+    sums: { seeds: 10 },
+    model: { seeds: 3 },
+  });
+  const settings = credit.settings({ quick: false, seeds: 1 });
+  const units = credit.units(settings, {});
+  expect(new Set(units.map(({ id }) => id)).size).toBe(units.length);
+  // Rates, configurations, seeds; and the warm-ups of the sums.
+  expect(units).toHaveLength(11 * (5 * 6 + 3) + 1);
+  expect(credit.units(settings, { pretrained: true })).toHaveLength(units.length + 5 * 2);
+  const rules = units.flatMap(({ spec }) =>
+    spec.kind === 'train' ? [spec.config.objective.credit ?? spec.config.method] : [],
+  );
+  expect(new Set(rules).size).toBe(11);
+  for (const { needs } of units) for (const id of needs) expect(units.some((u) => u.id === id)).toBe(true);
+});
+
+it('its page is a function of its figures: ten seeds of which one rule is better', () => {
+  const settings = credit.settings({ quick: false });
+  const rows = (task: 'tree' | 'sums') =>
+    settings[task].rules.map((rule) => ({
+      rule,
+      late: settings[task].rates.map((_, rate) =>
+        Array.from(
+          { length: 10 },
+          (_value, seed) => 0.4 + 0.02 * rate + 0.01 * seed + (task === 'tree' && rule === 'gtpo' ? 0.2 : 0),
+        ),
+      ),
+    }));
+  const { verdict, summary, body } = credit.report(settings, {
+    tree: rows('tree'),
+    sums: rows('sums'),
+    model: [],
+  });
+  expect(verdict).toBe('holds in part');
+  expect(summary).toBe(
+    'better than λ-GRPO on Binary tree, mean of the configurations: GTPO (2508.03772); better than λ-GRPO on Three-digit sums: none',
+  );
+  expect(body).toMatch(/^\| GTPO \(2508\.03772\) \| .* \| \+?0\.200 ± 0\.000 better \|$/m);
+  expect(body).toContain('The real model was not run');
+});

@@ -1,0 +1,320 @@
+/**
+ * Credit rules side by side: the paper's binary tree in all six configurations, sums with a warm-up, and a real model on sums.
+ * Each rule at a common learning rate and at its own best, which is chosen for each seed on the other seeds alone.
+ */
+import { CREDIT_RULES, type CreditName } from '../../objective/index.js';
+import { mean, shareInterval } from '../../statistics/index.js';
+import { type Config, withCredit, withMethod, withSeed } from '../../train/index.js';
+import { curvesSvg } from '../curves.js';
+import type { Experiment, Places, Verdict } from '../experiment.js';
+import { number, rateText, rounded, signedInterval, table, withBounds } from '../markdown.js';
+import { isAbove, isBelow, type Paired, paired, perSeed } from '../paired.js';
+import type { Results } from '../results.js';
+import { recipe, type TreeCase, treeConfig } from '../tree-runs.js';
+import { type Unit, unit } from '../unit.js';
+import { type WarmCase, warmConfig, warmup } from '../warm-runs.js';
+import type { TrainSpec } from '../work/index.js';
+
+interface TaskSettings {
+  readonly rules: readonly CreditName[];
+  readonly rates: readonly number[];
+  /** Of them, the one that all rules are compared at. */
+  readonly common: number;
+  readonly seeds: number;
+  readonly steps: number;
+}
+
+interface Settings {
+  /** [n, r_neg] of each configuration. */
+  readonly configurations: readonly (readonly [number, number])[];
+  readonly tree: TaskSettings;
+  readonly sums: TaskSettings;
+  /** Run with --pretrained alone. */
+  readonly model: TaskSettings;
+  readonly quick: boolean;
+  readonly run: unknown;
+}
+
+/** Success of each seed: at each learning rate, and at the best of the other seeds. */
+interface Row {
+  readonly rule: CreditName;
+  /** [rates][seeds] */
+  readonly late: readonly (readonly number[])[];
+}
+
+interface Data {
+  readonly tree: readonly Row[];
+  readonly sums: readonly Row[];
+  /** Empty where it was not run. */
+  readonly model: readonly Row[];
+}
+
+/** Those that are no other one under another name (docs/credit.md). */
+const RULES = [
+  'grpo',
+  'lambda-grpo',
+  'lambda-0.5',
+  'treerl',
+  'tree-grpo',
+  'treepo',
+  'spo-tree',
+  'spo-tree-std',
+  'treerpo',
+  'gtpo',
+  'tempo',
+] as const satisfies CreditName[];
+const CONFIGURATIONS = [
+  [1, -0.5],
+  [1, -1],
+  [1, -1.5],
+  [2, -0.5],
+  [2, -1],
+  [2, -1.5],
+] as const;
+const TASKS = ['tree', 'sums', 'model'] as const;
+const TITLES = {
+  tree: 'Binary tree, mean of the configurations',
+  sums: 'Three-digit sums',
+  model: 'SmolLM2-135M-Instruct, two-digit sums',
+} as const;
+
+export const credit: Experiment<Settings, Data> = {
+  name: 'credit',
+  title: 'Credit rules side by side',
+  long: true,
+  claim:
+    'In 2025 and 2026 a dozen methods give credit to the steps of a group’s tree; each is shown to beat GRPO, on its own task, with its own ' +
+    'sampling. Taken as rules of one and the same tree, the method that counts each step once (λ-GRPO) is no worse than any of them (ours; the paper compares with GRPO alone).',
+  prediction:
+    'On the binary tree the rules that count each step once (λ-GRPO, SPO-tree, TreeRPO) lead and are not told apart with ten seeds; GTPO, which does not push shared ' +
+    'steps down, leads where a bad step hides the target; TreePO, Tree-GRPO and TEMPO stay near GRPO. At each rule’s own rate the differences shrink. On sums nothing is told apart.',
+  rule:
+    'The figure of a seed is its success in the last 50 steps, on the binary tree averaged over the configurations; each rule at its own best learning rate, chosen for each seed as the one ' +
+    'with the highest mean over the other seeds. On each task the other rules are compared with λ-GRPO, paired by seed; one is better if the 95% interval of the difference lies above 0 and the ' +
+    'sign-flip test has p < 0.05 divided by the number of rules compared there. holds: no rule is better on any task. holds in part: on no more than one task. Else it does not hold here. Three seeds of a ' +
+    'real model can show no rule better.',
+  settings({ quick, seeds }) {
+    const task = (rates: number[], common: number, steps: number, full: number): TaskSettings => ({
+      rules: quick ? ['grpo', 'lambda-grpo', 'tempo'] : RULES,
+      rates: quick ? [common] : rates,
+      common,
+      seeds: seeds ?? (quick ? 2 : full),
+      steps,
+    });
+    return {
+      configurations: quick ? CONFIGURATIONS.slice(0, 1) : CONFIGURATIONS,
+      tree: task([2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3], 1e-3, quick ? 8 : 250, 10),
+      sums: task([1e-4, 2e-4, 4e-4], 2e-4, quick ? 2 : 100, 10),
+      model: {
+        ...task([1e-4, 2.5e-4], 2.5e-4, quick ? 1 : 30, 3),
+        rules: ['grpo', 'lambda-grpo', 'treerl', 'spo-tree', 'tempo'],
+      },
+      quick,
+      run: treeConfig(treeCase(1, -1, 1e-3, quick ? 8 : 250)),
+    };
+  },
+  units(settings, places) {
+    const runs = tasksOf(places).flatMap((task) =>
+      settings[task].rules.flatMap((rule) => unitsOf(settings, task, rule).flat(2)),
+    );
+    const { seeds, steps } = settings.sums;
+    const warm = sumsCase(settings, steps);
+    return [...Array.from({ length: seeds }, (_, seed) => warmup(warm, seed)), ...runs];
+  },
+  data(settings, results, places) {
+    const rows = (task: (typeof TASKS)[number]): Row[] =>
+      settings[task].rules.map((rule) => ({ rule, late: lateOf(unitsOf(settings, task, rule), results) }));
+    const done = tasksOf(places);
+    return { tree: rows('tree'), sums: rows('sums'), model: done.includes('model') ? rows('model') : [] };
+  },
+  report(settings, data) {
+    const done = TASKS.filter((task) => data[task].length > 0);
+    const better = done.map((task) => betterThanLambda(data[task]));
+    const verdict = creditVerdict(better.map(({ length }) => length));
+    const names = (rows: readonly Row[]): string =>
+      rows.length === 0 ? 'none' : rows.map(({ rule }) => CREDIT_RULES[rule].title).join(', ');
+    return {
+      verdict,
+      summary: done.map((task, i) => `better than λ-GRPO on ${TITLES[task]}: ${names(better[i])}`).join('; '),
+      body: done.map((task) => section(TITLES[task], settings[task], data[task])).join('\n\n') + ending(data),
+      figures: {
+        rates: curvesSvg(
+          {
+            title: 'Binary tree: success against the learning rate',
+            xLabel: 'log₁₀ of the learning rate',
+            yLabel: 'target frequency, last 50 steps',
+          },
+          data.tree.map(({ rule, late }) => ({
+            name: CREDIT_RULES[rule].title,
+            step: settings.tree.rates.map((rate) => rounded(Math.log10(rate))),
+            ...bandOf(late),
+          })),
+          [0, 1],
+        ),
+      },
+    };
+  },
+};
+
+/** @param better rules better than λ-GRPO on each task */
+export function creditVerdict(better: readonly number[]): Verdict {
+  const tasks = better.filter((count) => count > 0).length;
+  if (tasks === 0) return 'holds';
+  return tasks === 1 ? 'holds in part' : 'does not hold here';
+}
+
+/**
+ * The figure of each seed at the learning rate that is best over the other seeds: chosen without looking at the seed.
+ * @param late [rates][seeds]
+ * @returns [seeds]; a single seed has no others: the first rate
+ */
+export function atOwnRate(late: readonly (readonly number[])[]): number[] {
+  return late[0].map((_, seed) => {
+    const others = late.map((values) => values.filter((_value, other) => other !== seed));
+    const best = others.reduce((at, values, rate) => (sum(values) > sum(others[at]) ? rate : at), 0);
+    return late[best][seed];
+  });
+}
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+function betterThanLambda(rows: readonly Row[]): Row[] {
+  const lambda = rows.find(({ rule }) => rule === 'lambda-grpo') as Row;
+  return rows.filter((row) => row !== lambda && isBetter(againstLambda(row, lambda), rows.length - 1));
+}
+
+/** @param compared rules that are looked at together */
+export function isBetter(difference: Paired, compared: number): boolean {
+  return isAbove(difference) && difference.p !== null && difference.p < 0.05 / compared;
+}
+
+const againstLambda = (row: Row, lambda: Row): Paired => paired(atOwnRate(row.late), atOwnRate(lambda.late));
+
+function section(title: string, { rates, common, seeds, steps }: TaskSettings, rows: readonly Row[]): string {
+  const lambda = rows.find(({ rule }) => rule === 'lambda-grpo') as Row;
+  const place = rates.indexOf(common);
+  const lines = rows.map((row) => {
+    const own = atOwnRate(row.late);
+    const difference = againstLambda(row, lambda);
+    const told = isBetter(difference, rows.length - 1)
+      ? 'better'
+      : isBelow(difference)
+        ? 'interval below 0'
+        : '';
+    return [
+      CREDIT_RULES[row.rule].title,
+      ...row.late.map((values) => number(mean(values))),
+      withBounds(shareInterval(row.late[place])),
+      withBounds(shareInterval(own)),
+      row === lambda ? '' : `${signedInterval(difference)} ${told}`.trim(),
+    ];
+  });
+  return `## ${title}
+
+${seeds} seeds, ${steps} steps; ${rows.length - 1} differences looked at.
+
+${table(['rule', ...rates.map((rate) => `lr ${rateText(rate)}`), `at ${rateText(common)}`, 'at its own rate', 'against λ-GRPO, paired'], lines)}`;
+}
+
+function ending({ model }: Data): string {
+  const figure = '\n\n![Success against the learning rate](credit-rates.svg)';
+  const missing =
+    model.length > 0
+      ? ''
+      : '\n\nThe real model was not run: `--pretrained` adds it (SmolLM2-135M-Instruct, from the Hub or its cache).';
+  return `${figure}\n\nRules and their formulas: [credit.md](../credit.md). Rules that have another one’s gradient are left out.${missing}`;
+}
+
+function bandOf(late: Row['late']) {
+  const bands = late.map((values) => shareInterval(values));
+  return {
+    mean: bands.map((band) => rounded(band.mean)),
+    low: bands.map((band) => rounded(band.low)),
+    high: bands.map((band) => rounded(band.high)),
+  };
+}
+
+const tasksOf = ({ pretrained }: Places): readonly (typeof TASKS)[number][] =>
+  TASKS.filter((task) => task !== 'model' || pretrained === true);
+
+function treeCase(n: number, reward: number, learningRate: number, steps: number): TreeCase {
+  return { n, reward, optimizer: 'adamw', learningRate, steps };
+}
+
+function sumsCase({ quick }: Settings, steps: number): WarmCase {
+  return {
+    task: 'arithmetic',
+    groupSize: 16,
+    promptsPerStep: quick ? 2 : 32,
+    beta: 0,
+    steps,
+    evaluateEvery: 0,
+    quick,
+  };
+}
+
+function underRule(config: Config, rule: CreditName): Config {
+  return rule === 'grpo' || rule === 'lambda-grpo' ? withMethod(config, rule) : withCredit(config, rule);
+}
+
+/** [rates][cases][seeds]: the binary tree has a case for each configuration, the others one. */
+function unitsOf(settings: Settings, task: (typeof TASKS)[number], rule: CreditName): Unit<TrainSpec>[][][] {
+  const { rates, seeds, steps } = settings[task];
+  const numbers = Array.from({ length: seeds }, (_, seed) => seed);
+  return rates.map((rate) => {
+    if (task === 'tree') {
+      return settings.configurations.map(([n, reward]) => {
+        const config = underRule(treeConfig(treeCase(n, reward, rate, steps)), rule);
+        return numbers.map((seed) =>
+          unit(
+            `${rule}, n ${n}, r ${reward}, lr ${rate}, seed ${seed}`,
+            { kind: 'train', config: withSeed(config, seed), start: null },
+            { cost: steps },
+          ),
+        );
+      });
+    }
+    if (task === 'sums') {
+      const warm = sumsCase(settings, steps);
+      const base = warmConfig(warm);
+      const config = underRule({ ...base, optimizer: { ...base.optimizer, learning_rate: rate } }, rule);
+      return [
+        numbers.map((seed) => {
+          const first = warmup(warm, seed);
+          return unit(
+            `sums, ${rule}, lr ${rate}, seed ${seed}`,
+            { kind: 'train', config: withSeed(config, seed), start: first.id },
+            { cost: steps * 10, needs: [first.id] },
+          );
+        }),
+      ];
+    }
+    const base = recipe('smollm2-sums');
+    const config = underRule(
+      {
+        ...base,
+        optimizer: { ...base.optimizer, learning_rate: rate },
+        train: { ...base.train, steps },
+        evaluation: { ...base.evaluation, every: 0 },
+        log: { rollouts_every: 0 },
+      },
+      rule,
+    );
+    return [
+      numbers.map((seed) =>
+        unit(
+          `SmolLM2, ${rule}, lr ${rate}, seed ${seed}`,
+          { kind: 'train', config: withSeed(config, seed), start: null },
+          { cost: steps * 100 },
+        ),
+      ),
+    ];
+  });
+}
+
+/** @returns [rates][seeds], the mean of the cases for each seed */
+function lateOf(units: Unit<TrainSpec>[][][], results: Results): number[][] {
+  return units.map((cases) =>
+    perSeed(cases.map((seeds) => seeds.map((run) => results.of(run).late))).map(rounded),
+  );
+}
