@@ -12,7 +12,7 @@ export interface Completion {
   readonly logprobs?: Float32Array;
   /** ln π of each token by the trainer, before its update, [n]; NaN where it is not known. */
   readonly trainerLogprobs?: Float32Array;
-  /** Entropy of the distribution that each token was drawn from, by the trainer, [n]; NaN where it is not known. */
+  /** Entropy (nats) of the distribution that each token was drawn from, by trainer or sampler, [n]; NaN where it is not known. */
   readonly entropies?: Float32Array;
   /** 1 where the token is trained, 0 where it came from elsewhere (a tool, say), [n]; absent: all are trained. */
   readonly mask?: Uint8Array;

@@ -12,12 +12,15 @@ import type { ScoredGroup } from './scored-groups.js';
 
 export interface StepBatch {
   readonly examples: readonly TrainExample[];
+  /** The group of each example; absent: all groups, in order. */
+  readonly groups?: readonly number[];
   /** The same groups under other coefficients: every gradient is scaled to the norm of theirs. */
   readonly normOf?: readonly TrainExample[];
 }
 
 /**
- * The batch of a step as the objective wants it.
+ * The batch of a step as the objective wants it. A group without gradient is left out if the sampler has told the
+ * entropies of its tokens: nothing else of it would have to be computed.
  * @param maxTokens longest completion the sampler may make
  * @param credit in the place of the method's rule
  */
@@ -33,10 +36,37 @@ export async function stepBatch(
   const credited = credit
     ? await withCredit(scored, byMethod, objective, maxTokens, credit, policy.signal)
     : byMethod;
-  const examples = await reweighted(engine, scored, credited, objective, policy);
-  if (objective.rescale_to === null) return { examples };
-  const byStep = trainExamples(scored, { ...objective, lambda_exponent: 1 }, maxTokens);
-  return { examples, normOf: await reweighted(engine, scored, byStep, objective, policy) };
+  const byStep =
+    objective.rescale_to === null
+      ? null
+      : trainExamples(scored, { ...objective, lambda_exponent: 1 }, maxTokens);
+  const groups = [...scored.keys()].filter(
+    (g) =>
+      hasGradient(credited[g], objective) ||
+      (byStep && hasGradient(byStep[g], objective)) ||
+      scored[g].group.completions.some(({ entropies }) => entropies === undefined),
+  );
+  const kept = (examples: readonly TrainExample[]): Promise<readonly TrainExample[]> =>
+    reweighted(
+      engine,
+      groups.map((g) => scored[g]),
+      groups.map((g) => examples[g]),
+      objective,
+      policy,
+    );
+  const batch = { examples: await kept(credited), groups };
+  return byStep ? { ...batch, normOf: await kept(byStep) } : batch;
+}
+
+/** Whether an example adds anything to the gradient: equal rewards give coefficients of 0. */
+export function hasGradient(
+  { coefficients, sequenceAdvantages }: TrainExample,
+  { kl_beta: beta, entropy_bonus: bonus }: Pick<Config['objective'], 'kl_beta' | 'entropy_bonus'>,
+): boolean {
+  if (beta > 0 || bonus !== 0) return true;
+  const { plus, minus, first } = coefficients;
+  const parts = [plus, minus, first?.plus, first?.minus, sequenceAdvantages];
+  return parts.some((values) => values?.some((value) => value !== 0));
 }
 
 /**
@@ -148,7 +178,7 @@ async function reweighted(
   { importance_cap: cap }: Config['objective'],
   policy: PolicyOptions,
 ): Promise<readonly TrainExample[]> {
-  if (cap === null) return examples;
+  if (cap === null || examples.length === 0) return examples;
   const { logprobs } = await engine.score(examples, 'current', policy);
   return examples.map((example, i) => ({
     ...example,

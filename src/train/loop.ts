@@ -121,7 +121,7 @@ async function takeStep(run: Run, step: number): Promise<TakenStep> {
   const updated = performance.now();
 
   const record = {
-    ...stepMetrics(step, sampled, groups, result, journal.tokens + sampled.sampledTokens),
+    ...stepMetrics(step, sampled, groups, result, journal.tokens + sampled.sampledTokens, batch.groups),
     learning_rate: learningRate,
     ...(sampled.decodedTokens === undefined ? {} : { decoded_tokens: sampled.decodedTokens }),
     sample_seconds: (updating - began) / 1000,

@@ -9,7 +9,7 @@ import { mean, moments, sum } from '../statistics/index.js';
 import { intermediateProportion, isFlat, pathDepth } from '../tree/index.js';
 import type { StepResult } from './learner.js';
 import type { StepGroups } from './rollout.js';
-import { type ScoredGroup, samplingDifference } from './scored-groups.js';
+import { type ScoredGroup, sampledEntropies, samplingDifference } from './scored-groups.js';
 
 /** A metrics file that cannot be read, or a figure that cannot be written. */
 export class MetricsError extends UserError {
@@ -57,6 +57,10 @@ export const METRICS = {
   zero_variance_share: ['share', 'groups whose rewards are all equal: they teach nothing'],
   all_right_share: ['share', 'groups without variance whose completions all solve their problem'],
   all_wrong_share: ['share', 'groups without variance none of whose completions solves it'],
+  skipped_groups: [
+    'groups',
+    "groups without a gradient that the update left out (equal rewards, no KL and no entropy bonus); their entropies are the sampler's; only where there are any",
+  ],
   dropped_groups: ['groups', 'groups that dynamic sampling replaced; only with resample_rounds'],
   failed_rewards: ['completions', 'completions whose reward failed; only with on_error zero or skip_group'],
   passed_over: ['problems', 'problems left out because their prompts are too long; only where there are any'],
@@ -118,6 +122,7 @@ type StepMetric =
  * The figures of one step. Rewards and lengths are of all that was sampled, so that dropping groups does not embellish
  * them; trees and losses of what was trained on.
  * @param tokens sampled since the start, this step's included
+ * @param trained groups that the update had, in its order; default: all
  */
 export function stepMetrics(
   step: number,
@@ -125,6 +130,7 @@ export function stepMetrics(
   scored: readonly ScoredGroup[],
   result: StepResult,
   tokens: number,
+  trained: readonly number[] = [...scored.keys()],
 ): MetricsRecord {
   const completions = sampled.flatMap(({ group }) => group.completions);
   const kinds = sampled.map(({ group: { completions: all } }) =>
@@ -134,9 +140,13 @@ export function stepMetrics(
     ),
   );
   const rewards = completions.map(({ reward }) => reward);
-  const { entropies, sent } = result.first;
+  const { sent } = result.first;
+  const entropies = stepEntropies(scored, trained, result.first.entropies);
   const reward_moments = moments(rewards);
-  const sampling = samplingDifference(scored, result.first.logprobs);
+  const sampling = samplingDifference(
+    trained.map((g) => scored[g]),
+    result.first.logprobs,
+  );
   const step_tokens = sum(scored.map(({ tree }) => tree.tokenCount));
   const tree_tokens = sum(scored.map(({ tree }) => tree.distinctTokenCount));
   const masses = scored.map(({ tree, advantages }) => stepMass(tree, stepAdvantages(tree, advantages)));
@@ -171,6 +181,7 @@ export function stepMetrics(
     zero_variance_share: share(kinds, (kind) => kind !== null),
     all_right_share: share(kinds, (kind) => kind === 'right'),
     all_wrong_share: share(kinds, (kind) => kind === 'wrong'),
+    ...(trained.length < scored.length ? { skipped_groups: scored.length - trained.length } : {}),
     ...(sampled.length > scored.length ? { dropped_groups: sampled.length - scored.length } : {}),
     ...(failures.length > 0 ? { failed_rewards: failures.length } : {}),
     ...(passedOver > 0 ? { passed_over: passedOver } : {}),
@@ -182,6 +193,17 @@ export function stepMetrics(
       ? { sent_tokens: sent.tokens, sent_tokens_saved: sent.saved / Math.max(1, sent.tokens + sent.saved) }
       : {}),
   };
+}
+
+/** Entropies of each group's tree tokens: the update's, or the sampler's where it left the group out; null: not known. */
+function stepEntropies(
+  scored: readonly ScoredGroup[],
+  trained: readonly number[],
+  updated: readonly Float32Array[] | undefined,
+): readonly Float32Array[] | null {
+  if (!updated) return null;
+  const places = new Map(trained.map((group, place) => [group, place]));
+  return scored.map((entry, group) => updated[places.get(group) ?? -1] ?? sampledEntropies(entry));
 }
 
 /**

@@ -184,14 +184,18 @@ async function rewardGroup(
   failures: string[],
 ): Promise<Group | null> {
   let failed = false;
-  const judged = async ({ tokens, logprobs, mask, stop }: Trajectory, i: number): Promise<Completion> => {
+  const judged = async (
+    { tokens, logprobs, entropies, mask, stop }: Trajectory,
+    i: number,
+  ): Promise<Completion> => {
     const at = `step ${step}, completion ${i + 1} of ${completions.length}`;
     const { failure, success, ...result } = await judge(task, problem, tokens, at);
     if (failure !== undefined) failures.push(failure);
     failed ||= failure !== undefined;
     const { reward, rewards, note } = penalised(result, tokens.length, task, config);
     const text = task.vocabulary.decode(tokens);
-    return { tokens, text, logprobs, ...(mask ? { mask } : {}), stop, reward, rewards, note, success };
+    const known = { ...(entropies ? { entropies } : {}), ...(mask ? { mask } : {}) };
+    return { tokens, text, logprobs, ...known, stop, reward, rewards, note, success };
   };
   const rewarded = await Promise.all(completions.map(judged));
   if (failed && task.onError === 'skip_group') return null;

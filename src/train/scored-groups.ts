@@ -64,6 +64,19 @@ export function withAdvantages({ group, advantages }: ScoredGroup): Group {
   return { ...group, completions: group.completions.map((c, i) => ({ ...c, advantage: advantages[i] })) };
 }
 
+/** Entropies of a group's tree tokens as the sampler told them: each from the first completion that has the token. */
+export function sampledEntropies({ group, tree }: ScoredGroup): Float32Array {
+  const values = new Float32Array(tree.distinctTokenCount).fill(Number.NaN);
+  const packed = packTree(tree, new Int32Array());
+  group.completions.forEach(({ entropies, mask }, i) => {
+    if (!entropies) return;
+    packedIndices(tree, packed, i).forEach((token, t) => {
+      if (Number.isNaN(values[token]) && (!mask || mask[t] === 1)) values[token] = entropies[t];
+    });
+  });
+  return values;
+}
+
 /** How far the sampler's ln π of trained tokens is from the trainer's before the update: |Δ ln π|. */
 export interface SamplingDifference {
   readonly mean: number;

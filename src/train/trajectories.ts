@@ -32,6 +32,8 @@ interface Walk {
   readonly key: readonly (string | number)[];
   readonly tokens: number[];
   readonly logprobs: number[];
+  /** null: the engine cannot tell. */
+  entropies: number[] | null;
   readonly mask: number[];
   stop: Trajectory['stop'];
   done: boolean;
@@ -69,6 +71,7 @@ export async function sampleTrajectories(
         key: [...key, sample],
         tokens: [],
         logprobs: [],
+        entropies: [],
         mask: [],
         stop: 'length',
         done: false,
@@ -105,9 +108,10 @@ export async function sampleTrajectories(
   }
   const completions = walks.map((group) =>
     group.map(
-      ({ tokens, logprobs, mask, stop }): Trajectory => ({
+      ({ tokens, logprobs, entropies, mask, stop }): Trajectory => ({
         tokens: Int32Array.from(tokens),
         logprobs: Float32Array.from(logprobs),
+        ...(entropies ? { entropies: Float32Array.from(entropies) } : {}),
         mask: Uint8Array.from(mask),
         stop,
       }),
@@ -126,6 +130,8 @@ async function endTurn(walk: Walk, turn: SampledCompletion, number: number, task
   const before = Int32Array.from(walk.tokens);
   walk.tokens.push(...turn.tokens);
   walk.logprobs.push(...turn.logprobs);
+  if (turn.entropies) walk.entropies?.push(...turn.entropies);
+  else walk.entropies = null;
   for (let t = 0; t < turn.tokens.length; t++) walk.mask.push(1);
   const answer =
     turn.stop === 'stop'
@@ -141,6 +147,7 @@ async function endTurn(walk: Walk, turn: SampledCompletion, number: number, task
   for (const token of answer) {
     walk.tokens.push(token);
     walk.logprobs.push(0);
+    walk.entropies?.push(0);
     walk.mask.push(0);
   }
 }

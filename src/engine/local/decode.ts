@@ -38,7 +38,7 @@ export interface DecodeLimits {
   readonly prefillTokens: number;
   /** Tokens of one prompt that go through the model at once. */
   readonly prefillLength: number;
-  /** Tokens of a block of the cache; sequences that are no longer are cached in slots. */
+  /** Tokens of a block of the cache; sequences of up to two blocks are cached in slots. */
   readonly blockWidth: number;
   /** How many rows of so many cached tokens fit into memory; absent: any number. */
   readonly rowsThatFit?: (slots: number) => number;
@@ -155,7 +155,7 @@ class Sampler {
     const longest = requests.reduce((n, { prompt }) => Math.max(n, prompt.length + options.maxTokens), 0);
     const { blockWidth } = limits;
     this.cache =
-      longest <= blockWidth ? new SlotCache(policy.model) : new BlockCache(policy.model, blockWidth);
+      longest <= 2 * blockWidth ? new SlotCache(policy.model) : new BlockCache(policy.model, blockWidth);
     this.stops = new Set(options.stopTokens);
     this.inverseTemperature = options.temperature > 0 ? 1 / options.temperature : 1;
     this.walkers = requests.map(({ count, key }) =>

@@ -56,4 +56,24 @@ describe('limits under a budget', () => {
     expect(memory.decodeRows(8000, held)).toBe(Number.POSITIVE_INFINITY);
     expect(memory.prefillTokens(8000, held, 4096)).toBe(4096);
   });
+
+  it('weights are packed where a second copy takes at most a quarter of what is left, and are then counted', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4000 }), fc.integer({ min: 1, max: 10 ** 9 }), (mib, weights) => {
+        const memory = new Memory(model, mib * MIB);
+        const frozen = { weights, trainable: 1000, copies: 2 };
+        if (!memory.packs(frozen)) return;
+        // What stays: weights, the adapter with two copies of it and two of its gradients.
+        expect(4 * weights).toBeLessThanOrEqual((mib * MIB - 4 * (weights + 5 * 1000)) / 4);
+        const rows = [frozen, { ...frozen, packed: weights }].map((all) => memory.decodeRows(100, all));
+        expect(rows[1]).toBeLessThanOrEqual(rows[0]);
+      }),
+      { numRuns: 300 },
+    );
+    const unbounded = new Memory(model, Number.POSITIVE_INFINITY);
+    expect([2 ** 29, 2 ** 29 + 1].map((weights) => unbounded.packs({ ...held, weights }))).toEqual([
+      true,
+      false,
+    ]);
+  });
 });

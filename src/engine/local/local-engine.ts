@@ -106,6 +106,8 @@ export class LocalEngine implements Engine {
   /** What the reference policy has in the place of the trainable weights. */
   private reference: ParameterSet | null = null;
   private readonly memory: Memory;
+  /** Decided when decoding begins. */
+  private packing: boolean | null = null;
   private readonly programs = new Map<string, Promise<Program<never, unknown>>>();
 
   constructor(private readonly options: LocalEngineOptions) {
@@ -166,8 +168,8 @@ export class LocalEngine implements Engine {
 
   async sample(requests: readonly SampleRequest[], options: SamplingOptions): ReturnType<typeof decode> {
     const { model } = this.options;
-    const pack = !this.adapter;
     const weights = this.weights(this.trainable);
+    const { packs: pack } = this;
     return decode(
       requests,
       options,
@@ -203,11 +205,19 @@ export class LocalEngine implements Engine {
 
   private get heldWeights(): HeldWeights {
     const { flat } = this.trainable;
+    const weights = this.held?.flat.length ?? parameterSpecs(this.model).reduce((n, { size }) => n + size, 0);
     return {
-      weights: this.held?.flat.length ?? parameterSpecs(this.model).reduce((n, { size }) => n + size, 0),
+      weights,
       trainable: flat.length,
       copies: this.optimizer.state.size + (this.reference ? 1 : 0),
+      packed: this.packing ? weights : 0,
     };
+  }
+
+  /** Whether decoding has the weights a second time: only those in files can be, since they never change. */
+  private get packs(): boolean {
+    this.packing ??= this.options.stored !== undefined && this.memory.packs(this.heldWeights);
+    return this.packing;
   }
 
   /** Runs of a batch and what they may take. */
@@ -416,7 +426,7 @@ export class LocalEngine implements Engine {
 
   /**
    * A program by a key that says which; compiled when it is first asked for.
-   * @param pack pays where a program runs once a token; under an adapter an update reads the same weights as they are
+   * @param pack pays where a program runs once a token
    */
   private program<Batch, Result>(
     key: string,

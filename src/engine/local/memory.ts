@@ -22,6 +22,9 @@ const KEPT_SHARE = 0.6;
  */
 const [UPDATE_SHARE, SAMPLING_SHARE, PREFILL_SHARE] = [0.5, 0.35, 0.1];
 
+/** Share of what is left that a second copy of the weights may take, and what it may take where there is no bound, bytes. */
+const [PACKED_SHARE, PACKED_WITHOUT_BOUND] = [0.25, 2 ** 31];
+
 /** Weights that the engine holds, numbers. */
 export interface HeldWeights {
   /** Of the model. */
@@ -30,6 +33,8 @@ export interface HeldWeights {
   readonly trainable: number;
   /** Copies of the trainable weights: the optimizer's moments, the reference policy. */
   readonly copies: number;
+  /** Those that decoding has a second time, in the order that products read fastest; absent: none. */
+  readonly packed?: number;
 }
 
 /** What one update or score may take. */
@@ -55,9 +60,9 @@ export class Memory {
   }
 
   /** What a run may hold beside what stays, bytes. @param gradients copies of the trainable weights' gradients */
-  private left({ weights, trainable, copies }: HeldWeights, gradients: number): number {
+  private left({ weights, trainable, copies, packed = 0 }: HeldWeights, gradients: number): number {
     const adapter = this.model.adapter ? trainable : 0;
-    return this.budget - FLOAT * (weights + adapter + (copies + gradients) * trainable);
+    return this.budget - FLOAT * (weights + packed + adapter + (copies + gradients) * trainable);
   }
 
   /**
@@ -97,6 +102,13 @@ export class Memory {
     const seen = context + rowLength;
     const layer = values + SCORE_ARRAYS * heads * seen + (6 * cached * seen) / rowLength;
     return FLOAT * (checkpointing ? layers * width + layer : KEPT_SHARE * layers * layer);
+  }
+
+  /** Whether decoding may have all weights a second time. Without a bound: those of models that any machine has room for. */
+  packs(held: HeldWeights): boolean {
+    const bytes = FLOAT * held.weights;
+    if (this.budget === Number.POSITIVE_INFINITY) return bytes <= PACKED_WITHOUT_BOUND;
+    return bytes <= PACKED_SHARE * this.left(held, 2);
   }
 
   /** Rows of so many tokens that may be decoded at the same time. */
