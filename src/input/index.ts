@@ -14,4 +14,5 @@ export { type Element, elementsOf } from './elements.js';
 export { InputError, messageOf } from './errors.js';
 export { type Json, JsonError, type JsonObject, JsonReader } from './json.js';
 export { LIMITS } from './limits.js';
+export { readTorch } from './torch.js';
 export { decimalOf, WrittenNumber } from './written-number.js';

@@ -13,15 +13,16 @@ import {
   parquetColumns,
   readBlocks,
   readBytes,
+  readTorch,
 } from '../input/index.js';
 import { isUpdate } from './annotations.js';
 import { DEFAULT_KEYS } from './formats/generic.js';
 import { isCapture, isSummary } from './formats/tinker.js';
 import { FORMAT_NAMES, type FormatName } from './group.js';
-import { isList, isObject, type JsonObject, RolloutError } from './values.js';
+import { isList, isObject, type Json, type JsonObject, RolloutError } from './values.js';
 
 /** How a file's rows are found. */
-export type Container = 'lines' | 'document' | 'list' | 'parquet';
+export type Container = 'lines' | 'document' | 'list' | 'parquet' | 'torch';
 
 export type Detected =
   | {
@@ -54,6 +55,7 @@ export async function detect(file: string, generic: boolean): Promise<Detected> 
   const head = await headOf(file);
   if (head.length === 0) return unreadable(`${file}: is empty`);
   if (head.subarray(0, 4).toString('latin1') === 'PAR1') return detectParquet(file, generic);
+  if (head.subarray(0, 4).toString('latin1') === 'PK\x03\x04') return detectTorch(file);
   if (head.subarray(0, 15).toString('latin1') === 'SQLite format 3')
     throw new RolloutError(`${file}: is a SQLite database; allowed are the JSONL files of the same capture`);
   const text = head
@@ -90,6 +92,7 @@ async function headOf(file: string): Promise<Buffer> {
   } finally {
     await handle.close();
   }
+  if (magic.toString('latin1', 0, 4) === 'PK\x03\x04') return magic;
   if (magic.toString('latin1', 0, 4) === 'PAR1' || magic.toString('latin1', 0, 15) === 'SQLite format 3')
     return magic;
   const pieces: Buffer[] = [];
@@ -104,6 +107,30 @@ async function headOf(file: string): Promise<Buffer> {
     if (pieces.length === 0) throw error; // else it is cut short later on: the rows before can tell the format
   }
   return Buffer.concat(pieces);
+}
+
+/** @throws InputError as `readTorch` */
+async function detectTorch(file: string): Promise<Detected> {
+  try {
+    const samples = samplesOfDump(await readTorch(file));
+    if (samples) return log('torch', 'slime');
+  } catch (error) {
+    if (error instanceof InputError) return unreadable(error.message);
+    throw error;
+  }
+  return unreadable(
+    `${file}: expected the rollouts of slime (a dictionary with samples), got another saved object`,
+  );
+}
+
+/** The samples of a saved rollout; null: it is something else. */
+export function samplesOfDump(value: unknown): readonly Json[] | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { samples } = value as { samples?: unknown };
+  if (!Array.isArray(samples)) return null;
+  const isSample = (item: unknown): boolean =>
+    typeof item === 'object' && item !== null && 'tokens' in item && 'response_length' in item;
+  return samples.every(isSample) ? (samples as Json[]) : null;
 }
 
 /** A document has its marks near its beginning; a line of JSONL may be as long, but has not these keys. */

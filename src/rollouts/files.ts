@@ -16,6 +16,8 @@ export interface LogFile {
   readonly root: string;
 }
 
+/** slime's rollouts of a step; evaluations and what was trained with are others. */
+const DUMP = /^\d+\.pt$/;
 const LOG = /\.(jsonl|json|ndjson|parquet)(\.(gz|zst))?$/;
 const BESIDE_FOLDER = /^(node_modules|\.(?!art$).*|checkpoints?|checkpoint-\d+|wandb)$/;
 // Of NeMo-Gym: requests without answers, and sums over rollouts.
@@ -27,8 +29,12 @@ const BESIDE =
 
 /** Whether a file that lies in a folder can be a log, by its name: those that frameworks write beside their logs are none. */
 export function isLogName(name: string): boolean {
+  if (DUMP.test(name)) return true;
   return LOG.test(name) && !BESIDE.test(name) && !BESIDE_SUFFIX.test(name) && !BESIDE_INDEX.test(name);
 }
+
+/** What slime writes of a step's training, beside its rollouts. */
+const isTrainData = (path: string): boolean => /[\\/]train_data[\\/][^\\/]+\.pt$/.test(path);
 
 /** Whether a folder holds no logs, by its name: checkpoints, packages. */
 export function isBesideFolder(name: string): boolean {
@@ -57,7 +63,7 @@ async function filesOf(source: string, note: (file: string, message: string) => 
     throw new RolloutError(`${source}: cannot be read: ${messageOf(error)}`);
   });
   if (kind?.isDirectory()) {
-    const paths = (await walk(source)).filter((path) => isLogName(basename(path)));
+    const paths = (await walk(source)).filter((path) => isLogName(basename(path)) && !isTrainData(path));
     if (paths.length === 0)
       throw new RolloutError(
         `${source}: found no log in the folder; logs end in .jsonl, .json, .ndjson or .parquet, the first three also with .gz or .zst`,

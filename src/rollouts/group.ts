@@ -49,6 +49,7 @@ export const FORMAT_NAMES = [
   'trl',
   'verl',
   'skyrl',
+  'slime',
   'art',
   'grpo-prm',
   'reasoning-gym',

@@ -15,10 +15,11 @@ import {
   linesOf,
   parquetRows,
   readBlocks,
+  readTorch,
 } from '../input/index.js';
 import { TraceUpdates } from './annotations.js';
 import { type BadRow, BadRows } from './bad-rows.js';
-import { type Container, type Detected, detect, KNOWN_FORMATS } from './detect.js';
+import { type Container, type Detected, detect, KNOWN_FORMATS, samplesOfDump } from './detect.js';
 import { findFiles, type LogFile, stepOfPath } from './files.js';
 import { FORMATS } from './formats/all.js';
 import { UPDATES } from './formats/episodes.js';
@@ -174,7 +175,8 @@ async function detectWhole(file: string, options: ReadOptions): Promise<Detected
   try {
     // First, since it ends early where a file is beyond the limits.
     const detected = await detect(file, options.keys !== undefined);
-    if (detected.kind === 'log') await checkUnpacks(file, () => options.onRead?.({ file, bytes: 0 }));
+    if (detected.kind === 'log' && detected.container !== 'torch')
+      await checkUnpacks(file, () => options.onRead?.({ file, bytes: 0 }));
     return detected;
   } catch (error) {
     if (!(error instanceof InputError) || (error instanceof RolloutError && options.skipBad !== true))
@@ -377,6 +379,11 @@ async function* rowsOf(
       if ('message' in row) yield { line: row.number, message: row.message };
       else yield { place: placeOf(row.number), value: row.row };
     }
+    return;
+  }
+  if (container === 'torch') {
+    for (const [i, value] of (samplesOfDump(await readTorch(file)) ?? []).entries())
+      yield { place: placeOf(i + 1), value };
     return;
   }
   if (container !== 'lines') {

@@ -11,6 +11,7 @@ import { own } from './own.js';
 import { qwenMath } from './qwen-math.js';
 import { reasoningGym } from './reasoning-gym.js';
 import { skyrl } from './skyrl.js';
+import { slime } from './slime.js';
 import { tinker } from './tinker.js';
 import { trl } from './trl.js';
 import { verifiers } from './verifiers.js';
@@ -27,6 +28,7 @@ export const FORMATS: Readonly<Record<FormatName, Format>> = {
   trl,
   verl,
   skyrl,
+  slime,
   art,
   'grpo-prm': grpoPrm,
   'reasoning-gym': reasoningGym,
