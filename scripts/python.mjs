@@ -28,7 +28,7 @@ export function ensurePython() {
     console.error('error: python3 is not there; these tests need Python 3.10 or newer (npm test does not)');
     process.exit(1);
   }
-  console.error('installing PyTorch, transformers and peft in .venv (once, some minutes) …');
+  console.error('installing PyTorch, transformers, peft and TensorBoard in .venv (once, some minutes) …');
   run(python, ['-m', 'venv', VENV]);
   run(OWN, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS]);
   // Last: an environment with this file is a whole one.

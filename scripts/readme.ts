@@ -1,9 +1,9 @@
 /**
- * Fills the parts of the README that come from elsewhere (configuration, example, committed results), between
- * `<!-- begin:name -->` and `<!-- end:name -->`: `npx tsx scripts/readme.ts`. A test holds the README to it.
+ * Fills the parts of the README and of pages in docs/ that come from elsewhere (configuration, examples, committed
+ * results), between `<!-- begin:name -->` and `<!-- end:name -->`: `npx tsx scripts/readme.ts`. A test holds the pages to it.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { describeConfig } from '../src/train/index.js';
+import { describeConfig, describeMetrics } from '../src/train/index.js';
 
 const read = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
 
@@ -27,31 +27,38 @@ function startTable(): string {
     : `\`\`\`text\n${printed.slice(0, tree).trim()}\n\n[two process trees]\n\n${printed.slice(end).trimStart()}\`\`\``;
 }
 
-const PARTS: Record<string, () => string> = {
-  start: startTable,
-  table1: () => table('docs/results/binary-tree.md'),
-  claims: () => table('docs/results/claims.md').replaceAll('](', '](docs/results/'),
-  arithmetic: () => table('docs/results/arithmetic.md'),
-  counting: () => `\`\`\`js\n${read('recipes/counting.mjs').trimEnd()}\n\`\`\``,
-  config: describeConfig,
-  bench: () =>
-    ['Process tree', 'Training update', 'Decoding', 'AdamW step']
-      .map((name) => `**${name}**\n\n${table('docs/results/bench.md', name)}`)
-      .join('\n\n'),
+/** The parts of each page. */
+const PAGES: Record<string, Record<string, () => string>> = {
+  'README.md': {
+    start: startTable,
+    table1: () => table('docs/results/binary-tree.md'),
+    claims: () => table('docs/results/claims.md').replaceAll('](', '](docs/results/'),
+    arithmetic: () => table('docs/results/arithmetic.md'),
+    counting: () => `\`\`\`js\n${read('recipes/counting.mjs').trimEnd()}\n\`\`\``,
+    config: describeConfig,
+    bench: () =>
+      ['Process tree', 'Training update', 'Decoding', 'AdamW step']
+        .map((name) => `**${name}**\n\n${table('docs/results/bench.md', name)}`)
+        .join('\n\n'),
+  },
+  'docs/metrics.md': { metrics: describeMetrics },
 };
 
-/** The README as it should be. */
-export function renderReadme(text: string): string {
+export const PAGE_NAMES = Object.keys(PAGES);
+
+/** A page as it should be. */
+export function renderPage(file: string, text: string): string {
   let out = text;
-  for (const [name, make] of Object.entries(PARTS)) {
+  for (const [name, render] of Object.entries(PAGES[file])) {
     const begin = `<!-- begin:${name} -->`;
     const end = `<!-- end:${name} -->`;
     const from = out.indexOf(begin);
     const to = out.indexOf(end);
-    if (from < 0 || to < 0) throw new Error(`README.md has no part '${name}'`);
-    out = `${out.slice(0, from + begin.length)}\n${make().trim()}\n${out.slice(to)}`;
+    if (from < 0 || to < 0) throw new Error(`${file} has no part '${name}'`);
+    out = `${out.slice(0, from + begin.length)}\n${render().trim()}\n${out.slice(to)}`;
   }
   return out;
 }
 
-if (process.argv[1]?.endsWith('readme.ts')) writeFileSync('README.md', renderReadme(read('README.md')));
+if (process.argv[1]?.endsWith('readme.ts'))
+  for (const file of PAGE_NAMES) writeFileSync(file, renderPage(file, read(file)));

@@ -5,7 +5,12 @@ import { ensurePython } from './python.mjs';
 
 ensureInstalled();
 const python = ensurePython();
-const files = ['test/python-fixtures.test.ts', 'test/parity.test.ts', 'test/lora.test.ts'];
+const files = [
+  'test/python-fixtures.test.ts',
+  'test/parity.test.ts',
+  'test/lora.test.ts',
+  'test/tensorboard.test.ts',
+];
 run(bin('vitest'), ['run', ...files, ...process.argv.slice(2)], {
   env: { ...process.env, LAMBDA_GRPO_PYTHON: python, LAMBDA_GRPO_NEEDS_PYTHON: '1' },
 });

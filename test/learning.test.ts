@@ -14,7 +14,7 @@ it('golden run: λ-GRPO finds the target in at least 4 of these 5 seeds, GRPO re
   const recipe = loadConfig('recipes/binary-tree.yaml');
   expect(recipe.task).toMatchObject({ n: 1, negative_reward: -1 });
   const { runs } = await compare({
-    config: { ...recipe, log: { rollouts_every: 0 } },
+    config: { ...recipe, log: { ...recipe.log, rollouts_every: 0 } },
     methods: ['grpo', 'lambda-grpo'],
     seeds: [0, 1, 2, 3, 4],
     out,

@@ -1,12 +1,13 @@
-/** Runs scripts/python, where there is a Python with PyTorch, transformers and peft. */
+/** Runs scripts/python, where there is a Python with PyTorch, transformers, peft and TensorBoard. */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { findPython } from '../scripts/python.mjs';
 
-const python = findPython(['torch', 'transformers', 'peft']);
+const MODULES = ['torch', 'transformers', 'peft', 'tensorboard'];
+const python = findPython(MODULES);
 if (!python) {
-  if (process.env.LAMBDA_GRPO_NEEDS_PYTHON) throw new Error('no Python with torch, transformers and peft');
-  console.warn('tests with Python: skipped, it has no torch, transformers and peft (npm run test:python)');
+  if (process.env.LAMBDA_GRPO_NEEDS_PYTHON) throw new Error(`no Python with ${MODULES.join(', ')}`);
+  console.warn(`tests with Python: skipped, none has ${MODULES.join(', ')} (npm run test:python)`);
 }
 
 export const hasPython = python !== null;

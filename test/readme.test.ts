@@ -1,17 +1,48 @@
 /** The README is true: what it takes from elsewhere is what stands there, what it names exists, its example runs. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { renderReadme } from '../scripts/readme.js';
+import { PAGE_NAMES, renderPage } from '../scripts/readme.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 
 it('tables and examples are those of their sources (npx tsx scripts/readme.ts)', () => {
-  expect(renderReadme(readme)).toBe(readme);
-  expect(readme).not.toContain('@@');
+  expect(PAGE_NAMES).toContain('README.md');
+  for (const page of PAGE_NAMES) {
+    const text = readFileSync(join(root, page), 'utf8');
+    expect(renderPage(page, text), page).toBe(text);
+    expect(text, page).not.toMatch(/@@|^(<<<<<<<|=======|>>>>>>>)/m);
+  }
+});
+
+const hasJq = spawnSync('jq', ['--version']).status === 0;
+it.skipIf(!hasJq)('the jq line of docs/metrics.md makes a table with every figure of every step', () => {
+  const [, line] = /^(jq .*) > sums\.csv$/m.exec(
+    readFileSync(join(root, 'docs/metrics.md'), 'utf8'),
+  ) as RegExpExecArray;
+  const folder = mkdtempSync(join(tmpdir(), 'lambda-grpo-jq-'));
+  mkdirSync(join(folder, 'runs', 'sums'), { recursive: true });
+  const lines = [
+    '{"phase":"warmup","step":1,"loss":2}',
+    '{"phase":"train","step":0,"eval_accuracy":0.5}',
+    '{"phase":"train","step":1,"loss":-0.25,"kl":1e-9}',
+  ];
+  writeFileSync(join(folder, 'runs', 'sums', 'metrics.jsonl'), `${lines.join('\n')}\n`);
+  const csv = execFileSync('sh', ['-c', line], { cwd: folder, encoding: 'utf8' });
+  rmSync(folder, { recursive: true });
+  const [header, ...rows] = csv
+    .trim()
+    .split('\n')
+    .map((row) => row.split(','));
+  expect(header).toEqual(['"eval_accuracy"', '"kl"', '"loss"', '"phase"', '"step"']);
+  expect(rows.map((row) => row.map((cell) => (cell === '' ? null : JSON.parse(cell))))).toEqual([
+    [0.5, null, null, 'train', 0],
+    [null, 1e-9, -0.25, 'train', 1],
+  ]);
 });
 
 it('files it links to are there', () => {

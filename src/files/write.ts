@@ -57,13 +57,13 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
  * Appends to a file that is there: one that was removed is not made again.
  * @throws FileError; the file then ends where it ended before
  */
-export async function append(path: string, text: string): Promise<void> {
+export async function append(path: string, content: string | Uint8Array): Promise<void> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(path, constants.O_WRONLY | constants.O_APPEND);
     const { size } = await handle.stat();
     try {
-      await handle.writeFile(text);
+      await handle.writeFile(content);
     } catch (error) {
       await handle.truncate(size).catch(() => {});
       throw error;

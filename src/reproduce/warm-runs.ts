@@ -37,7 +37,7 @@ export function warmConfig(of: WarmCase): Config {
     train: { ...base.train, steps: of.steps },
     evaluation: { every: of.evaluateEvery, problems: of.quick ? 10 : base.evaluation.problems },
     checkpoint: { every: 50, keep: 1, best: false },
-    log: { rollouts_every: 0 },
+    log: { ...base.log, rollouts_every: 0 },
   };
 }
 

@@ -302,6 +302,10 @@ const schema = z
     log: changeable(
       z.strictObject({
         rollouts_every: whole(0).default(1).describe('Steps between written rollouts; 0: none'),
+        tensorboard: z
+          .boolean()
+          .default(false)
+          .describe('Metrics also as an event file in the run folder, for tensorboard --logdir runs'),
       }),
     )
       .prefault({})

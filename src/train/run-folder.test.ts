@@ -90,7 +90,7 @@ describe('a run folder', () => {
       train: { steps: 3, micro_batch_tokens: 64, gradient_checkpointing: true },
       evaluation: { every: 7, problems: 9 },
       checkpoint: { every: 1, keep: 9, best: true },
-      log: { rollouts_every: 5 },
+      log: { rollouts_every: 5, tensorboard: true },
     };
     await (await continueRunFolder(path, changed)).folder.close();
     for (const section of ['objective', 'optimizer', 'sampling', 'model', 'warmup', 'task'] as const) {

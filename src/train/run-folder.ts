@@ -4,6 +4,7 @@
  *   metrics.jsonl          one record a line, appended
  *   rollouts/step_SSSSSS.jsonl   the groups of a step
  *   checkpoints/           written by checkpoint.ts
+ *   events.out.tfevents.*  the metrics for TensorBoard (log.tensorboard)
  *   writer.lock            names the process that writes, while there is one
  * Files are appended to, or written under a temporary name and renamed, so a reader never sees half of one.
  */
@@ -27,6 +28,7 @@ import { type CheckpointState, dropLater } from './checkpoint.js';
 import { type Config, formatConfig, mayChange } from './config.js';
 import { loadConfig } from './config-file.js';
 import { formatMetrics, MetricsError, type MetricsLine, parseMetrics } from './metrics.js';
+import { EventLog, eventFiles } from './tensorboard.js';
 
 /** A run folder that exists already, is none, or belongs to another configuration. */
 export class RunFolderError extends UserError {
@@ -40,12 +42,18 @@ export class RunFolder {
   readonly metricsFile: string;
   readonly rollouts: string;
   readonly checkpoints: string;
+  private readonly events: EventLog | null;
 
-  /** @param lock of the folder, where this process writes to it */
+  /**
+   * @param lock of the folder, where this process writes to it
+   * @param events whether metrics are written for TensorBoard too
+   */
   constructor(
     readonly path: string,
     private readonly lock: FolderLock | null = null,
+    events = false,
   ) {
+    this.events = events ? new EventLog(path) : null;
     this.configFile = join(path, 'config.yaml');
     this.metricsFile = join(path, 'metrics.jsonl');
     this.rollouts = join(path, 'rollouts');
@@ -67,6 +75,7 @@ export class RunFolder {
     const line = formatMetrics(record);
     await this.check();
     await append(this.metricsFile, line);
+    await this.events?.append(record);
   }
 
   /** Brings the metrics to the disk: a checkpoint must not outlive the records before it. */
@@ -120,6 +129,9 @@ export class RunFolder {
     );
     await this.check();
     await writeWhole(this.metricsFile, kept.map(formatMetrics).join(''));
+    // Switched off since: what was written must not say more than the metrics.
+    const events = this.events ?? ((await eventFiles(this.path)).length > 0 ? new EventLog(this.path) : null);
+    await events?.rebuild(kept);
     for (const name of await readdir(this.rollouts).catch(() => [])) {
       const later = Number(ROLLOUTS.exec(name)?.[1] ?? -1) > (from === null ? -1 : step);
       if (later) await remove(join(this.rollouts, name));
@@ -179,7 +191,7 @@ export async function createRunFolder(path: string, config: Config): Promise<Run
   const lock = await FolderLock.take(path);
   try {
     await checkFree(path);
-    const folder = new RunFolder(path, lock);
+    const folder = new RunFolder(path, lock, config.log.tensorboard);
     await removeUnfinished(path);
     await makeSubfolder(folder.rollouts);
     await makeSubfolder(folder.checkpoints);
@@ -237,7 +249,7 @@ export async function continueRunFolder(
       `${path}: train.steps: expected ${stored.train.steps}, at which the learning rate of schedule ${schedule} ends, got ${config.train.steps}`,
     );
   }
-  const folder = new RunFolder(path, lock ?? (await FolderLock.take(path)));
+  const folder = new RunFolder(path, lock ?? (await FolderLock.take(path)), config.log.tensorboard);
   await writeWhole(before.configFile, formatConfig(config));
   return { folder, config };
 }
