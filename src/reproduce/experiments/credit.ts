@@ -296,7 +296,7 @@ function unitsOf(settings: Settings, task: (typeof TASKS)[number], rule: CreditN
         optimizer: { ...base.optimizer, learning_rate: rate },
         train: { ...base.train, steps },
         evaluation: { ...base.evaluation, every: 0 },
-        log: { rollouts_every: 0 },
+        log: { ...base.log, rollouts_every: 0 },
       },
       rule,
     );
