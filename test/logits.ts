@@ -20,7 +20,7 @@ export async function logitsOf(
   const weights = parameterInputs(scope, config);
   const tokens = scope.input('tokens', 'int32', ['B*L'], (batch) => batch.tokens);
   const positions = scope.input('positions', 'int32', ['B*L'], (batch) => batch.positions);
-  const hidden = hiddenStates(weights, config, tokens, positions, treeAttention(scope, config, false));
+  const hidden = hiddenStates(weights, config, tokens, positions, treeAttention(scope, config, 'none'));
   const program = await Program.compile(
     nodeBackend(),
     {
@@ -38,6 +38,7 @@ export async function logitsOf(
     results.push(
       await program.run({
         rows: 1,
+        chunkRows: 1,
         length,
         contextLength: 0,
         tokens: Int32Array.from(sequence),

@@ -116,7 +116,7 @@ describe.each(NAMES)('an adapter of peft on %s', (name) => {
     const gradientsOf = (model: ModelConfig): string[] =>
       Object.keys(
         updateProgram(model, {
-          context: false,
+          context: 'none',
           chunks: 1,
           checkpointing: false,
           clipped: false,
@@ -200,7 +200,7 @@ describe('a run with an adapter', () => {
     const { dropoutOf } = await import('../src/model/dropout.js');
     const scope = new g.InputList<{ dropoutSeed: number; dropoutIndex: Int32Array }>();
     const x = scope.graph.input('x', 'float32', ['B*L', 64]);
-    const drop = dropoutOf(scope, 0.3);
+    const drop = dropoutOf(scope, 0.3, 'B*L');
     const program = await Session.open(nodeBackend(), { a: drop(x, 'a'), b: drop(x, 'b') }, { threads: 1 });
     const n = 500;
     const feeds = (seed: number) => ({

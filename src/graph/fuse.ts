@@ -10,7 +10,7 @@
 import { reshape } from './ops/broadcast.js';
 import { scalarValue } from './ops/elementwise.js';
 import { sameShape } from './shape.js';
-import { type Node, type Tensor, topologicalOrder } from './tensor.js';
+import { changeBodies, type Node, type Tensor, topologicalOrder } from './tensor.js';
 
 type Outputs = Readonly<Record<string, Tensor>>;
 
@@ -94,9 +94,10 @@ export function fuse(outputs: Outputs): Outputs {
   for (const node of order) {
     const inputs = node.inputs.map(at);
     const result = fused(node);
+    const attributes = changeBodies(node.attributes, fuse);
     if (result) replaced.set(node.outputs[0], result);
-    else if (inputs.some((input, i) => input !== node.inputs[i])) {
-      const again = inputs[0].graph.emit(node.op, inputs, node.outputs, node.attributes, node.domain);
+    else if (attributes !== node.attributes || inputs.some((input, i) => input !== node.inputs[i])) {
+      const again = inputs[0].graph.emit(node.op, inputs, node.outputs, attributes, node.domain);
       node.outputs.forEach((output, i) => {
         replaced.set(output, again.outputs[i]);
       });

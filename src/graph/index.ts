@@ -6,6 +6,7 @@ export { expand, reduceSum, reshape, sumAll, sumTo } from './ops/broadcast.js';
 export * from './ops/elementwise.js';
 export * from './ops/indexing.js';
 export * from './ops/matrix.js';
+export { partByPart } from './ops/parts.js';
 export * from './ops/reduction.js';
 export * from './ops/rotary.js';
 export * from './ops/structure.js';

@@ -1,9 +1,9 @@
 /**
  * Writes a graph as an ONNX model (protobuf, field numbers of onnx.proto). Only what the outputs need is
- * written; StopGradient disappears. The encoder knows the five messages a model of ours is made of.
+ * written; StopGradient disappears. The encoder knows the messages a model of ours is made of.
  */
 import type { Shape } from './shape.js';
-import { type Attribute, type DType, type Node, type Tensor, topologicalOrder } from './tensor.js';
+import { type Attribute, type Body, type DType, type Tensor, topologicalOrder } from './tensor.js';
 
 const IR_VERSION = 9;
 const OPSET = 20;
@@ -94,7 +94,7 @@ class ProtoWriter {
   }
 }
 
-function writeAttribute(w: ProtoWriter, name: string, attribute: Attribute): void {
+function writeAttribute(w: ProtoWriter, name: string, attribute: Exclude<Attribute, { body: Body }>): void {
   w.string(1, name);
   if ('int' in attribute) w.varint(3, attribute.int).varint(20, 2);
   else if ('float' in attribute) w.float(2, attribute.float).varint(20, 1);
@@ -143,6 +143,101 @@ function resolve(tensor: Tensor): Tensor {
   return at;
 }
 
+/** How tensors of a graph are named, and what is written of its inputs. */
+interface Naming {
+  /** Before the names of computed tensors: names within a node's body must differ from all around. */
+  readonly prefix: string;
+  readonly inputName: (tensor: Tensor) => string;
+  readonly onInput: (tensor: Tensor) => void;
+}
+
+/**
+ * Writes the operations that compute `outputs` into a GraphProto.
+ * @returns how many there are, those in bodies included
+ */
+function writeOperations(
+  graph: ProtoWriter,
+  outputs: Readonly<Record<string, Tensor>>,
+  { prefix, inputName, onInput }: Naming,
+): number {
+  // An output is the tensor itself under its public name; only inputs and second names need an Identity.
+  const publicNames = new Map<Tensor, string>();
+  for (const [name, tensor] of Object.entries(outputs)) {
+    const real = resolve(tensor);
+    if (real.node.op !== 'Input' && real.node.op !== 'Constant' && !publicNames.has(real))
+      publicNames.set(real, name);
+  }
+  const nameOf = (t: Tensor): string => {
+    const real = resolve(t);
+    return real.node.op === 'Input' ? inputName(real) : (publicNames.get(real) ?? `${prefix}t${real.id}`);
+  };
+  let count = 0;
+  const order = topologicalOrder(Object.values(outputs));
+  // A statistic that nobody reads is left unnamed: the runtime then does not compute it.
+  const read = new Set<Tensor>(Object.values(outputs).map(resolve));
+  for (const node of order) for (const input of node.inputs) read.add(resolve(input));
+  for (const node of order) {
+    if (node.op === 'Input') onInput(node.outputs[0]);
+    else if (node.op === 'Constant') {
+      graph.message(5, (m) => writeInitializer(m, nameOf(node.outputs[0]), node.outputs[0]));
+    } else if (node.op !== 'StopGradient') {
+      count++;
+      graph.message(1, (m) => {
+        const names = node.inputs.map(nameOf);
+        const bodies = Object.entries(node.attributes).flatMap(([name, attribute]) =>
+          'body' in attribute ? [[name, attribute.body] as const] : [],
+        );
+        const captured = bodies.reduce((n, [, body]) => Math.max(n, body.captured), 0);
+        for (const name of names.slice(0, names.length - captured)) m.string(1, name);
+        for (const output of node.outputs)
+          m.string(2, read.has(output) || !node.op.endsWith('LayerNormalization') ? nameOf(output) : '');
+        m.string(3, `${prefix}${node.op}_${node.id}`).string(4, node.op);
+        for (const [name, attribute] of Object.entries(node.attributes)) {
+          if (!('body' in attribute)) m.message(5, (a) => writeAttribute(a, name, attribute));
+        }
+        for (const [name, body] of bodies) {
+          m.message(5, (a) => {
+            a.string(1, name).varint(20, 5);
+            a.message(6, (inner) => {
+              count += writeBody(inner, body, `${prefix}${node.id}.`, names);
+            });
+          });
+        }
+        if (node.domain) m.string(7, node.domain);
+      });
+    }
+  }
+  for (const [name, tensor] of Object.entries(outputs)) {
+    if (nameOf(tensor) !== name) {
+      graph.message(1, (m) =>
+        m.string(1, nameOf(tensor)).string(2, name).string(3, name).string(4, 'Identity'),
+      );
+    }
+  }
+  return count;
+}
+
+/** @param outer names of what the node reads; the body reads the captured ones by them */
+function writeBody(w: ProtoWriter, body: Body, prefix: string, outer: readonly string[]): number {
+  const { inputs, captured, outputs } = body;
+  const own = inputs.length - captured;
+  const names = new Map(
+    inputs.map((tensor, i) => [tensor, i < own ? `${prefix}${tensor.node.name}` : outer[i]]),
+  );
+  const results = outputs.map((tensor, i) => [`${prefix}out${i}`, tensor] as const);
+  const count = writeOperations(w, Object.fromEntries(results), {
+    prefix,
+    inputName: (tensor) => names.get(tensor) as string,
+    onInput: () => {},
+  });
+  w.string(2, `${prefix}body`);
+  for (const tensor of inputs.slice(0, own)) {
+    w.message(11, (m) => writeValueInfo(m, names.get(tensor) as string, tensor.dtype, tensor.shape));
+  }
+  for (const [name, { dtype, shape }] of results) w.message(12, (m) => writeValueInfo(m, name, dtype, shape));
+  return count;
+}
+
 /**
  * The ONNX model that computes `outputs`.
  * @param outputs tensors by the name their values come out under
@@ -153,56 +248,21 @@ export function compileModel(
 ): CompiledModel {
   const inputs = new Map<string, { dtype: DType; shape: Shape }>();
   const results = new Map<string, { dtype: DType; shape: Shape }>();
-  // An output is the tensor itself under its public name; only inputs and second names need an Identity.
-  const publicNames = new Map<Tensor, string>();
-  for (const [name, tensor] of Object.entries(outputs)) {
-    const real = resolve(tensor);
-    if (real.node.op !== 'Input' && real.node.op !== 'Constant' && !publicNames.has(real))
-      publicNames.set(real, name);
-  }
-  const nameOf = (t: Tensor): string => {
-    const real = resolve(t);
-    return real.node.op === 'Input' ? (real.node.name as string) : (publicNames.get(real) ?? `t${real.id}`);
-  };
-  const nodes: Node[] = [];
+  let nodeCount = 0;
   const w = new ProtoWriter();
   w.varint(1, IR_VERSION).string(2, 'lambda-grpo');
   w.message(7, (graph) => {
-    const order = topologicalOrder(Object.values(outputs));
-    // A statistic that nobody reads is left unnamed: the runtime then does not compute it.
-    const read = new Set<Tensor>(Object.values(outputs).map(resolve));
-    for (const node of order) for (const input of node.inputs) read.add(resolve(input));
-    for (const node of order) {
-      if (node.op === 'Input') {
-        const [tensor] = node.outputs;
-        const name = node.name as string;
+    nodeCount = writeOperations(graph, outputs, {
+      prefix: '',
+      inputName: ({ node }) => node.name as string,
+      onInput: (tensor) => {
+        const name = tensor.node.name as string;
         const place = stored?.values.get(name);
         if (place) graph.message(5, (m) => writeStored(m, name, tensor, place));
         else inputs.set(name, { dtype: tensor.dtype, shape: tensor.shape });
-      } else if (node.op === 'Constant') {
-        graph.message(5, (m) => writeInitializer(m, nameOf(node.outputs[0]), node.outputs[0]));
-      } else if (node.op !== 'StopGradient') {
-        nodes.push(node);
-        graph.message(1, (m) => {
-          for (const input of node.inputs) m.string(1, nameOf(input));
-          for (const output of node.outputs)
-            m.string(2, read.has(output) || !node.op.endsWith('LayerNormalization') ? nameOf(output) : '');
-          m.string(3, `${node.op}_${node.id}`).string(4, node.op);
-          for (const [name, attribute] of Object.entries(node.attributes)) {
-            m.message(5, (a) => writeAttribute(a, name, attribute));
-          }
-          if (node.domain) m.string(7, node.domain);
-        });
-      }
-    }
-    for (const [name, tensor] of Object.entries(outputs)) {
-      if (nameOf(tensor) !== name) {
-        graph.message(1, (m) =>
-          m.string(1, nameOf(tensor)).string(2, name).string(3, name).string(4, 'Identity'),
-        );
-      }
-      results.set(name, { dtype: tensor.dtype, shape: tensor.shape });
-    }
+      },
+    });
+    for (const [name, { dtype, shape }] of Object.entries(outputs)) results.set(name, { dtype, shape });
     graph.string(2, 'lambda-grpo');
     for (const [name, { dtype, shape }] of inputs)
       graph.message(11, (m) => writeValueInfo(m, name, dtype, shape));
@@ -211,5 +271,5 @@ export function compileModel(
   });
   w.message(8, (m) => m.string(1, '').varint(2, OPSET));
   w.message(8, (m) => m.string(1, 'com.microsoft').varint(2, 1));
-  return { bytes: w.finish().slice(), inputs, outputs: results, nodeCount: nodes.length };
+  return { bytes: w.finish().slice(), inputs, outputs: results, nodeCount };
 }

@@ -62,7 +62,7 @@ describe('the pass for WebGPU', () => {
   it('leaves no operator in the programs that the provider lacks', () => {
     const config: ModelConfig = { vocabularySize: 9, contextLength: 8, width: 8, layers: 2, heads: 2 };
     const update = updateProgram(config, {
-      context: true,
+      context: 'at once',
       chunks: 2,
       checkpointing: true,
       clipped: true,

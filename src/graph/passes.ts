@@ -4,7 +4,7 @@
  */
 import { add, mul, sub } from './ops/elementwise.js';
 import { concat, split, transpose } from './ops/structure.js';
-import { type Node, type Tensor, topologicalOrder } from './tensor.js';
+import { changeBodies, type Node, type Tensor, topologicalOrder } from './tensor.js';
 
 /** What a node becomes: its outputs, computed from its (already rewritten) inputs. */
 export type Rule = (node: Node, inputs: readonly Tensor[]) => readonly Tensor[];
@@ -73,10 +73,12 @@ export function rewrite(
   for (const node of topologicalOrder(Object.values(outputs))) {
     const inputs = node.inputs.map(at);
     const rule = pass[node.op];
-    if (!rule && inputs.every((input, i) => input === node.inputs[i])) continue;
+    const attributes = changeBodies(node.attributes, (parts) => rewrite(parts, pass));
+    const kept = attributes === node.attributes && inputs.every((input, i) => input === node.inputs[i]);
+    if (!rule && kept) continue;
     const results = rule
       ? rule(node, inputs)
-      : inputs[0].graph.emit(node.op, inputs, node.outputs, node.attributes, node.domain).outputs;
+      : inputs[0].graph.emit(node.op, inputs, node.outputs, attributes, node.domain).outputs;
     node.outputs.forEach((output, i) => {
       replaced.set(output, results[i]);
     });

@@ -13,7 +13,8 @@ export type Attribute =
   | { readonly int: number }
   | { readonly float: number }
   | { readonly ints: readonly number[] }
-  | { readonly string: string };
+  | { readonly string: string }
+  | { readonly body: Body };
 
 export interface Tensor {
   readonly id: number;
@@ -179,6 +180,45 @@ export class Graph {
     });
     return node;
   }
+}
+
+/** A graph within a node, which the node computes several times (ops/parts.ts). */
+export class Body {
+  private static count = 0;
+  private readonly id = Body.count++;
+
+  /**
+   * @param inputs the last `captured` of them are tensors of the graph around, the same each time
+   * @param outputs of the same graph as the inputs
+   */
+  constructor(
+    readonly inputs: readonly Tensor[],
+    readonly captured: number,
+    readonly outputs: readonly Tensor[],
+  ) {}
+
+  /** What nodes are compared by. */
+  toJSON(): number {
+    return this.id;
+  }
+}
+
+type Outputs = Readonly<Record<string, Tensor>>;
+
+/** Attributes whose bodies have other outputs of the same types; the same object if nothing changes. */
+export function changeBodies(
+  attributes: Node['attributes'],
+  change: (outputs: Outputs) => Outputs,
+): Node['attributes'] {
+  const changed = Object.entries(attributes).flatMap(([name, attribute]) => {
+    if (!('body' in attribute)) return [];
+    const { inputs, captured, outputs } = attribute.body;
+    const results = change(Object.fromEntries(outputs.map((tensor, i) => [String(i), tensor])));
+    const all = outputs.map((_, i) => results[i]);
+    if (all.every((tensor, i) => tensor === outputs[i])) return [];
+    return [[name, { body: new Body(inputs, captured, all) }] as const];
+  });
+  return changed.length === 0 ? attributes : { ...attributes, ...Object.fromEntries(changed) };
 }
 
 /** All nodes that `outputs` depend on, each after the ones it reads. No recursion: graphs can be deep. */

@@ -10,7 +10,7 @@
 import * as g from '../graph/index.js';
 import type { ForestBatch } from './batches.js';
 import { architectureOf, type ModelConfig } from './config.js';
-import { contextReader } from './context.js';
+import { chunkReader, contextReader, firstSlots } from './context.js';
 
 /**
  * Mixes values between tokens.
@@ -59,6 +59,13 @@ export class Heads {
     return [g.reshape(g.transpose(q, [0, 2, 1, 3]), shape), kv];
   }
 
+  /** All heads of tokens, [tokens, heads + 2·keyValueHeads, d], and those of keys and values, [tokens, 2·keyValueHeads, d]. */
+  split(qkv: g.Tensor, tokens: g.Dim): [g.Tensor, g.Tensor] {
+    const { heads, keyValueHeads, headWidth } = this;
+    const all = g.reshape(qkv, [tokens, heads + 2 * keyValueHeads, headWidth]);
+    return [all, g.split(all, [heads, 2 * keyValueHeads], 1)[1]];
+  }
+
   /** [rows, T, 2·keyValueHeads, d] → keys and values, [rows, keyValueHeads, T, d] each */
   keysAndValues(kv: g.Tensor): [g.Tensor, g.Tensor] {
     const { keyValueHeads } = this;
@@ -79,6 +86,11 @@ export class Heads {
     return g.add(g.matmul(queries, keys, { transB: true, alpha: this.scale }), mask);
   }
 
+  /** Values of what is seen, mixed by the softmax of scores; shaped as queries are. */
+  mixed(queries: g.Tensor, keys: g.Tensor, values: g.Tensor, mask: g.Tensor): g.Tensor {
+    return g.matmul(g.softmax(this.scores(queries, keys, mask)), values);
+  }
+
   /** Mixed values, shaped as queries are → [N, heads·d] */
   joined(x: g.Tensor, rows: g.Dim, length: g.Dim, tokens: g.Dim): g.Tensor {
     const { heads, headWidth } = this;
@@ -87,35 +99,91 @@ export class Heads {
   }
 }
 
-/**
- * Attention over a packed forest.
- * @param context whether rows have ancestors before them
- */
+/** How rows see what is before them: not at all, all rows at once, or a chunk of rows after another. */
+export type ContextReading = 'none' | 'at once' | 'in chunks';
+
+/** Sizes of a forest's axes as its programs name them. */
+export interface ForestAxes {
+  readonly rows: g.Dim;
+  readonly tokens: g.Dim;
+}
+
+export function forestAxes(reading: ContextReading): ForestAxes {
+  const rows = reading === 'in chunks' ? 'K*R' : 'B';
+  return { rows, tokens: `${rows}*L` };
+}
+
+/** Attention over a packed forest. */
 export function treeAttention<Batch extends ForestBatch>(
   scope: g.InputScope<Batch>,
   config: ModelConfig,
-  context: boolean,
+  reading: ContextReading,
 ): Attend {
-  const index = scope.input('index', 'int32', ['B', 'L'], (batch) => batch.index);
-  const end = scope.input('subtree_end', 'int32', ['B', 'L'], (batch) => batch.subtreeEnd);
-  const query = g.reshape(index, ['B', 1, 'L', 1]);
-  const local = bias(
+  const heads = new Heads(config);
+  return reading === 'in chunks' ? inChunks(scope, heads) : atOnce(scope, heads, reading === 'at once');
+}
+
+/** What a row's own tokens see of each other, [rows, 1, L, L]. @param index, end [rows, L] */
+function within(index: g.Tensor, end: g.Tensor): g.Tensor {
+  const [rows, length] = index.shape;
+  const query = g.reshape(index, [rows, 1, length, 1]);
+  return bias(
     g.and(
-      g.lessOrEqual(g.reshape(index, ['B', 1, 1, 'L']), query),
-      g.less(query, g.reshape(end, ['B', 1, 1, 'L'])),
+      g.lessOrEqual(g.reshape(index, [rows, 1, 1, length]), query),
+      g.less(query, g.reshape(end, [rows, 1, 1, length])),
     ),
   );
-  const heads = new Heads(config);
+}
+
+/** What they see of the row's context, [rows, 1, L, C]. @param index [rows, L] @param end [rows, C] */
+function before(index: g.Tensor, end: g.Tensor): g.Tensor {
+  const [rows, length] = index.shape;
+  const query = g.reshape(index, [rows, 1, length, 1]);
+  return bias(g.less(query, g.reshape(end, [rows, 1, 1, end.shape[1]])));
+}
+
+function atOnce(scope: g.InputScope<ForestBatch>, heads: Heads, context: boolean): Attend {
+  const index = scope.input('index', 'int32', ['B', 'L'], (batch) => batch.index);
+  const end = scope.input('subtree_end', 'int32', ['B', 'L'], (batch) => batch.subtreeEnd);
+  const local = within(index, end);
   const attend =
     (mask: g.Tensor, read: (kv: g.Tensor) => g.Tensor): Attend =>
     (_, qkv) => {
       const [queries, kv] = heads.apart(qkv, 'B', 'L');
       const [keys, values] = heads.keysAndValues(read(kv));
-      const weights = g.softmax(heads.scores(queries, keys, mask));
-      return heads.joined(g.matmul(weights, values), 'B', 'L', 'B*L');
+      return heads.joined(heads.mixed(queries, keys, values, mask), 'B', 'L', 'B*L');
     };
   if (!context) return attend(heads.mask(local), (kv) => kv);
   const contextEnd = scope.input('context_end', 'int32', ['B', 'C'], (batch) => batch.contextEnd);
-  const before = bias(g.less(query, g.reshape(contextEnd, ['B', 1, 1, 'C'])));
-  return attend(heads.mask(g.concat([before, local], 3, 'C+L')), contextReader(scope));
+  const mask = g.concat([before(index, contextEnd), local], 3, 'C+L');
+  return attend(heads.mask(mask), contextReader(scope));
+}
+
+/** K chunks of R rows: what is in memory at once is what one chunk needs, of no more slots than its rows use. */
+function inChunks(scope: g.InputScope<ForestBatch>, heads: Heads): Attend {
+  const inputs = [
+    scope.input('index', 'int32', ['K', 'R', 'L'], (batch) => batch.index),
+    scope.input('subtree_end', 'int32', ['K', 'R', 'L'], (batch) => batch.subtreeEnd),
+    scope.input('context_end', 'int32', ['K', 'R', 'C'], (batch) => batch.contextEnd),
+  ];
+  const reader = chunkReader(scope);
+  return (_, qkv) => {
+    const [all, kv] = heads.split(qkv, 'K*R*L');
+    const mixed = g.partByPart(
+      [g.reshape(all, ['K', 'R', 'L', ...all.shape.slice(1)]), reader.used, reader.context, ...inputs],
+      [kv],
+      ([own, used, context, index, end, contextEnd], [kvOfAll], back) => {
+        const [queries, local] = heads.apart(own, 'R', 'L');
+        const tokens = firstSlots(context, 1, 'S', used);
+        tokens.graph.defineSymbol('S', tokens, 1);
+        const seen = g.concat([reader.read(kvOfAll, tokens, back), local], 1, 'S+L');
+        const ends = firstSlots(contextEnd, 1, 'S');
+        const mask = heads.mask(g.concat([before(index, ends), within(index, end)], 3, 'S+L'));
+        const [keys, values] = heads.keysAndValues(seen);
+        return heads.joined(heads.mixed(queries, keys, values, mask), 'R', 'L', 'R*L');
+      },
+      reader.back,
+    );
+    return g.reshape(mixed, ['K*R*L', mixed.shape[2]]);
+  };
 }

@@ -9,6 +9,8 @@ export interface WeightBatch {
 /** Tokens of a packed forest: B rows of L tokens in depth-first order, with C ancestors before each row. */
 export interface ForestBatch {
   readonly rows: number;
+  /** Rows of one chunk of attention, R: all, or a divisor of B. */
+  readonly chunkRows: number;
   readonly length: number;
   readonly contextLength: number;
   /** [B*L] */

@@ -1,78 +1,183 @@
 /**
- * What a row of a packed forest sees: the ancestors of its first token ("context"), then its own tokens. All are read in one
- * gather. On the way back the gradients of a token that several rows read are added up. A context holds the chain of
- * ancestors from the root, so a token stands at the same slot of all contexts that it is in, and the sums of one slot are a
- * product with a matrix of zeros and ones over the rows: [C, B, B], the same for all layers.
+ * What a row of a packed forest sees: the ancestors of its first token ("context"), then its own tokens. On the way back the
+ * gradients of a token that several rows read are added up. A context holds the chain of ancestors from the root, so a token
+ * stands at the same slot of all contexts that it is in, and few tokens share a slot: each has a place there, and the sums of
+ * a slot are a product with a matrix of zeros and ones, [C, J, B], the same for all layers.
+ *
+ * Rows are read all at once, or R at a time, as K chunks of the B = K·R rows.
  */
 import * as g from '../graph/index.js';
 import type { ForestBatch } from './batches.js';
 
+/** The way back from contexts to tokens, for each chunk. */
 interface Plan {
-  /** Row and column of what each row sees, [B, C+L, 2]. */
-  readonly seen: BigInt64Array;
-  /** 1 where the row (last axis) adds to the sum that stands at the row (second axis), [C, B, B]. */
+  /** Places of a slot, J. */
+  readonly places: number;
+  /** 1 where the row (last axis) adds to the sum of a place, [K, C, J, R]. Place 0 stays 0. */
   readonly sums: Float32Array;
-  /** Slot and row where the sum of each token stands, [B, L, 2]; a sum that is 0 for tokens in no context. */
+  /** Which of the C·J sums each token gets, [K, B*L]; 0: none. */
   readonly sources: BigInt64Array;
 }
 
+type Reading = Pick<
+  ForestBatch,
+  'rows' | 'chunkRows' | 'length' | 'contextLength' | 'context' | 'contextEnd'
+>;
+
+/** Plans by batch: several inputs are filled from one. */
+function planner(): (batch: ForestBatch) => Plan {
+  const plans = new WeakMap<ForestBatch, Plan>();
+  return (batch) => {
+    const plan = plans.get(batch) ?? planContext(batch);
+    plans.set(batch, plan);
+    return plan;
+  };
+}
+
 /**
- * Reads what each row sees.
+ * Reads what each row sees, all rows at once.
  * @returns x [B, L, …] → [B, C+L, …], with a derivative
  */
 export function contextReader(scope: g.InputScope<ForestBatch>): (x: g.Tensor) => g.Tensor {
-  const plans = new WeakMap<ForestBatch, Plan>();
-  const plan = (batch: ForestBatch): Plan => {
-    const planned = plans.get(batch) ?? planContext(batch);
-    plans.set(batch, planned);
-    return planned;
-  };
-  const seen = scope.input('seen', 'int64', ['B', 'C+L', 2], (batch) => plan(batch).seen);
+  const plan = planner();
+  const seen = scope.input('seen', 'int64', ['B', 'C+L', 2], seenBy);
   /** Only programs with a derivative have these. */
   let back: { readonly sums: g.Tensor; readonly sources: g.Tensor } | null = null;
   return (x) =>
     g.gatherND(x, seen, (gradient) => {
       back ??= {
-        sums: scope.input('context_sums', 'float32', ['C', 'B', 'B'], (batch) => plan(batch).sums),
-        sources: scope.input('context_sources', 'int64', ['B', 'L', 2], (batch) => plan(batch).sources),
+        sums: scope.input('context_sums', 'float32', ['C', 'J', 'B'], (batch) => plan(batch).sums),
+        sources: scope.input('context_sources', 'int64', ['B', 'L', 1], (batch) => plan(batch).sources),
       };
-      const rest = x.shape.slice(2);
-      const width = rest.reduce<number>((n, dim) => n * Number(dim), 1);
       const [before, local] = g.splitAt(gradient, 1, 'C', 'L');
-      const sums = g.matmul(back.sums, g.reshape(before, ['B', 'C', width]), { rowsFirstB: true });
-      return g.add(local, g.gatherND(g.reshape(sums, ['C', 'B', ...rest]), back.sources));
+      return g.add(local, g.gatherND(sumsOf(before, back.sums), back.sources));
     });
 }
 
-/** @throws RangeError if a token stands at two slots of contexts, or no row is without context */
-export function planContext({ rows, length, contextLength, context, contextEnd }: ForestBatch): Plan {
+/** Reads the contexts of a chunk of R rows. */
+export interface ChunkReader {
+  /** Tokens of contexts, [K, R, C], and how many slots a chunk uses, [K, 1]. */
+  readonly context: g.Tensor;
+  readonly used: g.Tensor;
+  /** What `read` needs for the derivative, of all chunks. */
+  readonly back: () => readonly g.Tensor[];
+  /**
+   * @param x of all tokens, [N, …]
+   * @param context of a chunk, the slots that it uses, [R, S]
+   * @param back of the chunk
+   * @returns [R, S, …]
+   */
+  readonly read: (x: g.Tensor, context: g.Tensor, back: readonly g.Tensor[]) => g.Tensor;
+}
+
+export function chunkReader(scope: g.InputScope<ForestBatch>): ChunkReader {
+  const plan = planner();
+  let back: readonly g.Tensor[] | null = null;
+  return {
+    context: scope.input('context', 'int32', ['K', 'R', 'C'], (batch) => batch.context),
+    used: scope.input('context_used', 'int64', ['K', 1], usedSlots),
+    back: () => {
+      back ??= [
+        scope.input('context_sums', 'float32', ['K', 'C', 'J', 'R'], (batch) => plan(batch).sums),
+        scope.input('context_sources', 'int64', ['K', 'K*R*L'], (batch) => plan(batch).sources),
+      ];
+      return back;
+    },
+    read: (x, context, [sums, sources]) => {
+      const [rows, slots] = context.shape;
+      const rest = x.shape.slice(1);
+      const read = g.gather(x, g.reshape(context, [`${rows}*${slots}`]), (gradient) => {
+        const before = g.reshape(gradient, [rows, slots, ...rest]);
+        return g.gather(sumsOf(before, firstSlots(sums, 0, slots)), sources);
+      });
+      return g.reshape(read, [rows, slots, ...rest]);
+    },
+  };
+}
+
+/** The first slots along an axis. @param slots a symbol whose size is known */
+export function firstSlots(
+  x: g.Tensor,
+  axis: number,
+  slots: g.Dim,
+  count = x.graph.dimension(slots),
+): g.Tensor {
+  return g.slice(x, axis, x.graph.int64s([0]), count, slots);
+}
+
+/** Slots that the rows of each chunk use, at least one: later ones need not be looked at. */
+function usedSlots({ rows, chunkRows, contextLength, contextEnd }: ForestBatch): BigInt64Array {
+  return BigInt64Array.from({ length: rows / chunkRows }, (_, chunk) => {
+    const ends = contextEnd.subarray(
+      chunk * chunkRows * contextLength,
+      (chunk + 1) * chunkRows * contextLength,
+    );
+    let used = 1;
+    ends.forEach((end, at) => {
+      if (end > 0) used = Math.max(used, (at % contextLength) + 1);
+    });
+    return BigInt(used);
+  });
+}
+
+/** Sums of the places of all slots. @param before gradients of contexts, [R, S, …] @returns [S*J, …] */
+function sumsOf(before: g.Tensor, matrix: g.Tensor): g.Tensor {
+  const [rows, slots, ...rest] = before.shape;
+  const width = rest.reduce<number>((n, dim) => n * Number(dim), 1);
+  const sums = g.matmul(matrix, g.reshape(before, [rows, slots, width]), { rowsFirstB: true });
+  return g.reshape(sums, [`${slots}*${matrix.shape[1]}`, ...rest]);
+}
+
+/** Row and column of what each row sees, [B, C+L, 2]. */
+function seenBy({ rows, length, contextLength, context }: ForestBatch): BigInt64Array {
   const seen = new BigInt64Array(2 * rows * (contextLength + length));
-  const sums = new Float32Array(contextLength * rows * rows);
-  const sources = new BigInt64Array(2 * rows * length);
   let at = 0;
   const see = (token: number): void => {
     seen[at++] = BigInt(Math.floor(token / length));
     seen[at++] = BigInt(token % length);
   };
-  /** Slot and row where a token's sum stands. */
-  const places = new Map<number, { readonly slot: number; readonly row: number }>();
   for (let row = 0; row < rows; row++) {
-    for (let slot = 0; slot < contextLength; slot++) {
-      const token = context[row * contextLength + slot];
-      see(token);
-      if (contextEnd[row * contextLength + slot] === 0) continue;
-      if (row === 0) throw new RangeError('context: the first row of a forest has no ancestors');
-      const place = places.get(token) ?? { slot, row };
-      if (place.slot !== slot) throw new RangeError(`context: token ${token} stands at two slots`);
-      places.set(token, place);
-      sums[(slot * rows + place.row) * rows + row] = 1;
-    }
+    for (let slot = 0; slot < contextLength; slot++) see(context[row * contextLength + slot]);
     for (let column = 0; column < length; column++) see(row * length + column);
   }
-  for (const [token, { slot, row }] of places) {
-    sources[2 * token] = BigInt(slot);
-    sources[2 * token + 1] = BigInt(row);
-  }
-  // All others read slot 0 of row 0, to which nothing is added: the first row has no ancestors.
-  return { seen, sums, sources };
+  return seen;
+}
+
+/** @throws RangeError if a token stands at two slots of contexts */
+export function planContext({ rows, chunkRows, length, contextLength, context, contextEnd }: Reading): Plan {
+  const chunks = rows / chunkRows;
+  const slotOf = new Map<number, number>();
+  /** Tokens of each slot in each chunk, in order of their places, from 1. */
+  const tokens: Map<number, number>[] = [];
+  let places = 1;
+  const visit = (
+    see: (chunk: number, slot: number, row: number, place: number, token: number) => void,
+  ): void => {
+    for (let row = 0; row < rows; row++) {
+      const chunk = Math.floor(row / chunkRows);
+      for (let slot = 0; slot < contextLength; slot++) {
+        const at = row * contextLength + slot;
+        if (contextEnd[at] === 0) continue;
+        const token = context[at];
+        tokens[chunk * contextLength + slot] ??= new Map();
+        const known = tokens[chunk * contextLength + slot];
+        const place = known.get(token) ?? known.size + 1;
+        known.set(token, place);
+        see(chunk, slot, row % chunkRows, place, token);
+      }
+    }
+  };
+  visit((_, slot, __, place, token) => {
+    if ((slotOf.get(token) ?? slot) !== slot)
+      throw new RangeError(`context: token ${token} stands at two slots`);
+    slotOf.set(token, slot);
+    places = Math.max(places, place + 1);
+  });
+  const sums = new Float32Array(contextLength * places * rows);
+  const sources = new BigInt64Array(chunks * rows * length);
+  visit((chunk, slot, row, place, token) => {
+    sums[((chunk * contextLength + slot) * places + place) * chunkRows + row] = 1;
+    sources[chunk * rows * length + token] = BigInt(slot * places + place);
+  });
+  return { places, sums, sources };
 }

@@ -13,11 +13,11 @@ const [TOKEN, CHANNEL, MODULE, SPREAD] = [12.9898, 78.233, 37.719, 43758.5453];
 export function dropoutOf(
   scope: g.InputScope<Pick<UpdateBatch, 'dropoutSeed' | 'dropoutIndex'>>,
   p: number,
+  tokens: g.Dim,
 ): (x: g.Tensor, module: string) => g.Tensor {
   const { graph } = scope;
   const seed = scope.input('dropout_seed', 'float32', [], (batch) => Float32Array.of(batch.dropoutSeed));
-  const index = scope.input('dropout_index', 'int32', ['B*L'], (batch) => batch.dropoutIndex);
-  const [tokens] = index.shape;
+  const index = scope.input('dropout_index', 'int32', [tokens], (batch) => batch.dropoutIndex);
   const rows = g.mul(g.reshape(g.cast(index, 'float32'), [tokens, 1]), TOKEN);
   const modules = new Map<string, number>();
   return (x, module) => {

@@ -1,6 +1,7 @@
 /** The decoder, its weights, and the graphs it is run by. Files are read and written by files.ts and hub.ts. */
 
 export { readModelConfig, toHuggingFaceConfig } from './architectures.js';
+export type { ContextReading } from './attention.js';
 export type {
   BlockBatch,
   DecodeBatch,

@@ -1,6 +1,7 @@
 /** How many operations a layer has: making a session takes time that grows with the square of their number. */
 import { describe, expect, it } from 'vitest';
 import { compileModel, fuse, type ProgramDefinition } from '../graph/index.js';
+import type { ContextReading } from './attention.js';
 import type { LoraConfig, ModelConfig } from './config.js';
 import { blockDecodeProgram, scoreProgram, slotDecodeProgram, updateProgram } from './programs.js';
 
@@ -29,7 +30,7 @@ const gpt2: ModelConfig = { vocabularySize: 9, contextLength: 32, width: 12, lay
 const lora = (targets: LoraConfig['targets']): LoraConfig => ({ r: 2, alpha: 4, dropout: 0, targets });
 const attention = lora(['q_proj', 'k_proj', 'v_proj', 'o_proj']);
 
-const update = (config: ModelConfig, context = true, checkpointing = false) =>
+const update = (config: ModelConfig, context: ContextReading = 'at once', checkpointing = false) =>
   updateProgram(config, {
     context,
     chunks: 1,
@@ -59,14 +60,14 @@ describe('operations of one layer', () => {
 
   it('an update that computes layers again adds those that the gradient reads', () => {
     const config = { ...llama, adapter: attention };
-    const again = operationsOfLayer((layers) => update({ ...config, layers }, true, true));
+    const again = operationsOfLayer((layers) => update({ ...config, layers }, 'at once', true));
     expect(again).toBeLessThanOrEqual(145);
   });
 
   it('scoring and decoding', () => {
     const config = { ...llama, adapter: attention };
     expect(
-      operationsOfLayer((layers) => scoreProgram({ ...config, layers }, { context: true, chunks: 1 })),
+      operationsOfLayer((layers) => scoreProgram({ ...config, layers }, { context: 'at once', chunks: 1 })),
     ).toBeLessThanOrEqual(34);
     expect(operationsOfLayer((layers) => slotDecodeProgram({ ...config, layers }))).toBeLessThanOrEqual(39);
     expect(operationsOfLayer((layers) => blockDecodeProgram({ ...config, layers }))).toBeLessThanOrEqual(55);

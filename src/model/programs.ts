@@ -4,7 +4,7 @@
  */
 import * as g from '../graph/index.js';
 import { adapterStacks } from './adapter-stack.js';
-import { treeAttention } from './attention.js';
+import { type ContextReading, forestAxes, treeAttention } from './attention.js';
 import type { BlockBatch, DecodeBatch, ForestBatch, SlotBatch, TreeBatch, UpdateBatch } from './batches.js';
 import { blockAttention, type CachedAttention, slotAttention } from './cached-attention.js';
 import type { ModelConfig } from './config.js';
@@ -24,8 +24,8 @@ import { parameterSpecs } from './parameters.js';
 
 /** Which program scores a forest. */
 export interface TreeVariant {
-  /** Rows of the batch have ancestors before them. */
-  readonly context: boolean;
+  /** How rows of the batch read the ancestors before them. */
+  readonly context: ContextReading;
   /** Chunks of rows in which the head is computed (head.ts). */
   readonly chunks: number;
 }
@@ -65,8 +65,10 @@ export interface DecodeValues {
   readonly cache: Float32Array;
 }
 
-const treeSizes = ({ rows, length, contextLength }: ForestBatch): g.Sizes => ({
+const treeSizes = ({ rows, chunkRows, length, contextLength }: ForestBatch): g.Sizes => ({
   B: rows,
+  K: rows / chunkRows,
+  R: chunkRows,
   L: length,
   C: contextLength,
 });
@@ -78,8 +80,9 @@ function treeForward<Batch extends TreeBatch>(
   training: Parameters<typeof hiddenStates>[5] = {},
 ): { weights: ParameterTensors; head: Head } {
   const weights = parameterInputs(scope, config);
-  const tokens = scope.input('tokens', 'int32', ['B*L'], (batch) => batch.tokens);
-  const positions = scope.input('positions', 'int32', ['B*L'], (batch) => batch.positions);
+  const { tokens: count } = forestAxes(context);
+  const tokens = scope.input('tokens', 'int32', [count], (batch) => batch.tokens);
+  const positions = scope.input('positions', 'int32', [count], (batch) => batch.positions);
   const attend = treeAttention(scope, config, context);
   const hidden = hiddenStates(weights, config, tokens, positions, attend, training);
   return { weights, head: new Head(scope, weights, config, hidden, chunks) };
@@ -104,7 +107,7 @@ export function updateProgram(
 ): g.ProgramDefinition<UpdateBatch, UpdateValues> {
   const scope = new g.InputList<UpdateBatch>();
   const p = config.adapter?.dropout ?? 0;
-  const dropout = p > 0 ? dropoutOf(scope, p) : null;
+  const dropout = p > 0 ? dropoutOf(scope, p, forestAxes(variant.context).tokens) : null;
   const { checkpointing } = variant;
   const { weights, head } = treeForward(scope, config, variant, { dropout, checkpointing });
   const specs = config.adapter ? adapterSpecs(config) : parameterSpecs(config);

@@ -6,7 +6,7 @@ import { type HeldWeights, Memory } from './memory.js';
 
 const model = { vocabularySize: 5000, contextLength: 8192, layers: 6, width: 128, heads: 4 };
 const held: HeldWeights = { weights: 2_000_000, trainable: 2_000_000, copies: 2 };
-const wanted = { maxTokens: 4096, maxLogits: 2 ** 22, checkpointing: false };
+const wanted = { maxTokens: 4096, maxLogits: 2 ** 22, maxSeen: Infinity, checkpointing: false };
 const MIB = 2 ** 20;
 
 const limitsOf = (budget: number, longest: number) => {
@@ -35,10 +35,15 @@ describe('limits under a budget', () => {
             expect(less.maxTokens).toBeLessThanOrEqual(wanted.maxTokens);
             expect(less.maxTokens).toBeGreaterThanOrEqual(Math.min(longest, wanted.maxTokens));
             expect(less.maxLogits).toBeLessThanOrEqual(wanted.maxLogits);
-            // Checkpointing makes room: a smaller budget may have more tokens in a run, but only with it.
+            // What makes room, checkpointing and chunks of attention: a smaller budget may have more tokens in a run, but
+            // only with it.
             if (!less.checkpointing) expect(larger?.checkpointing).toBe(false);
-            if (larger?.checkpointing === less.checkpointing)
-              expect(larger.maxTokens).toBeGreaterThanOrEqual(less.maxTokens);
+            if (less.maxSeen === Infinity) expect(larger?.maxSeen).toBe(Infinity);
+            else expect(less.maxSeen).toBeGreaterThanOrEqual(longest + 64);
+            const alike =
+              larger?.checkpointing === less.checkpointing &&
+              (larger?.maxSeen === Infinity) === (less.maxSeen === Infinity);
+            if (alike) expect(larger?.maxTokens).toBeGreaterThanOrEqual(less.maxTokens);
           }
           const rows = [small, small + more].map((mib) =>
             new Memory(model, mib * MIB).decodeRows(longest, held),

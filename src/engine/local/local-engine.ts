@@ -7,6 +7,7 @@
 import {
   adapterIn,
   blockDecodeProgram,
+  type ContextReading,
   freshAdapter,
   LOSS_FORMS,
   type ModelConfig,
@@ -69,6 +70,8 @@ export interface LocalEngineOptions {
   readonly maxTokensPerRun?: number;
   /** Logits that an update or score computes at once (rows × vocabulary): bounds the memory of the head. */
   readonly maxLogits?: number;
+  /** Tokens that attention sees at once (rows × the tokens before and in each); default: all rows at once. */
+  readonly maxSeen?: number;
   /**
    * Gradient checkpointing: layers keep only their input and compute again what the gradient needs. An update takes about
    * a third longer, and holds the values of one layer instead of all.
@@ -226,6 +229,7 @@ export class LocalEngine implements Engine {
       rowLength = ROW_LENGTH,
       maxTokensPerRun = MAX_TOKENS_PER_RUN,
       maxLogits = MAX_LOGITS,
+      maxSeen = Number.POSITIVE_INFINITY,
       checkpointing = false,
       model,
     } = this.options;
@@ -234,13 +238,14 @@ export class LocalEngine implements Engine {
         tree.lengths.reduce((n, length) => Math.max(n, prompt.length + length), most),
       0,
     );
-    const wanted = { maxTokens: maxTokensPerRun, maxLogits, checkpointing };
+    const wanted = { maxTokens: maxTokensPerRun, maxLogits, maxSeen, checkpointing };
     const limits = this.memory.runLimits(longest, rowLength, this.heldWeights, wanted);
     const runs = packBatch(batch, {
       rowLength,
       maxTokens: limits.maxTokens,
       vocabularySize: model.vocabularySize,
       contextLength: model.contextLength,
+      maxSeen: limits.maxSeen,
     });
     return { runs, limits };
   }
@@ -300,9 +305,8 @@ export class LocalEngine implements Engine {
     const weights = this.weights(this.trainable);
     for (const forest of runs) {
       options.signal?.throwIfAborted();
-      const context = forest.contextLength > 0;
       const variant: UpdateVariant = {
-        context,
+        context: contextReading(forest),
         chunks: headChunks(forest, model, limits),
         checkpointing: limits.checkpointing,
         clipped,
@@ -345,7 +349,7 @@ export class LocalEngine implements Engine {
     const { runs, limits } = this.plan(batch);
     for (const forest of runs) {
       options.signal?.throwIfAborted();
-      const variant = { context: forest.contextLength > 0, chunks: headChunks(forest, model, limits) };
+      const variant = { context: contextReading(forest), chunks: headChunks(forest, model, limits) };
       const program = await this.program(`score ${JSON.stringify(variant)}`, () =>
         scoreProgram(model, variant),
       );
@@ -477,6 +481,11 @@ export class LocalEngine implements Engine {
     return 1000 * new Stream(this.options.seed, 'dropout', this.optimizer.step).uniform();
   }
 }
+
+const contextReading = ({ rows, chunkRows, contextLength }: PackedRows): ContextReading => {
+  if (contextLength === 0) return 'none';
+  return chunkRows < rows ? 'in chunks' : 'at once';
+};
 
 /** As few chunks as the limit allows, but a power of four: each number is a program of its own, slow to compile. */
 function headChunks(

@@ -13,6 +13,13 @@ const HEAD_ARRAYS = 4;
 const HEAD_SHARE = 0.25;
 /** Arrays of all scores that attention holds at once. */
 const SCORE_ARRAYS = 2;
+/**
+ * Of a chunk of attention: arrays of its scores, and of keys and values that its rows read, at the peak of its gradient; and
+ * arrays of all keys and values in which chunks add up their gradients.
+ */
+const [CHUNK_SCORES, CHUNK_READ, CHUNK_SUMS] = [4, 3, 5];
+/** Share of a run's memory that a chunk of attention may take. */
+const CHUNK_SHARE = 0.25;
 /** Share of a layer's values that stays until the gradient, where layers are not computed again. */
 const KEPT_SHARE = 0.6;
 
@@ -43,6 +50,8 @@ export interface RunLimits {
   readonly maxTokens: number;
   /** Logits that the head computes at once. */
   readonly maxLogits: number;
+  /** Tokens that the rows of one chunk of attention see together. */
+  readonly maxSeen: number;
   /** Whether layers compute again what the gradient needs. */
   readonly checkpointing: boolean;
 }
@@ -85,14 +94,44 @@ export class Memory {
     const checkpointing =
       wanted.checkpointing || plain < Math.max(longest, Math.min(wanted.maxTokens, 2 * longest));
     const fitting = checkpointing ? tokensIn(true) : plain;
-    if (fitting < longest) {
-      const missing = (longest - fitting) * this.bytesPerToken(longest, rowLength, true);
-      const needed = this.budget + missing / UPDATE_SHARE;
+    if (fitting >= longest) {
+      return {
+        maxTokens: Math.min(wanted.maxTokens, fitting),
+        maxLogits,
+        maxSeen: wanted.maxSeen,
+        checkpointing,
+      };
+    }
+    return { ...this.inChunks(longest, rowLength, rest, wanted), maxLogits, checkpointing };
+  }
+
+  /**
+   * Limits of a run whose attention goes in chunks.
+   * @param rest bytes that the layers may take
+   */
+  private inChunks(
+    longest: number,
+    rowLength: number,
+    rest: number,
+    wanted: RunLimits,
+  ): Pick<RunLimits, 'maxTokens' | 'maxSeen'> {
+    const { values, cached } = this.layer;
+    const { layers, heads, width } = this.model;
+    const perToken = FLOAT * (layers * width + values + CHUNK_SUMS * 2 * cached);
+    const perSeen = FLOAT * (CHUNK_SCORES * heads * rowLength + CHUNK_READ * 2 * cached);
+    const row = perSeen * (longest + rowLength);
+    const needed = longest * perToken + row;
+    if (needed > rest) {
+      const budget = this.budget + (needed - rest) / UPDATE_SHARE;
       throw new EngineError(
-        `update: a sequence of ${longest} tokens needs about ${gibibytes(needed)}, runtime.memory is ${gibibytes(this.budget)}; raise it, shorten completions, or train an adapter (model.lora)`,
+        `update: a sequence of ${longest} tokens needs about ${gibibytes(budget)}, runtime.memory is ${gibibytes(this.budget)}; raise it, shorten completions, or train an adapter (model.lora)`,
       );
     }
-    return { maxTokens: Math.min(wanted.maxTokens, fitting), maxLogits, checkpointing };
+    const chunk = Math.max(row, Math.min(CHUNK_SHARE * rest, rest - longest * perToken));
+    return {
+      maxTokens: Math.min(wanted.maxTokens, Math.max(longest, Math.floor((rest - chunk) / perToken))),
+      maxSeen: Math.min(wanted.maxSeen, Math.max(longest + rowLength, Math.floor(chunk / perSeen))),
+    };
   }
 
   /** Values of one token at the peak of an update, bytes. */

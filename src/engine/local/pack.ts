@@ -24,6 +24,8 @@ export interface PackLimits {
   readonly maxTokens: number;
   readonly vocabularySize: number;
   readonly contextLength: number;
+  /** Tokens that the rows of one chunk of attention see, all together; a chunk has at least one row. */
+  readonly maxSeen: number;
 }
 
 /** A tree or a piece of one, packed. */
@@ -52,7 +54,7 @@ export function packBatch(batch: readonly TreeExample[], limits: PackLimits): Pa
     while (to < packed.length && (to === from || total + packed[to].packed.length <= limits.maxTokens)) {
       total += packed[to++].packed.length;
     }
-    const run = packRows(packed.slice(from, to), total, limits.rowLength);
+    const run = packRows(packed.slice(from, to), total, limits);
     if (run.edges.count > 0) runs.push(run);
     from = to;
   }
@@ -98,15 +100,24 @@ function checkExample(prompt: Int32Array, tree: ProcessTree, i: number, limits: 
   for (let node = 0; node < tree.nodeCount; node++) tree.stepTokens(node).forEach(check);
 }
 
-function packRows(trees: readonly Packed[], total: number, maxLength: number): PackedRows {
-  const length = Math.min(maxLength, total);
-  const rows = Math.ceil(total / length);
+function packRows(
+  trees: readonly Packed[],
+  total: number,
+  { rowLength, maxSeen }: Pick<PackLimits, 'rowLength' | 'maxSeen'>,
+): PackedRows {
+  const length = Math.min(rowLength, total);
+  const parent = parents(trees, total);
+  const chains = Array.from({ length: Math.ceil(total / length) }, (_, row) =>
+    ancestors(parent, row * length),
+  );
+  const contextLength = chains.reduce((n, chain) => Math.max(n, chain.length), 0);
+  const chunkRows = rowsOfChunk(chains.length, contextLength, length, maxSeen);
+  const rows = chunkRows * Math.ceil(chains.length / chunkRows);
   const slots = rows * length;
   const tokens = new Int32Array(slots);
   const positions = new Int32Array(slots);
   const index = Int32Array.from({ length: slots }, (_, i) => i);
   const subtreeEnd = Int32Array.from({ length: slots }, (_, i) => i + 1);
-  const parent = new Int32Array(slots).fill(-1);
   const batchToken = new Int32Array(slots);
   const parts: Part[] = [];
   let offset = 0;
@@ -119,13 +130,10 @@ function packRows(trees: readonly Packed[], total: number, maxLength: number): P
       subtreeEnd[offset + j] = offset + tree.subtreeEnd[j];
       const token = tree.treeToken[j];
       batchToken[offset + j] = before + (token < 0 ? j : tree.promptLength + token);
-      if (tree.parent[j] >= 0) parent[offset + j] = offset + tree.parent[j];
     }
     offset += tree.length;
     edge += tree.length - tree.promptLength;
   }
-  const chains = Array.from({ length: rows }, (_, row) => ancestors(parent, row * length));
-  const contextLength = chains.reduce((n, chain) => Math.max(n, chain.length), 0);
   const context = new Int32Array(rows * contextLength);
   const contextEnd = new Int32Array(rows * contextLength);
   chains.forEach((chain, row) => {
@@ -136,6 +144,7 @@ function packRows(trees: readonly Packed[], total: number, maxLength: number): P
   });
   return {
     rows,
+    chunkRows,
     length,
     contextLength,
     tokens,
@@ -148,6 +157,26 @@ function packRows(trees: readonly Packed[], total: number, maxLength: number): P
     edges: new Edges(parts),
     tokenCount: total,
   };
+}
+
+/** Place of each token's parent; −1: it has none. */
+function parents(trees: readonly Packed[], total: number): Int32Array {
+  const parent = new Int32Array(total).fill(-1);
+  let offset = 0;
+  for (const { packed } of trees) {
+    packed.parent.forEach((place, j) => {
+      if (place >= 0) parent[offset + j] = offset + place;
+    });
+    offset += packed.length;
+  }
+  return parent;
+}
+
+/** Rows are shared out evenly over as few chunks as the limit allows; all are one chunk where there is no context. */
+function rowsOfChunk(rows: number, contextLength: number, length: number, maxSeen: number): number {
+  const most = Math.max(1, Math.floor(maxSeen / (contextLength + length)));
+  if (contextLength === 0 || rows <= most) return rows;
+  return Math.ceil(rows / Math.ceil(rows / most));
 }
 
 /** The tokens before `token` on its path, from the root. */
