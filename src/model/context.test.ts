@@ -116,6 +116,23 @@ describe('the context of rows', () => {
     await program.dispose();
   });
 
+  it('the matrices of sums do not grow with the square of the rows', () => {
+    const prompt = new Int32Array(1);
+    const longPath = ProcessTree.build([new Int32Array(8191)]);
+    const limits = { rowLength: 64, maxTokens: 8192, vocabularySize: 2, contextLength: 8192 };
+    for (const maxSeen of [Number.POSITIVE_INFINITY, 30_000]) {
+      const [forest] = packBatch([{ prompt, tree: longPath }], { ...limits, maxSeen });
+      const { places, sums, sources } = planContext(forest);
+      expect(forest.rows / forest.chunkRows).toBe(maxSeen === 30_000 ? 43 : 1);
+      // One token of the path stands at each slot; place 0 is of none.
+      expect(places).toBe(2);
+      expect(sums.length).toBe(2 * forest.contextLength * forest.rows);
+      // Each row adds to one sum for each slot before it.
+      expect(sums.reduce((n, v) => n + v, 0)).toBe((64 * 128 * 127) / 2);
+      expect(sources.length).toBe((forest.rows / forest.chunkRows) * forest.rows * 64);
+    }
+  });
+
   it('a token at two slots is refused', () => {
     const forest = {
       rows: 3,

@@ -64,6 +64,15 @@ describe('operations of one layer', () => {
     expect(again).toBeLessThanOrEqual(145);
   });
 
+  it('an update with attention in chunks, however many', () => {
+    const config = { ...llama, adapter: attention };
+    expect(operationsOfLayer((layers) => update({ ...config, layers }, 'in chunks'))).toBeLessThanOrEqual(
+      158,
+    );
+    const again = operationsOfLayer((layers) => update({ ...config, layers }, 'in chunks', true));
+    expect(again).toBeLessThanOrEqual(230);
+  });
+
   it('scoring and decoding', () => {
     const config = { ...llama, adapter: attention };
     expect(
