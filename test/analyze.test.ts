@@ -81,6 +81,26 @@ const GOOD = lines([row(1, 'yes it is', 1), row(1, 'yes it was', 0), row(2, 'no'
 const OUTPUTS = ['--csv', 'g.csv', '--weights', 'w.jsonl', '--report', 'r.html'];
 
 describe('analyze', () => {
+  test('the report is called by what was read, not by where it lies; what turns the order of reading around is an escape', async () => {
+    const rows = [1, 0].map(
+      (reward) => `${JSON.stringify({ prompt: 'p', completion: `a ${reward}`, reward })}\n`,
+    );
+    const { logs, out } = await put({
+      'a\u202eb<i>.jsonl': rows.join(''),
+      'run/rollouts/x.jsonl': rows.join(''),
+    });
+    const title = async (...paths: string[]) => {
+      const size = ['--group-size', '2', '--report', join(out, 't.html')];
+      expect(await analyze(out, ...paths, ...size)).toMatchObject({ code: 0 });
+      const page = await readFile(join(out, 't.html'), 'utf8');
+      expect(page).toContain('<title>Process rewards: ');
+      return /<h1>The process rewards hidden in <span class="source">(.*?)<\/span><\/h1>/.exec(page)?.[1];
+    };
+    expect(await title(join(logs, 'a\u202eb<i>.jsonl'))).toBe('a\\u202eb&#60;i&#62;.jsonl');
+    expect(await title(join(logs, 'run', 'rollouts'))).toBe('run/rollouts');
+    expect(await title(logs)).toBe(logs.split('/').at(-1));
+  });
+
   test('prints figures, names the text units, and is quiet without a terminal', async () => {
     const { out } = await put({ 'a.jsonl': GOOD });
     const { code, stdout, stderr } = await analyze(out, 'logs', ...KEYS, '--no-report');

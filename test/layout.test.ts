@@ -25,7 +25,7 @@ const MAY: Record<string, readonly string[]> = {
   rollouts: ['tree', 'input'],
   train: ['engine', 'model', 'text', 'task', 'objective', 'rollouts', 'tree', 'input'],
   analysis: ['tree', 'objective', 'rollouts', 'input'],
-  dashboard: ['objective', 'analysis', 'rollouts', 'train'],
+  dashboard: ['analysis', 'rollouts', 'train'],
   reproduce: [
     'tree',
     'objective',

@@ -1,4 +1,5 @@
 /** Figures over groups, and their pictures. */
+export { type StepMass, stepMass } from '../objective/index.js';
 export {
   type AnalysisOptions,
   type AnalyzableGroup,

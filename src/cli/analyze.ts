@@ -3,7 +3,7 @@
  * group's tree, and prints figures over all of them (docs/analyze.md); files appear at the end, whole, or not at all.
  */
 import { stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import {
   analyzeGroup,
@@ -194,10 +194,17 @@ async function analyze(
   }
 }
 
-/** What was read, by the names of the files and folders alone: where they lie is of no use to who gets the page. */
+/**
+ * What was read, by the names of files and folders: where they lie is of no use to who gets the page. Folders of logs are called
+ * alike in every run, so theirs has the run's before it.
+ */
 function titleOf(paths: readonly string[]): string {
-  const names = [...new Set(paths.map((path) => basename(resolve(path))))];
-  return names.length > 3 ? `${names[0]} and ${names.length - 1} more` : names.join(', ');
+  const names = paths.map((path) => {
+    const [name, folder] = [basename(resolve(path)), basename(dirname(resolve(path)))];
+    return /^(rollouts|completions)$/.test(name) && folder !== '' ? `${folder}/${name}` : name;
+  });
+  const distinct = [...new Set(names)];
+  return distinct.length > 3 ? `${distinct[0]} and ${distinct.length - 1} more` : distinct.join(', ');
 }
 
 /** Ctrl-C, on its way out of the readers. */

@@ -14,8 +14,7 @@
  * built front end, `/` its index.html; there is one page, so views are told apart after the `#`. With `?token=` the
  * start page sets a cookie and sends on to `/`, so the page never sees the token.
  */
-import type { GroupAnalysis } from '../analysis/index.js';
-import type { StepMass } from '../objective/index.js';
+import type { GroupAnalysis, StepMass } from '../analysis/index.js';
 import type { FormatName } from '../rollouts/index.js';
 import type { MetricName } from '../train/index.js';
 

@@ -6,8 +6,8 @@ import {
   type LogGatherer,
   promptParts,
   type RunObjective,
+  stepMass,
 } from '../analysis/index.js';
-import { stepMass } from '../objective/index.js';
 import { type Group, pieceOf, shownPieces } from '../rollouts/index.js';
 import { mean } from '../statistics/index.js';
 import type { GroupDetail, GroupRow } from './api.js';

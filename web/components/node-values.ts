@@ -29,7 +29,7 @@ export function describeWeights({ values = [] }: TreeView, weights: Weights): st
   const brought = values.find(({ name }) => name === weights);
   if (brought) return brought.meaning;
   const p = exponentOf(weights);
-  if (p === null) return 'Â, mean advantage of the completions through the step';
+  if (p === null) return 'mean advantage of the step’s completions';
   if (p === 0) return '|λ|·Â: GRPO counts a step once for each completion through it';
   if (p === 1) return 'Â: λ-GRPO counts each step once';
   return `|λ|^${plain(1 - p)}·Â, p = ${plain(p)}`;

@@ -14,6 +14,8 @@ const NARROWEST = 76;
 const WIDEST = 380;
 /** A level is not made narrower than this to fit the tree into the window. */
 const LEAST_WIDE = 150;
+/** An empty root has room for its number. */
+const ROOT = 46;
 /** Room below which levels are drawn closer. */
 const NARROW = 420;
 /** Beside the boxes: the field's own, and a scroll bar. */
@@ -99,7 +101,7 @@ export function treeMap({ steps, completions }: TreeView, { onLight, onStep }: T
     const treeItem = element(
       'div',
       {
-        class: `step${empty ? ' empty' : ''}${step.size === 1 ? ' single' : ''}`,
+        class: `step${empty ? ' empty' : ''}${empty && step.parent < 0 ? ' root' : ''}${step.size === 1 ? ' single' : ''}`,
         role: 'treeitem',
         tabindex: node === 0 ? 0 : -1,
         'aria-level': step.depth + 1,
@@ -242,10 +244,17 @@ interface Span {
 /** Where each level begins and ends: as wide as its longest text; narrower where that makes the tree fit into the room. */
 function columnsOf(steps: readonly StepView[], room: number): Span[] {
   const most = Math.max(NARROWEST, Math.min(WIDEST, room * 0.8));
-  const fitting = [most, 0.75 * most, 0.55 * most, 0.4 * most]
-    .map((widest) => spansOf(steps, Math.max(widest, LEAST_WIDE), room < NARROW ? 16 : 0))
-    .find((spans) => (spans.at(-1)?.end ?? 0) <= room);
-  return fitting ?? spansOf(steps, most, room < NARROW ? 16 : 0);
+  const less = room < NARROW ? 16 : 0;
+  const drawn = (widest: number) => spansOf(steps, widest, less);
+  const fits = (spans: readonly Span[]) => (spans.at(-1)?.end ?? 0) <= room;
+  if (fits(drawn(most)) || most <= LEAST_WIDE || !fits(drawn(LEAST_WIDE))) return drawn(most);
+  let [low, high] = [LEAST_WIDE, most];
+  while (high - low > 1) {
+    const middle = (low + high) / 2;
+    if (fits(drawn(middle))) low = middle;
+    else high = middle;
+  }
+  return drawn(low);
 }
 
 /** @param less pixels that each level does without */
@@ -255,7 +264,9 @@ function spansOf(steps: readonly StepView[], widest: number, less: number): Span
     // A box with several rows wraps its text; short texts stay on one line.
     const line = tokens === 0 ? 1 : Math.max(Math.min(text.length, 20), Math.ceil(text.length / size));
     const wanted =
-      tokens === 0 && depth === 0 ? 44 : Math.min(widest, Math.max(NARROWEST, 76 + line * CHARACTER)) - less;
+      tokens === 0 && depth === 0
+        ? ROOT
+        : Math.min(widest, Math.max(NARROWEST, 76 + line * CHARACTER)) - less;
     widths[depth] = Math.max(widths[depth] ?? 0, wanted);
   }
   let at = 0;
