@@ -24,6 +24,7 @@ import { openRules } from './analyze-credit.js';
 import { Messages, placed } from './analyze-messages.js';
 import { checkPaths, csvOutput, type Output, reportOutput, weightsOutput } from './analyze-outputs.js';
 import { summaryText } from './analyze-summary.js';
+import { follow } from './follow.js';
 import { visible, wantsColour } from './format.js';
 import { onInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -37,6 +38,8 @@ export interface AnalyzeCommandOptions extends ReadCommandOptions {
   /** Compare branches by the tokenizer's text: turns that were tokenised again. */
   readonly checkTokens?: boolean;
   readonly json?: boolean;
+  /** Read again whenever the logs have grown, until Ctrl-C. */
+  readonly follow?: boolean;
   readonly csv?: string;
   /** Credit rules, by name or module. */
   readonly credit?: readonly string[];
@@ -54,7 +57,13 @@ export function analyzeCommand(
   options: AnalyzeCommandOptions,
   version: string,
 ): Promise<void> {
-  return withStandardInput(paths, (kept, shown) => analyze(kept, shown, options, version));
+  if (options.follow === true && paths.includes('-'))
+    return Promise.reject(new UserError('--follow: expected files or folders, got standard input'));
+  return withStandardInput(paths, (kept, shown) =>
+    options.follow === true
+      ? follow(kept, (round) => analyze(kept, shown, options, version, round))
+      : analyze(kept, shown, options, version),
+  );
 }
 
 /** @param shown how a text that names the paths is shown */
@@ -63,6 +72,7 @@ async function analyze(
   shown: (text: string) => string,
   options: AnalyzeCommandOptions,
   version: string,
+  round = 0,
 ): Promise<void> {
   const { read: reading, withTexts } = await openReading(options);
   const logs = (await findFiles(paths)).map(({ path }) => path);
@@ -114,6 +124,7 @@ async function analyze(
     let breath = performance.now();
     const source = readRollouts(paths, {
       ...reading,
+      ...(options.follow === true && { growing: true }),
       onBad: ({ file, line, message }) => {
         if (line === null) leftOut.add(file);
         messages.skipped(message);
@@ -151,7 +162,8 @@ async function analyze(
     for (const output of outputs) await output.complete(analysis);
     checkInterrupt();
     for (const output of outputs) await output.publish();
-    messages.print(options.json ? 'json' : 'summary');
+    // What was told once need not be told with every round.
+    if (round === 0) messages.print(options.json ? 'json' : 'summary');
     if (options.json) {
       printJson(
         jsonOf(analysis, {
@@ -184,7 +196,7 @@ async function analyze(
     bar?.clear();
     for (const output of outputs) await output.abort();
     if (!(error instanceof Interrupted)) {
-      messages.print(options.skipBad === true ? 'skipping failure' : 'failure');
+      if (options.follow !== true) messages.print(options.skipBad === true ? 'skipping failure' : 'failure');
       throw error instanceof BadRowsError ? new UserError(withSkipBad(error)) : error;
     }
     say('interrupted; no file was written');

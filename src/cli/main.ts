@@ -220,6 +220,7 @@ addReadOptions(
       'advantages: divided by the group’s standard deviation, or not (default: as the run trained, for rollouts in a run’s folder; else std)',
     ).choices(['std', 'none']),
   )
+  .option('--follow', 'keep reading logs that grow: all again when they have changed, until Ctrl-C')
   .option('--json', 'print one JSON object instead of the summary')
   .option('--csv <file>', 'write one row for each group')
   .option(

@@ -92,6 +92,30 @@ describe('a run of prime-rl', () => {
     expect(whole.notes).toEqual([]);
   });
 
+  it('values that stand on the nodes themselves are read, and annotations go before them', async () => {
+    const live = join(run, 'monitors/file/traces/stream/00001.jsonl');
+    const stamped = readFileSync(live, 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => {
+        const episode = JSON.parse(line);
+        for (const node of episode.traces[0].nodes) {
+          const sampled = node.mask.filter(Boolean).length;
+          if (sampled > 0)
+            Object.assign(node, {
+              entropies: Array(sampled).fill(9),
+              trainer_logprobs: Array(sampled).fill(-2),
+            });
+        }
+        return `${JSON.stringify(episode)}\n`;
+      });
+    writeFileSync(live, stamped.join(''));
+    const [trained, other] = (await read(run)).groups;
+    expect(numbers(trained.completions[1].entropies)).toEqual([0.75, 1.25, null, null, null, null, 0.25]);
+    expect(numbers(other.completions[1].entropies)).toEqual([9, 9, null, null, null, null, 9]);
+    expect(numbers(other.completions[1].trainerLogprobs)).toEqual([-2, -2, null, null, null, null, -2]);
+  });
+
   it('a broken line in its middle is a bad row; one of the annotations too', async () => {
     const live = join(run, 'monitors/file/traces/stream/00001.jsonl');
     writeFileSync(live, `{"id": "cu\n${readFileSync(live, 'utf8')}`);

@@ -49,6 +49,8 @@ export interface ReadOptions extends FormatOptions {
   readonly byFile?: boolean;
   /** A group id with several prompts is taken apart, a group for each prompt (`merged`), instead of being refused. */
   readonly splitMerged?: boolean;
+  /** Logs are still written: a last line that is not whole, and a file that cannot be read yet, are told as notes. */
+  readonly growing?: boolean;
   /** Told of each bad row (line null: the file as a whole), whether skipped or not. */
   readonly onBad?: (bad: { file: string; line: number | null; message: string }) => void;
   /**
@@ -153,6 +155,15 @@ async function detectAll(files: readonly LogFile[], options: ReadOptions, badRow
   const logs: Log[] = [];
   for (const file of files) {
     const detected = await detectWhole(file.path, options);
+    if (detected.kind === 'unreadable' && options.growing === true) {
+      options.onNote?.({
+        file: file.path,
+        line: null,
+        message: `not yet: ${detected.reason}`,
+        warning: false,
+      });
+      continue;
+    }
     if (detected.kind === 'unreadable') {
       badRows.add({ file: file.path, line: null, message: detected.reason });
       continue;
@@ -266,7 +277,7 @@ async function* readLog(
   const { tokenizer, splitMerged } = options;
   const context = { file, format: log.format, tokenizer, splitMerged };
   let rows = 0;
-  /** In a stream: a row that could not be read, until another follows it. */
+  /** In a log that grows: a row that could not be read, until another follows it. */
   let unfinished: BadRow | undefined;
   try {
     for await (const row of rowsOf(log, format, (bytes) => options.onRead?.({ file, bytes }))) {
@@ -298,7 +309,7 @@ async function* readLog(
       }
       if (message === undefined) continue;
       const line = 'place' in row ? row.place.line : row.line;
-      if (streamed && 'message' in row) {
+      if ((streamed || options.growing === true) && 'message' in row) {
         unfinished = { file, line, message };
         continue;
       }
@@ -307,7 +318,8 @@ async function* readLog(
       else pending++;
     }
     if (unfinished) open.note(unfinished.line, 'the last line is not whole yet; it is left out');
-    if (rows === 0) badRows.add({ file, line: null, message: `${file}: holds no row` });
+    if (rows === 0 && options.growing !== true)
+      badRows.add({ file, line: null, message: `${file}: holds no row` });
     if (streamed && more) stream.grouping = grouping;
     else if (grouping) yield* grouping.end();
     options.onRead?.({ file, bytes: null });
