@@ -2,7 +2,8 @@
  * What a run starts from: the model that a configuration names (a folder, a name of the Hub, or a small random one), its
  * text (tokenizer and chat template), and the task asked in them.
  */
-import { basename } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { UserError } from '../errors.js';
 import { decimalOf, WrittenNumber } from '../input/index.js';
 import { storedWeights, withCheckpoint } from '../model/files.js';
@@ -81,17 +82,25 @@ export async function openModel(
 
 /**
  * Tokenizer and chat template: those the configuration names, or the model's own; null where there is neither.
+ * @param engine whose base model may lie on this machine
  * @throws TextError where a file is not what it should be, or makes ids that the model does not have
  */
 export async function openText(
   { tokenizer: named }: Pick<Config['model'], 'tokenizer'>,
   model: Pick<OpenedModel, 'folder' | 'config'> | null,
+  engine?: Config['engine'],
 ): Promise<ModelText | null> {
-  const folder = named ?? model?.folder;
+  const folder = named ?? model?.folder ?? folderOfBase(engine);
   if (folder === undefined) return null;
   const tokenizer = await loadTokenizer(folder);
   if (model) checkTokenizer(tokenizer, model.config.vocabularySize, folder);
   return { folder, tokenizer, template: await loadChatTemplate(folder, tokenizer.config) };
+}
+
+/** A server's model that lies on this machine too has its tokenizer there. */
+function folderOfBase(engine: Config['engine'] | undefined): string | undefined {
+  if (engine?.name !== 'tinker') return undefined;
+  return existsSync(join(engine.base_model, 'tokenizer.json')) ? engine.base_model : undefined;
 }
 
 /** A tokenizer as tasks want it. */

@@ -7,6 +7,7 @@ import { freemem } from 'node:os';
 import { resolve } from 'node:path';
 import type { Engine } from '../engine/index.js';
 import { type EngineSpec, openEngine } from '../engine/open.js';
+import { UserError } from '../errors.js';
 import { FolderLock } from '../files/index.js';
 import type { FetchProgress } from '../model/hub.js';
 import type { ModelConfig, Parameters } from '../model/index.js';
@@ -142,7 +143,7 @@ export async function openRun(
   options: EngineOptions & Pick<RunOptions, 'onFetch'> = {},
 ): Promise<{ task: Task; engine: Engine; model: OpenedModel | null; credit?: CreditRule }> {
   const model = await openModel(config.model, options.onFetch);
-  const text = await openText(config.model, model);
+  const text = await openText(config.model, model, config.engine);
   const task = await openTask(config, text, model);
   const credit = options.frozen ? undefined : await openCredit(config);
   return { task, model, credit, engine: await createEngine(config, task, options, model) };
@@ -159,7 +160,10 @@ export async function run(options: RunOptions): Promise<RunResult> {
   let engine: Engine | undefined;
   try {
     const wanted = resume ? withStoredRevision(options) : options.config;
-    const opened = await openRun(wanted, options);
+    const opened = await openRun(wanted, options).catch((error: unknown) => {
+      if (options.signal?.aborted !== true || error !== options.signal.reason) throw error;
+      throw new UserError('interrupted while the engine was opened; nothing was started');
+    });
     engine = opened.engine;
     const config = pinned(wanted, opened.model?.commit ?? null);
     let { from } = options;

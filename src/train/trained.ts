@@ -99,7 +99,7 @@ export async function openTrained(
   return withChosen(folder, checkpoint, async (chosen) => {
     const config = change(loadConfig(folder.configFile));
     const model = await openModel(config.model);
-    const task = await openTask(config, await openText(config.model, model), model);
+    const task = await openTask(config, await openText(config.model, model, config.engine), model);
     if (!model) await verifyCheckpoint(chosen.path);
     const shape =
       model || config.engine.name === 'tinker' ? undefined : await readModelShape(folderStore(chosen.path));

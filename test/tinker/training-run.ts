@@ -70,7 +70,11 @@ export interface Outcome {
 export async function trainOn(
   server: TableServer,
   config: Config,
-  { options = {}, lives = 12 }: { options?: Partial<TinkerEngineOptions>; lives?: number } = {},
+  {
+    options = {},
+    lives = 12,
+    signals = [],
+  }: { options?: Partial<TinkerEngineOptions>; lives?: number; signals?: readonly AbortSignal[] } = {},
 ): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-tinker-'));
   const notices: string[] = [];
@@ -86,14 +90,12 @@ export async function trainOn(
         const task = createTask(config.task, config.seed);
         const newest = await newestCheckpoint(run.checkpoints);
         if (newest === null) await run.rewind(null);
-        const { checkpoint } = await train({
-          config,
-          task,
-          engine,
-          folder: run,
-          from: newest?.path,
-          observer,
+        const from = newest?.path;
+        const signal = signals[life];
+        const { checkpoint, interrupted } = await train({
+          ...{ config, task, engine, folder: run, from, observer, signal },
         });
+        if (interrupted) throw new UserError('interrupted');
         const saved = JSON.parse(await readFile(join(checkpoint, 'tinker.json'), 'utf8')) as {
           state: string;
         };

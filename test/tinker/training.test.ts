@@ -70,6 +70,25 @@ describe('the binary tree on a server', () => {
     expect(notices[0]).toMatch(/; the run goes on from .*step_000010$/);
   });
 
+  it('is the same run after Ctrl-C at any request', async () => {
+    const server = await serve();
+    const short = treeConfig(server, { ...LONG, train: { steps: 4 } });
+    const undisturbed = await trainOn(server, short);
+    const all = server.requests.length;
+    for (let at = 12; at < all; at += 7) {
+      server.forget();
+      const stop = new AbortController();
+      let count = 0;
+      server.fail = () => {
+        if (++count === at) stop.abort(new Error('Ctrl-C'));
+        return 'none';
+      };
+      const { records, endings } = await trainOn(server, short, { signals: [stop.signal] });
+      expect(endings.every((line) => line === 'interrupted')).toBe(true);
+      expect(records, `request ${at}`).toEqual(undisturbed.records);
+    }
+  });
+
   it('with a KL term stays nearer to where it began, also when it is continued', async () => {
     const server = await serve();
     const change = (beta: number) => treeConfig(server, { ...LONG, objective: { kl_beta: beta } });

@@ -9,7 +9,7 @@
 import { tokenCoefficients } from '../../objective/index.js';
 import type { Datum } from '../../tinker/index.js';
 import { packedIndices, packTree } from '../../tree/index.js';
-import { EngineError, type TrainExample } from '../engine.js';
+import { EngineError, type TrainExample, type TreeExample } from '../engine.js';
 
 /** How a server makes one gradient of several sequences. */
 export type Reduction = 'mean' | 'sum';
@@ -146,4 +146,37 @@ function checkSequence(
     const range = vocabulary === undefined ? 'at least 0' : `from 0 to ${vocabulary - 1}`;
     throw new EngineError(`${where}: expected token ids ${range}, got ${wrong}`);
   }
+}
+
+/** Tokens of one training request; a larger step is several, whose gradients add up. */
+const TOKENS_PER_REQUEST = 2 ** 17;
+
+/** Data in requests of bounded size. */
+export function requestsOf(data: StepData['data']): StepData['data'][] {
+  const requests: StepData['data'][number][][] = [];
+  let tokens = Number.POSITIVE_INFINITY;
+  for (const datum of data) {
+    if (tokens + datum.tokens.length > TOKENS_PER_REQUEST) {
+      requests.push([]);
+      tokens = 0;
+    }
+    requests[requests.length - 1].push(datum);
+    tokens += datum.tokens.length;
+  }
+  return requests;
+}
+
+/** Values of the data's targets as those of tree tokens, [examples][distinctTokenCount]. */
+export function home(
+  batch: readonly TreeExample[],
+  { origins }: StepData,
+  rows: readonly Float32Array[],
+): Float32Array[] {
+  const values = batch.map(({ tree }) => new Float32Array(tree.distinctTokenCount));
+  origins.forEach(({ example, treeTokens, first }, row) => {
+    treeTokens.forEach((token, t) => {
+      values[example][token] = rows[row][first + t];
+    });
+  });
+  return values;
 }

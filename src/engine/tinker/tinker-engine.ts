@@ -14,7 +14,6 @@ import {
   type LossBounds,
   type LossName,
   LostError,
-  type SampledSequence,
   TinkerClient,
   type TrainingModel,
   UnknownOutcomeError,
@@ -26,7 +25,6 @@ import {
   EngineError,
   NotFiniteError,
   type PolicyOptions,
-  type SampledCompletion,
   type SampleRequest,
   type SamplingOptions,
   StateLostError,
@@ -37,7 +35,9 @@ import {
   type UpdateResult,
 } from '../engine.js';
 import type { OptimizerConfig } from '../local/optimizer.js';
-import { type Reduction, type StepData, stepData } from './data.js';
+import { completion, together } from './completions.js';
+import { home, type Reduction, requestsOf, stepData } from './data.js';
+import { checkRequest, oldOf, refuseOthers } from './guards.js';
 import { Live, type LiveOptions } from './live.js';
 import { stepLoss } from './objective.js';
 import { askServer, type ServerTraits } from './probe.js';
@@ -60,8 +60,6 @@ export interface TinkerEngineOptions extends LiveOptions, Abortable {
   readonly client: ClientOptions;
 }
 
-/** Tokens of one training request; a larger step is several, whose gradients add up. */
-const TOKENS_PER_REQUEST = 2 ** 17;
 /** Times that something is begun anew which has not changed anything yet. */
 const TRIES = 3;
 
@@ -136,8 +134,7 @@ export class TinkerEngine implements Engine {
 
   async sample(requests: readonly SampleRequest[], options: SamplingOptions): ReturnType<Engine['sample']> {
     refuseOthers(options);
-    for (const [i, { prompt, count }] of requests.entries())
-      this.checkRequest(prompt, count, i, options.maxTokens);
+    for (const [i, request] of requests.entries()) checkRequest(request, i, options.maxTokens, this.options);
     if (requests.length === 0) return { completions: [], statistics: { sampledTokens: 0 } };
     const completions = await this.onServer(options.signal, async (live) => {
       const { sampler } = await live.sampler(options);
@@ -157,24 +154,6 @@ export class TinkerEngine implements Engine {
     });
     const sampledTokens = completions.flat().reduce((n, { tokens }) => n + tokens.length, 0);
     return { completions, statistics: { sampledTokens } };
-  }
-
-  private checkRequest(prompt: Int32Array, count: number, index: number, maxTokens: number): void {
-    const { vocabulary, contextLength } = this.options;
-    const where = `request ${index + 1}`;
-    if (prompt.length === 0) throw new EngineError(`${where}: expected a prompt of at least one token`);
-    if (!(count >= 1)) throw new EngineError(`${where}: expected at least one completion, got ${count}`);
-    if (!(maxTokens >= 1))
-      throw new EngineError(`${where}: expected at least one token a completion, got ${maxTokens}`);
-    if (prompt.length + maxTokens > contextLength) {
-      throw new EngineError(
-        `${where}: expected at most ${contextLength} tokens with the completion, got ${prompt.length + maxTokens}`,
-      );
-    }
-    const wrong = prompt.find((id) => id < 0 || id >= vocabulary);
-    if (wrong !== undefined) {
-      throw new EngineError(`${where}: expected token ids from 0 to ${vocabulary - 1}, got ${wrong}`);
-    }
   }
 
   async update(batch: readonly TrainExample[], options: UpdateOptions): Promise<UpdateResult> {
@@ -383,102 +362,4 @@ async function tried<T>(work: () => Promise<T>): Promise<T> {
       if (!isLost(error) || attempt === TRIES) throw error;
     }
   }
-}
-
-/** A sequence up to where it ends: a stop token that the server went past, or the place that `watch` names. */
-function completion(
-  { tokens, logprobs, stop }: SampledSequence,
-  options: SamplingOptions,
-): SampledCompletion {
-  const watch = options.watch?.();
-  const ends = (token: number): boolean => {
-    const watched = watch?.(token) === true;
-    return watched || options.stopTokens.includes(token);
-  };
-  let length = tokens.findIndex(ends) + 1;
-  const ended = length > 0;
-  if (!ended) length = tokens.length;
-  const wrong = logprobs.findIndex((value) => !Number.isFinite(value));
-  if (wrong >= 0) throw new NotFiniteError(`the sampler's ln π of token ${wrong + 1} is ${logprobs[wrong]}`);
-  return {
-    tokens: tokens.slice(0, length),
-    logprobs: logprobs.slice(0, length),
-    stop: ended ? 'stop' : stop,
-  };
-}
-
-/** All at once; when one fails, or the signal comes, the others are not waited for. Each has a signal of its own. */
-async function together<T, R>(
-  items: readonly T[],
-  signal: AbortSignal | undefined,
-  work: (item: T, signal: AbortSignal) => Promise<R>,
-): Promise<R[]> {
-  const controllers = items.map(() => new AbortController());
-  const stop = (reason: unknown): void => {
-    for (const controller of controllers) controller.abort(reason);
-  };
-  const stopped = (): void => stop(signal?.reason);
-  signal?.addEventListener('abort', stopped, { once: true });
-  if (signal?.aborted) stopped();
-  try {
-    return await Promise.all(items.map((item, i) => work(item, controllers[i].signal)));
-  } catch (error) {
-    stop(error);
-    throw error;
-  } finally {
-    signal?.removeEventListener('abort', stopped);
-  }
-}
-
-/** What no server has, should it be asked for in spite of the capabilities. */
-function refuseOthers(options: Partial<SamplingOptions & UpdateOptions>): void {
-  const refuse = (key: string, expected: string, value: unknown): never => {
-    throw new EngineError(`${key}: expected ${expected}, got ${value}`);
-  };
-  const { temperature = 1, maxTokens, allowedTokens, normOf, entropyBonus = 0, clipBound } = options;
-  if (allowedTokens !== undefined)
-    refuse('allowedTokens', 'the whole vocabulary', `${allowedTokens.length} tokens`);
-  // A sample at another temperature is one that is only looked at.
-  if (maxTokens === undefined && temperature !== 1) refuse('temperature', '1', temperature);
-  if (normOf !== undefined) refuse('normOf', 'a gradient as it is', 'another batch');
-  if (entropyBonus !== 0) refuse('entropyBonus', '0', entropyBonus);
-  if (clipBound !== undefined) refuse('clipBound', 'none', clipBound);
-}
-
-function oldOf({ oldLogprobs, tree }: TrainExample, index: number): Float32Array {
-  if (oldLogprobs?.length === tree.distinctTokenCount) return oldLogprobs;
-  const got = oldLogprobs === undefined ? 'none' : oldLogprobs.length;
-  throw new EngineError(
-    `example ${index + 1}: expected ${tree.distinctTokenCount} values of oldLogprobs, got ${got}`,
-  );
-}
-
-/** Data in requests of bounded size. */
-function requestsOf(data: StepData['data']): StepData['data'][] {
-  const requests: StepData['data'][number][][] = [];
-  let tokens = Number.POSITIVE_INFINITY;
-  for (const datum of data) {
-    if (tokens + datum.tokens.length > TOKENS_PER_REQUEST) {
-      requests.push([]);
-      tokens = 0;
-    }
-    requests[requests.length - 1].push(datum);
-    tokens += datum.tokens.length;
-  }
-  return requests;
-}
-
-/** Values of the data's targets as those of tree tokens, [examples][distinctTokenCount]. */
-function home(
-  batch: readonly TreeExample[],
-  { origins }: StepData,
-  rows: readonly Float32Array[],
-): Float32Array[] {
-  const values = batch.map(({ tree }) => new Float32Array(tree.distinctTokenCount));
-  origins.forEach(({ example, treeTokens, first }, row) => {
-    treeTokens.forEach((token, t) => {
-      values[example][token] = rows[row][first + t];
-    });
-  });
-  return values;
 }

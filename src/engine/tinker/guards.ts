@@ -1,0 +1,55 @@
+/** What a server would take in silence, never answer, or answer with numbers that are none: refused before anything is sent. */
+import {
+  EngineError,
+  type SampleRequest,
+  type SamplingOptions,
+  type TrainExample,
+  type UpdateOptions,
+} from '../engine.js';
+
+/** What no server has, should it be asked for in spite of the capabilities. */
+export function refuseOthers(options: Partial<SamplingOptions & UpdateOptions>): void {
+  const refuse = (key: string, expected: string, value: unknown): never => {
+    throw new EngineError(`${key}: expected ${expected}, got ${value}`);
+  };
+  const { temperature = 1, maxTokens, allowedTokens, normOf, entropyBonus = 0, clipBound } = options;
+  if (allowedTokens !== undefined)
+    refuse('allowedTokens', 'the whole vocabulary', `${allowedTokens.length} tokens`);
+  // A sample at another temperature is one that is only looked at.
+  if (maxTokens === undefined && temperature !== 1) refuse('temperature', '1', temperature);
+  if (normOf !== undefined) refuse('normOf', 'a gradient as it is', 'another batch');
+  if (entropyBonus !== 0) refuse('entropyBonus', '0', entropyBonus);
+  if (clipBound !== undefined) refuse('clipBound', 'none', clipBound);
+}
+
+/** @param maxTokens of a completion */
+export function checkRequest(
+  { prompt, count }: SampleRequest,
+  index: number,
+  maxTokens: number,
+  { vocabulary, contextLength }: { readonly vocabulary: number; readonly contextLength: number },
+): void {
+  const where = `request ${index + 1}`;
+  if (prompt.length === 0) throw new EngineError(`${where}: expected a prompt of at least one token`);
+  if (!(count >= 1)) throw new EngineError(`${where}: expected at least one completion, got ${count}`);
+  if (!(maxTokens >= 1))
+    throw new EngineError(`${where}: expected at least one token a completion, got ${maxTokens}`);
+  if (prompt.length + maxTokens > contextLength) {
+    throw new EngineError(
+      `${where}: expected at most ${contextLength} tokens with the completion, got ${prompt.length + maxTokens}`,
+    );
+  }
+  const wrong = prompt.find((id) => id < 0 || id >= vocabulary);
+  if (wrong !== undefined) {
+    throw new EngineError(`${where}: expected token ids from 0 to ${vocabulary - 1}, got ${wrong}`);
+  }
+}
+
+/** π_old of an example that was sampled elsewhere. */
+export function oldOf({ oldLogprobs, tree }: TrainExample, index: number): Float32Array {
+  if (oldLogprobs?.length === tree.distinctTokenCount) return oldLogprobs;
+  const got = oldLogprobs === undefined ? 'none' : oldLogprobs.length;
+  throw new EngineError(
+    `example ${index + 1}: expected ${tree.distinctTokenCount} values of oldLogprobs, got ${got}`,
+  );
+}
