@@ -12,7 +12,7 @@ import type { Wire } from './types.js';
 export interface ClientOptions extends TransportOptions {
   /** Absent: found out by asking. */
   readonly wire?: Wire;
-  /** Calls whose result is awaited at once; default 16. */
+  /** Samples whose result is awaited at once; default 16. */
   readonly concurrency?: number;
   /** How long one poll of a future is held, ms; default 45,000. */
   readonly hold?: number;
@@ -38,6 +38,8 @@ export interface Job<T> extends EncodedRequest, Abortable {
   readonly repeatable: boolean;
   /** Its result must be known: a lost one is an UnknownOutcomeError. */
   readonly changes: boolean;
+  /** One of a model's requests, which come one after another: it does not wait for samples to end. */
+  readonly ordered?: boolean;
   readonly read: (result: unknown) => T;
   /** Once the server has taken it. */
   readonly accepted?: (answer: Readonly<Record<string, unknown>>) => void;
@@ -156,11 +158,12 @@ export class TinkerClient {
 
   /** Sends a job and waits for its result. */
   run<T>(job: Job<T>): Promise<T> {
-    return this.slots.run(async () => {
+    const work = async (): Promise<T> => {
       const answer = await this.transport.send({ ...job, read: (body) => futureSchema.parse(body) });
       job.accepted?.(answer);
       return this.result(job, answer.request_id);
-    }, job.signal);
+    };
+    return job.ordered ? work() : this.slots.run(work, job.signal);
   }
 
   private async result<T>(job: Job<T>, requestId: string): Promise<T> {

@@ -79,6 +79,7 @@ export class TrainingModel {
         const request = { modelId: this.id, seqId: this.sequence, ...input, forwardOnly };
         return this.session.client.run({
           ...encodeTraining(request, wire),
+          ordered: true,
           repeatable: forwardOnly || wire === 'protobuf',
           changes: !forwardOnly,
           accepted: () => {
@@ -109,6 +110,7 @@ export class TrainingModel {
         const wire = await this.session.client.wire({ signal });
         return this.session.client.run({
           path: 'optim_step',
+          ordered: true,
           body: { model_id: this.id, seq_id: this.sequence, adam_params: { ...adam }, type: 'optim_step' },
           repeatable: wire === 'protobuf',
           changes: true,
@@ -147,6 +149,7 @@ export class TrainingModel {
         try {
           return await this.session.client.run({
             path,
+            ordered: true,
             body: { model_id: this.id, path: attempt === 1 ? name : `${name}-${attempt}`, type: path },
             repeatable: false,
             changes: true,
@@ -165,6 +168,7 @@ export class TrainingModel {
     await this.inTurn(() =>
       this.session.client.run({
         path: 'load_weights',
+        ordered: true,
         body: { model_id: this.id, path, optimizer, type: 'load_weights' },
         repeatable: false,
         changes: true,

@@ -33,9 +33,10 @@ async function polled(polls: readonly ([number, unknown] | null)[], options: Par
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const client = new TinkerClient({ url, pause: 1, hold: 30, attempts: 3, ...options });
-  const run = (changes = true, signal?: AbortSignal) =>
+  const run = (changes = true, signal?: AbortSignal, ordered = false) =>
     client.run({
       path: 'optim_step',
+      ordered,
       body: {},
       repeatable: false,
       changes,
@@ -97,4 +98,14 @@ it('no more calls wait at once than the client was told', async () => {
   await Promise.all(Array.from({ length: 12 }, () => run()));
   expect(seen.most).toBeLessThanOrEqual(3);
   expect(seen.polls).toBe(12);
+});
+
+it('a model’s request does not wait for samples to end', async () => {
+  const { run, seen } = await polled([null], { concurrency: 1, hold: 60_000 });
+  const signal = AbortSignal.timeout(300);
+  const calls = [run(false, signal), run(false, signal), run(true, signal, true)];
+  await expect(Promise.all(calls)).rejects.toMatchObject({ name: 'TimeoutError' });
+  await Promise.allSettled(calls);
+  // The second sample still waits; the step was sent.
+  expect(seen.most).toBe(2);
 });
