@@ -64,7 +64,7 @@ export class Ahead {
 export function withSampler(batch: StepBatch, scored: readonly ScoredGroup[]): StepBatch {
   const examples = batch.examples.map((example, i) => {
     // Tokens that nobody sampled are not trained.
-    const logprobs = sampledLogprobs(scored[i]).map((value) => value ?? 0);
+    const logprobs = sampledLogprobs(scored[batch.groups?.[i] ?? i]).map((value) => value ?? 0);
     return { ...example, oldLogprobs: Float32Array.from(logprobs) };
   });
   return { ...batch, examples };
