@@ -439,6 +439,15 @@ describe('a configuration that a server cannot serve is refused in one line', ()
     checkCapabilities(config, task, other);
   });
 
+  it('a server that is full, with what can be done', async () => {
+    const { server, engine } = await table({ most: 1 });
+    await engine.sample([{ prompt: Int32Array.of(1), count: 1, key: [] }], sampling);
+    const other = await openTable(server, treeConfig(server));
+    await expect(other.sample([{ prompt: Int32Array.of(1), count: 1, key: [] }], sampling)).rejects.toThrow(
+      /create_model: failed on the server: Maximum number of LoRA adapters \(1\) reached; the place of a run that was killed is free .* or start the server with more$/,
+    );
+  });
+
   it('a base model that the server does not have', async () => {
     const { server } = await table();
     await expect(openTable(server, treeConfig(server), { baseModel: 'chair' })).rejects.toThrow(

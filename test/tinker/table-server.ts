@@ -67,6 +67,8 @@ export interface TableServerOptions {
   readonly isolates?: boolean;
   /** New snapshots do not reach the sampler: it goes on with the first. */
   readonly stale?: boolean;
+  /** Models that fit. */
+  readonly most?: number;
   /** An archive for each snapshot, as export fetches it. */
   readonly archive?: () => Uint8Array;
 }
@@ -265,6 +267,15 @@ export class TableServer {
         const taken = new Set([...this.models.values()].map(({ place }) => place));
         let place = 1;
         while (taken.has(place)) place++;
+        if (place > (this.options.most ?? Number.POSITIVE_INFINITY)) {
+          return this.future(
+            () => {
+              throw new Refusal(400, `Maximum number of LoRA adapters (${this.options.most}) reached`);
+            },
+            undefined,
+            { model_id: model },
+          );
+        }
         const { gradients, pending } = this.places.get(place) ?? { gradients: [], pending: [] };
         this.places.delete(place);
         this.known.add(model);

@@ -7,6 +7,7 @@ import {
   type Sampler,
   Session,
   type TinkerClient,
+  TinkerError,
   type TrainingModel,
 } from '../../tinker/index.js';
 
@@ -22,6 +23,15 @@ export interface LiveOptions {
 async function clear(model: TrainingModel, signal?: AbortSignal): Promise<void> {
   await model.optimStep({ learning_rate: 0, beta1: 0.9, beta2: 0.95, eps: 1e-8 }, { signal });
   await model.unload({ signal });
+}
+
+/** A server without a free place for a model, with what can be done. */
+function full(error: unknown): unknown {
+  if (!(error instanceof TinkerError) || !/maximum number of .*adapters/i.test(error.message)) return error;
+  return new TinkerError(
+    `${error.message}; the place of a run that was killed is free when its session expires, after 5 minutes: try again then, or start the server with more`,
+    error.status,
+  );
 }
 
 /** Longest wait for a model to be unloaded, ms. */
@@ -49,7 +59,7 @@ export class Live {
       return new Live(session, await session.createModel(model), options);
     } catch (error) {
       session.close();
-      throw error;
+      throw full(error);
     }
   }
 
