@@ -19,7 +19,7 @@ import { hasPython, runPython } from './python.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const models = join(root, 'test', 'models');
-const NAMES = ['gpt2', 'llama', 'qwen2', 'qwen2-untied', 'qwen3'] as const;
+const NAMES = ['gpt2', 'llama', 'qwen2', 'qwen2-untied', 'qwen3', 'smollm3'] as const;
 
 interface Groups {
   readonly prompt: readonly number[];

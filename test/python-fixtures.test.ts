@@ -37,7 +37,7 @@ const json = async (file: string) => JSON.parse(await readFile(file, 'utf8'));
 describe.skipIf(!hasPython)('made again by Python', { timeout: 240_000 }, () => {
   it('models: weights, logits, gradients and greedy tokens of transformers', async () => {
     runPython('make_model_fixtures.py', [folder]);
-    for (const name of ['gpt2', 'llama', 'qwen2', 'qwen2-untied', 'qwen3']) {
+    for (const name of ['gpt2', 'llama', 'qwen2', 'qwen2-untied', 'qwen3', 'smollm3']) {
       for (const file of ['model.safetensors', 'expected.safetensors']) {
         await expectSameTensors(join(folder, name, file), join(models, name, file));
       }

@@ -33,6 +33,8 @@ from transformers import (
     Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    SmolLM3Config,
+    SmolLM3ForCausalLM,
 )
 
 VOCABULARY = 96
@@ -73,6 +75,16 @@ MODELS = {
             head_dim=16,
             rope_parameters=dict(rope_type="default", rope_theta=1000000.0),
             tie_word_embeddings=True,
+        )
+    ),
+    # The first layer of two has no positions: the second must see them all the same.
+    "smollm3": lambda: SmolLM3ForCausalLM(
+        SmolLM3Config(
+            **ROTARY,
+            no_rope_layers=[0, 1],
+            rope_parameters=dict(rope_type="default", rope_theta=5000000.0),
+            tie_word_embeddings=True,
+            pad_token_id=0,
         )
     ),
 }
@@ -136,6 +148,12 @@ VARIANTS = {
     "qwen3-no-rope": (
         lambda: Qwen3ForCausalLM(Qwen3Config(**SMALL, head_dim=8, tie_word_embeddings=True)),
         dict(rope_parameters=None),
+        (),
+    ),
+    # No list: every fourth layer has no positions; theta and tied head are the family's defaults.
+    "smollm3-defaults": (
+        lambda: SmolLM3ForCausalLM(SmolLM3Config(**{**SMALL, "num_hidden_layers": 5}, pad_token_id=0)),
+        dict(no_rope_layers=None, rope_parameters=None, tie_word_embeddings=None, layer_types=None),
         (),
     ),
 }
@@ -205,6 +223,17 @@ PUBLIC = {
         "num_key_value_heads": 8, "rms_norm_eps": 1e-06, "rope_scaling": None, "rope_theta": 1000000,
         "sliding_window": None, "tie_word_embeddings": True, "torch_dtype": "bfloat16",
         "transformers_version": "4.51.0", "use_cache": True, "use_sliding_window": False, "vocab_size": 151936,
+    },
+    "smollm3": {
+        "architectures": ["SmolLM3ForCausalLM"], "attention_bias": False, "attention_dropout": 0.0,
+        "bos_token_id": None, "eos_token_id": 128012, "hidden_act": "silu", "hidden_size": 2048,
+        "initializer_range": 0.02, "intermediate_size": 11008, "layer_types": ["full_attention"] * 36,
+        "max_position_embeddings": 65536, "max_window_layers": 28, "mlp_bias": False, "model_type": "smollm3",
+        "no_rope_layer_interval": 4, "no_rope_layers": [1, 1, 1, 0] * 9, "num_attention_heads": 16,
+        "num_hidden_layers": 36, "num_key_value_heads": 4, "pad_token_id": 128004, "pretraining_tp": 2,
+        "rms_norm_eps": 1e-06, "rope_scaling": None, "rope_theta": 5000000.0, "sliding_window": None,
+        "torch_dtype": "bfloat16", "transformers_version": "4.54.0.dev0", "use_cache": False,
+        "use_sliding_window": False, "vocab_size": 128256,
     },
 }
 PROMPT = [7, 21, 3, 50]
@@ -310,7 +339,7 @@ def make_variants(folder):
 
 def make_configs(folder):
     configs = {}
-    for name, make in {"gpt2": GPT2Config, "llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}.items():
+    for name, make in {"gpt2": GPT2Config, "llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config, "smollm3": SmolLM3Config}.items():
         configs[f"transformers {name}"] = make().to_dict()
         configs[f"transformers {name}, what differs from the defaults"] = make().to_diff_dict()
     cases = []

@@ -51,8 +51,8 @@ describe('config.json', () => {
   });
 
   it.each([
-    [{ model_type: 'mamba' }, 'model_type: expected gpt2, llama, qwen2, qwen3, got "mamba"'],
-    [{ model_type: undefined }, 'model_type: expected gpt2, llama, qwen2, qwen3, got nothing'],
+    [{ model_type: 'mamba' }, 'model_type: expected gpt2, llama, qwen2, qwen3, smollm3, got "mamba"'],
+    [{ model_type: undefined }, 'model_type: expected gpt2, llama, qwen2, qwen3, smollm3, got nothing'],
     [{ hidden_act: 'gelu' }, 'hidden_act: expected "silu" or "swish", got "gelu"'],
     [{ hidden_size: 'wide' }, 'hidden_size: expected a whole number of at least 1, got "wide"'],
     [{ num_key_value_heads: 3 }, 'heads 8 must be a multiple of the key and value heads, 3'],
@@ -97,6 +97,11 @@ describe('config.json', () => {
     [{ sliding_window: 4096 }, 'sliding_window: expected'],
     [{ no_rope_layers: [1, 1, 1, 0] }, 'no_rope_layers: expected'],
     [{ rope_interleaved: true }, 'rope_interleaved: expected'],
+    [{ model_type: 'smollm3', no_rope_layers: [1] }, 'a list of 0 and 1 for each of 2 layers, got [1]'],
+    [{ model_type: 'smollm3', no_rope_layers: [1, 2] }, 'a list of 0 and 1 for each of 2 layers, got [1,2]'],
+    [{ model_type: 'smollm3', no_rope_layers: 'none' }, 'a list of 0 and 1 for each of 2 layers'],
+    [{ model_type: 'smollm3', no_rope_layer_interval: 0 }, 'no_rope_layer_interval: expected a whole'],
+    [{ model_type: 'smollm3', use_sliding_window: true }, 'use_sliding_window: expected false'],
     [{ quantization_config: { bits: 4, quant_method: 'gptq' } }, 'quantization_config: expected'],
     [{ auto_map: { AutoModelForCausalLM: 'modeling_x.X' } }, 'auto_map: expected'],
     [{ pruned_heads: { 0: [1] } }, 'pruned_heads: expected'],

@@ -155,41 +155,62 @@ function readRotary(keys: Keys, family: Exclude<Family, 'gpt2'>): ModelConfig {
   const heads = keys.whole('num_attention_heads');
   // Qwen 2 has biases of queries, keys and values, whatever this key says.
   const attentionBias = family !== 'qwen2' && keys.flag('attention_bias', false);
+  const layers = keys.whole('num_hidden_layers');
+  const smollm3 = family === 'smollm3';
+  // Where SmolLM 3 does not say it, it has 4; null is as many as there are heads.
+  const keyValueHeads = smollm3 && keys.get('num_key_value_heads') === undefined ? 4 : heads;
   const architecture: Architecture = {
     family,
     norm: 'rms',
     normEpsilon: keys.positive('rms_norm_eps', 1e-6),
-    rotary: readRope(keys),
-    keyValueHeads: keys.whole('num_key_value_heads', heads),
+    rotary: smollm3
+      ? { ...readRope(keys, 2_000_000), unturned: readUnturned(keys, layers) }
+      : readRope(keys, 10_000),
+    keyValueHeads: keys.whole('num_key_value_heads', keyValueHeads),
     headWidth: keys.whole('head_dim', family === 'qwen3' ? 128 : width / heads),
     intermediate: keys.whole('intermediate_size'),
     activation: 'swiglu',
     bias: {
       qkv: family === 'qwen2' || attentionBias,
       output: attentionBias,
-      mlp: family === 'llama' && keys.flag('mlp_bias', false),
+      mlp: (family === 'llama' || smollm3) && keys.flag('mlp_bias', false),
     },
     qkNorm: family === 'qwen3',
-    tiedHead: keys.flag('tie_word_embeddings', false),
+    tiedHead: keys.flag('tie_word_embeddings', smollm3),
   };
   return {
     vocabularySize: keys.whole('vocab_size'),
     contextLength: keys.whole('max_position_embeddings'),
     width,
-    layers: keys.whole('num_hidden_layers'),
+    layers,
     heads,
     architecture,
   };
 }
 
 /**
+ * Layers without positions: `no_rope_layers` has 0 for each, at least one entry a layer; without it every
+ * `no_rope_layer_interval`-th layer is one.
+ */
+function readUnturned(keys: Keys, layers: number): number[] {
+  const interval = keys.whole('no_rope_layer_interval', 4);
+  const turned = keys.get('no_rope_layers') ?? null;
+  const all = Array.from({ length: layers }, (_, layer) => layer);
+  if (turned === null) return all.filter((layer) => (layer + 1) % interval === 0);
+  const isList = Array.isArray(turned) && turned.every((entry) => entry === 0 || entry === 1);
+  if (!isList || turned.length < layers)
+    keys.fail('no_rope_layers', `a list of 0 and 1 for each of ${layers} layers`);
+  return all.filter((layer) => turned[layer] === 0);
+}
+
+/**
  * Rotary positions: `rope_parameters`, or the older `rope_scaling` beside `rope_theta`. Where both objects are there,
  * `rope_scaling` takes the place of the other as a whole, `rope_theta` included, as in transformers 5.
  */
-function readRope(keys: Keys): Rotary {
+function readRope(keys: Keys, defaultTheta: number): Rotary {
   const [old, now] = [keys.object('rope_scaling'), keys.object('rope_parameters')];
   const rope = old && !old.isEmpty ? old : now;
-  const outer = keys.positive('rope_theta', 10_000);
+  const outer = keys.positive('rope_theta', defaultTheta);
   if (!rope) return { theta: outer, scaling: null };
   const theta = rope.get('rope_theta') === undefined ? outer : rope.positive('rope_theta');
   // `type` is the older name; where both are there, it says nothing.
@@ -218,6 +239,7 @@ const CLASSES: Record<Family, string> = {
   llama: 'LlamaForCausalLM',
   qwen2: 'Qwen2ForCausalLM',
   qwen3: 'Qwen3ForCausalLM',
+  smollm3: 'SmolLM3ForCausalLM',
 };
 
 /** The model as `config.json` of the Hugging Face layout. */
@@ -246,7 +268,7 @@ export function toHuggingFaceConfig(config: ModelConfig): Record<string, unknown
       resid_pdrop: 0,
     };
   }
-  const { theta, scaling } = of.rotary as Rotary;
+  const { theta, scaling, unturned } = of.rotary as Rotary;
   return {
     ...common,
     max_position_embeddings: config.contextLength,
@@ -267,6 +289,9 @@ export function toHuggingFaceConfig(config: ModelConfig): Record<string, unknown
       original_max_position_embeddings: scaling.originalContext,
     },
     ...(of.family === 'qwen2' ? { use_sliding_window: false } : { attention_bias: of.bias.output }),
-    ...(of.family === 'llama' ? { mlp_bias: of.bias.mlp } : {}),
+    ...(of.family === 'llama' || of.family === 'smollm3' ? { mlp_bias: of.bias.mlp } : {}),
+    ...(unturned
+      ? { no_rope_layers: Array.from({ length: config.layers }, (_, i) => Number(!unturned.includes(i))) }
+      : {}),
   };
 }

@@ -51,7 +51,7 @@ async function raw(file: string, header: unknown, dataBytes: number, length?: nu
 }
 
 describe('a checkpoint', () => {
-  it.each(['gpt2', 'llama', 'qwen2', 'qwen2-untied', 'qwen3'])(
+  it.each(['gpt2', 'llama', 'qwen2', 'qwen2-untied', 'qwen3', 'smollm3'])(
     '%s: what is written is what was read',
     async (name) => {
       const before = await load(join(models, name));

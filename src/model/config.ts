@@ -6,7 +6,7 @@
 import { UserError } from '../errors.js';
 
 /** Families whose checkpoints are read and written; they name and lay out their tensors each in its way. */
-export const FAMILIES = ['gpt2', 'llama', 'qwen2', 'qwen3'] as const;
+export const FAMILIES = ['gpt2', 'llama', 'qwen2', 'qwen3', 'smollm3'] as const;
 export type Family = (typeof FAMILIES)[number];
 
 /** Stretches the slow frequencies of rotary positions for contexts longer than those of pretraining (Llama 3.1). */
@@ -23,6 +23,8 @@ export interface Llama3Scaling {
 export interface Rotary {
   readonly theta: number;
   readonly scaling: Llama3Scaling | null;
+  /** Layers, from 0, whose queries and keys are not turned (NoPE); absent: none. */
+  readonly unturned?: readonly number[];
 }
 
 /** What architectures differ in. */

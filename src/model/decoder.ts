@@ -90,14 +90,14 @@ export function hiddenStates(
   const [turned, still] = [config.heads + keyValueHeads, keyValueHeads];
   const turn = of.rotary && rotaryTurn(positions, of.rotary, headWidth, { turned, still });
   /** Norm and rotary turn of the heads of queries and keys, where the architecture has them. */
-  const prepared = (qkv: g.Tensor, norms: LayerModules['qkNorm']): g.Tensor => {
+  const prepared = (qkv: g.Tensor, norms: LayerModules['qkNorm'], layer: number): g.Tensor => {
     let heads = qkv;
     if (norms) {
       const apart = g.reshape(qkv, [qkv.shape[0], turned + still, headWidth]);
       const [q, k, v] = g.split(apart, [config.heads, keyValueHeads, keyValueHeads], 1);
       heads = g.concat([norm(q, norms.q), norm(k, norms.k), v], 1);
     }
-    return turn ? turn(heads) : heads;
+    return turn && !of.rotary?.unturned?.includes(layer) ? turn(heads) : heads;
   };
 
   const { embedding, positions: learned } = modelModules(config);
@@ -107,7 +107,7 @@ export function hiddenStates(
     const before = x;
     const parts = layerModules(config, layer);
     const seen = norm(x, parts.attentionNorm);
-    const mixed = attend(layer, prepared(map(seen, parts.qkv), parts.qkNorm));
+    const mixed = attend(layer, prepared(map(seen, parts.qkv), parts.qkNorm, layer));
     x = g.add(x, map(mixed, [parts.output]));
     const read = norm(x, parts.mlpNorm);
     const [first, second] = parts.up.map((module) => map(read, [module]));

@@ -30,6 +30,7 @@ const OF_FAMILY: Readonly<Record<Family, string>> = {
   llama: 'transformers.js_config',
   qwen2: 'sliding_window max_window_layers attention_bias transformers.js_config',
   qwen3: 'sliding_window max_window_layers transformers.js_config',
+  smollm3: 'sliding_window max_window_layers transformers.js_config',
 };
 
 /** Harmless at these values alone. */

@@ -120,7 +120,7 @@ function expectSame(a: Awaited<ReturnType<typeof numbers>>, b: Awaited<ReturnTyp
 }
 
 describe('weights that stay in their files', () => {
-  it.each(['gpt2', 'llama', 'qwen2', 'qwen2-untied', 'qwen3'])(
+  it.each(['gpt2', 'llama', 'qwen2', 'qwen2-untied', 'qwen3', 'smollm3'])(
     '%s: the same completions, scores and gradients, with and without an adapter',
     async (name) => {
       const { config, parameters, stored } = await found(join(models, name));
