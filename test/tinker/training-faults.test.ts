@@ -42,7 +42,7 @@ const schedule = fc
 const LANES = 5;
 
 describe.each(['json', 'protobuf'] as const)('on the %s wire', (wire) => {
-  it('no step is taken twice or lost in 250 random schedules of faults', { timeout: 120_000 }, async () => {
+  it('no step is taken twice or lost in 250 random schedules of faults', { timeout: 300_000 }, async () => {
     const lanes = await Promise.all(
       Array.from({ length: LANES }, async () => {
         const queue: Fault[] = [];
