@@ -429,13 +429,13 @@ const parts: Record<Part, () => Promise<void>> = {
   },
 
   async loop() {
-    const held = 60;
+    const held = 30;
     const most = 60;
     const every = 5;
     const { prompts, answers, stop } = await sums(100, 1);
     const tokenizer = await loadTokenizer(folder);
-    const heldOut = prompts.map((_, i) => i).slice(-held / 2);
-    const training = prompts.map((_, i) => i).slice(0, -held / 2);
+    const heldOut = prompts.map((_, i) => i).slice(-held);
+    const training = prompts.map((_, i) => i).slice(0, -held);
     const right = (tokens: Int32Array, i: number): boolean =>
       /\d+/.exec(tokenizer.decode(tokens.filter((token) => !stop.includes(token))))?.[0] === answers[i];
     const ours = { seconds: 0, steps: 0, accuracy: [] as number[] };

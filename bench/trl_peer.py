@@ -8,6 +8,7 @@ Prompts and, where given, completions are token ids: then nothing is sampled and
 
 import json
 import os
+import re
 import sys
 import time
 
@@ -57,23 +58,17 @@ class Timed(GRPOTrainer):
         return result
 
 
-def answers(completions):
-    """Whether the first whole number that a completion says is the right one: JOB["answers"] by prompt."""
-    import re
-
-    def first(text):
-        match = re.search(r"\d+", text)
-        return match.group(0) if match else None
-
-    return first
+def is_right(text, problem):
+    """Whether the first whole number that a completion says is the answer."""
+    match = re.search(r"\d+", text)
+    return match is not None and match.group(0) == JOB["answers"][problem]
 
 
 def reward(prompts, completions, completion_ids, **_):
     if JOB["rewards"] == "alternating":
         # Every group has variance.
         return [float(i % 2) for i in range(len(prompts))]
-    first = answers(completions)
-    return [float(first(text) == JOB["answers"][int(prompt)]) for prompt, text in zip(prompts, completions)]
+    return [float(is_right(text, int(prompt))) for prompt, text in zip(prompts, completions)]
 
 
 def accuracy(model, tokenizer):
@@ -90,10 +85,9 @@ def accuracy(model, tokenizer):
         out = model.generate(
             input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=JOB["tokens"], pad_token_id=pad
         )
-    first = answers(None)
     texts = tokenizer.batch_decode(out[:, longest:], skip_special_tokens=True)
     model.train()
-    return sum(first(text) == JOB["answers"][i] for i, text in zip(held_out, texts)) / len(held_out)
+    return sum(is_right(text, i) for i, text in zip(held_out, texts)) / len(held_out)
 
 
 class InTurn(TrainerCallback):

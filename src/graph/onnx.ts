@@ -3,7 +3,7 @@
  * written; StopGradient disappears. The encoder knows the messages a model of ours is made of.
  */
 import type { Shape } from './shape.js';
-import { type Attribute, type Body, type DType, type Tensor, topologicalOrder } from './tensor.js';
+import { type Attribute, type Body, type DType, type Node, type Tensor, topologicalOrder } from './tensor.js';
 
 const IR_VERSION = 9;
 const OPSET = 20;
@@ -35,7 +35,12 @@ export interface StoredInputs {
   readonly values: ReadonlyMap<string, StoredValues>;
 }
 
+/** Values of at least so many bytes are not copied before the whole model is put together. */
+const LARGE = 2 ** 16;
+
 class ProtoWriter {
+  /** What was written before the buffer. */
+  private readonly pieces: Uint8Array[] = [];
   private buffer = new Uint8Array(256);
   private length = 0;
 
@@ -56,6 +61,18 @@ class ProtoWriter {
     this.buffer[this.length++] = Number(rest);
   }
 
+  private raw(value: Uint8Array): void {
+    if (value.length >= LARGE) {
+      this.pieces.push(this.buffer.subarray(0, this.length), value);
+      this.buffer = new Uint8Array(256);
+      this.length = 0;
+      return;
+    }
+    this.reserve(value.length);
+    this.buffer.set(value, this.length);
+    this.length += value.length;
+  }
+
   varint(field: number, value: number | bigint): this {
     this.rawVarint(BigInt(field << 3));
     this.rawVarint(BigInt(value));
@@ -73,9 +90,7 @@ class ProtoWriter {
   bytes(field: number, value: Uint8Array): this {
     this.rawVarint(BigInt((field << 3) | 2));
     this.rawVarint(BigInt(value.length));
-    this.reserve(value.length);
-    this.buffer.set(value, this.length);
-    this.length += value.length;
+    this.raw(value);
     return this;
   }
 
@@ -86,11 +101,22 @@ class ProtoWriter {
   message(field: number, write: (inner: ProtoWriter) => void): this {
     const inner = new ProtoWriter();
     write(inner);
-    return this.bytes(field, inner.finish());
+    const pieces = [...inner.pieces, inner.buffer.subarray(0, inner.length)];
+    this.rawVarint(BigInt((field << 3) | 2));
+    this.rawVarint(BigInt(pieces.reduce((n, { length }) => n + length, 0)));
+    for (const piece of pieces) this.raw(piece);
+    return this;
   }
 
   finish(): Uint8Array {
-    return this.buffer.subarray(0, this.length);
+    const pieces = [...this.pieces, this.buffer.subarray(0, this.length)];
+    const whole = new Uint8Array(pieces.reduce((n, { length }) => n + length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+      whole.set(piece, at);
+      at += piece.length;
+    }
+    return whole;
   }
 }
 
@@ -117,8 +143,12 @@ function writeValueInfo(w: ProtoWriter, name: string, dtype: DType, shape: Shape
   );
 }
 
-function writeInitializer(w: ProtoWriter, name: string, tensor: Tensor): void {
-  const value = tensor.node.value as Float32Array;
+function writeInitializer(
+  w: ProtoWriter,
+  name: string,
+  tensor: Tensor,
+  value: NonNullable<Node['value']>,
+): void {
   for (const dim of tensor.shape) w.varint(1, dim as number);
   w.varint(2, ELEMENT_TYPE[tensor.dtype])
     .string(8, name)
@@ -179,7 +209,9 @@ function writeOperations(
   for (const node of order) {
     if (node.op === 'Input') onInput(node.outputs[0]);
     else if (node.op === 'Constant') {
-      graph.message(5, (m) => writeInitializer(m, nameOf(node.outputs[0]), node.outputs[0]));
+      const [constant] = node.outputs;
+      const value = node.value as NonNullable<Node['value']>;
+      graph.message(5, (m) => writeInitializer(m, nameOf(constant), constant, value));
     } else if (node.op !== 'StopGradient') {
       count++;
       graph.message(1, (m) => {
@@ -241,10 +273,13 @@ function writeBody(w: ProtoWriter, body: Body, prefix: string, outer: readonly s
 /**
  * The ONNX model that computes `outputs`.
  * @param outputs tensors by the name their values come out under
+ * @param stored inputs whose values the runtime reads from files
+ * @param constants values of inputs that are written into the model; less than 2 GiB together
  */
 export function compileModel(
   outputs: Readonly<Record<string, Tensor>>,
   stored?: StoredInputs,
+  constants?: ReadonlyMap<string, Float32Array>,
 ): CompiledModel {
   const inputs = new Map<string, { dtype: DType; shape: Shape }>();
   const results = new Map<string, { dtype: DType; shape: Shape }>();
@@ -258,7 +293,9 @@ export function compileModel(
       onInput: (tensor) => {
         const name = tensor.node.name as string;
         const place = stored?.values.get(name);
-        if (place) graph.message(5, (m) => writeStored(m, name, tensor, place));
+        const fixed = constants?.get(name);
+        if (fixed) graph.message(5, (m) => writeInitializer(m, name, tensor, fixed));
+        else if (place) graph.message(5, (m) => writeStored(m, name, tensor, place));
         else inputs.set(name, { dtype: tensor.dtype, shape: tensor.shape });
       },
     });
@@ -271,5 +308,5 @@ export function compileModel(
   });
   w.message(8, (m) => m.string(1, '').varint(2, OPSET));
   w.message(8, (m) => m.string(1, 'com.microsoft').varint(2, 1));
-  return { bytes: w.finish().slice(), inputs, outputs: results, nodeCount };
+  return { bytes: w.finish(), inputs, outputs: results, nodeCount };
 }

@@ -34,7 +34,7 @@ export class Program<Batch, Result> {
     const inputs = checkInputs(
       definition.inputs,
       session.inputNames,
-      new Set(options.stored?.values.keys() ?? []),
+      new Set([...(options.stored?.values.keys() ?? []), ...(options.constants?.keys() ?? [])]),
     );
     return new Program(session, definition, inputs);
   }

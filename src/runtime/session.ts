@@ -36,6 +36,8 @@ export interface SessionOptions {
    * which takes seconds and memory; default: they are read where the file is mapped.
    */
   readonly pack?: boolean;
+  /** Values of inputs that never change: they become part of the model, packed, and runs are not fed with them. */
+  readonly constants?: ReadonlyMap<string, Float32Array>;
   /** Inputs whose values lie in files, which are mapped into memory. Node.js only. */
   readonly stored?: StoredInputs;
 }
@@ -67,11 +69,11 @@ export class Session {
   static async open(
     backend: Backend,
     outputs: Readonly<Record<string, Tensor>>,
-    { threads, pack, stored }: SessionOptions = {},
+    { threads, pack, stored, constants }: SessionOptions = {},
   ): Promise<Session> {
     const pass = passOf(backend.provider);
     const fused = fuse(outputs);
-    const model = compileModel(pass ? rewrite(fused, pass) : fused, stored);
+    const model = compileModel(pass ? rewrite(fused, pass) : fused, stored, constants);
     const options: InferenceSession.SessionOptions = {
       executionProviders: [backend.provider],
       graphOptimizationLevel: 'all',

@@ -67,7 +67,10 @@ describe('limits under a budget', () => {
       fc.property(fc.integer({ min: 1, max: 4000 }), fc.integer({ min: 1, max: 10 ** 9 }), (mib, weights) => {
         const memory = new Memory(model, mib * MIB);
         const frozen = { weights, trainable: 1000, copies: 2 };
-        if (!memory.packs(frozen)) return;
+        if (!memory.packs(frozen, 0)) {
+          expect(memory.packs(frozen, 2)).toBe(false);
+          return;
+        }
         // What stays: weights, the adapter with two copies of it and two of its gradients.
         expect(4 * weights).toBeLessThanOrEqual((mib * MIB - 4 * (weights + 5 * 1000)) / 4);
         const rows = [frozen, { ...frozen, packed: weights }].map((all) => memory.decodeRows(100, all));
@@ -76,7 +79,11 @@ describe('limits under a budget', () => {
       { numRuns: 300 },
     );
     const unbounded = new Memory(model, Number.POSITIVE_INFINITY);
-    expect([2 ** 29, 2 ** 29 + 1].map((weights) => unbounded.packs({ ...held, weights }))).toEqual([
+    expect([2 ** 29, 2 ** 29 + 1].map((weights) => unbounded.packs({ ...held, weights }, 0))).toEqual([
+      true,
+      false,
+    ]);
+    expect([2 ** 29 / 3, 2 ** 29].map((weights) => unbounded.packs({ ...held, weights }, 2))).toEqual([
       true,
       false,
     ]);

@@ -217,9 +217,11 @@ export class LocalEngine implements Engine {
     };
   }
 
-  /** Whether decoding has the weights a second time: only those in files can be, since they never change. */
+  /** Whether decoding has the weights a second time: those in files, or under an adapter, since they never change. */
   private get packs(): boolean {
-    this.packing ??= this.options.stored !== undefined && this.memory.packs(this.heldWeights);
+    const frozen = this.options.stored !== undefined || this.adapter !== null;
+    // Weights that are held here pass through the model's bytes and the runtime's reading of them.
+    this.packing ??= frozen && this.memory.packs(this.heldWeights, this.held ? 2 : 0);
     return this.packing;
   }
 
@@ -430,7 +432,7 @@ export class LocalEngine implements Engine {
 
   /**
    * A program by a key that says which; compiled when it is first asked for.
-   * @param pack pays where a program runs once a token
+   * @param pack makes frozen weights part of the program, in the order that products read fastest
    */
   private program<Batch, Result>(
     key: string,
@@ -440,7 +442,8 @@ export class LocalEngine implements Engine {
     let program = this.programs.get(key) as Promise<Program<Batch, Result>> | undefined;
     if (!program) {
       const { backend, stored, threads } = this.options;
-      const options: SessionOptions = { threads, stored, pack };
+      const constants = pack ? this.held?.views : undefined;
+      const options: SessionOptions = { threads, stored, pack, constants };
       program = Program.compile(backend, define(), options);
       this.programs.set(key, program as Promise<Program<never, unknown>>);
     }

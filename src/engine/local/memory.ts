@@ -143,11 +143,16 @@ export class Memory {
     return FLOAT * (checkpointing ? layers * width + layer : KEPT_SHARE * layers * layer);
   }
 
-  /** Whether decoding may have all weights a second time. Without a bound: those of models that any machine has room for. */
-  packs(held: HeldWeights): boolean {
+  /**
+   * Whether decoding may have all weights a second time. Without a bound: those of models that any machine has room for.
+   * @param passing further copies that there are while the decoder is made
+   */
+  packs(held: HeldWeights, passing: number): boolean {
     const bytes = FLOAT * held.weights;
-    if (this.budget === Number.POSITIVE_INFINITY) return bytes <= PACKED_WITHOUT_BOUND;
-    return bytes <= PACKED_SHARE * this.left(held, 2);
+    const most = (1 + passing) * bytes;
+    if (this.budget === Number.POSITIVE_INFINITY) return most <= PACKED_WITHOUT_BOUND;
+    const left = this.left(held, 2);
+    return bytes <= PACKED_SHARE * left && most <= 2 * PACKED_SHARE * left;
   }
 
   /** Rows of so many tokens that may be decoded at the same time. */
