@@ -72,6 +72,7 @@ test("the figures of a step are those of the paper's worked example and of flat 
     path_depth: (1 + 1 + 1 + 2 + 2) / 8,
     intermediate_proportion: expect.closeTo((2 / 4 + 2 / 6 + 3 / 4 + 5 / 7 + 5 / 6) / 8, 12),
     flat_share: 0.5,
+    distinct_share: 1,
     zero_variance_share: 0.5,
     all_right_share: 0,
     all_wrong_share: 0.5,
@@ -79,6 +80,31 @@ test("the figures of a step are those of the paper's worked example and of flat 
     tree_tokens: 25,
     tokens_saved: expect.closeTo(1 - 25 / 35, 12),
   });
+});
+
+test('the share of distinct completions is that of their texts', () => {
+  const texts = ['A', 'AB', 'AB', 'AB', '', ''];
+  const base = group({ A: 1 });
+  const [completion] = base.completions;
+  const completions = texts.map((text, i) => ({
+    ...completion,
+    tokens: Int32Array.from(text, (c) => c.charCodeAt(0)),
+    reward: i,
+  }));
+  const scored = [
+    scoreGroup({ ...base, completions }, objective),
+    scoreGroup(group({ A: 1, B: 0 }), objective),
+  ];
+  const logprobs = scored.map(({ tree }) => new Float32Array(tree.distinctTokenCount));
+  const first = { loss: 0, gradNorm: 1, treeTokens: 0, computedTokens: 0, logprobs };
+  const record = stepMetrics(
+    1,
+    { sampled: scored.map((entry) => ({ group: entry.group, problem })), failures: [], passedOver: 0 },
+    scored,
+    { first, gradNorm: 1, kl: null, clipFraction: 0, rescale: null },
+    0,
+  );
+  expect(record.distinct_share).toBeCloseTo((new Set(texts).size / texts.length + 1) / 2, 12);
 });
 
 test('every metric has a meaning in the reference', () => {

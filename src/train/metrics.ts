@@ -54,6 +54,7 @@ export const METRICS = {
     "of the mass |λ|·|Â| of GRPO's gradient over tokens: the part in steps that more than one completion goes through; only where rewards differ",
   ],
   flat_share: ['share', 'groups whose tree has no intermediate node'],
+  distinct_share: ['share', 'distinct completions of a group among all of them, mean over groups'],
   zero_variance_share: ['share', 'groups whose rewards are all equal: they teach nothing'],
   all_right_share: ['share', 'groups without variance whose completions all solve their problem'],
   all_wrong_share: ['share', 'groups without variance none of whose completions solves it'],
@@ -110,6 +111,7 @@ type StepMetric =
   | 'path_depth'
   | 'intermediate_proportion'
   | 'flat_share'
+  | 'distinct_share'
   | 'zero_variance_share'
   | 'all_right_share'
   | 'all_wrong_share'
@@ -178,6 +180,7 @@ export function stepMetrics(
     intermediate_proportion: mean(scored.flatMap(({ tree }) => Array.from(intermediateProportion(tree)))),
     ...(mass > 0 ? { shared_mass: sum(masses.map(({ shared }) => shared)) / mass } : {}),
     flat_share: mean(scored.map(({ tree }) => Number(isFlat(tree)))),
+    distinct_share: mean(scored.map(({ tree }) => tree.leafCount / tree.groupSize)),
     zero_variance_share: share(kinds, (kind) => kind !== null),
     all_right_share: share(kinds, (kind) => kind === 'right'),
     all_wrong_share: share(kinds, (kind) => kind === 'wrong'),

@@ -13,6 +13,7 @@ export const METRIC_TITLES: readonly (readonly [MetricName, string])[] = [
   ['sampling_logp_difference_mean', 'sampler − trainer, |Δ ln π|'],
   ['stopped_share', 'ended by themselves'],
   ['completion_length', 'completion length'],
+  ['distinct_share', 'distinct completions'],
   ['path_depth', 'path depth'],
   ['shared_mass', 'gradient mass in shared steps'],
   ['intermediate_proportion', 'intermediate proportion'],
