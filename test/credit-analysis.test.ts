@@ -10,12 +10,14 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   analyzeGroup,
+  creditRows,
   type GroupCredit,
   LogGatherer,
   publishedCredit,
   tokenCredit,
   WeightsWriter,
 } from '../src/analysis/index.js';
+import { diagnosticCards } from '../src/analysis/report/headline.js';
 import { openRules } from '../src/cli/analyze-credit.js';
 import { CREDIT_NAMES } from '../src/objective/index.js';
 import type { Group } from '../src/rollouts/index.js';
@@ -112,6 +114,29 @@ describe('a group under a rule', () => {
       { numRuns: 200 },
     );
   });
+});
+
+it('the report has a card for each rule, with the figures of the summary’s table', () => {
+  const gatherer = new LogGatherer();
+  for (const group of fc.sample(groups, { numRuns: 30, seed: 3 })) {
+    const analysis = analyzeGroup(group);
+    const credit = (['grpo', 'tempo'] as const).map((name) => publishedCredit(name, analysis));
+    gatherer.add(group, analysis, credit);
+  }
+  const analysis = gatherer.result();
+  const html = diagnosticCards(analysis);
+  const { header, rows } = creditRows(analysis.all.credit);
+  expect(rows.map(([rule]) => rule)).toEqual(['GRPO', 'TEMPO']);
+  for (const row of rows) {
+    expect(row).toHaveLength(header.length);
+    expect(html).toContain(`<dt>${row[0]}</dt><dd><span class="value">${row[1]} up</span>`);
+    expect(html).toContain(`good ↓ ${row[8]}, bad ↑ ${row[9]}`);
+    // Shares by depth are of the whole.
+    const depths = row.slice(3, 8).map((value) => Number(value.replace('%', '')));
+    expect(depths.reduce((a, b) => a + b, 0)).toBeCloseTo(100, 0);
+  }
+  const bare = new LogGatherer();
+  expect(diagnosticCards(bare.result())).not.toContain('Under credit rules');
 });
 
 describe('weights with rules', () => {

@@ -8,6 +8,7 @@ export {
 } from './analyze-group.js';
 export { type AsTrained, asTrained, describeTrained, type RunObjective, runObjective } from './as-trained.js';
 export { lineChartSvg, type Series } from './chart.js';
+export { creditRows } from './credit-rows.js';
 export { type CsvCell, csvLine } from './csv.js';
 export type {
   AgeFigures,
@@ -18,6 +19,7 @@ export type {
   SplitFigures,
   TrainerFigures,
 } from './diagnostics/figures.js';
+export { type DiagnosticRow, diagnosticRows } from './diagnostics/rows.js';
 export type { CreditFigures, LogAnalysis, LogFigures, SourceFigures, StepFigures } from './figures.js';
 export { type GroupScore, LogGatherer } from './gather.js';
 export { type GroupCredit, ownCredit, publishedCredit, tokenCredit } from './group-credit.js';

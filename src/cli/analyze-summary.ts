@@ -1,7 +1,5 @@
 /** What `analyze` prints: the figures of figures.ts as tables with bars, plain text of at most about 100 columns. */
-import type { LogAnalysis, LogFigures } from '../analysis/index.js';
-import { creditTable } from './analyze-credit.js';
-import { diagnosticsTable } from './analyze-diagnostics.js';
+import { creditRows, diagnosticRows, type LogAnalysis, type LogFigures } from '../analysis/index.js';
 import { elide, paint, visible } from './format.js';
 import { formatTable } from './table.js';
 
@@ -78,11 +76,18 @@ export function summaryText(
     );
   }
   if (total > 0 && all.credit.length > 0)
-    parts.push(section('Under credit rules: share of the push by sign and depth', creditTable(all.credit)));
-  parts.push(section('What the tree tells besides', diagnosticsTable(analysis)));
+    parts.push(section('Under credit rules: share of the push by sign and depth', creditTable(all)));
+  parts.push(
+    section('What the tree tells besides', formatTable(['', 'value', ''], diagnosticRows(analysis))),
+  );
   if (sources.length > 0) parts.push(section('By source', bySource(sources)));
   if (steps.length > 0) parts.push(section('By training step', bySteps(steps)));
   return parts.join('');
+}
+
+function creditTable({ credit }: LogFigures): string {
+  const { header, rows } = creditRows(credit);
+  return formatTable(header, rows);
 }
 
 function overview(all: LogFigures): string {

@@ -1,5 +1,7 @@
 /** The figures at the top of the report, each with a line that says what it means. */
 
+import { creditRows } from '../credit-rows.js';
+import { diagnosticRows } from '../diagnostics/rows.js';
 import type { LogAnalysis, LogFigures } from '../figures.js';
 import { escapeMarkup } from '../svg.js';
 
@@ -17,11 +19,33 @@ const GROUPS: Readonly<Record<string, string>> = {
 };
 
 export function headline({ all }: LogAnalysis): string {
-  const cards = cardsOf(all).map(
-    ([name, value, meaning]) =>
-      `<div class="card"><dt>${escapeMarkup(name)}</dt><dd><span class="value">${escapeMarkup(value)}</span><span class="meaning">${escapeMarkup(meaning)}</span></dd></div>`,
-  );
-  return `<p class="sources">${escapeMarkup(sources(all))}</p>\n<dl class="cards">${cards.join('\n')}</dl>`;
+  return `<p class="sources">${escapeMarkup(sources(all))}</p>\n<dl class="cards">${cards(cardsOf(all))}</dl>`;
+}
+
+/** What only the tree tells, and figures under credit rules where they were asked for. */
+export function diagnosticCards(analysis: LogAnalysis): string {
+  const { header, rows } = creditRows(analysis.all.credit);
+  const rules = rows.map(([rule, up, ...values]): readonly string[] => [
+    rule,
+    `${up} up`,
+    values.map((value, i) => `${header[i + 2]} ${value}`).join(', '),
+  ]);
+  const under = `<h3>Under credit rules: share of the push by sign and depth</h3>
+<dl class="cards">${cards(rules)}</dl>`;
+  return `<section aria-labelledby="tree-title">
+<h2 id="tree-title">What the tree tells besides</h2>
+<dl class="cards">${cards(diagnosticRows(analysis))}</dl>
+${rules.length > 0 ? under : ''}
+</section>`;
+}
+
+function cards(rows: readonly (readonly string[])[]): string {
+  return rows
+    .map(
+      ([name, value, meaning]) =>
+        `<div class="card"><dt>${escapeMarkup(name)}</dt><dd><span class="value">${escapeMarkup(value)}</span><span class="meaning">${escapeMarkup(meaning)}</span></dd></div>`,
+    )
+    .join('\n');
 }
 
 /** A table of the sources, where there are several. */

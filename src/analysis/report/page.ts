@@ -11,7 +11,7 @@ import type { LogAnalysis } from '../figures.js';
 import { escapeMarkup } from '../svg.js';
 import { charts } from './charts.js';
 import type { ReportData } from './data.js';
-import { headline, sourceTable } from './headline.js';
+import { diagnosticCards, headline, sourceTable } from './headline.js';
 
 export interface AboutReport {
   /** What was read, as the user named it. */
@@ -73,6 +73,7 @@ ${notes ? `<details class="notes"><summary>Notes on what was read (${about.notes
 <p class="lead">Mass is |λ|·|Â(λ)| summed over the tokens of steps: how hard GRPO's sum pulls there. λ-GRPO counts each step once.</p>
 <div class="charts">${charts(analysis).join('\n')}</div>
 </section>
+${diagnosticCards(analysis)}
 <section aria-labelledby="groups-title">
 <h2 id="groups-title">Groups</h2>
 <p class="lead" id="groups-lead"></p>

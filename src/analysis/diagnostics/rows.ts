@@ -1,13 +1,14 @@
-/** The lines of `analyze` about what only the tree can tell; nothing where there is nothing to say. */
-import type { LogAnalysis, LogFigures, MergedFigures, SplitFigures } from '../analysis/index.js';
-import { formatTable } from './table.js';
+/** Diagnostics in words, for the summary of `analyze` and the report: name, value, meaning; no line where there is nothing to say. */
+import type { LogAnalysis, LogFigures } from '../figures.js';
+import type { MergedFigures, SplitFigures } from './figures.js';
 
 /** Training steps from which on growth is told. */
 const LEAST_STEPS = 6;
 
-type Row = readonly [string, string, string];
+export type DiagnosticRow = readonly [name: string, value: string, meaning: string];
+type Row = DiagnosticRow;
 
-export function diagnosticsTable({ all, splitPrompts, steps }: LogAnalysis): string {
+export function diagnosticRows({ all, splitPrompts, steps }: LogAnalysis): DiagnosticRow[] {
   const { merged, klAlone, sharing } = all.diagnostics;
   const rows: Row[] = [...trainerRows(all), ...noiseRows(all), ...retokenisedRows(all)];
   if (merged.ids > 0) {
@@ -26,7 +27,7 @@ export function diagnosticsTable({ all, splitPrompts, steps }: LogAnalysis): str
     rows.push(['tokens with Â = 0', percent(klAlone.copies, 1), meaning]);
   }
   rows.push(['|λ|/k of a token', fixed(sharing, 3), 'mean; 1: all completions are alike'], ...growth(steps));
-  return formatTable(['', 'value', ''], rows);
+  return rows;
 }
 
 function trainerRows({ diagnostics: { trainer } }: LogFigures): Row[] {
