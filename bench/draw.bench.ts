@@ -72,7 +72,8 @@ function opening(page: Page, hash: string, selector: string): Promise<number> {
   return page.evaluate(`new Promise((resolve) => {
     const from = performance.now();
     const look = () => {
-      if (!document.querySelector(${JSON.stringify(selector)})) return requestAnimationFrame(look);
+      const tree = document.querySelector('process-tree')?.shadowRoot;
+      if (!tree?.querySelector(${JSON.stringify(selector)})) return requestAnimationFrame(look);
       requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - from)));
     };
     location.hash = ${JSON.stringify(hash)};

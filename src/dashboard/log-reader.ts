@@ -37,6 +37,9 @@ const FRESH = 20_000;
 /** A file that cannot be read and was written to within this time is being written, ms. */
 const UNFINISHED = 10_000;
 
+/** Tokens of the groups of one step that are kept for the reader who goes from group to group. */
+const MOST_KEPT = 4_000_000;
+
 /** How logs are read. */
 export interface LogOptions {
   readonly read?: ReadOptions;
@@ -61,6 +64,10 @@ export class LogReader implements Reader {
   private readonly feed = new Feed();
   private files: LogFile[] = [];
   private reading: Promise<void> | null = null;
+  private kept: { readonly key: string; readonly groups: ReadonlyMap<number, Group> } = {
+    key: '',
+    groups: new Map(),
+  };
   private mayRead = 0;
   private started = 0;
   private updated = 0;
@@ -162,16 +169,41 @@ export class LogReader implements Reader {
     const place = groups[n];
     if (!place)
       throw new Refusal(404, `${this.run}, step ${step}: no group ${n}; there are ${groups.length}`);
-    let at = 0;
-    for await (const { file, group } of this.groupsIn([place.file])) {
-      if (file !== place.file || at++ !== place.at) continue;
-      const { withTexts = (whole: Group) => whole } = this.options;
-      return detailOf(this.run, step, n, withTexts(group), null);
+    const group = (await this.wholeGroups(place.file, step, place.at)).get(place.at);
+    if (!group) {
+      throw new Refusal(
+        404,
+        `${this.run}, step ${step}: the file of group ${n} has changed; load the page again`,
+      );
     }
-    throw new Refusal(
-      404,
-      `${this.run}, step ${step}: the file of group ${n} has changed; load the page again`,
-    );
+    const { withTexts = (whole: Group) => whole } = this.options;
+    return detailOf(this.run, step, n, withTexts(group), null);
+  }
+
+  /** The groups that a file has of a step, by their place in it; those of the last one asked for are kept. */
+  private async wholeGroups(
+    file: LogFile,
+    step: number,
+    wanted: number,
+  ): Promise<ReadonlyMap<number, Group>> {
+    const key = `${file.parts.join('/')} ${file.stamp} ${step}`;
+    if (this.kept.key === key) return this.kept.groups;
+    const groups = new Map<number, Group>();
+    let [at, tokens, isWhole] = [0, 0, true];
+    for await (const { file: from, group } of this.groupsIn([file])) {
+      if (from !== file) continue;
+      const place = at++;
+      if ((group.step ?? 0) !== step) continue;
+      groups.set(place, group);
+      tokens += group.completions.reduce((sum, completion) => sum + completion.tokens.length, 0);
+      if (tokens <= MOST_KEPT) continue;
+      // Too many to keep: those around the one that is wanted are read again.
+      isWhole = false;
+      for (const other of groups.keys()) if (other !== wanted && groups.size > 1) groups.delete(other);
+      tokens = 0;
+    }
+    if (isWhole) this.kept = { key, groups };
+    return groups;
   }
 
   /** The groups of a step, with the file and the place in it of each. */
@@ -225,15 +257,10 @@ export class LogReader implements Reader {
         drawn = performance.now();
       }
     };
-    let breath = performance.now();
     try {
       for await (const { file, group } of this.groupsIn(changed, (bad, message) =>
         problems.set(bad, message),
       )) {
-        if (performance.now() - breath > 50) {
-          await setTimeout(0);
-          breath = performance.now();
-        }
         if (!stamps.has(file)) continue;
         if (file !== current) {
           keep();
@@ -282,7 +309,13 @@ export class LogReader implements Reader {
         if (file) onBad(file, message.replaceAll(path, basename(path)));
       },
     });
+    let breath = performance.now();
     for await (const group of groups) {
+      // Groups can come for long without the event loop being reached, and other pages wait.
+      if (performance.now() - breath > 50) {
+        await setTimeout(0);
+        breath = performance.now();
+      }
       const file = fileOf(group.source?.file ?? '');
       if (file) yield { file, group };
     }
