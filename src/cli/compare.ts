@@ -18,6 +18,7 @@ import {
   methodVariants,
   openModel,
   RunFolder,
+  taskName,
 } from '../train/index.js';
 import { ProcessTree } from '../tree/index.js';
 import { serveBeside } from './dashboard.js';
@@ -99,7 +100,7 @@ export async function compareCommand(
   const withAccuracy = rows.every(({ accuracy }) => accuracy !== null);
   if (withAccuracy) header.push('held-out accuracy, greedy');
   print(
-    `\n${config.task.name}, ${config.train.steps} steps, groups of ${config.sampling.group_size}, ` +
+    `\n${taskName(config)}, ${config.train.steps} steps, groups of ${config.sampling.group_size}, ` +
       `${config.model.path ?? `${config.model.layers} layers × ${config.model.width}`}, ${config.optimizer.name} at ${config.optimizer.learning_rate}: ` +
       'mean [95% interval over seeds]\n',
   );
@@ -116,14 +117,14 @@ export async function compareCommand(
     ),
   );
   const charts = [join(out, 'curves.svg')];
-  const title = `${config.task.name}: ${target}`;
+  const title = `${taskName(config)}: ${target}`;
   await writeWhole(charts[0], chart(comparison, smoothedSuccess, title, target, problems.sampled));
   if (withAccuracy && config.task.name !== 'binary-tree') {
     charts.push(join(out, 'accuracy.svg'));
     const held = 'held-out accuracy, greedy';
     await writeWhole(
       charts[1],
-      chart(comparison, accuracies, `${config.task.name}: ${held}`, held, problems.heldOut),
+      chart(comparison, accuracies, `${taskName(config)}: ${held}`, held, problems.heldOut),
     );
   }
   const results = join(out, 'comparison.json');

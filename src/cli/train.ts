@@ -11,6 +11,7 @@ import {
   type MetricsRecord,
   RunFolderError,
   run,
+  taskName,
 } from '../train/index.js';
 import { serveBeside } from './dashboard.js';
 import { fetchBar } from './fetching.js';
@@ -120,7 +121,7 @@ const ruleOf = ({ method, objective: { credit } }: Config): string =>
   credit === null ? method : `credit ${basename(credit)}`;
 
 function summary(config: Config, step: number, last: Partial<MetricsRecord> | undefined): string {
-  const parts = [`${ruleOf(config)}, ${config.task.name}, seed ${config.seed}: ${step} steps`];
+  const parts = [`${ruleOf(config)}, ${taskName(config)}, seed ${config.seed}: ${step} steps`];
   if (last?.reward_mean !== undefined) parts.push(`reward ${last.reward_mean.toFixed(3)}`);
   if (last?.success_rate !== undefined) parts.push(`success ${last.success_rate.toFixed(3)}`);
   if (last?.eval_accuracy !== undefined)

@@ -5,13 +5,14 @@
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { type RunObjective, runObjective } from '../analysis/index.js';
 import { holderRuns, LOCK } from '../files/index.js';
 import type { Config } from '../train/config.js';
 import { parseConfig } from '../train/config-sources.js';
 import { METRICS, parseMetrics } from '../train/metrics.js';
 import { RunFolder } from '../train/run-folder.js';
+import { taskName } from '../train/task-name.js';
 import type { GroupDetail, RunDetail, RunState, RunSteps, RunSummary, RunUpdate, StepGroups } from './api.js';
 import { Columns } from './columns.js';
 import { messageOf } from './errors.js';
@@ -323,16 +324,6 @@ async function stampOf(path: string): Promise<{ stamp: string; time: number }> {
   } catch {
     return { stamp: 'none', time: 0 };
   }
-}
-
-/** What its author calls it: a module by its file, a program's own task by its label. */
-function taskName({ task }: Config): string {
-  if (task.name === 'module') return basename(task.path).replace(/\.[cm]?[jt]s$/, '');
-  if (task.name === 'math') {
-    const names = task.train.map((file) => basename(file).replace(/\.(jsonl?|parquet)(\.(gz|zst))?$/, ''));
-    return names.length > 2 ? `${names[0]} and ${names.length - 1} more` : names.join(' + ');
-  }
-  return task.name === 'custom' && task.label !== '' ? task.label : task.name;
 }
 
 /** Each value of a configuration under its dotted key, as JSON. */

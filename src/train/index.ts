@@ -69,6 +69,7 @@ export {
 } from './run-folder.js';
 export { objectiveOfRollouts } from './run-objective.js';
 export { type SelfTest, selfTest } from './self-test.js';
+export { taskName } from './task-name.js';
 export { exportRun, isRunFolder, openTrained, type TrainedPolicy } from './trained.js';
 export type { TrainObserver, TrainOptions, TrainResult, TrainStage } from './training.js';
 export { guardProcess, ranUserCode } from './user-watch.js';

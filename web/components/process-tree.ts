@@ -106,7 +106,13 @@ export class ProcessTreeElement extends Base {
       if (sheet.cssRules.length === 0) sheet.replaceSync(styles);
       this.root.adoptedStyleSheets = [sheet];
     }
-    this.observer = new ResizeObserver(() => this.fit());
+    let width = -1;
+    this.observer = new ResizeObserver(([{ contentRect }]) => {
+      // Fitting changes the height, which is no reason to fit again.
+      if (contentRect.width === width) return;
+      width = contentRect.width;
+      this.fit();
+    });
     this.observer.observe(this);
     if (!this.data && this.fault === null) this.readScript();
     this.draw();

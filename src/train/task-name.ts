@@ -1,0 +1,13 @@
+/** What a task is called: a module by its file, problems by theirs, a program's own task by its label, a built-in one by its name. */
+import { basename } from 'node:path';
+import type { Config } from './config.js';
+
+/** @example taskName(config) // 'word-sums', of task: { name: module, path: tasks/word-sums.ts } */
+export function taskName({ task }: Pick<Config, 'task'>): string {
+  if (task.name === 'module') return basename(task.path).replace(/\.[cm]?[jt]s$/, '');
+  if (task.name === 'math') {
+    const names = task.train.map((file) => basename(file).replace(/\.(jsonl?|parquet)(\.(gz|zst))?$/, ''));
+    return names.length > 2 ? `${names[0]} and ${names.length - 1} more` : names.join(' + ');
+  }
+  return task.name === 'custom' && task.label !== '' ? task.label : task.name;
+}
