@@ -130,7 +130,7 @@ it('the report has a card for each rule, with the figures of the summary’s tab
   for (const row of rows) {
     expect(row).toHaveLength(header.length);
     expect(html).toContain(`<dt>${row[0]}</dt><dd><span class="value">${row[1]} up</span>`);
-    expect(html).toContain(`good ↓ ${row[8]}, bad ↑ ${row[9]}`);
+    expect(html).toContain(`good ↓ ${row[9]}, bad ↑ ${row[10]}`);
     // Shares by depth are of the whole.
     const depths = row.slice(3, 8).map((value) => Number(value.replace('%', '')));
     expect(depths.reduce((a, b) => a + b, 0)).toBeCloseTo(100, 0);
