@@ -5,8 +5,9 @@
  *   npx tsx bench/trl.bench.ts <SmolLM2-135M-Instruct as F32> [--only real,overlap,random,openvino,loop] [--out <folder>]
  *
  * What a part gave is kept in <folder>/results.json (default runs/bench-trl): a run that is started again goes on with what is
- * missing. docs/performance.md is written from it. Peers live in .venv-bench, which is made when it is not there, or in the
- * Python that LAMBDA_GRPO_BENCH_PYTHON names.
+ * missing, and what --only names is measured again. docs/performance.md is written from it. Peers live in .venv-bench, which is
+ * made when it is not there, or in the Pythons that LAMBDA_GRPO_BENCH_PYTHON and LAMBDA_GRPO_OPENVINO_PYTHON name. Without the
+ * loop, which takes half an hour and is measured only when it is named, a quarter of an hour on two cores.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -43,7 +44,6 @@ const [folder] = args;
 if (!folder) throw new Error('expected the folder of SmolLM2-135M-Instruct as F32, got nothing');
 mkdirSync(out, { recursive: true });
 const resultsFile = join(out, 'results.json');
-const python = findPeers();
 
 interface Step {
   readonly sampling: number;
@@ -72,29 +72,28 @@ const results: Results = existsSync(resultsFile)
   : {};
 const save = (): void => writeFileSync(resultsFile, JSON.stringify(results, null, 1));
 
-/** The Python with trl, peft and openvino_genai. */
-function findPeers(): string {
-  const named = process.env.LAMBDA_GRPO_BENCH_PYTHON;
+/** Each peer has an environment of its own, since they want different versions of the same packages. */
+const PEERS = {
+  trl: { variable: 'LAMBDA_GRPO_BENCH_PYTHON', packages: ['trl==1.16.0', 'peft', 'torch'] },
+  openvino: {
+    variable: 'LAMBDA_GRPO_OPENVINO_PYTHON',
+    packages: ['openvino-genai', 'optimum-intel[openvino]', 'torch'],
+  },
+} as const;
+
+/** The Python that has a peer: the one that is named, or one that is made here. */
+function pythonOf(peer: keyof typeof PEERS): string {
+  const { variable, packages } = PEERS[peer];
+  const named = process.env[variable];
   if (named) return named;
-  const venv = join(root, '.venv-bench');
+  const venv = join(root, '.venv-bench', peer);
   const local = join(venv, 'bin', 'python');
   if (!existsSync(local)) {
-    console.error('installing TRL and OpenVINO GenAI in .venv-bench (once, some minutes) …');
+    console.error(`installing ${packages.join(', ')} in .venv-bench/${peer} (once, some minutes) …`);
     const run = (command: string, ...rest: string[]) =>
       execFileSync(command, rest, { stdio: ['ignore', 'inherit', 'inherit'] });
     run('python3', '-m', 'venv', venv);
-    run(
-      local,
-      '-m',
-      'pip',
-      'install',
-      '--quiet',
-      'trl==1.16.0',
-      'peft',
-      'torch',
-      'openvino-genai',
-      'optimum-intel[openvino]',
-    );
+    run(local, '-m', 'pip', 'install', '--quiet', ...packages);
   }
   return local;
 }
@@ -142,7 +141,7 @@ class Trl {
       ...job,
     };
     const trl = new Trl(
-      spawn(python, [join(root, 'bench/trl_peer.py'), JSON.stringify(asked)], {
+      spawn(pythonOf('trl'), [join(root, 'bench/trl_peer.py'), JSON.stringify(asked)], {
         stdio: ['pipe', 'pipe', 'pipe'],
       }),
     );
@@ -392,7 +391,7 @@ const parts: Record<Part, () => Promise<void>> = {
     const peer = (): { tokensPerSecond: number; version: string } =>
       JSON.parse(
         execFileSync(
-          python,
+          pythonOf('openvino'),
           [
             join(root, 'bench/openvino_peer.py'),
             JSON.stringify({
@@ -603,7 +602,8 @@ function profile(): string {
 }
 
 for (const part of PARTS) {
-  if (only ? !only.includes(part) : results[part] !== undefined) continue;
+  // The loop takes half an hour: only when it is asked for.
+  if (only ? !only.includes(part) : part === 'loop' || results[part] !== undefined) continue;
   console.error(`${part} …`);
   await parts[part]();
   results.machine = machine();

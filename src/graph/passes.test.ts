@@ -49,6 +49,30 @@ describe('the pass for WebGPU', () => {
     });
   });
 
+  it('a product with the rows of b first, and turned pairs of channels, stay what they were', async () => {
+    const graph = new g.Graph();
+    const [a, b] = [graph.input('a', 'float32', ['C', 'B', 'B']), graph.input('b', 'float32', ['B', 'C', 5])];
+    const [x, angles] = [
+      graph.input('x', 'float32', [1, 'M', 6]),
+      graph.input('angles', 'float32', ['M', 3]),
+    ];
+    const [before, after] = await bothWays(
+      { y: g.matmul(a, b, { rowsFirstB: true }), z: g.turn(x, g.cos(angles), g.sin(angles)) },
+      {
+        a: { data: values(18, 1), dims: [2, 3, 3] },
+        b: { data: values(30, 2), dims: [3, 2, 5] },
+        x: { data: values(24, 3), dims: [1, 4, 6] },
+        angles: { data: values(12, 4), dims: [4, 3] },
+      },
+    );
+    for (const name of ['y', 'z']) {
+      expect(after[name].dims).toEqual(before[name].dims);
+      before[name].data.forEach((value, i) => {
+        expect(after[name].data[i]).toBeCloseTo(value, 4);
+      });
+    }
+  });
+
   it('log-probabilities stay what they were where exponentials would overflow, and under forbidden tokens', async () => {
     const graph = new g.Graph();
     const x = graph.input('x', 'float32', ['N', 4]);
@@ -75,6 +99,7 @@ describe('the pass for WebGPU', () => {
       const rewritten = operators(g.rewrite(outputs, g.webgpuPass));
       expect(rewritten).not.toContain('FusedMatMul');
       expect(rewritten).not.toContain('LogSoftmax');
+      expect(rewritten).not.toContain('RotaryEmbedding');
     }
   });
 });
