@@ -42,7 +42,7 @@ it('stays within a budget: an update in pieces, and sampling of as many rows as 
   }
 });
 
-it('a path whose scores do not fit at once fits in chunks of rows', { timeout: 120_000 }, () => {
+it('a path whose scores do not fit at once fits in chunks of rows', { timeout: 240_000 }, () => {
   const job = { vocabulary: 500, layers: 8, width: 256, completions: 1, length: 2047 };
   const process = peakOf({ ...job, length: 8, checkpointing: false }).peak;
   const budget = 440;
