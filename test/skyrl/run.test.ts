@@ -1,13 +1,14 @@
 /**
- * Whole runs of the program on a real server: the binary tree is learnt, and a killed trainer and a killed server cost
- * nothing but the steps since the last checkpoint.
+ * Whole runs of the program on a real server: the binary tree is learnt, a killed trainer and a killed server cost nothing
+ * but the steps since the last checkpoint, and what is exported loads in peft.
  */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Server, startServer, TINY } from '../../scripts/skyrl.mjs';
-import { start } from '../crash.js';
+import { ensureSkyRL, type Server, startServer, TINY } from '../../scripts/skyrl.mjs';
+import { program, start } from '../crash.js';
 import { fact, version } from './facts.js';
 
 const root = join(import.meta.dirname, '../..');
@@ -126,4 +127,23 @@ describe(`a run on SkyRL ${version}`, () => {
     },
     PATIENCE,
   );
+
+  it('exports an adapter that peft loads whole, and that is the policy of the server', async () => {
+    const out = join(folder, 'adapter');
+    const args = [program, 'export', whole, out, '--checkpoint', '25'];
+    execFileSync(process.execPath, args, { cwd: root, stdio: 'pipe' });
+    // What was sampled next.
+    const sampled = join(whole, 'rollouts', 'step_000026.jsonl');
+    const script = join(root, 'scripts/python/check_tinker_adapter.py');
+    const printed = execFileSync(ensureSkyRL(version), [script, join(root, TINY), out, sampled], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const { modules, nonzero, deviation, without } = JSON.parse(printed) as Record<string, number>;
+    fact('modules of the exported adapter in peft, of 2 layers × 7', `${nonzero} of ${modules}`);
+    fact("ln π of the server's samples, peft − server, largest difference", deviation.toExponential(1));
+    expect([modules, nonzero]).toEqual([14, 14]);
+    expect(deviation).toBeLessThan(1e-3);
+    expect(without).toBeGreaterThan(0.1);
+  });
 });
