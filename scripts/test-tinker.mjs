@@ -1,7 +1,7 @@
 // `npm run test:tinker [version …]`: trains on real SkyRL servers. Installs what is missing (SkyRL too, once), builds, runs
 // test/skyrl for each version, and writes what the tests measured into docs/results/tinker.md.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bin, ensureInstalled, root, run } from './ensure.mjs';
 import { ensureSkyRL, ensureTinyModel, VERSIONS } from './skyrl.mjs';
@@ -12,6 +12,7 @@ if (unknown !== undefined) {
   console.error(`error: expected versions of ${VERSIONS.join(' and ')}, got ${unknown}`);
   process.exit(1);
 }
+const load = Math.round(loadavg()[0]);
 ensureInstalled();
 const versions = asked.length > 0 ? asked : VERSIONS;
 for (const version of versions) ensureTinyModel(ensureSkyRL(version));
@@ -49,9 +50,9 @@ if (asked.length === 0) {
     join(root, 'docs', 'results', 'tinker.md'),
     `# Runs on real servers
 
-\`npm run test:tinker\`, ${new Date().toISOString().slice(0, 10)}: ${cpus().length} × ${cpus()[0].model.trim()}, Node.js ${process.version}. SkyRL's JAX
-backend on the CPU, the tiny model of \`scripts/python/make_tiny_qwen3.py\`, a server of each version started for these tests
-alone. The tests (\`test/skyrl\`) fail where a figure is not what it should be.
+\`npm run test:tinker\`, ${new Date().toISOString().slice(0, 10)}: SkyRL's JAX backend on the CPU with the tiny model of
+\`scripts/python/make_tiny_qwen3.py\`, a server of its own for each file of \`test/skyrl\`, whose tests fail where a figure is not
+what it should be. Machine: ${cpus().length} × ${cpus()[0].model.trim()}, Node.js ${process.version}, load average ${load} before the tests${load > 1 ? ' (other programs ran beside them)' : ''}.
 
 ${rows.map((cells) => `| ${cells.join(' | ')} |`).join('\n')}
 `,
