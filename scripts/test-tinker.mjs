@@ -1,33 +1,38 @@
-// `npm run test:tinker [version …]`: trains on real SkyRL servers. Installs what is missing (SkyRL too, once), builds, runs
-// test/skyrl for each version, and writes what the tests measured into docs/results/tinker.md.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, tmpdir } from 'node:os';
+// `npm run test:tinker [version | file …]`: trains on real SkyRL servers. Installs what is missing (SkyRL too, once), builds,
+// runs test/skyrl, or some of its files, for each version, and writes what the tests measured into docs/results/tinker.md: the
+// latest of each figure, which are kept in runs/.
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { bin, ensureInstalled, root, run } from './ensure.mjs';
 import { ensureSkyRL, ensureTinyModel, VERSIONS } from './skyrl.mjs';
 
 const asked = process.argv.slice(2);
-const unknown = asked.find((version) => !VERSIONS.includes(version));
+const files = asked.filter((word) => !/^\d/.test(word));
+const named = asked.filter((word) => /^\d/.test(word));
+const unknown = named.find((version) => !VERSIONS.includes(version));
 if (unknown !== undefined) {
   console.error(`error: expected versions of ${VERSIONS.join(' and ')}, got ${unknown}`);
   process.exit(1);
 }
 const load = Math.round(loadavg()[0]);
 ensureInstalled();
-const versions = asked.length > 0 ? asked : VERSIONS;
+const versions = named.length > 0 ? named : VERSIONS;
 for (const version of versions) ensureTinyModel(ensureSkyRL(version));
 await import('./build.mjs');
 
-const folder = mkdtempSync(join(tmpdir(), 'test-tinker-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const folder = join(root, 'runs', 'test-tinker');
+mkdirSync(folder, { recursive: true });
 const facts = join(folder, 'facts.jsonl');
-const seconds = {};
 for (const version of versions) {
   const began = Date.now();
-  run(bin('vitest'), ['run', '--maxWorkers=1'], {
+  run(bin('vitest'), ['run', '--maxWorkers=1', ...files], {
     env: { ...process.env, SKYRL: '1', TINKER_VERSION: version, TINKER_FACTS: facts },
   });
-  seconds[version] = Math.round((Date.now() - began) / 1000);
+  if (files.length === 0) {
+    const value = Math.round((Date.now() - began) / 1000);
+    appendFileSync(facts, `${JSON.stringify({ version, name: 'time of all tests, s', value })}\n`);
+  }
 }
 
 const measured = existsSync(facts)
@@ -40,15 +45,13 @@ const names = [...new Set(measured.map(({ name }) => name))];
 const cell = (version, name) =>
   measured.findLast((entry) => entry.version === version && entry.name === name)?.value ?? '–';
 const rows = [
-  ['', ...versions.map((version) => `SkyRL ${version}`)],
-  versions.map(() => '---').concat('---'),
-  ...names.map((name) => [name, ...versions.map((version) => cell(version, name))]),
-  ['time of all tests, s', ...versions.map((version) => seconds[version])],
+  ['', ...VERSIONS.map((version) => `SkyRL ${version}`)],
+  VERSIONS.map(() => '---').concat('---'),
+  ...names.map((name) => [name, ...VERSIONS.map((version) => cell(version, name))]),
 ];
-if (asked.length === 0) {
-  writeFileSync(
-    join(root, 'docs', 'results', 'tinker.md'),
-    `# Runs on real servers
+writeFileSync(
+  join(root, 'docs', 'results', 'tinker.md'),
+  `# Runs on real servers
 
 \`npm run test:tinker\`, ${new Date().toISOString().slice(0, 10)}: SkyRL's JAX backend on the CPU with the tiny model of
 \`scripts/python/make_tiny_qwen3.py\`, a server of its own for each file of \`test/skyrl\`, whose tests fail where a figure is not
@@ -56,5 +59,4 @@ what it should be. Machine: ${cpus().length} × ${cpus()[0].model.trim()}, Node.
 
 ${rows.map((cells) => `| ${cells.join(' | ')} |`).join('\n')}
 `,
-  );
-}
+);
