@@ -57,6 +57,6 @@ writeFileSync(
 \`scripts/python/make_tiny_qwen3.py\`, a server of its own for each file of \`test/skyrl\`, whose tests fail where a figure is not
 what it should be. Machine: ${cpus().length} × ${cpus()[0].model.trim()}, Node.js ${process.version}, load average ${load} before the tests${load > 1 ? ' (other programs ran beside them)' : ''}.
 
-${rows.map((cells) => `| ${cells.join(' | ')} |`).join('\n')}
+${rows.map((cells) => `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`).join('\n')}
 `,
 );
