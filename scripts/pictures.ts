@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
 import { analyzeCommand } from '../src/cli/analyze.js';
-import type { RunList, RunSteps } from '../src/dashboard/index.js';
+import type { RunList, RunSteps, StepGroups } from '../src/dashboard/index.js';
 import { startDashboard } from '../src/dashboard/index.js';
 import { launchBrowser } from '../test/browser.js';
 
@@ -30,7 +30,12 @@ async function main(folder: string, out: string): Promise<void> {
   const { runs } = await get<RunList>('api/runs');
   const run = encodeURIComponent((runs.find(({ method }) => method === 'lambda-grpo') ?? runs[0]).run);
   const { rolloutSteps } = await get<RunSteps>(`api/runs/${run}/steps`);
-  const step = rolloutSteps.at(-1);
+  // The group that λ-GRPO changes most.
+  const tables = await Promise.all(
+    rolloutSteps.map((step) => get<StepGroups>(`api/runs/${run}/steps/${step}`)),
+  );
+  const all = tables.flatMap(({ step, groups }) => groups.map(({ n, flaw }) => ({ step, n, flaw })));
+  const { step, n } = all.reduce((most, group) => (group.flaw > most.flaw ? group : most));
   const temporary = mkdtempSync(join(tmpdir(), 'lambda-grpo-pictures-'));
   const report = join(temporary, 'report.html');
   await analyzeCommand([join(folder, decodeURIComponent(run), 'rollouts')], { report, maxGroups: 50 }, '0');
@@ -40,7 +45,7 @@ async function main(folder: string, out: string): Promise<void> {
     ['groups', at(`#/groups?run=${run}`), (page) => page.locator('tbody tr').first().waitFor()],
     [
       'tree',
-      at(`#/group?run=${run}&step=${step}&n=0`),
+      at(`#/group?run=${run}&step=${step}&n=${n}`),
       (page) => page.locator('button.completion').nth(1).click(),
     ],
     ['diagnosis', at('#/diagnosis'), (page) => page.locator('.sign canvas').first().waitFor()],

@@ -8,7 +8,6 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { analyzeGroup, LogGatherer, ReportCollector } from '../src/analysis/index.js';
 import { type Group, readRollouts } from '../src/rollouts/index.js';
-import { changeConfig, loadConfig, run } from '../src/train/index.js';
 import { hasBrowser, launchBrowser } from './browser.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -264,22 +263,6 @@ describe.skipIf(!hasBrowser)('report', () => {
     );
     expect(shown).toEqual(Array.from(most.stepAdvantages, (a) => Number(a.toFixed(2)) + 0));
     expect(trouble).toEqual([]);
-    await page.close();
-  });
-
-  // The picture in docs/ is of a run of our own: texts of others' logs are not ours to show.
-  it.runIf(process.env.UPDATE_SCREENSHOTS)('has its picture taken', async () => {
-    const out = join(folder, 'run');
-    const config = changeConfig(loadConfig(join(root, 'recipes/arithmetic.yaml')), {
-      set: ['warmup.steps=300', 'train.steps=40', 'log.rollouts_every=4', 'evaluation.every=0'],
-    });
-    await run({ config, out, threads: 2 });
-    const groups: Group[] = [];
-    for await (const g of readRollouts(join(out, 'rollouts'))) {
-      groups.push({ ...g, source: { file: `rollouts/step_${g.step}.jsonl`, line: 1, format: 'own' } });
-    }
-    const { page } = await opened(report(groups, [], 'runs/sums/rollouts'));
-    await page.screenshot({ path: join(root, 'docs/figures/report.png'), fullPage: true });
     await page.close();
   });
 });
