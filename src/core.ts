@@ -21,6 +21,7 @@ export {
   analyzeGroup,
   type GroupAnalysis,
 } from './analysis/analyze-group.js';
+export { type GroupCredit, ownCredit, publishedCredit, tokenCredit } from './analysis/group-credit.js';
 export * from './engine/index.js';
 export { UserError } from './errors.js';
 export { type Pass, type ProgramDefinition, rewrite, type Tensor, webgpuPass } from './graph/index.js';
