@@ -4,8 +4,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { PAGE_NAMES, renderPage } from '../scripts/readme.js';
+import { parseConfig, SECTIONS } from '../src/train/index.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -73,4 +75,34 @@ it('the library example of the README runs', () => {
     expect.stringMatching(/^\[ 4 \] 1 0 -0\.9998/),
     '[ 5 ] 1 0.5 0',
   ]);
+});
+
+it('is at most 200 lines', () => {
+  expect(readme.split('\n').length).toBeLessThanOrEqual(201);
+});
+
+describe('the configuration reference', () => {
+  const page = readFileSync(join(root, 'docs/configuration.md'), 'utf8');
+
+  it('has every section of the schema once, and an example for each that parses', () => {
+    const keys = [...page.matchAll(/^\| \*{0,2}`?([a-z_]+)`?\*{0,2} \|/gm)].map(([, key]) => key);
+    expect(keys.filter((key) => key !== 'key')).toEqual(SECTIONS.filter((key) => keys.includes(key)));
+    expect([...keys].filter((key) => key !== 'key').sort()).toEqual([...SECTIONS].sort());
+    const parts = page.split('\n## ').slice(1);
+    expect(parts.length).toBeGreaterThan(6);
+    for (const part of parts) {
+      const [, yaml = ''] = /```yaml\n([\s\S]*?)```/.exec(part) ?? [];
+      expect(yaml, part.slice(0, 30)).not.toBe('');
+      const task = /^task:/m.test(yaml) ? '' : 'task: { name: arithmetic }\n';
+      const config = parseConfig(task + yaml, 'example.yaml');
+      for (const key of Object.keys(parse(yaml))) expect(Object.keys(config), key).toContain(key);
+    }
+  });
+
+  it('has the keys of sections within sections, those of model.lora among them', () => {
+    for (const key of ['model.lora.r', 'model.lora.targets', 'task.columns.answer', 'engine.lora.rank'])
+      expect(page).toContain(`| \`${key}\` |`);
+    expect(page).toContain('a list of texts');
+    expect(page).not.toMatch(/\| array( or null)? \|/);
+  });
 });

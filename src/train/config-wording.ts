@@ -90,7 +90,15 @@ export function allowedText(schema: JsonSchema): string {
   }
   if (types.includes('boolean')) return 'true or false';
   if (types.includes('object')) return 'a section (a mapping of keys)';
-  return types.join(' or ');
+  if (types.includes('array'))
+    return `a list of ${pluralOf(schema.items as JsonSchema | undefined)}${orNull}`;
+  return types.map((type) => (type === 'string' ? 'a text' : String(type))).join(' or ');
+}
+
+/** What the elements of a list are. */
+function pluralOf(items: JsonSchema | undefined): string {
+  const allowed = items ? allowedText(items) : 'values';
+  return allowed.replace(/^a text/, 'texts').replace(/^a (whole )?number/, '$1numbers');
 }
 
 function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {
@@ -127,14 +135,18 @@ export function editDistance(a: string, b: string): number {
   return rows[a.length][b.length];
 }
 
-/** key | default | allowed | meaning, sections and union members in the order of the schema. */
-export function markdownTable(schema: JsonSchema): string {
+/**
+ * key | default | allowed | meaning, sections and union members in the order of the schema.
+ * @param within only what a filter of the outermost keys leaves; default: all
+ */
+export function markdownTable(schema: JsonSchema, within: (key: string) => boolean = () => true): string {
   const rows: string[][] = [
     ['key', 'default', 'allowed', 'meaning'],
     ['---', '---', '---', '---'],
   ];
   const walk = (node: JsonSchema, before: string) => {
     for (const [name, child] of Object.entries(node.properties ?? {}) as [string, JsonSchema][]) {
+      if (before === '' && !within(name)) continue;
       const key = `${before}${name}`;
       const required = (node.required ?? []).includes(name);
       const nested = child.oneOf !== undefined || child.properties !== undefined;
@@ -147,11 +159,16 @@ export function markdownTable(schema: JsonSchema): string {
           `${child.description ?? ''}${child.changeable === true ? ' (may change with --resume)' : ''}`,
         ]);
       }
-      for (const member of (child.oneOf as JsonSchema[] | undefined) ?? [child]) walk(member, `${key}.`);
+      for (const member of membersOf(child)) walk(member, `${key}.`);
     }
   };
   walk(schema, '');
   return rows
     .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
     .join('\n');
+}
+
+/** Where the keys of a section are: in each kind of it, and in one that may also be null. */
+function membersOf(schema: JsonSchema): JsonSchema[] {
+  return ((schema.oneOf ?? schema.anyOf) as JsonSchema[] | undefined) ?? [schema];
 }

@@ -466,7 +466,13 @@ export function formatConfig(config: Config): string {
   return stringify(config);
 }
 
-/** Every key with its default, what is allowed and what it means, as a Markdown table. */
-export function describeConfig(): string {
-  return markdownTable(jsonSchema);
+/** Outermost keys, in their order. */
+export const SECTIONS: readonly string[] = Object.keys(jsonSchema.properties ?? {});
+
+/**
+ * Every key with its default, what is allowed and what it means, as a Markdown table.
+ * @param sections only these outermost keys; default: all
+ */
+export function describeConfig(sections: readonly string[] = SECTIONS): string {
+  return markdownTable(jsonSchema, (key) => sections.includes(key));
 }

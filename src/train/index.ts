@@ -23,6 +23,7 @@ export {
   describeConfig,
   formatConfig,
   type Method,
+  SECTIONS,
 } from './config.js';
 export { loadConfig } from './config-file.js';
 export {
