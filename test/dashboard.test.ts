@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { analyzeGroup } from '../src/analysis/index.js';
+import { analyzeGroup, publishedCredit } from '../src/analysis/index.js';
 import { type Dashboard, startDashboard } from '../src/dashboard/index.js';
+import { CREDIT_NAMES } from '../src/objective/index.js';
 import { readOwnRollouts } from '../src/rollouts/index.js';
 import { type Config, RunFolder, resolveConfig, run } from '../src/train/index.js';
 import { hasBrowser, launchBrowser } from './browser.js';
@@ -290,6 +291,16 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
     await page.getByRole('radio', { name: 'between' }).check();
     await page.getByLabel('Exponent p').fill('0.25');
     expect(await numbers()).toEqual(expected(0.25));
+    // The published rules of credit, as the library computes them.
+    const select = page.getByLabel('Another rule of credit');
+    expect(await select.locator('option').count()).toBe(CREDIT_NAMES.length - 2);
+    for (const name of ['tempo', 'tree-grpo', 'treerpo'] as const) {
+      await select.selectOption(name);
+      const { push } = publishedCredit(name, analysis);
+      expect(await numbers(), name).toEqual(Array.from(push, (value) => Number(value.toFixed(2)) + 0));
+    }
+    await page.getByRole('radio', { name: 'λ-GRPO', exact: true }).check();
+    expect(await select.inputValue()).toBe('');
     // The tokens of JKLM: three of four against it.
     await page.locator('button.completion').nth(2).click();
     await page.getByText('Tokens of completion 3').click();

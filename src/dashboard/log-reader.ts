@@ -5,7 +5,7 @@
  * its reading takes. Nothing here throws for what is wrong with a file.
  */
 import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, sep } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { LogGatherer } from '../analysis/index.js';
 import { type FormatName, type Group, type ReadOptions, readRollouts } from '../rollouts/index.js';
@@ -270,7 +270,9 @@ export class LogReader implements Reader {
         rows.push(logRow(group, rowOf(group, rows.length, gatherer, null)));
       }
     } catch (error) {
-      for (const file of changed) if (file.stamp !== stamps.get(file)) problems.set(file, messageOf(error));
+      for (const file of changed)
+        if (file.stamp !== stamps.get(file))
+          problems.set(file, messageOf(error).replaceAll(`${this.root}${sep}`, ''));
     }
     keep();
     for (const file of changed) {

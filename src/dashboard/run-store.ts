@@ -14,6 +14,8 @@ import { RunReader } from './run-reader.js';
 const AT_ONCE = 8;
 /** ms */
 const LOOK_EVERY = 2000;
+/** How long new files are opened to find out what they are, ms. */
+const LOOK_FOR = 1000;
 
 export interface StoreOptions {
   /** The folder; it may come into being later. */
@@ -94,12 +96,14 @@ export class RunStore {
   ): Promise<ReadonlyMap<string, { format: FormatName; files: (readonly string[])[] }>> {
     const { root } = this.options;
     const byFile = this.options.logs.read?.byFile === true;
+    // Among many files that are no logs the rest is looked at the next time.
+    const until = performance.now() + LOOK_FOR;
     const kept = new Set(trainedOn(logs.map((parts) => parts.join('/'))));
     const runs = new Map<string, { format: FormatName; files: (readonly string[])[] }>();
     for (const parts of logs) {
       const place = parts.join('/');
       if (!kept.has(place)) continue;
-      const format = await this.formatOf(parts, place);
+      const format = await this.formatOf(parts, place, until);
       if (format === null) continue;
       const within = byFile ? place : runOfLog(place, format);
       let name = within === '' || within === '.' ? basename(root) || root : within;
@@ -112,7 +116,7 @@ export class RunStore {
     return runs;
   }
 
-  private async formatOf(parts: readonly string[], place: string): Promise<FormatName | null> {
+  private async formatOf(parts: readonly string[], place: string, until: number): Promise<FormatName | null> {
     const { root, logs } = this.options;
     const known = this.formats.get(place);
     if (known?.format) return known.format;
@@ -120,7 +124,7 @@ export class RunStore {
     const found = path === null ? null : await stat(path).catch(() => null);
     if (path === null || !found?.isFile()) return null;
     const stamp = `${found.size} ${found.mtimeMs}`;
-    if (known?.stamp === stamp) return null;
+    if (known?.stamp === stamp || performance.now() > until) return null;
     const format = await formatOfLog(path, logs.read ?? {}).catch(() => null);
     this.formats.set(place, { stamp, format });
     return format;
