@@ -501,7 +501,11 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
   test('text that is not UTF-8, an empty file, gzip and Parquet cut short', async () => {
     const latin = Buffer.from(GOOD.replace('yes it was', 'caf\u00e9'), 'latin1');
     const utf8 = await put({ 'a.jsonl': latin });
-    await refused(utf8.out, ['logs', ...KEYS], /logs\/a\.jsonl:2: found bytes that are not UTF-8/);
+    await refused(
+      utf8.out,
+      ['logs', ...KEYS],
+      /logs\/a\.jsonl:2: expected UTF-8 text, one JSON object a line, got bytes that are not UTF-8/,
+    );
     const empty = await put({ 'a.jsonl': '', 'b.jsonl': GOOD });
     await refused(empty.out, ['logs', ...KEYS], /logs\/a\.jsonl: is empty/);
     expect((await figures(empty.out, 'logs', ...KEYS, '--skip-bad')).groups).toBe(2);
@@ -521,7 +525,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
       parquet.out,
       ['logs', ...KEYS, '--skip-bad'],
       /^skipped: logs\/a\.parquet: cannot be read/,
-      'found no group to analyze',
+      'expected a log with groups, got none',
     );
   });
 
@@ -564,7 +568,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     await refused(
       mixed.out,
       ['logs', '--format', 'verifiers'],
-      /results\.jsonl:2: group 0: found another prompt/,
+      /results\.jsonl:2: group 0: expected one prompt and answer for a group, got others/,
     );
   });
 
@@ -573,7 +577,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     const stderr = await refused(
       out,
       ['logs', ...KEYS],
-      /logs\/a\.jsonl:5: group 7: found a reward of 1e\+200/,
+      /logs\/a\.jsonl:5: group 7: expected rewards up to ±1e\+\d+, got 1e\+200/,
     );
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
     const all = await figures(out, 'logs', ...KEYS, '--skip-bad');
@@ -588,7 +592,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
       expect(stderr).toMatch(words);
       expect(await readdir(out)).toEqual(['logs']);
     };
-    await one(/none\.jsonl: found nothing there/, 'none.jsonl');
+    await one(/none\.jsonl: expected a file, a folder or a pattern, got nothing there/, 'none.jsonl');
     await one(/missing required argument 'paths'/);
     await one(
       /--reward-weight: expected a name with a finite number, e\.g\. format=0\.5, got 'x'/,
@@ -598,9 +602,14 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     );
     await one(/--group-size: expected a whole number of at least 1, got '0'/, 'logs', '--group-size', '0');
     await one(/Allowed choices are own, /, 'logs', '--format', 'nonsense');
-    await one(/tokenizer none\.json: found nothing there/, 'logs', '--tokenizer', 'none.json');
     await one(
-      /w\.txt: .*allowed are \.jsonl and \.parquet/,
+      /tokenizer none\.json: expected a tokenizer\.json, got nothing there/,
+      'logs',
+      '--tokenizer',
+      'none.json',
+    );
+    await one(
+      /weights file: expected a name that ends in \.jsonl or \.parquet, got w\.txt/,
       'logs',
       ...KEYS,
       '--weights',
@@ -617,9 +626,15 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
       '--csv',
       'none/g.csv',
     );
-    await one(/--csv logs\/a\.jsonl: is one of the logs too/, 'logs', ...KEYS, '--csv', 'logs/a.jsonl');
     await one(
-      /--weights w\.jsonl: is the file of --csv too/,
+      /--csv logs\/a\.jsonl: expected another file than one of the logs, got the same/,
+      'logs',
+      ...KEYS,
+      '--csv',
+      'logs/a.jsonl',
+    );
+    await one(
+      /--weights w\.jsonl: expected another file than the file of --csv, got the same/,
       'logs',
       '--weights',
       'w.jsonl',
@@ -661,7 +676,9 @@ describe.skipIf(!present)('real logs', () => {
   test('ids that mix prompts: refused by file and id, skipped only if that is asked', async () => {
     const refused = await analyze(folder, join(LOGS, 'verifiers'), '--no-report');
     expect(refused).toMatchObject({ code: 1, stdout: '' });
-    expect(refused.stderr).toMatch(/^error: .*math-python.*:2: group 0: found another prompt or answer.*\n$/);
+    expect(refused.stderr).toMatch(
+      /^error: .*math-python.*:2: group 0: expected one prompt and answer for a group, got others.*\n$/,
+    );
     const all = await figures(folder, join(LOGS, 'verifiers'), '--skip-bad');
     expect([all.groups, all.completions, all.badRowCount]).toEqual([70, 210, 5]);
   });

@@ -135,7 +135,9 @@ describe.each(NAMES)('an adapter of peft on %s', (name) => {
     const again = await readAdapter(to, plain);
     expect(again.adapter.flat).toEqual(adapter.flat);
     expect(again.config.adapter).toMatchObject({ r: 3, alpha: 5, dropout: 0 });
-    await expect(writeAdapter(to, config, adapter, null)).rejects.toThrow('is there already');
+    await expect(writeAdapter(to, config, adapter, null)).rejects.toThrow(
+      'expected a new folder, got one that exists',
+    );
   });
 });
 
@@ -236,14 +238,14 @@ describe('a run with an adapter', () => {
 describe('what is wrong with an adapter is one line', () => {
   it.each([
     [{ r: 4 }, "lora_A.weight' has shape [3, 32], needed is [4, 32]"],
-    [{ r: 0 }, 'r: found 0; allowed is a number above 0'],
-    [{ use_dora: true }, 'use_dora: found true; allowed is false or null'],
-    [{ bias: 'all' }, 'bias: found "all"'],
-    [{ peft_type: 'IA3' }, 'peft_type: found "IA3"; allowed is "LORA"'],
-    [{ target_modules: 'q.*' }, 'target_modules: found "q.*"'],
+    [{ r: 0 }, 'r: expected a number above 0, got 0'],
+    [{ use_dora: true }, 'use_dora: expected false or null, got true'],
+    [{ bias: 'all' }, 'bias: expected "none" or null, got "all"'],
+    [{ peft_type: 'IA3' }, 'peft_type: expected "LORA", got "IA3"'],
+    [{ target_modules: 'q.*' }, 'target_modules: expected a list of names, or all-linear, got "q.*"'],
     [
       { target_modules: ['x_proj'] },
-      "found 'x_proj'; allowed are all-linear, or of q_proj, k_proj, v_proj, o_proj",
+      "expected all-linear, or names among q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, got 'x_proj'",
     ],
     [{ target_modules: ['q_proj', 'v_proj'] }, 'belongs to no module of the adapter'],
     [{ target_modules: ['q_proj', 'v_proj', 'k_proj', 'down_proj'] }, 'is missing'],

@@ -141,7 +141,7 @@ describe('a pretrained model', () => {
       'tokenizer_config.json',
     ]);
     await expect(exportRun(join(folder, 'once'), out)).rejects.toThrow(
-      'is there already; allowed is a new folder',
+      'expected a new folder, got one that exists',
     );
     await expect(exportRun(join(folder, 'once'), `${out}2`, { checkpoint: 7 })).rejects.toThrow(
       'no checkpoint of step 7; there are 1, 2, 3',
@@ -183,7 +183,7 @@ describe('a pretrained model', () => {
       'a model that is not there',
       { model: { path: '/no/such/model' } },
       {},
-      "model '/no/such/model': no such folder",
+      "model: expected a model's folder, or owner/name on the Hub, got '/no/such/model'",
     ],
     [
       'a dataset that is not there',
@@ -195,7 +195,7 @@ describe('a pretrained model', () => {
       'more held out than there is',
       {},
       { held_out: 20 },
-      'task.held_out: found 20; allowed is less than the 20 problems',
+      'task.held_out: expected fewer than the 20 problems there are, got 20',
     ],
     [
       'prompts that are all too long',
@@ -213,13 +213,13 @@ describe('a pretrained model', () => {
       'a task with a vocabulary of its own',
       { task: { name: 'binary-tree' } },
       {},
-      "the task 'binary-tree' has a vocabulary of its own",
+      "expected null with the task 'binary-tree', which has its own vocabulary",
     ],
     [
       'no tokenizer',
       { model: {} },
       {},
-      "model.tokenizer: found null; the task 'math' needs a model with a tokenizer",
+      "model.tokenizer: expected a folder, or model.path, for the task 'math', got null",
     ],
     [
       'a column that is not there',
@@ -246,7 +246,9 @@ describe('a pretrained model', () => {
           (e: Error) => e,
         )) as Error
       ).message;
-    expect(await refused(config({ model: { path: small } }))).toContain("the model's embedding has 300 rows");
+    expect(await refused(config({ model: { path: small } }))).toContain(
+      'expected the tokenizer of this model, whose embedding has 300 rows',
+    );
     const broken = join(folder, 'broken');
     await mkdir(broken);
     await cp(model, broken, { recursive: true });
@@ -257,7 +259,7 @@ describe('a pretrained model', () => {
     const bad = join(folder, 'bad.jsonl');
     await writeFile(bad, '{"problem":"1+1","answer":"2"}\n{"problem":"1+2","answer":null}\n');
     expect(await refused(config({}, { train: [bad] }))).toBe(
-      `${bad}:2: answer: found null; needed is an answer`,
+      `${bad}:2: answer: expected an answer, got null`,
     );
     await writeFile(bad, '{"problem":"1+1","answer":"2"}\n{"problem":');
     expect(await refused(config({}, { train: [bad] }))).toContain(`${bad}:2: is not JSON`);
@@ -316,7 +318,7 @@ describe('a model of the Hub', () => {
       train: { steps: 2 },
     });
     await expect(run({ config: of(3, second), out, threads: 1, resume: true })).rejects.toThrow(
-      `model.revision: found "${second}"; the run to continue has "${first}"`,
+      `model.revision: expected "${first}", as the run to continue has it, got "${second}"`,
     );
     const { step, engine } = await openTrained(out, undefined, { threads: 1 });
     expect(step).toBe(2);

@@ -170,7 +170,7 @@ describe('weights', () => {
     const ending = await WeightsWriter.open('weights.csv').catch((error) => error);
     expect(ending).toBeInstanceOf(UserError);
     expect(ending.message).toBe(
-      'weights file weights.csv: its ending says the form; allowed are .jsonl and .parquet',
+      'weights file: expected a name that ends in .jsonl or .parquet, got weights.csv',
     );
     for (const form of ['jsonl', 'parquet']) {
       const path = join(folder, 'none', `weights.${form}`);

@@ -44,7 +44,7 @@ export class WeightsWriter {
       if (!path.endsWith(ending)) continue;
       return new WeightsWriter(path, await sink.open(path, rules).catch((error) => fail(path, error)), rules);
     }
-    throw new WeightsError(`weights file ${path}: its ending says the form; allowed are .jsonl and .parquet`);
+    throw new WeightsError(`weights file: expected a name that ends in .jsonl or .parquet, got ${path}`);
   }
 
   /**

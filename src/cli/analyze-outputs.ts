@@ -38,7 +38,7 @@ export function checkPaths(
   const taken = new Map(logs.map((path) => [resolve(path), 'one of the logs']));
   for (const [option, path] of outputs) {
     const before = taken.get(resolve(path));
-    if (before) throw new UserError(`${option} ${path}: is ${before} too; allowed is a file of its own`);
+    if (before) throw new UserError(`${option} ${path}: expected another file than ${before}, got the same`);
     taken.set(resolve(path), `the file of ${option}`);
   }
 }

@@ -155,7 +155,7 @@ async function analyze(
       const score = gatherer.add(options.checkTokens === true ? readable : group, analysis, credit);
       for (const output of outputs) await output.add?.(readable, analysis, score, credit);
     }
-    if (groups === 0) throw new UserError(`${shown(paths.join(' '))}: found no group to analyze`);
+    if (groups === 0) throw new UserError(`${shown(paths.join(' '))}: expected a log with groups, got none`);
     bar.clear();
 
     const analysis = gatherer.result();
@@ -235,7 +235,7 @@ function analyzed(
   try {
     for (const { reward } of group.completions) {
       if (Math.abs(reward) <= LARGEST_REWARD) continue;
-      throw new RewardError(`found a reward of ${reward}; allowed are numbers up to ±${LARGEST_REWARD}`);
+      throw new RewardError(`expected rewards up to ±${LARGEST_REWARD}, got ${reward}`);
     }
     const { format, file } = group.source ?? {};
     const own = options.scale === undefined && format === 'own' && file !== undefined;

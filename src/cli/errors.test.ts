@@ -22,10 +22,10 @@ class KeyError extends UserError {
 
 test('a fault of the input is one line and exit code 1', async () => {
   const result = await ending(async () => {
-    throw new KeyError('run.yaml:3: seed: found -1; allowed is a whole number ≥ 0');
+    throw new KeyError('run.yaml:3: seed: expected a whole number ≥ 0, got -1');
   });
   expect(result).toEqual({
-    text: 'error: run.yaml:3: seed: found -1; allowed is a whole number ≥ 0\n',
+    text: 'error: run.yaml:3: seed: expected a whole number ≥ 0, got -1\n',
     code: 1,
   });
 });

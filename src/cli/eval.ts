@@ -53,7 +53,7 @@ export async function evalCommand(model: string, options: EvalCommandOptions): P
     (options.samples > 0 ? [1, options.samples].filter((k, i, all) => all.indexOf(k) === i) : []);
   for (const k of passAt) {
     if (k > Math.max(1, options.samples)) {
-      throw new ConfigError(`--pass-at: found ${k}; allowed is at most --samples, ${options.samples}`);
+      throw new ConfigError(`--pass-at: expected at most --samples, ${options.samples}, got ${k}`);
     }
   }
   const { engine, task, from } = await open(model, options);
@@ -104,7 +104,7 @@ async function open(model: string, options: EvalCommandOptions) {
   }
   if (dataset.length === 0) {
     throw new ConfigError(
-      `--dataset: found nothing; a model that is no run's folder needs a file of problems`,
+      `--dataset: expected a file of problems, as a model has none of its own, got nothing`,
     );
   }
   const config = resolveConfig({

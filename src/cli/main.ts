@@ -111,7 +111,10 @@ program
     "a run's folder, a model's folder in the Hugging Face layout, or owner/name on the Hub",
   )
   .option('--dataset <files...>', "problems: .jsonl, .json or .parquet (default: a run's own held-out ones)")
-  .option('--problem-column <name>', 'column of problems (default: found by the known datasets’ names)')
+  .option(
+    '--problem-column <name>',
+    'column of problems (default: detected by the names that known datasets use)',
+  )
   .option('--answer-column <name>', 'column of answers (default: likewise)')
   .option('--system-prompt <text>', 'what the model is told first')
   .addOption(

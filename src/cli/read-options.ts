@@ -45,7 +45,7 @@ export async function openReading(options: ReadCommandOptions): Promise<Reading>
 export function addReadOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--format <name>', 'read every file as this (default: found out from each file)').choices(
+      new Option('--format <name>', 'read every file as this (default: detected for each file)').choices(
         FORMAT_NAMES,
       ),
     )

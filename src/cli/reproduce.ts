@@ -145,5 +145,5 @@ function choose(name: string, quick: boolean): readonly Experiment[] {
   const found = EXPERIMENTS.find((experiment) => experiment.name === name);
   if (found) return [found];
   const allowed = ['all', ...EXPERIMENTS.map((experiment) => experiment.name)].join(', ');
-  throw new UserError(`reproduce: found '${name}'; allowed are ${allowed}`);
+  throw new UserError(`reproduce: expected ${allowed}, got '${name}'`);
 }

@@ -71,7 +71,7 @@ async function find(
   if (wanted === undefined && first) return { group: first, number: 1, count };
   throw new RolloutError(
     count === 0
-      ? `${file}: found no group`
+      ? `${file}: expected a log with groups, got none`
       : `${file}: --group: expected a number from 1 to ${count} or the id of a group, got '${wanted}'`,
   );
 }

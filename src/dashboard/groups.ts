@@ -122,7 +122,7 @@ async function indexOf(
       problem ??= messageOf(error);
     }
   }
-  if (rows.length === 0) problem ??= `${name}: found no group`;
+  if (rows.length === 0) problem ??= `${name}: expected groups, got none`;
   return { stamp, rows: withParts(rows), places, problem };
 }
 

@@ -201,7 +201,7 @@ describe('a run that is broken', () => {
     expect(problem('no config')).toContain('config.yaml is missing');
     expect(problem('no-metrics')).toContain('metrics.jsonl is missing');
     expect(problem('cut')).toBeUndefined();
-    expect(problem('damaged')).toMatch(/^metrics\.jsonl:6: found /);
+    expect(problem('damaged')).toMatch(/^metrics\.jsonl:6: expected an object with phase and step, got /);
     expect(problem('no-rollouts')).toBeUndefined();
     expect(problem('odd')).toMatch(/^metrics\.jsonl:1: /);
 

@@ -22,7 +22,7 @@ import { derivativeOf, derivedInputs } from './vjp.js';
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   if (loss.shape.length !== 0) {
-    throw new ShapeError(`gradients: the loss must be a scalar, found ${formatShape(loss.shape)}`);
+    throw new ShapeError(`gradients: expected a scalar loss, got ${formatShape(loss.shape)}`);
   }
   return backward([[loss, loss.graph.scalar(1)]], wrt).map((gradient, i) => {
     if (gradient) return gradient;

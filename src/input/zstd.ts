@@ -98,9 +98,7 @@ async function frameOf(input: Input, file: string): Promise<Frame> {
         : BigInt(rest.readUIntLE(sizeAt, content) + (content === 2 ? 256 : 0));
   const window = single === 1 ? Number(size) : 2 ** (10 + (rest[0] >> 3)) * (1 + (rest[0] & 7) / 8);
   if ((flags & 8) !== 0)
-    throw new InputError(
-      `${file}: cannot be read: found a frame of no known kind; expected a whole zstd file`,
-    );
+    throw new InputError(`${file}: cannot be read: expected a whole zstd file, got a frame of no known kind`);
   if (window > LIMITS.zstdWindow)
     throw new InputError(
       `${file}: cannot be read: expected a zstd window of at most ${LIMITS.zstdWindow} bytes, got ${window}; pack it without --long`,

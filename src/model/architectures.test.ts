@@ -108,7 +108,7 @@ describe('config.json', () => {
     [{ model_type: 'qwen2', mlp_bias: true }, 'mlp_bias: expected'],
     [{ model_type: 'qwen2', use_mrope: true }, 'use_mrope: expected'],
     [{ is_encoder_decoder: true }, 'is_encoder_decoder: expected'],
-    [{ head_dim: 7 }, 'even width of a head, found 7'],
+    [{ head_dim: 7 }, 'expected an even width of a head (rotary positions), got 7'],
   ])('what it says and we do not have is refused: %j', (change, line) => {
     expect(() => readModelConfig({ ...llama, ...change }, 'x/config.json')).toThrow(
       expect.objectContaining({ message: expect.stringContaining(line) }),

@@ -94,7 +94,9 @@ describe('a checkpoint', () => {
 
   it('is never written over', async () => {
     const parameters = await load(join(models, 'qwen2'));
-    await expect(writeCheckpoint(await copy('qwen2'), parameters)).rejects.toThrow('is there already');
+    await expect(writeCheckpoint(await copy('qwen2'), parameters)).rejects.toThrow(
+      'expected a new folder, got one that exists',
+    );
   });
 
   it('takes the tokenizer and unknown keys of its source along', async () => {
@@ -176,16 +178,13 @@ describe('what is wrong is named in one line', () => {
     const withMap = (map: Record<string, string>) =>
       writeFile(index, JSON.stringify({ weight_map: { ...whole.weight_map, ...map } }));
     await withMap({ 'model.norm.weight': '../secret.safetensors' });
-    await says(
-      at,
-      'model.norm.weight: found "../secret.safetensors"; allowed is the name of a file beside it',
-    );
+    await says(at, 'model.norm.weight: expected the name of a file beside it, got "../secret.safetensors"');
     await withMap({ 'model.norm.weight': 'model-00009-of-00009.safetensors' });
     await says(at, 'model-00009-of-00009.safetensors: is missing');
     await withMap({ 'model.norm.weight': 'model-00001-of-00004.safetensors' });
     await says(at, "tensor 'model.norm.weight' is missing");
     await writeFile(index, '{}');
-    await says(at, 'weight_map: found nothing');
+    await says(at, 'weight_map: expected the file of each tensor, got nothing');
   });
 
   it('a file that is cut short, or whose header lies', async () => {
@@ -202,14 +201,14 @@ describe('what is wrong is named in one line', () => {
     for (const [header, data, line] of [
       ['{', 0, 'its header is no JSON'],
       ['[]', 0, 'its header is no object'],
-      [{ a: { ...a, dtype: 'I64' } }, 8, "tensor 'a' is I64; allowed are F32, BF16, F16"],
+      [{ a: { ...a, dtype: 'I64' } }, 8, "tensor 'a': expected F32, BF16, F16, got I64"],
       [{ a: { ...a, shape: [3] } }, 8, "tensor 'a' has 8 bytes, its shape [3] needs 12"],
       [{ a: { ...a, shape: [-2] } }, 8, 'has the shape [-2]'],
       [{ a: { ...a, data_offsets: [8, 0] } }, 8, 'lies at [8,0]'],
       [{ a: { ...a, data_offsets: [0, 1e300] } }, 8, 'lies at'],
       [{ a, b: { ...a, data_offsets: [4, 12] } }, 12, "tensor 'b' overlaps"],
       [{ a, b: { ...a, data_offsets: [12, 20] } }, 20, "tensor 'b' leaves 4 bytes unused"],
-      [{ a: null }, 8, "tensor 'a' is undefined"],
+      [{ a: null }, 8, "tensor 'a': expected F32, BF16, F16, got undefined"],
     ] as const) {
       await raw(file, header, data);
       await says(at, line);

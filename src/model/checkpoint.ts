@@ -107,7 +107,7 @@ async function hasOwnHead(tensors: Checkpoint['tensors'], config: ModelConfig): 
 export async function readJson(store: Store, name: string): Promise<unknown> {
   const file = store.path(name);
   const text = await readText(store, name).catch((error) => {
-    throw new ModelError(`${file}: cannot be read (${reasonOf(error)}); needed is a model's folder`);
+    throw new ModelError(`${file}: cannot be read (${reasonOf(error)}); expected a model's folder`);
   });
   try {
     return JSON.parse(text) as unknown;
@@ -128,14 +128,14 @@ async function weightFiles(store: Store): Promise<Map<string, Set<string> | null
   }
   const { weight_map: map } = ((await readJson(store, INDEX)) ?? {}) as { weight_map?: unknown };
   if (typeof map !== 'object' || map === null || Array.isArray(map)) {
-    throw new ModelError(`${index}: weight_map: found nothing; needed is the file of each tensor`);
+    throw new ModelError(`${index}: weight_map: expected the file of each tensor, got nothing`);
   }
   const files = new Map<string, Set<string>>();
   for (const [key, name] of Object.entries(map)) {
     // A shard lies beside its index: a name with a path would read from elsewhere.
     if (typeof name !== 'string' || /[/\\]/.test(name)) {
       throw new ModelError(
-        `${index}: ${key}: found ${JSON.stringify(name)}; allowed is the name of a file beside it`,
+        `${index}: ${key}: expected the name of a file beside it, got ${JSON.stringify(name)}`,
       );
     }
     files.set(name, (files.get(name) ?? new Set()).add(key));

@@ -109,7 +109,7 @@ export class ModelError extends UserError {
 export function checkModelConfig(config: ModelConfig): void {
   const whole = (key: string, value: number): void => {
     if (!Number.isInteger(value) || value < 1) {
-      throw new ModelError(`model: ${key} must be a whole number of at least 1, found ${value}`);
+      throw new ModelError(`model: ${key} expected a whole number of at least 1, got ${value}`);
     }
   };
   for (const key of ['vocabularySize', 'contextLength', 'width', 'layers', 'heads'] as const) {
@@ -130,7 +130,7 @@ export function checkModelConfig(config: ModelConfig): void {
   }
   if (architecture.rotary && architecture.headWidth % 2 !== 0) {
     throw new ModelError(
-      `model: rotary positions need an even width of a head, found ${architecture.headWidth}`,
+      `model: expected an even width of a head (rotary positions), got ${architecture.headWidth}`,
     );
   }
 }

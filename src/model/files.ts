@@ -171,7 +171,7 @@ export async function writeFiles(folder: string, content: ReadonlyMap<string, Ui
 }
 
 async function newFolder(folder: string, fill: (temporary: string) => Promise<void>): Promise<void> {
-  if (existsSync(folder)) throw new ModelError(`${folder}: is there already; allowed is a new folder`);
+  if (existsSync(folder)) throw new ModelError(`${folder}: expected a new folder, got one that exists`);
   await makeFolder(dirname(folder));
   await writeFolder(folder, fill);
 }

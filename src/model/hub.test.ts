@@ -80,7 +80,7 @@ describe('a model by name', () => {
     await writeFile(join(cacheDir, 'file'), '');
     for (const name of [join(cacheDir, 'file'), '/no/such/folder', 'a/b/c', 'https://x.org/a']) {
       await expect(resolveModel(name, { hubUrl, cacheDir })).rejects.toThrow(
-        `model '${name}': no such folder; allowed is`,
+        `model: expected a model's folder, or owner/name on the Hub, got '${name}'`,
       );
     }
   });

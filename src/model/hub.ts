@@ -52,9 +52,7 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
   if (found?.isDirectory()) return { folder: name, commit: null };
   const [, repository, at] = HUB_NAME.exec(name) ?? [];
   if (repository === undefined || found) {
-    throw new ModelError(
-      `model '${name}': no such folder; allowed is a model's folder, or owner/name on the Hub`,
-    );
+    throw new ModelError(`model: expected a model's folder, or owner/name on the Hub, got '${name}'`);
   }
   const revision = options.revision ?? at ?? 'main';
   const hub = await import('@huggingface/hub');

@@ -24,7 +24,9 @@ export function adaptedModules(
   for (const target of targets) {
     if (!all.some(({ name }) => fits(name, target))) {
       const known = [...new Set(all.map(({ name }) => name.split('.').at(-1)))].join(', ');
-      throw new ModelError(`model.lora.targets: found '${target}'; allowed are all-linear, or of ${known}`);
+      throw new ModelError(
+        `model.lora.targets: expected all-linear, or names among ${known}, got '${target}'`,
+      );
     }
   }
   return all.filter(({ name }) => targets.some((target) => fits(name, target)));
@@ -129,14 +131,14 @@ export async function adapterIn(
   const json = await readText(store, CONFIG).then(
     (text) => JSON.parse(text) as Record<string, unknown>,
     (error: Error) => {
-      throw new ModelError(`${file}: cannot be read: ${error.message}; needed is a PEFT adapter's folder`);
+      throw new ModelError(`${file}: cannot be read: ${error.message}; expected a PEFT adapter's folder`);
     },
   );
   const only = (key: string, allowed: readonly unknown[]): void => {
     const value = json[key] ?? null;
     if (!allowed.includes(value)) {
       throw new ModelError(
-        `${file}: ${key}: found ${JSON.stringify(value)}; allowed is ${allowed.map((v) => JSON.stringify(v)).join(' or ')}`,
+        `${file}: ${key}: expected ${allowed.map((v) => JSON.stringify(v)).join(' or ')}, got ${JSON.stringify(value)}`,
       );
     }
   };
@@ -147,12 +149,12 @@ export async function adapterIn(
   const whole = (key: string): number => {
     const value = json[key];
     if (typeof value === 'number' && value > 0) return value;
-    throw new ModelError(`${file}: ${key}: found ${JSON.stringify(value)}; allowed is a number above 0`);
+    throw new ModelError(`${file}: ${key}: expected a number above 0, got ${JSON.stringify(value)}`);
   };
   const { target_modules: targets } = json;
   if (targets !== 'all-linear' && !Array.isArray(targets)) {
     throw new ModelError(
-      `${file}: target_modules: found ${JSON.stringify(targets)}; allowed is a list of names, or all-linear`,
+      `${file}: target_modules: expected a list of names, or all-linear, got ${JSON.stringify(targets)}`,
     );
   }
   const lora: LoraConfig = {

@@ -41,7 +41,7 @@ export class SafetensorsFile {
   static async open(store: Store, name: string): Promise<SafetensorsFile> {
     const file = store.path(name);
     const source = await store.open(name).catch((error) => {
-      throw new ModelError(`${file}: cannot be read (${reasonOf(error)}); needed is a safetensors file`);
+      throw new ModelError(`${file}: cannot be read (${reasonOf(error)}); expected a safetensors file`);
     });
     try {
       const { tensors, metadata } = await readHeader(file, source);
@@ -178,7 +178,7 @@ const isWhole = (value: unknown): value is number => Number.isSafeInteger(value)
 function checkEntry(file: string, name: string, entry: unknown, first: number, end: number): StoredTensor {
   const { dtype, shape, data_offsets: place } = (entry ?? {}) as Record<string, unknown>;
   if (!DTYPES.includes(dtype as StoredDType)) {
-    throw new ModelError(`${file}: tensor '${name}' is ${dtype}; allowed are ${DTYPES.join(', ')}`);
+    throw new ModelError(`${file}: tensor '${name}': expected ${DTYPES.join(', ')}, got ${dtype}`);
   }
   if (!Array.isArray(shape) || !shape.every(isWhole)) {
     throw damaged(file, `tensor '${name}' has the shape ${JSON.stringify(shape)}`);

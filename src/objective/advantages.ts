@@ -38,7 +38,7 @@ export function rewardStatistics(rewards: ArrayLike<number>): RewardStatistics {
   let mean = 0;
   for (let i = 0; i < k; i++) {
     if (!Number.isFinite(rewards[i])) {
-      throw new RewardError(`the reward of completion ${i} is ${rewards[i]}; allowed is a finite number`);
+      throw new RewardError(`reward of completion ${i}: expected a finite number, got ${rewards[i]}`);
     }
     mean += rewards[i] / k;
   }

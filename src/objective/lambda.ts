@@ -9,7 +9,7 @@ import type { ProcessTree } from '../tree/index.js';
  */
 export function lambdaWeights(tree: ProcessTree, exponent = 1): Float64Array {
   if (!(Number.isFinite(exponent) && exponent >= 0)) {
-    throw new RangeError(`the λ exponent must be a finite number of at least 0, found ${exponent}`);
+    throw new RangeError(`λ exponent: expected a finite number of at least 0, got ${exponent}`);
   }
   return Float64Array.from(tree.size, (size) => size ** -exponent);
 }

@@ -113,10 +113,10 @@ describe('advantages', () => {
 
   it('a reward that is not finite is named', () => {
     expect(() => groupAdvantages([1, Number.NaN])).toThrow(
-      'the reward of completion 1 is NaN; allowed is a finite number',
+      'reward of completion 1: expected a finite number, got NaN',
     );
     expect(() => groupAdvantages([Number.POSITIVE_INFINITY, 0])).toThrow(
-      'the reward of completion 0 is Infinity',
+      'reward of completion 0: expected a finite number, got Infinity',
     );
   });
 });
@@ -272,8 +272,8 @@ describe('coefficients', () => {
 
   it('values that do not belong to the group are refused', () => {
     const tree = ProcessTree.build([[1, 2], [1, 3], [4]]);
-    expect(() => stepRewards(tree, [1, 0])).toThrow('rewards of a group: expected 3 values, found 2');
-    expect(() => stepAdvantages(tree, [1])).toThrow('advantages of a group: expected 3 values, found 1');
+    expect(() => stepRewards(tree, [1, 0])).toThrow('rewards of a group: expected 3 values, got 2');
+    expect(() => stepAdvantages(tree, [1])).toThrow('advantages of a group: expected 3 values, got 1');
     expect(() => oppositeShare(tree, [1, 0, -1], [0])).toThrow('step advantages of a tree: expected 5');
     expect(() => lossCoefficients(tree, [1, 0, -1], [1], { lambdaExponent: 1 })).toThrow('sequence weights');
   });
@@ -289,7 +289,7 @@ describe('coefficients', () => {
     const tree = ProcessTree.build([[1, 2], [1, 3], [4]]);
     expect([...lambdaWeights(tree)]).toEqual([1 / 3, 1 / 2, 1, 1, 1]);
     expect([...lambdaWeights(tree, 0)]).toEqual([1, 1, 1, 1, 1]);
-    expect(() => lambdaWeights(tree, -1)).toThrow('found -1');
+    expect(() => lambdaWeights(tree, -1)).toThrow('expected a finite number of at least 0, got -1');
   });
 });
 

@@ -7,7 +7,7 @@ const ROUNDING = 1e-9;
 /** @throws RangeError if there is not one value for each of `expected` things */
 export function checkCount(values: ArrayLike<number>, expected: number, what: string): void {
   if (values.length !== expected) {
-    throw new RangeError(`${what}: expected ${expected} values, found ${values.length}`);
+    throw new RangeError(`${what}: expected ${expected} values, got ${values.length}`);
   }
 }
 

@@ -21,7 +21,7 @@ const MOST_PAIRS = 20;
  */
 export function paired(a: readonly number[], b: readonly number[]): Paired {
   if (a.length !== b.length || a.length === 0) {
-    throw new RangeError(`${a.length} and ${b.length} runs; allowed are pairs, at least one`);
+    throw new RangeError(`expected pairs of runs, at least one, got ${a.length} and ${b.length} runs`);
   }
   const differences = a.map((value, i) => value - b[i]);
   return {

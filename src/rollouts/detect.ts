@@ -57,7 +57,7 @@ export async function detect(file: string, generic: boolean): Promise<Detected> 
   if (head.subarray(0, 4).toString('latin1') === 'PAR1') return detectParquet(file, generic);
   if (head.subarray(0, 4).toString('latin1') === 'PK\x03\x04') return detectTorch(file);
   if (head.subarray(0, 15).toString('latin1') === 'SQLite format 3')
-    throw new RolloutError(`${file}: is a SQLite database; allowed are the JSONL files of the same capture`);
+    throw new RolloutError(`${file}: expected the JSONL files of the capture, got its SQLite database`);
   const text = head
     .toString('utf8')
     .replace(/^\ufeff/, '')

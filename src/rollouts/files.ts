@@ -77,9 +77,9 @@ async function filesOf(source: string, note: (file: string, message: string) => 
   const { root, rest } = await split(source);
   const pattern = new Minimatch(rest, { dot: true, magicalBraces: true, nocomment: true, nonegate: true });
   if (!pattern.hasMagic())
-    throw new RolloutError(`${source}: found nothing there; allowed are files, folders and patterns`);
+    throw new RolloutError(`${source}: expected a file, a folder or a pattern, got nothing there`);
   const below = (await walk(root)).filter((path) => pattern.match(relative(root, path)));
-  if (below.length === 0) throw new RolloutError(`${source}: found no file of this pattern`);
+  if (below.length === 0) throw new RolloutError(`${source}: expected files of this pattern, got none`);
   return below.map((path) => ({ path, root }));
 }
 

@@ -63,10 +63,10 @@ describe('TRL (its own logs)', () => {
 
   test('weights that are not those of the training are found, also where none are given', async () => {
     await expect(all(plain)).rejects.toThrow(
-      /00001\.parquet:1: advantage: found values that do not follow the sum of/,
+      /00001\.parquet:1: advantage: expected values that follow from the sum of animals \+ length, got others/,
     );
     await expect(all(plain, { rewardWeights: { cats: 1 } })).rejects.toThrow(
-      'found cats; allowed are animals, length',
+      'expected animals, length, got cats',
     );
   });
 
@@ -80,7 +80,7 @@ describe('TRL (its own logs)', () => {
   test('a wrong group size is found by the advantages', async () => {
     const file = join(plain, 'completions_00001.parquet');
     await expect(all(file, { ...weights, groupSize: 2 })).rejects.toThrow(
-      /found a sum of -1\.532 over 2 rows/,
+      /expected a sum of about 0 over a group, got -1\.532 over 2 rows/,
     );
     await expect(all(file, { ...weights, groupSize: 8 })).rejects.toThrow(/another prompt than in line 1/);
   });
@@ -173,7 +173,7 @@ describe('tinker-cookbook (its own writers)', () => {
       [3, 1, 0.5],
     ]);
     await expect(all(file)).rejects.toThrow(
-      /rows\.jsonl:1: total_reward: found nothing; allowed is a line for group 0/,
+      /rows\.jsonl:1: total_reward: expected a line for group 0, trajectory 0 in the rollout summaries of iteration 0, got nothing/,
     );
     await expect(all(summaries)).rejects.toThrow(/holds rewards without tokens/);
   });
@@ -291,7 +291,7 @@ describe('NeMo-Gym (built from its source; real logs in real-logs.test.ts)', () 
     expect([...group.completions[0].mask!]).toEqual([1, 0, 0, 1, 1]);
     const broken = [items[0], { ...items[2], prompt_token_ids: [1, 2, 9] }];
     await expect(all(await put('r.jsonl', [row({ _ng_task_index: 8 }, 'x', broken, 1)]))).rejects.toThrow(
-      /r\.jsonl:1: found a turn whose prompt does not begin with the tokens before it/,
+      /r\.jsonl:1: expected one growing sequence, got a turn whose prompt does not begin with the tokens before it/,
     );
   });
 });

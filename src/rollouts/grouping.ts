@@ -94,14 +94,12 @@ export class ById implements Grouping {
     const where = `${sample.file ?? file}:${sample.line}`;
     const { group: id, step } = sample;
     if (id === undefined)
-      throw new RolloutError(
-        `${where}: found no group id; rows before it have one, allowed is one in every row`,
-      );
+      throw new RolloutError(`${where}: expected a group id in every row, as in the rows before, got none`);
     let open = this.steps.get(step);
     if (!open) {
       if (this.closed.has(step))
         throw new RolloutError(
-          `${where}: step: found ${step} again after ${OPEN_STEPS} later steps; allowed are rows of a step near each other, so that its groups are complete`,
+          `${where}: step: expected the rows of a step near each other, got ${step} again after ${OPEN_STEPS} later steps (its groups would not be complete)`,
         );
       open = new Map();
       this.steps.set(step, open);
@@ -111,7 +109,7 @@ export class ById implements Grouping {
     const known = first?.siblings.find((group) => group.identity === identity);
     if (first && !known && !this.options.splitMerged)
       throw new RolloutError(
-        `${where}: group ${id}: found another prompt or answer than in line ${first.line}; allowed is one for a group, so this id does not tell the groups`,
+        `${where}: group ${id}: expected one prompt and answer for a group, got others than in line ${first.line}; this id does not tell the groups`,
       );
     const member = this.store.put(sample);
     if (known) known.members.push(member);
@@ -180,7 +178,7 @@ export class ByPlace implements Grouping {
   constructor(private readonly options: GroupingOptions) {
     const { size } = options;
     if (size !== undefined && !(Number.isInteger(size) && size > 0))
-      throw new RolloutError(`group size: found ${size}; allowed is a whole number from 1`);
+      throw new RolloutError(`group size: expected a whole number from 1, got ${size}`);
   }
 
   *add(sample: Sample): Generator<Group> {
@@ -205,12 +203,12 @@ export class ByPlace implements Grouping {
     if (this.rows.length === 0) return;
     if (size !== undefined)
       throw new RolloutError(
-        `${file}:${this.rows[0].line}: found ${this.rows.length} rows after the last whole group; allowed are groups of ${size} rows`,
+        `${file}:${this.rows[0].line}: expected groups of ${size} rows, got ${this.rows.length} rows after the last whole group`,
       );
     const found = sizeOfRuns(this.rows);
     if (found === 1 && this.rows.length > 1)
       throw new RolloutError(
-        `${file}: found neither a group id nor rows of one prompt that follow each other; its groups cannot be recovered (if every prompt has one completion, say that groups have size 1)`,
+        `${file}: expected a group id, or rows of one prompt that follow each other, got neither; its groups cannot be recovered (if every prompt has one completion, say that groups have size 1)`,
       );
     for (let at = 0; at < this.rows.length; at += found) yield* this.group(this.rows.slice(at, at + found));
   }
@@ -220,7 +218,7 @@ export class ByPlace implements Grouping {
     const other = read.find(({ identity }) => identity !== read[0].identity);
     if (other)
       throw new RolloutError(
-        `${this.options.file}:${other.line}: found another prompt than in line ${read[0].line}, in a group of ${rows.length} rows; allowed are groups of equal size whose rows follow each other, so these groups cannot be recovered`,
+        `${this.options.file}:${other.line}: expected groups of equal size whose rows follow each other, got another prompt than in line ${read[0].line} in a group of ${rows.length} rows; these groups cannot be recovered`,
       );
     const id = String(this.count++);
     if (read.length === 0) return;
@@ -261,7 +259,7 @@ export class ByPrompt implements Grouping {
   add(sample: Sample): Iterable<Group> {
     if (sample.group !== undefined)
       throw new RolloutError(
-        `${this.options.file}:${sample.line}: found a group id; rows before it have none, allowed is one in every row or in none`,
+        `${this.options.file}:${sample.line}: expected a group id in every row or in none, got one after rows without`,
       );
     let open = this.steps.get(sample.step);
     if (!open) {
@@ -299,14 +297,14 @@ export class ByPrompt implements Grouping {
     const largest = groups.reduce((most, { members }) => Math.max(most, members.length), 0);
     if (size === undefined && groups.length === 1 && rows > 1)
       throw new RolloutError(
-        `${file}: found no group id, and all ${rows} prompts are the same text; whether that is one group or several cannot be recovered (--group-size ${rows}, if they are one group)`,
+        `${file}: expected a group id, got none, and all ${rows} prompts are the same text; whether that is one group or several cannot be recovered (--group-size ${rows}, if they are one group)`,
       );
     const expected = size ?? largest;
     const missing = groups.reduce((sum, { members }) => sum + Math.max(0, expected - members.length), 0);
     const wrong = groups.find(({ members }) => members.length !== expected);
     if (wrong && (largest > expected || missing > this.unread))
       throw new RolloutError(
-        `${file}:${wrong.line}: found no group id, and this prompt ${wrong.members.length} times where ${size === undefined ? 'others stand' : 'a group has'} ${expected}; groups with a repeated prompt cannot be recovered`,
+        `${file}:${wrong.line}: expected a group id, got none, and this prompt ${wrong.members.length} times where ${size === undefined ? 'others stand' : 'a group has'} ${expected}; groups with a repeated prompt cannot be recovered`,
       );
   }
 

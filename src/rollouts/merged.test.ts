@@ -30,7 +30,7 @@ async function read(options: ReadOptions): Promise<{ groups: Group[]; notes: Rea
 
 it('an id with two prompts is refused, with both lines', async () => {
   await expect(read({})).rejects.toThrow(
-    /log\.jsonl:2: group q: found another prompt or answer than in line 1/,
+    /log\.jsonl:2: group q: expected one prompt and answer for a group, got others than in line 1/,
   );
 });
 

@@ -105,14 +105,12 @@ describe('our rollout log', () => {
     const write = (completion: Completion) =>
       writeGroups(file, [bad, { ...bad, completions: [first, completion] }]);
     await expect(write({ ...second, reward: Number.NaN })).rejects.toThrow(
-      'group "p1": completions[1].reward: found NaN; allowed is a finite number',
+      'group "p1": completions[1].reward: expected a finite number, got NaN',
     );
     await expect(write({ ...first, logprobs: Float32Array.of(0, -Infinity) })).rejects.toThrow(
-      'logprobs[1]: found -Infinity',
+      'logprobs[1]: expected a finite number, got -Infinity',
     );
-    await expect(write({ ...first, mask: Uint8Array.of(1) })).rejects.toThrow(
-      'mask: found 1 values; allowed are 2',
-    );
+    await expect(write({ ...first, mask: Uint8Array.of(1) })).rejects.toThrow('mask: expected 2 values');
     expect(await readdir(folder)).not.toContain('not-written.jsonl');
     await expect(writeGroups(join(folder, 'no/such/file'), [bad])).rejects.toThrow(
       /file: cannot be written: [^\n]*$/,
@@ -122,67 +120,76 @@ describe('our rollout log', () => {
   test.each([
     [
       line(['completions', 1, 'reward'], null),
-      'completions[1].reward: found null (how JSON writes NaN and infinities); allowed is a finite number',
+      'completions[1].reward: expected a finite number, got null (how JSON writes NaN and infinities)',
     ],
     [
       line(['completions', 1, 'reward'], undefined),
-      'completions[1].reward: found nothing; allowed is a finite number',
+      'completions[1].reward: expected a finite number, got nothing',
     ],
-    [line(['completions', 1, 'reward'], '1'), 'completions[1].reward: found "1"; allowed is a finite number'],
+    [line(['completions', 1, 'reward'], '1'), 'completions[1].reward: expected a finite number, got "1"'],
     [
       line(['completions', 0, 'reward'], 1).replace('"reward":1', '"reward":NaN'),
-      'completions[0].reward: found NaN; allowed is a finite number',
+      'completions[0].reward: expected a finite number, got NaN',
     ],
     [
       line(['completions', 0, 'logprobs'], [7, -1]).replace('[7,', '[-Infinity,'),
-      'completions[0].logprobs[0]: found -Infinity; allowed is a finite number',
+      'completions[0].logprobs[0]: expected a finite number, got -Infinity',
     ],
     [
       line(['completions', 0, 'reward'], 1).replace('"reward":1', '"reward":1e999'),
-      'completions[0].reward: found 1e999',
+      'completions[0].reward: expected a finite number, got 1e999',
     ],
     [
       line(['completions', 0, 'logprobs'], [-1]),
-      'completions[0].logprobs: found 1 values; allowed are 2, one for each token',
+      'completions[0].logprobs: expected 2 values, one for each token, got 1',
     ],
     [
       line(['completions', 0, 'mask'], [1, 1, 1]),
-      'completions[0].mask: found 3 values; allowed are 2, one for each token',
+      'completions[0].mask: expected 2 values, one for each token, got 3',
     ],
-    [line(['completions', 0, 'mask'], [1, 2]), 'completions[0].mask[1]: found 2; allowed is 0 or 1'],
-    [line(['completions', 0, 'logprobs'], [-1, null]), 'completions[0].logprobs[1]: found null'],
+    [line(['completions', 0, 'mask'], [1, 2]), 'completions[0].mask[1]: expected 0 or 1, got 2'],
+    [
+      line(['completions', 0, 'logprobs'], [-1, null]),
+      'completions[0].logprobs[1]: expected a finite number, got null',
+    ],
     [
       line(['completions', 0, 'tokens'], [1, -2]),
-      'completions[0].tokens[1]: found -2; allowed is a token id, a whole number from 0',
+      'completions[0].tokens[1]: expected a token id, a whole number from 0, got -2',
     ],
     [
       line(['completions', 0, 'tokens'], [1.5, 2]),
-      'completions[0].tokens[0]: found 1.5; allowed is a token id',
+      'completions[0].tokens[0]: expected a token id, a whole number from 0, got 1.5',
     ],
-    [line(['completions', 0, 'tokens'], [2 ** 31, 2]), 'completions[0].tokens[0]: found 2147483648'],
+    [
+      line(['completions', 0, 'tokens'], [2 ** 31, 2]),
+      'completions[0].tokens[0]: expected a token id, a whole number from 0, got 2147483648',
+    ],
     [
       line(['completions', 0, 'tokens'], undefined),
-      'completions[0].tokens: found nothing; allowed is a list',
+      'completions[0].tokens: expected a list, each a token id, a whole number from 0, got nothing',
     ],
     [
       line(['completions', 0, 'stop'], 'eos'),
-      'completions[0].stop: found "eos"; allowed is "stop", "length"',
+      'completions[0].stop: expected "stop", "length", "turns", got "eos"',
     ],
-    [line(['completions', 0, 'rewards'], { format: null }), 'completions[0].rewards.format: found null'],
-    [line(['completions', 0], 3), 'completions[0]: found 3; allowed is an object'],
     [
-      line(['completions'], []),
-      'completions: found an empty list; allowed is a list of at least one completion',
+      line(['completions', 0, 'rewards'], { format: null }),
+      'completions[0].rewards.format: expected a finite number, got null',
     ],
-    [line(['completions'], undefined), 'completions: found nothing'],
-    [line(['prompt'], undefined), 'prompt: found nothing; allowed is an object'],
-    [line(['prompt', 'text'], 7), 'prompt.text: found 7; allowed is a text'],
-    [line(['id'], 12), 'id: found 12; allowed is a text'],
-    [line(['step'], -1), 'step: found -1; allowed is a whole number from 0, or null'],
-    [line(['tokens'], 'guessed'), 'tokens: found "guessed"; allowed is "exact", "retokenized", "text-units"'],
-    [line(['groups'], undefined), 'groups: found nothing; allowed is "explicit"'],
-    [line(['pieces', 'x'], 'y'), 'pieces: found "x"; allowed is token ids as keys'],
-    ['[1]', 'the line: found a list; allowed is an object'],
+    [line(['completions', 0], 3), 'completions[0]: expected an object, got 3'],
+    [line(['completions'], []), 'completions: expected a list of at least one completion, got an empty list'],
+    [
+      line(['completions'], undefined),
+      'completions: expected a list of at least one completion, got nothing',
+    ],
+    [line(['prompt'], undefined), 'prompt: expected an object, got nothing'],
+    [line(['prompt', 'text'], 7), 'prompt.text: expected a text, got 7'],
+    [line(['id'], 12), 'id: expected a text, got 12'],
+    [line(['step'], -1), 'step: expected a whole number from 0, or null, got -1'],
+    [line(['tokens'], 'guessed'), 'tokens: expected "exact", "retokenized", "text-units", got "guessed"'],
+    [line(['groups'], undefined), 'groups: expected "explicit", "consecutive", "prompt-text", got nothing'],
+    [line(['pieces', 'x'], 'y'), 'pieces: expected token ids as keys, got "x"'],
+    ['[1]', 'the line: expected an object, got a list'],
     [JSON.stringify(GOOD).slice(0, 80), 'is not JSON: '],
   ])('line %# that is not a group is refused, naming file, line and key', async (bad, expected) => {
     const file = join(folder, 'bad.jsonl');
@@ -203,12 +210,16 @@ describe('our rollout log', () => {
       for await (const _ of readOwnRollouts(name));
     };
     await writeFile(file, '\n');
-    await expect(read(file)).rejects.toThrow(`${file}: found no group`);
+    await expect(read(file)).rejects.toThrow(
+      `${file}: expected a rollout log, one JSON object a line, got no group`,
+    );
     await writeFile(
       file,
       Buffer.concat([Buffer.from(`${JSON.stringify(GOOD)}\n{"id":"`), Buffer.of(0xff, 0xfe)]),
     );
-    await expect(read(file)).rejects.toThrow(`${file}:2: found bytes that are not UTF-8`);
+    await expect(read(file)).rejects.toThrow(
+      `${file}:2: expected UTF-8 text, one JSON object a line, got bytes that are not UTF-8`,
+    );
     await expect(read(join(folder, 'missing.jsonl'))).rejects.toThrow(
       /missing\.jsonl: cannot be read: [^\n]*$/,
     );

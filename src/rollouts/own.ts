@@ -123,19 +123,19 @@ export async function* readOwnRollouts(file: string): AsyncGenerator<Group> {
       : error;
   }
   if (count === 0)
-    throw new RolloutError(`${file}: found no group; a rollout log has one JSON object a line`);
+    throw new RolloutError(`${file}: expected a rollout log, one JSON object a line, got no group`);
 }
 
 function lineValue(json: JsonReader, line: Line, where: string): unknown {
   if (!isText(line))
     throw new RolloutError(
-      `${where}: found bytes that are not UTF-8; allowed is UTF-8 text, one JSON object a line`,
+      `${where}: expected UTF-8 text, one JSON object a line, got bytes that are not UTF-8`,
     );
   try {
     return json.parse(line.bytes, line.start, line.end);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    throw new RolloutError(`${where}: ${error.message}; allowed is one whole JSON object a line`);
+    throw new RolloutError(`${where}: ${error.message}; expected one whole JSON object a line`);
   }
 }
 
@@ -182,7 +182,7 @@ function parseCompletion(value: unknown, where: string, key: string): Completion
   const sameLength = (list: ArrayLike<number>, name: string) => {
     if (list.length === tokens.length) return;
     throw new RolloutError(
-      `${where}: ${key}.${name}: found ${list.length} values; allowed are ${tokens.length}, one for each token`,
+      `${where}: ${key}.${name}: expected ${tokens.length} values, one for each token, got ${list.length}`,
     );
   };
   const completion: Completion = {
@@ -209,7 +209,7 @@ function parseJson(line: string, where: string): unknown {
     const named = /"([^"\\]*)"\s*:\s*\[?\s*(NaN|-?Infinity)\b/.exec(line);
     if (named) fail(where, named[1], Number(named[2]), 'a finite number');
     throw new RolloutError(
-      `${where}: is not JSON: ${messageOf(error)}; allowed is one whole JSON object a line`,
+      `${where}: is not JSON: ${messageOf(error)}; expected one whole JSON object a line`,
     );
   }
 }

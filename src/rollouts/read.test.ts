@@ -127,8 +127,10 @@ describe('readRollouts', () => {
     expect((await all(root)).map(({ step }) => step)).toEqual([9, 10]);
     expect((await all(join(root, '**/*.jsonl'))).length).toBe(2);
     expect((await all([join(root, 'step_{9,10}/?.jsonl'), join(root, 'step_9/x.jsonl')])).length).toBe(2);
-    expect(await error(join(root, '*.parquet'))).toContain('found no file');
-    expect(await error(join(root, 'none'))).toContain('found nothing there');
+    expect(await error(join(root, '*.parquet'))).toContain('expected files of this pattern, got none');
+    expect(await error(join(root, 'none'))).toContain(
+      'expected a file, a folder or a pattern, got nothing there',
+    );
   });
 });
 
@@ -164,7 +166,7 @@ describe('whole numbers beyond 2^53', () => {
     const refused = async (more: object | string, key: string) =>
       expect(
         await error(await put({ 'a.jsonl': `{"group":1,"prompt":"p","completion":"a","reward":1,${more}}` })),
-      ).toMatch(new RegExp(`${key}.*found ${A}`));
+      ).toMatch(new RegExp(`${key}.*got ${A}`));
     await refused(`"step":${A}`, 'step');
     await refused(`"tokens":[1,${A},3]`, 'tokens\\[1\\]');
     await refused(`"tokens":[${A}]`, 'tokens\\[0\\]');
@@ -198,7 +200,7 @@ describe('what cannot be known is refused', () => {
       'results.jsonl': lines([rollout({ id: 0 }, 'a', '1'), rollout({ id: 0 }, 'b', '2')]),
     });
     expect(await error(wrong)).toMatch(
-      /results\.jsonl:2: group 0: found another prompt or answer than in line 1/,
+      /results\.jsonl:2: group 0: expected one prompt and answer for a group, got others than in line 1/,
     );
     const game = [rollout({ id: 0 }, 'guess', 'story'), rollout({ id: 0 }, 'guess', 'other')];
     expect(await error(await put({ 'results.jsonl': lines(game) }))).toContain('group 0');
@@ -227,7 +229,9 @@ describe('what cannot be known is refused', () => {
     });
     const same = Array.from({ length: 8 }, (_, i) => rollout('same', i));
     const file = await put({ '3.jsonl': lines(same) });
-    expect(await error(file)).toMatch(/3\.jsonl: found no group id, and all 8 prompts are the same text/);
+    expect(await error(file)).toMatch(
+      /3\.jsonl: expected a group id, got none, and all 8 prompts are the same text/,
+    );
     expect((await all(file, { groupSize: 8 })).length).toBe(1);
     expect(await error(file, { groupSize: 4 })).toContain('this prompt 8 times where a group has 4');
     const twice = ['a', 'b', 'a', 'b', 'a', 'a'].map((input, i) => rollout(input, i));
@@ -264,7 +268,7 @@ describe('what cannot be known is refused', () => {
       [4, 1],
     ]);
     expect(await error(await put({ 'a.jsonl': steps([1, 2, 3, 4, 5, 1]) }))).toMatch(
-      /a\.jsonl:6: step: found 1 again/,
+      /a\.jsonl:6: step: expected .*, got 1 again/,
     );
   });
 });
@@ -272,18 +276,34 @@ describe('what cannot be known is refused', () => {
 describe('bad rows', () => {
   const bad: [string, string, RegExp][] = [
     ['a broken line', '{"group":1,"prompt":"p', /a\.jsonl:2: is not JSON/],
-    ['no reward', '{"group":1,"prompt":"p1","completion":"x"}', /a\.jsonl:2: reward: found nothing/],
-    ['a reward that is text', '{"group":1,"prompt":"p1","completion":"x","reward":"1"}', /reward: found "1"/],
-    ['NaN', '{"group":1,"prompt":"p1","completion":"x","reward":NaN}', /reward: found NaN/],
-    ['null', '{"group":1,"prompt":"p1","completion":"x","reward":null}', /reward: found null/],
-    ['infinity', '{"group":1,"prompt":"p1","completion":"x","reward":-Infinity}', /reward: found -Infinity/],
+    [
+      'no reward',
+      '{"group":1,"prompt":"p1","completion":"x"}',
+      /a\.jsonl:2: reward: expected .*, got nothing/,
+    ],
+    [
+      'a reward that is text',
+      '{"group":1,"prompt":"p1","completion":"x","reward":"1"}',
+      /reward: expected .*, got "1"/,
+    ],
+    ['NaN', '{"group":1,"prompt":"p1","completion":"x","reward":NaN}', /reward: expected .*, got NaN/],
+    ['null', '{"group":1,"prompt":"p1","completion":"x","reward":null}', /reward: expected .*, got null/],
+    [
+      'infinity',
+      '{"group":1,"prompt":"p1","completion":"x","reward":-Infinity}',
+      /reward: expected .*, got -Infinity/,
+    ],
     [
       'a number too large',
       '{"group":1,"prompt":"p1","completion":"x","reward":1e999}',
-      /reward: found 1e999/,
+      /reward: expected .*, got 1e999/,
     ],
-    ['no object', '17', /a\.jsonl:2: the row: found 17/],
-    ['no group', '{"prompt":"p1","completion":"x","reward":1}', /a\.jsonl:2: group: found nothing/],
+    ['no object', '17', /a\.jsonl:2: the row: expected .*, got 17/],
+    [
+      'no group',
+      '{"prompt":"p1","completion":"x","reward":1}',
+      /a\.jsonl:2: group: expected .*, got nothing/,
+    ],
   ];
   test.each(bad)(
     '%s is named by file and line, and skipped only if that is asked',
@@ -307,7 +327,7 @@ describe('bad rows', () => {
       Buffer.from('"}\n'),
     ]);
     expect(await error(await put({ 'a.jsonl': latin }))).toMatch(
-      /a\.jsonl:2: found bytes that are not UTF-8/,
+      /a\.jsonl:2: expected .*, got bytes that are not UTF-8/,
     );
     const empty = await put({ 'a.jsonl': '', 'b.jsonl': `${good}\n` });
     expect(await error(empty)).toMatch(/a\.jsonl: is empty/);
@@ -346,7 +366,7 @@ describe('bad rows', () => {
     );
     expect(await error(await put({ 'a.jsonl': lines(list) }), { groupSize: 4 })).toContain('another prompt');
     expect(await error(await put({ 'a.jsonl': lines(list.slice(0, 5)) }), { groupSize: 2 })).toContain(
-      'found 1 rows after',
+      'expected groups of 2 rows, got 1 rows after',
     );
   });
 
@@ -357,7 +377,7 @@ describe('bad rows', () => {
     await db.run(
       `COPY (SELECT * FROM (VALUES ('p', 'x', 1.0::DOUBLE, [1, 2]), ('p', 'y', 'nan'::DOUBLE, [1]), ('p', 'z', 0.5, [3])) t(prompt, completion, reward, tokens)) TO '${file}' (FORMAT parquet)`,
     );
-    expect(await error(file, { groupSize: 3 })).toMatch(/a\.parquet:2: reward: found NaN/);
+    expect(await error(file, { groupSize: 3 })).toMatch(/a\.parquet:2: reward: expected .*, got NaN/);
     const [group] = await all(file, { groupSize: 3, skipBad: true });
     expect(group.completions.map(({ tokens }) => [...tokens])).toEqual([[1, 2], [3]]);
     expect(group.tokens).toBe('exact');

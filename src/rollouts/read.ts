@@ -85,7 +85,7 @@ export async function* readRollouts(
   options: ReadOptions = {},
 ): AsyncGenerator<Group> {
   if (options.format !== undefined && !FORMAT_NAMES.includes(options.format))
-    throw new RolloutError(`format: found ${options.format}; allowed are ${KNOWN_FORMATS}`);
+    throw new RolloutError(`format: expected ${KNOWN_FORMATS}, got ${options.format}`);
   const tell = (warning: boolean) => (file: string, line: number | null, message: string) =>
     options.onNote?.({ file, line, message, warning });
   const files = await findFiles(typeof source === 'string' ? [source] : source, (file, message) =>
@@ -98,7 +98,7 @@ export async function* readRollouts(
   const data = logs.filter(({ detected }) => !detected.summaries && !detected.annotations);
   if (data.length === 0 && annotations.length > 0)
     throw new RolloutError(
-      `${annotations[0].path}: holds updates of traces; needed is the stream of the same run too (the folder traces)`,
+      `${annotations[0].path}: expected the stream of the same run too (the folder traces), got updates of traces alone`,
     );
   if (data.length === 0 && summaries.length > 0)
     throw new RolloutError(
@@ -413,7 +413,7 @@ async function* rowsOf(
       const { number, bytes, start, end } = line;
       const where = `${file}:${number}`;
       if (!isText(line)) {
-        const message = `${where}: found bytes that are not UTF-8; allowed is UTF-8 text, one JSON object a line`;
+        const message = `${where}: expected UTF-8 text, one JSON object a line, got bytes that are not UTF-8`;
         yield { line: number, message };
         continue;
       }
@@ -422,7 +422,7 @@ async function* rowsOf(
         value = json.parse(bytes, start, end);
       } catch (error) {
         if (!(error instanceof JsonError)) throw error;
-        const message = `${where}: ${error.message}; allowed is one whole JSON object a line`;
+        const message = `${where}: ${error.message}; expected one whole JSON object a line`;
         yield { line: number, message };
         continue;
       }

@@ -61,7 +61,9 @@ describe.skipIf(!present)('real logs', () => {
         (error: Error) => error.message,
       );
       if (failed === null) continue;
-      expect(failed).toContain(`${name}:2: group 0: found another prompt or answer than in line 1`);
+      expect(failed).toContain(
+        `${name}:2: group 0: expected one prompt and answer for a group, got others than in line 1`,
+      );
       refused.push(name.slice(0, -'__00000000.jsonl'.length));
     }
     expect(refused).toEqual([

@@ -168,7 +168,7 @@ export const asPieces: ValueReader<Record<number, string>> = (value, where, key)
 
 /** @throws RolloutError, always */
 export function fail(where: string, key: string, found: unknown, allowed: string): never {
-  throw new RolloutError(`${where}: ${key}: found ${show(found)}; allowed is ${allowed}`);
+  throw new RolloutError(`${where}: ${key}: expected ${allowed}, got ${show(found)}`);
 }
 
 function show(value: unknown): string {

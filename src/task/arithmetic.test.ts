@@ -114,13 +114,13 @@ describe('addition', () => {
 
   test('says which option is out of range, and how many problems can be held out', () => {
     expect(() => arithmetic({ digits: 0, seed: 0 })).toThrow(
-      'task.digits: found 0; allowed is a whole number from 1 to 8',
+      'task.digits: expected a whole number from 1 to 8, got 0',
     );
     expect(() => arithmetic({ slipRate: 2, seed: 0 })).toThrow(
-      'task.slip_rate: found 2; allowed is a number from 0 to 1',
+      'task.slip_rate: expected a number from 0 to 1, got 2',
     );
     expect(() => arithmetic({ digits: 1, seed: 0 })).toThrow(
-      /^task\.held_out: found 200; with digits 1 allowed are about \d+ at most$/,
+      /^task\.held_out: expected at most about \d+ with digits 1, got 200$/,
     );
     expect(() => vocabulary.encode('1-2')).toThrow('cannot spell "-" at character 1');
     expect(() => vocabulary.tokenText(17)).toThrow('token id 17 is outside the vocabulary, 0 … 16');

@@ -79,7 +79,9 @@ export function arithmetic(options: ArithmeticOptions): SyncTask {
   function trainingPair(purpose: string, index: number): [number, number] {
     const pair = drawPair(new Stream(seed, 'arithmetic', purpose, index), false);
     if (!pair)
-      throw new TaskError(`task.digits: found ${digits}; the seed ${seed} leaves no problem to train on`);
+      throw new TaskError(
+        `task.digits: expected more digits (the seed ${seed} leaves no problem to train on), got ${digits}`,
+      );
     return pair;
   }
 
@@ -90,7 +92,7 @@ export function arithmetic(options: ArithmeticOptions): SyncTask {
       const pair = draws < 20 * heldOutCount + 1_000 ? drawPair(stream, true) : null;
       if (!pair) {
         throw new TaskError(
-          `task.held_out: found ${heldOutCount}; with digits ${digits} allowed are about ${problems.size} at most`,
+          `task.held_out: expected at most about ${problems.size} with digits ${digits}, got ${heldOutCount}`,
         );
       }
       const problem = problemOf(pair);

@@ -49,14 +49,14 @@ describe('the binary tree', () => {
   });
 
   test('refuses options and paths that cannot be, in one line', () => {
-    expect(() => binaryTree({ n: 5, seed: 0 })).toThrow(
-      'task.n: found 5; allowed is a whole number from 1 to 4',
-    );
+    expect(() => binaryTree({ n: 5, seed: 0 })).toThrow('task.n: expected a whole number from 1 to 4, got 5');
     expect(() => binaryTree({ negativeReward: Number.NaN, seed: 0 })).toThrow(
-      'task.negative_reward: found NaN',
+      'task.negative_reward: expected a finite number, got NaN',
     );
     const task = binaryTree({ seed: 0 });
-    expect(() => task.reward(task.heldOut[0], [1, 2])).toThrow('a path of 2 turns; allowed are 4');
-    expect(() => task.reward(task.heldOut[0], [1, 2, 0, 1])).toThrow('token 0 at place 2');
+    expect(() => task.reward(task.heldOut[0], [1, 2])).toThrow('expected a path of 4 turns, got 2');
+    expect(() => task.reward(task.heldOut[0], [1, 2, 0, 1])).toThrow(
+      'expected L (1) or R (2) at place 2 of a path, got 0',
+    );
   });
 });

@@ -69,13 +69,13 @@ export function binaryTree({
       const turn = turnOf(path[i]);
       if (turn === undefined) {
         throw new TaskError(
-          `binary tree: token ${path[i]} at place ${i} of a path; allowed are L (${left}) and R (${right})`,
+          `binary tree: expected L (${left}) or R (${right}) at place ${i} of a path, got ${path[i]}`,
         );
       }
       if (length === i && turn === target[i]) length++;
     }
     if (path.length !== depth) {
-      throw new TaskError(`binary tree: a path of ${path.length} turns; allowed are ${depth}`);
+      throw new TaskError(`binary tree: expected a path of ${depth} turns, got ${path.length}`);
     }
     return length;
   }

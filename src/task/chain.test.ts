@@ -97,10 +97,10 @@ describe('chains modulo 7', () => {
 
   it('options out of range are named', () => {
     expect(() => chain({ modulus: 11, seed: 0 })).toThrow(
-      'task.modulus: found 11; allowed is a whole number from 2 to 10',
+      'task.modulus: expected a whole number from 2 to 10, got 11',
     );
     expect(() => chain({ operations: 1, modulus: 2, seed: 0 })).toThrow(
-      /^task\.held_out: found 200; with operations 1/,
+      /^task\.held_out: expected at most about \d+ with operations 1 and modulus 2, got 200/,
     );
   });
 });

@@ -86,7 +86,9 @@ export function chain(options: ChainOptions): SyncTask {
       const held = new Stream(seed, 'chain', 'split', textOf(made)).uniform() < HELD_OUT_SHARE;
       if (held === wantHeldOut) return made;
     }
-    throw new TaskError(`task.operations: found ${operations}; the seed ${seed} leaves too few problems`);
+    throw new TaskError(
+      `task.operations: expected more operations (the seed ${seed} leaves too few problems), got ${operations}`,
+    );
   }
 
   function problemOf(made: Chain): Problem {
@@ -105,8 +107,7 @@ export function chain(options: ChainOptions): SyncTask {
     for (let draws = 0; problems.size < heldOutCount; draws++) {
       if (draws > 20 * heldOutCount + 1_000) {
         throw new TaskError(
-          `task.held_out: found ${heldOutCount}; with operations ${operations} and modulus ${modulus} allowed ` +
-            `are about ${problems.size} at most`,
+          `task.held_out: expected at most about ${problems.size} with operations ${operations} and modulus ${modulus}, got ${heldOutCount}`,
         );
       }
       const problem = problemOf(draw(stream, true));

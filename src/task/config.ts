@@ -60,7 +60,7 @@ const math = z.strictObject({
         .string()
         .nullable()
         .default(null)
-        .describe("Column of problems; null: found by the known datasets' names"),
+        .describe('Column of problems; null: detected by the names that known datasets use'),
       answer: z.string().nullable().default(null).describe('Column of answers; null: likewise'),
     })
     .prefault({})

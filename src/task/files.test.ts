@@ -74,16 +74,24 @@ describe('a dataset', () => {
 
   it.each([
     ['none.jsonl', '', 'has no rows'],
-    ['list.json', '{}', 'found no list'],
-    ['a.jsonl', '[1]', ':1: found [1]; needed is an object'],
+    ['list.json', '{}', 'expected a list of problems, got no list'],
+    ['a.jsonl', '[1]', ':1: expected an object for each problem, got [1]'],
     [
       'b.jsonl',
       '{"problem":"p"}',
       'no column of answers; it has problem; name the one with task.columns.answer',
     ],
-    ['c.jsonl', '{"problem":"p","answer":"1"}\n{"problem":" ","answer":"1"}', ':2: problem: found " "'],
-    ['d.jsonl', '{"problem":"p","answer":"1"}\n\n{"problem":"p","answer":""}', ':3: answer: found ""'],
-    ['e.jsonl', '{"problem":"p","solution":"no box"}', ':1: solution: found "no box"; needed is an answer'],
+    [
+      'c.jsonl',
+      '{"problem":"p","answer":"1"}\n{"problem":" ","answer":"1"}',
+      ':2: problem: expected the problem\'s text, got " "',
+    ],
+    [
+      'd.jsonl',
+      '{"problem":"p","answer":"1"}\n\n{"problem":"p","answer":""}',
+      ':3: answer: expected an answer, got ""',
+    ],
+    ['e.jsonl', '{"problem":"p","solution":"no box"}', ':1: solution: expected an answer, got "no box"'],
     ['f.parquet', 'PAR1', 'cannot be read as Parquet'],
   ])('%s: what is wrong is one line', async (name, text, line) => {
     const error = await readDataset(await file(name, text), {}, answerOf).catch((e: Error) => e);
@@ -154,13 +162,17 @@ describe('a dataset', () => {
     'refuses %s as an answer, as it stands',
     async (text) => {
       const path = await file('bad.jsonl', `{"question":"q","answer":${text}}`);
-      await expect(readDataset(path, {}, answerOf)).rejects.toThrow(/bad\.jsonl:1: answer: found /);
+      await expect(readDataset(path, {}, answerOf)).rejects.toThrow(
+        /bad\.jsonl:1: answer: expected .*, got /,
+      );
     },
   );
 
   it('that is no UTF-8 is refused', async () => {
     const path = join(folder, 'latin.jsonl');
     await writeFile(path, Buffer.from([0x7b, 0xe9, 0x7d]));
-    await expect(readDataset(path, {}, answerOf)).rejects.toThrow('is not UTF-8');
+    await expect(readDataset(path, {}, answerOf)).rejects.toThrow(
+      'expected .jsonl, .json or .parquet, got bytes that are not UTF-8',
+    );
   });
 });

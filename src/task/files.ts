@@ -64,9 +64,7 @@ export async function readDataset(
     const where = `${file}:${line}`;
     const problem = row[problemColumn];
     if (typeof problem !== 'string' || problem.trim() === '') {
-      throw new TaskError(
-        `${where}: ${problemColumn}: found ${shown(problem)}; needed is the problem's text`,
-      );
+      throw new TaskError(`${where}: ${problemColumn}: expected the problem's text, got ${shown(problem)}`);
     }
     const given = row.id ?? row.unique_id;
     let id =
@@ -79,9 +77,7 @@ export async function readDataset(
     ids.add(id);
     const answer = answerText(row[answerColumn], answerColumn, answerOf);
     if (answer === null || answer.trim() === '') {
-      throw new TaskError(
-        `${where}: ${answerColumn}: found ${shown(row[answerColumn])}; needed is an answer`,
-      );
+      throw new TaskError(`${where}: ${answerColumn}: expected an answer, got ${shown(row[answerColumn])}`);
     }
     // Some problems are asked in a context that other columns hold.
     const text = typeof row.context === 'string' ? `${row.context}\n${problem}` : problem;
@@ -134,7 +130,7 @@ export async function readRows(file: string): Promise<{ row: Row; line: number }
         Array.isArray(value) ||
         value instanceof WrittenNumber
       )
-        throw new TaskError(`${file}:${line}: found ${shown(value)}; needed is an object for each problem`);
+        throw new TaskError(`${file}:${line}: expected an object for each problem, got ${shown(value)}`);
       rows.push({ row: value as Row, line });
     }
   } catch (error) {
@@ -173,7 +169,7 @@ async function* rowsOfList(file: string): AsyncGenerator<{ value: unknown; line:
   const start = bytes.length >= 3 && bytes.readUIntBE(0, 3) === 0xefbbbf ? 3 : 0;
   if (!isUtf8(bytes)) throw new InputError(NO_TEXT(file));
   const list = parsed(new JsonReader('written'), bytes, start, bytes.length, file);
-  if (!Array.isArray(list)) throw new TaskError(`${file}: found no list; needed is a list of problems`);
+  if (!Array.isArray(list)) throw new TaskError(`${file}: expected a list of problems, got no list`);
   for (let i = 0; i < list.length; i++) yield { value: list[i], line: i + 1 };
 }
 
@@ -188,7 +184,8 @@ async function* rowsOfLines(file: string): AsyncGenerator<{ value: unknown; line
   }
 }
 
-const NO_TEXT = (where: string) => `${where}: is not UTF-8 text; allowed are .jsonl, .json and .parquet`;
+const NO_TEXT = (where: string) =>
+  `${where}: expected .jsonl, .json or .parquet, got bytes that are not UTF-8`;
 
 function parsed(json: JsonReader, bytes: Buffer, start: number, end: number, where: string): unknown {
   try {

@@ -77,12 +77,12 @@ export function createTask(config: TaskConfig, seed: number): SyncTask {
         seed,
       });
     case 'math':
-      throw new TaskError("task.name: found 'math', whose prompts need a model's tokenizer; use openTask");
+      throw new TaskError("task.name: expected a task without a tokenizer, got 'math'; use openTask");
     case 'module':
-      throw new TaskError("task.name: found 'module', which has to be loaded; use openTask");
+      throw new TaskError("task.name: expected a built-in task, got 'module'; use openTask");
     case 'custom':
       throw new TaskError(
-        "task.name: found 'custom', a task given in code; from a file binary-tree, arithmetic, chain, math and module are allowed",
+        "task.name: expected binary-tree, arithmetic, chain, math or module, got 'custom', which is given in code",
       );
   }
 }

@@ -50,7 +50,7 @@ export function mathTask(options: MathTaskOptions): SyncTask & { readonly leftOu
   const problems = all.filter(({ promptTokens }) => promptTokens.length <= maxPromptTokens);
   if (problems.length === 0) {
     throw new TaskError(
-      `task.max_prompt_tokens: found ${maxPromptTokens}; none of the ${all.length} training problems is that short`,
+      `task.max_prompt_tokens: expected more (none of the ${all.length} training problems is that short), got ${maxPromptTokens}`,
     );
   }
   // Templates of some models open the thinking part in the prompt.
@@ -60,7 +60,7 @@ export function mathTask(options: MathTaskOptions): SyncTask & { readonly leftOu
   for (const { id, promptTokens } of heldOut) {
     if (promptTokens.length > maxPromptTokens) {
       throw new TaskError(
-        `task.max_prompt_tokens: found ${maxPromptTokens}; the held-out problem ${id} has a prompt of ${promptTokens.length} tokens`,
+        `task.max_prompt_tokens: expected at least ${promptTokens.length}, the prompt of the held-out problem ${id}, got ${maxPromptTokens}`,
       );
     }
   }

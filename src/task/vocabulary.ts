@@ -40,7 +40,7 @@ export function pieceVocabulary({ pieces, bos, eos }: PieceOptions): Vocabulary 
         const piece = spelling.find((candidate) => text.startsWith(candidate, at));
         if (piece === undefined) {
           const found = JSON.stringify(String.fromCodePoint(text.codePointAt(at) ?? 0));
-          throw new TaskError(`cannot spell ${found} at character ${at}; allowed are ${spelling.join(' ')}`);
+          throw new TaskError(`cannot spell ${found} at character ${at}; expected ${spelling.join(' ')}`);
         }
         tokens.push(idOf(piece));
         at += piece.length;
@@ -64,7 +64,7 @@ export function promptOf(vocabulary: Vocabulary, text: string): Int32Array {
 /** @throws TaskError unless value is a whole number in [low, high] */
 export function checkWhole(key: string, value: number, low: number, high: number): void {
   if (!Number.isInteger(value) || value < low || value > high) {
-    throw new TaskError(`task.${key}: found ${value}; allowed is a whole number from ${low} to ${high}`);
+    throw new TaskError(`task.${key}: expected a whole number from ${low} to ${high}, got ${value}`);
   }
 }
 
@@ -77,6 +77,6 @@ export function checkNumber(
 ): void {
   if (!(value >= low && value <= high)) {
     const range = low === -Number.MAX_VALUE ? 'a finite number' : `a number from ${low} to ${high}`;
-    throw new TaskError(`task.${key}: found ${value}; allowed is ${range}`);
+    throw new TaskError(`task.${key}: expected ${range}, got ${value}`);
   }
 }

@@ -123,8 +123,8 @@ export function configuredTemplate(
     const chosen = named.find(({ name }) => name === 'default');
     if (typeof chosen?.template === 'string') return chatTemplate(chosen.template, where, special);
     throw new TextError(
-      `${where}: found ${named.map(({ name }) => name).join(', ')}; needed is one called default`,
+      `${where}: expected one called default, got ${named.map(({ name }) => name).join(', ')}`,
     );
   }
-  throw new TextError(`${where}: found ${typeof value}; allowed is a text or a list`);
+  throw new TextError(`${where}: expected a text or a list, got ${typeof value}`);
 }

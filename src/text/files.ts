@@ -16,8 +16,7 @@ export async function loadTokenizer(path: string): Promise<ModelTokenizer> {
   );
   const file = isFolder ? join(path, 'tokenizer.json') : path;
   const data = await readJson(file);
-  if (data === null)
-    throw new TextError(`tokenizer ${file}: found nothing there; needed is a tokenizer.json`);
+  if (data === null) throw new TextError(`tokenizer ${file}: expected a tokenizer.json, got nothing there`);
   const beside = async (name: string): Promise<unknown> => {
     const other = join(dirname(file), name);
     return other === file ? null : readJson(other);

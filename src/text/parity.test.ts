@@ -46,7 +46,7 @@ describe('a model’s tokenizer', () => {
     const tokenizer = await loadTokenizer(join(FIXTURES, 'tokenizer'));
     checkTokenizer(tokenizer, tokenizer.size, 'x');
     expect(() => checkTokenizer(tokenizer, 100, 'models/x')).toThrow(
-      `tokenizer models/x: its ids go up to ${tokenizer.size - 1}, but the model's embedding has 100 rows`,
+      `tokenizer models/x: expected the tokenizer of this model, whose embedding has 100 rows, got ids up to ${tokenizer.size - 1}`,
     );
   });
 });
@@ -88,9 +88,11 @@ describe('chat template', () => {
       const config = { chat_template: list, eos_token: { content: 'E' } };
       expect((await loadChatTemplate(folder, config))?.render(user)).toBe('Ex');
       await expect(loadChatTemplate(folder, { chat_template: list.slice(0, 1) })).rejects.toThrow(
-        'found tool; needed is one called default',
+        'expected one called default, got tool',
       );
-      await expect(loadChatTemplate(folder, { chat_template: 3 })).rejects.toThrow('found number');
+      await expect(loadChatTemplate(folder, { chat_template: 3 })).rejects.toThrow(
+        'expected a text or a list, got number',
+      );
       await writeFile(join(folder, 'chat_template.jinja'), 'F{{ messages|length }}');
       expect((await loadChatTemplate(folder, config))?.render(user)).toBe('F1');
     } finally {

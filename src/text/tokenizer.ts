@@ -65,13 +65,11 @@ export async function modelTokenizer(
 ): Promise<ModelTokenizer> {
   if (!isObject(data) || !isObject(data.model))
     throw new TextError(
-      `tokenizer ${file}: has no key 'model'; needed is the tokenizer.json that lies beside a model's weights`,
+      `tokenizer ${file}: expected the tokenizer.json that lies beside a model's weights, got a file without the key 'model'`,
     );
   const { type } = data.model;
   if (type !== undefined && !KINDS.includes(String(type)))
-    throw new TextError(
-      `tokenizer ${file}: model.type: found ${String(type)}; allowed are ${KINDS.join(', ')}`,
-    );
+    throw new TextError(`tokenizer ${file}: model.type: expected ${KINDS.join(', ')}, got ${String(type)}`);
   const problem = badId(data);
   if (problem !== null) throw new TextError(`tokenizer ${file}: ${problem}`);
   const config = isObject(settings) ? settings : {};
@@ -119,7 +117,7 @@ export async function modelTokenizer(
 export function checkTokenizer({ size }: ModelTokenizer, vocabularySize: number, where: string): void {
   if (size > vocabularySize) {
     throw new TextError(
-      `tokenizer ${where}: its ids go up to ${size - 1}, but the model's embedding has ${vocabularySize} rows; needed is the tokenizer of this model`,
+      `tokenizer ${where}: expected the tokenizer of this model, whose embedding has ${vocabularySize} rows, got ids up to ${size - 1}`,
     );
   }
 }

@@ -232,7 +232,7 @@ function parseState(text: string, file: string): SavedState {
   for (const key of ['step', 'seed', 'tokens'] as const) {
     if (!Number.isInteger(state[key])) {
       throw new CheckpointError(
-        `${file}: '${key}' must be a whole number, found ${JSON.stringify(state[key])}`,
+        `${file}: '${key}': expected a whole number, got ${JSON.stringify(state[key])}`,
       );
     }
   }

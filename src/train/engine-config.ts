@@ -37,13 +37,13 @@ const tinker = z.strictObject({
   concurrency: changeable(whole(1)).default(16).describe('Prompts that are sampled at once'),
   wire: changeable(z.enum(['json', 'protobuf']).nullable())
     .default(null)
-    .describe('How training requests travel; null: found out by asking'),
+    .describe('How training requests travel; null: detected by asking'),
   reduction: z
     .enum(['mean', 'sum'])
     .nullable()
     .default(null)
     .describe(
-      'How the server makes one gradient of several sequences: the mean over sequences of Σ(w·loss)/Σw, or a sum; null: found out by asking',
+      'How the server makes one gradient of several sequences: the mean over sequences of Σ(w·loss)/Σw, or a sum; null: detected by asking',
     ),
   kl: z
     .enum(['advantages', 'refuse'])

@@ -237,7 +237,7 @@ export function formatMetrics(record: MetricsLine): string {
   for (const [name, value] of Object.entries(record)) {
     if (typeof value === 'number' && !Number.isFinite(value)) {
       throw new MetricsError(
-        `metrics of step ${record.step}: ${name}: found ${value}; allowed is a finite number`,
+        `metrics of step ${record.step}: ${name}: expected a finite number, got ${value}`,
       );
     }
   }
@@ -258,7 +258,7 @@ export function parseMetrics(text: string, file: string): MetricsLine[] {
     if (record) records.push(record);
     else if (i < lines.length - 1) {
       throw new MetricsError(
-        `${file}:${i + 1}: found ${JSON.stringify(line.slice(0, 40))}; allowed is an object with phase and step`,
+        `${file}:${i + 1}: expected an object with phase and step, got ${JSON.stringify(line.slice(0, 40))}`,
       );
     }
   });

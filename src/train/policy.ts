@@ -159,22 +159,20 @@ async function taskOf(
     }
     if (model && turns === null) {
       throw new ConfigError(
-        `model.path: the task '${task.name}' has a vocabulary of its own; allowed is null, or a task of text such as math`,
+        `model.path: expected null with the task '${task.name}', which has its own vocabulary, got a model; a task of text such as math takes one`,
       );
     }
     return createTask(task, seed);
   }
   if (!text) {
-    throw new ConfigError(
-      "model.tokenizer: found null; the task 'math' needs a model with a tokenizer (model.path), or the folder of one",
-    );
+    throw new ConfigError("model.tokenizer: expected a folder, or model.path, for the task 'math', got null");
   }
   const { checkAnswer, extractAnswer } = await mathChecker();
   const rows = await readFiles(task.train, task, (solution) => extractAnswer(solution, true)?.answer ?? null);
   const apart = task.held_out_files.length > 0;
   if (!apart && rows.length <= task.held_out) {
     throw new ConfigError(
-      `task.held_out: found ${task.held_out}; allowed is less than the ${rows.length} problems there are`,
+      `task.held_out: expected fewer than the ${rows.length} problems there are, got ${task.held_out}`,
     );
   }
   const cut = apart ? rows.length : rows.length - task.held_out;
@@ -259,7 +257,7 @@ function promptWriter(
 ): (problem: string) => { text: string; tokens: Int32Array } {
   if (prompt === 'chat') {
     if (!template) {
-      throw new ConfigError(`task.prompt: found chat, but ${folder} has no chat template; allowed is plain`);
+      throw new ConfigError(`task.prompt: expected plain, as ${folder} has no chat template, got chat`);
     }
     return (problem) => {
       const messages = [

@@ -71,10 +71,12 @@ describe('a run folder', () => {
     expect((await openRunFolder(path)).config).toEqual(longer);
     const faster = { ...config, optimizer: { ...config.optimizer, learning_rate: 0.01 } };
     await expect(continueRunFolder(path, faster)).rejects.toThrow(
-      'optimizer.learning_rate: found 0.01; the run to continue has 0.0003',
+      'optimizer.learning_rate: expected 0.0003, as the run to continue has it, got 0.01',
     );
     const other = resolveConfig({ task: { name: 'arithmetic' } });
-    await expect(continueRunFolder(path, other)).rejects.toThrow('task.name: found "arithmetic"');
+    await expect(continueRunFolder(path, other)).rejects.toThrow(
+      'task.name: expected "binary-tree", as the run to continue has it, got "arithmetic"',
+    );
     await expect(openRunFolder(join(base, 'none'))).rejects.toThrow(
       'none: no such folder; start a run there without',
     );
@@ -97,10 +99,14 @@ describe('a run folder', () => {
       for (const [key, value] of Object.entries(config[section])) {
         if (typeof value !== 'number' || key === 'credit_seconds') continue;
         const other = { ...config, [section]: { ...config[section], [key]: value + 1 } };
-        await expect(continueRunFolder(path, other)).rejects.toThrow(`${section}.${key}: found ${value + 1}`);
+        await expect(continueRunFolder(path, other)).rejects.toThrow(
+          `${section}.${key}: expected ${value}, as the run to continue has it, got ${value + 1}`,
+        );
       }
     }
-    await expect(continueRunFolder(path, { ...config, seed: 1 })).rejects.toThrow('seed: found 1');
+    await expect(continueRunFolder(path, { ...config, seed: 1 })).rejects.toThrow(
+      'seed: expected 0, as the run to continue has it, got 1',
+    );
     for (const key of ['task.call_seconds', 'task.on_error', 'objective.credit_seconds']) {
       expect(mayChange(key), key).toBe(true);
     }
@@ -211,7 +217,7 @@ describe('a run folder', () => {
     await writeFile(folder.metricsFile, text);
     const state = { step: 1, seed: 0, tokens: 0 };
     await expect(folder.rewind({ path: 'step_000001', state })).rejects.toThrow(
-      /metrics\.jsonl:2: found .*; allowed is an object with phase and step$/,
+      /metrics\.jsonl:2: expected an object with phase and step, got .*$/,
     );
     expect(await readFile(folder.metricsFile, 'utf8')).toBe(text);
   });
@@ -219,7 +225,7 @@ describe('a run folder', () => {
   test('takes no figure that JSON cannot hold', async () => {
     const folder = await createRunFolder(join(base, 'run'), config);
     await expect(folder.appendMetrics({ phase: 'train', step: 7, loss: Number.NaN })).rejects.toThrow(
-      'metrics of step 7: loss: found NaN',
+      'metrics of step 7: loss: expected a finite number, got NaN',
     );
     expect(await readFile(folder.metricsFile, 'utf8')).toBe('');
   });

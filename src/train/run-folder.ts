@@ -239,8 +239,8 @@ export async function continueRunFolder(
   const differing = differences(stored, config).find(({ key }) => !mayChange(key));
   if (differing) {
     throw new RunFolderError(
-      `${path}: ${differing.key}: found ${differing.after}; the run to continue has ${differing.before}; ` +
-        'set it back, or start a run of its own with --out',
+      `${path}: ${differing.key}: expected ${differing.before}, as the run to continue has it, got ${differing.after}; ` +
+        'set it back, or start another run with --out',
     );
   }
   const { schedule } = config.optimizer;

@@ -199,7 +199,7 @@ describe('the tree is B(G)', () => {
   });
 
   it('an empty group, and places outside the tree, are refused', () => {
-    expect(() => ProcessTree.build([])).toThrow('a group must have at least one completion');
+    expect(() => ProcessTree.build([])).toThrow('expected at least one completion in a group, got none');
     const tree = ProcessTree.build([[1, 2]]);
     expect(() => tree.nodeAt(0, 2)).toThrow('token 2 is outside completion 0 of 2 tokens');
     expect(() => tree.pathOf(1)).toThrow('completion 1 is outside the group of 1');

@@ -52,7 +52,7 @@ export class ProcessTree {
 
   private constructor(completions: readonly TokenSequence[]) {
     const k = completions.length;
-    if (k === 0) throw new TreeError('a group must have at least one completion, found none');
+    if (k === 0) throw new TreeError('expected at least one completion in a group, got none');
     const tokens = completions.map((c) => (c instanceof Int32Array ? c : new Int32Array(c)));
     // Every inner node branches, so there are fewer than 2k nodes.
     const capacity = 2 * k;

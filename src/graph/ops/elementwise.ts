@@ -29,7 +29,7 @@ function binary(op: string, a: Tensor, b: Tensor, dtype: DType = a.dtype): Tenso
 }
 
 function unary(op: string, x: Tensor): Tensor {
-  if (x.dtype !== 'float32') throw new ShapeError(`${op}: wants float32, found ${x.dtype}`);
+  if (x.dtype !== 'float32') throw new ShapeError(`${op}: expected float32, got ${x.dtype}`);
   return x.graph.emit(op, [x], [{ dtype: x.dtype, shape: x.shape }]).outputs[0];
 }
 
@@ -107,7 +107,7 @@ export function cast(x: Tensor, dtype: DType): Tensor {
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   const [x, y] = pair(typeof a === 'number' ? condition.graph.scalar(a) : a, b, 'Where');
   if (condition.dtype !== 'bool')
-    throw new ShapeError(`Where: wants a bool condition, found ${condition.dtype}`);
+    throw new ShapeError(`Where: expected a bool condition, got ${condition.dtype}`);
   const shape = broadcastShapes(condition.shape, broadcastShapes(x.shape, y.shape, 'Where'), 'Where');
   return x.graph.emit('Where', [condition, x, y], [{ dtype: x.dtype, shape }]).outputs[0];
 }

@@ -19,7 +19,7 @@ import { unsqueeze, zeros } from './structure.js';
  */
 export function gather(table: Tensor, indices: Tensor, addBack?: (gradient: Tensor) => Tensor): Tensor {
   if (indices.shape.length !== 1)
-    throw new ShapeError(`Gather: indices must be [N], found ${formatShape(indices.shape)}`);
+    throw new ShapeError(`Gather: expected indices [N], got ${formatShape(indices.shape)}`);
   const shape = [indices.shape[0], ...table.shape.slice(1)];
   const node = table.graph.emit('Gather', [table, indices], [{ dtype: table.dtype, shape }], {
     axis: { int: 0 },
@@ -44,7 +44,7 @@ export function gatherND(x: Tensor, indices: Tensor, addBack?: (gradient: Tensor
   const coordinates = indices.shape.at(-1);
   if (indices.dtype !== 'int64' || indices.shape.length < 2 || typeof coordinates !== 'number') {
     throw new ShapeError(
-      `GatherND: indices must be int64 [..., r], found ${indices.dtype} ${formatShape(indices.shape)}`,
+      `GatherND: expected int64 indices [..., r], got ${indices.dtype} ${formatShape(indices.shape)}`,
     );
   }
   const shape = [...indices.shape.slice(0, -1), ...x.shape.slice(coordinates)];

@@ -28,7 +28,9 @@ export function matmul(
   { transA = false, transB = false, rowsFirstB = false, alpha = 1 }: MatMulOptions = {},
 ): Tensor {
   if (a.shape.length < 2 || b.shape.length < 2) {
-    throw new ShapeError(`matmul: wants matrices, found ${formatShape(a.shape)} and ${formatShape(b.shape)}`);
+    throw new ShapeError(
+      `matmul: expected matrices, got ${formatShape(a.shape)} and ${formatShape(b.shape)}`,
+    );
   }
   const [m, ka] = transA ? [a.shape.at(-1), a.shape.at(-2)] : [a.shape.at(-2), a.shape.at(-1)];
   const rows = rowsFirstB ? [...b.shape.slice(1, -1), b.shape[0], ...b.shape.slice(-1)] : b.shape;

@@ -79,7 +79,7 @@ export function layerNorm(x: Tensor, scale: Tensor, bias: Tensor, epsilon: numbe
 export function rmsNorm(x: Tensor, scale: Tensor, epsilon: number): Tensor {
   const width = x.shape.at(-1);
   if (scale.shape.length !== 1 || scale.shape[0] !== width) {
-    throw new ShapeError(`RMSNorm: scale must be [${width}], found [${scale.shape}]`);
+    throw new ShapeError(`RMSNorm: expected scale [${width}], got [${scale.shape}]`);
   }
   const statistic = [...x.shape.slice(0, -1), 1];
   return x.graph.emit(

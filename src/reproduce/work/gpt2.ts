@@ -57,7 +57,7 @@ export async function runGpt2(
 function rowsOf({ shape, data }: NamedTensor, [, width]: readonly number[], file: string): Float32Array {
   if (shape[0] <= Math.max(...ROWS) || shape[1] !== width) {
     throw new UserError(
-      `--checkpoint: ${file}: wte.weight has shape [${shape.join(', ')}]; allowed is GPT-2's vocabulary of 50257 at width ${width}`,
+      `--checkpoint: ${file}: wte.weight: expected GPT-2's vocabulary of 50257 at width ${width}, got shape [${shape.join(', ')}]`,
     );
   }
   const rows = new Float32Array(ROWS.length * width);
@@ -75,7 +75,7 @@ function firstOf(tensor: NamedTensor, name: string, shape: readonly number[], fi
       : tensor.shape.join() === shape.join();
   if (!fits) {
     throw new UserError(
-      `--checkpoint: ${file}: ${name} has shape [${tensor.shape.join(', ')}]; allowed is [${shape.join(', ')}]`,
+      `--checkpoint: ${file}: ${name}: expected shape [${shape.join(', ')}], got [${tensor.shape.join(', ')}]`,
     );
   }
   return tensor.data.subarray(

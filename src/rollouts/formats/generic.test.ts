@@ -131,7 +131,7 @@ describe('completions', () => {
       ]);
     // One verdict for three answers says nothing of each.
     expect(await failure(rows, { keys: { ...first, completion: 'resps.0.*' } })).toContain(
-      ':1: exact: found 1; allowed is a list as long as that of the completions: 3 values, one for each completion',
+      ':1: exact: expected a list as long as that of the completions: 3 values, one for each completion, got 1',
     );
     expect(await failure(rows, { keys: { ...first, completion: 'resps.0' } })).toMatch(/:1: resps\.0/);
   });
@@ -204,7 +204,7 @@ describe('completions', () => {
     expect([group.id, [...group.prompt.tokens], group.completions.length]).toEqual(['line 1', [], 2]);
     const single = [{ text: 'a', r: 1 }];
     expect(await failure(single, { keys: { completion: 'text', reward: 'r' } })).toContain(
-      ':1: prompt: found nothing; allowed is a text, messages or token ids (or a group key',
+      ':1: prompt: expected a text, messages or token ids (or a group key',
     );
     const grouped = single.map((item) => ({ ...item, g: 7 }));
     expect(shape(await read(grouped, { keys: { completion: 'text', reward: 'r', group: 'g' } }))).toEqual([
@@ -224,7 +224,9 @@ describe('completions', () => {
       [{ prompt: 'q', completion: 'a.0.t', group: 'a.*.t' }, 'a.*.t'],
       [{ prompt: 'q', completion: 'a.0.t', reward: 'a.0.t' }, 'a.0.t'],
     ] as const)
-      expect(await failure(rows, { keys: { reward: 'r', ...keys } })).toContain(`:1: ${path}: found`);
+      expect(await failure(rows, { keys: { reward: 'r', ...keys } })).toMatch(
+        new RegExp(`:1: ${path.replaceAll(/[.*]/g, '\\$&')}: expected .+, got `),
+      );
   });
 });
 
@@ -271,7 +273,7 @@ describe('a mask', () => {
       await failure([{ ids: [5, 6, 7], m: [0, 0, 0], r: 1 }], {
         keys: { ...keys, ...noPrompt, group: undefined },
       }),
-    ).toContain(':1: m: found "no 1"');
+    ).toContain(':1: m: expected a 1 where the completion begins, or a prompt of its own, got "no 1"');
   });
 
   test('stands in lists as the completions do', async () => {
@@ -311,12 +313,20 @@ describe('a mask', () => {
 
   test('that is none is a bad row', async () => {
     const bad = (m: unknown) => failure([{ p: 'q', ids: [5, 6, 7], m, r: 1, g: 0 }], { keys });
-    expect(await bad([1, 1])).toContain(':1: m: found 2; allowed is 3 values, one for each token');
-    expect(await bad([1, 1, 2])).toContain(':1: m[0]: found 1');
-    expect(await bad([5, 6, -1])).toContain(':1: m[2]: found -1');
-    expect(await bad([0.5, 1, 1])).toContain(':1: m[0]: found 0.5');
-    expect(await bad('110')).toContain(':1: m: found "110"');
-    expect(await bad(4)).toContain(':1: m: found 4');
+    expect(await bad([1, 1])).toContain(':1: m: expected 3 values, one for each token, got 2');
+    expect(await bad([1, 1, 2])).toContain(
+      ':1: m[0]: expected 0 or 1, or −100 and the token ids themselves, got 1',
+    );
+    expect(await bad([5, 6, -1])).toContain(
+      ':1: m[2]: expected 0 or 1, or −100 and the token ids themselves, got -1',
+    );
+    expect(await bad([0.5, 1, 1])).toContain(
+      ':1: m[0]: expected 0 or 1, or −100 and the token ids themselves, got 0.5',
+    );
+    expect(await bad('110')).toContain(
+      ':1: m: expected a list, each 0 or 1, or −100 and the token ids themselves; or the number of tokens, got "110"',
+    );
+    expect(await bad(4)).toMatch(/:1: m: expected .*, got 4/);
   });
 
   test('gives back any sequence from any padding around it', () => {

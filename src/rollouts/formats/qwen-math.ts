@@ -15,7 +15,7 @@ export const qwenMath: Format = {
     const weights = options.rewardWeights ?? { score: 1 };
     const unknown = Object.keys(weights).find((name) => name !== 'score' && name !== 'pred_score');
     if (unknown !== undefined)
-      throw new RolloutError(`${path}: reward weights: found ${unknown}; allowed are score, pred_score`);
+      throw new RolloutError(`${path}: reward weights: expected score, pred_score, got ${unknown}`);
     return {
       by: 'row',
       read: (value, { line, where }) => {

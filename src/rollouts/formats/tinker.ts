@@ -143,7 +143,7 @@ function joined(calls: readonly Call[], where: string): readonly Sample[] {
   );
   if (other)
     throw new RolloutError(
-      `${where}: group ${other.group}: found trajectories that begin with different prompts; allowed is one for a group`,
+      `${where}: group ${other.group}: expected one prompt for a group, got trajectories that begin with different ones`,
     );
   return samples;
 }

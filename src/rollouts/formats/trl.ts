@@ -27,14 +27,12 @@ export const trl: Format = {
     const names = columns.slice(from, to).filter((name) => numbers.includes(name) && !COLUMNS.includes(name));
     if (names.length === 0)
       throw new RolloutError(
-        `${file.path}: found no reward column; allowed are number columns between completion and advantage`,
+        `${file.path}: expected number columns between completion and advantage, got no reward column`,
       );
     const given = options.rewardWeights;
     for (const name of Object.keys(given ?? {})) {
       if (!names.includes(name))
-        throw new RolloutError(
-          `${file.path}: reward weights: found ${name}; allowed are ${names.join(', ')}`,
-        );
+        throw new RolloutError(`${file.path}: reward weights: expected ${names.join(', ')}, got ${name}`);
     }
     const before = (session.get(SEEN) ?? new Set()) as Set<string>;
     const now = new Set<string>();
@@ -99,7 +97,7 @@ function checkAdvantages(
   const total = sum(advantages);
   if (Math.abs(total) > 1e-3 * Math.max(scale, 1e-3) * samples.length)
     throw new RolloutError(
-      `${where}: advantage: found a sum of ${total.toPrecision(4)} over ${samples.length} rows that would be a group; allowed is about 0, so these rows are no group (--group-size says how many are)`,
+      `${where}: advantage: expected a sum of about 0 over a group, got ${total.toPrecision(4)} over ${samples.length} rows: they are no group (--group-size says how many rows are one)`,
     );
   if (weighted) return; // the caller knows, and other ways to scale advantages exist
   const middle = mean(samples.map(({ reward }) => reward));
@@ -111,7 +109,7 @@ function checkAdvantages(
   );
   if (!fits || factor < 0)
     throw new RolloutError(
-      `${where}: advantage: found values that do not follow the sum of ${names.join(' + ')}; give the weight of each reward as in training (--reward-weight name=w; 0 for a column that is no reward)${names.length > 1 ? '' : ', or --group-size'}`,
+      `${where}: advantage: expected values that follow from the sum of ${names.join(' + ')}, got others; give the weight of each reward as in training (--reward-weight name=w; 0 for a column that is no reward)${names.length > 1 ? '' : ', or --group-size'}`,
     );
 }
 

@@ -30,7 +30,7 @@ export function joinTurns(
       ids.every((id, i) => turn.prompt[prompt.length + i] === id);
     if (!goesOn)
       throw new RolloutError(
-        `${where}: found a turn whose prompt does not begin with the tokens before it; allowed is one growing sequence`,
+        `${where}: expected one growing sequence, got a turn whose prompt does not begin with the tokens before it`,
       );
     for (const id of turn.prompt.subarray(before)) {
       ids.push(id);
