@@ -1,0 +1,34 @@
+/** The controls as changes to the binary tree's recipe: the configuration itself checks each value. */
+import { type Config, type Method, parseConfig } from '../../src/core.js';
+import type { Settings } from './settings.js';
+
+/** The key of the configuration that each control sets. */
+const KEYS: Record<keyof Settings, string> = {
+  n: 'task.n',
+  rneg: 'task.negative_reward',
+  optimizer: 'optimizer.name',
+  lr: 'optimizer.learning_rate',
+  epsilon: 'optimizer.epsilon',
+  clip: 'optimizer.max_grad_norm',
+  seed: 'seed',
+  steps: 'train.steps',
+};
+
+const MOST_STEPS = 2000;
+
+/**
+ * @param recipe text of recipes/binary-tree.yaml
+ * @throws ConfigError naming the key, what is expected and what came; Error for more steps than the page takes
+ */
+export function configOf(recipe: string, settings: Settings, method: Method): Config {
+  const set = (Object.keys(KEYS) as (keyof Settings)[]).map((name) => {
+    const value = settings[name].trim();
+    // A text stands between quotes: what is typed is a value, never a part of the file.
+    const written = value === '' ? 'null' : Number.isFinite(Number(value)) ? value : JSON.stringify(value);
+    return `${KEYS[name]}=${written}`;
+  });
+  const config = parseConfig(recipe, 'recipe', { method, set });
+  if (config.train.steps > MOST_STEPS)
+    throw new Error(`train.steps: expected at most ${MOST_STEPS}, got ${config.train.steps}`);
+  return config;
+}

@@ -1,0 +1,115 @@
+/**
+ * The 16 paths of a binary tree as a living tree: a branch is as wide as the policy is likely to go there, and has the colour of
+ * its step advantage in the group that was just sampled.
+ */
+import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../src/analysis/svg.js';
+import type { Method } from '../../src/core.js';
+import { percent, signed } from '../components/format.js';
+import type { StepRecord } from './training.js';
+
+const WIDTH = 560;
+const ROW = 22;
+const WIDEST = 40;
+const SVG = 'http://www.w3.org/2000/svg';
+
+export const COLOUR: Record<string, string> = { grpo: GRPO_COLOUR, 'lambda-grpo': LAMBDA_GRPO_COLOUR };
+
+interface Branch {
+  /** Turns up to here. */
+  readonly path: string;
+  readonly from: readonly [number, number];
+  readonly to: readonly [number, number];
+}
+
+export class LivingTree {
+  readonly element: SVGSVGElement;
+  private readonly branches: readonly Branch[];
+  private readonly lines: readonly SVGPathElement[];
+  private readonly titles: readonly SVGTitleElement[];
+  private readonly leaves = new Map<string, SVGTextElement>();
+
+  constructor(
+    private readonly method: Method,
+    depth: number,
+    private readonly target: string,
+  ) {
+    const height = 2 ** depth * ROW;
+    this.element = node('svg', { viewBox: `0 0 ${WIDTH} ${height}`, role: 'img', class: 'living-tree' });
+    this.branches = branchesOf(depth);
+    this.titles = this.branches.map(() => node('title', {}));
+    this.lines = this.branches.map(({ from, to }, i) => {
+      const middle = (from[0] + to[0]) / 2;
+      const line = node('path', {
+        d: `M${from} C${middle},${from[1]} ${middle},${to[1]} ${to}`,
+        fill: 'none',
+        'stroke-linecap': 'round',
+      });
+      line.append(this.titles[i]);
+      return line;
+    });
+    this.element.append(...this.lines);
+    this.branches.forEach(({ path, to }) => {
+      if (path.length < depth) return;
+      const text = node('text', { x: to[0] + 12, y: to[1] + 4, class: path === target ? 'target' : '' });
+      this.leaves.set(path, text);
+      this.element.append(text);
+    });
+  }
+
+  /** Shows the policy that a step began with, and how the step judged its turns. */
+  show({ step, logprobs, advantages }: StepRecord): void {
+    const probability = new Map<string, number>([['', 1]]);
+    const strongest = advantages.reduce<number>((most, value) => Math.max(most, Math.abs(value ?? 0)), 1e-9);
+    this.branches.forEach(({ path }, i) => {
+      const p = (probability.get(path.slice(0, -1)) as number) * Math.exp(logprobs[i]);
+      probability.set(path, p);
+      const advantage = advantages[i];
+      const line = this.lines[i];
+      line.setAttribute('stroke-width', String(0.75 + WIDEST * p));
+      line.setAttribute(
+        'class',
+        advantage === null || Math.abs(advantage) < 5e-7 ? 'neutral' : advantage > 0 ? 'up' : 'down',
+      );
+      line.style.setProperty('--strength', `${Math.round((100 * Math.abs(advantage ?? 0)) / strongest)}%`);
+      this.titles[i].textContent =
+        `${path}: ${percent(p)}, ${advantage === null ? 'not sampled' : `step advantage ${signed(advantage)}`}`;
+    });
+    for (const [path, text] of this.leaves)
+      text.textContent = `${path} ${percent(probability.get(path) as number)}${path === this.target ? ' ★' : ''}`;
+    const name = this.method === 'grpo' ? 'GRPO' : 'λ-GRPO';
+    this.element.setAttribute(
+      'aria-label',
+      `${name} before the update of step ${step}: the target ${this.target} has probability ${percent(probability.get(this.target) as number)}`,
+    );
+  }
+}
+
+/** All turns of the tree, depth first, L before R: the order of the records. */
+function branchesOf(depth: number): Branch[] {
+  const level = (WIDTH - 110) / depth;
+  const height = 2 ** depth * ROW;
+  const at = (path: string): [number, number] => {
+    const [low, high] = [...path].reduce<readonly [number, number]>(
+      ([from, to], turn) => (turn === 'L' ? [from, (from + to) / 2] : [(from + to) / 2, to]),
+      [0, height],
+    );
+    return [24 + level * path.length - 12 * (path.length > 0 ? 1 : 0), (low + high) / 2];
+  };
+  const below = (path: string): Branch[] =>
+    path.length === depth
+      ? []
+      : ['L', 'R'].flatMap((turn) => {
+          const next = path + turn;
+          return [{ path: next, from: at(path), to: at(next) }, ...below(next)];
+        });
+  return below('');
+}
+
+function node<K extends keyof SVGElementTagNameMap>(
+  name: K,
+  attributes: Readonly<Record<string, string | number>>,
+): SVGElementTagNameMap[K] {
+  const drawn = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) drawn.setAttribute(key, String(value));
+  return drawn;
+}

@@ -1,0 +1,18 @@
+/** The site: one page, read from top to bottom, whose pictures answer to the reader. */
+import { defineProcessTree } from '../components/process-tree.js';
+import { Address } from './address.js';
+import { groupSection } from './group-section.js';
+import './site.css';
+import { trainingSection } from './training-section.js';
+
+defineProcessTree();
+
+function show(): void {
+  const address = new Address();
+  groupSection(document.querySelector('#group') as HTMLElement, address);
+  trainingSection(document.querySelector('#training') as HTMLElement, address);
+}
+
+// A link to another state, opened in the same tab.
+addEventListener('hashchange', () => location.reload());
+show();
