@@ -73,7 +73,7 @@ describe('a checkpoint of GPT-2', () => {
     await writeSafetensors(file, small);
     const spec = { kind: 'gpt2', config: settings.run, file, size: 0 } as const;
     await expect(runGpt2(spec, { folder, id: 'x', progress: () => {} })).rejects.toThrow(
-      'wte.weight has shape [100, 96]',
+      "wte.weight: expected GPT-2's vocabulary of 50257 at width 96, got shape [100, 96]",
     );
     small.delete('ln_f.bias');
     small.set('wte.weight', tensors.get('wte.weight') as never);
