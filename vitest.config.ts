@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** Suites that run alone; `npm test` has a small version of each of their tests. */
-const ALONE = { LONG: 'test/long', SKYRL: 'test/skyrl' };
+const ALONE = { LONG: 'test/long', REAL: 'test/real', SKYRL: 'test/skyrl' };
 const alone = Object.entries(ALONE).find(([name]) => process.env[name])?.[1];
 
 /** A real server compiles its programs first, on a machine that may do other things too. */
