@@ -120,10 +120,10 @@ it('a run killed without a word continues from its last checkpoint with the same
 describe('a run that is to end within a step', () => {
   type Moment = { readonly stage?: 'sampling' | 'updating' | 'evaluating'; readonly step: number };
 
-  /** Ends the run at a moment; microtasks later, so that the stage has begun. */
+  /** Ends the run at a moment; later, so that the stage has begun, but before its first run of the model is over. */
   async function endAt(config: typeof walk, out: string, { stage, step }: Moment, resume: boolean) {
     const controller = new AbortController();
-    const end = () => void setTimeout(() => controller.abort(), 0);
+    const end = () => void setImmediate(() => controller.abort());
     return run({
       config,
       out,
