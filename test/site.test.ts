@@ -2,129 +2,70 @@
  * The site, as any static host serves it: built to a folder, under a path of its own, opened in Chromium. What the reader moves
  * changes both trees at once, a link shows the same, and the policies that train in the page are those of Node.js.
  */
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, extname, join, normalize } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Browser, Page } from 'playwright-core';
-import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nodeBackend } from '../src/runtime/node.js';
-import { configOf } from '../web/site/config.js';
-import { SETTINGS, type Settings } from '../web/site/settings.js';
-import { type StepRecord, startTraining } from '../web/site/training.js';
-import { hasBrowser, launchBrowser } from './browser.js';
+import { claimsOf } from '../web/site/claims.js';
+import { SETTINGS } from '../web/site/settings.js';
+import { hasBrowser } from './browser.js';
+import { expectNodes, type SiteHost, siteHost } from './site.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const TYPES: Record<string, string> = {
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.css': 'text/css',
-  '.wasm': 'application/wasm',
-};
 const STEPS = 20;
 
-/** What the page's file of all steps says is what Node.js computes. */
-async function expectNodes(page: Page, settings: Settings): Promise<void> {
-  const download = page.waitForEvent('download');
-  await page.getByRole('button', { name: 'CSV of all steps' }).click();
-  const text = await readFile(await (await download).path(), 'utf8');
-  const [head, ...rows] = text
-    .trim()
-    .split('\r\n')
-    .map((line) => line.split(','));
-  expect(head.slice(0, 6)).toEqual(['method', 'step', 'frequency', 'reward', 'loss', 'grad_norm']);
-  const recipe = await readFile(join(root, 'recipes/binary-tree.yaml'), 'utf8');
-  for (const method of ['grpo', 'lambda-grpo'] as const) {
-    const training = startTraining(nodeBackend(), configOf(recipe, settings, method));
-    const records: StepRecord[] = [];
-    for (let i = 0; i < Number(settings.steps); i++) records.push(await training.next());
-    await training.dispose();
-    const shown = rows.filter(([name]) => name === method).map((row) => row.slice(1).map(Number));
-    expect(shown.map(([step]) => step)).toEqual(records.map(({ step }) => step));
-    records.forEach(({ frequency, loss, gradNorm, logprobs }, i) => {
-      const [, share, , ...others] = shown[i];
-      expect(share).toBe(frequency);
-      [loss, gradNorm, ...logprobs].forEach((value, at) => {
-        expect(Math.abs(others[at] - value), `${method}, step ${i + 1}, ${head[at + 4]}`).toBeLessThan(1e-3);
-      });
-    });
-    // A policy that did not move would be equal everywhere.
-    const moved = (records.at(-1) as StepRecord).logprobs.map((value, i) =>
-      Math.abs(value - records[0].logprobs[i]),
+describe('the table of claims', () => {
+  it('is read with all its rows, bars within cells included; what is no row is an error', async () => {
+    const text = await readFile(join(root, 'docs/results/claims.md'), 'utf8');
+    const claims = claimsOf(text);
+    expect(claims.length).toBe(text.split('\n').filter((line) => line.startsWith('| [')).length);
+    expect(claims.map(({ title }) => title)).toContain('The exponent of |λ|^−p');
+    expect(claims.every(({ verdict }) => /^(holds|holds in part|does not hold here)$/.test(verdict))).toBe(
+      true,
     );
-    expect(Math.max(...moved)).toBeGreaterThan(0.01);
-  }
-}
+    expect(() => claimsOf('| a | b | c |\n| --- | --- | --- |\n| no link | holds | 1 |')).toThrow('no link');
+  });
+});
 
 describe.skipIf(!hasBrowser)('the site', () => {
-  let folder: string;
-  let server: Server;
-  let browser: Browser;
-  let address: string;
-  const asked: string[] = [];
-
+  let host: SiteHost;
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-site-'));
-    await build({
-      configFile: join(root, 'web/site/vite.config.ts'),
-      logLevel: 'error',
-      build: { outDir: folder, emptyOutDir: true },
-    });
-    server = createServer((request, response) => {
-      const path = normalize(new URL(request.url ?? '/', 'http://127.0.0.1').pathname);
-      const name = path.replace(/^\/some\/where\//, '') || 'index.html';
-      response.setHeader('content-type', TYPES[extname(name)] ?? 'text/plain');
-      readFile(join(folder, name)).then(
-        (bytes) => response.end(bytes),
-        () => response.writeHead(404).end(),
+    host = await siteHost();
+  });
+  afterAll(() => host?.close());
+
+  it('the page is under 300 kB, and training in WebAssembly loads less than 16 MB with it', async () => {
+    const { page } = await host.opened({ hash: '#steps=1' });
+    const bytes = async (): Promise<number> => {
+      const paths = await page.evaluate<string[]>(
+        "performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)",
       );
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/some/where/`;
-    browser = await launchBrowser();
-  });
-  afterAll(async () => {
-    await browser?.close();
-    server?.close();
-    if (folder) await rm(folder, { recursive: true, force: true });
-  });
-
-  async function opened(
-    hash = '',
-    width = 1280,
-    scheme: 'light' | 'dark' = 'light',
-  ): Promise<{ page: Page; trouble: string[] }> {
-    const page = await browser.newPage({ viewport: { width, height: 844 }, colorScheme: scheme });
-    const trouble: string[] = [];
-    page.on('request', (request) => asked.push(request.url()));
-    page.on('console', (message) => trouble.push(message.text()));
-    page.on('pageerror', (error) => trouble.push(String(error)));
-    await page.goto(`${address}${hash}`);
-    await page.locator('process-tree .step').first().waitFor();
-    return { page, trouble };
-  }
-
-  it('the page is under 300 kB without its training, all files before training starts under 16 MB', async () => {
-    const assets = join(folder, 'assets');
-    const sizes = await Promise.all(
-      (await readdir(assets)).map(async (name) => ({ name, bytes: (await stat(join(assets, name))).size })),
-    );
-    const page = sizes.filter(({ name }) => name.startsWith('index-'));
-    expect(page.length).toBe(2);
-    expect(page.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(300_000);
-    expect(sizes.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(16e6);
+      const names = [...new Set(paths.map((path) => path.replace('/some/where/', '')))];
+      const files = ['index.html', ...names].map((name) => stat(join(host.folder, name)));
+      return (await Promise.all(files)).reduce((sum, { size }) => sum + size, 0);
+    };
+    expect(await bytes()).toBeGreaterThan(50_000);
+    expect(await bytes()).toBeLessThan(300_000);
+    expect(host.served.some((name) => name.endsWith('.wasm'))).toBe(false);
+    const before = host.served.length;
+    await page.locator('#training').getByRole('button', { name: 'Train' }).click();
+    await page.waitForSelector('#training[data-taken="1"]');
+    const names = new Set(host.served.slice(before));
+    expect([...names].filter((name) => name.endsWith('.wasm'))).toHaveLength(1);
+    const sizes = await Promise.all([...names].map((name) => stat(join(host.folder, name))));
+    expect((await bytes()) + sizes.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(16e6);
+    await page.close();
   });
 
   it('rewards that are moved change trees, finding and address at once; the link shows the same', async () => {
-    const { page, trouble } = await opened();
+    const { page, trouble } = await host.opened();
     const finding = page.locator('.finding');
-    // JKL is shared by three with mean reward 1/3; std of the six rewards is 0.3436.
-    expect(await finding.textContent()).toContain('Completion 3 is the best (reward 1).');
-    expect(await finding.textContent()).toMatch(/GRPO pushes it by −\d.* \(pushed down\)/);
+    // By hand: mean 5/12, std 0.3764, so a = 1.55 for JKLM and −1.107 for the two others through JKL, whose mean is −0.2214.
+    // Over the tokens J, K, L, M: 3·3·(−0.2214) + 1.55 under GRPO, 3·(−0.2214) + 1.55 under λ-GRPO.
+    expect(await finding.textContent()).toBe(
+      'Completion 3 is the best (reward 1). Summed over its tokens, GRPO pushes it by −0.44 (pushed down), λ-GRPO by +0.89 (pushed up).',
+    );
     const numbers = () => page.locator('process-tree').first().locator('.step .number').allTextContents();
     const before = await numbers();
     const slider = page.getByRole('slider', { name: 'JKLNQU' });
@@ -135,7 +76,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
     await page.waitForFunction('location.hash.includes("group=")');
     const text = await finding.textContent();
     expect(text).not.toContain('pushed down');
-    const copy = await opened(new URL(page.url()).hash);
+    const copy = await host.opened({ hash: new URL(page.url()).hash });
     expect(await copy.page.locator('.finding').textContent()).toBe(text);
     expect(
       await copy.page.locator('process-tree').first().locator('.step .number').allTextContents(),
@@ -146,7 +87,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
   });
 
   it('pasted texts become a tree in words; what is no group is said with its line, and the picture stays', async () => {
-    const { page, trouble } = await opened();
+    const { page, trouble } = await host.opened();
     await page.getByText('Your own completions').click();
     await page.locator('select').first().selectOption('words');
     await page.locator('#typed').fill('1 so two and two is four\n0 so two and two is five\n0.25 no idea');
@@ -157,7 +98,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
     expect(await page.locator('#group .problem').textContent()).toContain('line 2: begins with no reward');
     expect(await steps.count()).toBeGreaterThan(2);
     expect(trouble).toEqual([]);
-    const broken = await opened('#group=nothing+here');
+    const broken = await host.opened({ hash: '#group=nothing+here' });
     expect(await broken.page.locator('#group .problem').textContent()).toContain(
       'the paper’s example is shown',
     );
@@ -168,8 +109,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
 
   it(`GRPO and λ-GRPO train in workers: ${STEPS} steps are Node’s within 1e-3, and every step can be looked at`, async () => {
     const settings = { ...SETTINGS, seed: '3', steps: String(STEPS) };
-    const { page, trouble } = await opened(`#seed=3&steps=${STEPS}`);
-    expect(asked.some((url) => url.endsWith('.wasm'))).toBe(false);
+    const { page, trouble } = await host.opened({ hash: `#seed=3&steps=${STEPS}` });
     const section = page.locator('#training');
     await section.getByRole('button', { name: 'One step' }).click();
     await page.waitForSelector('#training[data-taken="1"]');
@@ -179,6 +119,8 @@ describe.skipIf(!hasBrowser)('the site', () => {
     await page.waitForSelector(`#training[data-taken="${STEPS}"]`);
     await section.getByText(`${STEPS} steps of both in`).waitFor();
     await expectNodes(page, settings);
+    // The curve began with one step, and shows all of them.
+    await section.locator(`.plot[data-to="${STEPS}"]`).waitFor();
     const slider = section.getByRole('slider');
     await slider.focus();
     await page.keyboard.press('Home');
@@ -189,7 +131,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
   });
 
   it('a setting that the configuration refuses is said in its words; the next good one trains', async () => {
-    const { page, trouble } = await opened('#lr=-1&steps=2');
+    const { page, trouble } = await host.opened({ hash: '#lr=-1&steps=2' });
     const section = page.locator('#training');
     await section.getByRole('button', { name: 'Train' }).click();
     await section.getByText(/learning_rate.*-1/).waitFor();
@@ -201,15 +143,23 @@ describe.skipIf(!hasBrowser)('the site', () => {
     await page.close();
   });
 
-  it('a worker that dies is said and replaced, and its steps are the same', async () => {
-    const { page } = await opened('#steps=6');
+  it('a worker that fails, or falls silent, is replaced, and its steps are the same; a tab that slept says so', async () => {
+    const { page } = await host.opened({ hash: '#steps=6', clock: true });
     const section = page.locator('#training');
+    const status = section.getByRole('status').first();
     await section.getByRole('button', { name: 'One step' }).click();
     await page.waitForSelector('#training[data-taken="1"]');
-    const worker = page.workers()[0];
-    await worker.evaluate('setTimeout(() => { throw new Error("gone") })');
-    await section.getByText(/The worker of .*GRPO ended/).waitFor();
+    await page.workers()[0].evaluate('setTimeout(() => { throw new Error("gone") })');
+    await section.getByText(/The worker of .*GRPO ended \(.*gone/).waitFor();
+    await section.getByRole('button', { name: 'One step' }).click();
+    await page.waitForSelector('#training[data-taken="2"]');
+    // Ends without a word; the page learns of it when there are steps to take.
+    await page.workers()[0].evaluate('self.close()');
     await section.getByRole('button', { name: 'Go on' }).click();
+    await page.clock.fastForward(60_000);
+    expect(await status.textContent()).toMatch(/^The tab slept for (59|60|61) s; training goes on\.$/);
+    await page.clock.runFor(25_000);
+    expect(await status.textContent()).toMatch(/ended \(20 s without a step\)/);
     await page.waitForSelector('#training[data-taken="6"]');
     await expectNodes(page, { ...SETTINGS, steps: '6' });
     await page.close();
@@ -221,11 +171,16 @@ describe.skipIf(!hasBrowser)('the site', () => {
       ['light', 1280],
       ['dark', 390],
     ] as const) {
-      const { page, trouble } = await opened('#steps=2', width, scheme);
+      const { page, trouble } = await host.opened({ hash: '#steps=2', width, scheme });
       await page.getByText('Your own completions').click();
       await page.locator('#training').getByRole('button', { name: 'Train' }).click();
       await page.waitForSelector('#training[data-taken="2"]');
       await page.getByText('The groups that this step sampled').click();
+      const moving = () =>
+        page.evaluate("getComputedStyle(document.querySelector('.living-tree path')).transitionDuration");
+      expect(await moving()).toBe('0.12s');
+      await page.emulateMedia({ reducedMotion: 'reduce' });
+      expect(await moving()).toBe('0s');
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
       await page.evaluate(axe);
       const violations = await page.evaluate(
@@ -238,10 +193,10 @@ describe.skipIf(!hasBrowser)('the site', () => {
   });
 
   it('asks its own server alone', () => {
-    const { origin } = new URL(address);
+    const { origin } = new URL(host.address);
     expect(
-      asked.filter((url) => !url.startsWith(`${origin}/some/where/`) && !/^(data|blob):/.test(url)),
+      host.asked.filter((url) => !url.startsWith(`${origin}/some/where/`) && !/^(data|blob):/.test(url)),
     ).toEqual([]);
-    expect(asked.some((url) => url.endsWith('.wasm'))).toBe(true);
+    expect(host.served.some((name) => name.endsWith('.wasm'))).toBe(true);
   });
 });

@@ -42,10 +42,10 @@ export class Plot {
     if (this.plot && names === this.names) {
       const { min, max } = this.plot.scales.x;
       const xs = this.plot.data[0];
-      const whole = min === xs[0] && max === xs.at(-1);
-      this.plot.setData(data, whole || xs.length === 0);
-      if (!whole && xs.length > 0 && min !== undefined && max !== undefined)
-        this.plot.setScale('x', { min, max });
+      // Around a single point uPlot makes a range of its own, which is no zoom.
+      const whole = xs.length < 2 || (min === xs[0] && max === xs.at(-1));
+      this.plot.setData(data, whole);
+      if (!whole && min !== undefined && max !== undefined) this.plot.setScale('x', { min, max });
       return;
     }
     this.names = names;
@@ -141,7 +141,14 @@ export class Plot {
         { ...axis, values: (_, splits) => labelsOf(splits), size: widthOf },
       ],
       legend: { show: false },
-      hooks: { setCursor: [(plot) => this.hover(plot, curves)] },
+      hooks: {
+        setCursor: [(plot) => this.hover(plot, curves)],
+        draw: [
+          ({ scales: { x } }) => {
+            this.element.dataset.to = String(x.max);
+          },
+        ],
+      },
       cursor: { sync: { key: 'runs' }, drag: { x: true, y: false }, points: { size: 6 } },
     };
   }

@@ -4,13 +4,17 @@
  */
 import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../src/analysis/svg.js';
 import type { Method } from '../../src/core.js';
+import { svgElement } from '../components/dom.js';
 import { percent, signed } from '../components/format.js';
 import type { StepRecord } from './training.js';
 
 const WIDTH = 560;
 const ROW = 22;
-const WIDEST = 40;
-const SVG = 'http://www.w3.org/2000/svg';
+const WIDEST = 36;
+/** Above the first path and below the last, for half of a wide branch. */
+const MARGIN = 10;
+/** Beside the tree, for the names of its paths. */
+const NAMES = 104;
 
 export const COLOUR: Record<string, string> = { grpo: GRPO_COLOUR, 'lambda-grpo': LAMBDA_GRPO_COLOUR };
 
@@ -33,16 +37,19 @@ export class LivingTree {
     depth: number,
     private readonly target: string,
   ) {
-    const height = 2 ** depth * ROW;
-    this.element = node('svg', { viewBox: `0 0 ${WIDTH} ${height}`, role: 'img', class: 'living-tree' });
+    const height = 2 ** depth * ROW + 2 * MARGIN;
+    this.element = svgElement('svg', {
+      viewBox: `0 0 ${WIDTH} ${height}`,
+      role: 'img',
+      class: 'living-tree',
+    });
     this.branches = branchesOf(depth);
-    this.titles = this.branches.map(() => node('title', {}));
+    this.titles = this.branches.map(() => svgElement('title', {}));
     this.lines = this.branches.map(({ from, to }, i) => {
       const middle = (from[0] + to[0]) / 2;
-      const line = node('path', {
+      const line = svgElement('path', {
         d: `M${from} C${middle},${from[1]} ${middle},${to[1]} ${to}`,
         fill: 'none',
-        'stroke-linecap': 'round',
       });
       line.append(this.titles[i]);
       return line;
@@ -50,7 +57,7 @@ export class LivingTree {
     this.element.append(...this.lines);
     this.branches.forEach(({ path, to }) => {
       if (path.length < depth) return;
-      const text = node('text', { x: to[0] + 12, y: to[1] + 4, class: path === target ? 'target' : '' });
+      const text = svgElement('text', { x: to[0] + 8, y: to[1] + 4, class: path === target ? 'target' : '' });
       this.leaves.set(path, text);
       this.element.append(text);
     });
@@ -86,14 +93,14 @@ export class LivingTree {
 
 /** All turns of the tree, depth first, L before R: the order of the records. */
 function branchesOf(depth: number): Branch[] {
-  const level = (WIDTH - 110) / depth;
+  const level = (WIDTH - NAMES) / depth;
   const height = 2 ** depth * ROW;
   const at = (path: string): [number, number] => {
     const [low, high] = [...path].reduce<readonly [number, number]>(
       ([from, to], turn) => (turn === 'L' ? [from, (from + to) / 2] : [(from + to) / 2, to]),
-      [0, height],
+      [MARGIN, MARGIN + height],
     );
-    return [24 + level * path.length - 12 * (path.length > 0 ? 1 : 0), (low + high) / 2];
+    return [level * path.length, (low + high) / 2];
   };
   const below = (path: string): Branch[] =>
     path.length === depth
@@ -103,13 +110,4 @@ function branchesOf(depth: number): Branch[] {
           return [{ path: next, from: at(path), to: at(next) }, ...below(next)];
         });
   return below('');
-}
-
-function node<K extends keyof SVGElementTagNameMap>(
-  name: K,
-  attributes: Readonly<Record<string, string | number>>,
-): SVGElementTagNameMap[K] {
-  const drawn = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) drawn.setAttribute(key, String(value));
-  return drawn;
 }

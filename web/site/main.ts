@@ -1,7 +1,9 @@
 /** The site: one page, read from top to bottom, whose pictures answer to the reader. */
 import { defineProcessTree } from '../components/process-tree.js';
 import { Address } from './address.js';
+import { claimsSection } from './claims-section.js';
 import { groupSection } from './group-section.js';
+import { keepOffline } from './offline.js';
 import './site.css';
 import { trainingSection } from './training-section.js';
 
@@ -11,8 +13,10 @@ function show(): void {
   const address = new Address();
   groupSection(document.querySelector('#group') as HTMLElement, address);
   trainingSection(document.querySelector('#training') as HTMLElement, address);
+  claimsSection(document.querySelector('#claims') as HTMLElement);
 }
 
 // A link to another state, opened in the same tab.
 addEventListener('hashchange', () => location.reload());
 show();
+addEventListener('load', () => keepOffline());

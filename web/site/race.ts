@@ -18,6 +18,8 @@ export interface RaceEvents {
   fault(message: string): void;
   /** A worker died and another took its place. */
   restarted(method: Method, message: string): void;
+  /** The tab slept, and its workers with it. */
+  slept(seconds: number): void;
 }
 
 interface Lane {
@@ -41,6 +43,7 @@ export class Race {
   depth = 0;
   steps = 0;
   private until = 0;
+  private announced = false;
   private readonly lanes: readonly Lane[];
   private readonly watch: ReturnType<typeof setInterval>;
   private looked = Date.now();
@@ -105,7 +108,9 @@ export class Race {
       ({ target: this.target, depth: this.depth, steps: this.steps } = message);
       lane.ready = true;
       tell(lane.worker, { kind: 'until', step: this.until });
-      if (this.lanes.every(({ ready }) => ready)) this.events.ready();
+      if (this.announced || this.lanes.some(({ ready }) => !ready)) return;
+      this.announced = true;
+      this.events.ready();
     } else {
       lane.taken = message.record.step;
       if (lane.taken <= lane.records.length) return;
@@ -117,12 +122,20 @@ export class Race {
   private look(): void {
     const now = Date.now();
     // The tab slept: its workers did, too.
-    if (now - this.looked > 5 * LOOK) for (const lane of this.lanes) lane.heard = now;
+    const asleep = now - this.looked;
+    if (asleep > 5 * LOOK) {
+      for (const lane of this.lanes) lane.heard = now;
+      if (this.lanes.some((lane) => !this.isIdle(lane))) this.events.slept(Math.round(asleep / 1000));
+    }
     this.looked = now;
     for (const lane of this.lanes) {
-      const idle = lane.ready && lane.taken >= Math.min(this.until, this.steps);
-      if (!idle && now - lane.heard > SILENCE) this.died(lane.method, `${SILENCE / 1000} s without a step`);
+      if (!this.isIdle(lane) && now - lane.heard > SILENCE)
+        this.died(lane.method, `${SILENCE / 1000} s without a step`);
     }
+  }
+
+  private isIdle({ ready, taken }: Lane): boolean {
+    return ready && taken >= Math.min(this.until, this.steps);
   }
 
   private died(method: Method, why: string): void {

@@ -9,12 +9,18 @@ import { download } from '../dashboard/download.js';
 import { Plot } from '../dashboard/plot.js';
 import type { Address } from './address.js';
 import { LivingTree } from './living-tree.js';
+import type { SiteProvider } from './messages.js';
 import { METHODS, Race } from './race.js';
+import { seedsPanel } from './seeds.js';
 import { SETTINGS, type Settings } from './settings.js';
 import type { StepRecord } from './training.js';
 
 /** Steps over which the drawn frequency is a mean. */
 const WINDOW = 10;
+const COMPUTED: Record<SiteProvider, string> = {
+  wasm: 'WebAssembly with SIMD on one thread',
+  webgpu: 'WebGPU',
+};
 const NAMES: Record<string, string> = { grpo: 'GRPO', 'lambda-grpo': 'λ-GRPO' };
 /** Places of the methods' colours in the palette of plots. */
 const COLOURS = METHODS.map((method) => (method === 'grpo' ? 1 : 0));
@@ -81,7 +87,7 @@ export function trainingSection(place: HTMLElement, address: Address): void {
   function buttons(): void {
     const taken = race?.taken ?? 0;
     const whole = race !== null && race.steps > 0 && taken >= race.steps;
-    train.textContent = running ? 'Pause' : taken > 0 ? 'Go on' : 'Train';
+    train.textContent = whole ? 'Trained' : running ? 'Pause' : taken > 0 ? 'Go on' : 'Train';
     train.disabled = whole;
     single.disabled = running || whole;
     save.disabled = taken === 0;
@@ -95,7 +101,7 @@ export function trainingSection(place: HTMLElement, address: Address): void {
     problem.textContent = '';
     began = performance.now();
     say('Loading ONNX Runtime …');
-    const opened = new Race(controls.settings(), 'wasm', {
+    const opened = new Race(controls.settings(), controls.provider(), {
       ready() {
         trees = METHODS.map((method) => new LivingTree(method, opened.depth, opened.target));
         pictures.replaceChildren(
@@ -103,7 +109,7 @@ export function trainingSection(place: HTMLElement, address: Address): void {
             element('div', {}, element('h3', {}, NAMES[method]), trees[i].element),
           ),
         );
-        say(`WebAssembly with SIMD, a worker and a thread each; ready after ${seconds(began)}.`);
+        say(`${COMPUTED[controls.provider()]}, a worker each; ready after ${seconds(began)}.`);
         began = performance.now();
       },
       step: redraw,
@@ -117,6 +123,9 @@ export function trainingSection(place: HTMLElement, address: Address): void {
         say(
           `The worker of ${NAMES[method]} ended (${message}). Another took its place and repeats its steps: same seed, same numbers.`,
         );
+      },
+      slept(time) {
+        say(`The tab slept for ${time} s; training goes on.`);
       },
     });
     return opened;
@@ -151,7 +160,7 @@ export function trainingSection(place: HTMLElement, address: Address): void {
     if (details.open) drawGroups(records);
     if (running && taken >= race.steps) {
       running = false;
-      say(`${race.steps} steps of both in ${seconds(began)}, WebAssembly with SIMD, a thread each.`);
+      say(`${race.steps} steps of both in ${seconds(began)}, ${COMPUTED[controls.provider()]}.`);
       buttons();
     }
   }
@@ -226,6 +235,7 @@ export function trainingSection(place: HTMLElement, address: Address): void {
     ),
     plot.element,
     details,
+    seedsPanel(controls),
   );
   stop();
 }
@@ -234,7 +244,7 @@ export function trainingSection(place: HTMLElement, address: Address): void {
 function settingsForm(
   address: Address,
   onChange: () => void,
-): { readonly element: HTMLElement; settings(): Settings } {
+): { readonly element: HTMLElement; settings(): Settings; provider(): SiteProvider } {
   const field = (
     name: keyof Settings,
     label: string,
@@ -252,6 +262,17 @@ function settingsForm(
   const number = () => element('input', { type: 'text', inputmode: 'decimal', size: 6, autocomplete: 'off' });
   const choice = (...values: readonly string[]) =>
     element('select', {}, ...values.map((value) => element('option', { value }, value)));
+  const provider = element(
+    'select',
+    {},
+    element('option', { value: 'wasm' }, 'WebAssembly'),
+    element('option', { value: 'webgpu', disabled: !('gpu' in navigator) }, 'WebGPU (27 MB more)'),
+  );
+  if (address.get('by') === 'webgpu' && 'gpu' in navigator) provider.value = 'webgpu';
+  provider.addEventListener('change', () => {
+    address.set('by', provider.value, 'wasm');
+    onChange();
+  });
   const form = element(
     'fieldset',
     { class: 'controls' },
@@ -264,9 +285,11 @@ function settingsForm(
     field('clip', 'clip the gradient’s norm at', number()),
     field('seed', 'seed', number()),
     field('steps', 'steps', number()),
+    element('label', {}, 'computed by', provider),
   );
   return {
     element: form,
+    provider: () => provider.value as SiteProvider,
     settings: () =>
       Object.fromEntries([...inputs].map(([name, { value }]) => [name, value])) as unknown as Settings,
   };

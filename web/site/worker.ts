@@ -1,4 +1,5 @@
 /** One policy in a worker: loads ONNX Runtime from the page's own folder, then takes steps until the step it was told. */
+import gpuWasm from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url';
 import wasm from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
 import recipe from '../../recipes/binary-tree.yaml?raw';
 import type { Backend } from '../../src/core.js';
@@ -18,8 +19,9 @@ let step = 0;
 let busy = false;
 
 async function backendOf(provider: SiteProvider): Promise<Backend> {
-  const runtime = await import('onnxruntime-web/wasm');
-  runtime.env.wasm.wasmPaths = { wasm };
+  const gpu = provider === 'webgpu';
+  const runtime = await (gpu ? import('onnxruntime-web/webgpu') : import('onnxruntime-web/wasm'));
+  runtime.env.wasm.wasmPaths = { wasm: gpu ? gpuWasm : wasm };
   // Two workers on a small model: a second thread each would only wait.
   runtime.env.wasm.numThreads = 1;
   return { runtime, provider };

@@ -1,0 +1,106 @@
+/**
+ * What takes longer of the site: WebGPU (computed by the processor), several seeds, another optimizer, without its host, and 250 steps
+ * of both methods. `npm run test:long`.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SETTINGS } from '../../web/site/settings.js';
+import { hasBrowser, launchBrowser } from '../browser.js';
+import { expectNodes, type SiteHost, siteHost, stepsInNode } from '../site.js';
+
+describe.skipIf(!hasBrowser)('the site', () => {
+  let host: SiteHost;
+  beforeAll(async () => {
+    host = await siteHost();
+  });
+  afterAll(() => host?.close());
+
+  it('250 steps of both methods take at most 30 s', async () => {
+    const { page, trouble } = await host.opened();
+    const began = performance.now();
+    await page.locator('#training').getByRole('button', { name: 'Train' }).click();
+    await page.waitForSelector('#training[data-taken="250"]', { timeout: 100_000 });
+    expect(performance.now() - began).toBeLessThan(30_000);
+    expect(trouble).toEqual([]);
+    await page.close();
+  });
+
+  it('SGD with a clipped gradient on the harder tree: 40 steps are Node’s within 1e-3', async () => {
+    const { page, trouble } = await host.opened({
+      hash: '#optimizer=sgd&lr=0.3&clip=1&n=2&rneg=-0.5&steps=40',
+    });
+    await page.locator('#training').getByRole('button', { name: 'Train' }).click();
+    await page.waitForSelector('#training[data-taken="40"]');
+    await expectNodes(page, {
+      ...SETTINGS,
+      optimizer: 'sgd',
+      lr: '0.3',
+      clip: '1',
+      n: '2',
+      rneg: '-0.5',
+      steps: '40',
+    });
+    expect(trouble).toEqual([]);
+    await page.close();
+  });
+
+  it('several seeds are run one after the other, their distribution is drawn, and a bad number is said', async () => {
+    const { page, trouble } = await host.opened({ hash: '#steps=3&lr=0.01' });
+    const section = page.locator('#training');
+    await section.getByLabel('seeds').fill('none');
+    await section.getByRole('button', { name: 'Run seeds' }).click();
+    await section.getByText('expected a whole number from 1 to 50, got none').waitFor();
+    await section.getByLabel('seeds').fill('2');
+    await section.getByRole('button', { name: 'Run seeds' }).click();
+    await section.getByText('mean of n = 2 seeds').waitFor();
+    expect(await section.locator('.seeds circle').count()).toBe(4);
+    let sum = 0;
+    for (const seed of ['0', '1']) {
+      const records = await stepsInNode({ ...SETTINGS, steps: '3', lr: '0.01', seed }, 'grpo');
+      for (const { frequency } of records) sum += frequency / 6;
+    }
+    expect(await section.locator('.seeds svg').getAttribute('aria-label')).toContain(
+      `GRPO: ${sum.toFixed(2)} [`,
+    );
+    expect(trouble).toEqual([]);
+    await page.close();
+  });
+
+  it('on WebGPU, where Chromium offers an adapter, the steps are Node’s within 1e-3', async (context) => {
+    const accelerated = await launchBrowser({ webgpu: true });
+    try {
+      const page = await accelerated.newPage();
+      const trouble: string[] = [];
+      page.on('pageerror', (error) => trouble.push(String(error)));
+      await page.goto(`${host.address}#steps=2&by=webgpu`);
+      const adapter = await page.evaluate(
+        'navigator.gpu ? navigator.gpu.requestAdapter().then((there) => there !== null) : false',
+      );
+      if (!adapter) return context.skip('Chromium offers no WebGPU adapter here');
+      const section = page.locator('#training');
+      await section.getByRole('button', { name: 'Train' }).click();
+      await page.waitForSelector('#training[data-taken="2"]', { timeout: 100_000 });
+      await section.getByText(/2 steps of both in .* WebGPU/).waitFor();
+      await expectNodes(page, { ...SETTINGS, steps: '2' });
+      expect(trouble).toEqual([]);
+    } finally {
+      await accelerated.close();
+    }
+  });
+
+  it('opens and trains again without its host, once it has been there', async () => {
+    const context = await host.browser.newContext();
+    const page = await context.newPage();
+    await page.goto(`${host.address}#steps=1`);
+    await page.waitForFunction(
+      "caches.open('lambda-grpo-site').then((cache) => cache.keys()).then(({ length }) => length >= 3)",
+    );
+    await page.locator('#training').getByRole('button', { name: 'Train' }).click();
+    await page.waitForSelector('#training[data-taken="1"]');
+    await context.setOffline(true);
+    await page.reload();
+    await page.locator('process-tree .step').first().waitFor();
+    await page.locator('#training').getByRole('button', { name: 'Train' }).click();
+    await page.waitForSelector('#training[data-taken="1"]');
+    await context.close();
+  });
+});

@@ -1,0 +1,137 @@
+/**
+ * The site for tests: built to a folder, served by a plain static host under a path of its own, and opened in Chromium. A page's
+ * steps are compared with those that the same file takes in Node.js.
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { build } from 'vite';
+import { expect } from 'vitest';
+import { nodeBackend } from '../src/runtime/node.js';
+import type { Method } from '../src/train/config.js';
+import { configOf } from '../web/site/config.js';
+import type { Settings } from '../web/site/settings.js';
+import { type StepRecord, startTraining } from '../web/site/training.js';
+import { launchBrowser } from './browser.js';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const TYPES: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.wasm': 'application/wasm',
+};
+
+export interface OpenOptions {
+  /** What stands behind the address, from `#`. */
+  readonly hash?: string;
+  readonly width?: number;
+  readonly scheme?: 'light' | 'dark';
+  /** Time goes on when it is told to, too. */
+  readonly clock?: boolean;
+}
+
+export interface SiteHost {
+  readonly folder: string;
+  readonly address: string;
+  readonly browser: Browser;
+  /** Every address that a page asked for. */
+  readonly asked: string[];
+  /** Files that the host gave, workers' too. */
+  readonly served: string[];
+  /** A page with its first tree; `trouble` is all that it says on the console, and its errors. */
+  opened(options?: OpenOptions): Promise<{ readonly page: Page; readonly trouble: string[] }>;
+  close(): Promise<void>;
+}
+
+export async function siteHost(): Promise<SiteHost> {
+  const folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-site-'));
+  await build({
+    configFile: join(root, 'web/site/vite.config.ts'),
+    logLevel: 'error',
+    build: { outDir: folder, emptyOutDir: true },
+  });
+  const asked: string[] = [];
+  const served: string[] = [];
+  const server = createServer((request, response) => {
+    const path = normalize(new URL(request.url ?? '/', 'http://127.0.0.1').pathname);
+    const name = path.replace(/^\/some\/where\//, '') || 'index.html';
+    response.setHeader('content-type', TYPES[extname(name)] ?? 'text/plain');
+    readFile(join(folder, name)).then(
+      (bytes) => {
+        served.push(name);
+        response.end(bytes);
+      },
+      () => response.writeHead(404).end(),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/some/where/`;
+  const browser = await launchBrowser();
+  return {
+    folder,
+    address,
+    browser,
+    asked,
+    served,
+    async opened({ hash = '', width = 1280, scheme = 'light', clock = false } = {}) {
+      const page = await browser.newPage({ viewport: { width, height: 844 }, colorScheme: scheme });
+      if (clock) await page.clock.install();
+      const trouble: string[] = [];
+      page.on('request', (request) => asked.push(request.url()));
+      page.on('console', (message) => trouble.push(message.text()));
+      page.on('pageerror', (error) => trouble.push(String(error)));
+      await page.goto(`${address}${hash}`);
+      await page.locator('process-tree .step').first().waitFor();
+      return { page, trouble };
+    },
+    async close() {
+      await browser.close();
+      server.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The same steps in Node.js. */
+export async function stepsInNode(settings: Settings, method: Method): Promise<StepRecord[]> {
+  const recipe = await readFile(join(root, 'recipes/binary-tree.yaml'), 'utf8');
+  const training = startTraining(nodeBackend(), configOf(recipe, settings, method));
+  const records: StepRecord[] = [];
+  for (let i = 0; i < Number(settings.steps); i++) records.push(await training.next());
+  await training.dispose();
+  return records;
+}
+
+/** What the page's file of all steps says is what Node.js computes. */
+export async function expectNodes(page: Page, settings: Settings): Promise<void> {
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'CSV of all steps' }).click();
+  const text = await readFile(await (await download).path(), 'utf8');
+  const [head, ...rows] = text
+    .trim()
+    .split('\r\n')
+    .map((line) => line.split(','));
+  expect(head.slice(0, 6)).toEqual(['method', 'step', 'frequency', 'reward', 'loss', 'grad_norm']);
+  for (const method of ['grpo', 'lambda-grpo'] as const) {
+    const records = await stepsInNode(settings, method);
+    const shown = rows.filter(([name]) => name === method).map((row) => row.slice(1).map(Number));
+    expect(shown.map(([step]) => step)).toEqual(records.map(({ step }) => step));
+    records.forEach(({ frequency, loss, gradNorm, logprobs }, i) => {
+      const [, share, , ...others] = shown[i];
+      expect(share).toBe(frequency);
+      [loss, gradNorm, ...logprobs].forEach((value, at) => {
+        expect(Math.abs(others[at] - value), `${method}, step ${i + 1}, ${head[at + 4]}`).toBeLessThan(1e-3);
+      });
+    });
+    // A policy that did not move would be equal everywhere.
+    const moved = (records.at(-1) as StepRecord).logprobs.map((value, i) =>
+      Math.abs(value - records[0].logprobs[i]),
+    );
+    expect(Math.max(...moved)).toBeGreaterThan(0.01);
+  }
+}

@@ -1,0 +1,33 @@
+/** What came of the paper's claims when they were tested: the table that `reproduce` writes, as it was when the page was built. */
+import table from '../../docs/results/claims.md?raw';
+import { element } from '../components/dom.js';
+import { claimsOf } from './claims.js';
+
+export function claimsSection(place: HTMLElement): void {
+  const head = ['experiment', 'verdict', 'figures'].map((title) => element('th', { scope: 'col' }, title));
+  const rows = claimsOf(table).map(({ title, file, verdict, figures }) =>
+    element(
+      'tr',
+      {},
+      element('td', {}, title, ' ', element('span', { class: 'place' }, `docs/results/${file}`)),
+      element('td', {}, verdict),
+      element('td', {}, figures),
+    ),
+  );
+  place.append(
+    element('h2', { id: 'claims-title' }, 'What came of it when we tested the claims'),
+    element(
+      'p',
+      { class: 'prose' },
+      'Each experiment states its prediction, its seeds and its rule before it runs. On the binary tree the repair helps; on chains of ' +
+        'thought it did not here. Figures are means over seeds with 95% intervals. The pages named below lie in the repository, and ',
+      element('code', {}, 'npx lambda-grpo reproduce'),
+      ' runs each experiment again.',
+    ),
+    element(
+      'div',
+      { class: 'claims', tabindex: 0, role: 'group', 'aria-labelledby': 'claims-title' },
+      element('table', {}, element('thead', {}, element('tr', {}, ...head)), element('tbody', {}, ...rows)),
+    ),
+  );
+}
