@@ -3,14 +3,13 @@
  * changes both trees at once, a link shows the same, and the policies that train in the page are those of Node.js.
  */
 import { readFile, stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { claimsOf } from '../web/site/claims.js';
 import { SETTINGS } from '../web/site/settings.js';
 import { hasBrowser } from './browser.js';
-import { expectNodes, type SiteHost, siteHost } from './site.js';
+import { barriersOf, expectNodes, expectSums, type SiteHost, siteHost } from './site.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const STEPS = 20;
@@ -34,29 +33,6 @@ describe.skipIf(!hasBrowser)('the site', () => {
     host = await siteHost();
   });
   afterAll(() => host?.close());
-
-  it('the page is under 300 kB, and training in WebAssembly loads less than 16 MB with it', async () => {
-    const { page } = await host.opened({ hash: '#steps=1' });
-    const bytes = async (): Promise<number> => {
-      const paths = await page.evaluate<string[]>(
-        "performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)",
-      );
-      const names = [...new Set(paths.map((path) => path.replace('/some/where/', '')))];
-      const files = ['index.html', ...names].map((name) => stat(join(host.folder, name)));
-      return (await Promise.all(files)).reduce((sum, { size }) => sum + size, 0);
-    };
-    expect(await bytes()).toBeGreaterThan(50_000);
-    expect(await bytes()).toBeLessThan(300_000);
-    expect(host.served.some((name) => name.endsWith('.wasm'))).toBe(false);
-    const before = host.served.length;
-    await page.locator('#training').getByRole('button', { name: 'Train' }).click();
-    await page.waitForSelector('#training[data-taken="1"]');
-    const names = new Set(host.served.slice(before));
-    expect([...names].filter((name) => name.endsWith('.wasm'))).toHaveLength(1);
-    const sizes = await Promise.all([...names].map((name) => stat(join(host.folder, name))));
-    expect((await bytes()) + sizes.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(16e6);
-    await page.close();
-  });
 
   it('rewards that are moved change trees, finding and address at once; the link shows the same', async () => {
     const { page, trouble } = await host.opened();
@@ -107,13 +83,24 @@ describe.skipIf(!hasBrowser)('the site', () => {
     await page.close();
   });
 
-  it(`GRPO and λ-GRPO train in workers: ${STEPS} steps are Node’s within 1e-3, and every step can be looked at`, async () => {
+  it(`GRPO and λ-GRPO train in workers: ${STEPS} steps are Node’s within 1e-3, every step can be looked at, without a barrier that axe knows`, async () => {
     const settings = { ...SETTINGS, seed: '3', steps: String(STEPS) };
     const { page, trouble } = await host.opened({ hash: `#seed=3&steps=${STEPS}` });
+    const bytesOf = async (names: readonly string[]): Promise<number> => {
+      const files = [...new Set(names)].map((name) => stat(join(host.folder, name)));
+      return (await Promise.all(files)).reduce((sum, { size }) => sum + size, 0);
+    };
+    // Nothing was trained so far.
+    const before = host.served.length;
+    expect(host.served.some((name) => name.endsWith('.wasm'))).toBe(false);
+    expect(await bytesOf(host.served)).toBeGreaterThan(50_000);
+    expect(await bytesOf(host.served), 'bytes of the page').toBeLessThan(300_000);
     const section = page.locator('#training');
     await section.getByRole('button', { name: 'One step' }).click();
     await page.waitForSelector('#training[data-taken="1"]');
     await section.getByText(`step 1 of ${STEPS}`).waitFor();
+    expect(host.served.slice(before).filter((name) => name.endsWith('.wasm')).length).toBeGreaterThan(0);
+    expect(await bytesOf(host.served), 'bytes before the first step').toBeLessThan(16e6);
     const first = await section.locator('svg.living-tree').first().getAttribute('aria-label');
     await section.getByRole('button', { name: 'Go on' }).click();
     await page.waitForSelector(`#training[data-taken="${STEPS}"]`);
@@ -126,70 +113,32 @@ describe.skipIf(!hasBrowser)('the site', () => {
     await page.keyboard.press('Home');
     await section.getByText(`step 1 of ${STEPS}`).waitFor();
     expect(await section.locator('svg.living-tree').first().getAttribute('aria-label')).toBe(first);
+    await page.getByText('The groups that this step sampled').click();
+    await page.getByText('Your own completions').click();
+    expect(await barriersOf(page)).toEqual([]);
+    const moving = () =>
+      page.evaluate("getComputedStyle(document.querySelector('.living-tree path')).transitionDuration");
+    expect(await moving()).toBe('0.12s');
+    await page.emulateMedia({ reducedMotion: 'reduce' });
+    expect(await moving()).toBe('0s');
     expect(trouble).toEqual([]);
     await page.close();
   });
 
-  it('a setting that the configuration refuses is said in its words; the next good one trains', async () => {
-    const { page, trouble } = await host.opened({ hash: '#lr=-1&steps=2' });
-    const section = page.locator('#training');
-    await section.getByRole('button', { name: 'Train' }).click();
-    await section.getByText(/learning_rate.*-1/).waitFor();
-    await section.getByLabel('learning rate').fill('0.01');
-    await section.getByRole('button', { name: 'Train' }).click();
-    await page.waitForSelector('#training[data-taken="2"]');
-    expect(await section.locator('.problem').textContent()).toBe('');
+  it('sums go on from the warmed-up weights, and their samples are Node’s', async () => {
+    const { page, trouble } = await host.opened();
+    await expectSums(page, 'lambda-grpo', 1);
+    expect(await page.locator('#sums .step').count()).toBeGreaterThan(3);
     expect(trouble).toEqual([]);
     await page.close();
   });
 
-  it('a worker that fails, or falls silent, is replaced, and its steps are the same; a tab that slept says so', async () => {
-    const { page } = await host.opened({ hash: '#steps=6', clock: true });
-    const section = page.locator('#training');
-    const status = section.getByRole('status').first();
-    await section.getByRole('button', { name: 'One step' }).click();
-    await page.waitForSelector('#training[data-taken="1"]');
-    await page.workers()[0].evaluate('setTimeout(() => { throw new Error("gone") })');
-    await section.getByText(/The worker of .*GRPO ended \(.*gone/).waitFor();
-    await section.getByRole('button', { name: 'One step' }).click();
-    await page.waitForSelector('#training[data-taken="2"]');
-    // Ends without a word; the page learns of it when there are steps to take.
-    await page.workers()[0].evaluate('self.close()');
-    await section.getByRole('button', { name: 'Go on' }).click();
-    await page.clock.fastForward(60_000);
-    expect(await status.textContent()).toMatch(/^The tab slept for (59|60|61) s; training goes on\.$/);
-    await page.clock.runFor(25_000);
-    expect(await status.textContent()).toMatch(/ended \(20 s without a step\)/);
-    await page.waitForSelector('#training[data-taken="6"]');
-    await expectNodes(page, { ...SETTINGS, steps: '6' });
+  it('on a dark telephone nothing is wider than the window, and axe knows no barrier', async () => {
+    const { page, trouble } = await host.opened({ width: 390, scheme: 'dark' });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+    expect(await barriersOf(page)).toEqual([]);
+    expect(trouble).toEqual([]);
     await page.close();
-  });
-
-  it('no barrier that axe knows, nothing wider than the window, light and dark, at a desk and on a telephone', async () => {
-    const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-    for (const [scheme, width] of [
-      ['light', 1280],
-      ['dark', 390],
-    ] as const) {
-      const { page, trouble } = await host.opened({ hash: '#steps=2', width, scheme });
-      await page.getByText('Your own completions').click();
-      await page.locator('#training').getByRole('button', { name: 'Train' }).click();
-      await page.waitForSelector('#training[data-taken="2"]');
-      await page.getByText('The groups that this step sampled').click();
-      const moving = () =>
-        page.evaluate("getComputedStyle(document.querySelector('.living-tree path')).transitionDuration");
-      expect(await moving()).toBe('0.12s');
-      await page.emulateMedia({ reducedMotion: 'reduce' });
-      expect(await moving()).toBe('0s');
-      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
-      await page.evaluate(axe);
-      const violations = await page.evaluate(
-        'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes[0].html))',
-      );
-      expect(violations, `${scheme} ${width}`).toEqual([]);
-      expect(trouble).toEqual([]);
-      await page.close();
-    }
   });
 
   it('asks its own server alone', () => {

@@ -4,6 +4,7 @@
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, extname, join, normalize } from 'node:path';
@@ -13,8 +14,10 @@ import { build } from 'vite';
 import { expect } from 'vitest';
 import { nodeBackend } from '../src/runtime/node.js';
 import type { Method } from '../src/train/config.js';
+import { viewOfGroup } from '../web/components/group-json.js';
 import { configOf } from '../web/site/config.js';
 import type { Settings } from '../web/site/settings.js';
+import { startSums, sumsConfig } from '../web/site/sums-training.js';
 import { type StepRecord, startTraining } from '../web/site/training.js';
 import { launchBrowser } from './browser.js';
 
@@ -97,6 +100,14 @@ export async function siteHost(): Promise<SiteHost> {
   };
 }
 
+/** What axe finds on a page. */
+export async function barriersOf(page: Page): Promise<string[]> {
+  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+  return page.evaluate(
+    'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes[0].html))',
+  );
+}
+
 /** The same steps in Node.js. */
 export async function stepsInNode(settings: Settings, method: Method): Promise<StepRecord[]> {
   const recipe = await readFile(join(root, 'recipes/binary-tree.yaml'), 'utf8');
@@ -134,4 +145,27 @@ export async function expectNodes(page: Page, settings: Settings): Promise<void>
     );
     expect(Math.max(...moved)).toBeGreaterThan(0.01);
   }
+}
+
+/** Takes steps on sums in the page, one by one: after each the page shows the samples, and the share, that Node.js computes. */
+export async function expectSums(page: Page, method: Method, steps: number): Promise<void> {
+  const weights = new Uint8Array(await readFile(join(root, 'web/site/sums.safetensors')));
+  const recipe = await readFile(join(root, 'recipes/arithmetic.yaml'), 'utf8');
+  const training = await startSums(nodeBackend(), sumsConfig(recipe, method), weights);
+  const section = page.locator('#sums');
+  await section.getByLabel('trained by').selectOption(method);
+  for (let step = 1; step <= steps; step++) {
+    const { shown, success } = await training.next();
+    await section.getByRole('button', { name: 'One step' }).click();
+    await page.waitForSelector(`#sums[data-taken="${step}"]`);
+    await section
+      .getByText(`: ${(100 * success).toFixed(0)}% of the samples of step ${step} are right`)
+      .waitFor();
+    const view = await page.evaluate("document.querySelector('#sums process-tree').view");
+    expect(view).toEqual(JSON.parse(JSON.stringify(viewOfGroup({ completions: shown[0].completions }))));
+    // Neither all right nor all wrong: there is something to learn.
+    expect(success).toBeGreaterThan(0.1);
+    expect(success).toBeLessThan(0.9);
+  }
+  await training.dispose();
 }

@@ -1,11 +1,11 @@
 /**
- * What takes longer of the site: WebGPU (computed by the processor), several seeds, another optimizer, without its host, and 250 steps
+ * What takes longer of the site: WebGPU (computed by the processor), several seeds, settings that are refused, workers that die, another optimizer, without its host, and 250 steps
  * of both methods. `npm run test:long`.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SETTINGS } from '../../web/site/settings.js';
 import { hasBrowser, launchBrowser } from '../browser.js';
-import { expectNodes, type SiteHost, siteHost, stepsInNode } from '../site.js';
+import { expectNodes, expectSums, type SiteHost, siteHost, stepsInNode } from '../site.js';
 
 describe.skipIf(!hasBrowser)('the site', () => {
   let host: SiteHost;
@@ -21,6 +21,48 @@ describe.skipIf(!hasBrowser)('the site', () => {
     await page.waitForSelector('#training[data-taken="250"]', { timeout: 100_000 });
     expect(performance.now() - began).toBeLessThan(30_000);
     expect(trouble).toEqual([]);
+    await page.close();
+  });
+
+  it('five steps on sums under GRPO: samples and shares are Node’s', async () => {
+    const { page, trouble } = await host.opened();
+    await expectSums(page, 'grpo', 5);
+    expect(trouble).toEqual([]);
+    await page.close();
+  });
+
+  it('a setting that the configuration refuses is said in its words; the next good one trains', async () => {
+    const { page, trouble } = await host.opened({ hash: '#lr=-1&steps=2' });
+    const section = page.locator('#training');
+    await section.getByRole('button', { name: 'Train' }).click();
+    await section.getByText(/learning_rate.*-1/).waitFor();
+    await section.getByLabel('learning rate').fill('0.01');
+    await section.getByRole('button', { name: 'Train' }).click();
+    await page.waitForSelector('#training[data-taken="2"]');
+    expect(await section.locator('.problem').textContent()).toBe('');
+    expect(trouble).toEqual([]);
+    await page.close();
+  });
+
+  it('a worker that fails, or falls silent, is replaced, and its steps are the same; a tab that slept says so', async () => {
+    const { page } = await host.opened({ hash: '#steps=6', clock: true });
+    const section = page.locator('#training');
+    const status = section.locator('.status').first();
+    await section.getByRole('button', { name: 'One step' }).click();
+    await page.waitForSelector('#training[data-taken="1"]');
+    await page.workers()[0].evaluate('setTimeout(() => { throw new Error("gone") })');
+    await section.getByText(/The worker of .*GRPO ended \(.*gone/).waitFor();
+    await section.getByRole('button', { name: 'One step' }).click();
+    await page.waitForSelector('#training[data-taken="2"]');
+    // Ends without a word; the page learns of it when there are steps to take.
+    await page.workers()[0].evaluate('self.close()');
+    await section.getByRole('button', { name: 'Go on' }).click();
+    await page.clock.fastForward(60_000);
+    expect(await status.textContent()).toMatch(/^The tab slept for (59|60|61) s; training goes on\.$/);
+    await page.clock.runFor(25_000);
+    expect(await status.textContent()).toMatch(/ended \(20 s without a step\)/);
+    await page.waitForSelector('#training[data-taken="6"]');
+    await expectNodes(page, { ...SETTINGS, steps: '6' });
     await page.close();
   });
 

@@ -5,6 +5,7 @@ import { claimsSection } from './claims-section.js';
 import { groupSection } from './group-section.js';
 import { keepOffline } from './offline.js';
 import './site.css';
+import { sumsSection } from './sums-section.js';
 import { trainingSection } from './training-section.js';
 
 defineProcessTree();
@@ -13,6 +14,7 @@ function show(): void {
   const address = new Address();
   groupSection(document.querySelector('#group') as HTMLElement, address);
   trainingSection(document.querySelector('#training') as HTMLElement, address);
+  sumsSection(document.querySelector('#sums') as HTMLElement);
   claimsSection(document.querySelector('#claims') as HTMLElement);
 }
 

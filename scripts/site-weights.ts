@@ -1,0 +1,35 @@
+/**
+ * `npx tsx scripts/site-weights.ts`: the warm-up that the site's sums go on from. Trains the recipe's small version on written
+ * solutions by the library's own warm-up, and writes the weights, as `Engine.save` keeps them, to web/site/sums.safetensors.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createTask, LocalEngine, memoryStore, optimizerConfig, randomModel } from '../src/core.js';
+import { nodeBackend } from '../src/runtime/node.js';
+import { warmupStep } from '../src/train/warmup.js';
+import { sumsConfig, WEIGHTS } from '../web/site/sums-training.js';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const recipe = readFileSync(join(root, 'recipes/arithmetic.yaml'), 'utf8');
+// The warm-up is the same for both methods.
+const config = sumsConfig(recipe, 'lambda-grpo');
+const task = createTask(config.task, config.seed);
+const engine = new LocalEngine({
+  backend: nodeBackend(),
+  model: randomModel(config, task),
+  optimizer: optimizerConfig(config.optimizer),
+  seed: config.seed,
+  threads: 1,
+});
+for (let step = 0; step < config.warmup.steps; step++) {
+  const { loss } = await warmupStep(engine, task, step, config.warmup, config.optimizer.max_grad_norm);
+  if ((step + 1) % 100 === 0) process.stdout.write(`step ${step + 1}: ${loss.toFixed(4)} nats a token\n`);
+}
+const content = new Map<string, Uint8Array>();
+await engine.save(memoryStore(content));
+await engine.dispose();
+const bytes = content.get(WEIGHTS);
+if (!bytes) throw new Error(`Engine.save wrote no ${WEIGHTS}`);
+writeFileSync(join(root, 'web/site/sums.safetensors'), bytes);
+process.stdout.write(`sums.safetensors: ${bytes.length} bytes\n`);

@@ -1,0 +1,142 @@
+/**
+ * Sums with a written chain of thought: a model that a supervised warm-up taught the form, with most of its carries forgotten, goes
+ * on training by rewards for right answers alone. The same sums, held out from training, are sampled before each step, to be read.
+ */
+import {
+  type Backend,
+  type Config,
+  createTask,
+  LocalEngine,
+  learn,
+  learningRateAt,
+  type Method,
+  memoryStore,
+  optimizerConfig,
+  parseConfig,
+  randomModel,
+  sampleStep,
+  scoreGroups,
+  stepBatch,
+} from '../../src/core.js';
+
+/** What differs from recipes/arithmetic.yaml, so that a step takes a second: two digits, a smaller model, fewer prompts. */
+const CHANGES = [
+  'task.digits=2',
+  'task.held_out=100',
+  'task.carry_error_rate=0.7',
+  'task.slip_rate=0.15',
+  'model.width=64',
+  'warmup.steps=600',
+  'warmup.batch_size=32',
+  'warmup.learning_rate=2e-3',
+  'optimizer.learning_rate=3e-4',
+  'sampling.prompts_per_step=16',
+  'train.steps=60',
+];
+/** The engine's name for its file of weights. */
+export const WEIGHTS = 'model.safetensors';
+/** Held-out sums that are shown, and completions of each. */
+const SHOWN = 4;
+const SAMPLES = 12;
+
+/** @param recipe text of recipes/arithmetic.yaml */
+export function sumsConfig(recipe: string, method: Method): Config {
+  return parseConfig(recipe, 'recipe', { method, set: CHANGES });
+}
+
+export interface ShownSum {
+  /** The prompt, as a person reads it. */
+  readonly prompt: string;
+  readonly answer: string;
+  readonly completions: readonly { readonly tokens: readonly string[]; readonly reward: number }[];
+}
+
+export interface SumsRecord {
+  /** From 1. */
+  readonly step: number;
+  /** Share of the step's samples, before its update, that are right. */
+  readonly success: number;
+  readonly loss: number;
+  readonly gradNorm: number;
+  /** Drawn before the update; not trained on. */
+  readonly shown: readonly ShownSum[];
+}
+
+export interface SumsTraining {
+  next(): Promise<SumsRecord>;
+  dispose(): Promise<void>;
+}
+
+/** @param weights the file of weights that `Engine.save` wrote after the warm-up */
+export async function startSums(
+  backend: Backend,
+  config: Config,
+  weights: Uint8Array,
+): Promise<SumsTraining> {
+  const { objective, optimizer, sampling, seed } = config;
+  const task = createTask(config.task, seed);
+  const engine = new LocalEngine({
+    backend,
+    model: randomModel(config, task),
+    optimizer: optimizerConfig(config.optimizer),
+    seed,
+    threads: 1,
+  });
+  // The optimizer begins afresh, as it does after a warm-up.
+  const saved = new Map<string, Uint8Array>();
+  await engine.save(memoryStore(saved));
+  saved.set(WEIGHTS, weights);
+  await engine.load(memoryStore(saved));
+  const policy = { temperature: sampling.temperature, allowedTokens: task.allowedTokens };
+  const problems = task.heldOut.slice(0, SHOWN);
+  let step = 0;
+  let nextProblem = 0;
+
+  async function show(): Promise<ShownSum[]> {
+    const { completions } = await engine.sample(
+      problems.map(({ id, promptTokens }) => ({
+        prompt: promptTokens,
+        count: SAMPLES,
+        key: ['shown', id, step],
+      })),
+      {
+        ...policy,
+        maxTokens: task.maxCompletionTokens,
+        topK: sampling.top_k,
+        topP: sampling.top_p,
+        stopTokens: task.stopTokens,
+        watch: task.watch,
+        seed,
+      },
+    );
+    return problems.map((problem, i) => ({
+      prompt: problem.promptText,
+      answer: problem.answer,
+      completions: completions[i].map(({ tokens }) => ({
+        tokens: Array.from(tokens, task.vocabulary.tokenText),
+        reward: task.reward(problem, tokens).reward,
+      })),
+    }));
+  }
+
+  return {
+    async next() {
+      step++;
+      const shown = await show();
+      const sampled = await sampleStep({ config, task, engine }, step, nextProblem);
+      nextProblem = sampled.nextProblem;
+      const scored = scoreGroups(sampled.groups, objective);
+      const batch = await stepBatch(engine, scored, objective, task.maxCompletionTokens, policy);
+      const { first, gradNorm } = await learn(engine, batch, {
+        ...policy,
+        objective,
+        learningRate: learningRateAt(config, step),
+        maxGradNorm: optimizer.max_grad_norm,
+      });
+      const rewards = sampled.groups.flatMap(({ completions }) => completions.map(({ reward }) => reward));
+      const success = rewards.filter((reward) => reward === 1).length / rewards.length;
+      return { step, success, loss: first.loss, gradNorm: gradNorm ?? 0, shown };
+    },
+    dispose: () => engine.dispose(),
+  };
+}
