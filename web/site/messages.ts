@@ -19,4 +19,6 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: 'ready'; readonly target: string; readonly depth: number; readonly steps: number }
   | { readonly kind: 'step'; readonly record: StepRecord }
+  /** Every few seconds, also while the graphics card is waited for. */
+  | { readonly kind: 'alive' }
   | { readonly kind: 'fault'; readonly message: string };

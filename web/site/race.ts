@@ -101,6 +101,7 @@ export class Race {
   private hear(method: Method, message: FromWorker): void {
     const lane = this.laneOf(method);
     lane.heard = Date.now();
+    if (message.kind === 'alive') return;
     if (message.kind === 'fault') {
       this.dispose();
       this.events.fault(message.message);
@@ -130,7 +131,7 @@ export class Race {
     this.looked = now;
     for (const lane of this.lanes) {
       if (!this.isIdle(lane) && now - lane.heard > SILENCE)
-        this.died(lane.method, `${SILENCE / 1000} s without a step`);
+        this.died(lane.method, `${SILENCE / 1000} s without a word`);
     }
   }
 

@@ -12,6 +12,8 @@ const scope = self as unknown as {
 };
 const loop = new StepLoop<StepRecord>((record) => scope.postMessage({ kind: 'step', record }));
 
+setInterval(() => scope.postMessage({ kind: 'alive' }), 2_000);
+
 async function hear(message: ToWorker): Promise<void> {
   if (message.kind === 'until') return loop.goTo(message.step);
   const config = configOf(recipe, message.settings, message.method);
