@@ -42,6 +42,7 @@ export { type LinearModule, linearModules } from './modules.js';
 export { ParameterSet, type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
 export {
   blockDecodeProgram,
+  type ChosenTokens,
   type DecodeValues,
   scoreProgram,
   slotDecodeProgram,

@@ -50,13 +50,19 @@ export interface UpdateValues extends TreeValues {
   readonly gradients: readonly Float32Array[];
 }
 
-export interface DecodeValues {
+/** Tokens that were chosen in the graph. */
+export interface ChosenTokens {
   /** Each token that was drawn and its ln π, [D]. */
   readonly drawnTokens: Float32Array;
   readonly drawnLogprobs: Float32Array;
   /** The likeliest token of each row and its ln π, [R]. */
   readonly greedyTokens: Float32Array;
   readonly greedyLogprobs: Float32Array;
+}
+
+export interface DecodeValues {
+  /** null: the vocabulary is small, and its distributions are handed out instead. */
+  readonly choice: ChosenTokens | null;
   /** Entropy (nats) of each row's distribution, [R]. */
   readonly entropies: Float32Array;
   /** π of the next token, [R, V]; null where it was not asked for. */
@@ -175,6 +181,9 @@ export function blockDecodeProgram(config: ModelConfig): g.ProgramDefinition<Blo
   }));
 }
 
+/** Up to so many tokens, handing a distribution out costs less than the operations that choose from it. */
+const SMALL_VOCABULARY = 1024;
+
 function decodeProgram<Batch extends DecodeBatch>(
   config: ModelConfig,
   attention: (scope: g.InputScope<Batch>, config: ModelConfig) => CachedAttention,
@@ -190,25 +199,40 @@ function decodeProgram<Batch extends DecodeBatch>(
   const last = scope.input('last', 'int32', ['R'], (batch) => batch.last);
   const logits = policyLogits(weights, config, g.gather(hidden, last), distribution(scope, config));
   const probabilities = g.softmax(logits);
-  const choice = chooseTokens(scope, probabilities);
-  const small = {
-    ...choice,
-    entropies: entropies(logits, probabilities, choice.greedyLogprobs),
-    cache: g.concat(fresh, 0, 'layers*R'),
-  };
-  return {
+  const cache = g.concat(fresh, 0, 'layers*R');
+  const common = {
     inputs: scope.inputs,
-    sizes: (batch) => ({ R: batch.rows, S: batch.newTokens, ...sizes(batch) }),
+    sizes: (batch: Batch) => ({ R: batch.rows, S: batch.newTokens, ...sizes(batch) }),
+  };
+  if (config.vocabularySize <= SMALL_VOCABULARY) {
+    const highest = g.log(g.reduceMax(probabilities, 1));
+    return {
+      ...common,
+      outputs: { probabilities, entropies: entropies(logits, probabilities, highest), cache },
+      read: (values) => ({
+        choice: null,
+        entropies: values('entropies'),
+        probabilities: values('probabilities'),
+        cache: values('cache'),
+      }),
+    };
+  }
+  const choice = chooseTokens(scope, probabilities);
+  const small = { ...choice, entropies: entropies(logits, probabilities, choice.greedyLogprobs), cache };
+  return {
+    ...common,
     outputs: { ...small, probabilities },
     wanted: ({ wholeDistributions }) => [
       ...Object.keys(small),
       ...(wholeDistributions ? ['probabilities'] : []),
     ],
     read: (values, { wholeDistributions }) => ({
-      drawnTokens: values('drawnTokens'),
-      drawnLogprobs: values('drawnLogprobs'),
-      greedyTokens: values('greedyTokens'),
-      greedyLogprobs: values('greedyLogprobs'),
+      choice: {
+        drawnTokens: values('drawnTokens'),
+        drawnLogprobs: values('drawnLogprobs'),
+        greedyTokens: values('greedyTokens'),
+        greedyLogprobs: values('greedyLogprobs'),
+      },
       entropies: values('entropies'),
       probabilities: wholeDistributions ? values('probabilities') : null,
       cache: values('cache'),

@@ -1,6 +1,6 @@
 /**
- * Choosing the next token among the likeliest, by the inverse of the cumulative sum. Without top-k and top-p tokens are
- * chosen where their distributions are (model/draw.ts).
+ * Choosing the next token among the likeliest, by the inverse of the cumulative sum. Without top-k and top-p, tokens of
+ * a large vocabulary are chosen where their distributions are (model/draw.ts).
  */
 
 export interface Choice {
@@ -33,6 +33,16 @@ export class Candidates {
   draw(u: number): [token: number, logprob: number] {
     const token = this.pick(u);
     return [token, Math.log(this.probabilities[token] ?? Number.NaN)];
+  }
+
+  /** The likeliest token, of equals the first, and its ln p; where there is no number, not one either. */
+  likeliest(): [token: number, logprob: number] {
+    const { probabilities } = this;
+    let best = 0;
+    for (let token = 1; token < probabilities.length; token++) {
+      if (probabilities[token] > probabilities[best]) best = token;
+    }
+    return [best, Math.log(probabilities[best])];
   }
 
   /** The token at quantile `u` ∈ [0, 1). */

@@ -99,6 +99,33 @@ describe('decoding with the cache', () => {
     });
   }
 
+  it.each([
+    ['sampled', {}],
+    ['greedy', { temperature: 0 }],
+  ] as const)(
+    '%s from 1,100 tokens, chosen in the graph: gives the log-probabilities of the full forward pass',
+    async (_, change) => {
+      const engine = new LocalEngine({
+        model: { ...model, vocabularySize: 1100 },
+        seed: 5,
+        optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
+        backend: nodeBackend(),
+        threads: 1,
+      });
+      const options = { ...base, stopTokens: [], ...change };
+      const { completions } = await engine.sample(requests.slice(0, 2), options);
+      for (const [r, group] of completions.entries()) {
+        for (const completion of group.slice(0, 3)) {
+          const full = await forward(engine, requests[r].prompt, completion, options);
+          completion.logprobs.forEach((value, t) => {
+            expect(Math.abs(value - full[t])).toBeLessThan(1e-4);
+          });
+        }
+      }
+      await engine.dispose();
+    },
+  );
+
   it('greedy takes the likeliest token at every step', async () => {
     const engine = makeEngine();
     const options = { ...base, temperature: 0 };

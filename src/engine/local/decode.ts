@@ -6,6 +6,7 @@
  */
 import type {
   BlockBatch,
+  ChosenTokens,
   DecodeValues,
   DistributionBatch,
   DrawBatch,
@@ -344,16 +345,21 @@ class Sampler {
       wholeDistributions: cut,
     });
     let draw = 0;
+    const { choice } = values;
     const next = uniforms.map((shares, row) => {
-      const candidates = cut && shares.length > 0 ? this.candidates(values, row) : null;
+      if (shares.length === 0) return [];
+      const candidates = cut || !choice ? this.candidates(values, row) : null;
+      const entropy = values.entropies[row];
       return shares.map((share): Next => {
         const [token, logprob] = candidates
-          ? candidates.draw(share)
+          ? temperature === 0
+            ? candidates.likeliest()
+            : candidates.draw(share)
           : temperature === 0
-            ? [values.greedyTokens[row], values.greedyLogprobs[row]]
-            : [values.drawnTokens[draw], values.drawnLogprobs[draw]];
+            ? [(choice as ChosenTokens).greedyTokens[row], (choice as ChosenTokens).greedyLogprobs[row]]
+            : [(choice as ChosenTokens).drawnTokens[draw], (choice as ChosenTokens).drawnLogprobs[draw]];
         draw++;
-        return { token, logprob, entropy: values.entropies[row] };
+        return { token, logprob, entropy };
       });
     });
     return { cache: values.cache, next };
