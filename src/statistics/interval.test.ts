@@ -31,6 +31,12 @@ describe('the interval of a mean of shares', () => {
     );
   });
 
+  it('of shares that differ from 1 by rounding alone is that of seeds that all succeed', () => {
+    const { low, high } = shareInterval([1 - 2 ** -53, 1]);
+    expect(low).toBeCloseTo(wilsonInterval(1, 2).low, 12);
+    expect(high).toBe(1);
+  });
+
   it('of seeds that all succeed is Wilson’s over the seeds, not a point', () => {
     const { low, high } = shareInterval([1, 1, 1, 1, 1]);
     expect(low).toBeCloseTo(wilsonInterval(1, 5).low, 12);

@@ -52,7 +52,8 @@ function effectiveTrials(mean: number, variance: number, count: number, trials: 
   // One seed says nothing of the spread over seeds.
   if (count < 2) return 1;
   const most = count * trials;
-  if (variance === 0) return most;
+  // Shares that differ by rounding alone have a mean of 0 or 1.
+  if (variance === 0 || mean * (1 - mean) === 0) return most;
   return Math.min(most, ((count * mean * (1 - mean)) / variance) * (Z / quantile(count)) ** 2);
 }
 
