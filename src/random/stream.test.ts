@@ -77,3 +77,16 @@ describe('a random stream', () => {
     expect(Math.abs(mean(normals.map((v) => v ** 4)) - 3)).toBeLessThan(0.15);
   });
 });
+
+test('a permutation has each number once, and all orders are equally likely', () => {
+  const counts = new Map<string, number>();
+  for (let i = 0; i < 6000; i++) {
+    const order = [...new Stream('orders', i).permutation(3)];
+    expect([...order].sort()).toEqual([0, 1, 2]);
+    counts.set(order.join(), (counts.get(order.join()) ?? 0) + 1);
+  }
+  expect(counts.size).toBe(6);
+  // Five degrees of freedom: above 20.5 once in a thousand.
+  expect([...counts.values()].reduce((sum, n) => sum + (n - 1000) ** 2 / 1000, 0)).toBeLessThan(20.5);
+  expect([...new Stream('none').permutation(0)]).toEqual([]);
+});

@@ -50,6 +50,16 @@ export class Stream {
     return Math.floor(this.uniform() * n);
   }
 
+  /** 0 … n − 1 in random order (Fisher and Yates), [n]. */
+  permutation(n: number): Int32Array {
+    const order = Int32Array.from({ length: n }, (_, i) => i);
+    for (let i = n - 1; i > 0; i--) {
+      const j = this.int(i + 1);
+      [order[i], order[j]] = [order[j], order[i]];
+    }
+    return order;
+  }
+
   /** Standard normal (Box and Muller). */
   normal(): number {
     if (this.spare !== null) {

@@ -83,12 +83,7 @@ export function mathTask(options: MathTaskOptions): SyncTask & { readonly leftOu
   let order: { epoch: number; indices: Int32Array } | null = null;
   function orderOf(epoch: number): Int32Array {
     if (order?.epoch === epoch) return order.indices;
-    const indices = Int32Array.from(problems, (_, i) => i);
-    const stream = new Stream(seed, 'math', 'order', epoch);
-    for (let i = indices.length - 1; i > 0; i--) {
-      const j = stream.int(i + 1);
-      [indices[i], indices[j]] = [indices[j], indices[i]];
-    }
+    const indices = new Stream(seed, 'math', 'order', epoch).permutation(problems.length);
     order = { epoch, indices };
     return indices;
   }

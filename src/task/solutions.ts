@@ -6,6 +6,7 @@
 import { Stream } from '../random/stream.js';
 import type { ChatMessage } from './define.js';
 import { TaskError, type Vocabulary, type WarmupExample } from './task.js';
+import { showValue } from './user-code.js';
 
 export interface Solution {
   /** File and line, for errors. */
@@ -65,22 +66,17 @@ function completionText(value: unknown, where: string): string {
 
 function messagesOf(value: unknown, where: string): ChatMessage[] {
   if (!Array.isArray(value) || value.length === 0) {
-    throw new TaskError(`${where}: expected a text or a list of messages, got ${shown(value)}`);
+    throw new TaskError(`${where}: expected a text or a list of messages, got ${showValue(value)}`);
   }
   return value.map((message, i) => {
     const { role, content } = (message ?? {}) as Record<string, unknown>;
     if (typeof role !== 'string' || typeof content !== 'string') {
       throw new TaskError(
-        `${where}: message ${i}: expected { role, content }, two texts, got ${shown(message)}`,
+        `${where}: message ${i}: expected { role, content }, two texts, got ${showValue(message)}`,
       );
     }
     return { role, content };
   });
-}
-
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
 export interface SolutionOptions {
@@ -123,17 +119,11 @@ export function solutionExamples(
     }
     return { promptTokens, completionTokens, correct: true };
   });
-  let order: { readonly round: number; readonly indices: readonly number[] } | null = null;
+  let order: { readonly round: number; readonly indices: Int32Array } | null = null;
   return (index) => {
     const round = Math.floor(index / examples.length);
     if (order?.round !== round) {
-      const stream = new Stream(seed, 'warmup', 'order', round);
-      const indices = examples.map((_, i) => i);
-      for (let i = indices.length - 1; i > 0; i--) {
-        const j = stream.int(i + 1);
-        [indices[i], indices[j]] = [indices[j], indices[i]];
-      }
-      order = { round, indices };
+      order = { round, indices: new Stream(seed, 'warmup', 'order', round).permutation(examples.length) };
     }
     return examples[order.indices[index % examples.length]];
   };
