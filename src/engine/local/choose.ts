@@ -8,6 +8,15 @@ export interface Choice {
   readonly topP: number;
 }
 
+/** The likeliest token, of equals the first, and its ln p; where there is no number, not one either. */
+export function greedy(probabilities: Float32Array): [token: number, logprob: number] {
+  let best = 0;
+  for (let token = 1; token < probabilities.length; token++) {
+    if (probabilities[token] > probabilities[best]) best = token;
+  }
+  return [best, Math.log(probabilities[best])];
+}
+
 /** The candidates of one distribution, prepared once for all samples that draw from it. */
 export class Candidates {
   private readonly tokens: Int32Array;
@@ -33,16 +42,6 @@ export class Candidates {
   draw(u: number): [token: number, logprob: number] {
     const token = this.pick(u);
     return [token, Math.log(this.probabilities[token] ?? Number.NaN)];
-  }
-
-  /** The likeliest token, of equals the first, and its ln p; where there is no number, not one either. */
-  likeliest(): [token: number, logprob: number] {
-    const { probabilities } = this;
-    let best = 0;
-    for (let token = 1; token < probabilities.length; token++) {
-      if (probabilities[token] > probabilities[best]) best = token;
-    }
-    return [best, Math.log(probabilities[best])];
   }
 
   /** The token at quantile `u` ∈ [0, 1). */

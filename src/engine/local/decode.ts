@@ -6,7 +6,6 @@
  */
 import type {
   BlockBatch,
-  ChosenTokens,
   DecodeValues,
   DistributionBatch,
   DrawBatch,
@@ -23,7 +22,7 @@ import {
   type SamplingOptions,
 } from '../engine.js';
 import { BlockCache } from './block-cache.js';
-import { Candidates } from './choose.js';
+import { Candidates, greedy } from './choose.js';
 import type { KvCache } from './kv-cache.js';
 import { SlotCache } from './slot-cache.js';
 
@@ -345,30 +344,39 @@ class Sampler {
       wholeDistributions: cut,
     });
     let draw = 0;
-    const { choice } = values;
     const next = uniforms.map((shares, row) => {
       if (shares.length === 0) return [];
-      const candidates = cut || !choice ? this.candidates(values, row) : null;
+      const choose = this.chooser(values, row, cut);
       const entropy = values.entropies[row];
       return shares.map((share): Next => {
-        const [token, logprob] = candidates
-          ? temperature === 0
-            ? candidates.likeliest()
-            : candidates.draw(share)
-          : temperature === 0
-            ? [(choice as ChosenTokens).greedyTokens[row], (choice as ChosenTokens).greedyLogprobs[row]]
-            : [(choice as ChosenTokens).drawnTokens[draw], (choice as ChosenTokens).drawnLogprobs[draw]];
-        draw++;
+        const [token, logprob] = choose(share, draw++);
         return { token, logprob, entropy };
       });
     });
     return { cache: values.cache, next };
   }
 
-  private candidates({ probabilities }: DecodeValues, row: number): Candidates {
-    const { vocabularySize } = this.policy.model;
-    const all = probabilities as Float32Array;
-    return new Candidates(all.subarray(row * vocabularySize, (row + 1) * vocabularySize), this.options);
+  /** Gives the token and its ln π at a quantile, for the sample that has this place among all that draw. */
+  private chooser(
+    { choice, probabilities }: DecodeValues,
+    row: number,
+    cut: boolean,
+  ): (share: number, draw: number) => [token: number, logprob: number] {
+    const isGreedy = this.options.temperature === 0;
+    if (choice && !cut) {
+      const { drawnTokens, drawnLogprobs, greedyTokens, greedyLogprobs } = choice;
+      return isGreedy
+        ? () => [greedyTokens[row], greedyLogprobs[row]]
+        : (_, draw) => [drawnTokens[draw], drawnLogprobs[draw]];
+    }
+    const { vocabularySize: size } = this.policy.model;
+    const distribution = (probabilities as Float32Array).subarray(row * size, (row + 1) * size);
+    if (isGreedy) {
+      const likeliest = greedy(distribution);
+      return () => likeliest;
+    }
+    const candidates = new Candidates(distribution, this.options);
+    return (share) => candidates.draw(share);
   }
 
   /**
