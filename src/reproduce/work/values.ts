@@ -7,10 +7,11 @@ import type { Engine, PolicyOptions } from '../../engine/index.js';
 import { remove } from '../../files/index.js';
 import { groupAdvantages, stepAdvantages, stepRewards } from '../../objective/index.js';
 import { Stream } from '../../random/stream.js';
-import { mean } from '../../statistics/index.js';
+import { mean, sum } from '../../statistics/index.js';
 import type { Problem, Task } from '../../task/index.js';
 import { type Config, openTrained, run } from '../../train/index.js';
-import { ProcessTree } from '../../tree/index.js';
+import { ProcessTree, packedIndices, packTree } from '../../tree/index.js';
+import { rounded } from '../markdown.js';
 import { Interrupted, type WorkContext } from './context.js';
 import { runFolder, startCheckpoint } from './train.js';
 
@@ -29,6 +30,9 @@ export interface ValuesSpec {
   /** Fresh completions for each value; 0: exact, for the binary tree. */
   readonly rollouts: number;
 }
+
+/** Decimals of figures. */
+const DIGITS = 5;
 
 /** Classes of |λ|: up to so many members, the last one without bound. */
 export const CLASSES = [1, 2, 4, 8, 16, Number.POSITIVE_INFINITY] as const;
@@ -121,7 +125,7 @@ export async function runValues(spec: ValuesSpec, context: WorkContext): Promise
       }
       sizes.push(figuresOf(k, steps));
     }
-    return { value: rounded(mean(prompts)), sizes };
+    return { value: rounded(mean(prompts), DIGITS), sizes };
   } finally {
     await engine.dispose();
     await remove(out);
@@ -225,16 +229,17 @@ async function exactValues(engine: Engine, task: Task, { config }: ValuesSpec): 
     allowedTokens: task.allowedTokens,
   };
   const { logprobs } = await engine.score([{ prompt: problem.promptTokens, tree }], 'current', options);
+  const packed = packTree(tree, new Int32Array());
   const leaves = await Promise.all(
     tree.tokens.map(async (path, i) => ({
       path,
-      probability: Math.exp(pathLogprob(tree, logprobs[0], i)),
+      probability: Math.exp(sum(Array.from(packedIndices(tree, packed, i), (at) => logprobs[0][at]))),
       reward: await rewardOf(task, problem, path),
     })),
   );
   return async (_, prefix) => {
     const below = leaves.filter(({ path }) => prefix.every((token, t) => path[t] === token));
-    const total = below.reduce((sum, { probability }) => sum + probability, 0);
+    const total = sum(below.map(({ probability }) => probability));
     const value = below.reduce((sum, { probability, reward }) => sum + probability * reward, 0) / total;
     const variance =
       below.reduce((sum, { probability, reward }) => sum + probability * (reward - value) ** 2, 0) / total;
@@ -242,25 +247,12 @@ async function exactValues(engine: Engine, task: Task, { config }: ValuesSpec): 
   };
 }
 
-/** Σ ln π of a completion's tokens. @param logprobs of the tree's distinct tokens, step after step */
-function pathLogprob(tree: ProcessTree, logprobs: Float32Array, completion: number): number {
-  const offsets = new Int32Array(tree.nodeCount + 1);
-  for (let node = 0; node < tree.nodeCount; node++) {
-    offsets[node + 1] = offsets[node] + tree.end[node] - tree.start[node];
-  }
-  let sum = 0;
-  for (const node of tree.pathOf(completion)) {
-    for (let at = offsets[node]; at < offsets[node + 1]; at++) sum += logprobs[at];
-  }
-  return sum;
-}
-
 function figuresOf(k: number, steps: readonly Measured[]): SizeFigures {
   const classOf = ({ size }: Measured): number => CLASSES.findIndex((most) => size <= most);
   const classes = CLASSES.flatMap((_, size) => {
     const own = steps.filter((step) => classOf(step) === size);
     if (own.length === 0) return [];
-    const average = (value: (step: Measured) => number): number => rounded(mean(own.map(value)));
+    const average = (value: (step: Measured) => number): number => rounded(mean(own.map(value)), DIGITS);
     const decided = own.filter(isDecided);
     return {
       size,
@@ -279,7 +271,7 @@ function figuresOf(k: number, steps: readonly Measured[]): SizeFigures {
     const mass = (list: readonly Measured[]): number =>
       list.reduce((sum, step) => sum + weight(step) * step.tokens * Math.abs(step.advantage), 0);
     const all = mass(decided);
-    return all === 0 ? 0 : rounded(mass(decided.filter(isWrong)) / all);
+    return all === 0 ? 0 : rounded(mass(decided.filter(isWrong)) / all, DIGITS);
   };
   return {
     k,
@@ -314,7 +306,7 @@ export function rankCorrelation(a: readonly number[], b: readonly number[]): num
     xx += (value - mx) ** 2;
     yy += (y[i] - my) ** 2;
   });
-  return xx > 0 && yy > 0 ? rounded(xy / Math.sqrt(xx * yy)) : null;
+  return xx > 0 && yy > 0 ? rounded(xy / Math.sqrt(xx * yy), DIGITS) : null;
 }
 
 function ranks(values: readonly number[]): number[] {
@@ -328,5 +320,3 @@ function ranks(values: readonly number[]): number[] {
   }
   return out;
 }
-
-const rounded = (value: number): number => Number(value.toFixed(5));
