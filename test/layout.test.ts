@@ -253,6 +253,7 @@ describe('what runs anywhere', () => {
       "import path from 'path';",
       "export * from 'node:os';",
       "const { open } = await import('fs');",
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of a program
       "await import(`node:${'fs'}`);",
       "import * as ort from 'onnxruntime-web';",
       "import type { Env } from 'onnxruntime-node';",

@@ -21,6 +21,7 @@ import { nodeBackend } from '../src/runtime/node.js';
 import { exportRun, openTrained, RunFolder, resolveConfig, run } from '../src/train/index.js';
 import { ProcessTree } from '../src/tree/index.js';
 import { logitsOf } from './logits.js';
+import { largest } from './numbers.js';
 import { hasPython, runPython } from './python.js';
 
 const models = join(import.meta.dirname, 'models');
@@ -52,13 +53,6 @@ async function fixture(name: string) {
 
 const logits = async (config: ModelConfig, ...sets: readonly ParameterSet[]): Promise<Float32Array> =>
   (await logitsOf(config, sets, [groups.sequences[1]]))[0];
-
-const largest = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
-  expect(a.length).toBe(b.length);
-  let most = 0;
-  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i] - b[i]));
-  return most;
-};
 
 describe.each(NAMES)('an adapter of peft on %s', (name) => {
   it('gives its logits, and merged those of the merged model', async () => {

@@ -15,6 +15,7 @@ import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objec
 import { nodeBackend } from '../src/runtime/node.js';
 import { ProcessTree } from '../src/tree/index.js';
 import { logitsOf } from './logits.js';
+import { largest, norm } from './numbers.js';
 import { hasPython, runPython } from './python.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -36,14 +37,6 @@ async function fixture(name: string) {
   const groups = JSON.parse(await readFile(join(models, 'groups.json'), 'utf8')) as Groups;
   return { config, parameters, groups, of: (key: string) => expected.get(key)?.data as Float32Array };
 }
-
-const largest = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
-  expect(a.length).toBe(b.length);
-  let most = 0;
-  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i] - b[i]));
-  return most;
-};
-const norm = (a: ArrayLike<number>): number => Math.sqrt(Array.from(a).reduce((n, x) => n + x * x, 0));
 
 describe.each(NAMES)('%s', (name) => {
   it('gives the logits of transformers', async () => {

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { type Group, type ReadNote, type ReadOptions, readRollouts } from './index.js';
+import { readGroups } from '../../test/read-groups.js';
+import type { ReadOptions } from './index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'merged-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -17,15 +18,11 @@ const rows = [
   { group: 'q', prompt: '1+1?', completion: '2', reward: 1, step: 2 },
 ];
 
-async function read(options: ReadOptions): Promise<{ groups: Group[]; notes: ReadNote[] }> {
+function read(options: ReadOptions): ReturnType<typeof readGroups> {
   const file = join(folder, 'log.jsonl');
   writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   const keys = { prompt: 'prompt', completion: 'completion', reward: 'reward', group: 'group', step: 'step' };
-  const notes: ReadNote[] = [];
-  const groups: Group[] = [];
-  for await (const group of readRollouts(file, { keys, ...options, onNote: (note) => notes.push(note) }))
-    groups.push(group);
-  return { groups, notes };
+  return readGroups(file, { keys, ...options });
 }
 
 it('an id with two prompts is refused, with both lines', async () => {

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Group, type ReadNote, type ReadOptions, readRollouts } from './index.js';
+import { readGroups as read } from '../../test/read-groups.js';
 
 const FIXTURE = join(import.meta.dirname, '../../test/readers/fixtures/prime-rl-stream');
 const root = mkdtempSync(join(tmpdir(), 'prime-rl-'));
@@ -15,16 +15,6 @@ beforeEach(() => {
   cpSync(FIXTURE, run, { recursive: true });
 });
 
-async function read(
-  source: string,
-  options: ReadOptions = {},
-): Promise<{ groups: Group[]; notes: ReadNote[] }> {
-  const notes: ReadNote[] = [];
-  const groups: Group[] = [];
-  for await (const group of readRollouts(source, { onNote: (note) => notes.push(note), ...options }))
-    groups.push(group);
-  return { groups, notes };
-}
 const numbers = (values: ArrayLike<number> | undefined) =>
   values && Array.from(values, (v) => (Number.isNaN(v) ? null : Math.round(v * 1e6) / 1e6));
 

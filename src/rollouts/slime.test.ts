@@ -4,23 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
+import { readGroups as read } from '../../test/read-groups.js';
 import { readTorch } from '../input/index.js';
-import { type Group, type ReadNote, type ReadOptions, readRollouts } from './index.js';
 
 const FIXTURE = join(import.meta.dirname, '../../test/readers/fixtures/slime');
 const folder = mkdtempSync(join(tmpdir(), 'slime-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-async function read(
-  source: string,
-  options: ReadOptions = {},
-): Promise<{ groups: Group[]; notes: ReadNote[] }> {
-  const notes: ReadNote[] = [];
-  const groups: Group[] = [];
-  for await (const group of readRollouts(source, { onNote: (note) => notes.push(note), ...options }))
-    groups.push(group);
-  return { groups, notes };
-}
 
 describe('a run of slime', () => {
   it('has its rollouts with exact tokens, masks, log-probabilities and versions; what else is saved is passed over', async () => {

@@ -21,6 +21,7 @@ import { loadChatTemplate, loadTokenizer } from '../../src/text/files.js';
 import type { ModelTokenizer } from '../../src/text/index.js';
 import { ProcessTree } from '../../src/tree/index.js';
 import { logitsOf } from '../logits.js';
+import { largest, norm } from '../numbers.js';
 import { runPython } from '../python.js';
 
 const model = process.env.LAMBDA_GRPO_REAL_MODEL as string;
@@ -85,13 +86,6 @@ function measured(name: string, value: string, bound: string): void {
   if (process.env.REAL_FACTS)
     appendFileSync(process.env.REAL_FACTS, `${JSON.stringify({ name, value, bound })}\n`);
 }
-function largest(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  expect(a.length).toBe(b.length);
-  let most = 0;
-  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i] - b[i]));
-  return most;
-}
-const norm = (a: ArrayLike<number>): number => Math.sqrt(Array.from(a).reduce((n, x) => n + x * x, 0));
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-real-'));

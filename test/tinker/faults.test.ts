@@ -14,20 +14,9 @@ import {
   UnknownOutcomeError,
   type Wire,
 } from '../../src/tinker/index.js';
-import { type Fault, TableServer } from './table-server.js';
+import { FAULTS, type Fault, TableServer } from './table-server.js';
 
 const STEPS = 2;
-const FAULTS: readonly Fault[] = [
-  'drop-before',
-  'drop-after',
-  '429',
-  '500-before',
-  '502-after',
-  'slow',
-  'cut',
-  'restart-before',
-  'restart-after',
-];
 
 /** A datum that only this step has. */
 const datum = (step: number): Datum => ({

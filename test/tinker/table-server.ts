@@ -10,17 +10,18 @@ import { Stream } from '../../src/random/stream.js';
 import type { Wire } from '../../src/tinker/index.js';
 
 /** What befalls a request. before/after: the server has not or has acted when it comes. */
-export type Fault =
-  | 'none'
-  | 'drop-before'
-  | 'drop-after'
-  | '429'
-  | '500-before'
-  | '502-after'
-  | 'slow'
-  | 'cut'
-  | 'restart-before'
-  | 'restart-after';
+export const FAULTS = [
+  'drop-before',
+  'drop-after',
+  '429',
+  '500-before',
+  '502-after',
+  'slow',
+  'cut',
+  'restart-before',
+  'restart-after',
+] as const;
+export type Fault = 'none' | (typeof FAULTS)[number];
 
 export interface Row {
   readonly tokens: readonly number[];

@@ -5,20 +5,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Fault, TableServer } from './table-server.js';
+import { FAULTS, type Fault, TableServer } from './table-server.js';
 import { trainOn, treeConfig } from './training-run.js';
-
-const FAULTS: readonly Fault[] = [
-  'drop-before',
-  'drop-after',
-  '429',
-  '500-before',
-  '502-after',
-  'slow',
-  'cut',
-  'restart-before',
-  'restart-after',
-];
 
 /** Single faults, and bursts of the same one. */
 const schedule = fc
