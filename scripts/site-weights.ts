@@ -5,9 +5,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createTask, LocalEngine, memoryStore, optimizerConfig, randomModel } from '../src/core.js';
+import { createTask, memoryStore } from '../src/core.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import { warmupStep } from '../src/train/warmup.js';
+import { freshEngine } from '../web/site/fresh-engine.js';
 import { sumsConfig, WEIGHTS } from '../web/site/sums-training.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -15,13 +16,7 @@ const recipe = readFileSync(join(root, 'recipes/arithmetic.yaml'), 'utf8');
 // The warm-up is the same for both methods.
 const config = sumsConfig(recipe, 'lambda-grpo');
 const task = createTask(config.task, config.seed);
-const engine = new LocalEngine({
-  backend: nodeBackend(),
-  model: randomModel(config, task),
-  optimizer: optimizerConfig(config.optimizer),
-  seed: config.seed,
-  threads: 1,
-});
+const engine = freshEngine(nodeBackend(), config, task);
 for (let step = 0; step < config.warmup.steps; step++) {
   const { loss } = await warmupStep(engine, task, step, config.warmup, config.optimizer.max_grad_norm);
   if ((step + 1) % 100 === 0) process.stdout.write(`step ${step + 1}: ${loss.toFixed(4)} nats a token\n`);

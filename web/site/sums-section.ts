@@ -2,6 +2,7 @@
 import { element } from '../components/dom.js';
 import { percent } from '../components/format.js';
 import { Plot } from '../dashboard/plot.js';
+import { oncePerFrame } from './frames.js';
 import type { SumsRecord } from './sums-training.js';
 import type { FromSums, ToSums } from './sums-worker.js';
 
@@ -14,7 +15,7 @@ export function sumsSection(place: HTMLElement): void {
   let records: SumsRecord[] = [];
   let shown: number | null = null;
   let running = false;
-  let drawing = false;
+  const redraw = oncePerFrame(draw);
 
   const method = element(
     'select',
@@ -89,15 +90,6 @@ export function sumsSection(place: HTMLElement): void {
       fail(`the worker ended (${event.message || 'it could not be loaded'})`);
     };
     tell({ kind: 'start', method: method.value as Method });
-  }
-
-  function redraw(): void {
-    if (drawing) return;
-    drawing = true;
-    requestAnimationFrame(() => {
-      drawing = false;
-      draw();
-    });
   }
 
   function draw(): void {

@@ -6,18 +6,16 @@ import {
   type Backend,
   type Config,
   createTask,
-  LocalEngine,
   learn,
   learningRateAt,
   type Method,
   memoryStore,
-  optimizerConfig,
   parseConfig,
-  randomModel,
   sampleStep,
   scoreGroups,
   stepBatch,
 } from '../../src/core.js';
+import { freshEngine } from './fresh-engine.js';
 
 /** What differs from recipes/arithmetic.yaml, so that a step takes a second: two digits, a smaller model, fewer prompts. */
 const CHANGES = [
@@ -75,13 +73,7 @@ export async function startSums(
 ): Promise<SumsTraining> {
   const { objective, optimizer, sampling, seed } = config;
   const task = createTask(config.task, seed);
-  const engine = new LocalEngine({
-    backend,
-    model: randomModel(config, task),
-    optimizer: optimizerConfig(config.optimizer),
-    seed,
-    threads: 1,
-  });
+  const engine = freshEngine(backend, config, task);
   // The optimizer begins afresh, as it does after a warm-up.
   const saved = new Map<string, Uint8Array>();
   await engine.save(memoryStore(saved));

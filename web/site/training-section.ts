@@ -8,6 +8,7 @@ import type { Curve } from '../dashboard/curves.js';
 import { download } from '../dashboard/download.js';
 import { Plot } from '../dashboard/plot.js';
 import type { Address } from './address.js';
+import { oncePerFrame } from './frames.js';
 import { LivingTree } from './living-tree.js';
 import type { SiteProvider } from './messages.js';
 import { METHODS, Race } from './race.js';
@@ -32,7 +33,7 @@ export function trainingSection(place: HTMLElement, address: Address): void {
   let shown: number | null = null;
   let running = false;
   let began = 0;
-  let drawing = false;
+  const redraw = oncePerFrame(draw);
 
   const controls = settingsForm(address, () => {
     stop();
@@ -129,16 +130,6 @@ export function trainingSection(place: HTMLElement, address: Address): void {
       },
     });
     return opened;
-  }
-
-  /** Draws what is shown, at most once a frame. */
-  function redraw(): void {
-    if (drawing) return;
-    drawing = true;
-    requestAnimationFrame(() => {
-      drawing = false;
-      draw();
-    });
   }
 
   function draw(): void {

@@ -8,16 +8,14 @@ import {
   type Backend,
   type Config,
   createTask,
-  LocalEngine,
   learn,
   learningRateAt,
-  optimizerConfig,
   ProcessTree,
-  randomModel,
   sampleStep,
   scoreGroups,
   stepBatch,
 } from '../../src/core.js';
+import { freshEngine } from './fresh-engine.js';
 
 /** One step: the policy that it began with, the group drawn from it, and its update. */
 export interface StepRecord {
@@ -49,13 +47,7 @@ export interface TreeTraining {
 export function startTraining(backend: Backend, config: Config): TreeTraining {
   const { objective, optimizer, sampling, seed } = config;
   const task = createTask(config.task, seed);
-  const engine = new LocalEngine({
-    backend,
-    model: randomModel(config, task),
-    optimizer: optimizerConfig(config.optimizer),
-    seed,
-    threads: 1,
-  });
+  const engine = freshEngine(backend, config, task);
   const policy = { temperature: sampling.temperature, allowedTokens: task.allowedTokens };
   const [problem] = task.heldOut;
   const depth = task.maxCompletionTokens;
