@@ -13,7 +13,7 @@ import { withMethod, withSeed } from '../../train/index.js';
 import { type Curve, curvesSvg } from '../curves.js';
 import type { Experiment, Verdict } from '../experiment.js';
 import { number, rounded, signedInterval, table, withBounds, withInterval } from '../markdown.js';
-import { type Paired, paired } from '../paired.js';
+import { isAbove, isBelow, type Paired, paired } from '../paired.js';
 import type { Results } from '../results.js';
 import { treeConfig } from '../tree-runs.js';
 import { type Unit, unit } from '../unit.js';
@@ -66,10 +66,13 @@ export interface SizeRow {
   readonly k: number;
   readonly value: Interval;
   readonly rank: Interval | null;
-  readonly grpo: ShareInterval;
-  readonly lambda: ShareInterval;
-  /** λ-GRPO − GRPO, paired by seed. */
-  readonly difference: Paired;
+  /** Over the seeds with gradient mass whose sign can be told; null: there is none. */
+  readonly wrongMass: {
+    readonly grpo: ShareInterval;
+    readonly lambda: ShareInterval;
+    /** λ-GRPO − GRPO, paired by seed. */
+    readonly difference: Paired;
+  } | null;
 }
 
 export interface ProcessRewardsData {
@@ -232,20 +235,27 @@ function sizeRow(
 ): SizeRow {
   const own = seeds.flatMap(({ sizes }) => sizes.filter((of) => of.k === k));
   const ranks = own.flatMap(({ rank }) => (rank === null ? [] : [rank]));
-  const mass = (method: 'grpo' | 'lambda-grpo'): number[] => own.map(({ wrongMass }) => wrongMass[method]);
+  const known = own.flatMap(({ wrongMass }) => wrongMass ?? []);
+  const mass = (method: 'grpo' | 'lambda-grpo'): number[] => known.map((shares) => shares[method]);
   const share = (values: readonly number[]): ShareInterval => shortShare(shareInterval(values, groups));
-  const difference = paired(mass('lambda-grpo'), mass('grpo'));
   return {
     task,
     stage,
     k,
     value: short(confidenceInterval(seeds.map(({ value }) => value))),
     rank: ranks.length > 0 ? short(confidenceInterval(ranks)) : null,
-    grpo: share(mass('grpo')),
-    lambda: share(mass('lambda-grpo')),
-    difference: { ...difference, ...short(difference) },
+    wrongMass:
+      known.length > 0
+        ? {
+            grpo: share(mass('grpo')),
+            lambda: share(mass('lambda-grpo')),
+            difference: shortPaired(paired(mass('lambda-grpo'), mass('grpo'))),
+          }
+        : null,
   };
 }
+
+const shortPaired = (difference: Paired): Paired => ({ ...difference, ...short(difference) });
 
 const short = ({ mean: center, half, count }: Interval): Interval => ({
   mean: rounded(center),
@@ -282,9 +292,10 @@ function summary({ classes, sizes }: ProcessRewardsData): string {
     const { cells, holding, ratio } = qualityOf(classes, task);
     return `${task}: the bias’s interval holds 0 in ${holding} of ${cells} cells, squared error ${number(ratio, 2)} of Var/|λ|`;
   });
-  const more = sizes.filter(({ difference }) => difference.mean - difference.half > 0).length;
-  const less = sizes.filter(({ difference }) => difference.mean + difference.half < 0).length;
-  return `${parts.join('; ')}; of ${sizes.length} cases λ-GRPO has more gradient mass on wrong signs than GRPO in ${more}, less in ${less}`;
+  const differences = sizes.flatMap(({ wrongMass }) => wrongMass?.difference ?? []);
+  const more = differences.filter(isAbove).length;
+  const less = differences.filter(isBelow).length;
+  return `${parts.join('; ')}; of ${differences.length} cases λ-GRPO has more gradient mass on wrong signs than GRPO in ${more}, less in ${less}`;
 }
 
 /** `3–4` */
@@ -343,15 +354,15 @@ steps.
 
 ${table(
   ['task', 'after', 'k', 'V(prompt)', 'rank', 'GRPO', 'λ-GRPO', 'λ-GRPO − GRPO'],
-  sizes.map(({ task, stage, k, value, rank, grpo, lambda, difference }) => [
+  sizes.map(({ task, stage, k, value, rank, wrongMass }) => [
     task,
     String(stage),
     String(k),
     withInterval(value),
     rank ? withInterval(rank) : '–',
-    withBounds(grpo),
-    withBounds(lambda),
-    signedInterval(difference),
+    wrongMass ? withBounds(wrongMass.grpo) : '–',
+    wrongMass ? withBounds(wrongMass.lambda) : '–',
+    wrongMass ? signedInterval(wrongMass.difference) : '–',
   ]),
 )}`;
 }

@@ -58,7 +58,7 @@ describe('process rewards of the binary tree', () => {
       expect(Math.abs(limit - other.limit)).toBeLessThan(0.03);
     });
     expect(Math.abs((a.rank ?? 0) - (b.rank ?? 0))).toBeLessThan(0.1);
-    expect(Math.abs(a.wrongMass.grpo - b.wrongMass.grpo)).toBeLessThan(0.05);
+    expect(Math.abs((a.wrongMass?.grpo ?? 0) - (b.wrongMass?.grpo ?? 1))).toBeLessThan(0.05);
   });
 
   it('steps of more members are estimated better, and the error is that of as many completions', async () => {

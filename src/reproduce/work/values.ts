@@ -62,8 +62,8 @@ export interface SizeFigures {
   readonly classes: readonly ClassFigures[];
   /** Spearman's correlation of R̂ and V over the steps; null: one of them is the same everywhere. */
   readonly rank: number | null;
-  /** Share of the decided steps' gradient mass, Σ weight·tokens·|Â|, with the wrong sign. */
-  readonly wrongMass: { readonly grpo: number; readonly 'lambda-grpo': number };
+  /** Share of the decided steps' gradient mass, Σ weight·tokens·|Â|, with the wrong sign; null: there is no such mass. */
+  readonly wrongMass: { readonly grpo: number; readonly 'lambda-grpo': number } | null;
 }
 
 export interface ValuesFigures {
@@ -271,7 +271,7 @@ function figuresOf(k: number, steps: readonly Measured[]): SizeFigures {
     const mass = (list: readonly Measured[]): number =>
       list.reduce((sum, step) => sum + weight(step) * step.tokens * Math.abs(step.advantage), 0);
     const all = mass(decided);
-    return all === 0 ? 0 : rounded(mass(decided.filter(isWrong)) / all, DIGITS);
+    return rounded(mass(decided.filter(isWrong)) / all, DIGITS);
   };
   return {
     k,
@@ -280,7 +280,9 @@ function figuresOf(k: number, steps: readonly Measured[]): SizeFigures {
       steps.map(({ reward }) => reward),
       steps.map(({ first }) => first.mean),
     ),
-    wrongMass: { grpo: wrongShare(({ size }) => size), 'lambda-grpo': wrongShare(() => 1) },
+    wrongMass: decided.some(({ advantage }) => advantage !== 0)
+      ? { grpo: wrongShare(({ size }) => size), 'lambda-grpo': wrongShare(() => 1) }
+      : null,
   };
 }
 
