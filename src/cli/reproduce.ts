@@ -54,7 +54,11 @@ export function addReproduceCommand(program: Command): void {
     .option('--python <program>', 'overhead: the Python, with torch, that runs it', 'python3')
     .option('--logs <folder>', 'structure: a folder of rollout logs to be looked at as well')
     .option('--checkpoint <file>', 'binary-tree-gpt2: GPT-2 weights to start from, safetensors')
-    .option('--pretrained', 'credit: SmolLM2-135M-Instruct as well, from the Hub or its cache (hours)')
+    .option(
+      '--pretrained [folder]',
+      'credit: SmolLM2-135M-Instruct as well, from a folder, the Hub or its cache (hours)',
+    )
+    .option('--tree-only', 'credit: the binary tree alone')
     .addHelpText(
       'after',
       () => `

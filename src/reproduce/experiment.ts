@@ -20,8 +20,10 @@ export interface Places {
   readonly logs?: string;
   /** A GPT-2 checkpoint, safetensors. */
   readonly checkpoint?: string;
-  /** A real model may be run, from the Hub or its cache. */
-  readonly pretrained?: boolean;
+  /** A real model is run: true, from the Hub or its cache; else its folder. */
+  readonly pretrained?: boolean | string;
+  /** Of several tasks the binary tree alone. */
+  readonly treeOnly?: boolean;
 }
 
 export interface SettingsOptions {

@@ -96,6 +96,8 @@ function commandOf({ experiment, quick, seeds, places }: ReproduceOptions): stri
   if (places.reference !== undefined) words.push('--reference <checkout>');
   if (places.logs !== undefined) words.push('--logs <folder>');
   if (places.checkpoint !== undefined) words.push('--checkpoint <file>');
+  if (places.pretrained !== undefined) words.push('--pretrained');
+  if (places.treeOnly) words.push('--tree-only');
   return words.join(' ');
 }
 

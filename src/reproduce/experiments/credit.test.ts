@@ -39,7 +39,8 @@ it('runs eleven rules on six configurations and on sums; a real model only when 
   const units = credit.units(settings, {});
   expect(new Set(units.map(({ id }) => id)).size).toBe(units.length);
   // Rates, configurations, seeds; and the warm-ups of the sums.
-  expect(units).toHaveLength(11 * (5 * 6 + 3) + 1);
+  expect(units).toHaveLength(11 * 2 * 6 + 6 * 2 + 1);
+  expect(credit.units(settings, { treeOnly: true })).toHaveLength(11 * 2 * 6);
   expect(credit.units(settings, { pretrained: true })).toHaveLength(units.length + 5 * 2);
   const rules = units.flatMap(({ spec }) =>
     spec.kind === 'train' ? [spec.config.objective.credit ?? spec.config.method] : [],

@@ -29,7 +29,6 @@ interface Settings {
   readonly configurations: readonly (readonly [number, number])[];
   readonly tree: TaskSettings;
   readonly sums: TaskSettings;
-  /** Run with --pretrained alone. */
   readonly model: TaskSettings;
   readonly quick: boolean;
   readonly run: unknown;
@@ -42,12 +41,8 @@ interface Row {
   readonly late: readonly (readonly number[])[];
 }
 
-interface Data {
-  readonly tree: readonly Row[];
-  readonly sums: readonly Row[];
-  /** Empty where it was not run. */
-  readonly model: readonly Row[];
-}
+/** A task that was not run has no rows. */
+type Data = Readonly<Record<TaskName, readonly Row[]>>;
 
 /** Those that are no other one under another name (docs/credit.md). */
 const RULES = [
@@ -71,7 +66,18 @@ const CONFIGURATIONS = [
   [2, -1],
   [2, -1.5],
 ] as const;
+/** On sums one of each kind: weights, values against the parent, shared steps, single tokens. */
+const SUMS_RULES = [
+  'grpo',
+  'lambda-grpo',
+  'treerl',
+  'spo-tree',
+  'gtpo',
+  'tempo',
+] as const satisfies CreditName[];
+const MODEL_RULES = ['grpo', 'lambda-grpo', 'treerl', 'spo-tree', 'tempo'] as const satisfies CreditName[];
 const TASKS = ['tree', 'sums', 'model'] as const;
+type TaskName = (typeof TASKS)[number];
 const TITLES = {
   tree: 'Binary tree, mean of the configurations',
   sums: 'Three-digit sums',
@@ -89,13 +95,19 @@ export const credit: Experiment<Settings, Data> = {
     'On the binary tree the rules that count each step once (λ-GRPO, SPO-tree, TreeRPO) lead and are not told apart with ten seeds; GTPO, which does not push shared ' +
     'steps down, leads where a bad step hides the target; TreePO, Tree-GRPO and TEMPO stay near GRPO. At each rule’s own rate the differences shrink. On sums nothing is told apart.',
   rule:
-    'The figure of a seed is its success in the last 50 steps, on the binary tree averaged over the configurations; each rule at its own best learning rate, chosen for each seed as the one ' +
+    'The figure of a seed is its success in the last 50 steps (a real model: in all 30), on the binary tree averaged over the configurations; each rule at its own best learning rate, chosen for each seed as the one ' +
     'with the highest mean over the other seeds. On each task the other rules are compared with λ-GRPO, paired by seed; one is better if the 95% interval of the difference lies above 0 and the ' +
     'sign-flip test has p < 0.05 divided by the number of rules compared there. holds: no rule is better on any task. holds in part: on no more than one task. Else it does not hold here. Three seeds of a ' +
     'real model can show no rule better.',
   settings({ quick, seeds }) {
-    const task = (rates: number[], common: number, steps: number, full: number): TaskSettings => ({
-      rules: quick ? ['grpo', 'lambda-grpo', 'tempo'] : RULES,
+    const task = (
+      rules: readonly CreditName[],
+      rates: readonly number[],
+      common: number,
+      steps: number,
+      full: number,
+    ): TaskSettings => ({
+      rules: quick ? ['grpo', 'lambda-grpo', 'tempo'] : rules,
       rates: quick ? [common] : rates,
       common,
       seeds: seeds ?? (quick ? 2 : full),
@@ -103,29 +115,31 @@ export const credit: Experiment<Settings, Data> = {
     });
     return {
       configurations: quick ? CONFIGURATIONS.slice(0, 1) : CONFIGURATIONS,
-      tree: task([2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3], 1e-3, quick ? 8 : 250, 10),
-      sums: task([1e-4, 2e-4, 4e-4], 2e-4, quick ? 2 : 100, 10),
-      model: {
-        ...task([1e-4, 2.5e-4], 2.5e-4, quick ? 1 : 30, 3),
-        rules: ['grpo', 'lambda-grpo', 'treerl', 'spo-tree', 'tempo'],
-      },
+      tree: task(RULES, [2.5e-4, 1e-3], 1e-3, quick ? 8 : 250, 10),
+      sums: task(SUMS_RULES, [2e-4, 4e-4], 2e-4, quick ? 2 : 60, 10),
+      model: task(MODEL_RULES, [1e-4, 2.5e-4], 2.5e-4, quick ? 1 : 30, 3),
       quick,
       run: treeConfig(treeCase(1, -1, 1e-3, quick ? 8 : 250)),
     };
   },
   units(settings, places) {
-    const runs = tasksOf(places).flatMap((task) =>
-      settings[task].rules.flatMap((rule) => unitsOf(settings, task, rule).flat(2)),
-    );
-    const { seeds, steps } = settings.sums;
-    const warm = sumsCase(settings, steps);
-    return [...Array.from({ length: seeds }, (_, seed) => warmup(warm, seed)), ...runs];
+    return tasksOf(places).flatMap((task) => {
+      const runs = settings[task].rules.flatMap((rule) => unitsOf(settings, task, rule, places).flat(2));
+      if (task !== 'sums') return runs;
+      const { seeds, steps } = settings.sums;
+      const warm = sumsCase(settings, steps);
+      return [...Array.from({ length: seeds }, (_, seed) => warmup(warm, seed)), ...runs];
+    });
   },
   data(settings, results, places) {
-    const rows = (task: (typeof TASKS)[number]): Row[] =>
-      settings[task].rules.map((rule) => ({ rule, late: lateOf(unitsOf(settings, task, rule), results) }));
+    const rows = (task: TaskName): Row[] =>
+      settings[task].rules.map((rule) => ({
+        rule,
+        late: lateOf(unitsOf(settings, task, rule, places), results),
+      }));
     const done = tasksOf(places);
-    return { tree: rows('tree'), sums: rows('sums'), model: done.includes('model') ? rows('model') : [] };
+    const orNone = (task: TaskName): Row[] => (done.includes(task) ? rows(task) : []);
+    return { tree: rows('tree'), sums: orNone('sums'), model: orNone('model') };
   },
   report(settings, data) {
     const done = TASKS.filter((task) => data[task].length > 0);
@@ -216,12 +230,14 @@ ${seeds} seeds, ${steps} steps; ${rows.length - 1} differences looked at.
 ${table(['rule', ...rates.map((rate) => `lr ${rateText(rate)}`), `at ${rateText(common)}`, 'at its own rate', 'against λ-GRPO, paired'], lines)}`;
 }
 
-function ending({ model }: Data): string {
+function ending({ sums, model }: Data): string {
   const figure = '\n\n![Success against the learning rate](credit-rates.svg)';
-  const missing =
+  const missing = [
+    sums.length > 0 ? '' : '\n\nSums were not run; the command without `--tree-only` adds them.',
     model.length > 0
       ? ''
-      : '\n\nThe real model was not run: `--pretrained` adds it (SmolLM2-135M-Instruct, from the Hub or its cache).';
+      : '\n\nThe real model was not run: `--pretrained` adds it (SmolLM2-135M-Instruct, from a folder, the Hub or its cache).',
+  ].join('');
   return `${figure}\n\nRules and their formulas: [credit.md](../credit.md). Rules that have another one’s gradient are left out.${missing}`;
 }
 
@@ -234,8 +250,8 @@ function bandOf(late: Row['late']) {
   };
 }
 
-const tasksOf = ({ pretrained }: Places): readonly (typeof TASKS)[number][] =>
-  TASKS.filter((task) => task !== 'model' || pretrained === true);
+const tasksOf = ({ pretrained, treeOnly = false }: Places): readonly TaskName[] =>
+  TASKS.filter((task) => task === 'tree' || (task === 'model' ? pretrained !== undefined : !treeOnly));
 
 function treeCase(n: number, reward: number, learningRate: number, steps: number): TreeCase {
   return { n, reward, optimizer: 'adamw', learningRate, steps };
@@ -245,7 +261,7 @@ function sumsCase({ quick }: Settings, steps: number): WarmCase {
   return {
     task: 'arithmetic',
     groupSize: 16,
-    promptsPerStep: quick ? 2 : 32,
+    promptsPerStep: quick ? 2 : 16,
     beta: 0,
     steps,
     evaluateEvery: 0,
@@ -258,7 +274,12 @@ function underRule(config: Config, rule: CreditName): Config {
 }
 
 /** [rates][cases][seeds]: the binary tree has a case for each configuration, the others one. */
-function unitsOf(settings: Settings, task: (typeof TASKS)[number], rule: CreditName): Unit<TrainSpec>[][][] {
+function unitsOf(
+  settings: Settings,
+  task: TaskName,
+  rule: CreditName,
+  { pretrained }: Places,
+): Unit<TrainSpec>[][][] {
   const { rates, seeds, steps } = settings[task];
   const numbers = Array.from({ length: seeds }, (_, seed) => seed);
   return rates.map((rate) => {
@@ -293,6 +314,7 @@ function unitsOf(settings: Settings, task: (typeof TASKS)[number], rule: CreditN
     const config = underRule(
       {
         ...base,
+        model: typeof pretrained === 'string' ? { ...base.model, path: pretrained } : base.model,
         optimizer: { ...base.optimizer, learning_rate: rate },
         train: { ...base.train, steps },
         evaluation: { ...base.evaluation, every: 0 },
