@@ -38,9 +38,9 @@ it('runs eleven rules on six configurations and on sums; a real model only when 
   const settings = credit.settings({ quick: false, seeds: 1 });
   const units = credit.units(settings, {});
   expect(new Set(units.map(({ id }) => id)).size).toBe(units.length);
-  // Rates, configurations, seeds; and the warm-ups of the sums.
-  expect(units).toHaveLength(11 * 2 * 6 + 6 * 2 + 1);
-  expect(credit.units(settings, { treeOnly: true })).toHaveLength(11 * 2 * 6);
+  // Three stages of a policy whose groups are looked at; rates, configurations; and the warm-up of the sums.
+  expect(units).toHaveLength(3 + 11 * 2 * 6 + 6 * 2 + 1);
+  expect(credit.units(settings, { treeOnly: true })).toHaveLength(3 + 11 * 2 * 6);
   expect(credit.units(settings, { pretrained: true })).toHaveLength(units.length + 5 * 2);
   const rules = units.flatMap(({ spec }) =>
     spec.kind === 'train' ? [spec.config.objective.credit ?? spec.config.method] : [],
@@ -65,11 +65,20 @@ it('its page is a function of its figures: ten seeds of which one rule is better
     tree: rows('tree'),
     sums: rows('sums'),
     model: [],
+    signs: settings.signs.stages.flatMap((stage) =>
+      settings.signs.rules.map((rule) => ({
+        rule,
+        stage,
+        prompt: [0.1, 0.2],
+        token: rule === 'tempo' && stage === 0 ? [] : [0.3, 0.3],
+      })),
+    ),
   });
   expect(verdict).toBe('holds in part');
   expect(summary).toBe(
     'better than λ-GRPO on Binary tree, mean of the configurations: GTPO (2508.03772); better than λ-GRPO on Three-digit sums: none',
   );
   expect(body).toMatch(/^\| GTPO \(2508\.03772\) \| .* \| \+?0\.200 ± 0\.000 better \|$/m);
+  expect(body).toMatch(/^\| TEMPO \| 0\.150 \[.* \| – \| 0\.300 /m);
   expect(body).toContain('The real model was not run');
 });

@@ -13,7 +13,7 @@ import type { Results } from '../results.js';
 import { recipe, type TreeCase, treeConfig } from '../tree-runs.js';
 import { type Unit, unit } from '../unit.js';
 import { type WarmCase, warmConfig, warmup } from '../warm-runs.js';
-import type { TrainSpec } from '../work/index.js';
+import type { SignsSpec, TrainSpec } from '../work/index.js';
 
 interface TaskSettings {
   readonly rules: readonly CreditName[];
@@ -24,12 +24,23 @@ interface TaskSettings {
   readonly steps: number;
 }
 
+interface SignSettings {
+  readonly rules: readonly CreditName[];
+  readonly seeds: number;
+  /** Steps of GRPO, at the common rate, after which the policy is looked at. */
+  readonly stages: readonly number[];
+  /** Groups for each policy. */
+  readonly groups: number;
+}
+
 interface Settings {
   /** [n, r_neg] of each configuration. */
   readonly configurations: readonly (readonly [number, number])[];
   readonly tree: TaskSettings;
   readonly sums: TaskSettings;
   readonly model: TaskSettings;
+  /** Where rules push the wrong way, on the binary tree. */
+  readonly signs: SignSettings;
   readonly quick: boolean;
   readonly run: unknown;
 }
@@ -41,8 +52,17 @@ interface Row {
   readonly late: readonly (readonly number[])[];
 }
 
+/** Shares of the gradient's mass with the wrong sign, at one stage. */
+interface SignRow {
+  readonly rule: CreditName;
+  readonly stage: number;
+  /** [seeds] each: against the prompt's value, and against that before the token; seeds whose signs cannot be told are left out. */
+  readonly prompt: readonly number[];
+  readonly token: readonly number[];
+}
+
 /** A task that was not run has no rows. */
-type Data = Readonly<Record<TaskName, readonly Row[]>>;
+type Data = Readonly<Record<TaskName, readonly Row[]>> & { readonly signs: readonly SignRow[] };
 
 /** Those that are no other one under another name (docs/credit.md). */
 const RULES = [
@@ -93,12 +113,14 @@ export const credit: Experiment<Settings, Data> = {
     'sampling. Taken as rules of one and the same tree, the method that counts each step once (λ-GRPO) is no worse than any of them (ours; the paper compares with GRPO alone).',
   prediction:
     'On the binary tree the rules that count each step once (λ-GRPO, SPO-tree, TreeRPO) lead and are not told apart with ten seeds; GTPO, which does not push shared ' +
-    'steps down, leads where a bad step hides the target; TreePO, Tree-GRPO and TEMPO stay near GRPO. At each rule’s own rate the differences shrink. On sums nothing is told apart.',
+    'steps down, leads where a bad step hides the target; TreePO, Tree-GRPO and TEMPO stay near GRPO. At each rule’s own rate the differences shrink. On sums nothing is told apart. ' +
+    'Wrong signs: against the prompt’s value GRPO has the least mass on them and λ-GRPO more, since single members weigh more; against the value before the token, the rules that subtract the parent’s value ' +
+    '(SPO-tree, TreeRPO, TreeRL) have less than both; GTPO has the most of all. Fewer wrong signs alone do not make a rule better.',
   rule:
     'The figure of a seed is its success in the last 50 steps (a real model: in all 30), on the binary tree averaged over the configurations; each rule at its own best learning rate, chosen for each seed as the one ' +
     'with the highest mean over the other seeds. On each task the other rules are compared with λ-GRPO, paired by seed; one is better if the 95% interval of the difference lies above 0 and the ' +
     'sign-flip test has p < 0.05 divided by the number of rules compared there. holds: no rule is better on any task. holds in part: on no more than one task. Else it does not hold here. Three seeds of a ' +
-    'real model can show no rule better.',
+    'real model can show no rule better. Signs do not enter the verdict.',
   settings({ quick, seeds }) {
     const task = (
       rules: readonly CreditName[],
@@ -118,18 +140,25 @@ export const credit: Experiment<Settings, Data> = {
       tree: task(RULES, [2.5e-4, 1e-3], 1e-3, quick ? 8 : 250, 10),
       sums: task(SUMS_RULES, [2e-4, 4e-4], 2e-4, quick ? 2 : 60, 10),
       model: task(MODEL_RULES, [1e-4, 2.5e-4], 2.5e-4, quick ? 1 : 30, 3),
+      signs: {
+        rules: quick ? ['grpo', 'lambda-grpo', 'tempo'] : RULES,
+        seeds: seeds ?? (quick ? 2 : 10),
+        stages: quick ? [0, 3] : [0, 50, 150],
+        groups: quick ? 4 : 50,
+      },
       quick,
       run: treeConfig(treeCase(1, -1, 1e-3, quick ? 8 : 250)),
     };
   },
   units(settings, places) {
-    return tasksOf(places).flatMap((task) => {
+    const ofTasks = tasksOf(places).flatMap((task) => {
       const runs = settings[task].rules.flatMap((rule) => unitsOf(settings, task, rule, places).flat(2));
       if (task !== 'sums') return runs;
       const { seeds, steps } = settings.sums;
       const warm = sumsCase(settings, steps);
       return [...Array.from({ length: seeds }, (_, seed) => warmup(warm, seed)), ...runs];
     });
+    return [...signUnits(settings).flat(), ...ofTasks];
   },
   data(settings, results, places) {
     const rows = (task: TaskName): Row[] =>
@@ -139,7 +168,16 @@ export const credit: Experiment<Settings, Data> = {
       }));
     const done = tasksOf(places);
     const orNone = (task: TaskName): Row[] => (done.includes(task) ? rows(task) : []);
-    return { tree: rows('tree'), sums: orNone('sums'), model: orNone('model') };
+    const signs = settings.signs.stages.flatMap((stage, i) => {
+      const seeds = signUnits(settings)[i].map((measured) => results.of(measured));
+      return settings.signs.rules.map((rule, r) => ({
+        rule,
+        stage,
+        prompt: seeds.flatMap((figures) => figures[r].prompt ?? []),
+        token: seeds.flatMap((figures) => figures[r].token ?? []),
+      }));
+    });
+    return { tree: rows('tree'), sums: orNone('sums'), model: orNone('model'), signs };
   },
   report(settings, data) {
     const done = TASKS.filter((task) => data[task].length > 0);
@@ -150,7 +188,11 @@ export const credit: Experiment<Settings, Data> = {
     return {
       verdict,
       summary: done.map((task, i) => `better than λ-GRPO on ${TITLES[task]}: ${names(better[i])}`).join('; '),
-      body: done.map((task) => section(TITLES[task], settings[task], data[task])).join('\n\n') + ending(data),
+      body: [
+        ...done.map((task) => section(TITLES[task], settings[task], data[task])),
+        signSection(settings.signs, data.signs),
+        ending(data),
+      ].join('\n\n'),
       figures: {
         rates: curvesSvg(
           {
@@ -230,8 +272,33 @@ ${seeds} seeds, ${steps} steps; ${rows.length - 1} differences looked at.
 ${table(['rule', ...rates.map((rate) => `lr ${rateText(rate)}`), `at ${rateText(common)}`, 'at its own rate', 'against λ-GRPO, paired'], lines)}`;
 }
 
+function signSection({ seeds, stages, groups, rules }: SignSettings, rows: readonly SignRow[]): string {
+  const cell = (values: readonly number[]): string =>
+    values.length > 0 ? withBounds(shareInterval(values)) : '–';
+  const lines = rules.map((rule) => {
+    const own = stages.map(
+      (stage) => rows.find((row) => row.rule === rule && row.stage === stage) as SignRow,
+    );
+    return [
+      CREDIT_RULES[rule].title,
+      ...own.map(({ prompt }) => cell(prompt)),
+      ...own.map(({ token }) => cell(token)),
+    ];
+  });
+  const header = ['prompt', 'token before'].flatMap((what) =>
+    stages.map((stage) => `against the ${what}, step ${stage}`),
+  );
+  return `## Wrong signs
+
+Share of a rule’s gradient mass, Σ |A⁺ + A⁻| over the tokens of the tree, that pushes the wrong way, under policies that GRPO has trained for so many steps (n = 1, r_neg = −1;
+${groups} groups of each of ${seeds} policies, the same for all rules; values are exact). A token is pushed the wrong way *against the prompt* where the push has not the sign of V(step) − V(prompt),
+as in [process-rewards](process-rewards.md), and *against the token before* where it has not that of V(with the token) − V(before it), the token’s true advantage.
+
+${table(['rule', ...header], lines)}`;
+}
+
 function ending({ sums, model }: Data): string {
-  const figure = '\n\n![Success against the learning rate](credit-rates.svg)';
+  const figure = '![Success against the learning rate](credit-rates.svg)';
   const missing = [
     sums.length > 0 ? '' : '\n\nSums were not run; the command without `--tree-only` adds them.',
     model.length > 0
@@ -271,6 +338,20 @@ function sumsCase({ quick }: Settings, steps: number): WarmCase {
 
 function underRule(config: Config, rule: CreditName): Config {
   return rule === 'grpo' || rule === 'lambda-grpo' ? withMethod(config, rule) : withCredit(config, rule);
+}
+
+/** [stages][seeds] */
+function signUnits({ signs, tree, quick }: Settings): Unit<SignsSpec>[][] {
+  return signs.stages.map((stage) => {
+    const config = withMethod(treeConfig(treeCase(1, -1, tree.common, stage)), 'grpo');
+    return Array.from({ length: signs.seeds }, (_, seed) =>
+      unit(
+        `signs after ${stage} steps, seed ${seed}`,
+        { kind: 'signs', config: withSeed(config, seed), rules: signs.rules, groups: signs.groups },
+        { cost: quick ? 4 : stage + 50 },
+      ),
+    );
+  });
 }
 
 /** [rates][cases][seeds]: the binary tree has a case for each configuration, the others one. */

@@ -2,6 +2,7 @@
 import type { WorkContext } from './context.js';
 import { type Gpt2Spec, runGpt2 } from './gpt2.js';
 import { type LogSpec, type LogStructure, runLog } from './log.js';
+import { runSigns, type SignsFigures, type SignsSpec } from './signs.js';
 import { runTheorem, type TheoremFigures, type TheoremSpec } from './theorem.js';
 import { runTiming, type TimingFigures, type TimingSpec } from './timing.js';
 import {
@@ -17,6 +18,7 @@ import { runValues, type ValuesFigures, type ValuesSpec } from './values.js';
 export { Interrupted, type WorkContext } from './context.js';
 export type { Gpt2Spec } from './gpt2.js';
 export type { LogSpec, LogStructure } from './log.js';
+export type { RuleSigns, SignsFigures, SignsSpec } from './signs.js';
 export type { TheoremFigures, TheoremSpec } from './theorem.js';
 export type { TimingFigures, TimingSpec } from './timing.js';
 export type { TrainFigures, TrainSpec, WarmupSpec } from './train.js';
@@ -28,11 +30,20 @@ export {
   type ValuesSpec,
 } from './values.js';
 
-export type UnitSpec = Gpt2Spec | LogSpec | TheoremSpec | TimingSpec | TrainSpec | ValuesSpec | WarmupSpec;
+export type UnitSpec =
+  | Gpt2Spec
+  | LogSpec
+  | SignsSpec
+  | TheoremSpec
+  | TimingSpec
+  | TrainSpec
+  | ValuesSpec
+  | WarmupSpec;
 
 interface ResultByKind {
   readonly gpt2: { readonly weights: number };
   readonly log: LogStructure | null;
+  readonly signs: SignsFigures;
   readonly theorem: TheoremFigures;
   readonly timing: TimingFigures;
   readonly train: TrainFigures;
@@ -48,6 +59,8 @@ export async function runUnit(spec: UnitSpec, context: WorkContext): Promise<Res
       return runGpt2(spec, context);
     case 'log':
       return runLog(spec, context);
+    case 'signs':
+      return runSigns(spec, context);
     case 'theorem':
       return runTheorem(spec, context);
     case 'timing':
