@@ -56,7 +56,11 @@ export function addReproduceCommand(program: Command): void {
     .option('--checkpoint <file>', 'binary-tree-gpt2: GPT-2 weights to start from, safetensors')
     .option(
       '--pretrained [folder]',
-      'credit: SmolLM2-135M-Instruct as well, from a folder, the Hub or its cache (hours)',
+      'credit: SmolLM2-135M-Instruct as well, from a folder, the Hub or its cache (hours); language-model…: its folder',
+    )
+    .option(
+      '--problems <file>',
+      'language-model-structure: word problems with answers, such as GSM8K, to be looked at as well',
     )
     .option('--tree-only', 'credit: the binary tree alone')
     .addHelpText(

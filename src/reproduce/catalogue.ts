@@ -4,6 +4,7 @@ import { binaryTree } from './experiments/binary-tree.js';
 import { binaryTreeGpt2 } from './experiments/binary-tree-gpt2.js';
 import { credit } from './experiments/credit.js';
 import { exponent } from './experiments/exponent.js';
+import { languageModelStructure } from './experiments/language-model-structure.js';
 import { overhead } from './experiments/overhead.js';
 import { processRewards } from './experiments/process-rewards.js';
 import { reasoning } from './experiments/reasoning.js';
@@ -24,4 +25,5 @@ export const EXPERIMENTS: readonly Experiment[] = [
   reasoning,
   scaleControlReasoning,
   credit,
+  languageModelStructure,
 ];

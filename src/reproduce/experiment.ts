@@ -22,6 +22,8 @@ export interface Places {
   readonly checkpoint?: string;
   /** A real model is run: true, from the Hub or its cache; else its folder. */
   readonly pretrained?: boolean | string;
+  /** A file of word problems with answers. */
+  readonly problems?: string;
   /** Of several tasks the binary tree alone. */
   readonly treeOnly?: boolean;
 }

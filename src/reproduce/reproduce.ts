@@ -97,6 +97,7 @@ function commandOf({ experiment, quick, seeds, places }: ReproduceOptions): stri
   if (places.logs !== undefined) words.push('--logs <folder>');
   if (places.checkpoint !== undefined) words.push('--checkpoint <file>');
   if (places.pretrained !== undefined) words.push('--pretrained');
+  if (places.problems !== undefined) words.push('--problems <file>');
   if (places.treeOnly) words.push('--tree-only');
   return words.join(' ');
 }

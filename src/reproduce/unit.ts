@@ -20,13 +20,17 @@ export interface Unit<S extends UnitSpec = UnitSpec> {
   readonly alone: boolean;
 }
 
-/** @param spec plain JSON; its keys always come in the same order */
+/**
+ * @param spec plain JSON; its keys always come in the same order
+ * @param options content: what the unit is named by, where the spec holds places of files; default: the spec
+ */
 export function unit<S extends UnitSpec>(
   label: string,
   spec: S,
-  options: { cost?: number; needs?: readonly string[]; alone?: boolean } = {},
+  options: { cost?: number; needs?: readonly string[]; alone?: boolean; content?: unknown } = {},
 ): Unit<S> {
-  const id = createHash('sha256').update(JSON.stringify(spec)).digest('hex').slice(0, 16);
+  const { content = spec } = options;
+  const id = createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 16);
   return {
     id: `${spec.kind}-${id}`,
     label,

@@ -1,6 +1,7 @@
 /** The kinds of work there are, and what each gives. */
 import type { WorkContext } from './context.js';
 import { type Gpt2Spec, runGpt2 } from './gpt2.js';
+import { type GroupsFigures, type GroupsSpec, runGroups } from './groups.js';
 import { type LogSpec, type LogStructure, runLog } from './log.js';
 import { runSigns, type SignsFigures, type SignsSpec } from './signs.js';
 import { runTheorem, type TheoremFigures, type TheoremSpec } from './theorem.js';
@@ -17,6 +18,7 @@ import { runValues, type ValuesFigures, type ValuesSpec } from './values.js';
 
 export { Interrupted, type WorkContext } from './context.js';
 export type { Gpt2Spec } from './gpt2.js';
+export type { GroupStructure, GroupsFigures, GroupsSpec } from './groups.js';
 export type { LogSpec, LogStructure } from './log.js';
 export type { RuleSigns, SignsFigures, SignsSpec } from './signs.js';
 export type { TheoremFigures, TheoremSpec } from './theorem.js';
@@ -32,6 +34,7 @@ export {
 
 export type UnitSpec =
   | Gpt2Spec
+  | GroupsSpec
   | LogSpec
   | SignsSpec
   | TheoremSpec
@@ -42,6 +45,7 @@ export type UnitSpec =
 
 interface ResultByKind {
   readonly gpt2: { readonly weights: number };
+  readonly groups: GroupsFigures;
   readonly log: LogStructure | null;
   readonly signs: SignsFigures;
   readonly theorem: TheoremFigures;
@@ -57,6 +61,8 @@ export async function runUnit(spec: UnitSpec, context: WorkContext): Promise<Res
   switch (spec.kind) {
     case 'gpt2':
       return runGpt2(spec, context);
+    case 'groups':
+      return runGroups(spec, context);
     case 'log':
       return runLog(spec, context);
     case 'signs':
