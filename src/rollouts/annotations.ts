@@ -1,8 +1,8 @@
 /**
- * What prime-rl learns of a trace after it was written: updates beside the stream of episodes, one a line, that name the
- * trace (`traces/annotations/<producer>`): facts (the step it was trained in, its advantage) and values of each token of a branch
- * (advantages, the trainer's ln π, entropies). They are folded in the order of their files and lines, the newest wins. They wait
- * in a temporary file, so that memory holds a place for each.
+ * Annotations of prime-rl's traces (`traces/annotations/<producer>`): updates written after a trace, one per line, with
+ * facts (the step it was trained in, its advantage) and values per token of a branch (advantages, the trainer's ln π,
+ * entropies). They apply in the order of files and lines; the newest wins. They are kept in a temporary file; memory
+ * holds only their offsets.
  */
 import { deserialize, serialize } from 'node:v8';
 import { ScratchFile } from '../files/index.js';
@@ -49,7 +49,7 @@ export class TraceUpdates {
   }
 
   /** The updates of a trace, oldest first. */
-  of(trace: string): TraceUpdate[] {
+  updatesOf(trace: string): TraceUpdate[] {
     return (this.places.get(trace) ?? []).map(
       ([offset, length]) => deserialize((this.file as ScratchFile).read(offset, length)) as TraceUpdate,
     );
@@ -73,7 +73,7 @@ export class TraceUpdates {
           if (!(error instanceof JsonError)) throw error;
         }
         if (!isObject(row) || !isUpdate(row)) {
-          bad(file, line.number, `${where}: expected an update of a trace, as one JSON object a line`);
+          bad(file, line.number, `${where}: expected an update of a trace, as one JSON object per line`);
           continue;
         }
         const bytes = serialize(updateOf(row));

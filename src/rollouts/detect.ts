@@ -1,6 +1,6 @@
 /**
- * Which format a file has, by what is in it: the columns of a Parquet file, the first keys of a JSON document, else the
- * keys of the first row that can be read. Names count for one thing only: prime-rl and verifiers v1 write the same rows.
+ * Detects the format of a log by its content: the columns of a Parquet file, the first keys of a JSON document, or the
+ * keys of the first readable row. The file name matters only for prime-rl and verifiers v1, which write the same rows.
  */
 import { open } from 'node:fs/promises';
 import {
@@ -147,7 +147,7 @@ function documentFormat(text: string): FormatName | null {
 async function detectLines(file: string, generic: boolean): Promise<Detected> {
   const json = new JsonReader();
   let seen = 0;
-  let reason = `${file}: holds no row`;
+  let reason = `${file}: expected at least one row, got an empty log`;
   try {
     for await (const block of readBlocks(file)) {
       for (const line of linesOf(block)) {
@@ -159,8 +159,7 @@ async function detectLines(file: string, generic: boolean): Promise<Detected> {
           problem = (error as Error).message;
         }
         if (isObject(value)) return log('lines', rowFormat(value, file, generic), value);
-        if (seen === 0)
-          reason = `${file}:${line.number}: ${problem}; nor can any of the rows after it be read`;
+        if (seen === 0) reason = `${file}:${line.number}: ${problem}; no row after it can be read either`;
         if (++seen === ROWS) return unreadable(reason);
       }
     }

@@ -1,8 +1,7 @@
 /**
- * Which files a source means: a file is itself, a folder all logs below it, anything else that holds the signs of a
- * pattern is one (minimatch). What exists goes before what a name could mean as a pattern, also for its first folders.
- * Files and folders that frameworks write beside their logs and that hold no rollouts (settings, metrics, checkpoints) are
- * passed over by name, in folders only.
+ * The files that a source stands for: a file stands for itself, a folder for all logs in it, and a glob pattern
+ * (minimatch) for its matches. An existing path is never read as a pattern; nor are the leading folders of a pattern.
+ * In folders, files that frameworks write beside their logs (settings, metrics, checkpoints) are skipped by name.
  */
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
@@ -50,11 +49,11 @@ export async function findFiles(
   sources: readonly string[],
   note: (file: string, message: string) => void = () => {},
 ): Promise<readonly LogFile[]> {
-  const found = new Map<string, LogFile>();
+  const logs = new Map<string, LogFile>();
   for (const source of sources) {
-    for (const file of await filesOf(source, note)) if (!found.has(file.path)) found.set(file.path, file);
+    for (const file of await filesOf(source, note)) if (!logs.has(file.path)) logs.set(file.path, file);
   }
-  return [...found.values()];
+  return [...logs.values()];
 }
 
 async function filesOf(source: string, note: (file: string, message: string) => void): Promise<LogFile[]> {
@@ -66,21 +65,25 @@ async function filesOf(source: string, note: (file: string, message: string) => 
     const paths = (await walk(source)).filter((path) => isLogName(basename(path)) && !isTrainData(path));
     if (paths.length === 0)
       throw new RolloutError(
-        `${source}: found no log in the folder; logs end in .jsonl, .json, .ndjson or .parquet, the first three also with .gz or .zst`,
+        `${source}: expected a folder with logs (.jsonl, .json, .ndjson or .parquet; the first three also with .gz or .zst), got none`,
       );
     const kept = new Set(trainedOn(paths));
     for (const path of paths)
-      if (!kept.has(path)) note(path, 'left out: the batch of its step that was trained on is read instead');
+      if (!kept.has(path))
+        note(path, 'skipped: the rollouts that were trained on in this step (effective) are read instead');
     return [...kept].map((path) => ({ path, root: source }));
   }
   if (kind) return [{ path: source, root: dirname(source) }];
   const { root, rest } = await split(source);
   const pattern = new Minimatch(rest, { dot: true, magicalBraces: true, nocomment: true, nonegate: true });
   if (!pattern.hasMagic())
-    throw new RolloutError(`${source}: expected a file, a folder or a pattern, got nothing there`);
-  const below = (await walk(root)).filter((path) => pattern.match(relative(root, path)));
-  if (below.length === 0) throw new RolloutError(`${source}: expected files of this pattern, got none`);
-  return below.map((path) => ({ path, root }));
+    throw new RolloutError(
+      `${source}: expected a file, a folder or a pattern, got a path that does not exist`,
+    );
+  const matches = (await walk(root)).filter((path) => pattern.match(relative(root, path)));
+  if (matches.length === 0)
+    throw new RolloutError(`${source}: expected files that match this pattern, got none`);
+  return matches.map((path) => ({ path, root }));
 }
 
 /** All files below a folder, sorted so that step_10 comes after step_9. */

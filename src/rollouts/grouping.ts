@@ -1,7 +1,7 @@
 /**
- * Which samples belong together. Four ways, from the surest: a row that is a group, an id in every row, the place in
- * the file (so many rows in a row), and, where a log has nothing else, equal prompts. Nothing is guessed: each way
- * checks what can be checked, and a log whose groups cannot be told apart is refused with the reason.
+ * Which samples form a group. Four rules, the most reliable first: a row that is a group, a group id in every row, a
+ * fixed number of consecutive rows, and equal prompts. Each rule checks what it can; a log whose groups cannot be
+ * recovered is refused with the reason.
  */
 import type { Group, GroupSource } from './group.js';
 import { type GroupContext, groupOfSamples, identityOf, type Sample } from './sample.js';
@@ -33,7 +33,7 @@ export interface Grouping {
   close(): void;
 }
 
-function* made(
+function* finishedGroup(
   samples: readonly Sample[],
   id: string,
   source: GroupSource,
@@ -60,13 +60,13 @@ export class ByRow implements Grouping {
   constructor(private readonly options: GroupingOptions) {}
 
   add(): Iterable<Group> {
-    throw new Error('a row that is a group comes whole');
+    throw new Error('a row that is a group is complete');
   }
 
   *addAll(samples: readonly Sample[]): Generator<Group> {
     const id = samples[0]?.group ?? String(this.count);
     this.count++;
-    if (samples.length > 0) yield* made(samples, id, 'explicit', this.options);
+    if (samples.length > 0) yield* finishedGroup(samples, id, 'explicit', this.options);
   }
 
   bad(): Iterable<Group> {
@@ -109,7 +109,7 @@ export class ById implements Grouping {
     const known = first?.siblings.find((group) => group.identity === identity);
     if (first && !known && !this.options.splitMerged)
       throw new RolloutError(
-        `${where}: group ${id}: expected one prompt and answer for a group, got others than in line ${first.line}; this id does not tell the groups`,
+        `${where}: group ${id}: expected one prompt and answer per group, got others than in line ${first.line}; this id does not identify groups`,
       );
     const member = this.store.put(sample);
     if (known) known.members.push(member);
@@ -138,7 +138,7 @@ export class ById implements Grouping {
     this.steps.delete(step);
     for (const { id, siblings } of open.values()) {
       const parts = siblings.map(({ members }) => members.map((member) => this.store.take(member)));
-      if (parts.length === 1) yield* made(parts[0], id, 'explicit', this.options);
+      if (parts.length === 1) yield* finishedGroup(parts[0], id, 'explicit', this.options);
       else yield* this.apart(id, parts);
     }
   }
@@ -148,7 +148,7 @@ export class ById implements Grouping {
     const rewards = Float64Array.from(parts.flat(), ({ reward }) => reward);
     let from = 0;
     for (const [p, samples] of parts.entries()) {
-      for (const group of made(samples, `${id}/${p + 1}`, 'explicit', this.options)) {
+      for (const group of finishedGroup(samples, `${id}/${p + 1}`, 'explicit', this.options)) {
         // What a format joined or left out has no counterpart.
         const isWhole = group.completions.length === samples.length;
         yield { ...group, ...(isWhole && { merged: { id, rewards, from } }) };
@@ -205,12 +205,13 @@ export class ByPlace implements Grouping {
       throw new RolloutError(
         `${file}:${this.rows[0].line}: expected groups of ${size} rows, got ${this.rows.length} rows after the last whole group`,
       );
-    const found = sizeOfRuns(this.rows);
-    if (found === 1 && this.rows.length > 1)
+    const runLength = sizeOfRuns(this.rows);
+    if (runLength === 1 && this.rows.length > 1)
       throw new RolloutError(
-        `${file}: expected a group id, or rows of one prompt that follow each other, got neither; its groups cannot be recovered (if every prompt has one completion, say that groups have size 1)`,
+        `${file}: expected a group id, or rows of one prompt that follow each other, got neither; its groups cannot be recovered (if every prompt has one completion, set the group size to 1)`,
       );
-    for (let at = 0; at < this.rows.length; at += found) yield* this.group(this.rows.slice(at, at + found));
+    for (let at = 0; at < this.rows.length; at += runLength)
+      yield* this.group(this.rows.slice(at, at + runLength));
   }
 
   private *group(rows: readonly Place[]): Generator<Group> {
@@ -223,7 +224,7 @@ export class ByPlace implements Grouping {
     const id = String(this.count++);
     if (read.length === 0) return;
     const samples = read.map(({ member }) => this.store.take(member!));
-    yield* made(samples, id, 'consecutive', this.options);
+    yield* finishedGroup(samples, id, 'consecutive', this.options);
   }
 
   close(): void {
@@ -285,7 +286,7 @@ export class ByPrompt implements Grouping {
       let count = 0;
       for (const { members } of open.values()) {
         const samples = members.map((member) => this.store.take(member));
-        yield* made(samples, String(count++), 'prompt-text', this.options);
+        yield* finishedGroup(samples, String(count++), 'prompt-text', this.options);
       }
     }
   }
@@ -297,7 +298,7 @@ export class ByPrompt implements Grouping {
     const largest = groups.reduce((most, { members }) => Math.max(most, members.length), 0);
     if (size === undefined && groups.length === 1 && rows > 1)
       throw new RolloutError(
-        `${file}: expected a group id, got none, and all ${rows} prompts are the same text; whether that is one group or several cannot be recovered (--group-size ${rows}, if they are one group)`,
+        `${file}: expected a group id, got none, and all ${rows} prompts are the same text; the groups cannot be recovered (use --group-size ${rows} if this is one group)`,
       );
     const expected = size ?? largest;
     const missing = groups.reduce((sum, { members }) => sum + Math.max(0, expected - members.length), 0);

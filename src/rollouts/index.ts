@@ -1,4 +1,4 @@
-/** Rollouts: the Group type, our own log's writer and reader, readers of other frameworks' logs. */
+/** Rollouts: the Group type, writer and reader of our rollout log, and readers of other frameworks' logs. */
 export { type BadRow, BadRowsError } from './bad-rows.js';
 export { isBesideFolder, isLogName, trainedOn } from './files.js';
 export type { Completion, FormatName, Group, GroupSource, TokenSource } from './group.js';

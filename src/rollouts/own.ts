@@ -1,7 +1,7 @@
 /**
- * Our own rollout log: `rollouts/step_SSSSSS.jsonl` of a run, one group a line. What is written is checked, what is
- * read is checked again and named by file, line and key. Keys that are not known are left alone, so that others
- * may add theirs. Other frameworks' logs have readers of their own.
+ * The rollout log of lambda-grpo: `rollouts/step_SSSSSS.jsonl` of a run, one group per line. Groups are validated on
+ * writing and on reading; errors name file, line and key. Unknown keys are allowed, so that other programs may add
+ * theirs.
  */
 import { writeWhole } from '../files/index.js';
 import { InputError, isText, JsonError, JsonReader, type Line, linesOf, readBlocks } from '../input/index.js';
@@ -123,19 +123,19 @@ export async function* readOwnRollouts(file: string): AsyncGenerator<Group> {
       : error;
   }
   if (count === 0)
-    throw new RolloutError(`${file}: expected a rollout log, one JSON object a line, got no group`);
+    throw new RolloutError(`${file}: expected a rollout log, one JSON object per line, got no group`);
 }
 
 function lineValue(json: JsonReader, line: Line, where: string): unknown {
   if (!isText(line))
     throw new RolloutError(
-      `${where}: expected UTF-8 text, one JSON object a line, got bytes that are not UTF-8`,
+      `${where}: expected UTF-8 text, one JSON object per line, got bytes that are not UTF-8`,
     );
   try {
     return json.parse(line.bytes, line.start, line.end);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    throw new RolloutError(`${where}: ${error.message}; expected one whole JSON object a line`);
+    throw new RolloutError(`${where}: ${error.message}; expected one whole JSON object per line`);
   }
 }
 
@@ -209,7 +209,7 @@ function parseJson(line: string, where: string): unknown {
     const named = /"([^"\\]*)"\s*:\s*\[?\s*(NaN|-?Infinity)\b/.exec(line);
     if (named) fail(where, named[1], Number(named[2]), 'a finite number');
     throw new RolloutError(
-      `${where}: is not JSON: ${messageOf(error)}; expected one whole JSON object a line`,
+      `${where}: is not JSON: ${messageOf(error)}; expected one whole JSON object per line`,
     );
   }
 }

@@ -1,7 +1,7 @@
 /**
  * `readRollouts`: from files, folders or patterns to groups, one at a time. Every file's format is known before the
- * first is read; then each is read row by row: a bad row is counted and passed over, a log whose groups cannot be known
- * is refused; a packed file that is damaged anywhere gives no group at all. Memory: one block of the file, the groups
+ * first is read; then each is read row by row: a bad row is counted and skipped, a log whose groups cannot be known
+ * is refused; a damaged compressed file gives no group at all. Memory: one block of the file, the groups
  * that still grow (128 MB, the rest of them on disk) and about 200 bytes for each group's id, however long the logs are.
  */
 
@@ -98,11 +98,11 @@ export async function* readRollouts(
   const data = logs.filter(({ detected }) => !detected.summaries && !detected.annotations);
   if (data.length === 0 && annotations.length > 0)
     throw new RolloutError(
-      `${annotations[0].path}: expected the stream of the same run too (the folder traces), got updates of traces alone`,
+      `${annotations[0].path}: expected the traces of the same run too (the folder traces), got only their annotations`,
     );
   if (data.length === 0 && summaries.length > 0)
     throw new RolloutError(
-      `${summaries[0]}: holds rewards without tokens; needed are the captures of the same run too`,
+      `${summaries[0]}: expected the captures of the same run too (capture/sample.jsonl), got only rewards`,
     );
   for (const { file, message } of unusedOptions(data, options)) tell(true)(file, null, message);
 
@@ -139,7 +139,7 @@ export async function* readRollouts(
 }
 
 /**
- * What a file is read as; null: it holds no row yet, or none of a known shape.
+ * What a file is read as; null: it expected at least one row, got an empty log yet, or none of a known shape.
  * @throws RolloutError for a file that cannot be opened
  */
 export async function formatOfLog(
@@ -224,7 +224,7 @@ function unusedOptions(
     .flatMap(([format, file]) =>
       (Object.keys(names) as (keyof FormatOptions)[])
         .filter((name) => options[name] !== undefined && !FORMATS[format].uses.includes(name))
-        .map((name) => ({ file, message: `${names[name]}: does nothing for logs of format ${format}` })),
+        .map((name) => ({ file, message: `${names[name]}: has no effect on logs of format ${format}` })),
     );
 }
 
@@ -241,7 +241,7 @@ function summariesOf(capture: string, summaries: readonly string[]): readonly st
 }
 
 const maskHint = (format: FormatName) =>
-  format === 'generic' ? '; --mask-key names what says which tokens were sampled' : '';
+  format === 'generic' ? '; --mask-key names the key that marks the sampled tokens' : '';
 
 type RawRow =
   | { readonly place: Place; readonly value: Json }
@@ -298,7 +298,7 @@ async function* readLog(
             grouping = groupingOf(reader, samples[0].group !== undefined, context);
             for (; pending > 0; pending--) yield* grouping.bad(0);
             if (reader.size && options.groupSize !== undefined && grouping instanceof ById)
-              open.warn(null, '--group-size: does nothing where rows have the id of their group');
+              open.warn(null, '--group-size: has no effect on rows with a group id');
           }
           if (grouping instanceof ByRow) yield* grouping.addAll(samples);
           else for (const sample of samples) yield* add(grouping, streamed ? { ...sample, file } : sample);
@@ -317,9 +317,9 @@ async function* readLog(
       if (grouping) yield* grouping.bad(line);
       else pending++;
     }
-    if (unfinished) open.note(unfinished.line, 'the last line is not whole yet; it is left out');
+    if (unfinished) open.note(unfinished.line, 'the last line is incomplete and is skipped');
     if (rows === 0 && options.growing !== true)
-      badRows.add({ file, line: null, message: `${file}: holds no row` });
+      badRows.add({ file, line: null, message: `${file}: expected at least one row, got an empty log` });
     if (streamed && more) stream.grouping = grouping;
     else if (grouping) yield* grouping.end();
     options.onRead?.({ file, bytes: null });
@@ -413,7 +413,7 @@ async function* rowsOf(
       const { number, bytes, start, end } = line;
       const where = `${file}:${number}`;
       if (!isText(line)) {
-        const message = `${where}: expected UTF-8 text, one JSON object a line, got bytes that are not UTF-8`;
+        const message = `${where}: expected UTF-8 text, one JSON object per line, got bytes that are not UTF-8`;
         yield { line: number, message };
         continue;
       }
@@ -422,7 +422,7 @@ async function* rowsOf(
         value = json.parse(bytes, start, end);
       } catch (error) {
         if (!(error instanceof JsonError)) throw error;
-        const message = `${where}: ${error.message}; expected one whole JSON object a line`;
+        const message = `${where}: ${error.message}; expected one whole JSON object per line`;
         yield { line: number, message };
         continue;
       }

@@ -1,7 +1,7 @@
 /**
- * Samples that wait for the rest of their group. Rows of a group may lie anywhere in a log, so that any number can be
- * waiting: beyond a limit of memory they go to a temporary file, and only their places in it are kept (about 100
- * bytes each). The file is as large as what waits and is deleted at the end.
+ * Samples whose group is not complete yet. Rows of a group may lie anywhere in a log, so any number of samples can be
+ * pending: beyond a memory limit they go to a temporary file, and only their offsets are kept (about 100 bytes each).
+ * The file is deleted at the end.
  */
 import { deserialize, serialize } from 'node:v8';
 import { ScratchFile } from '../files/index.js';

@@ -32,13 +32,13 @@ describe('a run of slime', () => {
     expect([[...text.prompt.tokens], text.prompt.text]).toEqual([[1, 2, 3], 'add 0']);
     expect(chat.prompt.text).toBe('user\nadd 1\n');
     expect(
-      text.completions.map(({ tokens, mask, logprobs, reward, stop, text: said, versions }) => [
+      text.completions.map(({ tokens, mask, logprobs, reward, stop, text: completionText, versions }) => [
         [...tokens],
         [...mask!],
         [...logprobs!],
         reward,
         stop,
-        said,
+        completionText,
         versions,
       ]),
     ).toEqual([
@@ -163,8 +163,10 @@ describe('a pickle', () => {
     ['nothing on the stack', pickled('.'), 'an empty stack'],
     ['no mark', pickled(']e.'), 'no mark'],
     ['a text beyond the limits', pickled('X', [255, 255, 255, 127], 'x'), 'a text of 2147483647 bytes'],
-  ])('with %s is one clear error', async (name, pickle, got) => {
+  ])('with %s is one clear error', async (name, pickle, description) => {
     const file = saved(`${name}.pt`, pickle);
-    await expect(readTorch(file)).rejects.toThrow(`expected a pickle of plain values, got ${got} at byte`);
+    await expect(readTorch(file)).rejects.toThrow(
+      `expected a pickle of plain values, got ${description} at byte`,
+    );
   });
 });

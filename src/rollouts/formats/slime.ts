@@ -38,7 +38,7 @@ export const slime: Format = {
         const tokens = asTokens(row.tokens, where, 'tokens');
         const length = asCount(row.response_length, where, 'response_length');
         if (length > tokens.length)
-          fail(where, 'response_length', length, `at most ${tokens.length}, the tokens there are`);
+          fail(where, 'response_length', length, `at most ${tokens.length} (the number of tokens)`);
         const first = tokens.length - length;
         const mask = maskOf(row, length, where);
         const sample: Sample = {
@@ -100,7 +100,7 @@ function rewardOf(
       where,
       'reward',
       names.join(', ') || 'no number',
-      'one number, or --reward-weight for some of several',
+      'one number (--reward-weight chooses among several)',
     );
   const parts = Object.entries(weights as Record<string, number>);
   const reward = parts.reduce(

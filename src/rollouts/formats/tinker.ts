@@ -55,7 +55,7 @@ export const tinker: Format = {
           !present(scope.group_idx)
         ) {
           if (passed++ === 0)
-            file.note(line, 'a call that failed or is of no group is passed over, and others like it');
+            file.note(line, 'a call that failed or has no group is skipped, and so are others like it');
           return [];
         }
         const split = typeof scope.split === 'string' ? scope.split : 'train';
