@@ -1,5 +1,5 @@
 /**
- * The files that a source stands for: a file stands for itself, a folder for all logs in it, and a glob pattern
+ * `readRollouts`: logs by their paths, for Node.js. The files that a path stands for: a file stands for itself, a folder for all logs in it, and a glob pattern
  * (minimatch) for its matches. An existing path is never read as a pattern; nor are the leading folders of a pattern.
  * In folders, files that frameworks write beside their logs (settings, metrics, checkpoints) are skipped by name.
  */
@@ -7,6 +7,10 @@ import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { Minimatch } from 'minimatch';
+import { fileSource } from '../input/files.js';
+import type { FormatName, Group } from './group.js';
+import { isBesideFolder, isLogName, isTrainData, trainedOn } from './names.js';
+import { formatOf, type ReadOptions, readGroups } from './read.js';
 import { messageOf, RolloutError } from './values.js';
 
 export interface LogFile {
@@ -15,29 +19,32 @@ export interface LogFile {
   readonly root: string;
 }
 
-/** slime's rollouts of a step; evaluations and what was trained with are others. */
-const DUMP = /^\d+\.pt$/;
-const LOG = /\.(jsonl|json|ndjson|parquet)(\.(gz|zst))?$/;
-const BESIDE_FOLDER = /^(node_modules|\.(?!art$).*|checkpoints?|checkpoint-\d+|wandb)$/;
-// Of NeMo-Gym: requests without answers, and sums over rollouts.
-const BESIDE_SUFFIX = /_(materialized_inputs|reward_profiling|agent_metrics|aggregate_metrics)\.jsonl?$/;
-// Of prime-rl: where the rows of a stream lie.
-const BESIDE_INDEX = /\.index\.jsonl$/;
-const BESIDE =
-  /^(metadata|config|settings|metrics|evals?|summary|trainer_state|training_args|tokenizer(_config)?|special_tokens_map|generation_config|adapter_config|vocab|package|checkpoints?|logs|(eval_)?plan|timing_spans|tool_defs|hparams|train_op)\.(jsonl?|ndjson)$/;
-
-/** Whether a file that lies in a folder can be a log, by its name: those that frameworks write beside their logs are none. */
-export function isLogName(name: string): boolean {
-  if (DUMP.test(name)) return true;
-  return LOG.test(name) && !BESIDE.test(name) && !BESIDE_SUFFIX.test(name) && !BESIDE_INDEX.test(name);
+/**
+ * The groups of all files that the source means, as `readGroups` reads them.
+ * @param source files, folders (all logs below) and patterns
+ * @throws as `readGroups`; RolloutError where nothing is found
+ * @example
+ * for await (const group of readRollouts('runs/a/rollouts')) console.log(group.id, group.completions.length);
+ */
+export async function* readRollouts(
+  source: string | readonly string[],
+  options: ReadOptions = {},
+): AsyncGenerator<Group> {
+  const files = await findFiles(typeof source === 'string' ? [source] : source, (file, message) =>
+    options.onNote?.({ file, line: null, message, warning: false }),
+  );
+  yield* readGroups(
+    files.map(({ path }) => fileSource(path)),
+    options,
+  );
 }
 
-/** What slime writes of a step's training, beside its rollouts. */
-const isTrainData = (path: string): boolean => /[\\/]train_data[\\/][^\\/]+\.pt$/.test(path);
-
-/** Whether a folder holds no logs, by its name: checkpoints, packages. */
-export function isBesideFolder(name: string): boolean {
-  return BESIDE_FOLDER.test(name);
+/** What a file is read as, as `formatOf` says. */
+export function formatOfLog(
+  file: string,
+  options: Pick<ReadOptions, 'format' | 'keys'>,
+): Promise<FormatName | null> {
+  return formatOf(fileSource(file), options);
 }
 
 /**
@@ -101,7 +108,7 @@ async function walk(folder: string): Promise<string[]> {
     if (entry.isDirectory()) {
       // prime-rl keeps traces that still run under traces/live.
       const live = entry.name === 'live' && basename(folder) === 'traces';
-      if (!BESIDE_FOLDER.test(entry.name) && !live) files.push(...(await walk(path)));
+      if (!isBesideFolder(entry.name) && !live) files.push(...(await walk(path)));
     } else files.push(path);
   }
   return files;
@@ -116,32 +123,4 @@ async function split(source: string): Promise<{ root: string; rest: string }> {
     if (kind?.isDirectory()) return { root, rest: parts.slice(n).filter(Boolean).join('/') };
   }
   return { root: '.', rest: parts.join('/') };
-}
-
-/**
- * prime-rl writes the same episodes twice, as generated (`all`) and as trained on (`effective`), and evaluations
- * beside them: of a step's folder the trained ones are read, else all training ones.
- */
-export function trainedOn(paths: readonly string[]): string[] {
-  const trace = /^(.*[\\/]rollouts[\\/]step_\d+[\\/])(train|eval)[\\/](all|effective)[\\/]traces\.jsonl/;
-  const effective = new Set<string>();
-  const train = new Set<string>();
-  for (const path of paths) {
-    const [, step, split, set] = trace.exec(path) ?? [];
-    if (split === 'train') train.add(step);
-    if (split === 'train' && set === 'effective') effective.add(step);
-  }
-  return paths.filter((path) => {
-    const [, step, split, set] = trace.exec(path) ?? [];
-    if (step === undefined) return true;
-    if (split === 'eval') return !train.has(step);
-    return set === 'effective' || !effective.has(step);
-  });
-}
-
-/** The training step that a path names: `step_12`, `step12`, `global_step_12`; the last one in it. */
-export function stepOfPath(path: string): number | null {
-  const all = [...path.matchAll(/(?:^|[^a-zA-Z])(?:global_?)?step[_-]?(\d{1,9})(?!\d)/gi)];
-  const last = all.at(-1) ?? /train_data_step(\d{1,9})/.exec(path);
-  return last ? Number(last[1]) : null;
 }

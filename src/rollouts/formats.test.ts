@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Group, type ReadOptions, readRollouts } from './index.js';
+import { readBoth as readRollouts } from '../../test/read-both.js';
+import type { Group, ReadOptions } from './index.js';
 
 const FIXTURES = join(import.meta.dirname, '../../test/readers/fixtures');
 let folder: string;

@@ -3,6 +3,7 @@
  * fixed number of consecutive rows, and equal prompts. Each rule checks what it can; a log whose groups cannot be
  * recovered is refused with the reason.
  */
+import type { Scratch } from '../input/index.js';
 import type { Group, GroupSource } from './group.js';
 import { type GroupContext, groupOfSamples, identityOf, type Sample } from './sample.js';
 import { SampleStore } from './sample-store.js';
@@ -12,6 +13,8 @@ import { RolloutError } from './values.js';
 const OPEN_STEPS = 4;
 
 export interface GroupingOptions extends GroupContext {
+  /** Room for samples that memory may not hold. */
+  readonly scratch: () => Scratch;
   /** Rows of a group, where the caller or the log says so. */
   readonly size?: number;
   /** Rows of one group may have different prompts (an environment that draws its first state). */
@@ -83,11 +86,13 @@ export class ByRow implements Grouping {
 
 /** By the id that every row has. */
 export class ById implements Grouping {
-  private readonly store = new SampleStore();
+  private readonly store: SampleStore;
   private readonly steps = new Map<number | null, Map<string, OpenGroup>>();
   private readonly closed = new Set<number | null>();
 
-  constructor(private readonly options: GroupingOptions) {}
+  constructor(private readonly options: GroupingOptions) {
+    this.store = new SampleStore(options.scratch);
+  }
 
   *add(sample: Sample): Generator<Group> {
     const { file, promptsDiffer } = this.options;
@@ -171,12 +176,13 @@ interface Place {
 
 /** By place: so many rows in a row, which must have one prompt. Without a size it is found from the whole file. */
 export class ByPlace implements Grouping {
-  private readonly store = new SampleStore();
+  private readonly store: SampleStore;
   private rows: Place[] = [];
   private count = 0;
 
   constructor(private readonly options: GroupingOptions) {
-    const { size } = options;
+    const { size, scratch } = options;
+    this.store = new SampleStore(scratch);
     if (size !== undefined && !(Number.isInteger(size) && size > 0))
       throw new RolloutError(`group size: expected a whole number from 1, got ${size}`);
   }
@@ -251,11 +257,13 @@ const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
 /** By equal prompts within a step, for logs that have nothing else. */
 export class ByPrompt implements Grouping {
-  private readonly store = new SampleStore();
+  private readonly store: SampleStore;
   private readonly steps = new Map<number | null, Map<string, { line: number; members: number[] }>>();
   private unread = 0;
 
-  constructor(private readonly options: GroupingOptions) {}
+  constructor(private readonly options: GroupingOptions) {
+    this.store = new SampleStore(options.scratch);
+  }
 
   add(sample: Sample): Iterable<Group> {
     if (sample.group !== undefined)

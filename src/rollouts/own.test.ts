@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Completion, Group } from './group.js';
-import { parseGroup, readOwnRollouts, serializeGroup, writeGroups } from './own.js';
+import { parseGroup, serializeGroup } from './own.js';
+import { readOwnRollouts, writeGroups } from './own-files.js';
 import { RolloutError } from './values.js';
 
 let folder: string;

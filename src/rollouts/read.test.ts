@@ -9,7 +9,8 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BadRowsError, type Group, type ReadOptions, RolloutError, readRollouts } from './index.js';
+import { readBoth as readRollouts } from '../../test/read-both.js';
+import { BadRowsError, type Group, type ReadOptions, RolloutError } from './index.js';
 
 let folder: string;
 let count = 0;

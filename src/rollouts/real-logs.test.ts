@@ -6,7 +6,8 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Group, type ReadOptions, readRollouts } from './index.js';
+import { readRollouts } from './files.js';
+import type { Group, ReadOptions } from './index.js';
 
 const LOGS = join(import.meta.dirname, '../../../shared/data/rollouts');
 const present = existsSync(LOGS);

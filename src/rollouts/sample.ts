@@ -2,7 +2,7 @@
  * One completion as read from a log, not yet grouped, and how a list of samples becomes a Group: with the log's token ids
  * if every sample has them, else with the caller's tokenizer, else with text units.
  */
-import { createHash } from 'node:crypto';
+import { Digest } from './digest.js';
 import type { Completion, FormatName, Group, GroupSource } from './group.js';
 import { UnitTable } from './text-units.js';
 
@@ -53,13 +53,13 @@ export interface GroupContext {
 export function identityOf({ prompt, task }: Sample): string {
   // A text beside token ids is the same text: only where there are none does it tell prompts apart.
   if (prompt.tokens?.length && task === undefined) return digestOfTokens(prompt.tokens);
-  const hash = createHash('sha1');
-  if (prompt.tokens?.length) hash.update(prompt.tokens);
-  else for (const part of prompt.parts ?? []) hash.update(part).update('\0');
-  return hash
-    .update('\0')
-    .update(task ?? '')
-    .digest('base64');
+  const digest = new Digest();
+  if (prompt.tokens?.length) digest.add(digestOfTokens(prompt.tokens));
+  else for (const part of prompt.parts ?? []) digest.add(part);
+  return digest
+    .add('')
+    .add(task ?? '')
+    .toString();
 }
 
 /** Two 32-bit hashes (FNV-1a, and a multiplicative one) and the length: quicker than sha1 for what stands in every row. */

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readBoth as readRollouts } from '../../test/read-both.js';
 import { FORMATS } from './formats/all.js';
 import { UniqueIds } from './ids.js';
-import { type Group, type ReadNote, type ReadOptions, readRollouts } from './index.js';
+import type { Group, ReadNote, ReadOptions } from './index.js';
 
 let folder: string;
 let count = 0;

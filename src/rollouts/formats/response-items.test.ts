@@ -6,7 +6,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Group, readRollouts } from '../index.js';
+import { readBoth as readRollouts } from '../../../test/read-both.js';
+import type { Group } from '../index.js';
 import type { JsonObject } from '../values.js';
 import { itemPieces } from './response-items.js';
 

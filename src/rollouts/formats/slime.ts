@@ -3,8 +3,8 @@
  * rollout as torch.save writes them: exact tokens of prompt and response, the response's mask and log-probabilities, the
  * versions of the weights that wrote it. Groups are `group_index`.
  */
-import { basename } from 'node:path';
 import { promptParts } from '../messages.js';
+import { lastName } from '../names.js';
 import type { Sample } from '../sample.js';
 import {
   asCount,
@@ -28,7 +28,7 @@ export const slime: Format = {
   uses: ['groupSize', 'rewardWeights'],
   within: /([\\/]rollout_data)?[\\/][^\\/]+$/,
   open: ({ path, options }) => {
-    const named = /^(?:eval_)?(\d{1,9})\.pt$/.exec(basename(path));
+    const named = /^(?:eval_)?(\d{1,9})\.pt$/.exec(lastName(path));
     return {
       by: 'id-or-prompt',
       strict: true,

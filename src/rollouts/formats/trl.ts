@@ -6,8 +6,8 @@
  * The file of a step repeats the rows of the previous one if nothing was generated in between; repeats are skipped.
  */
 
-import { createHash } from 'node:crypto';
 import { mean, sum } from '../../statistics/index.js';
+import { Digest } from '../digest.js';
 import { completionParts, promptParts } from '../messages.js';
 import { identityOf, type Sample } from '../sample.js';
 import { asNumber, asObject, asStep, fail, RolloutError } from '../values.js';
@@ -114,11 +114,11 @@ function checkAdvantages(
 }
 
 function digestOf(samples: readonly Sample[]): string {
-  const hash = createHash('sha1');
+  const digest = new Digest();
   for (const sample of samples) {
-    hash.update(identityOf(sample));
-    for (const { text } of sample.parts ?? []) hash.update(text).update('\0');
-    hash.update(`${sample.reward} ${sample.advantage}\0`);
+    digest.add(identityOf(sample));
+    for (const { text } of sample.parts ?? []) digest.add(text);
+    digest.add(`${sample.reward} ${sample.advantage}`);
   }
-  return hash.digest('base64');
+  return digest.toString();
 }
