@@ -12,9 +12,7 @@ import { join } from 'node:path';
 import { argv, resourceUsage } from 'node:process';
 import { analyzeGroup, LogGatherer } from '../src/analysis/index.js';
 import { linesOf, readBlocks } from '../src/input/bytes.js';
-import { fileSource } from '../src/input/files.js';
-import { textOf } from '../src/input/text.js';
-import { readRollouts } from '../src/rollouts/files.js';
+import { readRollouts } from '../src/rollouts/index.js';
 import { ProcessTree } from '../src/tree/index.js';
 import { type GenerateOptions, generateRollouts } from './generate-rollouts.js';
 import { isMain, machine, printRows, type Row } from './measure.js';
@@ -75,8 +73,8 @@ export async function main(): Promise<void> {
         'peak memory so far': '',
       });
       await measure('JSON.parse of each line, nothing else', async () => {
-        for await (const block of readBlocks(fileSource(file)))
-          for (const { bytes, start, end } of linesOf(block)) JSON.parse(textOf(bytes, start, end));
+        for await (const block of readBlocks(file))
+          for (const { bytes, start, end } of linesOf(block)) JSON.parse(bytes.toString('utf8', start, end));
       });
       await rm(file);
     }

@@ -175,8 +175,6 @@ const ANYWHERE = [
   'text',
   'engine',
   'task',
-  'input',
-  'rollouts',
 ];
 const EDGE = [
   'runtime/node.ts',
@@ -184,11 +182,6 @@ const EDGE = [
   'model/hub.ts',
   'text/files.ts',
   'task/files.ts',
-  'input/files.ts',
-  'input/duckdb.ts',
-  'input/gzip.ts',
-  'rollouts/files.ts',
-  'rollouts/own-files.ts',
   'engine/open.ts',
 ];
 

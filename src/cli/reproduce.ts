@@ -23,6 +23,7 @@ interface ReproduceCommandOptions extends Places {
   readonly work?: string;
   readonly jobs?: number;
   readonly seeds?: number;
+  readonly soFar?: boolean;
   readonly rewrite?: boolean;
 }
 
@@ -49,6 +50,10 @@ export function addReproduceCommand(program: Command): void {
       wholeNumber('--jobs', 1),
     )
     .option('--seeds <n>', 'number of seeds, instead of the preset one', wholeNumber('--seeds', 1))
+    .option(
+      '--so-far',
+      'write the page of the seeds that are complete (language-model…), also beside a process that goes on; runs nothing',
+    )
     .option('--rewrite', 'write the pages again from the JSON files in the folder of reports; runs nothing')
     .option('--reference <folder>', "overhead: a checkout of the paper's code, coli-saar/grpo-prm")
     .option('--python <program>', 'overhead: the Python, with torch, that runs it', 'python3')

@@ -1,13 +1,13 @@
 /** `lambda-grpo tree`: one group's process tree with step rewards and advantages, and its statistics. */
 import { analyzeGroup, asTrained, describeTrained, type RunObjective } from '../analysis/index.js';
 import { hasZeroVariance } from '../objective/index.js';
-import { readRollouts } from '../rollouts/files.js';
 import {
   BadRowsError,
   type Group,
   pieceOf,
   type ReadOptions,
   RolloutError,
+  readRollouts,
   shownPieces,
 } from '../rollouts/index.js';
 import { elide, signedNumber, visible, wantsColour } from './format.js';

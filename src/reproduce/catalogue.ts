@@ -4,6 +4,7 @@ import { binaryTree } from './experiments/binary-tree.js';
 import { binaryTreeGpt2 } from './experiments/binary-tree-gpt2.js';
 import { credit } from './experiments/credit.js';
 import { exponent } from './experiments/exponent.js';
+import { languageModel } from './experiments/language-model.js';
 import { languageModelStructure } from './experiments/language-model-structure.js';
 import { overhead } from './experiments/overhead.js';
 import { processRewards } from './experiments/process-rewards.js';
@@ -26,4 +27,5 @@ export const EXPERIMENTS: readonly Experiment[] = [
   scaleControlReasoning,
   credit,
   languageModelStructure,
+  languageModel,
 ];

@@ -7,7 +7,7 @@
 import type { Results } from './results.js';
 import type { Unit } from './unit.js';
 
-export const VERDICTS = ['holds', 'holds in part', 'does not hold here'] as const;
+export const VERDICTS = ['holds', 'holds in part', 'does not hold here', 'not decided yet'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 /** What lies outside the package and is named on the command line; none of it is written into a report. */
@@ -58,6 +58,8 @@ export interface Experiment<S = unknown, D = unknown> {
   readonly rule: string;
   /** Only run when named: not a part of `all`, unless quick. */
   readonly long?: boolean;
+  /** `data` takes what is done and leaves out seeds that are not complete: a page can be written before the end. */
+  readonly partial?: boolean;
   /** Everything that determines the result, as plain JSON; printed in the report. */
   settings(options: SettingsOptions): S;
   /** What is to be done; units of equal content are done once, also across experiments. */

@@ -17,6 +17,8 @@ export interface Making {
   readonly seconds: number;
   /** Units done at the same time. */
   readonly jobs: number;
+  /** Done and planned, of a page that was made before the end; absent: all are done. */
+  readonly units?: readonly [done: number, planned: number];
   readonly date: string;
 }
 
@@ -101,8 +103,11 @@ function page(
   const small = making.quick
     ? '\n> A smoke version (`--quick`): everything ran, nothing can be concluded from its figures.\n'
     : '';
+  const open = making.units
+    ? `\n> So far: ${making.units[0]} of ${making.units[1]} units of work are done. Tables take complete seeds alone and say how many.\n`
+    : '';
   return `# ${experiment.title}
-${small}
+${small}${open}
 **${capital(verdict)}.** ${summary}.
 
 - **Claim.** ${experiment.claim}

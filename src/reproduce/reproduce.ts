@@ -4,11 +4,13 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { UserError } from '../errors.js';
 import { FolderLock, makeFolder } from '../files/index.js';
 import type { Experiment, Places, Verdict } from './experiment.js';
 import { machine, readReport, writeReport } from './page.js';
 import { ResultStore } from './results.js';
 import { schedule } from './schedule.js';
+import type { Unit } from './unit.js';
 
 export interface ReproduceOptions {
   readonly experiment: Experiment;
@@ -21,6 +23,8 @@ export interface ReproduceOptions {
   readonly work: string;
   /** Units at the same time; default: one for each core. */
   readonly jobs?: number;
+  /** Runs nothing: a page of what is done, also while another process goes on with it. */
+  readonly soFar?: boolean;
   readonly signal?: AbortSignal;
   readonly progress?: (done: number, total: number, label: string) => void;
 }
@@ -38,38 +42,61 @@ export interface Reproduced {
  * @throws UserError for a place that is needed and missing, a folder that cannot be written
  */
 export async function reproduce(options: ReproduceOptions): Promise<Reproduced | null> {
-  const { experiment, quick, seeds, places, out, work, jobs = availableParallelism() } = options;
+  const { experiment, quick, seeds, places, out, jobs = availableParallelism() } = options;
   const version = packageVersion();
   const settings = experiment.settings({ quick, seeds });
   const units = experiment.units(settings, places);
-  await makeFolder(work);
-  const lock = await FolderLock.take(work);
-  let store: ResultStore;
-  try {
-    store = await ResultStore.open(work, version);
-    const interrupted = await schedule(units, {
-      store,
-      jobs,
-      signal: options.signal,
-      progress: options.progress,
-    });
-    if (interrupted) return null;
-  } finally {
-    await lock.release();
-  }
+  const store = options.soFar ? lookAt(options, version, units) : await doUnits(options, version, units);
+  if (store === null) return null;
+  const done = units.filter((u) => store.has(u));
   const data = plain(experiment.data(settings, store, places));
   const report = experiment.report(settings, data);
   const making = {
     version,
     command: commandOf(options),
     quick,
-    seconds: store.seconds(units),
+    seconds: store.seconds(done),
     jobs,
+    ...(done.length < units.length ? { units: [done.length, units.length] as const } : {}),
     date: new Date().toISOString().slice(0, 10),
     machine: machine(),
   };
   const page = await writeReport(out, experiment, { making, settings, data }, report);
   return { verdict: report.verdict, summary: report.summary, page };
+}
+
+/** @returns null if it was interrupted */
+async function doUnits(
+  { work, jobs = availableParallelism(), signal, progress }: ReproduceOptions,
+  version: string,
+  units: readonly Unit[],
+): Promise<ResultStore | null> {
+  await makeFolder(work);
+  const lock = await FolderLock.take(work);
+  try {
+    const store = await ResultStore.open(work, version);
+    return (await schedule(units, { store, jobs, signal, progress })) ? null : store;
+  } finally {
+    await lock.release();
+  }
+}
+
+/** @throws UserError where there is nothing to make a page of, or the experiment makes none before its end */
+function lookAt(
+  { experiment, work }: ReproduceOptions,
+  version: string,
+  units: readonly Unit[],
+): ResultStore {
+  if (!experiment.partial) {
+    throw new UserError(
+      `--so-far: expected an experiment whose page can be made of complete seeds, got ${experiment.name}`,
+    );
+  }
+  const store = ResultStore.look(work, version);
+  if (!units.some((u) => store.has(u))) {
+    throw new UserError(`--so-far: ${work}: expected units of ${experiment.name} that are done, got none`);
+  }
+  return store;
 }
 
 /**
@@ -89,10 +116,11 @@ function plain<T>(data: T): T {
 }
 
 /** The command, places without their paths. */
-function commandOf({ experiment, quick, seeds, places }: ReproduceOptions): string {
+function commandOf({ experiment, quick, seeds, places, soFar }: ReproduceOptions): string {
   const words = ['lambda-grpo reproduce', experiment.name];
   if (quick) words.push('--quick');
   if (seeds !== undefined) words.push(`--seeds ${seeds}`);
+  if (soFar) words.push('--so-far');
   if (places.reference !== undefined) words.push('--reference <checkout>');
   if (places.logs !== undefined) words.push('--logs <folder>');
   if (places.checkpoint !== undefined) words.push('--checkpoint <file>');

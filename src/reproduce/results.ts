@@ -22,6 +22,8 @@ interface Line {
 /** Results by unit. @throws RangeError for a unit that is not done */
 export interface Results {
   of<S extends UnitSpec>(unit: Unit<S>): ResultOf<S>;
+  /** Whether a unit is done. */
+  has(unit: Unit): boolean;
 }
 
 export class ResultStore implements Results {
@@ -43,6 +45,14 @@ export class ResultStore implements Results {
     const whole = text.slice(0, text.lastIndexOf('\n') + 1);
     if (whole.length < text.length || !existsSync(store.file)) await writeWhole(store.file, whole);
     store.read(whole);
+    return store;
+  }
+
+  /** What is done so far, while another process may go on with it: nothing is written. @throws UserError as `open` */
+  static look(folder: string, version: string): ResultStore {
+    const store = new ResultStore(folder, version);
+    const text = existsSync(store.file) ? readFileSync(store.file, 'utf8') : '';
+    store.read(text.slice(0, text.lastIndexOf('\n') + 1));
     return store;
   }
 

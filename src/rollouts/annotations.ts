@@ -1,10 +1,12 @@
 /**
- * Annotations of prime-rl's traces (`traces/annotations/<producer>`): updates written after a trace, one per line, with
- * facts (the step it was trained in, its advantage) and values per token of a branch (advantages, the trainer's ln π,
- * entropies). They apply in the order of files and lines; the newest wins. They are kept in scratch room (a
- * temporary file in Node.js); memory holds only their offsets.
+ * What prime-rl learns of a trace after it was written: updates beside the stream of episodes, one a line, that name the
+ * trace (`traces/annotations/<producer>`): facts (the step it was trained in, its advantage) and values of each token of a branch
+ * (advantages, the trainer's ln π, entropies). They are folded in the order of their files and lines, the newest wins. They wait
+ * in a temporary file, so that memory holds a place for each.
  */
-import { JsonError, JsonReader, linesOf, readBlocks, type Scratch, type Source } from '../input/index.js';
+import { deserialize, serialize } from 'node:v8';
+import { ScratchFile } from '../files/index.js';
+import { isText, JsonError, JsonReader, linesOf, readBlocks } from '../input/index.js';
 import { isList, isObject, type Json, type JsonObject } from './values.js';
 
 /** Values of each token of a branch's whole path, NaN where they are not known. */
@@ -25,20 +27,18 @@ export function isUpdate(row: JsonObject): boolean {
 }
 
 export class TraceUpdates {
-  private readonly places = new Map<string, number[]>();
-
-  private constructor(private readonly scratch: Scratch) {}
+  private readonly places = new Map<string, (readonly [offset: number, length: number])[]>();
+  private file: ScratchFile | undefined;
 
   /**
    * @param files in the order in which they were written
    * @param bad told of each line that is no update
    */
   static async read(
-    files: readonly Source[],
-    scratch: () => Scratch,
+    files: readonly string[],
     bad: (file: string, line: number, message: string) => void,
   ): Promise<TraceUpdates> {
-    const updates = new TraceUpdates(scratch());
+    const updates = new TraceUpdates();
     try {
       for (const file of files) await updates.add(file, bad);
     } catch (error) {
@@ -49,35 +49,36 @@ export class TraceUpdates {
   }
 
   /** The updates of a trace, oldest first. */
-  updatesOf(trace: string): TraceUpdate[] {
-    return (this.places.get(trace) ?? []).map((place) => this.scratch.read(place) as TraceUpdate);
+  of(trace: string): TraceUpdate[] {
+    return (this.places.get(trace) ?? []).map(
+      ([offset, length]) => deserialize((this.file as ScratchFile).read(offset, length)) as TraceUpdate,
+    );
   }
 
   close(): void {
-    this.scratch.close();
+    this.file?.close();
+    this.file = undefined;
     this.places.clear();
   }
 
-  private async add(
-    source: Source,
-    bad: (file: string, line: number, message: string) => void,
-  ): Promise<void> {
-    const file = source.name;
+  private async add(file: string, bad: (file: string, line: number, message: string) => void): Promise<void> {
     const json = new JsonReader();
-    for await (const block of readBlocks(source)) {
+    for await (const block of readBlocks(file)) {
       for (const line of linesOf(block)) {
         const where = `${file}:${line.number}`;
         let row: Json = null;
         try {
-          if (line.isText) row = json.parse(line.bytes, line.start, line.end);
+          if (isText(line)) row = json.parse(line.bytes, line.start, line.end);
         } catch (error) {
           if (!(error instanceof JsonError)) throw error;
         }
         if (!isObject(row) || !isUpdate(row)) {
-          bad(file, line.number, `${where}: expected an update of a trace, as one JSON object per line`);
+          bad(file, line.number, `${where}: expected an update of a trace, as one JSON object a line`);
           continue;
         }
-        const place = this.scratch.put(updateOf(row));
+        const bytes = serialize(updateOf(row));
+        this.file ??= new ScratchFile();
+        const place = [this.file.append(bytes), bytes.length] as const;
         const trace = row.trace_id as string;
         const known = this.places.get(trace);
         if (known) known.push(place);

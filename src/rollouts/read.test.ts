@@ -9,8 +9,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readBoth as readRollouts } from '../../test/read-both.js';
-import { BadRowsError, type Group, type ReadOptions, RolloutError } from './index.js';
+import { BadRowsError, type Group, type ReadOptions, RolloutError, readRollouts } from './index.js';
 
 let folder: string;
 let count = 0;
@@ -97,18 +96,18 @@ describe('readRollouts', () => {
     const expected = (await all(plain)).map(({ source, ...group }) => ({ ...group, line: source?.line }));
     expect(expected.map(({ line }) => line)).toEqual([1, 4]);
     for (const root of [bom, packed, zstd]) {
-      const groups = (await all(root)).map(({ source, ...group }) => ({ ...group, line: source?.line }));
-      expect(groups).toEqual(expected);
+      const got = (await all(root)).map(({ source, ...group }) => ({ ...group, line: source?.line }));
+      expect(got).toEqual(expected);
     }
   });
 
   test('text units are words and marks with the white space before them, the same id for the same unit', async () => {
     const [group] = await all(await put({ 'a.jsonl': lines([row(1, 1), row(1, 0)]) }));
     expect(group.tokens).toBe('text-units');
-    const [first, two] = group.completions;
-    expect([...first.tokens].map((id) => group.tokenTexts?.[id])).toEqual(['answer', ' is', ' 1']);
-    expect(first.tokens.subarray(0, 2)).toEqual(two.tokens.subarray(0, 2));
-    expect(first.tokens[2]).not.toBe(two.tokens[2]);
+    const [one, two] = group.completions;
+    expect([...one.tokens].map((id) => group.tokenTexts?.[id])).toEqual(['answer', ' is', ' 1']);
+    expect(one.tokens.subarray(0, 2)).toEqual(two.tokens.subarray(0, 2));
+    expect(one.tokens[2]).not.toBe(two.tokens[2]);
   });
 
   test("a caller's tokenizer replaces them, and is named", async () => {
@@ -128,11 +127,9 @@ describe('readRollouts', () => {
     expect((await all(root)).map(({ step }) => step)).toEqual([9, 10]);
     expect((await all(join(root, '**/*.jsonl'))).length).toBe(2);
     expect((await all([join(root, 'step_{9,10}/?.jsonl'), join(root, 'step_9/x.jsonl')])).length).toBe(2);
-    expect(await error(join(root, '*.parquet'))).toContain(
-      'expected files that match this pattern, got none',
-    );
+    expect(await error(join(root, '*.parquet'))).toContain('expected files of this pattern, got none');
     expect(await error(join(root, 'none'))).toContain(
-      'expected a file, a folder or a pattern, got a path that does not exist',
+      'expected a file, a folder or a pattern, got nothing there',
     );
   });
 });
@@ -203,7 +200,7 @@ describe('what cannot be known is refused', () => {
       'results.jsonl': lines([rollout({ id: 0 }, 'a', '1'), rollout({ id: 0 }, 'b', '2')]),
     });
     expect(await error(wrong)).toMatch(
-      /results\.jsonl:2: group 0: expected one prompt and answer per group, got others than in line 1/,
+      /results\.jsonl:2: group 0: expected one prompt and answer for a group, got others than in line 1/,
     );
     const game = [rollout({ id: 0 }, 'guess', 'story'), rollout({ id: 0 }, 'guess', 'other')];
     expect(await error(await put({ 'results.jsonl': lines(game) }))).toContain('group 0');
@@ -316,9 +313,9 @@ describe('bad rows', () => {
       });
       const keys = { group: 'group' };
       expect(await error(file, { keys })).toMatch(message);
-      const badLines: (number | null)[] = [];
-      const groups = await all(file, { keys, skipBad: true, onBad: ({ line }) => badLines.push(line) });
-      expect([rewards(groups), badLines]).toEqual([[[1, 0]], [2]]);
+      const told: (number | null)[] = [];
+      const groups = await all(file, { keys, skipBad: true, onBad: ({ line }) => told.push(line) });
+      expect([rewards(groups), told]).toEqual([[[1, 0]], [2]]);
     },
   );
 

@@ -7,13 +7,13 @@ import { UserError } from '../../errors.js';
 import { mean, type ShareInterval, shareInterval } from '../../statistics/index.js';
 import { type Config, withMethod, withSeed } from '../../train/index.js';
 import { bandsText, type Curve, curve, curvesSvg, shareCurve } from '../curves.js';
-import type { Experiment, Places, Verdict } from '../experiment.js';
-import { number, rounded, signedInterval, table, withBounds } from '../markdown.js';
-import { isAbove, type Paired, paired } from '../paired.js';
+import type { Experiment, Places, Report, Verdict } from '../experiment.js';
+import { number, rounded, signed, signedInterval, table, withBounds } from '../markdown.js';
+import { isAbove, paired } from '../paired.js';
 import { contentOf, describeWeights, realModelConfig, weightsOf } from '../real-model.js';
 import type { Results } from '../results.js';
 import { type Unit, unit } from '../unit.js';
-import type { GroupsSpec, TrainSpec } from '../work/index.js';
+import type { GroupsFigures, GroupsSpec, TrainSpec } from '../work/index.js';
 
 const PROBLEMS = ['sums', 'word problems'] as const;
 type ProblemsName = (typeof PROBLEMS)[number];
@@ -43,6 +43,7 @@ export interface StartRow {
   readonly problems: ProblemsName;
   readonly temperature: number;
   readonly k: number;
+  readonly seeds: number;
   readonly groups: number;
   readonly flat: number;
   /** Share of flat groups, by seed. */
@@ -71,6 +72,8 @@ export interface TrainingRow {
 
 export interface LanguageStructureData {
   readonly weights: string | null;
+  /** Whether a file of word problems was named. */
+  readonly named: boolean;
   readonly start: readonly StartRow[];
   readonly training: readonly TrainingRow[];
   readonly depth: readonly Curve[];
@@ -87,6 +90,7 @@ export const languageModelStructure: Experiment<Settings, LanguageStructureData>
   name: 'language-model-structure',
   title: 'How much structure there is in a real model’s groups',
   long: true,
+  partial: true,
   claim:
     'Hardly any group is flat (k = 6: 12 of 6,700; k = 36: 0 of 1,100); paths are deeper with larger groups (1 to 3.3 nodes at k = 6, 3 to 11 at k = 36); the intermediate ' +
     'proportion is mostly below 0.2; both grow as the policy converges (§3.2; a model of 1.5 B parameters, completions of thousands of tokens, temperature 0.75).',
@@ -103,11 +107,11 @@ export const languageModelStructure: Experiment<Settings, LanguageStructureData>
     group_sizes: [6, 36],
     temperatures: [0.75, 1],
     start: {
-      seeds: seeds ?? (quick ? 2 : 5),
+      seeds: seeds ?? (quick ? 1 : 5),
       prompts: { sums: quick ? 1 : 6, 'word problems': 3 },
       max_tokens: { sums: quick ? 6 : 48, 'word problems': 96 },
     },
-    training: { seeds: seeds ?? (quick ? 2 : 3), steps: quick ? 2 : 30, completions: 36 },
+    training: { seeds: seeds ?? (quick ? 1 : 3), steps: quick ? 2 : 30, completions: 36 },
   }),
   units: (settings, places) => [
     ...problemsOf(places).flatMap((problems) =>
@@ -119,19 +123,26 @@ export const languageModelStructure: Experiment<Settings, LanguageStructureData>
   ],
   data(settings, results, places) {
     const config = startConfig(settings, places, 'sums', settings.temperatures[0]);
-    const runs = trainingCases(settings).map(([temperature, k]) => ({
+    const cases = trainingCases(settings).map(([temperature, k]) => ({
       temperature,
       k,
-      figures: trainingUnits(settings, places, temperature, k).map((u) => results.of(u)),
+      units: trainingUnits(settings, places, temperature, k),
     }));
+    const complete = (seed: number): boolean => cases.every(({ units }) => results.has(units[seed]));
+    const runs = cases.map(({ units, ...of }) => ({
+      ...of,
+      figures: units.filter((_, seed) => complete(seed)).map((u) => results.of(u)),
+    }));
+    if (runs[0].figures.length === 0) runs.length = 0;
     const steps = Array.from({ length: settings.training.steps }, (_, i) => i + 1);
     const name = ({ temperature, k }: { temperature: number; k: number }): string =>
       `k = ${k}, temperature ${temperature}`;
     return {
       weights: config.model.path === null ? null : weightsOf(config.model.path),
+      named: places.problems !== undefined,
       start: problemsOf(places).flatMap((problems) =>
         settings.temperatures.flatMap((temperature) =>
-          settings.group_sizes.map((k) => startRow(settings, places, results, problems, temperature, k)),
+          startRows(settings, places, results, problems, temperature),
         ),
       ),
       training: runs.map(({ temperature, k, figures }) => {
@@ -165,14 +176,17 @@ export const languageModelStructure: Experiment<Settings, LanguageStructureData>
       ),
     };
   },
-  report: (settings, data) => ({
+  report: (settings, data): Report => ({
     verdict: languageStructureVerdict(settings.temperatures[0], data),
     summary: summary(settings, data),
     body: body(settings, data),
-    figures: {
-      depth: curvesSvg(labels('path depth'), data.depth),
-      intermediate: curvesSvg(labels('intermediate proportion'), data.intermediate),
-    },
+    figures:
+      data.training.length === 0
+        ? {}
+        : {
+            depth: curvesSvg(labels('path depth'), data.depth),
+            intermediate: curvesSvg(labels('intermediate proportion'), data.intermediate),
+          },
   }),
 };
 
@@ -291,29 +305,38 @@ function trainingUnits(
   });
 }
 
-function startRow(
+/** A row for each group size, of the seeds that are done. */
+function startRows(
   settings: Settings,
   places: Places,
   results: Results,
   problems: ProblemsName,
   temperature: number,
-  k: number,
-): StartRow {
-  const seeds = startUnits(settings, places, problems, temperature).map((u) => results.of(u));
-  const sizes = seeds.flatMap((seed) => seed.sizes.filter((of) => of.k === k));
-  const groups = sizes.reduce((n, of) => n + of.groups, 0);
+): StartRow[] {
+  const done = startUnits(settings, places, problems, temperature).filter((u) => results.has(u));
+  if (done.length === 0) return [];
+  const seeds = done.map((u) => results.of(u));
   const prompts = settings.start.prompts[problems];
+  return settings.group_sizes.map((k) => startRow({ problems, temperature, k }, seeds, prompts));
+}
+
+function startRow(
+  of: Pick<StartRow, 'problems' | 'temperature' | 'k'>,
+  seeds: readonly GroupsFigures[],
+  prompts: number,
+): StartRow {
+  const sizes = seeds.flatMap((seed) => seed.sizes.filter(({ k }) => k === of.k));
+  const groups = sizes.reduce((n, size) => n + size.groups, 0);
   const all = sizes.flatMap(({ intermediate }) => intermediate);
   return {
-    problems,
-    temperature,
-    k,
+    ...of,
+    seeds: seeds.length,
     groups,
     flat: sizes.reduce((n, { flat }) => n + flat, 0),
     // Groups of one prompt are alike: at most its prompts are a seed's trials.
     flatShare: short(
       shareInterval(
-        sizes.map((of) => of.flat / of.groups),
+        sizes.map((size) => size.flat / size.groups),
         prompts,
       ),
     ),
@@ -343,36 +366,39 @@ function fifths(runs: readonly (readonly number[])[]): [number[], number[]] {
   ];
 }
 
-/** The parts of the rule. @param temperature the paper's */
+/** The parts of the rule; null: its groups are not sampled yet. @param temperature the paper's */
 function partsOf(temperature: number, { start, training }: LanguageStructureData) {
   const rows = start.filter((row) => row.temperature === temperature);
+  const runs = training.filter((row) => row.temperature === temperature);
   const deeper = rows.every((row) =>
     rows.every((other) => other.problems !== row.problems || other.k <= row.k || other.depth > row.depth),
   );
-  const grows = training
-    .filter((row) => row.temperature === temperature)
-    .every(
-      ({ depth, intermediate }) =>
-        mean(depth[1]) > mean(depth[0]) && mean(intermediate[1]) > mean(intermediate[0]),
-    );
+  const grows = runs.every(
+    ({ depth, intermediate }) =>
+      mean(depth[1]) > mean(depth[0]) && mean(intermediate[1]) > mean(intermediate[0]),
+  );
+  const started = rows.length > 0;
   return {
-    few: rows.every(({ flat, groups }) => flat <= FEW_FLAT * groups),
-    deeper,
-    mostly: rows.every(({ below }) => below > MOST),
-    grows,
+    few: started ? rows.every(({ flat, groups }) => flat <= FEW_FLAT * groups) : null,
+    deeper: started ? deeper : null,
+    mostly: started ? rows.every(({ below }) => below > MOST) : null,
+    grows: runs.length > 0 ? grows : null,
   };
 }
 
 /** The rule. @param temperature the paper's */
 export function languageStructureVerdict(temperature: number, data: LanguageStructureData): Verdict {
   const parts = Object.values(partsOf(temperature, data));
+  if (parts.includes(null)) return 'not decided yet';
   const met = parts.filter(Boolean).length;
   return met === parts.length ? 'holds' : met > 0 ? 'holds in part' : 'does not hold here';
 }
 
 function summary({ temperatures: [paper] }: Settings, data: LanguageStructureData): string {
-  const { few, deeper, mostly, grows } = partsOf(paper, data);
-  const met = [few, deeper, mostly, grows].filter(Boolean).length;
+  const parts = partsOf(paper, data);
+  const { few, deeper, mostly, grows } = parts;
+  const known = Object.values(parts).filter((part) => part !== null);
+  const met = known.filter(Boolean).length;
   const rows = data.start.filter(({ temperature }) => temperature === paper);
   const each = (text: (row: StartRow) => string): string =>
     rows.map((row) => `${text(row)} (${row.problems}, k = ${row.k})`).join(', ');
@@ -380,25 +406,20 @@ function summary({ temperatures: [paper] }: Settings, data: LanguageStructureDat
   const change = ([first, last]: TrainingRow['depth']): string =>
     `${number(mean(first), 2)} → ${number(mean(last), 2)}`;
   return [
-    `${met} of 4 parts of the claim ${met === 1 ? 'holds' : 'hold'}, at temperature ${paper}`,
+    `${met} of ${known.length} parts of the claim ${met === 1 ? 'holds' : 'hold'}, at temperature ${paper}`,
     `flat groups are ${few ? 'rare' : 'not rare everywhere'}: ${each(({ flat, groups }) => `${flat} of ${groups}`)}`,
     `paths are ${deeper ? 'deeper' : 'not deeper'} for the larger k: ${each(({ depth }) => number(depth, 2))}`,
     `the intermediate proportion is ${mostly ? 'mostly' : 'not mostly'} below ${MOSTLY}: ${each(({ below }) => `${number(100 * below, 0)}% of groups`)}`,
-    `in training on sums structure ${grows ? 'grows' : 'does not grow'}: depth ${runs.map(({ k, depth }) => `${change(depth)} (k = ${k})`).join(', ')}, proportion ${runs.map(({ k, intermediate }) => `${change(intermediate)} (k = ${k})`).join(', ')}`,
+    grows === null
+      ? 'whether structure grows in training is still to be run'
+      : `in training on sums structure ${grows ? 'grows' : 'does not grow'}: depth ${runs.map(({ k, depth }) => `${change(depth)} (k = ${k})`).join(', ')}, proportion ${runs.map(({ k, intermediate }) => `${change(intermediate)} (k = ${k})`).join(', ')}`,
   ].join('; ');
 }
 
 function body({ start, training, quick }: Settings, data: LanguageStructureData): string {
-  const words = data.start.some(({ problems }) => problems === 'word problems')
+  const words = data.named
     ? `word problems (${start.prompts['word problems']} prompts of a seed, at most ${start.max_tokens['word problems']} tokens)`
     : 'no word problems, since no file of them was named (`--problems`)';
-  const arrow = ([first, last]: TrainingRow['depth'], digits = 2): string =>
-    `${number(mean(first), digits)} → ${number(mean(last), digits)}`;
-  const change = ([first, last]: TrainingRow['depth']): Paired => paired(last, first);
-  const growth = (pair: TrainingRow['depth']): string => {
-    const difference = change(pair);
-    return `${signedInterval(difference, 2)}${isAbove(difference) ? ' (above 0)' : ''}`;
-  };
   return `The model is ${describeWeights(data.weights)}${quick ? '' : ', with its chat template'}.
 
 ## Before training
@@ -412,6 +433,7 @@ ${table(
     'problems',
     'temperature',
     'k',
+    'seeds',
     'groups',
     'flat groups',
     'share of flat groups',
@@ -425,6 +447,7 @@ ${table(
     row.problems,
     String(row.temperature),
     String(row.k),
+    String(row.seeds),
     String(row.groups),
     String(row.flat),
     withBounds(row.flatShare),
@@ -438,9 +461,26 @@ ${table(
 
 The paper, on its model and problems: k = 6: 12 of 6,700 groups flat (0.2%), depth 1 to 3.3 by step; k = 36: none of 1,100, depth 3 to 11; proportions mostly below 0.2, up to 0.8.
 
-## Through training
+${throughTraining(training, data)}`;
+}
 
-GRPO on two-digit sums, ${training.completions} completions a step in groups of k, ${training.steps} steps, ${training.seeds} seeds; means over the first → the last fifth of the steps, and the change, paired by seed, ± Student's t.
+function throughTraining(
+  { completions, steps }: Settings['training'],
+  { training, depth, intermediate }: LanguageStructureData,
+): string {
+  if (training.length === 0) return '## Through training\n\nNo seed is complete yet.';
+  const arrow = ([first, last]: TrainingRow['depth']): string =>
+    `${number(mean(first), 2)} → ${number(mean(last), 2)}`;
+  const growth = ([first, last]: TrainingRow['depth']): string => {
+    const difference = paired(last, first);
+    const width = difference.count > 1 ? signedInterval(difference, 2) : signed(difference.mean, 2);
+    return `${width}${isAbove(difference) ? ' (above 0)' : ''}`;
+  };
+  const seeds = training[0].depth[0].length;
+  return `## Through training
+
+GRPO on two-digit sums, ${completions} completions a step in groups of k, ${steps} steps, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}; means over the first → the last fifth of the steps, and the change, paired by
+seed, ± Student's t.
 
 ${table(
   [
@@ -455,7 +495,7 @@ ${table(
     'right',
     'entropy, nats',
   ],
-  data.training.map((row) => [
+  training.map((row) => [
     String(row.temperature),
     String(row.k),
     String(row.groups),
@@ -472,5 +512,5 @@ ${table(
 ![Path depth against step](language-model-structure-depth.svg)
 ![Intermediate proportion against step](language-model-structure-intermediate.svg)
 
-${bandsText([...data.depth, ...data.intermediate])}`;
+${bandsText([...depth, ...intermediate])}`;
 }

@@ -30,6 +30,8 @@ export interface TrainFigures {
   readonly success: readonly number[];
   /** Nats. */
   readonly entropy: readonly number[];
+  /** Mean tokens of a completion. */
+  readonly length: readonly number[];
   readonly gradNorm: readonly number[];
   /** Factors of rescale_to; empty without. */
   readonly rescale: readonly number[];
@@ -115,6 +117,7 @@ function figuresOf(metrics: readonly MetricsLine[]): TrainFigures {
     late: lateSuccess(metrics, LATE_STEPS),
     success: series('success_rate'),
     entropy: series('entropy'),
+    length: series('completion_length'),
     gradNorm: series('grad_norm'),
     rescale: series('rescale'),
     pathDepth: series('path_depth'),

@@ -1,8 +1,8 @@
-/** The rollout log of lambda-grpo: one group per line. */
+/** Our own rollout log: a line is a group. */
 import { groupOf } from '../own.js';
 import type { Format } from './format.js';
 
-export const native: Format = {
+export const own: Format = {
   name: 'own',
   uses: [],
   within: /([\\/]rollouts)?[\\/][^\\/]+$/,

@@ -6,8 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readBoth as readRollouts } from '../../../test/read-both.js';
-import type { Group } from '../index.js';
+import { type Group, readRollouts } from '../index.js';
 import type { JsonObject } from '../values.js';
 import { itemPieces } from './response-items.js';
 
@@ -300,7 +299,7 @@ describe('a NeMo-Gym rollout', () => {
       notes,
     );
     expect(notes).toEqual([
-      'reasoning is logged only in encrypted form and is read as empty, here and in rows like it',
+      'reasoning is logged in encrypted form only and read as empty, here and in rows like it',
     ]);
   });
 
