@@ -7,6 +7,7 @@ export {
   type GroupAnalysis,
 } from './analyze-group.js';
 export { type AsTrained, asTrained, describeTrained, type RunObjective, runObjective } from './as-trained.js';
+export { type BarChart, type BarSeries, barChartSvg } from './bar-chart.js';
 export { lineChartSvg, type Series } from './chart.js';
 export { creditRows } from './credit-rows.js';
 export { type CsvCell, csvLine } from './csv.js';

@@ -61,7 +61,7 @@ export function addReproduceCommand(program: Command): void {
     .option('--checkpoint <file>', 'binary-tree-gpt2: GPT-2 weights to start from, safetensors')
     .option(
       '--pretrained [folder]',
-      'credit: SmolLM2-135M-Instruct as well, from a folder, the Hub or its cache (hours); language-model…: its folder',
+      'credit, process-rewards: SmolLM2-135M-Instruct as well, from a folder, the Hub or its cache (hours); language-model…: its folder',
     )
     .option(
       '--problems <file>',

@@ -4,9 +4,13 @@ import { type Gpt2Spec, runGpt2 } from './gpt2.js';
 import { type GroupsFigures, type GroupsSpec, runGroups } from './groups.js';
 import { type LogSpec, type LogStructure, runLog } from './log.js';
 import { runSigns, type SignsFigures, type SignsSpec } from './signs.js';
+import type { ClassSums, MassSums, SizeSums } from './step-figures.js';
 import { runTheorem, type TheoremFigures, type TheoremSpec } from './theorem.js';
 import { runTiming, type TimingFigures, type TimingSpec } from './timing.js';
 import {
+  type PolicySpec,
+  policyIsThere,
+  runPolicy,
   runTrain,
   runWarmup,
   startIsThere,
@@ -21,21 +25,18 @@ export type { Gpt2Spec } from './gpt2.js';
 export type { GroupStructure, GroupsFigures, GroupsSpec } from './groups.js';
 export type { LogSpec, LogStructure } from './log.js';
 export type { RuleSigns, SignsFigures, SignsSpec } from './signs.js';
+export { CLASSES } from './step-figures.js';
 export type { TheoremFigures, TheoremSpec } from './theorem.js';
 export type { TimingFigures, TimingSpec } from './timing.js';
-export type { TrainFigures, TrainSpec, WarmupSpec } from './train.js';
-export {
-  CLASSES,
-  type ClassFigures,
-  type SizeFigures,
-  type ValuesFigures,
-  type ValuesSpec,
-} from './values.js';
+export type { PolicySpec, TrainFigures, TrainSpec, WarmupSpec } from './train.js';
+export type { ValuesFigures, ValuesSpec } from './values.js';
+export type { ClassSums, MassSums, SizeSums };
 
 export type UnitSpec =
   | Gpt2Spec
   | GroupsSpec
   | LogSpec
+  | PolicySpec
   | SignsSpec
   | TheoremSpec
   | TimingSpec
@@ -47,6 +48,7 @@ interface ResultByKind {
   readonly gpt2: { readonly weights: number };
   readonly groups: GroupsFigures;
   readonly log: LogStructure | null;
+  readonly policy: { readonly late: number };
   readonly signs: SignsFigures;
   readonly theorem: TheoremFigures;
   readonly timing: TimingFigures;
@@ -65,6 +67,8 @@ export async function runUnit(spec: UnitSpec, context: WorkContext): Promise<Res
       return runGroups(spec, context);
     case 'log':
       return runLog(spec, context);
+    case 'policy':
+      return runPolicy(spec, context);
     case 'signs':
       return runSigns(spec, context);
     case 'theorem':
@@ -82,5 +86,6 @@ export async function runUnit(spec: UnitSpec, context: WorkContext): Promise<Res
 
 /** Whether what a finished unit left for others is still there. */
 export function isThere({ kind }: UnitSpec, folder: string, id: string): boolean {
+  if (kind === 'policy') return policyIsThere(folder, id);
   return kind === 'warmup' || kind === 'gpt2' ? startIsThere(folder, id) : true;
 }

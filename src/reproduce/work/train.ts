@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { remove } from '../../files/index.js';
 import { checkpointName, newestCheckpoint } from '../../train/checkpoint.js';
-import { type Config, lateSuccess, type MetricsLine, run } from '../../train/index.js';
+import { type Config, lateSuccess, type MetricsLine, run, type TrainObserver } from '../../train/index.js';
 import { Interrupted, type WorkContext } from './context.js';
 
 export interface TrainSpec {
@@ -21,6 +21,14 @@ export interface WarmupSpec {
   readonly kind: 'warmup';
   /** A configuration of 0 training steps. */
   readonly config: Config;
+}
+
+/** A training run that is kept for its policy. */
+export interface PolicySpec {
+  readonly kind: 'policy';
+  readonly config: Config;
+  /** As a training run's. */
+  readonly start: string | null;
 }
 
 /** Figures of every training step, [steps], four decimals. */
@@ -55,6 +63,39 @@ export function runFolder(folder: string, id: string): string {
 }
 
 export async function runTrain({ config, start }: TrainSpec, context: WorkContext): Promise<TrainFigures> {
+  const metrics = await runIn(config, start, context, {
+    step: (record, steps) => context.progress(record.step / steps),
+  });
+  await remove(runFolder(context.folder, context.id));
+  return figuresOf(metrics);
+}
+
+/** Leaves the run's folder with its last checkpoint. @returns the success rate of the last 50 steps */
+export async function runPolicy(
+  { config, start }: PolicySpec,
+  context: WorkContext,
+): Promise<{ late: number }> {
+  const metrics = await runIn(config, start, context, {
+    step: (record, steps) => context.progress(record.step / steps),
+  });
+  return { late: config.train.steps > 0 ? lateSuccess(metrics, LATE_STEPS) : 0 };
+}
+
+/** @returns the loss at the end, nats a token */
+export async function runWarmup({ config }: WarmupSpec, context: WorkContext): Promise<{ loss: number }> {
+  const metrics = await runIn(config, null, context, {
+    warmup: ({ step }, steps) => context.progress(step / steps),
+  });
+  return { loss: metrics.findLast(({ phase }) => phase === 'warmup')?.loss ?? 0 };
+}
+
+/** A run in the unit's folder, from its newest checkpoint if it was cut off. @throws Interrupted */
+async function runIn(
+  config: Config,
+  start: string | null,
+  context: WorkContext,
+  observer: TrainObserver,
+): Promise<MetricsLine[]> {
   const out = runFolder(context.folder, context.id);
   const resume = await canGoOn(out);
   if (!resume) await remove(out);
@@ -66,31 +107,10 @@ export async function runTrain({ config, start }: TrainSpec, context: WorkContex
     threads: 1,
     patience: PATIENCE_MS,
     signal: context.signal,
-    observer: { step: (record, of) => context.progress(record.step / of) },
+    observer,
   });
   if (interrupted) throw new Interrupted();
-  const figures = figuresOf(await folder.readMetrics());
-  await remove(out);
-  return figures;
-}
-
-/** @returns the loss at the end, nats a token */
-export async function runWarmup({ config }: WarmupSpec, context: WorkContext): Promise<{ loss: number }> {
-  const out = runFolder(context.folder, context.id);
-  const resume = await canGoOn(out);
-  if (!resume) await remove(out);
-  const { interrupted, folder } = await run({
-    config,
-    out,
-    resume,
-    threads: 1,
-    patience: PATIENCE_MS,
-    signal: context.signal,
-    observer: { warmup: ({ step }, of) => context.progress(step / of) },
-  });
-  if (interrupted) throw new Interrupted();
-  const loss = (await folder.readMetrics()).findLast(({ phase }) => phase === 'warmup')?.loss ?? 0;
-  return { loss };
+  return folder.readMetrics();
 }
 
 /** Whether a unit that was cut off left a checkpoint. */
@@ -107,6 +127,11 @@ export function startCheckpoint(folder: string, id: string): string {
 /** Whether a start that is done can still be started from. */
 export function startIsThere(folder: string, id: string): boolean {
   return existsSync(startCheckpoint(folder, id));
+}
+
+/** Whether a policy that is done can still be opened. */
+export function policyIsThere(folder: string, id: string): boolean {
+  return existsSync(join(runFolder(folder, id), 'checkpoints'));
 }
 
 function figuresOf(metrics: readonly MetricsLine[]): TrainFigures {

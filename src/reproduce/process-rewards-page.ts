@@ -1,0 +1,179 @@
+/** The page on process rewards: its summary, tables and picture. */
+import { barChartSvg } from '../analysis/index.js';
+import type {
+  ProcessRewardsData,
+  ProcessRewardsSettings,
+  Quality,
+  ValueTask,
+} from './experiments/process-rewards.js';
+import { number, signedInterval, table, withBounds, withInterval } from './markdown.js';
+import { isAbove, isBelow } from './paired.js';
+import type { ClassRow, SizeRow, StageRows } from './process-rewards-rows.js';
+import { CLASSES } from './work/index.js';
+
+const TITLES: Readonly<Record<ValueTask, string>> = {
+  'binary-tree': 'Binary tree',
+  arithmetic: 'Three-digit sums, model from scratch',
+  smollm2: 'Two-digit sums, SmolLM2-135M-Instruct',
+};
+const titleOf = (task: string): string => TITLES[task as ValueTask];
+
+/** `3–4` */
+export function className(size: number): string {
+  const least = size === 0 ? 1 : CLASSES[size - 1] + 1;
+  const most = CLASSES[size];
+  if (most === Number.POSITIVE_INFINITY) return `${least}+`;
+  return least === most ? String(least) : `${least}–${most}`;
+}
+
+export function processRewardsSummary(
+  qualities: readonly (Quality & { readonly task: ValueTask })[],
+  { stages }: ProcessRewardsData,
+): string {
+  const parts = qualities.map(({ task, cells, missing, all }) => {
+    const figures = all
+      ? `, over all steps ${signedInterval(all.bias)}; squared error ${withInterval(all.ratio, 2)} of Var/|λ|`
+      : '';
+    return `${task}: the bias’s interval misses 0 in ${missing} of ${cells} cells${figures}`;
+  });
+  const cases = stages.flatMap(({ sizes }) => sizes.flatMap(({ mass }) => mass?.difference ?? []));
+  const [more, less] = [cases.filter(isAbove).length, cases.filter(isBelow).length];
+  return `${parts.join('; ')}; of ${cases.length} cases λ-GRPO has more gradient mass on wrong signs than GRPO in ${more}, less in ${less}`;
+}
+
+export function processRewardsBody(settings: ProcessRewardsSettings, data: ProcessRewardsData): string {
+  const tasks = [...new Set(data.stages.map(({ task }) => task))];
+  const { arithmetic: sums, smollm2: model } = settings.tasks;
+  const missing = tasks.includes('smollm2')
+    ? ''
+    : '\n\nThe real model was not run: `--pretrained` adds it (SmolLM2-135M-Instruct, from a folder, the Hub or its cache).';
+  return `![How often a step’s advantage has the wrong sign](process-rewards-signs.svg)
+
+A step's **estimate** is R̂(λ), the mean reward of the |λ| completions through it. Its **truth** is V, the expected reward of a completion that begins with the step's prefix, under the
+policy that sampled the group: exact on the binary tree, from ${sums.rollouts} fresh completions on sums, from ${model.rollouts} on SmolLM2. The variance of this truth (s²/${sums.rollouts}, s²/${model.rollouts}) is taken out of
+the squared error, without bias. Two prefixes: up to the step's first token, in which it differs from its siblings (what a choice is worth), and up to its last.
+
+A sign is wrong where Â(λ) and V − V(prompt) have opposite signs. Only steps with Â ≠ 0 and with V two standard errors from V(prompt) can be told; their share stands beside. On the tree V is exact.
+
+On sums and on SmolLM2 not every step is measured. First tokens are drawn at random within each class of |λ|, and each step counts by one over its chance. Intervals are Student's t over seeds of a
+ratio of sums (linearised), those of shares Wilson's with the spread between seeds; n is the number of seeds. Seeds of the binary tree and of sums are of training and of sampling. **Those of SmolLM2
+are of sampling and problems alone: there is one model.** Policies are GRPO's after so many steps.
+
+${tasks.map((task) => section(settings, data, task as ValueTask)).join('\n\n')}${missing}`;
+}
+
+function section(settings: ProcessRewardsSettings, { stages }: ProcessRewardsData, task: ValueTask): string {
+  const rows = stages.filter((row) => row.task === task);
+  const { seeds, problems, pool } = settings.tasks[task];
+  const values = rows.map(({ stage, value }) => `${withInterval(value)} after ${stage} steps`).join(', ');
+  const ends = rows.some(({ classes }) => classes.some(({ biasAtEnd }) => biasAtEnd !== null));
+  return `## ${TITLES[task]}
+
+n = ${seeds} seeds; for each, stage and k ${problems} prompts with ${pool} completions, in groups of k. Mean V(prompt): ${values}.
+
+${table(
+  [
+    'after',
+    'k',
+    '|λ|',
+    'steps (measured)',
+    'n',
+    'bias, first token',
+    'squared error',
+    'Var/|λ|',
+    'ratio',
+    ...(ends ? ['bias, last token'] : []),
+    'rank',
+    'sign known',
+    'wrong sign',
+  ],
+  rows.flatMap(({ stage, classes }) => classes.map((row) => classCells(stage, row, ends))),
+)}
+
+Gradient mass is factor · tokens · |Â| of a step, with factor |λ| (GRPO) or 1 (λ-GRPO). Sign known: share of all mass; wrong: share of this. Rank: Spearman's correlation of R̂ and V over
+all steps of such groups.
+
+${table(
+  [
+    'after',
+    'k',
+    'rank',
+    'GRPO: sign known',
+    'wrong',
+    'λ-GRPO: sign known',
+    'wrong',
+    'wrong, λ-GRPO − GRPO',
+    'n',
+  ],
+  rows.flatMap(({ stage, sizes }) => sizes.map((row) => sizeCells(stage, row))),
+)}`;
+}
+
+function classCells(stage: number, row: ClassRow, ends: boolean): string[] {
+  const { k, size, steps, measured, bias, biasAtEnd, error, limit, ratio, rank, decided, wrong } = row;
+  return [
+    String(stage),
+    String(k),
+    className(size),
+    measured === steps ? String(steps) : `${steps} (${measured})`,
+    String(bias.count),
+    signedInterval(bias),
+    withInterval(error),
+    number(limit),
+    ratio ? withInterval(ratio, 2) : '–',
+    ...(ends ? [biasAtEnd ? signedInterval(biasAtEnd) : '–'] : []),
+    rank ? withInterval(rank, 2) : '–',
+    decided ? withBounds(decided, 2) : '–',
+    wrong ? withBounds(wrong) : '–',
+  ];
+}
+
+function sizeCells(stage: number, { k, rank, mass }: SizeRow): string[] {
+  return [
+    String(stage),
+    String(k),
+    rank ? withInterval(rank, 2) : '–',
+    ...(mass
+      ? [
+          withBounds(mass.grpo.decided, 2),
+          withBounds(mass.grpo.wrong),
+          withBounds(mass.lambda.decided, 2),
+          withBounds(mass.lambda.wrong),
+          signedInterval(mass.difference),
+          String(mass.difference.count),
+        ]
+      : ['–', '–', '–', '–', '–', '–']),
+  ];
+}
+
+/** The group size that is drawn; all tasks have it. */
+const SHOWN_K = 16;
+const COLOURS = ['#4269d0', '#efb118', '#ff725c'];
+
+/** Of each task the last stage in which signs can be told. */
+export function signsSvg({ stages }: ProcessRewardsData): string {
+  const known = (row: StageRows): ClassRow[] => {
+    const all = row.classes.filter(({ wrong }) => wrong !== null);
+    const shown = all.filter(({ k }) => k === SHOWN_K);
+    return shown.length > 0 ? shown : all.filter(({ k }) => k === Math.max(...all.map((other) => other.k)));
+  };
+  const tasks = [...new Set(stages.map(({ task }) => task))];
+  const series = tasks.flatMap((task) => {
+    const last = stages.findLast((row) => row.task === task && known(row).length > 0);
+    return last ? [{ task, stage: last.stage, rows: known(last) }] : [];
+  });
+  const sizes = CLASSES.map((_, size) => size).filter((size) =>
+    series.every(({ rows }) => rows.some((row) => row.size === size)),
+  );
+  return barChartSvg({
+    title: 'How often a step’s advantage has the wrong sign',
+    xLabel: `completions of the group of ${SHOWN_K} that pass through the step, |λ|`,
+    categories: sizes.map(className),
+    format: (value) => `${Math.round(100 * value)}%`,
+    series: series.map(({ task, stage, rows }, i) => ({
+      name: `${titleOf(task)}${stage > 0 ? `, after ${stage} steps` : ''}`,
+      colour: COLOURS[i],
+      values: sizes.map((size) => rows.find((row) => row.size === size)?.wrong?.mean ?? 0),
+    })),
+  });
+}
