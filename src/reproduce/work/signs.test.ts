@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CREDIT_NAMES, type CreditName } from '../../objective/index.js';
 import { treeConfig } from '../tree-runs.js';
 import { runSigns } from './signs.js';
+import { runPolicy } from './train.js';
 import { runValues } from './values.js';
 
 let folder: string;
@@ -20,11 +21,25 @@ const signs = (rules: readonly CreditName[], groups: number, id: string) =>
 
 it('against the prompt, wrong mass of GRPO and λ-GRPO is what the measurement of process rewards has on the same groups', async () => {
   const [grpo, lambda] = await signs(['grpo', 'lambda-grpo'], 20, 'signs');
+  await runPolicy({ kind: 'policy', config, start: null }, context('policy'));
   const { sizes } = await runValues(
-    { kind: 'values', config, start: null, sizes: [16], groups: 20, steps: 1000, rollouts: 0 },
+    {
+      kind: 'values',
+      policy: 'policy',
+      seed: config.seed,
+      sizes: [16],
+      problems: 20,
+      pool: 16,
+      shared: false,
+      prefixes: null,
+      rollouts: 0,
+      ends: false,
+    },
     context('values'),
   );
-  expect(sizes[0].wrongMass).toEqual({ grpo: grpo.prompt, 'lambda-grpo': lambda.prompt });
+  const { mass } = sizes[0];
+  expect(mass.grpo.wrong / mass.grpo.decided).toBeCloseTo(grpo.prompt ?? Number.NaN, 5);
+  expect(mass['lambda-grpo'].wrong / mass['lambda-grpo'].decided).toBeCloseTo(lambda.prompt ?? Number.NaN, 5);
 });
 
 it('rules with one gradient have the same signs; every rule has mass, and the same groups give the same shares', async () => {

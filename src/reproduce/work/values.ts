@@ -88,9 +88,9 @@ async function valuesOf(
       task.trainProblem(FIRST_PROBLEM + PROBLEMS_OF_A_SEED * spec.seed + i),
     ),
   );
-  const pools = new Map<string, Promise<Pool[]>>();
+  const pools = new Map<string | number, Promise<Pool[]>>();
   const poolsFor = (k: number): Promise<Pool[]> => {
-    const name = spec.shared ? 'pool' : String(k);
+    const name = spec.shared ? 'pool' : k;
     const pool = pools.get(name) ?? samplePools(engine, task, spec, options, problems, name);
     pools.set(name, pool);
     return pool;
@@ -156,7 +156,7 @@ async function samplePools(
   spec: ValuesSpec,
   options: SamplingOptions,
   problems: readonly Problem[],
-  name: string,
+  name: string | number,
 ): Promise<Pool[]> {
   const { completions } = await engine.sample(
     problems.map(({ promptTokens }, i) => ({
