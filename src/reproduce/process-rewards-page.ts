@@ -1,5 +1,6 @@
 /** The page on process rewards: its summary, tables and picture. */
 import { barChartSvg } from '../analysis/index.js';
+import type { Interval } from '../statistics/index.js';
 import type {
   ProcessRewardsData,
   ProcessRewardsSettings,
@@ -120,19 +121,25 @@ function classCells(stage: number, row: ClassRow, ends: boolean): string[] {
     signedInterval(bias),
     withInterval(error),
     number(limit),
-    ratio ? withInterval(ratio, 2) : '–',
+    interval(ratio),
     ...(ends ? [biasAtEnd ? signedInterval(biasAtEnd) : '–'] : []),
-    rank ? withInterval(rank, 2) : '–',
+    interval(rank),
     decided ? withBounds(decided, 2) : '–',
     wrong ? withBounds(wrong) : '–',
   ];
+}
+
+/** A single seed has no interval. */
+function interval(value: Interval | null): string {
+  if (value === null) return '–';
+  return value.count > 1 ? withInterval(value, 2) : number(value.mean, 2);
 }
 
 function sizeCells(stage: number, { k, rank, mass }: SizeRow): string[] {
   return [
     String(stage),
     String(k),
-    rank ? withInterval(rank, 2) : '–',
+    interval(rank),
     ...(mass
       ? [
           withBounds(mass.grpo.decided, 2),
