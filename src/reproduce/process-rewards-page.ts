@@ -1,14 +1,14 @@
 /** The page on process rewards: its summary, tables and picture. */
 import { barChartSvg } from '../analysis/index.js';
 import type { Interval } from '../statistics/index.js';
+import { number, signedInterval, table, withBounds, withInterval } from './markdown.js';
+import { isAbove, isBelow } from './paired.js';
 import type {
   ProcessRewardsData,
   ProcessRewardsSettings,
   Quality,
   ValueTask,
-} from './experiments/process-rewards.js';
-import { number, signedInterval, table, withBounds, withInterval } from './markdown.js';
-import { isAbove, isBelow } from './paired.js';
+} from './process-rewards-data.js';
 import type { ClassRow, SizeRow, StageRows } from './process-rewards-rows.js';
 import { CLASSES } from './work/index.js';
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { ValueTask } from '../process-rewards-data.js';
 import { className } from '../process-rewards-page.js';
 import type { ClassRow } from '../process-rewards-rows.js';
-import { atLeast, processRewardsVerdict, type ValueTask } from './process-rewards.js';
+import { atLeast, processRewardsVerdict } from './process-rewards.js';
 
 const [tree, sums] = ['binary-tree', 'arithmetic'] as const;
 const fair = { mean: 0.01, half: 0.02, count: 5 };

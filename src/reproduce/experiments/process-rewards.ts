@@ -4,35 +4,20 @@
  */
 import { withMethod, withSeed } from '../../train/index.js';
 import type { Experiment, Places, Verdict } from '../experiment.js';
+import {
+  JUDGED,
+  type ProcessRewardsData,
+  type ProcessRewardsSettings,
+  type Quality,
+  VALUE_TASKS,
+  type ValueTask,
+} from '../process-rewards-data.js';
 import { processRewardsBody, processRewardsSummary, signsSvg } from '../process-rewards-page.js';
-import { type StageRows, stageRows, type TaskRow, taskRow } from '../process-rewards-rows.js';
+import { stageRows, taskRow } from '../process-rewards-rows.js';
 import { recipe, treeConfig } from '../tree-runs.js';
 import { type Unit, unit } from '../unit.js';
 import { warmConfig, warmup } from '../warm-runs.js';
 import type { PolicySpec, ValuesFigures, ValuesSpec, WarmupSpec } from '../work/index.js';
-
-export const VALUE_TASKS = ['binary-tree', 'arithmetic', 'smollm2'] as const;
-export type ValueTask = (typeof VALUE_TASKS)[number];
-/** Those that the rule reads; the other one is run with --pretrained alone. */
-export const JUDGED: readonly ValueTask[] = ['binary-tree', 'arithmetic'];
-
-/** What is measured on one task. */
-export interface ValueSettings extends Omit<ValuesSpec, 'kind' | 'policy' | 'seed'> {
-  readonly seeds: number;
-  /** Steps of GRPO after which the policy is looked at. */
-  readonly stages: readonly number[];
-}
-
-export interface ProcessRewardsSettings {
-  readonly quick: boolean;
-  readonly tasks: Readonly<Record<ValueTask, ValueSettings>>;
-}
-
-export interface ProcessRewardsData {
-  /** Without tasks that were not run. */
-  readonly stages: readonly StageRows[];
-  readonly tasks: readonly TaskRow[];
-}
 
 /** Ratios of error and limit that count as equal. */
 const NEAR = [0.9, 1.1] as const;
@@ -213,15 +198,6 @@ function policyOf(
     log: { ...base.log, rollouts_every: 0 },
   };
   return named({ kind: 'policy', config, start: null }, 10 + 20 * stage);
-}
-
-/** What the rule reads on one task. */
-export interface Quality {
-  readonly cells: number;
-  /** Cells whose interval of the bias does not hold 0. */
-  readonly missing: number;
-  readonly all: TaskRow | null;
-  readonly good: boolean;
 }
 
 export function qualityOf({ stages, tasks }: ProcessRewardsData, task: ValueTask): Quality {
