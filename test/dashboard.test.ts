@@ -1,15 +1,15 @@
 /** The dashboard end to end: the real server over real run folders, in a real browser, at a desk and on a telephone. */
 
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { analyzeGroup, publishedCredit } from '../src/analysis/index.js';
+import { analyzeGroup, publishedCredit, TreeDiagnosis } from '../src/analysis/index.js';
 import { type Dashboard, startDashboard } from '../src/dashboard/index.js';
 import { CREDIT_NAMES } from '../src/objective/index.js';
-import { readOwnRollouts } from '../src/rollouts/index.js';
+import { readOwnRollouts, serializeGroup } from '../src/rollouts/index.js';
 import { type Config, RunFolder, resolveConfig, run } from '../src/train/index.js';
 import { hasBrowser, launchBrowser } from './browser.js';
 
@@ -80,7 +80,14 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
       async (page: Page) => page.locator('tbody tr').first().waitFor(),
     ],
     ['tree', group(0, 1), async (page: Page) => page.locator('button.completion').first().click()],
-    ['diagnosis', '#/diagnosis', async (page: Page) => page.locator('.sign canvas').first().waitFor()],
+    [
+      'diagnosis',
+      '#/diagnosis',
+      async (page: Page) => {
+        await page.locator('.sign canvas').first().waitFor();
+        await page.getByText(/^Of 540 groups in 540 files\.$/).waitFor();
+      },
+    ],
     ['configuration', '#/config', async (page: Page) => page.locator('.settings tbody tr').first().waitFor()],
     ['try', '#/try', async (page: Page) => page.locator('button.completion').nth(2).click()],
   ] as const;
@@ -204,7 +211,7 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
     await expect.poll(() => last('entropy')).toBe(shown(taken('entropy')));
     expect(await last('gradient mass in shared steps')).toBe(shown(taken('shared_mass')));
     expect(await last('all wrong')).toBe(shown(taken('all_wrong_share')));
-    for (const sign of await page.locator('.sign').all()) {
+    for (const sign of await page.locator('.curves .sign').all()) {
       expect(await sign.locator('.meaning').textContent()).toMatch(/: .{40,}\.$/);
       // Each has its curve, or says that it was not measured.
       const isMissing = await sign.locator('.missing').isVisible();
@@ -213,6 +220,88 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
     expect(await page.getByRole('region', { name: 'KL' }).locator('.missing').isVisible()).toBe(true);
     expect(trouble).toEqual([]);
     await page.close();
+  });
+
+  it('diagnosis: what only the trees tell, of each run and of a log that grows, with a word where to look', async () => {
+    const { page, trouble } = await opened('#/diagnosis');
+    const card = (title: string, on = page) => on.getByRole('region', { name: title, exact: true });
+    const line = (run: string, title: string, on = page) =>
+      card(title, on)
+        .getByRole('listitem')
+        .filter({ hasText: new RegExp(`^${run}: `) })
+        .textContent();
+    await page.getByText('Of 540 groups in 540 files.').waitFor();
+    for (const name of ['grpo/seed_0', 'lambda-grpo/seed_2']) {
+      const diagnosis = new TreeDiagnosis();
+      const place = new RunFolder(join(runs, ...name.split('/')));
+      for (const step of await place.rolloutSteps())
+        for await (const g of readOwnRollouts(place.rolloutsFile(step))) diagnosis.add(g, analyzeGroup(g));
+      const { zeroVariance, klAlone, steps } = diagnosis.figures();
+      const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
+      expect(await line(name, 'Groups without variance')).toContain(
+        `${percent(zeroVariance.right / 90)} all right, ${percent(zeroVariance.wrong / 90)} all wrong`,
+      );
+      expect(await line(name, 'Tokens that only the KL term moves')).toContain(
+        `${percent(klAlone.copies)}; each step once ${percent(klAlone.once)}, and β is 0`,
+      );
+      const third = (values: readonly number[]) =>
+        Number((values.reduce((a, b) => a + b, 0) / values.length).toFixed(4));
+      expect(await line(name, 'Sharing |λ|/k, over the steps')).toContain(
+        `${third(steps.sharing.slice(0, 30))} → ${third(steps.sharing.slice(60))} from the first third`,
+      );
+    }
+    expect(await card('Age of the weights').textContent()).toContain('Not logged by these runs');
+    expect(await card('Sharing |λ|/k, over the steps').locator('canvas').count()).toBe(1);
+    expect(trouble).toEqual([]);
+    await page.close();
+
+    // A log with sampler noise, one prompt under two ids, and a group of one.
+    const log = join(dirname(runs), 'log.jsonl');
+    const lineOf = (id: string, prompt: number, rewards: number[], step: number) =>
+      serializeGroup({
+        id,
+        step,
+        prompt: { tokens: Int32Array.of(prompt), text: `p${prompt}` },
+        completions: rewards.map((reward, i) => ({
+          tokens: Int32Array.of(5, 6 + i),
+          logprobs: Float32Array.of(-0.5 - 0.25 * i, -1),
+          reward,
+        })),
+        tokens: 'exact',
+        groups: 'explicit',
+      });
+    const step = (s: number) => [
+      lineOf('a', 1, [1, 0], s),
+      lineOf('b', 1, [1, 1], s),
+      lineOf('c', 2, [0], s),
+    ];
+    await writeFile(log, `${step(1).join('\n')}\n`);
+    const other = await startDashboard({
+      folder: log,
+      version: '0.0.0',
+      port: 0,
+      poll: 50,
+      report: (error) => faults.push(error),
+    });
+    const logPage = await browser.newPage();
+    await logPage.goto(`${other.address}#/diagnosis`);
+    await logPage.getByText('Of 3 groups in 1 file.').waitFor();
+    // ln π −0.5 and −0.75, twice: Σ (x − x̄)² = 2 · 0.03125 over two degrees of freedom.
+    const noise = card('Sampler’s noise', logPage).getByRole('listitem');
+    expect(await noise.textContent()).toBe(
+      '0.1768 nats over 2 shared tokens; 100.0% of ratios outside [0.9, 1.1] look here',
+    );
+    const split = card('Prompts with several ids, groups of one', logPage).getByRole('listitem');
+    expect(await split.textContent()).toMatch(
+      /^1 prompt in 2 groups; advantages off by .*; 1 group of one look here$/,
+    );
+    await appendFile(log, `${step(2).join('\n')}\n`);
+    await logPage.getByText('Of 6 groups in 1 file.').waitFor();
+    await expect
+      .poll(() => split.textContent())
+      .toMatch(/^2 prompts in 4 groups; .*2 groups of one look here$/);
+    await logPage.close();
+    await other.close();
   });
 
   it('from a run to a step to a group', async () => {

@@ -45,9 +45,13 @@ export class LogGatherer {
       sums = new SourceSums(label, source?.format ?? 'own');
       this.sources.set(label, sums);
     }
-    sums.add(group, analysis, credit);
     this.prompts.add(group);
-    return this.all.add(group, analysis, credit);
+    // The dear part, done once for all sums that take it.
+    const diagnostics = new DiagnosticSums();
+    diagnostics.add(group, analysis);
+    sums.add(group, analysis, credit, diagnostics);
+    this.all.add(group, analysis, credit, diagnostics);
+    return groupScore(analysis);
   }
 
   /** The figures of all groups so far. Means and shares over nothing are 0. */
@@ -61,6 +65,21 @@ export class LogGatherer {
   }
 }
 
+/** How badly a group is hit. */
+export function groupScore({ tree, stepFlaw, advantages, oppositeShare }: GroupAnalysis): GroupScore {
+  let [pushedDown, worst, flaw] = [0, 0, 0];
+  for (let node = 0; node < tree.nodeCount; node++) {
+    if (tree.end[node] > tree.start[node] && stepFlaw[node] > flaw) flaw = stepFlaw[node];
+  }
+  const signs = signsOf(advantages);
+  for (let i = 0; i < tree.groupSize; i++) {
+    if (signs[i] <= 0) continue;
+    if (oppositeShare[i] > MOST) pushedDown++;
+    if (oppositeShare[i] > worst) worst = oppositeShare[i];
+  }
+  return { pushedDown, worst, flaw };
+}
+
 /** Sums over the groups of one source: all of them, and those of each training step. */
 class SourceSums {
   private readonly all = new Sums();
@@ -71,8 +90,13 @@ class SourceSums {
     private readonly format: string,
   ) {}
 
-  add(group: Group, analysis: GroupAnalysis, credit: readonly GroupCredit[]): void {
-    this.all.add(group, analysis, credit);
+  add(
+    group: Group,
+    analysis: GroupAnalysis,
+    credit: readonly GroupCredit[],
+    diagnostics: DiagnosticSums,
+  ): void {
+    this.all.add(group, analysis, credit, diagnostics);
     const { step } = group;
     if (step === null) return;
     let sums = this.steps.get(step);
@@ -80,7 +104,7 @@ class SourceSums {
       sums = new Sums();
       this.steps.set(step, sums);
     }
-    sums.add(group, analysis, credit);
+    sums.add(group, analysis, credit, diagnostics);
   }
 
   figures(): SourceFigures {
@@ -119,7 +143,13 @@ class Sums {
   private readonly credit: CreditSums[] = [];
   private readonly diagnostics = new DiagnosticSums();
 
-  add(group: Group, analysis: GroupAnalysis, credit: readonly GroupCredit[]): GroupScore {
+  /** @param diagnostics of this group alone */
+  add(
+    group: Group,
+    analysis: GroupAnalysis,
+    credit: readonly GroupCredit[],
+    diagnostics: DiagnosticSums,
+  ): void {
     const { tree, statistics, rewards } = analysis;
     const k = tree.groupSize;
     this.groups++;
@@ -134,25 +164,22 @@ class Sums {
     this.intermediateProportion += k * statistics.meanIntermediateProportion;
     count(this.tokenSources, group.tokens);
     count(this.groupSources, group.groups);
-    this.diagnostics.add(group, analysis);
+    this.diagnostics.merge(diagnostics);
     credit.forEach((rule, place) => {
       this.credit[place] ??= new CreditSums(rule.rule);
       this.credit[place].add(analysis, rule);
     });
-    const flaw = this.addSteps(analysis);
-    return { ...this.addCompletions(analysis), flaw };
+    this.addSteps(analysis);
+    this.addCompletions(analysis);
   }
 
-  /** @returns the largest flaw of a step with tokens */
-  private addSteps({ tree, stepAdvantages, stepFlaw }: GroupAnalysis): number {
-    let flaw = 0;
+  private addSteps({ tree, stepAdvantages }: GroupAnalysis): void {
     for (let node = 0; node < tree.nodeCount; node++) {
       const length = tree.end[node] - tree.start[node];
       if (length === 0) continue;
       const size = tree.size[node];
       const advantage = stepAdvantages[node];
       const once = length * Math.abs(advantage);
-      if (stepFlaw[node] > flaw) flaw = stepFlaw[node];
 
       let sums = this.bySize.get(size);
       if (!sums) {
@@ -169,27 +196,21 @@ class Sums {
       this.byDepth[depth][sign] += size * once;
       this.lambdaMass[sign] += once;
     }
-    return flaw;
   }
 
-  private addCompletions({ tree, advantages, oppositeShare }: GroupAnalysis): Omit<GroupScore, 'flaw'> {
-    let pushedDown = 0;
-    let worst = 0;
+  private addCompletions({ tree, advantages, oppositeShare }: GroupAnalysis): void {
     const signs = signsOf(advantages);
     for (let i = 0; i < tree.groupSize; i++) {
       if (signs[i] === 0) continue;
       const against = oppositeShare[i];
       if (signs[i] > 0) {
         this.good++;
-        if (against > MOST) pushedDown++;
-        if (against > worst) worst = against;
+        if (against > MOST) this.pushedDown++;
       } else {
         this.bad++;
         if (against > MOST) this.pushedUp++;
       }
     }
-    this.pushedDown += pushedDown;
-    return { pushedDown, worst };
   }
 
   figures(): LogFigures {

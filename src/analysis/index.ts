@@ -11,6 +11,7 @@ export { type BarChart, type BarSeries, barChartSvg } from './bar-chart.js';
 export { lineChartSvg, type Series } from './chart.js';
 export { creditRows } from './credit-rows.js';
 export { type CsvCell, csvLine } from './csv.js';
+export { type DiagnosisFigures, TreeDiagnosis } from './diagnostics/diagnosis.js';
 export type {
   AgeFigures,
   Diagnostics,
@@ -22,7 +23,7 @@ export type {
 } from './diagnostics/figures.js';
 export { type DiagnosticRow, diagnosticRows } from './diagnostics/rows.js';
 export type { CreditFigures, LogAnalysis, LogFigures, SourceFigures, StepFigures } from './figures.js';
-export { type GroupScore, LogGatherer } from './gather.js';
+export { type GroupScore, groupScore, LogGatherer } from './gather.js';
 export { type GroupCredit, ownCredit, publishedCredit, tokenCredit } from './group-credit.js';
 export { promptParts } from './prompt-parts.js';
 export {

@@ -5,6 +5,7 @@
  *
  *   GET /api/runs                              RunList
  *   GET /api/runs/:run                         RunDetail; with ?after=<position> only what came after it
+ *   GET /api/runs/:run/diagnosis               RunDiagnosis, of what is read so far; each request reads on
  *   GET /api/runs/:run/steps                   RunSteps
  *   GET /api/runs/:run/steps/:step             StepGroups
  *   GET /api/runs/:run/steps/:step/groups/:n   GroupDetail, n from 0
@@ -14,7 +15,7 @@
  * built front end, `/` its index.html; there is one page, so views are told apart after the `#`. With `?token=` the
  * start page sets a cookie and sends on to `/`, so the page never sees the token.
  */
-import type { GroupAnalysis, StepMass } from '../analysis/index.js';
+import type { DiagnosisFigures, GroupAnalysis, StepMass } from '../analysis/index.js';
 import type { FormatName } from '../rollouts/index.js';
 import type { MetricName } from '../train/index.js';
 
@@ -83,6 +84,19 @@ export interface RunDetail extends RunSummary, RunPart {
 /** Steps whose rollouts were written, rising. */
 export interface RunSteps extends RunSummary {
   readonly rolloutSteps: readonly number[];
+}
+
+/** What only the trees of a run's groups tell of it. */
+export interface RunDiagnosis {
+  readonly run: string;
+  /** Files of groups that are in the figures, and all there are: less than all while they are read. */
+  readonly read: number;
+  readonly files: number;
+  /** β of the run's KL term; null: not known. */
+  readonly beta: number | null;
+  readonly figures: DiagnosisFigures;
+  /** The first file that cannot be read, if there is one. */
+  readonly problem?: string;
 }
 
 /**

@@ -36,6 +36,7 @@ export function createApp({ store, events, pages, folder, version, report }: App
     return c.json(list);
   });
   app.get('/api/runs/:run', async (c) => c.json(await (await run(c)).detail(c.req.query('after'))));
+  app.get('/api/runs/:run/diagnosis', async (c) => c.json(await (await run(c)).diagnosis()));
   app.get('/api/runs/:run/steps', async (c) => c.json(await (await run(c)).steps()));
   app.get('/api/runs/:run/steps/:step', async (c) => {
     const step = number(c, 'step');

@@ -3,7 +3,8 @@ import {
   analyzeGroup,
   asTrained,
   describeTrained,
-  type LogGatherer,
+  type GroupAnalysis,
+  groupScore,
   promptParts,
   type RunObjective,
   stepMass,
@@ -14,14 +15,13 @@ import type { GroupDetail, GroupRow } from './api.js';
 
 const PROMPT = 200;
 
+/** A group as its run judged it; as in the paper where that is not known. */
+export function judgedGroup(group: Group, objective: RunObjective | null): GroupAnalysis {
+  return analyzeGroup(group, { asTrained: objective && asTrained(group, objective) });
+}
+
 /** What the table of groups says of one; its prompt whole: `withParts` leaves of it what tells it apart. */
-export function rowOf(
-  group: Group,
-  n: number,
-  gatherer: LogGatherer,
-  objective: RunObjective | null,
-): GroupRow {
-  const analysis = analyzeGroup(group, { asTrained: objective && asTrained(group, objective) });
+export function rowOf(group: Group, n: number, analysis: GroupAnalysis): GroupRow {
   const { statistics, rewards, zeroVariance } = analysis;
   return {
     n,
@@ -38,7 +38,7 @@ export function rowOf(
     pathDepth: statistics.meanPathDepth,
     intermediateProportion: statistics.meanIntermediateProportion,
     mass: stepMass(analysis.tree, analysis.stepAdvantages),
-    ...gatherer.add(group, analysis),
+    ...groupScore(analysis),
   };
 }
 

@@ -5,17 +5,15 @@
  */
 
 import type { FileHandle } from 'node:fs/promises';
-import { describeTrained, LogGatherer, type RunObjective } from '../analysis/index.js';
+import { describeTrained, type RunObjective } from '../analysis/index.js';
 import { parseGroup } from '../rollouts/index.js';
 import { RunFolder } from '../train/run-folder.js';
 import type { GroupDetail, GroupRow, StepGroups } from './api.js';
 import { messageOf, Refusal } from './errors.js';
-import { detailOf, rowOf, withParts } from './group-rows.js';
+import { detailOf, judgedGroup, rowOf, withParts } from './group-rows.js';
 import { openInside } from './inside.js';
+import { LONGEST_LINE, linesOf } from './lines.js';
 
-const CHUNK = 1 << 20;
-/** A group's line beyond this is not read. */
-const LONGEST_LINE = 1 << 28;
 /** How many steps' tables are kept. */
 const KEPT = 64;
 
@@ -109,14 +107,13 @@ async function indexOf(
   const rows: GroupRow[] = [];
   const places: [number, number][] = [];
   let problem: string | null = null;
-  const gatherer = new LogGatherer();
   for await (const { number, start, bytes } of linesOf(file)) {
     try {
       if (bytes === null) throw new Error(`${name}:${number}: longer than ${LONGEST_LINE} bytes`);
       const text = bytes.toString('utf8');
       if (text.trim() === '') continue;
       const group = parseGroup(text, `${name}:${number}`);
-      rows.push(rowOf(group, rows.length, gatherer, objective));
+      rows.push(rowOf(group, rows.length, judgedGroup(group, objective)));
       places.push([start, start + bytes.length]);
     } catch (error) {
       problem ??= messageOf(error);
@@ -124,39 +121,4 @@ async function indexOf(
   }
   if (rows.length === 0) problem ??= `${name}: expected groups, got none`;
   return { stamp, rows: withParts(rows), places, problem };
-}
-
-/** Lines with the place of their first byte; null for one that is too long. */
-async function* linesOf(
-  file: FileHandle,
-): AsyncGenerator<{ number: number; start: number; bytes: Buffer | null }> {
-  let number = 1;
-  let start = 0;
-  let pending: Buffer[] = [];
-  let length = 0;
-  const line = () => ({ number, start, bytes: length > LONGEST_LINE ? null : Buffer.concat(pending) });
-  const keep = (part: Buffer) => {
-    length += part.length;
-    if (length <= LONGEST_LINE) pending.push(part);
-    else pending = [];
-  };
-  const { size } = await file.stat();
-  for (let place = 0; place < size; ) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK, place);
-    if (bytesRead === 0) break;
-    const chunk = buffer.subarray(0, bytesRead);
-    let from = 0;
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
-      keep(chunk.subarray(from, end));
-      yield line();
-      number++;
-      start = place + end + 1;
-      pending = [];
-      length = 0;
-      from = end + 1;
-    }
-    keep(chunk.subarray(from));
-    place += bytesRead;
-  }
-  if (length > 0) yield line();
 }

@@ -7,13 +7,14 @@
 import { stat } from 'node:fs/promises';
 import { basename, sep } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { LogGatherer } from '../analysis/index.js';
+import { type DiagnosisFigures, TreeDiagnosis } from '../analysis/index.js';
 import { type FormatName, type Group, type ReadOptions, readRollouts } from '../rollouts/index.js';
 import { METRICS } from '../train/metrics.js';
 import type {
   GroupDetail,
   GroupRow,
   RunDetail,
+  RunDiagnosis,
   RunState,
   RunSteps,
   RunSummary,
@@ -23,7 +24,7 @@ import type {
 import { Columns } from './columns.js';
 import { messageOf, Refusal } from './errors.js';
 import { Feed } from './feed.js';
-import { detailOf, rowOf, withParts } from './group-rows.js';
+import { detailOf, judgedGroup, rowOf, withParts } from './group-rows.js';
 import { resolveInside } from './inside.js';
 import { type LogRow, logRow, stepFigures } from './log-figures.js';
 import type { Reader } from './reader.js';
@@ -57,6 +58,8 @@ interface LogFile {
   time: number;
   /** The groups of the file, in its order. */
   rows: readonly LogRow[];
+  /** What their trees tell. */
+  diagnosis: TreeDiagnosis;
   problem: string | null;
 }
 
@@ -68,6 +71,8 @@ export class LogReader implements Reader {
     key: '',
     groups: new Map(),
   };
+  /** Null: the files have changed since. */
+  private diagnosed: DiagnosisFigures | null = null;
   private mayRead = 0;
   private started = 0;
   private updated = 0;
@@ -90,7 +95,15 @@ export class LogReader implements Reader {
     const known = new Map(this.files.map((file) => [file.parts.join('/'), file]));
     this.files = files.map(
       (parts) =>
-        known.get(parts.join('/')) ?? { parts, stamp: '', now: '', time: 0, rows: [], problem: null },
+        known.get(parts.join('/')) ?? {
+          parts,
+          stamp: '',
+          now: '',
+          time: 0,
+          rows: [],
+          diagnosis: new TreeDiagnosis(),
+          problem: null,
+        },
     );
   }
 
@@ -146,6 +159,23 @@ export class LogReader implements Reader {
 
   async steps(): Promise<RunSteps> {
     return { ...this.summary(), rolloutSteps: this.feed.rollouts };
+  }
+
+  async diagnosis(): Promise<RunDiagnosis> {
+    if (this.diagnosed === null) {
+      const together = new TreeDiagnosis();
+      for (const { diagnosis } of this.files) together.merge(diagnosis);
+      this.diagnosed = together.figures();
+    }
+    const problem = this.files.map((file) => this.problemOf(file)).find((text) => text !== null);
+    return {
+      run: this.run,
+      read: this.files.filter(({ stamp }) => stamp !== '').length,
+      files: this.files.length,
+      beta: null,
+      figures: this.diagnosed,
+      ...(problem ? { problem } : {}),
+    };
   }
 
   async markSent(): Promise<void> {
@@ -240,7 +270,7 @@ export class LogReader implements Reader {
   private async readChanged(): Promise<void> {
     const changed = this.files.filter(({ stamp, now }) => stamp !== now);
     const stamps = new Map(changed.map((file) => [file, file.now]));
-    const gatherer = new LogGatherer();
+    let diagnosis = new TreeDiagnosis();
     let current: LogFile | null = null;
     let rows: LogRow[] = [];
     let drawn = performance.now();
@@ -249,6 +279,8 @@ export class LogReader implements Reader {
       if (!current) return;
       const parts = withParts(rows.map(({ row }) => row));
       current.rows = rows.map((entry, i) => ({ ...entry, row: parts[i] }));
+      current.diagnosis = diagnosis;
+      this.diagnosed = null;
       current.stamp = stamps.get(current) ?? current.stamp;
       current.problem = problems.get(current) ?? null;
       // What is there is shown while the rest is being read.
@@ -266,8 +298,11 @@ export class LogReader implements Reader {
           keep();
           current = file;
           rows = [];
+          diagnosis = new TreeDiagnosis();
         }
-        rows.push(logRow(group, rowOf(group, rows.length, gatherer, null)));
+        const analysis = judgedGroup(group, null);
+        rows.push(logRow(group, rowOf(group, rows.length, analysis)));
+        diagnosis.add(group, analysis);
       }
     } catch (error) {
       for (const file of changed)
@@ -279,7 +314,10 @@ export class LogReader implements Reader {
       if (file.stamp === stamps.get(file)) continue;
       // Nothing came of it: what was read of it before stays while it is being written.
       const message = problems.get(file) ?? null;
-      if (message === null || file.now === 'gone') file.rows = [];
+      if (message === null || file.now === 'gone') {
+        file.rows = [];
+        file.diagnosis = new TreeDiagnosis();
+      }
       file.problem = message;
       file.stamp = stamps.get(file) as string;
     }
@@ -325,6 +363,7 @@ export class LogReader implements Reader {
 
   /** Columns and steps from what was read. */
   private draw(): void {
+    this.diagnosed = null;
     const byStep = new Map<number, LogRow[]>();
     for (const { rows } of this.files)
       for (const row of rows) {

@@ -1,5 +1,13 @@
 /** What the server asks of whatever it shows: a run's own folder (run-reader.ts), or a log of any framework (log-reader.ts). */
-import type { GroupDetail, RunDetail, RunSteps, RunSummary, RunUpdate, StepGroups } from './api.js';
+import type {
+  GroupDetail,
+  RunDetail,
+  RunDiagnosis,
+  RunSteps,
+  RunSummary,
+  RunUpdate,
+  StepGroups,
+} from './api.js';
 
 export interface Reader {
   /** Its name: relative to the folder that is served, `/` between its parts. */
@@ -12,6 +20,8 @@ export interface Reader {
   /** @param after the position of a part that was given before: what came since, where that still holds */
   detail(after?: string): Promise<RunDetail>;
   steps(): Promise<RunSteps>;
+  /** What the trees tell, of the groups that are read so far; of the rest something is read at each call. */
+  diagnosis(): Promise<RunDiagnosis>;
   /** Everything up to now counts as sent. */
   markSent(): Promise<void>;
   /** What has changed since the last call; null: nothing. */

@@ -13,13 +13,23 @@ import { parseConfig } from '../train/config-sources.js';
 import { METRICS, parseMetrics } from '../train/metrics.js';
 import { RunFolder } from '../train/run-folder.js';
 import { taskName } from '../train/task-name.js';
-import type { GroupDetail, RunDetail, RunState, RunSteps, RunSummary, RunUpdate, StepGroups } from './api.js';
+import type {
+  GroupDetail,
+  RunDetail,
+  RunDiagnosis,
+  RunState,
+  RunSteps,
+  RunSummary,
+  RunUpdate,
+  StepGroups,
+} from './api.js';
 import { Columns } from './columns.js';
 import { messageOf } from './errors.js';
 import { Feed } from './feed.js';
 import type { GroupReader } from './groups.js';
 import { openInside, resolveInside } from './inside.js';
 import type { Reader } from './reader.js';
+import { RolloutDiagnosis } from './run-diagnosis.js';
 import { Tail } from './tail.js';
 
 /** A run whose writer cannot be asked is running if something was written in this time, or in three times its last step's, ms. */
@@ -48,6 +58,7 @@ export class RunReader implements Reader {
   readonly run: string;
   private readonly tail = new Tail();
   private readonly feed = new Feed();
+  private readonly trees: RolloutDiagnosis;
   private configStamp = '';
   private metricsStamp = '';
   private config: ReadConfig;
@@ -82,6 +93,7 @@ export class RunReader implements Reader {
   ) {
     this.run = parts.join('/');
     this.config = this.noConfig('', NO_CONFIG);
+    this.trees = new RolloutDiagnosis(root, parts);
   }
 
   /** Reads what is new. */
@@ -147,6 +159,21 @@ export class RunReader implements Reader {
   async steps(): Promise<RunSteps> {
     await this.readRollouts();
     return { ...this.summary(), rolloutSteps: this.feed.rollouts };
+  }
+
+  async diagnosis(): Promise<RunDiagnosis> {
+    await this.readRollouts();
+    const { rollouts, epoch } = this.feed;
+    await this.trees.readOn(rollouts, epoch, this.objective);
+    const { read, problem } = this.trees;
+    return {
+      run: this.run,
+      read,
+      files: rollouts.length,
+      beta: this.config.config?.objective.kl_beta ?? null,
+      figures: this.trees.figures(),
+      ...(problem === null ? {} : { problem }),
+    };
   }
 
   async markSent(): Promise<void> {

@@ -27,9 +27,9 @@ export function count(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, '\u2009');
 }
 
-/** 1 token, 2 tokens. */
-export function counted(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+/** 1 token, 2 tokens; with a plural of its own: 1 branch, 2 branches. */
+export function counted(value: number, noun: string, plural = `${noun}s`): string {
+  return `${count(value)} ${value === 1 ? noun : plural}`;
 }
 
 const HIDDEN_CHARACTER = new RegExp(HIDDEN, 'gu');

@@ -4,6 +4,7 @@ import type {
   GroupDetail,
   MetricColumns,
   RunDetail,
+  RunDiagnosis,
   RunList,
   RunPart,
   RunSteps,
@@ -25,6 +26,8 @@ export const getRuns = (): Promise<RunList> => get('runs');
 /** @param after position of what is known already */
 export const getRun = (run: string, after?: string): Promise<RunDetail> =>
   get(`runs/${part(run)}${after === undefined ? '' : `?after=${part(after)}`}`);
+/** What the trees tell, of the groups that are read so far; the rest is read on. */
+export const getDiagnosis = (run: string): Promise<RunDiagnosis> => get(`runs/${part(run)}/diagnosis`);
 export const getSteps = (run: string): Promise<RunSteps> => get(`runs/${part(run)}/steps`);
 export const getStep = (run: string, step: number): Promise<StepGroups> =>
   get(`runs/${part(run)}/steps/${step}`);

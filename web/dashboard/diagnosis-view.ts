@@ -1,12 +1,18 @@
-/** Diagnosis: the figures that tell how a run is doing, each with what a bad curve means and what to try. */
+/**
+ * Diagnosis: the figures that tell how a run is doing, each with what a bad curve means and what to try; and what only the
+ * trees of its groups tell, read while the page is open.
+ */
+import type { RunDetail, RunDiagnosis } from '../../src/dashboard/api.js';
 import type { MetricName } from '../../src/train/metrics.js';
 import { element } from '../components/dom.js';
-import { figure } from '../components/format.js';
-import { curvesOf } from './curves.js';
+import { count, counted, figure } from '../components/format.js';
+import { type Curve, curvesOf } from './curves.js';
+import { Diagnoses } from './diagnoses.js';
 import { METRIC_TITLES } from './metric-titles.js';
 import { colourOf, Plot } from './plot.js';
 import { runChoice } from './run-choice.js';
 import type { Store } from './store.js';
+import { TREE_SIGNS } from './tree-signs.js';
 
 /** One sentence each on what a bad curve means. */
 const SIGNS: readonly (readonly [MetricName, string])[] = [
@@ -85,9 +91,13 @@ export function diagnosisView(store: Store): { element: HTMLElement; dispose(): 
       ),
     };
   });
+  const trees = treeCards();
+  const diagnoses = new Diagnoses(() => trees.draw(store.selected, diagnoses));
   function draw(): void {
     choice.draw();
     const runs = store.selected;
+    diagnoses.want(runs);
+    trees.draw(runs, diagnoses);
     none.textContent = runs.length === 0 ? 'Choose a run to see its figures.' : '';
     const reward = curvesOf(runs, { metric: 'reward_mean', x: 'step', smoothing: 0, bands: true });
     legend.replaceChildren(
@@ -129,11 +139,89 @@ export function diagnosisView(store: Store): { element: HTMLElement; dispose(): 
       choice.element,
       legend,
       none,
-      element('div', { class: 'multiples signs' }, ...cards.map((card) => card.element)),
+      element('div', { class: 'multiples signs curves' }, ...cards.map((card) => card.element)),
+      trees.element,
     ),
     dispose() {
       stop();
+      diagnoses.dispose();
+      trees.dispose();
       for (const { plot } of cards) plot.dispose();
     },
   };
+}
+
+/** What only the trees tell of the runs: a card for each sign, with a line for each run. */
+function treeCards() {
+  const state = element('p', { class: 'lead', role: 'status' });
+  const problems = element('p', { class: 'problem' });
+  const plot = new Plot({ height: 170, small: true });
+  const cards = TREE_SIGNS.map((sign, i) => {
+    const list = element('ul', { class: 'by-run' });
+    const curve = i === TREE_SIGNS.length - 1 ? [plot.element] : [];
+    return {
+      sign,
+      list,
+      element: element(
+        'section',
+        { class: 'multiple sign', 'aria-label': sign.title },
+        element('h3', {}, sign.title),
+        ...curve,
+        list,
+        element('p', { class: 'meaning' }, sign.meaning),
+      ),
+    };
+  });
+
+  function draw(runs: readonly RunDetail[], diagnoses: Diagnoses): void {
+    const told = runs.flatMap(({ run }) => diagnoses.of(run) ?? []).filter(({ files }) => files > 0);
+    state.textContent = stateOf(runs, told, diagnoses);
+    problems.textContent = runs
+      .flatMap(({ run }) => {
+        const problem = diagnoses.problemOf(run);
+        return problem === null ? [] : [`${run}: ${problem}`];
+      })
+      .join(' · ');
+    for (const { sign, list } of cards) {
+      const lines = told.flatMap((run) => {
+        const value = sign.value(run);
+        if (value === null) return [];
+        const look = sign.look(run) ? [element('strong', { class: 'look' }, ' look here')] : [];
+        return [element('li', {}, told.length > 1 ? `${run.run}: ${value}` : value, ...look)];
+      });
+      const missing = told.length > 0 ? `Not logged by these runs: it takes ${sign.needs}.` : '–';
+      list.replaceChildren(...(lines.length > 0 ? lines : [element('li', { class: 'lead' }, missing)]));
+    }
+    const curves = told.flatMap(({ run, figures: { steps } }): Curve[] =>
+      steps.step.length > 1 ? [{ name: run, runs: [run], x: [...steps.step], mean: [...steps.sharing] }] : [],
+    );
+    plot.element.hidden = curves.length === 0;
+    if (curves.length > 0) plot.draw(curves, 'step');
+  }
+
+  return {
+    element: element(
+      'section',
+      { class: 'trees', 'aria-labelledby': 'trees-title' },
+      element('h2', { id: 'trees-title' }, 'What only the trees tell'),
+      state,
+      problems,
+      element('div', { class: 'multiples signs' }, ...cards.map((card) => card.element)),
+    ),
+    draw,
+    dispose: () => plot.dispose(),
+  };
+}
+
+/** How much of the runs is in the figures. */
+function stateOf(runs: readonly RunDetail[], told: readonly RunDiagnosis[], diagnoses: Diagnoses): string {
+  if (runs.length === 0) return '';
+  const waiting = runs.filter(({ run }) => !diagnoses.of(run) && diagnoses.problemOf(run) === null).length;
+  const groups = told.reduce((sum, { figures }) => sum + figures.groups, 0);
+  const [read, files] = [told.reduce((sum, d) => sum + d.read, 0), told.reduce((sum, d) => sum + d.files, 0)];
+  if (waiting === 0 && told.length === 0) return 'These runs have written no groups (log.rollouts_every).';
+  const whole = read === files && waiting === 0;
+  return whole
+    ? `Of ${counted(groups, 'group')} in ${counted(files, 'file')}.`
+    : `Reading: ${counted(groups, 'group')} so far, ${count(read)} of ${counted(files, 'file')}${waiting > 0 ? `; ${counted(waiting, 'run')} to come` : ''}.`;
 }

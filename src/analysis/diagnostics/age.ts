@@ -25,6 +25,21 @@ export class AgeSums {
     }
   }
 
+  /** Takes what another one has added up. */
+  merge(other: AgeSums): void {
+    this.mixed += other.mixed;
+    for (const [key, sums] of other.steps) {
+      const known = this.steps.get(key);
+      if (!known) this.steps.set(key, { ...sums });
+      else {
+        known.newest = Math.max(known.newest, sums.newest);
+        known.oldest = Math.min(known.oldest, sums.oldest);
+        known.sum += sums.sum;
+        known.count += sums.count;
+      }
+    }
+  }
+
   figures(): AgeFigures | null {
     let [completions, ages, largest] = [0, 0, 0];
     for (const { newest, count, sum, oldest } of this.steps.values()) {

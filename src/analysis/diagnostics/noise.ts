@@ -67,6 +67,18 @@ export class NoiseSums {
     if (high - low > this.largest) this.largest = high - low;
   }
 
+  /** Takes what another one has added up. */
+  merge(other: NoiseSums): void {
+    this.tokens += other.tokens;
+    this.values += other.values;
+    this.squares += other.squares;
+    this.freedom += other.freedom;
+    this.largest = Math.max(this.largest, other.largest);
+    this.pairs += other.pairs;
+    this.equalPairs += other.equalPairs;
+    this.outside += other.outside;
+  }
+
   figures(): NoiseFigures | null {
     if (this.tokens === 0) return null;
     const { tokens, values, largest, pairs, equalPairs, outside } = this;

@@ -20,8 +20,10 @@ class Shift {
     }
   }
 
-  copy(): Shift {
-    return Object.assign(new Shift(), this);
+  merge(other: Shift): void {
+    this.sum += other.sum;
+    this.count += other.count;
+    this.flipped += other.flipped;
   }
 
   get mean(): number {
@@ -44,6 +46,14 @@ export class MergedSums {
     this.shift.add(together.subarray(merged.from, merged.from + completions.length), advantages);
   }
 
+  /** Takes what another one has added up. */
+  merge(other: MergedSums): void {
+    for (const id of other.ids) this.ids.add(id);
+    this.prompts += other.prompts;
+    this.completions += other.completions;
+    this.shift.merge(other.shift);
+  }
+
   figures(): MergedFigures {
     const { prompts, completions, shift } = this;
     return { ids: this.ids.size, prompts, completions, shift: shift.mean, flipped: shift.flipped };
@@ -64,7 +74,17 @@ export class SplitSums {
     // Units of a text have ids of their own in each group.
     const key = tokens === 'text-units' ? (prompt.text ?? '') : digest(prompt.tokens);
     if (key === '') return;
-    const at = JSON.stringify([source?.label ?? null, step]);
+    const rewards = completions.map(({ reward }) => reward);
+    this.take(JSON.stringify([source?.label ?? null, step]), key, [rewards]);
+  }
+
+  /** Takes what another one has seen; the groups of a step that both still know are put together. */
+  merge(other: SplitSums): void {
+    this.done.merge(other.done);
+    for (const [at, prompts] of other.steps) for (const [key, groups] of prompts) this.take(at, key, groups);
+  }
+
+  private take(at: string, prompt: string, rewards: readonly number[][]): void {
     let known = this.steps.get(at);
     if (!known) {
       known = new Map();
@@ -75,23 +95,23 @@ export class SplitSums {
         this.steps.delete(oldest);
       }
     }
-    const rewards = completions.map(({ reward }) => reward);
-    const groups = known.get(key);
-    if (groups) groups.push(rewards);
-    else if (known.size < PROMPTS) known.set(key, [rewards]);
+    const groups = known.get(prompt);
+    if (groups) groups.push(...rewards);
+    else if (known.size < PROMPTS) known.set(prompt, [...rewards]);
   }
 
   /** Of all groups so far; more may come. */
   figures(): SplitFigures {
-    const totals = this.done.copy();
+    const totals = new SplitTotals();
+    totals.merge(this.done);
     for (const known of this.steps.values()) for (const groups of known.values()) totals.add(groups);
     return totals.figures();
   }
 }
 
 class SplitTotals {
-  private counts = { prompts: 0, groups: 0, completions: 0, singletons: 0 };
-  private shift = new Shift();
+  private readonly counts = { prompts: 0, groups: 0, completions: 0, singletons: 0 };
+  private readonly shift = new Shift();
 
   /** @param groups rewards of each group of one prompt */
   add(groups: readonly (readonly number[])[]): void {
@@ -108,11 +128,12 @@ class SplitTotals {
     }
   }
 
-  copy(): SplitTotals {
-    const other = new SplitTotals();
-    other.counts = { ...this.counts };
-    other.shift = this.shift.copy();
-    return other;
+  merge({ counts, shift }: SplitTotals): void {
+    this.counts.prompts += counts.prompts;
+    this.counts.groups += counts.groups;
+    this.counts.completions += counts.completions;
+    this.counts.singletons += counts.singletons;
+    this.shift.merge(shift);
   }
 
   figures(): SplitFigures {

@@ -49,6 +49,15 @@ export class RetokenisedSums {
     }
   }
 
+  /** Takes what another one has added up. */
+  merge(other: RetokenisedSums): void {
+    this.seen ||= other.seen;
+    this.branches += other.branches;
+    this.retokenised += other.retokenised;
+    this.tokens += other.tokens;
+    this.equalTexts += other.equalTexts;
+  }
+
   figures(): RetokenisedFigures | null {
     if (!this.seen) return null;
     const { branches, retokenised, tokens, equalTexts: equal } = this;

@@ -36,6 +36,20 @@ export class DiagnosticSums {
     }
   }
 
+  /** Takes what another one has added up. */
+  merge(other: DiagnosticSums): void {
+    this.trainer.merge(other.trainer);
+    this.noise.merge(other.noise);
+    this.retokenised.merge(other.retokenised);
+    this.merged.merge(other.merged);
+    this.age.merge(other.age);
+    for (const part of ['copies', 'once'] as const) {
+      this.idle[part] += other.idle[part];
+      this.all[part] += other.all[part];
+    }
+    this.shared += other.shared;
+  }
+
   figures(): Diagnostics {
     const share = (part: number, whole: number): number => (whole > 0 ? part / whole : 0);
     return {

@@ -39,6 +39,18 @@ export class TrainerSums {
     });
   }
 
+  /** Takes what another one has added up. */
+  merge(other: TrainerSums): void {
+    this.tokens += other.tokens;
+    this.difference += other.difference;
+    this.outside += other.outside;
+    this.kl += other.kl;
+    this.entropies += other.entropies;
+    this.entropy += other.entropy;
+    this.branches += other.branches;
+    this.atBranches += other.atBranches;
+  }
+
   figures(): TrainerFigures | null {
     if (this.tokens === 0 && this.entropies === 0) return null;
     const mean = (sum: number, n: number): number => (n > 0 ? sum / n : 0);

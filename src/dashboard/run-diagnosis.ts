@@ -1,0 +1,115 @@
+/**
+ * What the trees of a run's rollouts tell, for its page: step files are gone through once, oldest first, a while at each
+ * request, so that a run of 100,000 steps costs nothing until somebody looks and no request waits for all of it. Files
+ * are written whole and stay; after a resumption, which may write some again, all are read anew.
+ */
+import { setTimeout } from 'node:timers/promises';
+import { type RunObjective, TreeDiagnosis } from '../analysis/index.js';
+import { parseGroup } from '../rollouts/index.js';
+import { RunFolder } from '../train/run-folder.js';
+import { messageOf } from './errors.js';
+import { judgedGroup } from './group-rows.js';
+import { openInside } from './inside.js';
+import { LONGEST_LINE, linesOf } from './lines.js';
+
+/** What one request reads before it rests, ms; a file that was begun is read to its end. */
+const QUANTUM = 1500;
+/** Longest time that a request waits for it, ms. */
+const PATIENCE = 1000;
+/** Longest time without a look at other requests, ms. */
+const BREATH = 50;
+
+export class RolloutDiagnosis {
+  private sums = new TreeDiagnosis();
+  private steps: readonly number[] = [];
+  private done = 0;
+  private found: string | null = null;
+  private state = '';
+  private reading: Promise<void> | null = null;
+
+  /**
+   * @param root the runs folder
+   * @param parts the run's names below it
+   */
+  constructor(
+    private readonly root: string,
+    private readonly parts: readonly string[],
+  ) {}
+
+  /** Steps that are in the figures. */
+  get read(): number {
+    return this.done;
+  }
+
+  /** The first file that cannot be read. */
+  get problem(): string | null {
+    return this.found;
+  }
+
+  figures() {
+    return this.sums.figures();
+  }
+
+  /**
+   * Reads on, for a while.
+   * @param steps that have rollouts, rising
+   * @param state another one where what was read before no longer holds
+   */
+  async readOn(steps: readonly number[], state: string, objective: RunObjective | null): Promise<void> {
+    const now = JSON.stringify([state, objective]);
+    if (!this.reading) {
+      const goesOn = this.state === now && this.steps.every((step, i) => steps[i] === step);
+      if (!goesOn) {
+        this.sums = new TreeDiagnosis();
+        this.done = 0;
+        this.found = null;
+        this.state = now;
+      }
+      this.steps = steps;
+      if (this.done < steps.length) {
+        this.reading = this.readSome(objective).finally(() => {
+          this.reading = null;
+        });
+      }
+    }
+    if (this.reading) await Promise.race([this.reading, setTimeout(PATIENCE, undefined, { ref: false })]);
+  }
+
+  private async readSome(objective: RunObjective | null): Promise<void> {
+    const until = performance.now() + QUANTUM;
+    while (this.done < this.steps.length && performance.now() < until) {
+      const step = this.steps[this.done];
+      const name = new RunFolder('').rolloutsFile(step);
+      await this.readFile(name, objective).catch((error) => {
+        this.found ??= messageOf(error);
+      });
+      this.done++;
+    }
+  }
+
+  private async readFile(name: string, objective: RunObjective | null): Promise<void> {
+    const file = await openInside(this.root, [...this.parts, ...name.split(/[/\\]/)]);
+    if (!file) return;
+    let breath = performance.now();
+    try {
+      for await (const { number, bytes } of linesOf(file)) {
+        if (performance.now() - breath > BREATH) {
+          await setTimeout(0);
+          breath = performance.now();
+        }
+        const where = `${name}:${number}`;
+        try {
+          if (bytes === null) throw new Error(`${where}: longer than ${LONGEST_LINE} bytes`);
+          const text = bytes.toString('utf8');
+          if (text.trim() === '') continue;
+          const group = parseGroup(text, where);
+          this.sums.add(group, judgedGroup(group, objective));
+        } catch (error) {
+          this.found ??= messageOf(error);
+        }
+      }
+    } finally {
+      await file.close();
+    }
+  }
+}

@@ -1,0 +1,174 @@
+/** What only the trees of a run's groups tell: figures of each diagnosis in words, when to look closer, what it means and what to do. */
+import type { RunDiagnosis } from '../../src/dashboard/api.js';
+import { count, counted, figure } from '../components/format.js';
+
+export interface TreeSign {
+  readonly title: string;
+  /** Null: the run's groups do not say. */
+  readonly value: (run: RunDiagnosis) => string | null;
+  /** Worth a closer look. */
+  readonly look: (run: RunDiagnosis) => boolean;
+  /** One sentence on what it means and what to do. */
+  readonly meaning: string;
+  /** What groups must hold for it. */
+  readonly needs: string;
+}
+
+/** Beyond these figures a sign asks for a look. */
+const NOISE = 0.01;
+const RATIOS = 0.02;
+const DRIFT = 0.01;
+const RETOKENISED = 0.01;
+const IDLE = 0.5;
+const EQUAL = 0.5;
+const AGE = 4;
+const GROWTH = 0.1;
+/** Points of the curves from which on their ends are compared. */
+const LEAST_STEPS = 6;
+
+export const TREE_SIGNS: readonly TreeSign[] = [
+  {
+    title: 'Sampler’s noise',
+    value: ({ figures: { noise } }) =>
+      noise &&
+      (noise.pairs === noise.equalPairs
+        ? `0 nats: all values of ${counted(noise.tokens, 'shared token')} are equal`
+        : `${figure(noise.deviation)} nats over ${counted(noise.tokens, 'shared token')}; ${percent(noise.outside, noise.pairs)} of ratios outside [0.9, 1.1]`),
+    look: ({ figures: { noise } }) =>
+      noise !== null && (noise.deviation > NOISE || noise.outside > RATIOS * noise.pairs),
+    meaning:
+      'Completions that share a step hold one log-probability each for the same token in the same context, so their spread is the sampler’s own numerical noise; above about 0.01, sample with batch-invariant kernels or more precision before you blame the trainer or move the clip range.',
+    needs: 'log-probabilities of sampled tokens',
+  },
+  {
+    title: 'Trainer against sampler',
+    value: ({ figures: { trainer } }) =>
+      trainer && trainer.tokens > 0
+        ? `${figure(trainer.difference)} nats over ${counted(trainer.tokens, 'token')}; ${percent(trainer.outside, 1)} of ratios outside [0.9, 1.1]`
+        : null,
+    look: ({ figures: { trainer } }) =>
+      trainer !== null && trainer.tokens > 0 && (trainer.difference > DRIFT || trainer.outside > RATIOS),
+    meaning:
+      'The same tokens under the trainer’s probabilities and the sampler’s: what is above the sampler’s own noise comes from other weights, another tokenizer or another precision; correct for it with importance weights, or find where the two part.',
+    needs: 'log-probabilities of both',
+  },
+  {
+    title: 'Same text, other tokens',
+    value: ({ figures: { retokenised } }) =>
+      retokenised &&
+      `${count(retokenised.retokenised)} of ${counted(retokenised.branches, 'branch', 'branches')}${
+        retokenised.equalTexts > 0
+          ? `; ${counted(retokenised.equalTexts, 'completion')} with another’s text`
+          : ''
+      }`,
+    look: ({ figures: { retokenised } }) =>
+      retokenised !== null &&
+      (retokenised.equalTexts > 0 || retokenised.retokenised > RETOKENISED * retokenised.branches),
+    meaning:
+      'Branches whose text goes on as a sibling’s does, cut into other tokens: turns that were tokenised again break prefixes and flatten the tree; hand the sampled token ids on from turn to turn instead of the text.',
+    needs: 'exact tokens with their texts',
+  },
+  {
+    title: 'Ids with several prompts',
+    value: ({ figures: { merged } }) =>
+      merged.ids === 0
+        ? 'none'
+        : `${counted(merged.ids, 'id')} with ${counted(merged.prompts, 'prompt')}; ${falseAdvantages(merged)}`,
+    look: ({ figures: { merged } }) => merged.ids > 0,
+    meaning:
+      'Completions of different prompts under one id are compared with each other by a trainer that groups by it, and get false advantages; give every prompt of a step its own id. The figures here take them apart.',
+    needs: '',
+  },
+  {
+    title: 'Prompts with several ids, groups of one',
+    value: ({ figures: { splitPrompts: split, singletons } }) => {
+      const alone = singletons > 0 ? counted(singletons, 'group of one', 'groups of one') : '';
+      if (split.prompts === 0) return alone || 'none';
+      return `${counted(split.prompts, 'prompt')} in ${counted(split.groups, 'group')}; ${falseAdvantages(split)}${alone && `; ${alone}`}`;
+    },
+    look: ({ figures: { splitPrompts, singletons } }) => splitPrompts.prompts > 0 || singletons > 0,
+    meaning:
+      'One prompt of a step in several groups is compared with a part of its completions alone, and a completion in a group of its own has the advantage 0 whatever it did; group by the prompt, and find out why completions are missing.',
+    needs: '',
+  },
+  {
+    title: 'Groups without variance',
+    value: ({ figures: { groups, zeroVariance } }) => {
+      const { right, wrong, other } = zeroVariance;
+      if (groups === 0) return null;
+      return `${percent(right + wrong + other, groups)} of ${counted(groups, 'group')}: ${percent(right, groups)} all right, ${percent(wrong, groups)} all wrong, ${percent(other, groups)} other`;
+    },
+    look: ({ figures: { groups, zeroVariance } }) =>
+      zeroVariance.right + zeroVariance.wrong + zeroVariance.other > EQUAL * groups,
+    meaning:
+      'They teach nothing: all right asks for harder problems, all wrong for easier ones or a reward of parts of the way, and equal rewards that are neither ask whether the reward tells answers apart at all.',
+    needs: 'groups',
+  },
+  {
+    title: 'Tokens that only the KL term moves',
+    value: ({ beta, figures: { klAlone, groups } }) => {
+      if (groups === 0) return null;
+      const shares = `${percent(klAlone.copies, 1)}; each step once ${percent(klAlone.once, 1)}`;
+      if (beta === null) return `${shares} (with β > 0)`;
+      return beta > 0 ? `${shares} (β ${figure(beta)})` : `${shares}, and β is 0: nothing moves them`;
+    },
+    look: ({ beta, figures: { klAlone } }) => beta !== 0 && klAlone.copies > IDLE,
+    meaning:
+      'Steps whose advantage is 0 have no other gradient than the pull back to the reference policy; where they are most of the tokens, more of the run is undone than learnt: lower β, or choose problems whose rewards differ.',
+    needs: 'groups',
+  },
+  {
+    title: 'Age of the weights',
+    value: ({ figures: { age } }) =>
+      age &&
+      `${figure(age.mean)} versions in the mean, at most ${count(age.largest)}; ${percent(age.mixed, age.completions)} of completions by several`,
+    look: ({ figures: { age } }) => age !== null && age.largest > AGE,
+    meaning:
+      'How many versions of the weights lie between a completion and the newest of its step: old ones are off-policy, and so are completions that several versions wrote; bound the staleness, or correct with importance weights.',
+    needs: 'versions of weights',
+  },
+  {
+    title: 'Sharing |λ|/k, over the steps',
+    value: (run) => {
+      const { sharing, groups } = run.figures;
+      if (groups === 0) return null;
+      const [first, last] = ends(run.figures.steps.sharing);
+      const [shallow, deep] = ends(run.figures.steps.pathDepth);
+      return first === undefined
+        ? `${figure(sharing)} of a group share a token in the mean`
+        : `${figure(first)} → ${figure(last)} from the first third to the last; path depth ${figure(shallow)} → ${figure(deep)}`;
+    },
+    look: ({ figures: { steps } }) => {
+      const [first, last] = ends(steps.sharing);
+      return first !== undefined && last > first + GROWTH;
+    },
+    meaning:
+      'The share of a group that goes through a token, 1 where all completions are alike: rising together with the path depth it is the policy becoming certain, read without any logits; if the reward does not rise with it, the entropy is collapsing: raise the temperature or lower the learning rate.',
+    needs: 'groups',
+  },
+];
+
+/** Means of the first third and of the last; nothing for few points. */
+function ends(values: readonly number[]): readonly number[] {
+  if (values.length < LEAST_STEPS) return [];
+  const third = Math.floor(values.length / 3);
+  return [values.slice(0, third), values.slice(-third)].map(
+    (part) => part.reduce((sum, value) => sum + value, 0) / third,
+  );
+}
+
+function falseAdvantages({
+  shift,
+  flipped,
+  completions,
+}: {
+  readonly shift: number;
+  readonly flipped: number;
+  readonly completions: number;
+}): string {
+  return `advantages off by ${figure(shift)}, ${count(flipped)} of ${count(completions)} with the wrong sign`;
+}
+
+function percent(part: number, whole: number): string {
+  return whole > 0 ? `${((100 * part) / whole).toFixed(1)}%` : '–';
+}
