@@ -35,15 +35,15 @@ export async function main(): Promise<void> {
   try {
     for (const shape of shapes) {
       const file = join(folder, `${shape}.jsonl`);
-      const made = await generateRollouts({ file, bytes: megabytes * 1e6, shape });
+      const generated = await generateRollouts({ file, bytes: megabytes * 1e6, shape });
       const measure = async (what: string, work: () => Promise<void>) => {
         const { wall, cpu } = await timed(work);
         rows.push({
           log: shape,
           what,
-          'MB/s': Math.round(made.bytes / 1e6 / wall),
-          'MB/s of processor time': Math.round(made.bytes / 1e6 / cpu),
-          'tokens/s': `${(made.tokens / wall / 1e6).toFixed(1)} M`,
+          'MB/s': Math.round(generated.bytes / 1e6 / wall),
+          'MB/s of processor time': Math.round(generated.bytes / 1e6 / cpu),
+          'tokens/s': `${(generated.tokens / wall / 1e6).toFixed(1)} M`,
           'peak memory so far': `${Math.round(resourceUsage().maxRSS / 1024)} MB`,
         });
       };
@@ -52,7 +52,8 @@ export async function main(): Promise<void> {
         for await (const group of readRollouts(file)) gatherer.add(group, analyzeGroup(group));
       });
       const { all } = gatherer.result();
-      if (all.tokens !== made.tokens) throw new Error(`analysed ${all.tokens} tokens, wrote ${made.tokens}`);
+      if (all.tokens !== generated.tokens)
+        throw new Error(`analysed ${all.tokens} tokens, wrote ${generated.tokens}`);
       let tokens = 0;
       let treeSeconds = 0;
       await measure('read and build the trees', async () => {
@@ -63,7 +64,7 @@ export async function main(): Promise<void> {
           for (const completion of group.completions) tokens += completion.tokens.length;
         }
       });
-      if (tokens !== made.tokens) throw new Error(`read ${tokens} tokens, wrote ${made.tokens}`);
+      if (tokens !== generated.tokens) throw new Error(`read ${tokens} tokens, wrote ${generated.tokens}`);
       rows.push({
         log: shape,
         what: 'of which the trees',

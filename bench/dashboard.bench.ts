@@ -90,8 +90,8 @@ export async function runDashboardBench(): Promise<Row[]> {
         groups: 'explicit',
       };
     });
-    const [one, many] = [join(folder, 'one'), join(folder, 'many')];
-    const long = join(one, 'long');
+    const [oneRun, many] = [join(folder, 'one'), join(folder, 'many')];
+    const long = join(oneRun, 'long');
     await writeRun(long, 0, groups);
     for (let i = 0; i < RUNS; i++) await writeRun(join(many, `seed_${i}`), i, []);
 
@@ -109,10 +109,10 @@ export async function runDashboardBench(): Promise<Row[]> {
     };
     const [single, among, table, group, update, peer]: number[][] = [[], [], [], [], [], []];
     for (let round = 0; round < ROUNDS; round++) {
-      single.push(await timed(() => open(one, 'long')));
+      single.push(await timed(() => open(oneRun, 'long')));
       among.push(await timed(() => open(many, 'seed_7')));
     }
-    const dashboard = await startDashboard({ folder: one, version: '0', port: 0, report: console.error });
+    const dashboard = await startDashboard({ folder: oneRun, version: '0', port: 0, report: console.error });
     await get(dashboard.address, '/api/runs/long');
     const last = (await readFile(join(long, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n').at(-1);
     for (let round = 0; round < ROUNDS; round++) {

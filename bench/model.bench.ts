@@ -145,7 +145,7 @@ function rowsOf(name: JobName, folder: string, python: string | null): { rows: R
   const job = JOBS[name];
   const threads = availableParallelism();
   const ours = child(process.execPath, ['--import', 'tsx', file, folder, name]);
-  const asked = {
+  const request = {
     ...job.group,
     what: job.what,
     folder,
@@ -155,7 +155,7 @@ function rowsOf(name: JobName, folder: string, python: string | null): { rows: R
     tokens: NEW_TOKENS,
     threads,
   };
-  const peer = python ? child(python, [join(root, 'bench/model_peer.py'), JSON.stringify(asked)]) : null;
+  const peer = python ? child(python, [join(root, 'bench/model_peer.py'), JSON.stringify(request)]) : null;
   const length = job.group.prompt.length + job.group.completions[0].length;
   const tokens = job.what === 'update' ? K * length : K * NEW_TOKENS;
   const what =

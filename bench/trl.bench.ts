@@ -123,7 +123,7 @@ class Trl {
   }
 
   static async start(job: Record<string, unknown>): Promise<Trl> {
-    const asked = {
+    const request = {
       tokenizer: resolve(folder),
       threads: availableParallelism(),
       scratch: join(out, 'trl'),
@@ -141,7 +141,7 @@ class Trl {
       ...job,
     };
     const trl = new Trl(
-      spawn(pythonOf('trl'), [join(root, 'bench/trl_peer.py'), JSON.stringify(asked)], {
+      spawn(pythonOf('trl'), [join(root, 'bench/trl_peer.py'), JSON.stringify(request)], {
         stdio: ['pipe', 'pipe', 'pipe'],
       }),
     );

@@ -82,8 +82,12 @@ function examplesOf(completions: readonly Int32Array[], packed: boolean): TrainE
   return parts.map((members) => {
     const tree = ProcessTree.build(members.map((i) => completions[i]));
     const weights = sequenceWeights(tree.lengths, 'token', totals);
-    const own = members.map((i) => advantages[i]);
-    return { prompt, tree, coefficients: lossCoefficients(tree, own, weights, { lambdaExponent: 0 }) };
+    const memberAdvantages = members.map((i) => advantages[i]);
+    return {
+      prompt,
+      tree,
+      coefficients: lossCoefficients(tree, memberAdvantages, weights, { lambdaExponent: 0 }),
+    };
   });
 }
 

@@ -111,9 +111,11 @@ function answers(name: string): { gold: string; solution: string | null }[] {
     }
     const text = Array.isArray(row.solution) ? row.solution.join('\n') : String(row.solution ?? '');
     const boxed = /\\(?:boxed|framebox)/.test(text);
-    const own = row.answer ?? (row.final_answer as string[] | undefined)?.join(', ');
+    const ownAnswer = row.answer ?? (row.final_answer as string[] | undefined)?.join(', ');
     const gold =
-      own === undefined ? (checkAnswer(text, '', { boxedOnly: true }).extracted ?? '') : String(own);
+      ownAnswer === undefined
+        ? (checkAnswer(text, '', { boxedOnly: true }).extracted ?? '')
+        : String(ownAnswer);
     return { gold, solution: boxed ? text : null };
   });
 }

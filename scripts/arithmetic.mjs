@@ -37,20 +37,20 @@ const data = runs.map(({ method, seed, success_rate, eval_accuracy, late_success
 
 const percent = (value) => `${(100 * value).toFixed(1)}%`;
 const bounds = ({ mean, low, high }) => `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
-const list = (of, format) => of.map(format).join(', ');
+const list = (rows, format) => rows.map(format).join(', ');
 const rows = Object.keys(NAMES).map((method) => {
-  const own = data.filter((r) => r.method === method);
+  const runs = data.filter((r) => r.method === method);
   const { accuracy, late_success } = methods.find((m) => m.method === method);
   return [
     NAMES[method],
-    list(own, (r) => percent(r.eval_accuracy[0][1])),
-    list(own, (r) => percent(r.first_success_rate)),
-    list(own, (r) => r.reached_80 ?? 'never'),
-    list(own, (r) => percent(r.eval_accuracy.at(-1)[1])),
+    list(runs, (r) => percent(r.eval_accuracy[0][1])),
+    list(runs, (r) => percent(r.first_success_rate)),
+    list(runs, (r) => r.reached_80 ?? 'never'),
+    list(runs, (r) => percent(r.eval_accuracy.at(-1)[1])),
     bounds(accuracy),
     bounds(late_success),
-    list(own, (r) => r.entropy[1].toFixed(3)),
-    list(own, (r) => percent(r.tokens_saved)),
+    list(runs, (r) => r.entropy[1].toFixed(3)),
+    list(runs, (r) => percent(r.tokens_saved)),
   ];
 });
 const header = [

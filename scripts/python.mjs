@@ -18,9 +18,9 @@ export function findPython(modules) {
 
 /** Makes .venv/ with what scripts/python needs, unless it is there. */
 export function ensurePython() {
-  const made = join(VENV, 'requirements.txt');
+  const installed = join(VENV, 'requirements.txt');
   const wanted = readFileSync(REQUIREMENTS, 'utf8');
-  if (existsSync(made) && readFileSync(made, 'utf8') === wanted) return OWN;
+  if (existsSync(installed) && readFileSync(installed, 'utf8') === wanted) return OWN;
   const [python] = ['python3', 'python'].filter(
     (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
   );
@@ -32,6 +32,6 @@ export function ensurePython() {
   run(python, ['-m', 'venv', VENV]);
   run(OWN, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS]);
   // Last: an environment with this file is a whole one.
-  writeFileSync(made, wanted);
+  writeFileSync(installed, wanted);
   return OWN;
 }

@@ -62,11 +62,11 @@ await page.waitForTimeout(300);
 await page.locator('#training').screenshot({ path: join(root, 'docs/figures/site-training.png') });
 const sums = page.locator('#sums');
 await sums.getByRole('button', { name: 'Train on sums' }).click();
-const taken = () => sums.getAttribute('data-taken').then(Number);
+const stepsTaken = () => sums.getAttribute('data-taken').then(Number);
 await page.waitForSelector('#sums[data-taken]');
-const [learning, from] = [performance.now(), await taken()];
+const [learning, from] = [performance.now(), await stepsTaken()];
 await page.waitForFunction("Number(document.querySelector('#sums').dataset.taken) > 11");
-const sumStep = (performance.now() - learning) / ((await taken()) - from);
+const sumStep = (performance.now() - learning) / ((await stepsTaken()) - from);
 await sums.getByRole('button', { name: 'Pause' }).click();
 await sums.locator('button.completion').nth(2).click();
 await sums.screenshot({ path: join(root, 'docs/figures/site-sums.png') });
@@ -90,10 +90,10 @@ const files = readdirSync(join(site, 'assets')).map((name) => join(site, 'assets
 const wasm = files.filter((path) => !/asyncify|webgpu/.test(path));
 const kilobytes = (paths: readonly string[], size: (path: string) => number) =>
   `${Math.round(paths.reduce((sum, path) => sum + size(path), 0) / 1000)} kB`;
-const own = files.filter((path) => /index-/.test(path));
+const ownFiles = files.filter((path) => /index-/.test(path));
 const zipped = (path: string) => gzipSync(readFileSync(path)).length;
 const rows = [
-  ['page', `${kilobytes(own, (path) => statSync(path).size)}, ${kilobytes(own, zipped)} gzipped`],
+  ['page', `${kilobytes(ownFiles, (path) => statSync(path).size)}, ${kilobytes(ownFiles, zipped)} gzipped`],
   [
     'with all that trains in WebAssembly',
     `${kilobytes(wasm, (path) => statSync(path).size)}, ${kilobytes(wasm, zipped)} gzipped`,

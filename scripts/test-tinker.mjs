@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { bin, ensureInstalled, root, run } from './ensure.mjs';
 import { ensureSkyRL, ensureTinyModel, VERSIONS } from './skyrl.mjs';
 
-const asked = process.argv.slice(2);
-const files = asked.filter((word) => !/^\d/.test(word));
-const named = asked.filter((word) => /^\d/.test(word));
+const args = process.argv.slice(2);
+const files = args.filter((word) => !/^\d/.test(word));
+const named = args.filter((word) => /^\d/.test(word));
 const unknown = named.find((version) => !VERSIONS.includes(version));
 if (unknown !== undefined) {
   console.error(`error: expected versions of ${VERSIONS.join(' and ')}, got ${unknown}`);

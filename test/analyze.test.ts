@@ -276,14 +276,14 @@ describe('analyze', () => {
       .map((item) => `${item.step} ${item.group_id} ${item.completion}`);
     expect(new Set(keys).size).toBe(keys.length);
     const { stdout } = await analyze(out, 'logs', '--skip-bad', '--report', 'r.html');
-    expect(stdout).toMatch(/^5 files, 1 left out: qwen-math, 1 group; own, 4 groups\n/);
+    expect(stdout).toMatch(/^5 files, 1 skipped: qwen-math, 1 group; own, 4 groups\n/);
     expect(stdout).toMatch(/By source\n.*\ngrpo +1 .*\nlambda +3 /s);
     const page = await readFile(join(out, 'r.html'), 'utf8');
     expect(page).toContain('<td>lambda</td><td>own</td><td>3</td>');
     expect(page).toContain('"source":"lambda"');
     // One run alone has no labels.
-    const one = (await figures(out, 'logs/lambda')) as typeof all;
-    expect([one.bySource, one.steps.length]).toEqual([[], 2]);
+    const single = (await figures(out, 'logs/lambda')) as typeof all;
+    expect([single.bySource, single.steps.length]).toEqual([[], 2]);
   });
 
   test('what may be wrong with the figures stands in the summary, the report and --json', async () => {
@@ -392,7 +392,7 @@ describe('analyze', () => {
     expect([all.tokens, all.tokenSources]).toEqual([8, { retokenized: 2 }]);
     const [first] = (await readFile(join(out, 'w.jsonl'), 'utf8')).split('\n');
     expect(JSON.parse(first).tokens).toEqual([1, 2, 3]);
-    expect((await analyze(out, ...args, '--no-report')).stdout).toContain('retokenized: ids made again');
+    expect((await analyze(out, ...args, '--no-report')).stdout).toContain('retokenized: ids computed');
   });
 
   test('the report is one page, report.html if nothing else is said; texts of the log are no markup in it', async () => {
@@ -472,7 +472,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     ['an infinite reward', '{"g":1,"q":"question 1","a":"x","r":1e999}'],
   ])('%s', async (_, text) => {
     const { out } = await put({ 'a.jsonl': GOOD.replace('\n', `\n${text}\n`) });
-    await refused(out, ['logs', ...KEYS], /^error: logs\/a\.jsonl:2: .* \(--skip-bad leaves it out\)\n$/);
+    await refused(out, ['logs', ...KEYS], /^error: logs\/a\.jsonl:2: .* \(--skip-bad skips it\)\n$/);
     const all = await figures(out, 'logs', ...KEYS, '--skip-bad');
     expect([all.groups, all.completions, all.badRowCount]).toEqual([2, 4, 1]);
     expect(all.badRows).toEqual([expect.stringMatching(/^logs\/a\.jsonl:2: /)]);
@@ -586,29 +586,37 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
 
   test('options that cannot be, and files that are not there', async () => {
     const { out } = await put({ 'a.jsonl': GOOD });
-    const one = async (words: RegExp, ...args: string[]) => {
+    const refused = async (words: RegExp, ...args: string[]) => {
       const { code, stdout, stderr } = await analyze(out, ...args, '--no-report');
       expect([code, stdout]).toEqual([1, '']);
       expect(stderr).toMatch(words);
       expect(await readdir(out)).toEqual(['logs']);
     };
-    await one(/none\.jsonl: expected a file, a folder or a pattern, got nothing there/, 'none.jsonl');
-    await one(/missing required argument 'paths'/);
-    await one(
+    await refused(
+      /none\.jsonl: expected a file, a folder or a pattern, got a path that does not exist/,
+      'none.jsonl',
+    );
+    await refused(/missing required argument 'paths'/);
+    await refused(
       /--reward-weight: expected a name with a finite number, e\.g\. format=0\.5, got 'x'/,
       'logs',
       '--reward-weight',
       'x',
     );
-    await one(/--group-size: expected a whole number of at least 1, got '0'/, 'logs', '--group-size', '0');
-    await one(/Allowed choices are own, /, 'logs', '--format', 'nonsense');
-    await one(
+    await refused(
+      /--group-size: expected a whole number of at least 1, got '0'/,
+      'logs',
+      '--group-size',
+      '0',
+    );
+    await refused(/Allowed choices are own, /, 'logs', '--format', 'nonsense');
+    await refused(
       /tokenizer none\.json: expected a tokenizer\.json, got nothing there/,
       'logs',
       '--tokenizer',
       'none.json',
     );
-    await one(
+    await refused(
       /weights file: expected a name that ends in \.jsonl or \.parquet, got w\.txt/,
       'logs',
       ...KEYS,
@@ -617,7 +625,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
       '--csv',
       'g.csv',
     );
-    await one(
+    await refused(
       /none\/g\.csv: cannot be written/,
       'logs',
       ...KEYS,
@@ -626,15 +634,15 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
       '--csv',
       'none/g.csv',
     );
-    await one(
-      /--csv logs\/a\.jsonl: expected another file than one of the logs, got the same/,
+    await refused(
+      /--csv logs\/a\.jsonl: expected a different file, got the same path as one of the logs/,
       'logs',
       ...KEYS,
       '--csv',
       'logs/a.jsonl',
     );
-    await one(
-      /--weights w\.jsonl: expected another file than the file of --csv, got the same/,
+    await refused(
+      /--weights w\.jsonl: expected a different file, got the same path as the file of --csv/,
       'logs',
       '--weights',
       'w.jsonl',
@@ -688,11 +696,11 @@ describe.skipIf(!present)('real logs', () => {
     const qwen = await figures(folder, join(LOGS, 'qwen25-math_cot_100.jsonl'), ...tokenizer);
     expect([qwen.tokens, qwen.tokenSources]).toEqual([314331, { retokenized: 100 }]);
     const name = 'nemo-gym/resources_servers_competitive_coding_challenges_data_example_rollouts.jsonl';
-    const [own, given] = [
+    const [asRows, asGroups] = [
       await figures(folder, join(LOGS, name)),
       await figures(folder, join(LOGS, name), ...tokenizer),
     ];
-    expect(given).toEqual(own);
-    expect(own.tokenSources).toEqual({ exact: 1 });
+    expect(asGroups).toEqual(asRows);
+    expect(asRows.tokenSources).toEqual({ exact: 1 });
   });
 });

@@ -53,8 +53,9 @@ describe.skipIf(!present)('answers of others', () => {
     (name) => {
       for (const row of rows(`math/${name}.jsonl`)) {
         const solution = Array.isArray(row.solution) ? row.solution.join('\n') : String(row.solution ?? '');
-        const own = row.answer ?? (row.final_answer as string[] | undefined)?.join(', ');
-        const gold = own === undefined ? extractAnswer(solution, true)?.answer : String(own);
+        const columnAnswer = row.answer ?? (row.final_answer as string[] | undefined)?.join(', ');
+        const gold =
+          columnAnswer === undefined ? extractAnswer(solution, true)?.answer : String(columnAnswer);
         if (gold === undefined) throw new Error(`no gold answer: ${solution.slice(-200)}`);
         expect(answersEqual(gold, gold), gold).toMatchObject({ equal: true });
         expect(checkAnswer(`Hence $\\boxed{${gold}}$.`, gold), gold).toMatchObject({ equal: true });

@@ -36,9 +36,9 @@ const configOf = (objective: object, method = 'lambda-grpo'): Config =>
 
 async function groupsOf(config: Config, name: string): Promise<{ groups: Group[]; file: string }> {
   const out = join(folder, name);
-  const { folder: made } = await run({ config, out, threads: 1 });
+  const { folder: runFolder } = await run({ config, out, threads: 1 });
   const groups: Group[] = [];
-  const file = made.rolloutsFile(1);
+  const file = runFolder.rolloutsFile(1);
   for await (const group of readOwnRollouts(file)) groups.push(group);
   return { groups, file };
 }
@@ -110,16 +110,16 @@ describe('tree and analyze', () => {
         asTrained: string[];
         mass: { up: number };
       };
-    const [own, std, none, foreign] = [
+    const [byConfig, std, none, foreign] = [
       await json(file),
       await json(file, '--scale', 'std'),
       await json(file, '--scale', 'none'),
       await json(away),
     ];
-    expect([own.asTrained, std.asTrained, foreign.asTrained]).toEqual([[line], [], []]);
-    expect(own.mass.up).toBeCloseTo(none.mass.up, 9);
+    expect([byConfig.asTrained, std.asTrained, foreign.asTrained]).toEqual([[line], [], []]);
+    expect(byConfig.mass.up).toBeCloseTo(none.mass.up, 9);
     expect(foreign.mass).toEqual(std.mass);
     if (groups.some(({ completions }) => new Set(completions.map(({ reward }) => reward)).size > 1))
-      expect(own.mass.up).not.toBeCloseTo(std.mass.up, 3);
+      expect(byConfig.mass.up).not.toBeCloseTo(std.mass.up, 3);
   });
 });

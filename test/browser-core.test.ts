@@ -37,8 +37,8 @@ interface Steps {
   readonly stored: readonly string[];
 }
 
-const here = dirname(fileURLToPath(import.meta.url));
-const runtime = join(here, '../node_modules/onnxruntime-web/dist');
+const testFolder = dirname(fileURLToPath(import.meta.url));
+const runtime = join(testFolder, '../node_modules/onnxruntime-web/dist');
 const STEPS = 4;
 const TYPES: Record<string, string> = {
   js: 'text/javascript',
@@ -75,7 +75,7 @@ function expectEqual(browser: Steps, node: Steps): void {
 }
 
 const RUNS: Record<string, Record<string, unknown>> = {
-  'the binary tree’s recipe': parse(readFileSync(join(here, '../recipes/binary-tree.yaml'), 'utf8')),
+  'the binary tree’s recipe': parse(readFileSync(join(testFolder, '../recipes/binary-tree.yaml'), 'utf8')),
   'λ-GRPO by SGD': { optimizer: { name: 'sgd', learning_rate: 0.3, max_grad_norm: null } },
   'GRPO with KL, clipping, entropy and an adapter': {
     method: 'grpo',
@@ -96,12 +96,12 @@ describe.skipIf(!hasBrowser)('lambda-grpo/core in a browser', () => {
   let browser: Browser;
   let page: Page;
   const trouble: string[] = [];
-  const asked: string[] = [];
+  const requests: string[] = [];
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-core-'));
     await build({
-      root: join(here, 'browser-core'),
+      root: join(testFolder, 'browser-core'),
       configFile: false,
       logLevel: 'error',
       build: {
@@ -131,7 +131,7 @@ describe.skipIf(!hasBrowser)('lambda-grpo/core in a browser', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     browser = await launchBrowser();
     page = await browser.newPage();
-    page.on('request', (request) => asked.push(request.url()));
+    page.on('request', (request) => requests.push(request.url()));
     page.on('pageerror', (error) => trouble.push(String(error)));
     page.on('console', (message) => trouble.push(message.text()));
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
@@ -161,9 +161,9 @@ describe.skipIf(!hasBrowser)('lambda-grpo/core in a browser', () => {
     const accelerated = await launchBrowser({ webgpu: true });
     try {
       const other = await accelerated.newPage();
-      const said: string[] = [];
-      other.on('pageerror', (error) => said.push(String(error)));
-      other.on('console', (message) => said.push(message.text()));
+      const problems: string[] = [];
+      other.on('pageerror', (error) => problems.push(String(error)));
+      other.on('console', (message) => problems.push(message.text()));
       await other.goto(page.url());
       await other.waitForFunction('globalThis.gpuSteps !== undefined');
       const adapter = await other.evaluate(
@@ -176,7 +176,7 @@ describe.skipIf(!hasBrowser)('lambda-grpo/core in a browser', () => {
       };
       const steps: Steps = await other.evaluate(`gpuSteps(${JSON.stringify(changes)}, 1)`);
       expectEqual(steps, (await trainingSteps(nodeBackend(), changes, 1)) as Steps);
-      expect(said).toEqual([]);
+      expect(problems).toEqual([]);
     } finally {
       await accelerated.close();
     }
@@ -184,8 +184,8 @@ describe.skipIf(!hasBrowser)('lambda-grpo/core in a browser', () => {
 
   it('asks its own server alone, and says nothing', () => {
     const origin = new URL(page.url()).origin;
-    expect(asked.filter((url) => !url.startsWith(origin) && !/^(data|blob):/.test(url))).toEqual([]);
-    expect(asked.some((url) => url.endsWith('.wasm'))).toBe(true);
+    expect(requests.filter((url) => !url.startsWith(origin) && !/^(data|blob):/.test(url))).toEqual([]);
+    expect(requests.some((url) => url.endsWith('.wasm'))).toBe(true);
     expect(trouble).toEqual([]);
   });
 });

@@ -30,9 +30,9 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     const browser = await launchBrowser();
     try {
       const page = await browser.newPage();
-      const asked: string[] = [];
+      const requests: string[] = [];
       const trouble: string[] = [];
-      page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+      page.on('request', (request) => requests.push(new URL(request.url()).pathname));
       page.on('pageerror', (error) => trouble.push(String(error)));
       page.on('console', (message) => trouble.push(message.text()));
       await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
@@ -46,7 +46,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
         return [advantages, o.stepRewards(tree, rewards), steps, o.lambdaWeights(tree), tree.size, tree.parent]
           .map((values) => [...values]);
       })()`);
-      const here = analyzeGroup({
+      const expected = analyzeGroup({
         completions: COMPLETIONS.map((tokens, i) => ({
           tokens: Int32Array.from(tokens),
           reward: REWARDS[i],
@@ -54,16 +54,16 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       });
       expect(inBrowser).toEqual(
         [
-          here.advantages,
-          here.stepRewards,
-          here.stepAdvantages,
-          here.lambdaWeights,
-          here.tree.size,
-          here.tree.parent,
+          expected.advantages,
+          expected.stepRewards,
+          expected.stepAdvantages,
+          expected.lambdaWeights,
+          expected.tree.size,
+          expected.tree.parent,
         ].map((values) => [...values]),
       );
       expect(trouble).toEqual([]);
-      expect(asked.filter((path) => !/^\/(tree|objective)\/[\w/-]+\.js$|^\/$/.test(path))).toEqual([]);
+      expect(requests.filter((path) => !/^\/(tree|objective)\/[\w/-]+\.js$|^\/$/.test(path))).toEqual([]);
     } finally {
       await browser.close();
       server.close();

@@ -72,7 +72,7 @@ describe('train, tree and compare', () => {
     expect(named.stdout).toMatch(/so +2 +0\.50 +0\.00/);
     expectRefusal(await cli('tree', file), 'rows.jsonl: expected a known format', 'with the keys q, a, s, g');
     await writeFile(file, `${rows.join('')}{"q": 1\n`);
-    expectRefusal(await cli('tree', file, ...keys), 'rows.jsonl:3', '--skip-bad leaves it out');
+    expectRefusal(await cli('tree', file, ...keys), 'rows.jsonl:3', '--skip-bad skips it');
     expect((await cli('tree', file, ...keys, '--skip-bad')).stdout).toContain('group 1 of 1');
   });
 
@@ -98,7 +98,7 @@ describe('train, tree and compare', () => {
     );
     expectRefusal(
       await cli('train', 'recipes/binary-tree.yaml', '--out', inFolder('none'), '--resume'),
-      'no run to continue',
+      'expected a run to continue',
     );
   });
 

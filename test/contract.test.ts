@@ -25,11 +25,11 @@ const config = (changes: Record<string, unknown> = {}): Config =>
     ...changes,
   });
 
-async function trained(name: string, made: Config, from?: string) {
-  const task = createTask(made.task, made.seed);
+async function trained(name: string, settings: Config, from?: string) {
+  const task = createTask(settings.task, settings.seed);
   const engine = new StandInEngine(task.vocabulary.size);
-  const run = await createRunFolder(join(folder, name), made);
-  const result = await train({ config: made, task, engine, folder: run, from });
+  const run = await createRunFolder(join(folder, name), settings);
+  const result = await train({ config: settings, task, engine, folder: run, from });
   await run.close();
   return { result, metrics: await run.readMetrics() };
 }

@@ -34,7 +34,7 @@ const groups = fc
     fc.record({
       tokens: fc.array(fc.nat(2), { maxLength: 6 }),
       reward: fc.constantFrom(0, 1, 0.5, -1),
-      given: fc.nat(3),
+      environment: fc.nat(3),
     }),
     { minLength: 1, maxLength: 8 },
   )
@@ -43,10 +43,10 @@ const groups = fc
       id: 'g',
       step: 2,
       prompt: { tokens: new Int32Array() },
-      completions: completions.map(({ tokens, reward, given }) => ({
+      completions: completions.map(({ tokens, reward, environment }) => ({
         tokens: Int32Array.from(tokens),
         reward,
-        ...(given === 0 && { mask: Uint8Array.from(tokens, (_, t) => t % 2) }),
+        ...(environment === 0 && { mask: Uint8Array.from(tokens, (_, t) => t % 2) }),
       })),
       tokens: 'exact',
       groups: 'explicit',

@@ -124,10 +124,10 @@ const spoTree =
     const gain = value(group, members) - value(group, before);
     if (!standardised) return { advantage: gain, factor };
     // Each completion stands for the value of the branch that it took.
-    const taken = before.map((j) =>
+    const values = before.map((j) =>
       value(group, parts(group, i, start).find((part) => part.includes(j)) as number[]),
     );
-    const std = Math.sqrt(mean(taken.map((v) => (v - value(group, before)) ** 2)));
+    const std = Math.sqrt(mean(values.map((v) => (v - value(group, before)) ** 2)));
     const scale = mean(before.map((j) => Math.abs(group.advantages[j])));
     return { advantage: std <= 1e-9 * scale ? 0 : gain / (std + 1e-8), factor };
   };

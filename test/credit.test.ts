@@ -78,7 +78,7 @@ const groups = fc.array(
   ),
   { minLength: 1, maxLength: 3 },
 );
-const made = (lists: readonly (readonly object[])[]): Group[] =>
+const groupsOf = (lists: readonly (readonly object[])[]): Group[] =>
   lists.map((completions, g) => ({
     id: `g${g}`,
     step: 7,
@@ -111,7 +111,7 @@ describe('a method as a hook', () => {
       await fc.assert(
         fc.asyncProperty(groups, objectives, async (lists, settings) => {
           const objective = configured(method, settings);
-          const scored = scoreGroups(made(lists), objective);
+          const scored = scoreGroups(groupsOf(lists), objective);
           const { examples } = await stepBatch(engine, scored, objective, 6, { temperature: 1 }, rule);
           expect(examples).toEqual(trainExamples(scored, objective, 6));
         }),
@@ -124,7 +124,7 @@ describe('a method as a hook', () => {
     await fc.assert(
       fc.asyncProperty(groups, objectives, async (lists, settings) => {
         const objective = configured('lambda-grpo', settings);
-        const scored = scoreGroups(made(lists), objective);
+        const scored = scoreGroups(groupsOf(lists), objective);
         const { examples } = await stepBatch(engine, scored, objective, 6, { temperature: 1 }, literal);
         trainExamples(scored, objective, 6).forEach(({ coefficients: { plus, minus } }, g) => {
           const largest = Math.max(...plus, ...minus.map(Math.abs), 1e-300);
@@ -153,7 +153,7 @@ describe('a method as a hook', () => {
       { tokens: [1], reward: 1 },
       { tokens: [2], reward: 0 },
     ];
-    const scored = scoreGroups(made([pair, pair]), objective);
+    const scored = scoreGroups(groupsOf([pair, pair]), objective);
     const before = structuredClone(scored.map(({ advantages }) => advantages));
     const { examples } = await stepBatch(engine, scored, objective, 6, { temperature: 1 }, greedy);
     expect(examples.map(({ coefficients }) => [...coefficients.plus])).toEqual([
@@ -347,7 +347,7 @@ describe('a published rule', () => {
       await fc.assert(
         fc.asyncProperty(groups, objectives, async (lists, settings) => {
           const objective = { ...configured('grpo', settings), credit: name };
-          const scored = scoreGroups(made(lists), objective);
+          const scored = scoreGroups(groupsOf(lists), objective);
           const rule = (await openCredit({ objective })) as CreditRule;
           const { examples } = await stepBatch(engine, scored, objective, 6, { temperature: 1 }, rule);
           const plain = trainExamples(scored, objective, 6);

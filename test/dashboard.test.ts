@@ -148,10 +148,10 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
     const csv = (await saved('CSV')).trim().split('\r\n');
     expect(csv[0]).toBe('run,step,tokens,seconds,reward_mean');
     const metrics = await new RunFolder(join(runs, 'lambda-grpo', 'seed_1')).readMetrics();
-    const own = csv
+    const csvRows = csv
       .filter((line) => line.startsWith('lambda-grpo/seed_1,'))
       .map((line) => Number(line.split(',')[4]));
-    expect(own).toEqual(
+    expect(csvRows).toEqual(
       metrics.flatMap(({ phase, reward_mean }) => (phase === 'train' ? (reward_mean ?? []) : [])),
     );
     expect(await saved('SVG')).toMatch(/^<svg [\s\S]*<polyline/);
@@ -204,13 +204,13 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
       await page.getByLabel(name, { exact: true }).uncheck();
     const last = async (title: string) =>
       page.getByRole('region', { name: title, exact: true }).locator('.last').textContent();
-    const taken = (name: 'entropy' | 'shared_mass' | 'all_wrong_share') =>
+    const logged = (name: 'entropy' | 'shared_mass' | 'all_wrong_share') =>
       metrics.flatMap((record) => (record.phase === 'train' ? (record[name] ?? []) : [])).at(-1) as number;
     const shown = (value: number) =>
       `last ${value !== 0 && value < 1e-3 ? value.toExponential(1).replace('-', '−') : Number(value.toFixed(4))}`;
-    await expect.poll(() => last('entropy')).toBe(shown(taken('entropy')));
-    expect(await last('gradient mass in shared steps')).toBe(shown(taken('shared_mass')));
-    expect(await last('all wrong')).toBe(shown(taken('all_wrong_share')));
+    await expect.poll(() => last('entropy')).toBe(shown(logged('entropy')));
+    expect(await last('gradient mass in shared steps')).toBe(shown(logged('shared_mass')));
+    expect(await last('all wrong')).toBe(shown(logged('all_wrong_share')));
     for (const sign of await page.locator('.curves .sign').all()) {
       expect(await sign.locator('.meaning').textContent()).toMatch(/: .{40,}\.$/);
       // Each has its curve, or says that it was not measured.
@@ -329,7 +329,7 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
       release = resolve;
     });
     let reached = (): void => {};
-    const asked = new Promise<void>((resolve) => {
+    const requested = new Promise<void>((resolve) => {
       reached = resolve;
     });
     await page.route('**/api/**', async (route) => {
@@ -339,7 +339,7 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
     });
     await page.locator('#step').focus();
     await page.locator('#step').selectOption('3');
-    await asked;
+    await requested;
     expect(await page.locator('#view').getAttribute('aria-busy')).toBe('true');
     await page.evaluate("document.querySelector('tbody tr').scrollIntoView()");
     const { x, y } = await page

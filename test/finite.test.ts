@@ -183,9 +183,9 @@ describe('steps that change nothing', () => {
   it('a learning rate below what float32 takes up is said once, with the step', async () => {
     warnings.length = 0;
     await run({ config: config(1e-30, 3), out: join(folder, 'small'), threads: 1 });
-    const said = warnings.filter((line) => line.includes('no weight moved'));
-    expect(said.length).toBeGreaterThan(0);
-    expect(said[0]).toMatch(
+    const unmoved = warnings.filter((line) => line.includes('no weight moved'));
+    expect(unmoved.length).toBeGreaterThan(0);
+    expect(unmoved[0]).toMatch(
       /^step 1: the gradient's norm is [\d.e-]+, but no weight moved by more than 1e-10: a learning rate of 1e-30 is too small/,
     );
   });
@@ -193,12 +193,12 @@ describe('steps that change nothing', () => {
   it('a learning rate that left all gradients at zero is said', async () => {
     warnings.length = 0;
     const out = join(folder, 'large');
-    const { folder: made } = await run({ config: config(30, 25), out, threads: 1 });
-    const norms = (await made.readMetrics()).map(({ grad_norm }) => grad_norm);
+    const { folder: runFolder } = await run({ config: config(30, 25), out, threads: 1 });
+    const norms = (await runFolder.readMetrics()).map(({ grad_norm }) => grad_norm);
     expect(norms.slice(-5)).toEqual([0, 0, 0, 0, 0]);
-    const said = warnings.filter((line) => line.includes('the gradient is 0 since step'));
-    expect(said).toHaveLength(1);
-    expect(said[0]).toContain('a learning rate of 30 may be too large');
+    const vanished = warnings.filter((line) => line.includes('the gradient is 0 since step'));
+    expect(vanished).toHaveLength(1);
+    expect(vanished[0]).toContain('a learning rate of 30 may be too large');
   });
 
   it('training that goes on says nothing, and neither does one that has solved its task', async () => {

@@ -29,12 +29,12 @@ interface Facts {
   }[];
 }
 
-const here = fileURLToPath(new URL('.', import.meta.url));
-export const facts: Facts = JSON.parse(readFileSync(`${here}trl/groups.json`, 'utf8'));
+const folder = fileURLToPath(new URL('.', import.meta.url));
+export const facts: Facts = JSON.parse(readFileSync(`${folder}trl/groups.json`, 'utf8'));
 
 /** Tensors by name. @param name a file of test/, without its ending */
 export async function tensorsOf(name: string): Promise<Map<string, Float32Array>> {
-  const { tensors } = await readSafetensors(`${here}${name}.safetensors`);
+  const { tensors } = await readSafetensors(`${folder}${name}.safetensors`);
   return new Map([...tensors].map(([key, { data }]) => [key, data]));
 }
 

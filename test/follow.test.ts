@@ -20,7 +20,7 @@ interface Following {
   readonly child: ChildProcessWithoutNullStreams;
   /** The figures of each round so far. */
   readonly rounds: { groups: number; steps: { step: number }[] }[];
-  readonly said: () => string;
+  readonly stderr: () => string;
   until(done: (last: Following['rounds'][number] | undefined) => boolean): Promise<void>;
   end(): Promise<number | null>;
 }
@@ -42,7 +42,7 @@ function following(...args: string[]): Following {
   return {
     child,
     rounds,
-    said: () => err,
+    stderr: () => err,
     async until(done) {
       const before = performance.now();
       while (!done(rounds.at(-1))) {
@@ -78,7 +78,7 @@ it('a run that grows is read again: files that come, lines that are added, a las
     await writeFile(join(logs, 'b.jsonl'), '');
     await writeFile(join(logs, 'b.jsonl'), group(9, 3));
     await run.until((last) => last?.groups === 4 && last.steps.length === 3);
-    expect(run.said()).toContain('waiting for more (Ctrl-C ends)');
+    expect(run.stderr()).toContain('waiting for more (Ctrl-C ends)');
   } finally {
     expect(await run.end()).toBe(130);
   }
@@ -104,10 +104,10 @@ it('a folder that is empty yet is waited for; a log that cannot be read is said,
   const logs = join(folder, 'later');
   const run = following(logs);
   try {
-    await run.until(() => run.said().includes('not yet: '));
+    await run.until(() => run.stderr().includes('not yet: '));
     await mkdir(logs);
     await writeFile(join(logs, 'a.jsonl'), '{"what": 1}\n');
-    await run.until(() => run.said().includes('expected a known format'));
+    await run.until(() => run.stderr().includes('expected a known format'));
     await writeFile(join(logs, 'a.jsonl'), group(0));
     await run.until((last) => last?.groups === 1);
   } finally {

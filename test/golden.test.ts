@@ -46,9 +46,9 @@ function weightsOf(completions: readonly (readonly number[])[]): Float64Array[] 
   return completions.map((_, i) => tokenValues(tree, i, weights));
 }
 
-function expectEqual(found: readonly ArrayLike<number>[], expected: readonly number[][]): void {
-  expect(found.length).toBe(expected.length);
-  found.forEach((values, i) => {
+function expectEqual(actual: readonly ArrayLike<number>[], expected: readonly number[][]): void {
+  expect(actual.length).toBe(expected.length);
+  actual.forEach((values, i) => {
     expect(values.length).toBe(expected[i].length);
     for (let t = 0; t < values.length; t++) {
       expect(Math.abs(values[t] - expected[i][t])).toBeLessThanOrEqual(TOLERANCE);

@@ -56,12 +56,16 @@ describe('dynamic sampling', () => {
 
   it('trains on mixed groups alone, within its bound; the figures count what was dropped', async () => {
     const plain = await run({ config: config(), out: join(folder, 'plain'), threads: 1 });
-    const { folder: made } = await run({ config: resampling(), out: join(folder, 'dynamic'), threads: 1 });
+    const { folder: runFolder } = await run({
+      config: resampling(),
+      out: join(folder, 'dynamic'),
+      threads: 1,
+    });
     const flat = (await Promise.all([1, 2, 3, 4, 5, 6].map((step) => groupsOf(plain.folder, step)))).flat();
     expect(flat.some((group) => !isMixed(group))).toBe(true);
     let dropped = 0;
-    for (const record of await made.readMetrics()) {
-      const groups = await groupsOf(made, record.step);
+    for (const record of await runFolder.readMetrics()) {
+      const groups = await groupsOf(runFolder, record.step);
       expect(groups.length).toBeLessThanOrEqual(2);
       if (groups.length === 2 && groups.some(isMixed)) expect(groups.every(isMixed)).toBe(true);
       dropped += record.dropped_groups ?? 0;
@@ -81,8 +85,8 @@ describe('dynamic sampling', () => {
 
 describe('a problem that comes twice in a step', () => {
   it('is two groups with two ids, dropped ones counted too; the weights have them', async () => {
-    const { folder: made } = await run({ config: config(), out: join(folder, 'twice'), threads: 1 });
-    const ids = (await groupsOf(made, 1)).map(({ id }) => id);
+    const { folder: runFolder } = await run({ config: config(), out: join(folder, 'twice'), threads: 1 });
+    const ids = (await groupsOf(runFolder, 1)).map(({ id }) => id);
     expect(ids).toEqual(['binary-tree', 'binary-tree#2']);
     const resampled = config({ sampling: { resample_rounds: 4 } });
     const { folder: dynamic } = await run({ config: resampled, out: join(folder, 'ids'), threads: 1 });
@@ -101,8 +105,8 @@ describe('a problem that comes twice in a step', () => {
 
 describe('rewards', () => {
   it('fall softly towards the longest length (DAPO’s punishment)', async () => {
-    const made = config({ objective: { length_penalty_tokens: 2 } });
-    const { folder: out } = await run({ config: made, out: join(folder, 'penalty'), threads: 1 });
+    const settings = config({ objective: { length_penalty_tokens: 2 } });
+    const { folder: out } = await run({ config: settings, out: join(folder, 'penalty'), threads: 1 });
     for (const group of await groupsOf(out, 1)) {
       for (const { reward, rewards } of group.completions) {
         // Every path has the longest length: the whole punishment.
@@ -113,7 +117,7 @@ describe('rewards', () => {
   });
 
   it('fall by nothing up to L − c tokens, then by 1/c for each further one', async () => {
-    const made = resolveConfig({
+    const settings = resolveConfig({
       task: { name: 'arithmetic', digits: 1, held_out: 5 },
       model: { layers: 1, heads: 2, width: 16 },
       objective: { length_penalty_tokens: 6 },
@@ -121,8 +125,8 @@ describe('rewards', () => {
       evaluation: { every: 0 },
       train: { steps: 1 },
     });
-    const longest = createTask(made.task, made.seed).maxCompletionTokens;
-    const { folder: out } = await run({ config: made, out: join(folder, 'ramp'), threads: 1 });
+    const longest = createTask(settings.task, settings.seed).maxCompletionTokens;
+    const { folder: out } = await run({ config: settings, out: join(folder, 'ramp'), threads: 1 });
     const seen = new Map<number, number>();
     for (const group of await groupsOf(out, 1)) {
       for (const { tokens, reward, rewards } of group.completions) {
@@ -166,28 +170,28 @@ describe('rewards', () => {
 
 describe('the reference policy', () => {
   it('kept in step has no KL right after it was moved wholly; a continued run keeps it', async () => {
-    const made = (steps: number, share = 1): Config =>
+    const settings = (steps: number, share = 1): Config =>
       config({
         objective: { kl_beta: 0.1, reference_sync_every: 2, reference_sync_share: share },
         optimizer: { learning_rate: 0.01 },
         train: { steps },
         checkpoint: { every: 1, keep: 9 },
       });
-    const { folder: out } = await run({ config: made(6), out: join(folder, 'synced'), threads: 1 });
+    const { folder: out } = await run({ config: settings(6), out: join(folder, 'synced'), threads: 1 });
     const kl = (await out.readMetrics()).map((record) => record.kl ?? Number.NaN);
     expect(kl[0]).toBe(0);
     for (const [i, value] of kl.entries()) {
       if (i % 2 === 0) expect(value).toBeLessThan(1e-9);
     }
     expect(Math.max(...kl)).toBeGreaterThan(1e-6);
-    await run({ config: made(3, 0.5), out: join(folder, 'half'), threads: 1 });
+    await run({ config: settings(3, 0.5), out: join(folder, 'half'), threads: 1 });
     const continued = await run({
-      config: made(6, 0.5),
+      config: settings(6, 0.5),
       out: join(folder, 'half'),
       resume: true,
       threads: 1,
     });
-    const whole = await run({ config: made(6, 0.5), out: join(folder, 'half-whole'), threads: 1 });
+    const whole = await run({ config: settings(6, 0.5), out: join(folder, 'half-whole'), threads: 1 });
     expect(timeless(await continued.folder.readMetrics())).toEqual(
       timeless(await whole.folder.readMetrics()),
     );
@@ -234,31 +238,31 @@ describe('importance weights of what another engine sampled', () => {
     tokens: 'exact' as const,
     groups: 'explicit' as const,
   });
-  const weightsOf = (made: ReturnType<typeof group>, old: readonly number[], cap: number) => [
-    ...importanceWeights(scoreGroup(made, config().objective), Float32Array.from(old), cap),
+  const weightsOf = (sampled: ReturnType<typeof group>, old: readonly number[], cap: number) => [
+    ...importanceWeights(scoreGroup(sampled, config().objective), Float32Array.from(old), cap),
   ];
 
   it('are π/π_sampler up to the cap; of shared tokens by the mean of ln π_sampler', () => {
-    const made = group([
+    const sampled = group([
       [-1, -2, -3],
       [-1.5, -2, -0.5],
     ]);
-    const [first, second, third, fourth] = weightsOf(made, [-1, -1.6, -1, -1], 2);
+    const [first, second, third, fourth] = weightsOf(sampled, [-1, -1.6, -1, -1], 2);
     expect(first).toBeCloseTo(Math.exp(-1 + 1.25), 5);
     expect(second).toBeCloseTo(Math.exp(0.4), 5);
     expect(third).toBe(2); // e², cut
     expect(fourth).toBeCloseTo(Math.exp(-0.5), 5);
-    expect(weightsOf(made, [-1, -1.6, -1, -1], 100)[2]).toBeCloseTo(Math.exp(2), 4);
+    expect(weightsOf(sampled, [-1, -1.6, -1, -1], 100)[2]).toBeCloseTo(Math.exp(2), 4);
   });
 
   it('are 1 for tokens that nobody sampled', () => {
-    const made = group([[-1, 0, -1]], [1, 0, 1]);
-    expect(weightsOf(made, [-1.5, -9, -1], 2)).toEqual([expect.closeTo(Math.exp(-0.5), 5), 1, 1]);
+    const sampled = group([[-1, 0, -1]], [1, 0, 1]);
+    expect(weightsOf(sampled, [-1.5, -9, -1], 2)).toEqual([expect.closeTo(Math.exp(-0.5), 5), 1, 1]);
   });
 
   it('change the gradient of a run whose sampler is wrong, within their cap', async () => {
     // A group whose sampler says that its tokens were twice as likely: every weight is 1/2, and so is the gradient.
-    const made = config({ objective: { importance_cap: 5 } });
+    const settings = config({ objective: { importance_cap: 5 } });
     const engine = new LocalEngine({
       model: { vocabularySize: 9, contextLength: 8, width: 16, layers: 1, heads: 2 },
       optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
@@ -271,9 +275,9 @@ describe('importance weights of what another engine sampled', () => {
         [0, 0, 0],
         [0, 0, 0],
       ]),
-      made.objective,
+      settings.objective,
     );
-    const [example] = trainExamples([scored], made.objective, 4);
+    const [example] = trainExamples([scored], settings.objective, 4);
     const options = {
       temperature: 1,
       learningRate: 0,
@@ -283,7 +287,7 @@ describe('importance weights of what another engine sampled', () => {
       klBeta: 0,
     };
     const plain = await engine.gradients([example], options);
-    const told = (factor: number) => {
+    const sampledAt = (factor: number) => {
       const logprobs = plain.logprobs[0].map((value) => value + Math.log(factor));
       const [a, b, c, d] = logprobs;
       return group([
@@ -292,7 +296,11 @@ describe('importance weights of what another engine sampled', () => {
       ]);
     };
     const weighted = async (factor: number, cap: number) => {
-      const weights = importanceWeights(scoreGroup(told(factor), made.objective), plain.logprobs[0], cap);
+      const weights = importanceWeights(
+        scoreGroup(sampledAt(factor), settings.objective),
+        plain.logprobs[0],
+        cap,
+      );
       return (await engine.gradients([{ ...example, weights }], options)).gradNorm;
     };
     expect((await weighted(2, 5)) / plain.gradNorm).toBeCloseTo(0.5, 4);
@@ -316,7 +324,7 @@ describe('combinations that have no meaning', () => {
   });
 
   it('gspo trains with method grpo', async () => {
-    const made = resolveConfig({
+    const settings = resolveConfig({
       method: 'grpo',
       task: { name: 'binary-tree', depth: 2, n: 1 },
       model: { layers: 1, heads: 2, width: 16 },
@@ -326,7 +334,7 @@ describe('combinations that have no meaning', () => {
       evaluation: { every: 0 },
       train: { steps: 40 },
     });
-    const { folder: out } = await run({ config: made, out: join(folder, 'gspo'), threads: 1 });
+    const { folder: out } = await run({ config: settings, out: join(folder, 'gspo'), threads: 1 });
     const records = await out.readMetrics();
     const mean = (name: 'reward_mean' | 'success_rate', from: number) =>
       records

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 export interface HubServer {
   readonly url: string;
   /** Requests so far, `METHOD path`. */
-  readonly asked: string[];
+  readonly requests: string[];
   /** Asks for the token hf_right. */
   wantsToken: boolean;
   /** What the branch main is at. */
@@ -30,7 +30,7 @@ export async function startHub(files: ReadonlyMap<string, Buffer>, commit: strin
   });
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '', 'http://x');
-    hub.asked.push(`${request.method} ${pathname}`);
+    hub.requests.push(`${request.method} ${pathname}`);
     const json = (value: unknown): void => {
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify(value));
@@ -79,7 +79,7 @@ export async function startHub(files: ReadonlyMap<string, Buffer>, commit: strin
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const hub: HubServer = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked: [],
+    requests: [],
     wantsToken: false,
     commit,
     size: (name) => (files.get(name) as Buffer).length,

@@ -22,7 +22,7 @@ describe.skipIf(python === null || !hasBrowser)('a live TRL run', () => {
   let browser: Browser;
   let trainer: ChildProcess;
   let ended: Promise<number | null>;
-  let said = '';
+  let output = '';
   const faults: unknown[] = [];
 
   beforeAll(async () => {
@@ -39,7 +39,7 @@ describe.skipIf(python === null || !hasBrowser)('a live TRL run', () => {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const listen = (chunk: Buffer) => {
-      said += chunk.toString();
+      output += chunk.toString();
     };
     trainer.stdout?.on('data', listen);
     trainer.stderr?.on('data', listen);
@@ -61,7 +61,7 @@ describe.skipIf(python === null || !hasBrowser)('a live TRL run', () => {
     await page.goto(dashboard.address);
     const row = page.locator('.runs tbody tr', { hasText: 'run' });
     await row.waitFor({ timeout: 90_000 }).catch((error) => {
-      throw new Error(`${error}\n${said.slice(-2000)}`);
+      throw new Error(`${error}\n${output.slice(-2000)}`);
     });
     const step = async () => Number(await row.locator('td').nth(7).textContent());
     const seen = new Set<number>();

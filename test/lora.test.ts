@@ -48,7 +48,13 @@ async function fixture(name: string) {
   const at = join(models, 'lora', name);
   const { config, adapter } = await readAdapter(at, plain);
   const { tensors } = await readSafetensors(join(at, 'expected.safetensors'));
-  return { plain, config, adapter, parameters, of: (key: string) => tensors.get(key)?.data as Float32Array };
+  return {
+    plain,
+    config,
+    adapter,
+    parameters,
+    expectedOf: (key: string) => tensors.get(key)?.data as Float32Array,
+  };
 }
 
 const logits = async (config: ModelConfig, ...sets: readonly ParameterSet[]): Promise<Float32Array> =>
@@ -56,16 +62,16 @@ const logits = async (config: ModelConfig, ...sets: readonly ParameterSet[]): Pr
 
 describe.each(NAMES)('an adapter of peft on %s', (name) => {
   it('gives its logits, and merged those of the merged model', async () => {
-    const { plain, config, adapter, parameters, of } = await fixture(name);
+    const { plain, config, adapter, parameters, expectedOf } = await fixture(name);
     const before = await logits(plain, parameters);
-    expect(largest(await logits(config, parameters, adapter), of('logits'))).toBeLessThan(1e-4);
-    expect(largest(before, of('logits'))).toBeGreaterThan(0.1);
+    expect(largest(await logits(config, parameters, adapter), expectedOf('logits'))).toBeLessThan(1e-4);
+    expect(largest(before, expectedOf('logits'))).toBeGreaterThan(0.1);
     mergeAdapter(parameters, config, adapter);
-    expect(largest(await logits(plain, parameters), of('merged'))).toBeLessThan(1e-4);
+    expect(largest(await logits(plain, parameters), expectedOf('merged'))).toBeLessThan(1e-4);
   });
 
   it('has its gradients of the GRPO and the λ-GRPO loss, and no others', async () => {
-    const { config, adapter, parameters, of } = await fixture(name);
+    const { config, adapter, parameters, expectedOf } = await fixture(name);
     const engine = new LocalEngine({
       model: config,
       parameters,
@@ -100,7 +106,7 @@ describe.each(NAMES)('an adapter of peft on %s', (name) => {
       );
       expect(gradients).toHaveLength(adapter.specs.length);
       adapter.specs.forEach(({ name: key }, i) => {
-        const expected = of(`${method}.${prefix}${key}`);
+        const expected = expectedOf(`${method}.${prefix}${key}`);
         const scale = Math.sqrt(expected.reduce((n, x) => n + x * x, 0));
         expect(largest(gradients[i], expected) / scale, key).toBeLessThan(1e-3);
       });

@@ -54,7 +54,7 @@ function onTree(tree: ProcessTree, values: Float32Array): Float32Array {
   return out;
 }
 
-describe.each(Object.entries(cases))('%s', (name, of) => {
+describe.each(Object.entries(cases))('%s', (name, fixture) => {
   it('has the loss and the gradient of separate sequences', async () => {
     const parameters = await withCheckpoint(join(models, 'qwen2'), loadParameters);
     const { tensors } = await readSafetensors(join(models, 'losses', 'expected.safetensors'));
@@ -70,11 +70,11 @@ describe.each(Object.entries(cases))('%s', (name, of) => {
     });
     const { objective } = resolveConfig({
       task: { name: 'binary-tree' },
-      method: of.exponent === 0 ? 'grpo' : 'lambda-grpo',
+      method: fixture.exponent === 0 ? 'grpo' : 'lambda-grpo',
       objective: {
-        loss: of.form === 'ppo' ? 'dapo' : of.form,
-        normalisation: of.normalisation,
-        truncated: of.masked ? 'mask' : 'train',
+        loss: fixture.form === 'ppo' ? 'dapo' : fixture.form,
+        normalisation: fixture.normalisation,
+        truncated: fixture.masked ? 'mask' : 'train',
       },
     });
     const group: Group = {
@@ -84,9 +84,9 @@ describe.each(Object.entries(cases))('%s', (name, of) => {
       completions: groups.completions.map((tokens, i) => ({
         tokens: Int32Array.from(tokens),
         reward: groups.rewards[i],
-        stop: of.masked?.includes(i) ? 'length' : 'stop',
-        ...(of.tokens_masked
-          ? { mask: Uint8Array.from(tokens, (_, t) => Number(!of.tokens_masked?.includes(t))) }
+        stop: fixture.masked?.includes(i) ? 'length' : 'stop',
+        ...(fixture.tokens_masked
+          ? { mask: Uint8Array.from(tokens, (_, t) => Number(!fixture.tokens_masked?.includes(t))) }
           : {}),
       })),
       tokens: 'exact',
@@ -99,7 +99,7 @@ describe.each(Object.entries(cases))('%s', (name, of) => {
         {
           ...example,
           oldLogprobs: onTree(scored.tree, data('old')),
-          referenceLogprobs: of.kl ? onTree(scored.tree, data('reference')) : undefined,
+          referenceLogprobs: fixture.kl ? onTree(scored.tree, data('reference')) : undefined,
         },
       ],
       {
@@ -108,20 +108,20 @@ describe.each(Object.entries(cases))('%s', (name, of) => {
         maxGradNorm: null,
         clipLow: settings.clip_low,
         clipHigh: settings.clip_high,
-        clipBound: of.bound,
-        form: of.form,
-        klBeta: of.kl ? settings.beta : 0,
-        entropyBonus: of.entropy ? settings.entropy : 0,
+        clipBound: fixture.bound,
+        form: fixture.form,
+        klBeta: fixture.kl ? settings.beta : 0,
+        entropyBonus: fixture.entropy ? settings.entropy : 0,
       },
     );
-    expect(result.loss).toBeCloseTo(of.loss, 5);
-    expect(Math.abs(result.gradNorm / of.norm - 1)).toBeLessThan(1e-3);
+    expect(result.loss).toBeCloseTo(fixture.loss, 5);
+    expect(Math.abs(result.gradNorm / fixture.norm - 1)).toBeLessThan(1e-3);
     for (const key of kept) {
       const expected = data(`${name}.${key}`);
-      const found = result.gradients[parameters.specs.findIndex((spec) => spec.name === key)];
+      const gradient = result.gradients[parameters.specs.findIndex((spec) => spec.name === key)];
       const scale = Math.sqrt(expected.reduce((n, x) => n + x * x, 0));
       for (let i = 0; i < expected.length; i++) {
-        expect(Math.abs(found[i] - expected[i]), `${key} ${i}`).toBeLessThan(1e-3 * scale);
+        expect(Math.abs(gradient[i] - expected[i]), `${key} ${i}`).toBeLessThan(1e-3 * scale);
       }
     }
     await engine.dispose();

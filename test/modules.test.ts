@@ -50,19 +50,19 @@ describe.skipIf(!existsSync(join(root, 'dist', 'index.js')))('the worked example
     const evaluated = metrics.filter(({ eval_accuracy: a }) => a !== undefined);
     expect(evaluated[0].eval_accuracy).toBeLessThan(0.75);
     expect(evaluated.at(-1)?.eval_accuracy).toBeGreaterThan(0.9);
-    let asked = 0;
+    let calls = 0;
     for await (const { completions } of readOwnRollouts(out.rolloutsFile(60))) {
       for (const { mask, tokens } of completions) {
         expect(mask).toHaveLength(tokens.length);
         // One character a token (^ is the opening one, which text leaves out): those between ] and ; are the calculator's.
         const written = Array.from(tokens, (token) => '^0123456789*?[]=;{}'[token]);
-        const said = written.filter((_, t) => mask?.[t] === 0).join('');
+        const masked = written.filter((_, t) => mask?.[t] === 0).join('');
         const answers = [...written.join('').matchAll(/\](=[^;]*;)/g)].map(([, answer]) => answer);
-        expect(said).toBe(answers.join(''));
-        asked += answers.length;
+        expect(masked).toBe(answers.join(''));
+        calls += answers.length;
       }
     }
-    expect(asked).toBeGreaterThan(30);
+    expect(calls).toBeGreaterThan(30);
     const cut = join(folder, 'cut');
     await run({
       config: recipe('calculator', { train: { ...recipe('calculator').train, steps: 10 } }),
@@ -493,9 +493,9 @@ describe('prompts', () => {
         evaluation: { every: 0 },
       });
     const ids = async (out: RunFolder, step: number) => {
-      const found: string[] = [];
-      for await (const { id } of readOwnRollouts(out.rolloutsFile(step))) found.push(id);
-      return found;
+      const ids: string[] = [];
+      for await (const { id } of readOwnRollouts(out.rolloutsFile(step))) ids.push(id);
+      return ids;
     };
     const whole = await run({ config: config(3), out: join(folder, 'endless'), threads: 1 });
     expect([await ids(whole.folder, 1), await ids(whole.folder, 2), await ids(whole.folder, 3)]).toEqual([

@@ -129,13 +129,13 @@ it.skipIf(!mounted)('analyze on a full disk is one line for every output, and le
   execFileSync('mount', ['-o', 'remount,rw,size=900k', disk]);
   spawnSync('dd', ['if=/dev/zero', `of=${join(disk, 'filler')}`, 'bs=1k', 'count=9000']);
   const outputs = { '--csv': 'a.csv', '--weights': 'w.parquet', '--report': 'r.html' };
-  for (const given of [...Object.entries(outputs), ['--weights', 'w.jsonl']]) {
-    const others = given[0] === '--report' ? [] : ['--no-report'];
-    const { code, stderr } = await start(['analyze', log, given[0], join(room, given[1]), ...others]).ended;
+  for (const output of [...Object.entries(outputs), ['--weights', 'w.jsonl']]) {
+    const others = output[0] === '--report' ? [] : ['--no-report'];
+    const { code, stderr } = await start(['analyze', log, output[0], join(room, output[1]), ...others]).ended;
     expect(code).toBe(1);
     const errors = stderr.split('\n').filter((line) => line.startsWith('error: '));
     expect(errors).toHaveLength(1);
-    expect(errors[0]).toContain(`${given[1]}: cannot be written: no space is left on the disk (ENOSPC)`);
+    expect(errors[0]).toContain(`${output[1]}: cannot be written: no space is left on the disk (ENOSPC)`);
     expect(readdirSync(room)).toEqual([]);
   }
 });

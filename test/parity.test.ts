@@ -35,22 +35,22 @@ async function fixture(name: string) {
   const { config } = parameters;
   const { tensors: expected } = await readSafetensors(join(folder, 'expected.safetensors'));
   const groups = JSON.parse(await readFile(join(models, 'groups.json'), 'utf8')) as Groups;
-  return { config, parameters, groups, of: (key: string) => expected.get(key)?.data as Float32Array };
+  return { config, parameters, groups, expectedOf: (key: string) => expected.get(key)?.data as Float32Array };
 }
 
 describe.each(NAMES)('%s', (name) => {
   it('gives the logits of transformers', async () => {
-    const { config, parameters, groups, of } = await fixture(name);
+    const { config, parameters, groups, expectedOf } = await fixture(name);
     const results = await logitsOf(config, [parameters], groups.sequences);
     results.forEach((logits, i) => {
-      const expected = of(`logits.${i}`);
+      const expected = expectedOf(`logits.${i}`);
       expect(norm(expected) / Math.sqrt(expected.length)).toBeGreaterThan(0.5);
       expect(largest(logits, expected)).toBeLessThan(1e-4);
     });
   });
 
   it('gives its gradients of the GRPO and the λ-GRPO loss, and its log-probabilities', async () => {
-    const { config, parameters, groups, of } = await fixture(name);
+    const { config, parameters, groups, expectedOf } = await fixture(name);
     const engine = new LocalEngine({
       model: config,
       parameters,
@@ -84,13 +84,13 @@ describe.each(NAMES)('%s', (name) => {
       });
       let squares = 0;
       parameters.specs.forEach(({ name: key }, i) => {
-        const expected = of(`${method}.grad.${name === 'gpt2' ? 'transformer.' : ''}${key}`);
+        const expected = expectedOf(`${method}.grad.${name === 'gpt2' ? 'transformer.' : ''}${key}`);
         const scale = norm(expected);
         squares += scale ** 2;
         expect(largest(result.gradients[i], expected) / scale, key).toBeLessThan(1e-3);
       });
       expect(Math.abs(result.gradNorm / Math.sqrt(squares) - 1)).toBeLessThan(1e-4);
-      expect(result.loss).toBeCloseTo(of(`${method}.loss`)[0], 5);
+      expect(result.loss).toBeCloseTo(expectedOf(`${method}.loss`)[0], 5);
       // The tree's log-probabilities, laid along each completion.
       const starts = new Map<number, number>();
       for (let node = 0, at = 0; node < tree.nodeCount; at += tree.end[node] - tree.start[node], node++) {
@@ -106,13 +106,13 @@ describe.each(NAMES)('%s', (name) => {
           ),
         ),
       );
-      expect(largest(along, of('logprobs'))).toBeLessThan(1e-4);
+      expect(largest(along, expectedOf('logprobs'))).toBeLessThan(1e-4);
     }
     await engine.dispose();
   });
 
   it('continues greedily with the same 64 tokens', async () => {
-    const { config, parameters, groups, of } = await fixture(name);
+    const { config, parameters, groups, expectedOf } = await fixture(name);
     const engine = new LocalEngine({
       model: config,
       parameters,
@@ -125,7 +125,7 @@ describe.each(NAMES)('%s', (name) => {
       [{ prompt: Int32Array.from(groups.prompt), count: 2, key: ['greedy'] }],
       { maxTokens: 64, temperature: 0, topK: 0, topP: 1, stopTokens: [], seed: 0 },
     );
-    for (const { tokens } of completions[0]) expect([...tokens]).toEqual([...of('greedy')]);
+    for (const { tokens } of completions[0]) expect([...tokens]).toEqual([...expectedOf('greedy')]);
     await engine.dispose();
   });
 

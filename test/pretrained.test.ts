@@ -228,10 +228,10 @@ describe('a pretrained model', () => {
       "no column 'gold'; it has question, answer",
     ],
   ])('%s is one clear line, and nothing is written', async (_, changes, task, line) => {
-    const made =
+    const settings =
       'task' in changes ? resolveConfig({ ...changes, model: { path: model } }) : config(changes, task);
     const out = join(folder, 'refused');
-    const error = await run({ config: made, out, threads: 1 }).catch((e: Error) => e);
+    const error = await run({ config: settings, out, threads: 1 }).catch((e: Error) => e);
     expect((error as Error).message).toContain(line);
     expect((error as Error).message).not.toContain('\n');
     await expect(readdir(out)).rejects.toThrow('ENOENT');
@@ -240,9 +240,9 @@ describe('a pretrained model', () => {
   it('whose embedding is smaller than its tokenizer is refused; so is a broken template, and a row without an answer', async () => {
     const small = join(folder, 'small');
     await tinyModel(small, { vocab_size: 300 });
-    const refused = async (made: Config): Promise<string> =>
+    const refused = async (settings: Config): Promise<string> =>
       (
-        (await run({ config: made, out: join(folder, 'refused'), threads: 1 }).catch(
+        (await run({ config: settings, out: join(folder, 'refused'), threads: 1 }).catch(
           (e: Error) => e,
         )) as Error
       ).message;
@@ -266,12 +266,12 @@ describe('a pretrained model', () => {
   });
 
   it('recipes of pretrained models are configurations; the paper’s have the paper’s numbers', () => {
-    const of = (name: string) => loadConfig(join(root, 'recipes', `${name}.yaml`));
+    const recipe = (name: string) => loadConfig(join(root, 'recipes', `${name}.yaml`));
     for (const [name, learningRate] of [
       ['qwen-1.5b-openrs', 1e-6],
       ['llama-1b-openrs', 5e-7],
     ] as const) {
-      expect(of(name)).toMatchObject({
+      expect(recipe(name)).toMatchObject({
         optimizer: { learning_rate: learningRate },
         model: { lora: { r: 64, alpha: 128, dropout: 0.05 } },
         sampling: { group_size: 6, prompts_per_step: 4, temperature: 0.75 },
@@ -280,7 +280,7 @@ describe('a pretrained model', () => {
         evaluation: { every: 25, problems: 125 },
       });
     }
-    expect(of('qwen-0.5b').model.path).toBe('Qwen/Qwen2.5-0.5B-Instruct');
+    expect(recipe('qwen-0.5b').model.path).toBe('Qwen/Qwen2.5-0.5B-Instruct');
   });
 });
 
@@ -303,27 +303,27 @@ describe('a model of the Hub', () => {
 
   it('is pinned: a run goes on with the commit it began with, though the branch has moved', async () => {
     const out = join(folder, 'of-the-hub');
-    const of = (steps: number, revision: string | null = null): Config =>
+    const settings = (steps: number, revision: string | null = null): Config =>
       config({ model: { path: 'me/tiny', revision }, train: { steps } });
     const fetched: number[] = [];
-    await run({ config: of(1), out, threads: 1, onFetch: ({ bytes }) => fetched.push(bytes) });
+    await run({ config: settings(1), out, threads: 1, onFetch: ({ bytes }) => fetched.push(bytes) });
     expect(fetched.at(-1)).toBeGreaterThan(50_000);
     expect(loadConfig(join(out, 'config.yaml')).model).toMatchObject({ path: 'me/tiny', revision: first });
     hub.commit = second;
-    hub.asked.length = 0;
-    await run({ config: of(2), out, threads: 1, resume: true });
-    expect(hub.asked.some((line) => line.includes(second))).toBe(false);
+    hub.requests.length = 0;
+    await run({ config: settings(2), out, threads: 1, resume: true });
+    expect(hub.requests.some((line) => line.includes(second))).toBe(false);
     expect(loadConfig(join(out, 'config.yaml'))).toMatchObject({
       model: { revision: first },
       train: { steps: 2 },
     });
-    await expect(run({ config: of(3, second), out, threads: 1, resume: true })).rejects.toThrow(
+    await expect(run({ config: settings(3, second), out, threads: 1, resume: true })).rejects.toThrow(
       `model.revision: expected "${first}", as the run to continue has it, got "${second}"`,
     );
     const { step, engine } = await openTrained(out, undefined, { threads: 1 });
     expect(step).toBe(2);
     await engine.dispose();
-    await run({ config: of(1), out: `${out}-later`, threads: 1 });
+    await run({ config: settings(1), out: `${out}-later`, threads: 1 });
     expect(loadConfig(join(`${out}-later`, 'config.yaml')).model.revision).toBe(second);
   });
 });

@@ -19,8 +19,8 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** Tensors of a file that was made now against the committed one, to within 1e-4 of their norm. */
-async function expectSameTensors(made: string, committed: string): Promise<void> {
-  const [now, before] = await Promise.all([made, committed].map(async (file) => readSafetensors(file)));
+async function expectSameTensors(fresh: string, committed: string): Promise<void> {
+  const [now, before] = await Promise.all([fresh, committed].map(async (file) => readSafetensors(file)));
   expect([...now.tensors.keys()].sort()).toEqual([...before.tensors.keys()].sort());
   expect(now.tensors.size).toBeGreaterThan(0);
   for (const [key, { data }] of now.tensors) {

@@ -84,8 +84,8 @@ async function cutAndWhole(spec: UnitSpec, id: string, at: number) {
 
 describe('a run cut off in the middle and continued equals the uninterrupted one', () => {
   it('on the binary tree, with the rescaled gradient; the continued run does not start over', async () => {
-    const of = { n: 1, reward: -1, optimizer: 'adamw', learningRate: 1e-3, steps: 20 } as const;
-    const [{ spec }] = treeRuns(of, 'rescaled', 1);
+    const settings = { n: 1, reward: -1, optimizer: 'adamw', learningRate: 1e-3, steps: 20 } as const;
+    const [{ spec }] = treeRuns(settings, 'rescaled', 1);
     const { cut, whole, continuedAt } = await cutAndWhole(spec, 'tree', 0.5);
     expect(continuedAt).toBeGreaterThan(0.5);
     expect(cut).toEqual(whole);
@@ -93,15 +93,15 @@ describe('a run cut off in the middle and continued equals the uninterrupted one
   });
 
   it('with p > 1', async () => {
-    const of = { n: 1, reward: -1, optimizer: 'adamw', learningRate: 1e-3, steps: 10 } as const;
-    const [{ spec }] = treeRuns(of, 1.25, 1);
+    const settings = { n: 1, reward: -1, optimizer: 'adamw', learningRate: 1e-3, steps: 10 } as const;
+    const [{ spec }] = treeRuns(settings, 1.25, 1);
     const { cut, whole, continuedAt } = await cutAndWhole(spec, 'exponent', 0.5);
     expect(continuedAt).toBeGreaterThan(0.5);
     expect(cut).toEqual(whole);
   });
 
   it('from a shared warm-up, with a KL term', async () => {
-    const of = {
+    const settings = {
       task: 'chain',
       groupSize: 4,
       promptsPerStep: 2,
@@ -110,9 +110,9 @@ describe('a run cut off in the middle and continued equals the uninterrupted one
       evaluateEvery: 3,
       quick: true,
     } as const;
-    const start = warmup(of, 0);
+    const start = warmup(settings, 0);
     await runUnit(start.spec, { folder, id: start.id, progress: () => {} });
-    const [{ spec }] = warmRuns(of, 'lambda-grpo', 1);
+    const [{ spec }] = warmRuns(settings, 'lambda-grpo', 1);
     const { cut, whole, continuedAt } = await cutAndWhole(spec, 'chain', 0.5);
     expect(continuedAt).toBeGreaterThan(0.5);
     expect(cut).toEqual(whole);

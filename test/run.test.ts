@@ -186,12 +186,12 @@ describe('a run that is to end within a step', () => {
     const { signal } = controller;
     const { trainable } = engine as LocalEngine;
     const before = trainable.flat.slice();
-    const reason = await evaluate(engine, task, 4, 0, { signal: signal }).catch((error) => error);
+    const reason = await evaluate(engine, task, 4, 0, { signal }).catch((error) => error);
     expect(reason).toBe(signal.reason);
     const tree = ProcessTree.build([Int32Array.of(1, 2)]);
     const prompt = Int32Array.of(0);
-    const one = Float64Array.of(1);
-    const coefficients = { plus: one, minus: new Float64Array(1), kl: new Float64Array(1) };
+    const weight = Float64Array.of(1);
+    const coefficients = { plus: weight, minus: new Float64Array(1), kl: new Float64Array(1) };
     const options = { temperature: 1, signal };
     await expect(engine.score([{ prompt, tree }], 'current', options)).rejects.toBe(signal.reason);
     await expect(
@@ -210,17 +210,17 @@ describe('a run that is to end within a step', () => {
 });
 
 it('tells what a step does as it begins to', async () => {
-  const told: string[] = [];
+  const events: string[] = [];
   await run({
     config: { ...walk, train: { ...walk.train, steps: 2 }, evaluation: { ...walk.evaluation, every: 2 } },
     out: join(folder, 'stages'),
     threads: 1,
     observer: {
-      stage: (stage, step, of) => told.push(`${stage} ${step}/${of}`),
-      step: ({ step }) => told.push(`done ${step}`),
+      stage: (stage, step, total) => events.push(`${stage} ${step}/${total}`),
+      step: ({ step }) => events.push(`done ${step}`),
     },
   });
-  expect(told).toEqual([
+  expect(events).toEqual([
     'evaluating 0/2',
     'sampling 1/2',
     'updating 1/2',
@@ -312,18 +312,18 @@ describe('a checkpoint that is not complete', () => {
       const path = join(out, 'checkpoints', 'step_000007');
       await harm(join(path, file));
       expect(await listCheckpoints(join(out, 'checkpoints'))).toEqual([5]);
-      const told: string[] = [];
+      const notices: string[] = [];
       await run({
         config: walk,
         out,
         resume: true,
         threads: 1,
-        observer: { notice: (line) => told.push(line) },
+        observer: { notice: (line) => notices.push(line) },
       });
-      expect(told).toHaveLength(1);
+      expect(notices).toHaveLength(1);
       for (const part of [join(path, file), message, 'goes on from', 'step_000005'])
-        expect(told[0]).toContain(part);
-      expect(told[0]).not.toContain('\n');
+        expect(notices[0]).toContain(part);
+      expect(notices[0]).not.toContain('\n');
       expect(await figures(out)).toEqual(await figures(join(folder, 'binary-tree-a')));
       expect(await weights(out, 12)).toEqual(await weights(join(folder, 'binary-tree-a'), 12));
     });
@@ -450,14 +450,18 @@ describe('a loss or gradient that is no number', () => {
 
 it('a step on micro-batches is the step on the whole batch', async () => {
   const [whole, cut] = [join(folder, 'micro-whole'), join(folder, 'micro-cut')];
-  const one = resolveConfig({
+  const settings = resolveConfig({
     ...walk,
     sampling: { prompts_per_step: 3 },
     train: { steps: 1 },
     evaluation: { every: 0 },
   });
-  await run({ config: one, out: whole, threads: 1 });
-  await run({ config: { ...one, train: { ...one.train, micro_batch_tokens: 20 } }, out: cut, threads: 1 });
+  await run({ config: settings, out: whole, threads: 1 });
+  await run({
+    config: { ...settings, train: { ...settings.train, micro_batch_tokens: 20 } },
+    out: cut,
+    threads: 1,
+  });
   const [a, b] = [await figures(whole), await figures(cut)].map(
     (lines) => lines.at(-1) as Record<string, number>,
   );

@@ -144,7 +144,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
   it('asks its own server alone', () => {
     const { origin } = new URL(host.address);
     expect(
-      host.asked.filter((url) => !url.startsWith(`${origin}/some/where/`) && !/^(data|blob):/.test(url)),
+      host.requests.filter((url) => !url.startsWith(`${origin}/some/where/`) && !/^(data|blob):/.test(url)),
     ).toEqual([]);
     expect(host.served.some((name) => name.endsWith('.wasm'))).toBe(true);
   });

@@ -43,7 +43,7 @@ export interface SiteHost {
   readonly address: string;
   readonly browser: Browser;
   /** Every address that a page asked for. */
-  readonly asked: string[];
+  readonly requests: string[];
   /** Files that the host gave, workers' too. */
   readonly served: string[];
   /** A page with its first tree; `trouble` is all that it says on the console, and its errors. */
@@ -58,7 +58,7 @@ export async function siteHost(): Promise<SiteHost> {
     logLevel: 'error',
     build: { outDir: folder, emptyOutDir: true },
   });
-  const asked: string[] = [];
+  const requests: string[] = [];
   const served: string[] = [];
   const server = createServer((request, response) => {
     const path = normalize(new URL(request.url ?? '/', 'http://127.0.0.1').pathname);
@@ -79,13 +79,13 @@ export async function siteHost(): Promise<SiteHost> {
     folder,
     address,
     browser,
-    asked,
+    requests,
     served,
     async opened({ hash = '', width = 1280, scheme = 'light', clock = false } = {}) {
       const page = await browser.newPage({ viewport: { width, height: 844 }, colorScheme: scheme });
       if (clock) await page.clock.install();
       const trouble: string[] = [];
-      page.on('request', (request) => asked.push(request.url()));
+      page.on('request', (request) => requests.push(request.url()));
       page.on('console', (message) => trouble.push(message.text()));
       page.on('pageerror', (error) => trouble.push(String(error)));
       await page.goto(`${address}${hash}`);

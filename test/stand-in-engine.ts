@@ -79,11 +79,13 @@ export class StandInEngine implements Engine {
   async score(...[batch, , options]: Parameters<Engine['score']>): ReturnType<Engine['score']> {
     options.signal?.throwIfAborted();
     const p = this.probabilities(options.allowedTokens);
-    const of = ({ tree }: TreeExample) => packTree(tree, new Int32Array()).tokens;
+    const packedTokens = ({ tree }: TreeExample) => packTree(tree, new Int32Array()).tokens;
     const entropy = -p.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0);
     return {
-      logprobs: batch.map((example) => Float32Array.from(of(example), (token) => Math.log(p[token]))),
-      entropies: batch.map((example) => new Float32Array(of(example).length).fill(entropy)),
+      logprobs: batch.map((example) =>
+        Float32Array.from(packedTokens(example), (token) => Math.log(p[token])),
+      ),
+      entropies: batch.map((example) => new Float32Array(packedTokens(example).length).fill(entropy)),
     };
   }
 

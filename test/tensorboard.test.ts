@@ -49,12 +49,12 @@ describe('the bytes', () => {
   });
 
   it('a file is the one that TensorBoard’s writer makes of the same events', async () => {
-    const said = JSON.parse(await readFile(join(fixtures, 'events.json'), 'utf8')) as {
+    const recorded = JSON.parse(await readFile(join(fixtures, 'events.json'), 'utf8')) as {
       time: number;
       events: ScalarEvent[];
     };
-    expect(said.events).toHaveLength(4);
-    const file = concatenated([eventFileHead(said.time), ...said.events.map(scalarRecord)]);
+    expect(recorded.events).toHaveLength(4);
+    const file = concatenated([eventFileHead(recorded.time), ...recorded.events.map(scalarRecord)]);
     expect(Buffer.from(file).equals(await readFile(join(fixtures, 'events.bin')))).toBe(true);
   });
 
@@ -194,8 +194,8 @@ describe.skipIf(!hasPython)('TensorBoard itself', () => {
       [out, fixtures].map((place) => readFile(join(place, 'events.bin'))),
     );
     expect(now.equals(before)).toBe(true);
-    const said = async (place: string) => JSON.parse(await readFile(join(place, 'events.json'), 'utf8'));
-    expect(await said(out)).toEqual(await said(fixtures));
+    const eventsOf = async (place: string) => JSON.parse(await readFile(join(place, 'events.json'), 'utf8'));
+    expect(await eventsOf(out)).toEqual(await eventsOf(fixtures));
   });
 
   it('reads every figure of every step, and what each means', async () => {

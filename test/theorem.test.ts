@@ -82,9 +82,9 @@ describe('GRPO on k padded sequences, the PRM objective and the packed tree have
     const sum = new Map<string, Float32Array>();
     let loss = 0;
     for (const built of builts) {
-      const one = await paddedUpdate(reference.parameters, 'clipped', built.padded('trajectory'));
-      loss += one.loss;
-      for (const [name, gradient] of one.gradients) {
+      const update = await paddedUpdate(reference.parameters, 'clipped', built.padded('trajectory'));
+      loss += update.loss;
+      for (const [name, gradient] of update.gradients) {
         const total = sum.get(name);
         if (total) for (let i = 0; i < total.length; i++) total[i] += gradient[i];
         else sum.set(name, gradient.slice());

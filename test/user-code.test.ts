@@ -23,9 +23,9 @@ async function trained(
   files: Readonly<Record<string, string>>,
   seconds = 30,
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  const here = join(folder, where);
-  await mkdir(here, { recursive: true });
-  for (const [name, text] of Object.entries(files)) await writeFile(join(here, name), text);
+  const place = join(folder, where);
+  await mkdir(place, { recursive: true });
+  for (const [name, text] of Object.entries(files)) await writeFile(join(place, name), text);
   const settings = {
     task: { name: 'module', path: Object.keys(files)[0], call_seconds: seconds },
     model: { layers: 1, heads: 1, width: 8 },
@@ -33,10 +33,10 @@ async function trained(
     train: { steps: 1 },
     evaluation: { every: 0 },
   };
-  await writeFile(join(here, 'run.yaml'), JSON.stringify(settings));
+  await writeFile(join(place, 'run.yaml'), JSON.stringify(settings));
   const args = [cli, 'train', 'run.yaml', '--out', 'run', '--threads', '1'];
   return new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: here, timeout: 60_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, args, { cwd: place, timeout: 60_000 }, (error, stdout, stderr) => {
       resolve({ code: Number(error?.code ?? 0), stdout, stderr });
     });
   });

@@ -221,10 +221,10 @@ describe.skipIf(!hasBrowser)('lambda-grpo/view in a plain Vite project', () => {
         ' ',
       );
     execFileSync(tsc, [...flags, '--types', '', 'main.ts'], { cwd: project, stdio: 'pipe' });
-    const said = Number(/(\d+) kB gzipped/.exec(readFileSync(join(root, 'docs/view.md'), 'utf8'))?.[1]);
+    const documented = Number(/(\d+) kB gzipped/.exec(readFileSync(join(root, 'docs/view.md'), 'utf8'))?.[1]);
     const kilobytes = gzipSync(script).length / 1000;
-    expect(kilobytes).toBeLessThan(said + 0.5);
-    expect(kilobytes).toBeGreaterThan(said - 1.5);
+    expect(kilobytes).toBeLessThan(documented + 0.5);
+    expect(kilobytes).toBeGreaterThan(documented - 1.5);
   }, 60_000);
 
   it('draws under a policy that allows no style, and tells what is chosen', async () => {

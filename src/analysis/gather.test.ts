@@ -35,8 +35,8 @@ function naive(group: readonly Plain[]) {
   const std = Math.sqrt(rewards.reduce((sum, r) => sum + (r - mean) ** 2, 0) / (k - 1));
   const zeroVariance = rewards.every((r) => r === rewards[0]);
   const advantages = rewards.map((r) => {
-    const above = r - mean;
-    return zeroVariance || Math.abs(above) < 1e-12 ? 0 : above / (std + 1e-4);
+    const difference = r - mean;
+    return zeroVariance || Math.abs(difference) < 1e-12 ? 0 : difference / (std + 1e-4);
   });
   const stepAdvantage = (members: readonly number[]): number => {
     const sum = members.reduce((total, j) => total + advantages[j], 0);
@@ -94,10 +94,10 @@ function naiveFigures(groups: readonly (readonly Plain[])[]): {
         if (size > 1) sums.shared++;
         if (advantage * advantages[i] < 0) against++;
         score.flaw = Math.max(score.flaw, (size - 1) * Math.abs(advantage));
-        const of = sizes.get(size) ?? { steps: 0, tokens: 0, mass: 0 };
-        of.tokens++;
-        of.mass += Math.abs(advantage);
-        sizes.set(size, of);
+        const bin = sizes.get(size) ?? { steps: 0, tokens: 0, mass: 0 };
+        bin.tokens++;
+        bin.mass += Math.abs(advantage);
+        sizes.set(size, bin);
         const at = depths.get(depth) ?? { up: 0, down: 0 };
         at.up += Math.max(advantage, 0);
         at.down += Math.max(-advantage, 0);
@@ -106,7 +106,7 @@ function naiveFigures(groups: readonly (readonly Plain[])[]): {
         total.distinctTokens++;
         lambdaMass.up += Math.max(advantage, 0);
         lambdaMass.down += Math.max(-advantage, 0);
-        if (t === 0 || steps[t - 1] !== step) of.steps++;
+        if (t === 0 || steps[t - 1] !== step) bin.steps++;
       });
       const share = n > 0 ? against / n : 0;
       if (advantages[i] > 0) {
@@ -137,7 +137,7 @@ function naiveFigures(groups: readonly (readonly Plain[])[]): {
     meanIntermediateProportion: sums.proportion / total.completions,
     sharedTokenShare: total.tokens > 0 ? sums.shared / total.tokens : 0,
     tokensSaved: total.tokens > 0 ? 1 - total.distinctTokens / total.tokens : 0,
-    bySize: rising(sizes).map(([size, of]) => ({ size, ...of })),
+    bySize: rising(sizes).map(([size, bin]) => ({ size, ...bin })),
     // An empty root is a depth without a token.
     byDepth: Array.from({ length: (byDepth.at(-1)?.[0] ?? -1) + 1 }, (_, depth) => ({
       depth,
@@ -155,15 +155,15 @@ function naiveFigures(groups: readonly (readonly Plain[])[]): {
 }
 
 /** Equal in every number, those that are sums to rounding. */
-function expectClose(found: unknown, expected: unknown, at = ''): void {
+function expectClose(actual: unknown, expected: unknown, at = ''): void {
   if (typeof expected === 'number') {
-    const off = Math.abs((found as number) - expected);
-    if (!(off <= 1e-9 * Math.max(1, Math.abs(expected)))) expect(found, at).toBe(expected);
+    const off = Math.abs((actual as number) - expected);
+    if (!(off <= 1e-9 * Math.max(1, Math.abs(expected)))) expect(actual, at).toBe(expected);
   } else if (typeof expected === 'object' && expected !== null) {
-    if (Array.isArray(expected)) expect((found as unknown[]).length, at).toBe(expected.length);
+    if (Array.isArray(expected)) expect((actual as unknown[]).length, at).toBe(expected.length);
     for (const [key, value] of Object.entries(expected))
-      expectClose((found as Record<string, unknown>)[key], value, `${at}.${key}`);
-  } else expect(found, at).toBe(expected);
+      expectClose((actual as Record<string, unknown>)[key], value, `${at}.${key}`);
+  } else expect(actual, at).toBe(expected);
 }
 
 function groupOf(completions: readonly Plain[], step: number | null = null, id = 'g'): Group {
@@ -193,8 +193,8 @@ describe('figures of many groups', () => {
       fc.property(fc.array(group, { minLength: 1, maxLength: 6 }), (groups) => {
         const gatherer = new LogGatherer();
         const scores = groups.map(([at, list], i) => {
-          const made = groupOf(list, at, String(i));
-          return gatherer.add(made, analyzeGroup(made));
+          const group = groupOf(list, at, String(i));
+          return gatherer.add(group, analyzeGroup(group));
         });
         const { all, steps } = gatherer.result();
         const expected = naiveFigures(groups.map(([, list]) => list));
@@ -232,10 +232,12 @@ describe('figures of many groups', () => {
   test('of nothing are zeros; another group’s analysis is refused', () => {
     const gatherer = new LogGatherer();
     expect(gatherer.result()).toMatchObject({ all: { groups: 0, meanReward: 0, tokensSaved: 0 }, steps: [] });
-    const [one, two] = [1, 2].map((k) =>
+    const [single, two] = [1, 2].map((k) =>
       groupOf(Array.from({ length: k }, () => ({ tokens: [1], reward: 1 }))),
     );
-    expect(() => gatherer.add(two, analyzeGroup(one))).toThrow('group g has 2 completions, the analysis 1');
+    expect(() => gatherer.add(two, analyzeGroup(single))).toThrow(
+      'group g has 2 completions, the analysis 1',
+    );
   });
 });
 

@@ -64,8 +64,8 @@ interface Row {
 }
 
 /** What the file must hold, from analyzeGroup alone; Parquet has float32 for values of tokens. */
-function expectedRows(of: readonly Group[], round: (value: number) => number): Row[] {
-  return of.flatMap((g) => {
+function expectedRows(groups: readonly Group[], round: (value: number) => number): Row[] {
+  return groups.flatMap((g) => {
     const analysis = analyzeGroup(g);
     const values = (i: number, nodes: Float64Array) =>
       Array.from(tokenValues(analysis.tree, i, nodes)).map(round);
@@ -86,9 +86,9 @@ function expectedRows(of: readonly Group[], round: (value: number) => number): R
   });
 }
 
-async function write(path: string, of: readonly Group[]): Promise<void> {
+async function write(path: string, groups: readonly Group[]): Promise<void> {
   const writer = await WeightsWriter.open(path);
-  for (const g of of) await writer.add(g, analyzeGroup(g));
+  for (const g of groups) await writer.add(g, analyzeGroup(g));
   await writer.close();
 }
 
@@ -131,12 +131,12 @@ describe('weights', () => {
     });
     const path = join(folder, 'weights.parquet');
     await write(path, many);
-    const found = await readParquet(path);
+    const rows = await readParquet(path);
     const expected = expectedRows(many, Math.fround);
-    expect(found.map(({ group_id, completion }) => [group_id, completion])).toEqual(
+    expect(rows.map(({ group_id, completion }) => [group_id, completion])).toEqual(
       expected.map(({ group_id, completion }) => [group_id, completion]),
     );
-    found.forEach((row, i) => {
+    rows.forEach((row, i) => {
       for (const key of ['tokens', 'lambda_weight', 'step_reward', 'step_advantage'] as const) {
         expect(
           Buffer.from(Float64Array.from(row[key]).buffer).equals(

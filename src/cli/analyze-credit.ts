@@ -1,4 +1,4 @@
-/** `analyze --credit`: the rules by name or module, and each group under them. */
+/** `analyze --credit`: loads credit rules by name or from a module and applies them to each group. */
 import { basename, extname } from 'node:path';
 import { type GroupAnalysis, type GroupCredit, ownCredit, publishedCredit } from '../analysis/index.js';
 import { UserError } from '../errors.js';
@@ -20,17 +20,17 @@ const SECONDS = 60;
  */
 export async function openRules(names: readonly string[]): Promise<AnalyzeRule[]> {
   const rules: AnalyzeRule[] = [];
-  for (const given of names) {
-    const name = isCreditName(given) ? given : basename(given, extname(given));
+  for (const argument of names) {
+    const name = isCreditName(argument) ? argument : basename(argument, extname(argument));
     // Columns of weights are named by letters, digits and underscores.
     const column = name.replaceAll(/\W/g, '_');
     if (rules.some((rule) => rule.name.replaceAll(/\W/g, '_') === column))
       throw new UserError(`--credit: expected each rule once, got '${name}' twice`);
-    if (isCreditName(given)) {
-      rules.push({ name, credit: (analysis) => publishedCredit(given, analysis) });
+    if (isCreditName(argument)) {
+      rules.push({ name, credit: (analysis) => publishedCredit(argument, analysis) });
       continue;
     }
-    const objective = { credit: given, credit_seconds: SECONDS } as Parameters<
+    const objective = { credit: argument, credit_seconds: SECONDS } as Parameters<
       typeof openCredit
     >[0]['objective'];
     const rule = await openCredit({ objective });
@@ -45,7 +45,7 @@ export async function openRules(names: readonly string[]): Promise<AnalyzeRule[]
             analysis,
           );
         } catch (error) {
-          throw error instanceof CreditError ? new UserError(`${given}: ${error.message}`) : error;
+          throw error instanceof CreditError ? new UserError(`${argument}: ${error.message}`) : error;
         }
       },
     });

@@ -1,11 +1,11 @@
-/** What `analyze` says beside its figures: warnings, notes, rows that were left out; counted, the first ones kept. */
+/** Messages of `analyze` besides its figures: warnings, notes and skipped rows. All are counted, the first ones kept. */
 import type { LogAnalysis } from '../analysis/index.js';
 import type { ReadNote } from '../rollouts/index.js';
 import { SOURCE_NOTES } from './analyze-summary.js';
 import { visible } from './format.js';
 import { say } from './terminal.js';
 
-/** Messages that are printed, and those that `--json` lists; beyond, they are counted. */
+/** Most messages that are printed, and that `--json` lists; the others are only counted. */
 const PRINTED = 10;
 const LISTED = 1000;
 

@@ -1,4 +1,4 @@
-/** The files that `analyze` writes. All of them appear together at the end, or none. */
+/** The files that `analyze` writes: at the end all of them appear together, or none. */
 import { resolve } from 'node:path';
 import {
   type AboutReport,
@@ -35,11 +35,12 @@ export function checkPaths(
   outputs: readonly (readonly [option: string, path: string])[],
   logs: readonly string[],
 ): void {
-  const taken = new Map(logs.map((path) => [resolve(path), 'one of the logs']));
+  const owners = new Map(logs.map((path) => [resolve(path), 'one of the logs']));
   for (const [option, path] of outputs) {
-    const before = taken.get(resolve(path));
-    if (before) throw new UserError(`${option} ${path}: expected another file than ${before}, got the same`);
-    taken.set(resolve(path), `the file of ${option}`);
+    const before = owners.get(resolve(path));
+    if (before)
+      throw new UserError(`${option} ${path}: expected a different file, got the same path as ${before}`);
+    owners.set(resolve(path), `the file of ${option}`);
   }
 }
 

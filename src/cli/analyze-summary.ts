@@ -17,11 +17,11 @@ export interface SummaryOptions {
 /** What each source of tokens and of groups means, in every output. */
 export const SOURCE_NOTES: Readonly<Record<string, string>> = {
   exact: 'token ids as sampled',
-  retokenized: 'retokenized: ids made again from the text with --tokenizer',
-  'text-units': 'TEXT UNITS: words and marks stand in for tokens; --tokenizer gives ids',
-  explicit: 'by the log’s own ids',
+  retokenized: 'retokenized: ids computed from the text with --tokenizer',
+  'text-units': 'TEXT UNITS: words and marks instead of tokens; --tokenizer gives token ids',
+  explicit: 'by the group ids of the log',
   consecutive: 'consecutive rows',
-  'prompt-text': 'by equal prompts, for want of an id',
+  'prompt-text': 'by equal prompts; the log has no group ids',
 };
 
 const BAR = 24;
@@ -43,7 +43,7 @@ export function summaryText(
   const section = (title: string, body: string) => `\n${bold(title)}\n${body}`;
   const total = all.mass.up + all.mass.down;
   const parts = [
-    `${count(files)} ${files === 1 ? 'file' : 'files'}${leftOut > 0 ? `, ${count(leftOut)} left out` : ''}: ${listOf(formats)}\n`,
+    `${count(files)} ${files === 1 ? 'file' : 'files'}${leftOut > 0 ? `, ${count(leftOut)} skipped` : ''}: ${listOf(formats)}\n`,
     ...(warnings.length > 0 ? [section('Warnings', warningLines(warnings))] : []),
     section('Groups and their trees', overview(all)),
   ];
@@ -77,9 +77,7 @@ export function summaryText(
   }
   if (total > 0 && all.credit.length > 0)
     parts.push(section('Under credit rules: share of the push by sign and depth', creditTable(all)));
-  parts.push(
-    section('What the tree tells besides', formatTable(['', 'value', ''], diagnosticRows(analysis))),
-  );
+  parts.push(section('More from the tree', formatTable(['', 'value', ''], diagnosticRows(analysis))));
   if (sources.length > 0) parts.push(section('By source', bySource(sources)));
   if (steps.length > 0) parts.push(section('By training step', bySteps(steps)));
   return parts.join('');

@@ -82,7 +82,7 @@ async function analyze(
   );
 
   if (options.checkTokens === true && options.tokenizer === undefined)
-    throw new UserError('--check-tokens: expected --tokenizer with it (the text of token ids), got none');
+    throw new UserError('--check-tokens: expected also --tokenizer, for the text of token ids, got none');
   const rules = await openRules(options.credit ?? []);
   const objectives = new RunObjectives();
   const outputs: Output[] = [];
@@ -90,7 +90,7 @@ async function analyze(
   let bar: Progress | null = null;
   const interrupt = onInterrupt(() => {
     bar?.clear();
-    say('stopping; no file is written (Ctrl-C again ends at once) …');
+    say('stopping; no file is written (Ctrl-C again: stop now) …');
   });
   const checkInterrupt = (): void => {
     if (interrupt.signal.aborted) throw new Interrupted('interrupted');
@@ -238,8 +238,8 @@ function analyzed(
       throw new RewardError(`expected rewards up to ±${LARGEST_REWARD}, got ${reward}`);
     }
     const { format, file } = group.source ?? {};
-    const own = options.scale === undefined && format === 'own' && file !== undefined;
-    const objective = own ? objectives.for(file) : null;
+    const trainedHere = options.scale === undefined && format === 'own' && file !== undefined;
+    const objective = trainedHere ? objectives.for(file) : null;
     return analyzeGroup(group, {
       scale: options.scale,
       asTrained: objective && asTrained(group, objective),
@@ -281,11 +281,11 @@ function jsonOf(
     ...all,
     splitPrompts,
     steps: byStep(steps),
-    bySource: sources.map(({ label, format, all: figures, steps: own }) => ({
+    bySource: sources.map(({ label, format, all: figures, steps: sourceSteps }) => ({
       source: label,
       format,
       ...figures,
-      steps: byStep(own),
+      steps: byStep(sourceSteps),
     })),
     advantageScale: options.scale ?? 'std',
     asTrained: trainedAs(objectives),

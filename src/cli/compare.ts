@@ -58,7 +58,7 @@ export async function compareCommand(
   let bar: Progress | null = null;
   const interrupt = onInterrupt(() => {
     bar?.clear();
-    say('ending, with checkpoints (Ctrl-C again ends at once) …');
+    say('stopping; saving checkpoints (Ctrl-C again: stop now) …');
   });
   let comparison: Comparison;
   const started = performance.now();
@@ -107,11 +107,11 @@ export async function compareCommand(
   print(
     formatTable(
       header,
-      rows.map(({ method, late, found, accuracy }) => [
+      rows.map(({ method, late, solved, accuracy }) => [
         titleOf(method),
         String(late.count),
         formatInterval(late),
-        `${found} of ${late.count}`,
+        `${solved} of ${late.count}`,
         ...(withAccuracy && accuracy ? [formatInterval(accuracy)] : []),
       ]),
     ),
@@ -139,7 +139,7 @@ export async function compareCommand(
 interface MethodRow {
   readonly method: string;
   readonly late: ShareInterval;
-  readonly found: number;
+  readonly solved: number;
   readonly accuracy: ShareInterval | null;
 }
 
@@ -155,13 +155,13 @@ function problemsBehind({ task, sampling, evaluation }: Config): Problems {
 }
 
 function methodRow({ runs }: Comparison, method: string, { sampled, heldOut }: Problems): MethodRow {
-  const own = runs.filter((r) => r.method === method);
-  const late = own.map(({ metrics }) => lateSuccess(metrics, LATE_STEPS));
-  const accuracies = own.map(({ metrics }) => finalAccuracy(metrics));
+  const methodRuns = runs.filter((r) => r.method === method);
+  const late = methodRuns.map(({ metrics }) => lateSuccess(metrics, LATE_STEPS));
+  const accuracies = methodRuns.map(({ metrics }) => finalAccuracy(metrics));
   return {
     method,
     late: shareInterval(late, sampled),
-    found: late.filter((value) => value > 0.5).length,
+    solved: late.filter((value) => value > 0.5).length,
     accuracy: accuracies.every((value) => value !== undefined)
       ? shareInterval(accuracies as number[], heldOut)
       : null,
@@ -188,11 +188,11 @@ function chart(
   const methods = [...new Set(runs.map(({ method }) => method))];
   const colours = ruleColours(methods);
   const series = methods.map((method, place) => {
-    const own = runs.filter((r) => r.method === method).map(curveOf);
-    const x = own[0]?.x ?? [];
+    const curves = runs.filter((r) => r.method === method).map(curveOf);
+    const x = curves[0]?.x ?? [];
     const bands = x.map((_, i) =>
       shareInterval(
-        own.map(({ y }) => y[i] ?? 0),
+        curves.map(({ y }) => y[i] ?? 0),
         problems,
       ),
     );
@@ -229,10 +229,10 @@ function accuracies({ metrics }: ComparedRun): Curve {
 
 function resultsOf({ runs }: Comparison, rows: readonly MethodRow[]): unknown {
   return {
-    methods: rows.map(({ method, late, found, accuracy }) => ({
+    methods: rows.map(({ method, late, solved, accuracy }) => ({
       method,
       late_success: late,
-      found,
+      found: solved,
       accuracy,
     })),
     runs: runs.map(({ method, seed, metrics }) => ({
@@ -261,12 +261,12 @@ async function printGroups({ runs }: Comparison, window: number): Promise<void> 
   const last = Math.max(...runs.map(({ metrics }) => metrics.at(-1)?.step ?? 0));
   const late = await richestGroup(runs, last - window, last);
   const early = late && (await richestGroup([late.run], 0, Math.min(window, last - window)));
-  for (const [when, found] of [
+  for (const [when, sample] of [
     ['an early', early],
     ['a late', late],
   ] as const) {
-    if (!found) continue;
-    const { run, step, group } = found;
+    if (!sample) continue;
+    const { run, step, group } = sample;
     print(`\nprocess tree of ${when} group (${titleOf(run.method)}, seed ${run.seed}, step ${step}):\n`);
     const objective = runObjective(loadConfig(new RunFolder(run.folder).configFile).objective);
     printGroup(group, { maxNodes: 40, objective });

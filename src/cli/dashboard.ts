@@ -1,4 +1,4 @@
-/** `lambda-grpo dashboard`, and `--ui` of jobs: serves the pages in which runs are watched. */
+/** `lambda-grpo dashboard` and the option `--ui`: serve the dashboard. */
 import { type Dashboard, startDashboard } from '../dashboard/index.js';
 import { onInterrupt } from './interrupt.js';
 import { openReading, type ReadCommandOptions } from './read-options.js';
@@ -38,10 +38,10 @@ export async function dashboardCommand(
 
 /**
  * The dashboard beside a job: its address goes to stderr, standard output stays the job's.
- * @param one whether the folder is that of a single run
+ * @param singleRun whether the folder is that of a single run
  */
-export async function serveBeside(folder: string, one: boolean, version: string): Promise<Dashboard> {
-  const dashboard = await startDashboard({ folder, one, version, report });
+export async function serveBeside(folder: string, singleRun: boolean, version: string): Promise<Dashboard> {
+  const dashboard = await startDashboard({ folder, singleRun, version, report });
   say(`dashboard: ${dashboard.address}`);
   return dashboard;
 }

@@ -1,4 +1,4 @@
-/** `lambda-grpo doctor`: versions, machine and what works here, to be read or put into a bug report. No network. */
+/** `lambda-grpo doctor`: versions, machine and what works here, for bug reports. Uses no network. */
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import { runtimeProviders } from '../runtime/node.js';

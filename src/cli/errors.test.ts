@@ -42,7 +42,7 @@ test('a fault of the program shows its stack and asks to be reported', async () 
     throw new TypeError('x is undefined');
   });
   expect(text).toContain('TypeError: x is undefined\n    at ');
-  expect(text).toMatch(/please report it/);
+  expect(text).toMatch(/Please report it/);
   expect(code).toBe(1);
   expect((await ending(() => Promise.reject('odd'))).text).toContain('thrown: odd');
 });

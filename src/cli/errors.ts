@@ -1,5 +1,5 @@
 /**
- * How a command ends. A fault that its user can mend is one line on stderr; anything else is a fault of the program,
+ * How a command ends with an error. An error that the user can fix is one line on stderr. Any other error is a bug: it is
  * shown with its stack and a request to report it. Both exit with code 1.
  */
 import { UserError } from '../errors.js';
@@ -45,5 +45,5 @@ export function describeError(error: unknown): string {
   }
   const text =
     error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : `thrown: ${String(error)}`;
-  return `${text}\nThis is a fault of lambda-grpo, not of your input: please report it with the lines above.`;
+  return `${text}\nThis is a bug in lambda-grpo, not in your input. Please report it with the lines above.`;
 }

@@ -1,4 +1,4 @@
-/** `lambda-grpo eval`: a policy on a benchmark, greedily or by pass@k, with 95% intervals. */
+/** `lambda-grpo eval`: evaluates a policy on a benchmark, greedy or by pass@k, with 95% intervals. */
 import { WholeFile } from '../files/index.js';
 
 import type { Share } from '../statistics/index.js';
@@ -46,19 +46,21 @@ export interface EvalCommandOptions {
 
 export async function evalCommand(model: string, options: EvalCommandOptions): Promise<void> {
   if (options.show && options.json) {
-    throw new ConfigError('--show: expected no --json beside it, which prints one JSON object alone');
+    throw new ConfigError(
+      '--show: expected no --json with it (--json prints a single JSON object), got both',
+    );
   }
   const passAt =
     options.passAt ??
     (options.samples > 0 ? [1, options.samples].filter((k, i, all) => all.indexOf(k) === i) : []);
   for (const k of passAt) {
     if (k > Math.max(1, options.samples)) {
-      throw new ConfigError(`--pass-at: expected at most --samples, ${options.samples}, got ${k}`);
+      throw new ConfigError(`--pass-at: expected at most ${options.samples} (--samples), got ${k}`);
     }
   }
   const { engine, task, from } = await open(model, options);
   let out: WholeFile | null = null;
-  const interrupt = onInterrupt(() => say('ending; nothing is kept …'));
+  const interrupt = onInterrupt(() => say('stopping; nothing is saved …'));
   try {
     const problems = task.heldOut.slice(0, options.problems);
     out = options.out === undefined ? null : await WholeFile.open(options.out);
@@ -103,9 +105,7 @@ async function open(model: string, options: EvalCommandOptions) {
     return { engine, task, from: `${model}, step ${step}` };
   }
   if (dataset.length === 0) {
-    throw new ConfigError(
-      `--dataset: expected a file of problems, as a model has none of its own, got nothing`,
-    );
+    throw new ConfigError(`--dataset: expected a file of problems for a model without a run, got none`);
   }
   const config = resolveConfig({
     task: mathTaskOf(options),
@@ -130,17 +130,17 @@ function withDataset(config: Config, model: string, options: EvalCommandOptions)
   const { task } = config;
   if (config.model.path === null && config.model.tokenizer === null) {
     throw new ConfigError(
-      `--dataset: expected nothing: ${model} was trained on the task ${task.name} and its model reads no text, got ${options.dataset?.join(', ')}`,
+      `--dataset: expected none (${model} was trained on the task ${task.name}; its model does not read text), got ${options.dataset?.join(', ')}`,
     );
   }
-  const asked = task.name === 'math' ? task : {};
-  return resolveConfig({ ...config, task: { ...asked, ...mathTaskOf(options) } });
+  const taskKeys = task.name === 'math' ? task : {};
+  return resolveConfig({ ...config, task: { ...taskKeys, ...mathTaskOf(options) } });
 }
 
 /** Keys of the math task that the command line gives. */
 function mathTaskOf(options: EvalCommandOptions): Record<string, unknown> {
   const { dataset = [] } = options;
-  const given = {
+  const keys = {
     system_prompt: options.systemPrompt,
     prompt: options.prompt,
     max_completion_tokens: options.maxTokens,
@@ -152,7 +152,7 @@ function mathTaskOf(options: EvalCommandOptions): Record<string, unknown> {
     held_out_files: dataset,
     columns: { problem: options.problemColumn ?? null, answer: options.answerColumn ?? null },
     max_prompt_tokens: 1_000_000,
-    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+    ...Object.fromEntries(Object.entries(keys).filter(([, value]) => value !== undefined)),
   };
 }
 

@@ -1,4 +1,4 @@
-/** `lambda-grpo export`: a run's policy as a model that the ecosystem reads. */
+/** `lambda-grpo export`: writes the policy of a run as a model folder for transformers, vLLM and others. */
 import type { StoredDType } from '../model/index.js';
 import { exportRun } from '../train/index.js';
 import { print, say } from './terminal.js';

@@ -1,6 +1,7 @@
 /**
- * `--follow`: a command over logs that are still written. It runs again when a file has come, grown or changed; what fails meanwhile
- * is said and tried again. A log is read whole each time, so rounds are kept apart by as long as the last one took.
+ * `--follow`: repeats a command over logs that are still being written. It runs again when a file is new, has grown or has
+ * changed; an error is printed and the command is tried again. Each round reads whole logs, so the pause between rounds
+ * is as long as the last round took.
  */
 import { stat } from 'node:fs/promises';
 import { UserError } from '../errors.js';

@@ -81,8 +81,8 @@ export function fitting(text: string, width: number, fromEnd = false): string {
     used += displayWidth(character);
     return used > width;
   });
-  const taken = characters.slice(0, end < 0 ? characters.length : end);
-  return (fromEnd ? taken.reverse() : taken).join('');
+  const visible = characters.slice(0, end < 0 ? characters.length : end);
+  return (fromEnd ? visible.reverse() : visible).join('');
 }
 
 /** A text in lines of at most a width: broken at blanks, within a word only where it alone is wider. */

@@ -1,4 +1,4 @@
-/** `lambda-grpo init`: a new project, and what to type next. */
+/** `lambda-grpo init`: creates a project and prints the next commands. */
 import { relative, resolve } from 'node:path';
 import { newProject } from '../train/index.js';
 import { print } from './terminal.js';

@@ -1,6 +1,6 @@
 /**
- * Ctrl-C, SIGTERM, and the end of the terminal (SIGHUP): the first one asks the job to end cleanly, the second ends the
- * process at once. A job whose output nobody takes any more is asked to end as well.
+ * Ctrl-C, SIGTERM and SIGHUP (the terminal was closed): the first asks the job to stop cleanly, the second ends the
+ * process at once. A job whose standard output was closed is asked to stop as well.
  */
 import { INTERRUPTED, onOutputLost } from './terminal.js';
 

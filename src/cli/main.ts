@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: parses, calls, prints. */
+/** The command line `lambda-grpo`: all commands with their options and help texts. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { DTYPES } from '../model/index.js';
@@ -32,9 +32,9 @@ const setOption = (): Option =>
   ).argParser(collect);
 
 const program = new Command('lambda-grpo')
-  .description('GRPO post-training with its hidden process reward model made visible, and λ-GRPO, its repair')
+  .description('GRPO post-training that shows the hidden process reward model, and λ-GRPO, which corrects it')
   .version(version)
-  .showHelpAfterError('(--help shows what is allowed)')
+  .showHelpAfterError('(--help lists commands and options)')
   .exitOverride()
   .configureOutput({ writeOut: (text) => print(text.trimEnd()), writeErr: (text) => say(text.trimEnd()) })
   .addHelpText(
@@ -51,20 +51,25 @@ Examples (recipes/ comes with lambda-grpo):
 
 program
   .command('train')
-  .description('train a policy as a configuration says; everything is written to one run folder')
+  .description('train a policy with a configuration; all output goes to one run folder')
   .argument('<config>', 'YAML file, e.g. recipes/arithmetic.yaml')
   .option('--out <folder>', 'run folder (default: runs/<config>-<method>-seed<seed>)')
-  .option('--resume', 'continue the run in the folder from its latest checkpoint')
-  .addOption(new Option('--method <method>', 'overrides the configuration').choices(['grpo', 'lambda-grpo']))
-  .option('--seed <n>', 'overrides the configuration', wholeNumber('--seed', 0))
-  .option('--model <name>', "a model's folder, or owner/name on the Hub; overrides the configuration")
+  .option('--resume', 'continue the run in this folder from its latest checkpoint')
+  .addOption(
+    new Option('--method <method>', 'grpo or lambda-grpo; overrides the configuration').choices([
+      'grpo',
+      'lambda-grpo',
+    ]),
+  )
+  .option('--seed <n>', 'seed of the run; overrides the configuration', wholeNumber('--seed', 0))
+  .option('--model <name>', 'model folder, or owner/name on the Hub; overrides the configuration')
   .addOption(setOption())
   .option(
     '--eval [problems]',
-    'evaluate before the first step and after the last, also where the configuration does not',
+    'evaluate before the first step and after the last, whatever the configuration says',
     wholeNumber('--eval', 1),
   )
-  .option('--ui', 'serve the dashboard while it runs; its address is printed')
+  .option('--ui', 'serve the dashboard during training and print its address')
   .option('--threads <n>', 'threads of the runtime (default: all cores)', wholeNumber('--threads', 1))
   .addHelpText(
     'after',
@@ -83,14 +88,19 @@ program
   .argument('<config>', 'YAML file, e.g. recipes/binary-tree.yaml')
   .option(
     '--credit <rules>',
-    'credit rules by name (docs/credit.md) or modules of your own, a,b,c (default: grpo,lambda-grpo)',
+    'credit rules a,b,c: names (docs/credit.md) or files of your modules (default: grpo,lambda-grpo)',
     namesOf('--credit'),
   )
-  .option('--seeds <n>', 'number of seeds, counted from the configuration’s', wholeNumber('--seeds', 1), 3)
-  .option('--out <folder>', 'folder of all runs (default: runs/<config>-compare)')
-  .option('--ui', 'serve the dashboard while it runs; its address is printed')
-  .option('--jobs <n>', 'runs at the same time (default: one for each core)', wholeNumber('--jobs', 1))
-  .option('--resume', 'continue runs that were cut off, keep finished ones')
+  .option(
+    '--seeds <n>',
+    'number of seeds, counting up from that of the configuration',
+    wholeNumber('--seeds', 1),
+    3,
+  )
+  .option('--out <folder>', 'folder for all runs (default: runs/<config>-compare)')
+  .option('--ui', 'serve the dashboard during training and print its address')
+  .option('--jobs <n>', 'number of parallel runs (default: one per core)', wholeNumber('--jobs', 1))
+  .option('--resume', 'continue interrupted runs and keep finished ones')
   .option('--seed <n>', 'first seed; overrides the configuration', wholeNumber('--seed', 0))
   .addOption(setOption())
   .addHelpText(
@@ -105,54 +115,54 @@ Examples:
 
 program
   .command('eval')
-  .description('how well a policy solves problems: greedily, or by pass@k, with 95% intervals')
-  .argument(
-    '<model>',
-    "a run's folder, a model's folder in the Hugging Face layout, or owner/name on the Hub",
-  )
-  .option('--dataset <files...>', "problems: .jsonl, .json or .parquet (default: a run's own held-out ones)")
+  .description('evaluate a policy on problems: greedy accuracy or pass@k, with 95% intervals')
+  .argument('<model>', 'run folder, model folder in the Hugging Face layout, or owner/name on the Hub')
   .option(
-    '--problem-column <name>',
-    'column of problems (default: detected by the names that known datasets use)',
+    '--dataset <files...>',
+    'problems: .jsonl, .json or .parquet (default: the held-out problems of the run)',
   )
-  .option('--answer-column <name>', 'column of answers (default: likewise)')
-  .option('--system-prompt <text>', 'what the model is told first')
+  .option('--problem-column <name>', 'column of problems (default: detected from the usual names)')
+  .option('--answer-column <name>', 'column of answers (default: detected from the usual names)')
+  .option('--system-prompt <text>', 'system prompt')
   .addOption(
-    new Option('--prompt <how>', "by the model's chat template, or the problem's text alone").choices([
-      'chat',
-      'plain',
-    ]),
+    new Option(
+      '--prompt <how>',
+      "chat: with the model's chat template; plain: only the text of the problem",
+    ).choices(['chat', 'plain']),
   )
-  .option('--max-tokens <n>', 'longest completion', wholeNumber('--max-tokens', 1))
-  .option('--stop-at-box', 'end a completion when its box closes, as training does; only boxes are answers')
+  .option('--max-tokens <n>', 'largest number of tokens per completion', wholeNumber('--max-tokens', 1))
+  .option(
+    '--stop-at-box',
+    'end a completion after its \\boxed{…}, as training does; only boxed answers count',
+  )
   .option('--problems <n>', 'only the first n problems', wholeNumber('--problems', 1))
-  .option('--samples <n>', 'samples of each problem; 0: one, greedily', wholeNumber('--samples', 0), 0)
+  .option('--samples <n>', 'samples per problem; 0: one greedy completion', wholeNumber('--samples', 0), 0)
   .option('--show', 'print each completion with its reward and verdict')
   .addOption(
     new Option('--pass-at <k,…>', 'k of each pass@k (default: 1 and the number of samples)').argParser(
       (text) => text.split(',').map(wholeNumber('--pass-at', 1)),
     ),
   )
-  .option('--temperature <t>', 'of the samples', positiveNumber('--temperature'), 0.6)
+  .option('--temperature <t>', 'sampling temperature', positiveNumber('--temperature'), 0.6)
   .option(
     '--top-p <p>',
-    'only the likeliest tokens that reach this probability',
+    'sample from the most likely tokens that reach this probability',
     positiveNumber('--top-p', 1),
     1,
   )
-  .option('--top-k <k>', 'only the k likeliest tokens; 0: all', wholeNumber('--top-k', 0), 0)
-  .option('--seed <n>', 'of the samples', wholeNumber('--seed', 0), 0)
+  .option('--top-k <k>', 'sample from the k most likely tokens; 0: all', wholeNumber('--top-k', 0), 0)
+  .option('--seed <n>', 'seed of the samples', wholeNumber('--seed', 0), 0)
   .option(
     '--batch <n>',
-    'problems sampled at the same time; does not change the figures',
+    'problems sampled at the same time; does not change the results',
     wholeNumber('--batch', 1),
     16,
   )
-  .option('--checkpoint <step>', 'of a run: a step, or best (default: its latest)', stepOrBest)
+  .option('--checkpoint <step>', 'checkpoint of a run: a step, or best (default: the latest)', stepOrBest)
   .option('--revision <name>', 'branch, tag or commit on the Hub')
   .option('--threads <n>', 'threads of the runtime (default: all cores)', wholeNumber('--threads', 1))
   .option('--json', 'print one JSON object')
-  .option('--out <file>', 'write each problem with its completions and verdicts, JSON lines')
+  .option('--out <file>', 'write each problem with its completions and verdicts as JSON lines')
   .addHelpText(
     'after',
     `
@@ -166,16 +176,17 @@ Examples:
 
 program
   .command('export')
-  .description("write a run's policy as a model folder that transformers loads, or its adapter as PEFT does")
-  .option('--merged', 'of a run with an adapter: the whole model, the adapter added to its weights')
-  .argument('<run>', "a run's folder")
-  .argument('<folder>', 'the new folder')
-  .option('--checkpoint <step>', 'a step, or best, of those evaluated (default: the latest)', stepOrBest)
+  .description(
+    'write the policy of a run as a model folder for transformers, or its adapter as a PEFT folder',
+  )
+  .option('--merged', 'for a run with an adapter: write the whole model with the adapter merged')
+  .argument('<run>', 'run folder')
+  .argument('<folder>', 'new folder')
+  .option('--checkpoint <step>', 'a step, or best: the best evaluated one (default: the latest)', stepOrBest)
   .addOption(
-    new Option(
-      '--dtype <type>',
-      'what weights are stored as (default: as the model it started from)',
-    ).choices(DTYPES),
+    new Option('--dtype <type>', 'type of the stored weights (default: that of the original model)').choices(
+      DTYPES,
+    ),
   )
   .addHelpText('after', '\nExamples:\n  $ lambda-grpo export runs/sums models/sums')
   .action(exportCommand);
@@ -183,16 +194,16 @@ program
 addReadOptions(
   program
     .command('tree')
-    .description("print one group's process tree with step rewards and advantages, and its statistics")
+    .description('print the process tree of one group with step rewards, step advantages and statistics')
     .argument(
       '<rollouts>',
-      'rollouts of a run, or any log that analyze reads: a file, a folder; - for standard input',
+      'rollouts of a run or any log that analyze reads: a file or a folder; -: standard input',
     )
     .option(
       '--group <n|id>',
-      'number of the group in the log, from 1, or its id (default: the first with mixed rewards)',
+      'number of the group in the log, from 1, or its id (default: the first group with mixed rewards)',
     )
-    .option('--max-nodes <n>', 'most steps to print', wholeNumber('--max-nodes', 1), 200),
+    .option('--max-nodes <n>', 'largest number of steps to print', wholeNumber('--max-nodes', 1), 200),
 )
   .addHelpText(
     'after',
@@ -207,37 +218,42 @@ Examples:
 addReadOptions(
   program
     .command('analyze')
-    .description('show the process rewards hidden in logged rollouts, and where the factor |λ| hurts')
+    .description('show the hidden process rewards in logged rollouts, and where the factor |λ| does harm')
     .argument(
       '<paths...>',
-      'files, folders, patterns, or - for standard input; docs/formats.md lists what can be read',
+      'files, folders or patterns; -: standard input; docs/formats.md lists the formats',
     ),
 )
   .option(
     '--check-tokens',
-    'with --tokenizer, for logs of token ids: branches whose text goes on as a sibling’s does, turns that were tokenised again',
+    'with --tokenizer, for logs of token ids: count branches whose text equals a sibling’s, and turns that were tokenized again',
   )
   .addOption(
     new Option(
       '--scale <how>',
-      'advantages: divided by the group’s standard deviation, or not (default: as the run trained, for rollouts in a run’s folder; else std)',
+      'std: divide advantages by the group’s standard deviation; none: do not (default: as trained, for rollouts of a run; else std)',
     ).choices(['std', 'none']),
   )
-  .option('--follow', 'keep reading logs that grow: all again when they have changed, until Ctrl-C')
+  .option('--follow', 'analyze again whenever the logs change, until Ctrl-C')
   .option('--json', 'print one JSON object instead of the summary')
-  .option('--csv <file>', 'write one row for each group')
+  .option('--csv <file>', 'write a table with one row per group')
   .option(
     '--weights <file>',
     'write each token’s λ weight, step reward and step advantage (.parquet or .jsonl)',
   )
   .option(
     '--credit <rules>',
-    'figures under credit rules too, and with --weights what they give each token: names (docs/credit.md) or modules of your own, a,b,c',
+    'also compute figures (and, with --weights, token weights) under the credit rules a,b,c: names (docs/credit.md) or files of your modules',
     namesOf('--credit'),
   )
-  .option('--report <file>', 'the page with figures, groups and trees', 'report.html')
+  .option('--report <file>', 'write an HTML page with figures, groups and trees', 'report.html')
   .option('--no-report', 'write no report')
-  .option('--max-groups <n>', 'groups whose trees the report shows', wholeNumber('--max-groups', 0), 200)
+  .option(
+    '--max-groups <n>',
+    'largest number of groups with trees in the report',
+    wholeNumber('--max-groups', 0),
+    200,
+  )
   .addHelpText(
     'after',
     `
@@ -256,20 +272,20 @@ addReproduceCommand(program);
 addReadOptions(
   program
     .command('dashboard')
-    .description('watch runs and walk through the process trees of their groups, in a browser')
+    .description('watch runs and explore the process trees of their groups in a browser')
     .argument(
       '[folder]',
-      'folder that runs are in, a single run’s, the output folder of another framework, or one log',
+      'folder of runs, one run folder, the output folder of another framework, or one log',
       'runs',
     )
     .option(
       '--port <n>',
-      'port (default: 4780, or any free one where that is taken)',
+      'port (default: 4780, or a free port if that is in use)',
       wholeNumber('--port', 0, 65535),
     )
     .option(
       '--host <address>',
-      'serve on this address instead of 127.0.0.1; asks for the token that is printed',
+      'serve on this address instead of 127.0.0.1; requires the token that is printed',
     ),
 )
   .addHelpText(
@@ -278,26 +294,28 @@ addReadOptions(
 Examples:
   $ lambda-grpo dashboard
   $ lambda-grpo dashboard runs/binary-tree-compare --port 8080
-  $ lambda-grpo dashboard outputs          (what TRL writes there with log_completions: True)
+  $ lambda-grpo dashboard outputs          (TRL with log_completions: True)
   $ lambda-grpo train recipes/arithmetic.yaml --ui`,
   )
   .action((folder, options) => dashboardCommand(folder, options, version));
 
 program
   .command('init')
-  .description('start a project: a task in TypeScript, its configuration, package.json; npm start trains it')
-  .argument('[folder]', 'a new folder, or one without task.ts and train.yaml', '.')
+  .description('create a project: a task in TypeScript, a configuration, package.json; npm start trains it')
+  .argument('[folder]', 'new folder, or a folder without task.ts and train.yaml', '.')
   .addHelpText('after', '\nExamples:\n  $ lambda-grpo init my-task')
   .action(initCommand);
 
 program
   .command('doctor')
-  .description('print versions, threads, memory and what works on this machine; for bug reports, no network')
+  .description(
+    'print versions, threads, memory and what works on this machine, for bug reports; uses no network',
+  )
   .action(() => doctorCommand(version));
 
 program
   .command('config')
-  .description('print every key of the configuration with its default, what is allowed and what it means')
+  .description('print every configuration key with its default, allowed values and meaning')
   .action(() => print(describeConfig()));
 
 onWarning((line) => say(`warning: ${visible(line)}`));
@@ -309,7 +327,7 @@ await runCommand(async () => {
     finish();
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Help and version are no faults; commander has written its own message for what is.
+    // Help and version are not errors; for errors, commander has printed its own message.
     if (error.exitCode !== 0) process.exitCode = 1;
   }
 });

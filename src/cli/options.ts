@@ -59,7 +59,7 @@ export function namesOf(option: string): (text: string) => string[] {
   return (text) => {
     const names = text.split(',').map((name) => name.trim());
     if (names.every((name) => name !== '')) return names;
-    throw new ConfigError(`${option}: expected names that are separated by commas, got '${text}'`);
+    throw new ConfigError(`${option}: expected names separated by commas, got '${text}'`);
   };
 }
 

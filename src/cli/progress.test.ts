@@ -5,14 +5,14 @@ import { formatDuration, Progress, progressLine, StepLines } from './progress.js
 /** A terminal that keeps what was written and a clock that is set by hand. */
 function terminal(isTTY = true, columns = 100) {
   const written: string[] = [];
-  const said: string[] = [];
+  const lines: string[] = [];
   return {
     isTTY,
     columns,
     written,
-    said,
+    lines,
     draw: (line: string) => written.push(line),
-    say: (line: string) => said.push(line),
+    say: (line: string) => lines.push(line),
   };
 }
 
@@ -41,17 +41,17 @@ describe('progress', () => {
     progress.clear();
     progress.end();
     expect(stream.written).toEqual([]);
-    expect(stream.said).toEqual([
+    expect(stream.lines).toEqual([
       'train 60/300  1.0/s  ETA 4m 00s  reward\\x1b[2J 1',
       'train 120/300  1.0/s  ETA 3m 00s  reward\\x1b[2J 1',
     ]);
   });
 
   test('a line for each step, and one within a long step', () => {
-    const said: string[] = [];
+    const written: string[] = [];
     let time = 0;
     const lines = new StepLines(
-      (line) => said.push(line),
+      (line) => written.push(line),
       () => time,
     );
     lines.stage('too early', 5000);
@@ -62,7 +62,7 @@ describe('progress', () => {
       lines.step('grpo', step, 3, 'reward 0.5');
       lines.stage('too early', 5000);
     }
-    expect(said).toEqual([
+    expect(written).toEqual([
       'grpo 0/3  updating …',
       'grpo 1/3  8.0 s each  ETA 16s  reward 0.5',
       'grpo 2/3  5.0 s each  ETA 5s  reward 0.5',
@@ -86,7 +86,7 @@ describe('progress', () => {
     time += 50;
     progress.end();
     expect(stream.written.at(-1)).toBe('x [####################] 1000/1000  952/s  note 1000');
-    expect(stream.said).toEqual(['']);
+    expect(stream.lines).toEqual(['']);
   });
 
   test('counts a resumed run’s earlier steps as done but not for the rate, and fits the terminal', () => {

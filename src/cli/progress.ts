@@ -1,7 +1,7 @@
 /**
- * One line on stderr for a job of more than a second: `train [####------] 120/250  12.3/s  ETA 11s  reward 0.71`.
- * Drawn over itself on a terminal, at most ten times a second. Where there is no terminal, a line a minute: a log
- * shows that the job goes on. StepLines is for jobs that log each step. Stream and clock come in as arguments.
+ * A progress line on stderr for jobs of more than a second: `train [####------] 120/250  12.3/s  ETA 11s  reward 0.71`.
+ * On a terminal it is redrawn at most ten times a second; elsewhere it is one line per minute, so that a log shows that
+ * the job is alive. StepLines is for jobs that log each step. Stream and clock are arguments.
  */
 import { fitting } from './format.js';
 import { visible } from './safe-text.js';
@@ -43,7 +43,7 @@ export class Progress {
   private readonly started: number;
   private readonly before: number;
   private drawn = Number.NEGATIVE_INFINITY;
-  private said: number;
+  private lastLine: number;
   private done: number;
   private note = '';
 
@@ -63,7 +63,7 @@ export class Progress {
     this.stream = stream;
     this.now = now;
     this.started = now();
-    this.said = this.started;
+    this.lastLine = this.started;
     this.draw();
   }
 
@@ -99,8 +99,8 @@ export class Progress {
   }
 
   private sayNowAndThen(): void {
-    if (this.now() - this.said < LINE_MS) return;
-    this.said = this.now();
+    if (this.now() - this.lastLine < LINE_MS) return;
+    this.lastLine = this.now();
     this.stream.say(visible(this.line(false)));
   }
 
@@ -113,7 +113,7 @@ export class Progress {
 /** What a job prints where no bar can be drawn: a line for each step, and one now and then within long ones. */
 export class StepLines {
   private readonly started: number;
-  private said: number;
+  private lastLine: number;
   private before: number | null = null;
 
   constructor(
@@ -121,7 +121,7 @@ export class StepLines {
     private readonly now: () => number = () => performance.now(),
   ) {
     this.started = now();
-    this.said = this.started;
+    this.lastLine = this.started;
   }
 
   /** A step is done. */
@@ -133,11 +133,11 @@ export class StepLines {
 
   /** Something goes on: said where nothing was said for a while. @param quiet ms */
   stage(line: string, quiet: number): void {
-    if (this.now() - this.said >= quiet) this.say(line);
+    if (this.now() - this.lastLine >= quiet) this.say(line);
   }
 
   private say(line: string): void {
-    this.said = this.now();
+    this.lastLine = this.now();
     this.print(visible(line));
   }
 }

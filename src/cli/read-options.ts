@@ -1,4 +1,4 @@
-/** How logs are read, as `analyze`, `tree` and `dashboard` take it from the command line. */
+/** The options of `analyze`, `tree` and `dashboard` that say how to read a log. */
 import { type Command, Option } from 'commander';
 import {
   type BadRowsError,
@@ -45,40 +45,43 @@ export async function openReading(options: ReadCommandOptions): Promise<Reading>
 export function addReadOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--format <name>', 'read every file as this (default: detected for each file)').choices(
+      new Option('--format <name>', 'format of every file (default: detected for each file)').choices(
         FORMAT_NAMES,
       ),
     )
-    .option('--tokenizer <file>', 'tokenizer.json of the model: token ids for logs that hold texts alone')
+    .option('--tokenizer <file>', 'tokenizer.json of the model: gives token ids to logs with texts only')
     .option(
       '--prompt-key <path>',
-      'for logs of no known format: where a row has its prompt; a.b is b within a, a.0 the first of a list, a.*.b each item’s b',
+      'for logs of unknown format: key path of the prompt; a.b is b in a, a.0 the first item of a list, a.*.b the b of each item',
     )
-    .option('--completion-key <path>', 'the completion’s text, messages or token ids')
+    .option('--completion-key <path>', 'key path of the completion: text, messages or token ids')
     .option('--reward-key <path>', 'its reward')
-    .option('--group-key <path>', 'what rows of one group share')
-    .option('--tokens-key <path>', 'the completion’s token ids')
-    .option('--mask-key <path>', 'which token ids were sampled: 0 and 1, labels with −100, or how many')
-    .option('--step-key <path>', 'the training step')
+    .option('--group-key <path>', 'key path of the group id')
+    .option('--tokens-key <path>', 'key path of the completion’s token ids')
+    .option(
+      '--mask-key <path>',
+      'key path of the mask of sampled tokens: 0 and 1, labels with −100, or their number',
+    )
+    .option('--step-key <path>', 'key path of the training step')
     .option(
       '--group-size <n>',
-      'completions of a group, where groups are rows in a row or equal prompts',
+      'completions per group, if groups are consecutive rows or equal prompts',
       wholeNumber('--group-size', 1),
     )
     .addOption(
       new Option(
         '--reward-weight <name=w>',
-        'weight of one reward in the total, for logs without a total; repeatable',
+        'weight of a reward in the total, for logs without a total; repeatable',
       ).argParser(numbersByName('--reward-weight')),
     )
     .option(
       '--split-merged',
-      'take a group id with several prompts apart, a group for each, and say how far its advantages were off',
+      'split a group id with several prompts into one group per prompt, and report the error of its advantages',
     )
-    .option('--by-file', 'every file is a run of its own, with its own figures')
+    .option('--by-file', 'treat every file as a separate run with its own figures')
     .option(
       '--skip-bad',
-      'leave out bad rows, files whose groups cannot be known and files that are no log, instead of failing',
+      'skip bad rows, files whose groups cannot be recovered and files that are not logs, instead of failing',
     );
 }
 
@@ -123,5 +126,5 @@ function withTexts(group: Group, tokenizer: TextTokenizer | undefined): Group {
 
 /** What was wrong with rows, and the option that leaves them out. */
 export function withSkipBad({ count, message }: BadRowsError): string {
-  return count === 1 ? `${message} (--skip-bad leaves it out)` : `${message}\n--skip-bad leaves them out`;
+  return count === 1 ? `${message} (--skip-bad skips it)` : `${message}\n--skip-bad skips them`;
 }

@@ -1,4 +1,4 @@
-/** `lambda-grpo reproduce`: the paper's claims, tested here. */
+/** `lambda-grpo reproduce`: experiments that test the claims of the paper. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -31,33 +31,27 @@ interface ReproduceCommandOptions extends Places {
 export function addReproduceCommand(program: Command): void {
   program
     .command('reproduce')
-    .description(
-      "test the paper's claims here: runs an experiment, or goes on with it, and writes its report",
-    )
+    .description('test the claims of the paper: run or continue an experiment and write its report')
     .argument('<name>', 'an experiment, or all')
-    .option('--quick', 'a smoke version of everything, in less than three minutes')
+    .option('--quick', 'a short version of every experiment, in less than three minutes')
     .option(
       '--out <folder>',
-      'folder of reports (default: docs/results; with --quick: results/ in the work folder)',
+      'folder for reports (default: docs/results; with --quick: results/ in the work folder)',
     )
     .option(
       '--work <folder>',
-      'folder of what is done already (default: runs/reproduce; with --quick: runs/reproduce-quick)',
+      'work folder with finished parts (default: runs/reproduce; with --quick: runs/reproduce-quick)',
     )
-    .option(
-      '--jobs <n>',
-      'units of work at the same time (default: one for each core)',
-      wholeNumber('--jobs', 1),
-    )
-    .option('--seeds <n>', 'number of seeds, instead of the preset one', wholeNumber('--seeds', 1))
+    .option('--jobs <n>', 'number of parallel jobs (default: one per core)', wholeNumber('--jobs', 1))
+    .option('--seeds <n>', 'number of seeds (default: that of the experiment)', wholeNumber('--seeds', 1))
     .option(
       '--so-far',
-      'write the page of the seeds that are complete (language-model…), also beside a process that goes on; runs nothing',
+      'write the page of the completed seeds (language-model…), also while another process continues; runs nothing',
     )
-    .option('--rewrite', 'write the pages again from the JSON files in the folder of reports; runs nothing')
-    .option('--reference <folder>', "overhead: a checkout of the paper's code, coli-saar/grpo-prm")
-    .option('--python <program>', 'overhead: the Python, with torch, that runs it', 'python3')
-    .option('--logs <folder>', 'structure: a folder of rollout logs to be looked at as well')
+    .option('--rewrite', 'rewrite the pages from the JSON files in the report folder; runs nothing')
+    .option('--reference <folder>', "overhead: a checkout of the paper's code (coli-saar/grpo-prm)")
+    .option('--python <program>', 'overhead: the Python with torch that runs that code', 'python3')
+    .option('--logs <folder>', 'structure: a folder of rollout logs to include')
     .option('--checkpoint <file>', 'binary-tree-gpt2: GPT-2 weights to start from, safetensors')
     .option(
       '--pretrained [folder]',
@@ -110,7 +104,7 @@ async function reproduceCommand(name: string, options: ReproduceCommandOptions):
   const bar: { drawn: Progress | null } = { drawn: null };
   const interrupt = onInterrupt(() => {
     bar.drawn?.clear();
-    say('ending, with checkpoints (Ctrl-C again ends at once) …');
+    say('stopping; saving checkpoints (Ctrl-C again: stop now) …');
   });
   const rows: string[][] = [];
   try {
@@ -155,8 +149,8 @@ async function reproduceCommand(name: string, options: ReproduceCommandOptions):
 
 function choose(name: string, quick: boolean): readonly Experiment[] {
   if (name === 'all') return EXPERIMENTS.filter(({ long }) => quick || !long);
-  const found = EXPERIMENTS.find((experiment) => experiment.name === name);
-  if (found) return [found];
+  const match = EXPERIMENTS.find((experiment) => experiment.name === name);
+  if (match) return [match];
   const allowed = ['all', ...EXPERIMENTS.map((experiment) => experiment.name)].join(', ');
   throw new UserError(`reproduce: expected ${allowed}, got '${name}'`);
 }

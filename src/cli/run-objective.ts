@@ -1,4 +1,4 @@
-/** The objective of a rollout file's run: what `tree` and `analyze` judge its groups by. */
+/** The objective of the run that wrote a rollout file: `tree` and `analyze` use it for its groups. */
 import { dirname } from 'node:path';
 import { type RunObjective, runObjective } from '../analysis/index.js';
 import { objectiveOfRollouts } from '../train/index.js';

@@ -1,7 +1,7 @@
 /**
- * Text that a terminal shows and does not obey. Logs, models and file names may hold escape sequences, characters
- * that turn the order of reading around, or ones that nobody sees; they are shown as `\x1b`, `\u202e`, `\u{e0041}`.
- * Our own colours pass, because their codes carry a mark that no text can hold.
+ * Makes text safe to print. Logs, models and file names may hold escape sequences, bidirectional control characters or
+ * invisible characters; they are shown as `\x1b`, `\u202e`, `\u{e0041}`. Our own colours pass, because their codes carry
+ * a random mark that no input can contain.
  */
 import { randomBytes } from 'node:crypto';
 import { HIDDEN, shownCharacter } from '../analysis/shown.js';

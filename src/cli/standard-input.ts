@@ -1,7 +1,6 @@
 /**
- * `-` among a command's paths: standard input, which is kept in a temporary file while the command reads it (formats are
- * found out from a first look, and packed files are checked before any of them is used). What the command says of that
- * file has the name "standard input".
+ * The path `-`: standard input. It is copied to a temporary file, because the format is detected before reading and
+ * compressed files are checked first. Messages name that file "standard input".
  */
 import { UserError } from '../errors.js';
 import { ScratchFile } from '../files/index.js';

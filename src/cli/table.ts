@@ -1,7 +1,7 @@
 /**
- * Tables that fit the terminal. Columns are aligned by what is seen. Where a table is too wide, headers are broken at
- * blanks, bars and texts become narrower (texts go on in the next line), and what still has no room stands below in a
- * table of its own, with the first column again. No figure is ever cut.
+ * Tables that fit the terminal. Columns are aligned by displayed width. If a table is too wide, headers are broken at
+ * spaces, and bars and texts become narrower (texts wrap). Columns that still do not fit follow in a second table, which
+ * repeats the first column. Numbers are never cut.
  */
 import { breakText, displayWidth, pad, visible } from './format.js';
 import { withoutStyle } from './safe-text.js';
@@ -103,10 +103,10 @@ function fitted(columns: readonly Column[], width: number): number[] {
     () => 1,
   );
   // What breaks at blanks seldom fills its lines.
-  return widths.map((given, c) => {
+  return widths.map((width, c) => {
     const { kind, header, cells } = columns[c];
-    if (kind === 'bar' || given === 0) return given;
-    return Math.max(1, ...[header, ...cells].flatMap((cell) => breakText(cell, given)).map(displayWidth));
+    if (kind === 'bar' || width === 0) return width;
+    return Math.max(1, ...[header, ...cells].flatMap((cell) => breakText(cell, width)).map(displayWidth));
   });
 }
 

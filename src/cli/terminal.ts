@@ -1,7 +1,7 @@
 /**
- * The only way to standard output and standard error. What is printed is shown and not obeyed (safe-text.ts). When
- * the reader of standard output has gone (`| head`) the command ends without a word; when it cannot take what is
- * written (a full disk) the command ends with one line and exit code 1.
+ * The only module that writes to standard output and standard error. Printed text is made safe (safe-text.ts). If the
+ * reader of standard output has gone (`| head`), the command ends silently; if writing fails (a full disk), it ends with
+ * a one-line error and exit code 1.
  */
 import { fstatSync } from 'node:fs';
 import { safeJson, safeText } from './safe-text.js';

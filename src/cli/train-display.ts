@@ -1,6 +1,6 @@
 /**
- * What `train` shows of its steps: a bar on a terminal; on standard output, where that is a file or a pipe, a line a
- * step. Within long steps it says what is being done.
+ * What `train` prints for its steps: a progress bar on a terminal; one line per step if standard output is a file or a
+ * pipe. During long steps it names the current stage.
  */
 import type { MetricsRecord, TrainObserver } from '../train/index.js';
 import { Progress, StepLines } from './progress.js';

@@ -1,4 +1,4 @@
-/** `lambda-grpo train`: one run, with its progress. */
+/** `lambda-grpo train`: runs one training with a progress display. */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { wilsonInterval } from '../statistics/index.js';
@@ -39,14 +39,14 @@ export async function trainCommand(
   const out = options.out ?? defaultFolder(file, `-${config.method}-seed${config.seed}`);
   if (options.resume && !existsSync(out)) {
     throw new RunFolderError(
-      `${out}: no run to continue here; name its folder with --out, or start without --resume`,
+      `${out}: expected a run to continue, got none; give its folder with --out, or start without --resume`,
     );
   }
   const dashboard = options.ui ? await serveBeside(out, true, version) : null;
   const display = new TrainDisplay(ruleOf(config));
   const interrupt = onInterrupt(() => {
     display.clear();
-    say('ending, with a checkpoint (Ctrl-C again ends at once) …');
+    say('stopping; saving a checkpoint (Ctrl-C again: stop now) …');
   });
   try {
     const result = await run({
@@ -69,7 +69,7 @@ export async function trainCommand(
       print(
         result.checkpoint
           ? `interrupted ${whereOf(result.checkpoint, result.step)}; continue with --resume --out ${out}`
-          : `interrupted before the first step; --resume --out ${out} starts it again`,
+          : `interrupted before the first step; restart with --resume --out ${out}`,
       );
       process.exitCode = INTERRUPTED;
     }

@@ -1,4 +1,4 @@
-/** `lambda-grpo tree`: one group's process tree with step rewards and advantages, and its statistics. */
+/** `lambda-grpo tree`: prints the process tree of one group with step rewards, step advantages and statistics. */
 import { analyzeGroup, asTrained, describeTrained, type RunObjective } from '../analysis/index.js';
 import { hasZeroVariance } from '../objective/index.js';
 import {

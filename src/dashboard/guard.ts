@@ -76,9 +76,9 @@ function checkOrigin(headers: IncomingHttpHeaders, { hosts }: Rules, api: boolea
 function checkToken(headers: IncomingHttpHeaders, path: string, query: string, rules: Rules): Admitted {
   const { token, cookie } = rules;
   if (token === null) return {};
-  const given = new URLSearchParams(query).get('token');
+  const candidate = new URLSearchParams(query).get('token');
   // Only to the start page: an address that was sent in is never given back.
-  if (path === '/' && given !== null && isEqual(given, token)) {
+  if (path === '/' && candidate !== null && isEqual(candidate, token)) {
     return {
       redirect: { location: '/', cookie: `${cookie}=${token}; Path=/; HttpOnly; SameSite=Lax` },
     };
@@ -109,9 +109,9 @@ function checkPath(path: string): void {
 }
 
 /** In a time that does not tell how much of it is right. */
-function isEqual(given: string, token: string): boolean {
+function isEqual(candidate: string, token: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(given), digest(token));
+  return timingSafeEqual(digest(candidate), digest(token));
 }
 
 /**

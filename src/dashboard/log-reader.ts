@@ -258,9 +258,9 @@ export class LogReader implements Reader {
   private async look(): Promise<void> {
     for (const file of this.files) {
       const path = await resolveInside(this.root, file.parts);
-      const found = path === null ? null : await stat(path).catch(() => null);
-      file.now = found ? `${found.ino} ${found.size} ${found.mtimeMs}` : 'gone';
-      file.time = found ? Math.round(found.mtimeMs) : 0;
+      const stats = path === null ? null : await stat(path).catch(() => null);
+      file.now = stats ? `${stats.ino} ${stats.size} ${stats.mtimeMs}` : 'gone';
+      file.time = stats ? Math.round(stats.mtimeMs) : 0;
     }
     const times = this.files.map(({ time }) => time).filter((time) => time > 0);
     this.updated = times.reduce((a, b) => Math.max(a, b), 0);

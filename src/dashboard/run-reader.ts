@@ -124,7 +124,7 @@ export class RunReader implements Reader {
 
   summary(): RunSummary {
     const { config, series, problem } = this.config;
-    const found = problem ?? this.metricsProblem ?? this.lineProblem;
+    const firstProblem = problem ?? this.metricsProblem ?? this.lineProblem;
     return {
       run: this.run,
       log: null,
@@ -141,7 +141,7 @@ export class RunReader implements Reader {
       started: this.started,
       updated: this.updated,
       series,
-      ...(found === null ? {} : { problem: found }),
+      ...(firstProblem === null ? {} : { problem: firstProblem }),
     };
   }
 
@@ -257,10 +257,10 @@ export class RunReader implements Reader {
   }
 
   private async readConfig(): Promise<void> {
-    const found = await stampOf(join(this.root, ...this.parts, 'config.yaml'));
-    if (found.stamp === this.configStamp) return;
+    const stamped = await stampOf(join(this.root, ...this.parts, 'config.yaml'));
+    if (stamped.stamp === this.configStamp) return;
     const file = await openInside(this.root, [...this.parts, 'config.yaml']);
-    this.started = file ? found.time : 0;
+    this.started = file ? stamped.time : 0;
     if (file === null) {
       this.configStamp = '';
       this.config = this.noConfig('', NO_CONFIG);
@@ -268,7 +268,7 @@ export class RunReader implements Reader {
     }
     try {
       this.config = await this.configOf(file);
-      this.configStamp = found.stamp;
+      this.configStamp = stamped.stamp;
     } finally {
       await file.close();
     }
@@ -301,10 +301,10 @@ export class RunReader implements Reader {
   }
 
   private async readMetrics(): Promise<void> {
-    const found = await stampOf(join(this.root, ...this.parts, 'metrics.jsonl'));
-    if (found.stamp === this.metricsStamp) return;
+    const stamped = await stampOf(join(this.root, ...this.parts, 'metrics.jsonl'));
+    if (stamped.stamp === this.metricsStamp) return;
     const file = await openInside(this.root, [...this.parts, 'metrics.jsonl']);
-    this.updated = file ? found.time : 0;
+    this.updated = file ? stamped.time : 0;
     if (file === null) {
       this.metricsStamp = '';
       this.metricsProblem = NO_METRICS;
@@ -321,7 +321,7 @@ export class RunReader implements Reader {
         },
         line: (text, number) => this.addLine(text, number),
       });
-      this.metricsStamp = found.stamp;
+      this.metricsStamp = stamped.stamp;
       this.metricsProblem = null;
     } finally {
       if (before !== null) this.feed.replace(this.feed.columns, before);

@@ -121,9 +121,9 @@ export class RunStore {
     const known = this.formats.get(place);
     if (known?.format) return known.format;
     const path = await resolveInside(root, parts);
-    const found = path === null ? null : await stat(path).catch(() => null);
-    if (path === null || !found?.isFile()) return null;
-    const stamp = `${found.size} ${found.mtimeMs}`;
+    const stats = path === null ? null : await stat(path).catch(() => null);
+    if (path === null || !stats?.isFile()) return null;
+    const stamp = `${stats.size} ${stats.mtimeMs}`;
     if (known?.stamp === stamp || performance.now() > until) return null;
     const format = await formatOfLog(path, logs.read ?? {}).catch(() => null);
     this.formats.set(place, { stamp, format });

@@ -95,17 +95,17 @@ describe('a finished run', () => {
     const records = (await new RunFolder(join(folder, 'grpo', 'seed_0')).readMetrics()).filter(
       ({ phase }) => phase === 'train',
     );
-    const found = await detail('grpo/seed_0');
-    expect(found.metrics.step).toEqual([0, 1, 2, 3, 4, 5, 6]);
-    for (const [name, column] of Object.entries(found.metrics.values)) {
+    const run = await detail('grpo/seed_0');
+    expect(run.metrics.step).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    for (const [name, column] of Object.entries(run.metrics.values)) {
       expect(column, name).toEqual(records.map((record) => record[name as MetricName] ?? null));
-      expect(found.units[name as MetricName]).toHaveLength(2);
+      expect(run.units[name as MetricName]).toHaveLength(2);
     }
-    expect(found.metrics.values.kl, 'never taken').toBeUndefined();
+    expect(run.metrics.values.kl, 'never taken').toBeUndefined();
     const seconds = records.map((r) => (r.sample_seconds ?? 0) + (r.update_seconds ?? 0));
-    expect(found.metrics.time.at(-1)).toBeCloseTo(seconds.reduce((x, y) => x + y, 0));
-    expect(found.rolloutSteps).toEqual([2, 4, 6]);
-    expect(found.config).toBe(await readFile(join(folder, 'grpo', 'seed_0', 'config.yaml'), 'utf8'));
+    expect(run.metrics.time.at(-1)).toBeCloseTo(seconds.reduce((x, y) => x + y, 0));
+    expect(run.rolloutSteps).toEqual([2, 4, 6]);
+    expect(run.config).toBe(await readFile(join(folder, 'grpo', 'seed_0', 'config.yaml'), 'utf8'));
   });
 
   it('shows the groups of a step, each as the library sees it, and each whole', async () => {
@@ -160,11 +160,11 @@ describe('a finished run', () => {
   });
 
   it('is shown alone, under its own name, when its folder is the one that is served', async () => {
-    const one = await start({ folder: join(folder, 'grpo', 'seed_1') });
-    const { runs } = await read<RunList>('/api/runs', one);
-    expect(runs.map((found) => found.run)).toEqual(['seed_1']);
-    expect((await detail('seed_1', one)).step).toBe(6);
-    expect((await fetch(new URL('/api/runs/seed_0', one.address))).status).toBe(404);
+    const dashboard = await start({ folder: join(folder, 'grpo', 'seed_1') });
+    const { runs } = await read<RunList>('/api/runs', dashboard);
+    expect(runs.map((summary) => summary.run)).toEqual(['seed_1']);
+    expect((await detail('seed_1', dashboard)).step).toBe(6);
+    expect((await fetch(new URL('/api/runs/seed_0', dashboard.address))).status).toBe(404);
   });
 });
 
@@ -194,7 +194,7 @@ describe('a run that is broken', () => {
     );
 
     const { runs } = await read<RunList>('/api/runs');
-    const problem = (name: string) => runs.find((found) => found.run === `broken/${name}`)?.problem;
+    const problem = (name: string) => runs.find((summary) => summary.run === `broken/${name}`)?.problem;
     expect(problem('yaml')).toMatch(/^config\.yaml:1: /);
     expect(problem('key')).toMatch(/^config\.yaml:1: task\.name: expected .*, got "chess"/);
     expect(problem('binary')).toBeDefined();
@@ -206,9 +206,9 @@ describe('a run that is broken', () => {
     expect(problem('odd')).toMatch(/^metrics\.jsonl:1: /);
 
     for (const name of ['yaml', 'key', 'binary', 'no config']) {
-      const found = await detail(`broken/${name}`);
-      expect(found.metrics.step, name).toEqual([0, 1, 2, 3, 4, 5, 6]);
-      expect(found).toMatchObject({ method: '', steps: 0, rolloutSteps: [2, 4, 6] });
+      const run = await detail(`broken/${name}`);
+      expect(run.metrics.step, name).toEqual([0, 1, 2, 3, 4, 5, 6]);
+      expect(run).toMatchObject({ method: '', steps: 0, rolloutSteps: [2, 4, 6] });
       expect((await read<StepGroups>(`${runPath(`broken/${name}`)}/steps/2`)).groups).toHaveLength(3);
     }
     expect((await detail('broken/no-metrics')).metrics).toEqual({ step: [], time: [], values: {} });
@@ -427,12 +427,12 @@ describe('a run that is being written', () => {
     });
     await writeFile(`${out.metricsFile}.tmp`, `${others.join('\n')}\n`);
     await rename(`${out.metricsFile}.tmp`, out.metricsFile);
-    const told = page.events.length;
-    await until(() => page.events.length > told, 'the other figures');
+    const eventCount = page.events.length;
+    await until(() => page.events.length > eventCount, 'the other figures');
     const again = await detail('slow', live);
     expect(again.metrics.values.loss?.slice(5)).toEqual([9, 9]);
     expect(followed(page.events, 'slow', 'loss').values).toEqual(again.metrics.values.loss);
-    expect((JSON.parse(page.events[told].data) as RunUpdate).from, 'only from there').toBe(5);
+    expect((JSON.parse(page.events[eventCount].data) as RunUpdate).from, 'only from there').toBe(5);
     page.stop();
   });
 
@@ -461,14 +461,14 @@ describe('a run that is being written', () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     const sizes: number[] = [];
     for (let step = 200; step < 2400; step += 100) {
-      const told = page.events.length;
+      const eventCount = page.events.length;
       await grow(step, step + 100);
       await until(
         () => followed(page.events, 'long', 'loss', before).step.at(-1) === step + 100,
         `step ${step}`,
       );
       // A batch may be seen in parts, each with a head of its own.
-      const updates = page.events.slice(told).filter(({ data }) => data.includes('"long"'));
+      const updates = page.events.slice(eventCount).filter(({ data }) => data.includes('"long"'));
       const heads = updates.map(({ data }) =>
         JSON.stringify({ ...JSON.parse(data), metrics: {}, rolloutSteps: [] }),
       );
@@ -552,7 +552,7 @@ describe('a run that is being written', () => {
 
   it('a folder that comes into being later is watched from the start', async () => {
     const out = join(folder, 'later', 'run');
-    const live = await start({ folder: out, one: true });
+    const live = await start({ folder: out, singleRun: true });
     expect((await read<RunList>('/api/runs', live)).runs).toEqual([]);
     await run({ config: { ...config, train: { ...config.train, steps: 2 } }, out, threads: 1 });
     expect((await read<RunList>('/api/runs', live)).runs).toMatchObject([{ run: 'run', step: 2 }]);

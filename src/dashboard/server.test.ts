@@ -140,9 +140,9 @@ describe('requests of others', () => {
   it('a foreign Origin is refused, and no answer lets another site read it', async () => {
     expect((await get('/api/runs', { Origin: 'http://evil.example' })).status).toBe(403);
     expect((await get('/api/runs', { Origin: 'null' })).status).toBe(403);
-    const own = await get('/api/runs', { Origin: `http://127.0.0.1:${server.port}` });
-    expect(own.status).toBe(200);
-    for (const { answer } of [own, await get('/'), await get('/none')]) {
+    const sameOrigin = await get('/api/runs', { Origin: `http://127.0.0.1:${server.port}` });
+    expect(sameOrigin.status).toBe(200);
+    for (const { answer } of [sameOrigin, await get('/'), await get('/none')]) {
       expect(answer).not.toMatch(/access-control-/i);
       expect(answer).toMatch(/cross-origin-resource-policy: same-origin/i);
     }

@@ -31,7 +31,7 @@ export interface DashboardOptions {
   /** The runs folder, one run's, a folder that another framework writes its logs to, or one log. */
   readonly folder: string;
   /** Whether it is one run's; the folder may then come into being later. Default: as it is found to be. */
-  readonly one?: boolean;
+  readonly singleRun?: boolean;
   /** Of this program, shown on the page. */
   readonly version: string;
   /** How logs of other frameworks are read. */
@@ -116,12 +116,12 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
 }
 
 /** A run's own folder is shown from the one above it, so that the run has a name; nothing beside it is. */
-function placeOf({ folder, one }: DashboardOptions): { root: string; only?: string; file?: string } {
+function placeOf({ folder, singleRun }: DashboardOptions): { root: string; only?: string; file?: string } {
   const path = resolve(folder);
   const single = { root: dirname(path), only: basename(path) };
-  if (one === true) return single;
+  if (singleRun === true) return single;
   // `--ui` of a comparison starts before its folder is made.
-  if (one === undefined) {
+  if (singleRun === undefined) {
     if (!existsSync(path)) {
       throw new DashboardError(
         `${folder}: expected a folder with runs or logs, or a log, e.g. runs; got nothing of this name`,

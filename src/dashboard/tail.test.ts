@@ -16,17 +16,17 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** What one more read gives: lines with their numbers, '↺' where the file is read from its start. */
 async function read(): Promise<string[]> {
-  const found: string[] = [];
+  const calls: string[] = [];
   const handle = await open(file);
   try {
     await tail.read(handle, {
-      restart: () => found.push('↺'),
-      line: (text, number) => found.push(`${number}:${text === null ? 'too long' : text}`),
+      restart: () => calls.push('↺'),
+      line: (text, number) => calls.push(`${number}:${text === null ? 'too long' : text}`),
     });
   } finally {
     await handle.close();
   }
-  return found;
+  return calls;
 }
 
 it('gives each line once, and one that is cut short when it is whole', async () => {

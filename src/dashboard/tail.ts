@@ -44,10 +44,10 @@ export class Tail {
         this.offset,
       );
       if (bytesRead === 0) return;
-      const taken = this.take(chunk.subarray(0, bytesRead), reader);
-      if (taken === 0) return;
-      this.offset += taken;
-      this.before = Buffer.concat([this.before, chunk.subarray(0, taken)]);
+      const consumed = this.take(chunk.subarray(0, bytesRead), reader);
+      if (consumed === 0) return;
+      this.offset += consumed;
+      this.before = Buffer.concat([this.before, chunk.subarray(0, consumed)]);
       this.before = Buffer.from(this.before.subarray(Math.max(0, this.before.length - REMEMBERED)));
     }
   }
@@ -69,8 +69,8 @@ export class Tail {
 
   private async isTheSame(file: FileHandle): Promise<boolean> {
     const { length } = this.before;
-    const found = Buffer.alloc(length);
-    const { bytesRead } = await file.read(found, 0, length, this.offset - length);
-    return bytesRead === length && found.equals(this.before);
+    const bytes = Buffer.alloc(length);
+    const { bytesRead } = await file.read(bytes, 0, length, this.offset - length);
+    return bytesRead === length && bytes.equals(this.before);
   }
 }

@@ -44,7 +44,7 @@ const SAID: readonly (readonly [said: RegExp, code: string])[] = [
 /** The system's name of the fault; undefined where an error has none. */
 function codeOf(error: unknown): string | undefined {
   const { code, message } = error as NodeJS.ErrnoException;
-  return code ?? SAID.find(([said]) => said.test(message))?.[1];
+  return code ?? SAID.find(([pattern]) => pattern.test(message))?.[1];
 }
 
 /** Why the system refused, in words; other errors say it themselves, in their first line. */

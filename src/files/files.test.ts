@@ -236,7 +236,7 @@ describe('a lock', () => {
     expect((error as Error).message).not.toContain('\n');
     return (error as Error).message;
   };
-  const taken = async (): Promise<void> => {
+  const expectTaken = async (): Promise<void> => {
     const lock = await FolderLock.take(base);
     expect(readdirSync(base)).toEqual([LOCK]);
     await lock.check();
@@ -264,12 +264,12 @@ describe('a lock', () => {
     const { pid } = spawnSync('true');
     expect(isAlive(pid)).toBe(false);
     lockOf({ pid });
-    await taken();
+    await expectTaken();
   });
 
   it('of a number that was given again is taken over', async () => {
     lockOf({ pid: process.ppid, started: `${Number(await startOf(process.ppid)) - 1}` });
-    await taken();
+    await expectTaken();
   });
 
   it('of another machine counts until it was forgotten', async () => {
@@ -279,7 +279,7 @@ describe('a lock', () => {
     age(100);
     await refusal();
     age(130);
-    await taken();
+    await expectTaken();
   });
 
   it('that is empty or broken counts a moment', async () => {
@@ -287,7 +287,7 @@ describe('a lock', () => {
       writeFileSync(join(base, LOCK), text);
       expect(await refusal()).toContain('is being written by another process');
       age(10);
-      await taken();
+      await expectTaken();
     }
   });
 

@@ -70,7 +70,7 @@ export function backward(
     const arrived = outputGrads.find((g) => g !== null);
     if (!arrived) continue;
     // What is computed again waits for all gradients so far: they read what was computed again before, and let it go.
-    const computed = replay.of(node, () => [arrived, ...fresh.splice(0)]);
+    const computed = replay.copyOf(node, () => [arrived, ...fresh.splice(0)]);
     const inputGrads = derivativeOf(computed)(computed, outputGrads);
     derivedInputs(node).forEach((input, k) => {
       const gradient = inputGrads[k];

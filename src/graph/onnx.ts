@@ -252,9 +252,9 @@ function writeOperations(
 /** @param outer names of what the node reads; the body reads the captured ones by them */
 function writeBody(w: ProtoWriter, body: Body, prefix: string, outer: readonly string[]): number {
   const { inputs, captured, outputs } = body;
-  const own = inputs.length - captured;
+  const inner = inputs.length - captured;
   const names = new Map(
-    inputs.map((tensor, i) => [tensor, i < own ? `${prefix}${tensor.node.name}` : outer[i]]),
+    inputs.map((tensor, i) => [tensor, i < inner ? `${prefix}${tensor.node.name}` : outer[i]]),
   );
   const results = outputs.map((tensor, i) => [`${prefix}out${i}`, tensor] as const);
   const count = writeOperations(w, Object.fromEntries(results), {
@@ -263,7 +263,7 @@ function writeBody(w: ProtoWriter, body: Body, prefix: string, outer: readonly s
     onInput: () => {},
   });
   w.string(2, `${prefix}body`);
-  for (const tensor of inputs.slice(0, own)) {
+  for (const tensor of inputs.slice(0, inner)) {
     w.message(11, (m) => writeValueInfo(m, names.get(tensor) as string, tensor.dtype, tensor.shape));
   }
   for (const [name, { dtype, shape }] of results) w.message(12, (m) => writeValueInfo(m, name, dtype, shape));

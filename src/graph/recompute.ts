@@ -66,7 +66,7 @@ export class Replay {
   }
 
   /** @param done what has to be there before the second computation begins */
-  of(node: Node, done: () => readonly Tensor[]): Node {
+  copyOf(node: Node, done: () => readonly Tensor[]): Node {
     const copy = this.copies.get(node);
     if (copy) return copy;
     const part = this.known.find(({ nodes }) => nodes.has(node));

@@ -173,10 +173,10 @@ export class Graph {
     attributes: Readonly<Record<string, Attribute>>,
     extra: Pick<Node, 'name' | 'value'>,
   ): Node {
-    const made: Tensor[] = [];
-    const node: Node = { id: this.nextId++, op, domain, inputs, outputs: made, attributes, ...extra };
+    const tensors: Tensor[] = [];
+    const node: Node = { id: this.nextId++, op, domain, inputs, outputs: tensors, attributes, ...extra };
     outputs.forEach(({ dtype, shape }, output) => {
-      made.push({ id: this.nextId++, graph: this, dtype, shape, node, output });
+      tensors.push({ id: this.nextId++, graph: this, dtype, shape, node, output });
     });
     return node;
   }

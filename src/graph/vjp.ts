@@ -41,8 +41,8 @@ export function overrideDerivative(node: Node, derivative: Derivative | JointDer
 
 /** Gives a node's second computation the derivative that was set for the first. */
 export function copyDerivative(from: Node, to: Node): void {
-  const own = overrides.get(from);
-  if (own) overrides.set(to, own);
+  const override = overrides.get(from);
+  if (override) overrides.set(to, override);
 }
 
 export function derivativeOf(node: Node): Derivative {

@@ -73,11 +73,11 @@ class Member {
   }
 
   write(bytes: Buffer): Promise<readonly Buffer[]> {
-    return this.taken((done) => this.zlib.write(bytes, done));
+    return this.inflated((done) => this.zlib.write(bytes, done));
   }
 
   end(): Promise<readonly Buffer[]> {
-    return this.taken(() => this.zlib.end());
+    return this.inflated(() => this.zlib.end());
   }
 
   close(): void {
@@ -85,7 +85,7 @@ class Member {
   }
 
   /** What came out until the input was used up, the members ended or an error came. */
-  private async taken(put: (done: () => void) => void): Promise<readonly Buffer[]> {
+  private async inflated(put: (done: () => void) => void): Promise<readonly Buffer[]> {
     await new Promise<void>((resolve) => {
       this.wake = resolve;
       put(resolve);

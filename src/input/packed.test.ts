@@ -202,15 +202,15 @@ describe('a log that is packed', () => {
         const file = join(folder, name);
         await writeFile(file, packed.subarray(0, end));
         let groups = 0;
-        const told: string[] = [];
+        const messages: string[] = [];
         for await (const _ of readRollouts(file, {
           skipBad: true,
-          onBad: ({ message }) => told.push(message),
+          onBad: ({ message }) => messages.push(message),
         }))
           groups++;
-        if (groups === 0) expect(told, `${end}`).toHaveLength(1);
-        else expect(told, `${end}`).toEqual([]);
-        if (groups === 0) expect(told[0]).toContain(file);
+        if (groups === 0) expect(messages, `${end}`).toHaveLength(1);
+        else expect(messages, `${end}`).toEqual([]);
+        if (groups === 0) expect(messages[0]).toContain(file);
         counts.add(groups);
       }
       // None, the first member's, all.

@@ -23,9 +23,9 @@ const LLAMA3 = {
 
 describe('config.json', () => {
   it('is read with the defaults of its family', () => {
-    const { heads, architecture: of } = readModelConfig(llama, 'config.json');
+    const { heads, architecture } = readModelConfig(llama, 'config.json');
     expect(heads).toBe(8);
-    expect(of).toMatchObject({
+    expect(architecture).toMatchObject({
       keyValueHeads: 2,
       headWidth: 8,
       tiedHead: false,

@@ -22,7 +22,7 @@ const isObject = (value: unknown): value is Json =>
 
 /** Reads one file's keys and remembers which; every fault names the file and the key. */
 class Keys {
-  private readonly asked = new Set<string>();
+  private readonly readKeys = new Set<string>();
 
   constructor(
     private readonly json: Json,
@@ -37,7 +37,7 @@ class Keys {
   }
 
   get(key: string): unknown {
-    this.asked.add(key);
+    this.readKeys.add(key);
     return this.json[key];
   }
 
@@ -48,7 +48,7 @@ class Keys {
   /** Refuses keys that nobody has asked for, unless `harmless`. */
   finish(harmless: (key: string, value: unknown) => boolean): void {
     for (const [key, value] of Object.entries(this.json)) {
-      if (this.asked.has(key) || harmless(key, value)) continue;
+      if (this.readKeys.has(key) || harmless(key, value)) continue;
       throw new ModelError(
         `${this.where}: ${key}: expected a key that this architecture has, got ${brief(value)}; ` +
           'a key that is not known may change what the model computes (remove it if it does not)',
@@ -244,15 +244,15 @@ const CLASSES: Record<Family, string> = {
 
 /** The model as `config.json` of the Hugging Face layout. */
 export function toHuggingFaceConfig(config: ModelConfig): Record<string, unknown> {
-  const of = architectureOf(config);
+  const architecture = architectureOf(config);
   const common = {
-    architectures: [CLASSES[of.family]],
-    model_type: of.family,
+    architectures: [CLASSES[architecture.family]],
+    model_type: architecture.family,
     vocab_size: config.vocabularySize,
-    tie_word_embeddings: of.tiedHead,
+    tie_word_embeddings: architecture.tiedHead,
     torch_dtype: 'float32',
   };
-  if (of.family === 'gpt2') {
+  if (architecture.family === 'gpt2') {
     return {
       ...common,
       n_positions: config.contextLength,
@@ -260,26 +260,26 @@ export function toHuggingFaceConfig(config: ModelConfig): Record<string, unknown
       n_embd: config.width,
       n_layer: config.layers,
       n_head: config.heads,
-      ...(of.intermediate === 4 * config.width ? {} : { n_inner: of.intermediate }),
+      ...(architecture.intermediate === 4 * config.width ? {} : { n_inner: architecture.intermediate }),
       activation_function: 'gelu_new',
-      layer_norm_epsilon: of.normEpsilon,
+      layer_norm_epsilon: architecture.normEpsilon,
       attn_pdrop: 0,
       embd_pdrop: 0,
       resid_pdrop: 0,
     };
   }
-  const { theta, scaling, unturned } = of.rotary as Rotary;
+  const { theta, scaling, unturned } = architecture.rotary as Rotary;
   return {
     ...common,
     max_position_embeddings: config.contextLength,
     hidden_size: config.width,
     num_hidden_layers: config.layers,
     num_attention_heads: config.heads,
-    num_key_value_heads: of.keyValueHeads,
-    head_dim: of.headWidth,
-    intermediate_size: of.intermediate,
+    num_key_value_heads: architecture.keyValueHeads,
+    head_dim: architecture.headWidth,
+    intermediate_size: architecture.intermediate,
     hidden_act: 'silu',
-    rms_norm_eps: of.normEpsilon,
+    rms_norm_eps: architecture.normEpsilon,
     rope_theta: theta,
     rope_scaling: scaling && {
       rope_type: 'llama3',
@@ -288,8 +288,12 @@ export function toHuggingFaceConfig(config: ModelConfig): Record<string, unknown
       high_freq_factor: scaling.highFrequencyFactor,
       original_max_position_embeddings: scaling.originalContext,
     },
-    ...(of.family === 'qwen2' ? { use_sliding_window: false } : { attention_bias: of.bias.output }),
-    ...(of.family === 'llama' || of.family === 'smollm3' ? { mlp_bias: of.bias.mlp } : {}),
+    ...(architecture.family === 'qwen2'
+      ? { use_sliding_window: false }
+      : { attention_bias: architecture.bias.output }),
+    ...(architecture.family === 'llama' || architecture.family === 'smollm3'
+      ? { mlp_bias: architecture.bias.mlp }
+      : {}),
     ...(unturned
       ? { no_rope_layers: Array.from({ length: config.layers }, (_, i) => Number(!unturned.includes(i))) }
       : {}),

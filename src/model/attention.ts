@@ -172,8 +172,8 @@ function inChunks(scope: g.InputScope<ForestBatch>, heads: Heads): Attend {
     const mixed = g.partByPart(
       [g.reshape(all, ['K', 'R', 'L', ...all.shape.slice(1)]), reader.used, reader.context, ...inputs],
       [kv],
-      ([own, used, context, index, end, contextEnd], [kvOfAll], back) => {
-        const [queries, local] = heads.apart(own, 'R', 'L');
+      ([queryInput, used, context, index, end, contextEnd], [kvOfAll], back) => {
+        const [queries, local] = heads.apart(queryInput, 'R', 'L');
         const tokens = firstSlots(context, 1, 'S', used);
         tokens.graph.defineSymbol('S', tokens, 1);
         const seen = g.concat([reader.read(kvOfAll, tokens, back), local], 1, 'S+L');

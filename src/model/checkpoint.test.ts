@@ -86,9 +86,9 @@ describe('a checkpoint', () => {
           .update(await readFile(join(folder, at, 'model.safetensors')))
           .digest('hex');
       expect(await hash('a')).toBe(await hash('b'));
-      const { dtype: found, close } = await openCheckpoint(join(folder, 'a'));
+      const { dtype: storedDtype, close } = await openCheckpoint(join(folder, 'a'));
       await close();
-      expect(found).toBe(dtype);
+      expect(storedDtype).toBe(dtype);
     },
   );
 

@@ -156,37 +156,37 @@ const BUFFERS = /(^|\.)(attn\.(masked_)?bias|rotary_emb\.inv_freq)$/;
  * @throws ModelError naming tensors that are missing, of another shape, or of no use to this architecture
  */
 export function weightNames({ tensors, config, folder }: Checkpoint): Map<string, string> {
-  const found = new Map<string, string>();
+  const names = new Map<string, string>();
   for (const name of tensors.keys()) {
     const key = plainName(name);
-    if (!BUFFERS.test(key)) found.set(key, name);
+    if (!BUFFERS.test(key)) names.set(key, name);
   }
   if (architectureOf(config).tiedHead) {
     // Of a tied pair a file may hold either, or both.
     const table = `${modelModules(config).embedding}.weight`;
-    const head = found.get(HEAD);
-    if (head !== undefined && !found.has(table)) found.set(table, head);
-    found.delete(HEAD);
+    const head = names.get(HEAD);
+    if (head !== undefined && !names.has(table)) names.set(table, head);
+    names.delete(HEAD);
   }
   // Shapes first: nothing as large as the weights is made for a file that does not fit.
   const specs = parameterSpecs(config);
-  const missing = specs.filter(({ name }) => !found.has(name)).map(({ name }) => name);
+  const missing = specs.filter(({ name }) => !names.has(name)).map(({ name }) => name);
   if (missing.length > 0) throw new ModelError(`${folder}: ${listed('missing', missing)}`);
   const wanted = new Set(specs.map(({ name }) => name));
-  const extra = [...found.keys()].filter((name) => !wanted.has(name));
+  const extra = [...names.keys()].filter((name) => !wanted.has(name));
   if (extra.length > 0) {
     const { family } = architectureOf(config);
     throw new ModelError(`${folder}: ${listed(`not part of this ${family} model`, extra)}`);
   }
   for (const { name, shape } of specs) {
-    const has = tensors.get(found.get(name) as string)?.shape ?? [];
+    const has = tensors.get(names.get(name) as string)?.shape ?? [];
     if (has.join() !== shape.join()) {
       throw new ModelError(
         `${folder}: tensor '${name}' has shape [${has.join(', ')}]; ${CONFIG} wants [${shape.join(', ')}]`,
       );
     }
   }
-  return found;
+  return names;
 }
 
 /**

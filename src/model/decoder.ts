@@ -61,8 +61,8 @@ export function hiddenStates(
   { dropout = null, checkpointing = false }: Training = {},
 ): g.Tensor {
   const w = (name: string): g.Tensor => weights.get(name) as g.Tensor;
-  const of = architectureOf(config);
-  const norm = normOf(weights, of);
+  const architecture = architectureOf(config);
+  const norm = normOf(weights, architecture);
   const stacks = adapterStacks(config);
   /** Every linear map of a layer goes through here: maps of the same input, their outputs side by side. */
   const map = (input: g.Tensor, modules: readonly LinearModule[]): g.Tensor => {
@@ -86,9 +86,10 @@ export function hiddenStates(
       : g.linear(input, a, undefined, true);
     return g.add(out, g.mul(g.linear(low, w(stack.b.name), undefined, true), alpha / r));
   };
-  const { keyValueHeads, headWidth } = of;
+  const { keyValueHeads, headWidth } = architecture;
   const [turned, still] = [config.heads + keyValueHeads, keyValueHeads];
-  const turn = of.rotary && rotaryTurn(positions, of.rotary, headWidth, { turned, still });
+  const turn =
+    architecture.rotary && rotaryTurn(positions, architecture.rotary, headWidth, { turned, still });
   /** Norm and rotary turn of the heads of queries and keys, where the architecture has them. */
   const prepared = (qkv: g.Tensor, norms: LayerModules['qkNorm'], layer: number): g.Tensor => {
     let heads = qkv;
@@ -97,7 +98,7 @@ export function hiddenStates(
       const [q, k, v] = g.split(apart, [config.heads, keyValueHeads, keyValueHeads], 1);
       heads = g.concat([norm(q, norms.q), norm(k, norms.k), v], 1);
     }
-    return turn && !of.rotary?.unturned?.includes(layer) ? turn(heads) : heads;
+    return turn && !architecture.rotary?.unturned?.includes(layer) ? turn(heads) : heads;
   };
 
   const { embedding, positions: learned } = modelModules(config);
@@ -111,7 +112,10 @@ export function hiddenStates(
     x = g.add(x, map(mixed, [parts.output]));
     const read = norm(x, parts.mlpNorm);
     const [first, second] = parts.up.map((module) => map(read, [module]));
-    x = g.add(x, map(of.activation === 'swiglu' ? g.swiglu(first, second) : g.gelu(first), [parts.down]));
+    x = g.add(
+      x,
+      map(architecture.activation === 'swiglu' ? g.swiglu(first, second) : g.gelu(first), [parts.down]),
+    );
     // The last layer's values are needed at once.
     if (checkpointing && layer < config.layers - 1) g.recompute(before, x);
   }

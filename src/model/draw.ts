@@ -48,10 +48,10 @@ export function chooseTokens(scope: g.InputScope<DrawBatch>, probabilities: g.Te
     const last = graph.int64s([Number(values.shape[1]) - 1]);
     const total = g.slice(cumulative, 1, last, graph.int64s([Number.MAX_SAFE_INTEGER]), 1);
     const aim = target(total);
-    const below = g.cast(g.lessOrEqual(cumulative, aim), 'float32');
+    const isBelow = g.cast(g.lessOrEqual(cumulative, aim), 'float32');
     return {
-      index: g.reduceSum(below, [1], true),
-      before: g.reduceSum(g.mul(below, values), [1], true),
+      index: g.reduceSum(isBelow, [1], true),
+      before: g.reduceSum(g.mul(isBelow, values), [1], true),
       aim,
     };
   };

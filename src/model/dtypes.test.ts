@@ -48,9 +48,9 @@ describe.each(['BF16', 'F16'] as const)('%s', (dtype) => {
       inputs.push(middle, -middle);
       const even = a.bits % 2 === 0 ? a.bits : b.bits;
       expected.push(even, even | 0x8000);
-      const [below, above] = [(a.x + middle) / 2, (b.x + middle) / 2];
-      if (below !== Math.fround(below) || above !== Math.fround(above)) continue;
-      inputs.push(below, above);
+      const [lower, upper] = [(a.x + middle) / 2, (b.x + middle) / 2];
+      if (lower !== Math.fround(lower) || upper !== Math.fround(upper)) continue;
+      inputs.push(lower, upper);
       expected.push(a.bits, b.bits);
     }
     expect(inputs.length).toBeGreaterThan(5_000);

@@ -57,8 +57,8 @@ export function decode16(from: Uint16Array, dtype: 'BF16' | 'F16', into: Float32
  */
 export function encode16(from: Float32Array, dtype: 'BF16' | 'F16', into: Uint16Array): void {
   const bits = new Uint32Array(from.buffer, from.byteOffset, from.length);
-  const one = dtype === 'BF16' ? toBfloat : toHalf;
-  for (let i = 0; i < from.length; i++) into[i] = one(bits[i]);
+  const convert = dtype === 'BF16' ? toBfloat : toHalf;
+  for (let i = 0; i < from.length; i++) into[i] = convert(bits[i]);
 }
 
 function toBfloat(bits: number): number {

@@ -120,8 +120,8 @@ export function headGradients(
   separable: boolean,
 ): HeadGradients {
   const { finalNorm, embedding, head: untied } = modelModules(config);
-  const own = [`${untied ?? embedding}.weight`, `${finalNorm}.weight`, `${finalNorm}.bias`].filter((name) =>
-    trained.includes(name),
+  const headNames = [`${untied ?? embedding}.weight`, `${finalNorm}.weight`, `${finalNorm}.bias`].filter(
+    (name) => trained.includes(name),
   );
   const gradients: g.Tensor[] = [];
   const sums = new Map<string, g.Tensor>();
@@ -132,8 +132,11 @@ export function headGradients(
     values: HeadValues,
     seeds: readonly (readonly [g.Tensor, g.Tensor])[],
   ): void => {
-    const [ofRows, ...ofOwn] = g.backward(seeds, [rows, ...own.map((name) => weights.get(name) as g.Tensor)]);
-    own.forEach((name, k) => {
+    const [ofRows, ...ofOwn] = g.backward(seeds, [
+      rows,
+      ...headNames.map((name) => weights.get(name) as g.Tensor),
+    ]);
+    headNames.forEach((name, k) => {
       const gradient = ofOwn[k] as g.Tensor;
       const before = sums.get(name);
       sums.set(name, before ? g.add(before, gradient) : gradient);

@@ -30,26 +30,30 @@ afterEach(async () => {
 
 describe('a model by name', () => {
   it('is fetched at one commit into the shared cache, and can be loaded', async () => {
-    const told: FetchProgress[] = [];
-    const resolved = await resolveModel('me/tiny', { hubUrl, cacheDir, onFetch: (p) => told.push(p) });
+    const progress: FetchProgress[] = [];
+    const resolved = await resolveModel('me/tiny', { hubUrl, cacheDir, onFetch: (p) => progress.push(p) });
     expect(resolved).toEqual({
       folder: join(cacheDir, 'models--me--tiny', 'snapshots', COMMIT),
       commit: COMMIT,
     });
     const total = hub.size('config.json') + hub.size('model.safetensors');
-    expect(told.map(({ file }) => file)).toEqual(['config.json', 'model.safetensors', 'model.safetensors']);
-    expect(told.map(({ bytes }) => bytes)).toEqual([0, hub.size('config.json'), total]);
-    for (const { of } of told) expect(of).toBe(total);
+    expect(progress.map(({ file }) => file)).toEqual([
+      'config.json',
+      'model.safetensors',
+      'model.safetensors',
+    ]);
+    expect(progress.map(({ bytes }) => bytes)).toEqual([0, hub.size('config.json'), total]);
+    for (const { total: reported } of progress) expect(reported).toBe(total);
     expect((await readdir(resolved.folder)).sort()).toEqual(['config.json', 'model.safetensors']);
     expect((await lstat(join(resolved.folder, 'config.json'))).isSymbolicLink()).toBe(true);
     const { flat } = await withCheckpoint(resolved.folder, loadParameters);
     expect(flat.length).toBeGreaterThan(10_000);
 
-    hub.asked.length = 0;
-    told.length = 0;
-    await resolveModel('me/tiny@main', { hubUrl, cacheDir, onFetch: (p) => told.push(p) });
-    expect(hub.asked.some((line) => line.includes('/resolve/'))).toBe(false);
-    expect(told).toEqual([]);
+    hub.requests.length = 0;
+    progress.length = 0;
+    await resolveModel('me/tiny@main', { hubUrl, cacheDir, onFetch: (p) => progress.push(p) });
+    expect(hub.requests.some((line) => line.includes('/resolve/'))).toBe(false);
+    expect(progress).toEqual([]);
     // A revision that is given on its own counts more than the name's.
     hub.commit = 'b'.repeat(40);
     expect((await resolveModel('me/tiny@main', { hubUrl, cacheDir, revision: COMMIT })).commit).toBe(COMMIT);

@@ -26,7 +26,7 @@ export interface FetchProgress {
   readonly file: string;
   /** Of all files, those that were in the cache left out. */
   readonly bytes: number;
-  readonly of: number;
+  readonly total: number;
 }
 
 export interface ResolvedModel {
@@ -48,10 +48,10 @@ const LOOK_MS = 250;
  * @throws ModelError in one line: no such folder or model, no access, no network
  */
 export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
-  const found = await stat(name).catch(() => null);
-  if (found?.isDirectory()) return { folder: name, commit: null };
+  const local = await stat(name).catch(() => null);
+  if (local?.isDirectory()) return { folder: name, commit: null };
   const [, repository, at] = HUB_NAME.exec(name) ?? [];
-  if (repository === undefined || found) {
+  if (repository === undefined || local) {
     throw new ModelError(`model: expected a model's folder, or owner/name on the Hub, got '${name}'`);
   }
   const revision = options.revision ?? at ?? 'main';
@@ -126,13 +126,13 @@ class FetchObserver {
     { path: file, size, lfs, xetHash, oid }: HubFile,
     fetch: () => Promise<unknown>,
   ): Promise<void> {
-    const { tell, total: of, storage } = this;
-    tell?.({ file, bytes: this.fetched, of });
+    const { tell, total, storage } = this;
+    tell?.({ file, bytes: this.fetched, total });
     const partial = join(storage, 'blobs', `${lfs?.oid ?? xetHash ?? oid}.incomplete`);
     let over = false;
     const timer = setInterval(async () => {
-      const found = await stat(partial).catch(() => null);
-      if (found && !over) tell?.({ file, bytes: this.fetched + found.size, of });
+      const partialFile = await stat(partial).catch(() => null);
+      if (partialFile && !over) tell?.({ file, bytes: this.fetched + partialFile.size, total });
     }, LOOK_MS);
     try {
       await fetch();
@@ -141,7 +141,7 @@ class FetchObserver {
       clearInterval(timer);
     }
     this.fetched += size;
-    if (this.fetched === of) tell?.({ file, bytes: of, of });
+    if (this.fetched === total) tell?.({ file, bytes: total, total });
   }
 }
 

@@ -54,11 +54,13 @@ export function modelModules(config: ModelConfig): ModelModules {
 
 /** Parts of the layer-th layer. */
 export function layerModules(config: ModelConfig, layer: number): LayerModules {
-  const of = architectureOf(config);
-  return of.family === 'gpt2' ? gpt2Layer(config, of, layer) : rotaryLayer(config, of, layer);
+  const architecture = architectureOf(config);
+  return architecture.family === 'gpt2'
+    ? gpt2Layer(config, architecture, layer)
+    : rotaryLayer(config, architecture, layer);
 }
 
-function gpt2Layer({ width }: ModelConfig, of: Architecture, layer: number): LayerModules {
+function gpt2Layer({ width }: ModelConfig, architecture: Architecture, layer: number): LayerModules {
   const map = (name: string, from: number, to: number, residual = false): LinearModule => ({
     name: `h.${layer}.${name}`,
     in: from,
@@ -73,13 +75,13 @@ function gpt2Layer({ width }: ModelConfig, of: Architecture, layer: number): Lay
     qkNorm: null,
     output: map('attn.c_proj', width, width, true),
     mlpNorm: `h.${layer}.ln_2`,
-    up: [map('mlp.c_fc', width, of.intermediate)],
-    down: map('mlp.c_proj', of.intermediate, width, true),
+    up: [map('mlp.c_fc', width, architecture.intermediate)],
+    down: map('mlp.c_proj', architecture.intermediate, width, true),
   };
 }
 
-function rotaryLayer({ width, heads }: ModelConfig, of: Architecture, layer: number): LayerModules {
-  const { bias, headWidth, intermediate } = of;
+function rotaryLayer({ width, heads }: ModelConfig, architecture: Architecture, layer: number): LayerModules {
+  const { bias, headWidth, intermediate } = architecture;
   const at = `model.layers.${layer}`;
   const map = (name: string, from: number, to: number, hasBias: boolean, residual = false): LinearModule => ({
     name: `${at}.${name}`,
@@ -89,7 +91,7 @@ function rotaryLayer({ width, heads }: ModelConfig, of: Architecture, layer: num
     bias: hasBias,
     residual,
   });
-  const [queries, keys] = [heads * headWidth, of.keyValueHeads * headWidth];
+  const [queries, keys] = [heads * headWidth, architecture.keyValueHeads * headWidth];
   return {
     attentionNorm: `${at}.input_layernorm`,
     qkv: [
@@ -97,7 +99,7 @@ function rotaryLayer({ width, heads }: ModelConfig, of: Architecture, layer: num
       map('self_attn.k_proj', width, keys, bias.qkv),
       map('self_attn.v_proj', width, keys, bias.qkv),
     ],
-    qkNorm: of.qkNorm ? { q: `${at}.self_attn.q_norm`, k: `${at}.self_attn.k_norm` } : null,
+    qkNorm: architecture.qkNorm ? { q: `${at}.self_attn.q_norm`, k: `${at}.self_attn.k_norm` } : null,
     output: map('self_attn.o_proj', queries, width, bias.output, true),
     mlpNorm: `${at}.post_attention_layernorm`,
     up: [

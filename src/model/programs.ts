@@ -119,13 +119,20 @@ export function updateProgram(
   const specs = config.adapter ? adapterSpecs(config) : parameterSpecs(config);
   const trained = trainedTensors(config);
   const names = trained.map(({ name }) => name);
-  const above = headGradients(head, weights, config, names, lossOf(scope, variant), variant.form !== 'gspo');
-  const below = g.backward(
-    head.rows.map((rows, i) => [rows, above.rows[i]]),
+  const headPart = headGradients(
+    head,
+    weights,
+    config,
+    names,
+    lossOf(scope, variant),
+    variant.form !== 'gspo',
+  );
+  const layerGradients = g.backward(
+    head.rows.map((rows, i) => [rows, headPart.rows[i]]),
     names.map((name) => weights.get(name) as g.Tensor),
   );
   const gradients = names.map((name, i) => {
-    const parts = [above.weights.get(name), below[i]].filter((part) => !!part);
+    const parts = [headPart.weights.get(name), layerGradients[i]].filter((part) => !!part);
     if (parts.length === 0) throw new g.ShapeError(`updateProgram: nothing depends on '${name}'`);
     return parts.reduce((sum, part) => g.add(sum, part));
   });
@@ -134,9 +141,9 @@ export function updateProgram(
     inputs: scope.inputs,
     sizes: treeSizes,
     outputs: {
-      loss: above.loss,
-      logprobs: above.values.logprobs,
-      entropies: above.values.entropies,
+      loss: headPart.loss,
+      logprobs: headPart.values.logprobs,
+      entropies: headPart.values.entropies,
       ...Object.fromEntries(names.map((name, i) => [gradientOf(name), gradients[i]])),
     },
     read: (values) => {

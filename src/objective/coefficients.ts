@@ -37,12 +37,12 @@ export function sequenceWeights(
   normalisation: Normalisation,
   batch: BatchTotals,
 ): Float64Array {
-  let own = 0;
-  if (normalisation === 'group') for (let i = 0; i < lengths.length; i++) own += lengths[i];
+  let groupTokens = 0;
+  if (normalisation === 'group') for (let i = 0; i < lengths.length; i++) groupTokens += lengths[i];
   return Float64Array.from(lengths, (length) => {
     if (length === 0) return 0;
     if (normalisation === 'token') return 1 / batch.tokens;
-    if (normalisation === 'group') return 1 / ((batch.groups ?? 1) * own);
+    if (normalisation === 'group') return 1 / ((batch.groups ?? 1) * groupTokens);
     return 1 / (batch.sequences * (normalisation === 'sequence' ? length : batch.maxTokens));
   });
 }

@@ -81,15 +81,15 @@ describe('advantages', () => {
     fc.assert(
       fc.property(scored, (group) => {
         const rewards = group.map(({ reward }) => reward);
-        const found = groupAdvantages(rewards);
+        const advantages = groupAdvantages(rewards);
         if (Math.max(...rewards) - Math.min(...rewards) <= 1e-12) {
-          expect([...found]).toEqual(rewards.map(() => 0));
+          expect([...advantages]).toEqual(rewards.map(() => 0));
           return;
         }
         const mean = rewards.reduce((a, b) => a + b, 0) / rewards.length;
         const std = Math.sqrt(rewards.reduce((s, r) => s + (r - mean) ** 2, 0) / (rewards.length - 1));
         rewards.forEach((r, i) => {
-          expect(found[i]).toBeCloseTo((r - mean) / (std + 1e-4), 8);
+          expect(advantages[i]).toBeCloseTo((r - mean) / (std + 1e-4), 8);
           expect(groupAdvantages(rewards, { scale: 'none' })[i]).toBeCloseTo(r - mean, 8);
         });
       }),

@@ -75,7 +75,7 @@ export function chain(options: ChainOptions): SyncTask {
   /** The first chain of the stream on the wanted side of the split. */
   function draw(stream: Stream, wantHeldOut: boolean): Chain {
     for (let attempt = 0; attempt < 10_000; attempt++) {
-      const made: Chain = {
+      const chain: Chain = {
         first: stream.int(modulus),
         // No operand 0: it would end a chain's memory, or do nothing.
         steps: Array.from({ length: operations }, () => ({
@@ -83,21 +83,21 @@ export function chain(options: ChainOptions): SyncTask {
           operand: 1 + stream.int(modulus - 1),
         })),
       };
-      const held = new Stream(seed, 'chain', 'split', textOf(made)).uniform() < HELD_OUT_SHARE;
-      if (held === wantHeldOut) return made;
+      const held = new Stream(seed, 'chain', 'split', textOf(chain)).uniform() < HELD_OUT_SHARE;
+      if (held === wantHeldOut) return chain;
     }
     throw new TaskError(
       `task.operations: expected more operations (the seed ${seed} leaves too few problems), got ${operations}`,
     );
   }
 
-  function problemOf(made: Chain): Problem {
-    const promptText = textOf(made);
+  function problemOf(chain: Chain): Problem {
+    const promptText = textOf(chain);
     return {
       id: promptText.slice(0, -1),
       promptText,
       promptTokens: promptOf(vocabulary, promptText),
-      answer: String(made.steps.reduce(compute, made.first)),
+      answer: String(chain.steps.reduce(compute, chain.first)),
     };
   }
 
@@ -149,9 +149,9 @@ export function chain(options: ChainOptions): SyncTask {
     reward: judge,
     success: (problem, completion) => judge(problem, completion).reward === 1,
     warmupExample(index) {
-      const made = draw(new Stream(seed, 'chain', 'warm-up', index), false);
-      const { text, answer } = write(made, new Stream(seed, 'chain', 'writer', index));
-      const problem = problemOf(made);
+      const chain = draw(new Stream(seed, 'chain', 'warm-up', index), false);
+      const { text, answer } = write(chain, new Stream(seed, 'chain', 'writer', index));
+      const problem = problemOf(chain);
       return {
         promptTokens: problem.promptTokens,
         completionTokens: vocabulary.encode(text),

@@ -52,9 +52,9 @@ export async function definedTask(exported: unknown, options: DefinedTaskOptions
   const sources = new WeakMap<Problem, unknown>();
   const source = (problem: Problem): unknown => sources.get(problem);
 
-  async function problemOf(given: unknown, id: string): Promise<Problem> {
+  async function problemOf(source: unknown, id: string): Promise<Problem> {
     const { text, tokens, plain } = await call(`prompt of problem ${id}`, async () => {
-      const prompt = await definition.prompt(given);
+      const prompt = await definition.prompt(source);
       const messages = typeof prompt !== 'string';
       if (messages) checkMessages(prompt);
       if (messages && !render) {
@@ -67,12 +67,12 @@ export async function definedTask(exported: unknown, options: DefinedTaskOptions
     });
     texts ||= plain;
     const answer = await call(`answer of problem ${id}`, async () => {
-      const value = definition.answer ? await definition.answer(given) : '';
+      const value = definition.answer ? await definition.answer(source) : '';
       if (typeof value !== 'string') throw new TaskError(`expected a text, got ${showValue(value)}`);
       return value;
     });
     const problem = { id, promptText: text, promptTokens: tokens, answer };
-    sources.set(problem, given);
+    sources.set(problem, source);
     return problem;
   }
 
@@ -80,19 +80,19 @@ export async function definedTask(exported: unknown, options: DefinedTaskOptions
   const train: Problem[] = [];
   const nth = async (index: number): Promise<Problem> => {
     if (typeof problems !== 'function') return train[index % train.length];
-    const given = await call(`problem ${index}`, async () => {
+    const source = await call(`problem ${index}`, async () => {
       const value = await problems.call(definition, index);
       if (value === undefined) throw new TaskError('expected a problem, got undefined');
       return value;
     });
-    return problemOf(given, `train-${index}`);
+    return problemOf(source, `train-${index}`);
   };
   if (typeof problems !== 'function') {
-    for (const [i, given] of problems.entries()) train.push(await problemOf(given, `train-${i}`));
+    for (const [i, source] of problems.entries()) train.push(await problemOf(source, `train-${i}`));
   }
   const heldOut: Problem[] = [];
-  for (const [i, given] of definition.heldOut.entries())
-    heldOut.push(await problemOf(given, `held-out-${i}`));
+  for (const [i, source] of definition.heldOut.entries())
+    heldOut.push(await problemOf(source, `held-out-${i}`));
   const listed = [...train, ...heldOut];
   const examples = typeof problems === 'function' ? await times(LOOKED_AT, nth) : [];
   const { maxCompletionTokens } = definition;
@@ -192,8 +192,8 @@ export async function definedTask(exported: unknown, options: DefinedTaskOptions
           async warmupExample(index) {
             const { problem, tokens } = await call(`solution ${index}`, async () => {
               const value: unknown = await solution.call(definition, index);
-              const { problem: given, text } = (value ?? {}) as { problem?: unknown; text?: unknown };
-              if (typeof text !== 'string' || given === undefined) {
+              const { problem: source, text } = (value ?? {}) as { problem?: unknown; text?: unknown };
+              if (typeof text !== 'string' || source === undefined) {
                 throw new TaskError(`expected { problem, text }, got ${showValue(value)}`);
               }
               const encoded = vocabulary.encode(text);
@@ -202,7 +202,7 @@ export async function definedTask(exported: unknown, options: DefinedTaskOptions
                   `expected a text of 1 to ${maxCompletionTokens} tokens (maxCompletionTokens), got ${encoded.length}`,
                 );
               }
-              return { problem: given, tokens: encoded };
+              return { problem: source, tokens: encoded };
             });
             const { promptTokens } = await problemOf(problem, `solution-${index}`);
             return { promptTokens, completionTokens: tokens, correct: true };

@@ -64,12 +64,12 @@ describe('a dataset', () => {
   });
 
   it('takes an answer from a column named, from behind ####, from a list, or from a solution’s last box', async () => {
-    const one = async (row: object, columns = {}) =>
+    const answerRead = async (row: object, columns = {}) =>
       (await readDataset(await file('one.jsonl', JSON.stringify(row)), columns, answerOf))[0].answer;
-    expect(await one({ q: 'x', a: '7' }, { problem: 'q', answer: 'a' })).toBe('7');
-    expect(await one({ question: 'x', answer: 'so 1+1=2\n#### 2\n' })).toBe('2');
-    expect(await one({ question: 'x', final_answer: ['1', '2'] })).toBe('1, 2');
-    expect(await one({ problem: 'x', solution: 'first \\boxed{1}, then \\boxed{2}.' })).toBe('2');
+    expect(await answerRead({ q: 'x', a: '7' }, { problem: 'q', answer: 'a' })).toBe('7');
+    expect(await answerRead({ question: 'x', answer: 'so 1+1=2\n#### 2\n' })).toBe('2');
+    expect(await answerRead({ question: 'x', final_answer: ['1', '2'] })).toBe('1, 2');
+    expect(await answerRead({ problem: 'x', solution: 'first \\boxed{1}, then \\boxed{2}.' })).toBe('2');
   });
 
   it.each([

@@ -48,15 +48,15 @@ export async function readDataset(
   const first = rows[0].row;
   const column = (kind: 'problem' | 'answer', names: readonly string[]): string => {
     const named = columns[kind];
-    const found = named === undefined ? names.find((name) => first[name] !== undefined) : named;
-    if (found === undefined || first[found] === undefined) {
+    const column = named === undefined ? names.find((name) => first[name] !== undefined) : named;
+    if (column === undefined || first[column] === undefined) {
       const has = Object.keys(first).join(', ');
       throw new TaskError(
         `${file}: ${named === undefined ? `no column of ${kind}s` : `no column '${named}'`}; it has ${has}` +
           `${named === undefined ? `; name the one with task.columns.${kind}` : ''}`,
       );
     }
-    return found;
+    return column;
   };
   const [problemColumn, answerColumn] = [column('problem', PROBLEM), column('answer', ANSWER)];
   const ids = new Set<string>();
@@ -66,12 +66,12 @@ export async function readDataset(
     if (typeof problem !== 'string' || problem.trim() === '') {
       throw new TaskError(`${where}: ${problemColumn}: expected the problem's text, got ${shown(problem)}`);
     }
-    const given = row.id ?? row.unique_id;
+    const logged = row.id ?? row.unique_id;
     let id =
-      typeof given === 'string'
-        ? given
-        : given instanceof WrittenNumber
-          ? (decimalOf(given.text) ?? given.text)
+      typeof logged === 'string'
+        ? logged
+        : logged instanceof WrittenNumber
+          ? (decimalOf(logged.text) ?? logged.text)
           : String(i);
     if (ids.has(id)) id = `${id}#${i}`;
     ids.add(id);

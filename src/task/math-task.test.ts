@@ -26,16 +26,16 @@ const task = (stopAtBox: boolean, suffix = '') =>
   });
 
 /** What is left of a completion where the watcher ends it. */
-function sampled(of: ReturnType<typeof task>, text: string): Int32Array {
+function sampled(mathTask: ReturnType<typeof task>, text: string): Int32Array {
   const tokens = encode(text);
-  const ends = of.watch?.();
+  const ends = mathTask.watch?.();
   const at = ends ? tokens.findIndex((token) => ends(token)) : -1;
   return at < 0 ? tokens : tokens.slice(0, at + 1);
 }
 
 describe('the task of mathematics', () => {
-  const score = (of: ReturnType<typeof task>, text: string) =>
-    of.success(of.trainProblem(0), sampled(of, text));
+  const score = (mathTask: ReturnType<typeof task>, text: string) =>
+    mathTask.success(mathTask.trainProblem(0), sampled(mathTask, text));
 
   it('in training the first box with content outside of the thinking part is the answer', () => {
     const training = task(true);

@@ -70,13 +70,13 @@ export function mathTask(options: MathTaskOptions): SyncTask & { readonly leftOu
   function verdict(problem: Problem, completion: ArrayLike<number>): AnswerVerdict {
     const text = vocabulary.decode(completion);
     const key = `${problem.answer}\0${text}`;
-    let found = verdicts.get(key);
-    if (!found) {
-      found = options.check(thinking ? `<think>${text}` : text, problem.answer);
+    let verdict = verdicts.get(key);
+    if (!verdict) {
+      verdict = options.check(thinking ? `<think>${text}` : text, problem.answer);
       if (verdicts.size > 4096) verdicts.clear();
-      verdicts.set(key, found);
+      verdicts.set(key, verdict);
     }
-    return found;
+    return verdict;
   }
 
   /** Order of the n-th time through all problems. */

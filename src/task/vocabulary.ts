@@ -39,8 +39,8 @@ export function pieceVocabulary({ pieces, bos, eos }: PieceOptions): Vocabulary 
       for (let at = 0; at < text.length; ) {
         const piece = spelling.find((candidate) => text.startsWith(candidate, at));
         if (piece === undefined) {
-          const found = JSON.stringify(String.fromCodePoint(text.codePointAt(at) ?? 0));
-          throw new TaskError(`cannot spell ${found} at character ${at}; expected ${spelling.join(' ')}`);
+          const character = JSON.stringify(String.fromCodePoint(text.codePointAt(at) ?? 0));
+          throw new TaskError(`cannot spell ${character} at character ${at}; expected ${spelling.join(' ')}`);
         }
         tokens.push(idOf(piece));
         at += piece.length;

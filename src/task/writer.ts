@@ -24,17 +24,17 @@ export interface Solution {
  * @param uniform draws from [0, 1)
  */
 export function writeSolution(a: number, b: number, options: WriterOptions, uniform: () => number): Solution {
-  const above = [...String(a)].reverse();
-  const below = [...String(b)].reverse();
+  const digitsA = [...String(a)].reverse();
+  const digitsB = [...String(b)].reverse();
   let text = '';
   let answer = '';
   let carry = 0;
-  for (let column = 0; column < above.length; column++) {
+  for (let column = 0; column < digitsA.length; column++) {
     if (carry === 1 && uniform() < options.carryErrorRate) carry = 0;
-    const sum = Number(above[column]) + Number(below[column]) + carry;
+    const sum = Number(digitsA[column]) + Number(digitsB[column]) + carry;
     let digit = sum % 10;
     if (uniform() < options.slipRate) digit = (digit + 1 + Math.floor(uniform() * 9)) % 10;
-    text += `${above[column]}+${below[column]}${carry === 1 ? '+1' : ''}=${sum >= 10 ? 1 : ''}${digit};`;
+    text += `${digitsA[column]}+${digitsB[column]}${carry === 1 ? '+1' : ''}=${sum >= 10 ? 1 : ''}${digit};`;
     answer = `${digit}${answer}`;
     carry = sum >= 10 ? 1 : 0;
   }

@@ -69,9 +69,9 @@ describe('chat template', () => {
       bos_token: '<|endoftext|>',
       eos_token: '<|im_end|>',
     });
-    const own = chats.cases.filter(({ template: of }) => of === name);
-    expect(own.length).toBeGreaterThan(10);
-    for (const { messages, generation, variables, text } of own) {
+    const cases = chats.cases.filter(({ template }) => template === name);
+    expect(cases.length).toBeGreaterThan(10);
+    for (const { messages, generation, variables, text } of cases) {
       expect(template.render(messages, { addGenerationPrompt: generation, variables })).toBe(text);
     }
   });

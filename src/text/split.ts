@@ -13,10 +13,10 @@ interface Span {
 function spans(text: string, pattern: RegExp): Span[] {
   const all: Span[] = [];
   let at = 0;
-  for (const { index, 0: found } of text.matchAll(pattern)) {
+  for (const { index, 0: matched } of text.matchAll(pattern)) {
     if (index > at) all.push({ start: at, end: index, match: false });
-    all.push({ start: index, end: index + found.length, match: true });
-    at = index + found.length;
+    all.push({ start: index, end: index + matched.length, match: true });
+    at = index + matched.length;
   }
   if (at < text.length) all.push({ start: at, end: text.length, match: false });
   return all;

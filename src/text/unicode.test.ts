@@ -73,10 +73,12 @@ describe('a plain prompt', () => {
   }[];
 
   it('begins with what tokenizer.json puts there, whatever bos_token and add_bos_token say', async () => {
-    const own = JSON.parse(readFileSync(join(FIXTURES, '../tokenizer/tokenizer.json'), 'utf8')) as object;
+    const definition = JSON.parse(
+      readFileSync(join(FIXTURES, '../tokenizer/tokenizer.json'), 'utf8'),
+    ) as object;
     const lengths = new Set<number>();
     for (const { post_processor, config, ids, name } of cases) {
-      const tokenizer = await load({ ...own, post_processor }, config);
+      const tokenizer = await load({ ...definition, post_processor }, config);
       expect([...tokenizer.encodePrompt('What is 3 + 5?')], `${name} ${JSON.stringify(config)}`).toEqual(ids);
       lengths.add(ids.length);
     }
@@ -94,8 +96,10 @@ describe('tokens that tokenizer_config.json alone has', () => {
   it.each(cases)(
     '$config: have the ids that transformers gives them',
     async ({ config, text, ids, decoded }) => {
-      const own = JSON.parse(readFileSync(join(FIXTURES, '../tokenizer/tokenizer.json'), 'utf8')) as object;
-      const tokenizer = await load(own, config);
+      const definition = JSON.parse(
+        readFileSync(join(FIXTURES, '../tokenizer/tokenizer.json'), 'utf8'),
+      ) as object;
+      const tokenizer = await load(definition, config);
       expect([...tokenizer.encode(text)]).toEqual(ids);
       expect(tokenizer.decode(ids)).toBe(decoded);
     },
@@ -108,9 +112,11 @@ describe('bytes of tokens', () => {
     const tokenizer = await load(data);
     for (const text of texts) {
       const bytes = Array.from(tokenizer.encode(text)).flatMap((id) => [...tokenizer.bytes(id)]);
-      const said = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true }).decode(Uint8Array.from(bytes));
+      const decoded = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true }).decode(
+        Uint8Array.from(bytes),
+      );
       // Llama 2's normalizer puts a space before all, and has one sign for it and for its mark.
-      expect(said).toBe(name === 'llama3.json' ? text : ` ${text.replaceAll('▁', ' ')}`);
+      expect(decoded).toBe(name === 'llama3.json' ? text : ` ${text.replaceAll('▁', ' ')}`);
     }
   });
 });

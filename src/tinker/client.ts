@@ -56,7 +56,7 @@ export class TinkerClient {
   private readonly hold: number;
   private readonly patience: number;
   private readonly pause: number;
-  private asked: Promise<Wire> | undefined;
+  private negotiated: Promise<Wire> | undefined;
 
   constructor({ wire, concurrency = 16, hold = 45_000, patience = 3_600_000, ...options }: ClientOptions) {
     this.transport = new Transport(options);
@@ -64,7 +64,7 @@ export class TinkerClient {
     this.hold = hold;
     this.patience = patience;
     this.pause = options.pause ?? 500;
-    if (wire !== undefined) this.asked = Promise.resolve(wire);
+    if (wire !== undefined) this.negotiated = Promise.resolve(wire);
   }
 
   /** Names of the base models that the server has. */
@@ -83,11 +83,11 @@ export class TinkerClient {
    * content.
    */
   wire(options: Abortable = {}): Promise<Wire> {
-    this.asked ??= this.ask(options).catch((error: unknown) => {
-      this.asked = undefined;
+    this.negotiated ??= this.ask(options).catch((error: unknown) => {
+      this.negotiated = undefined;
       throw error;
     });
-    return this.asked;
+    return this.negotiated;
   }
 
   private ask({ signal }: Abortable): Promise<Wire> {

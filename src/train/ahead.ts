@@ -39,11 +39,11 @@ export class Ahead {
     const { signal } = this.options;
     const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     const { engine, ...options } = this.options;
-    const begun = new Promise<void>((asked, failed) => {
+    const begun = new Promise<void>((started, failed) => {
       const asking: Engine = Object.create(engine) as Engine;
       asking.sample = (...request) => {
         const answer = engine.sample(...request);
-        asked();
+        started();
         return answer;
       };
       const sampled = sampleStep({ ...options, engine: asking, signal: both }, step, nextProblem);

@@ -33,7 +33,7 @@ export interface BenchmarkOptions {
   readonly batch: number;
   /** Once aborted, the benchmark ends by throwing its reason. */
   readonly signal?: AbortSignal;
-  readonly onProblems?: (done: number, of: number) => void;
+  readonly onProblems?: (done: number, total: number) => void;
   readonly onRecord?: (record: ProblemRecord) => void | Promise<void>;
 }
 

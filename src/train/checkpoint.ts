@@ -203,7 +203,7 @@ async function readState(path: string): Promise<SavedState> {
   }
   for (const [saved, { bytes }] of Object.entries(state.files)) {
     const size = await stat(join(path, saved)).then(
-      (found) => found.size,
+      (stats) => stats.size,
       () => null,
     );
     if (size === null) throw new CheckpointError(`${join(path, saved)}: is missing`);

@@ -177,8 +177,9 @@ test('options give the same run, or the same refusal, in every order', () => {
   const method = fc.option(fc.constantFrom('grpo' as const, 'lambda-grpo' as const), { nil: undefined });
   fc.assert(
     fc.property(shuffled, method, fc.constantFrom(...FILES), ([set, other], chosen, text) => {
-      const made = (list: string[]) => outcome(() => parseConfig(text, 'f', { set: list, method: chosen }));
-      const [first, second] = [made(set), made(other)];
+      const outcomeOf = (list: string[]) =>
+        outcome(() => parseConfig(text, 'f', { set: list, method: chosen }));
+      const [first, second] = [outcomeOf(set), outcomeOf(other)];
       // A key that is given twice is named with its values in the order they came in.
       const sorted = (result: Config | string) =>
         typeof result === 'string' ? [...result].sort().join('') : result;

@@ -103,11 +103,11 @@ function pluralOf(items: JsonSchema | undefined): string {
 
 function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {
   const bounds: string[] = [];
-  const given = (bound: unknown) => typeof bound === 'number' && Math.abs(bound) < Number.MAX_SAFE_INTEGER;
-  if (given(minimum)) bounds.push(`≥ ${minimum}`);
-  if (given(exclusiveMinimum)) bounds.push(`> ${exclusiveMinimum}`);
-  if (given(maximum)) bounds.push(`≤ ${maximum}`);
-  if (given(exclusiveMaximum)) bounds.push(`< ${exclusiveMaximum}`);
+  const isBound = (bound: unknown) => typeof bound === 'number' && Math.abs(bound) < Number.MAX_SAFE_INTEGER;
+  if (isBound(minimum)) bounds.push(`≥ ${minimum}`);
+  if (isBound(exclusiveMinimum)) bounds.push(`> ${exclusiveMinimum}`);
+  if (isBound(maximum)) bounds.push(`≤ ${maximum}`);
+  if (isBound(exclusiveMaximum)) bounds.push(`< ${exclusiveMaximum}`);
   return bounds.length > 0 ? ` ${bounds.join(', ')}` : '';
 }
 

@@ -449,16 +449,16 @@ export function contextLength(
     );
   }
   const needed = task.maxPromptTokens + task.maxCompletionTokens;
-  const given = context ?? longest ?? needed;
-  if (given < needed) {
+  const length = context ?? longest ?? needed;
+  if (length < needed) {
     const [key, what] =
       context === null ? ['model.path', 'a model with a context of '] : ['model.context', ''];
     throw new ConfigError(
-      `${key}: expected ${what}at least ${needed}, got ${given}: the task's prompts have up to ` +
+      `${key}: expected ${what}at least ${needed}, got ${length}: the task's prompts have up to ` +
         `${task.maxPromptTokens} tokens, its completions up to ${task.maxCompletionTokens}`,
     );
   }
-  return given;
+  return length;
 }
 
 /** The configuration as YAML that `parseConfig` reads back as it is. */

@@ -72,9 +72,9 @@ async function trainFrom(run: Run, again: boolean): Promise<boolean | null> {
   let whole = journal.pending === undefined || (await conclude(options, journal, journal.pending));
   while (whole && journal.step < steps) {
     const step = journal.step + 1;
-    const taken = await unlessAborted(signal, () => atStep(`step ${step}`, () => takeStep(run, step)));
-    if (!taken) break;
-    const { record, sampled, changed } = taken;
+    const outcome = await unlessAborted(signal, () => atStep(`step ${step}`, () => takeStep(run, step)));
+    if (!outcome) break;
+    const { record, sampled, changed } = outcome;
     const stalled = stall.step(record, changed);
     if (stalled !== null) warnOnce(stalled);
     journal.took(record, sampled.nextProblem);
@@ -133,13 +133,17 @@ async function takeStep(run: Run, step: number): Promise<TakenStep> {
 }
 
 /** Evaluates, logs and checkpoints a step that was taken. @returns whether it came to its end, before the signal did */
-async function conclude(options: TrainOptions, journal: Journal, taken: MetricsRecord): Promise<boolean> {
+async function conclude(
+  options: TrainOptions,
+  journal: Journal,
+  stepRecord: MetricsRecord,
+): Promise<boolean> {
   const { config, signal, observer } = options;
-  const { step } = taken;
+  const { step } = stepRecord;
   const due = isEvaluated(config, step);
   const evaluation = due ? await unlessAborted(signal, () => evaluateAt(options, step)) : {};
   if (!evaluation) return false;
-  const record = { ...taken, ...evaluation };
+  const record = { ...stepRecord, ...evaluation };
   journal.conclude();
   await journal.log(record);
   const improved = record.eval_accuracy !== undefined && (await journal.best()) === step;

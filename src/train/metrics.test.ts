@@ -35,7 +35,7 @@ test("the figures of a step are those of the paper's worked example and of flat 
   const first = { loss: 0.1, gradNorm: 2, treeTokens: 0, computedTokens: 0, entropies, logprobs: entropies };
   const record = stepMetrics(
     3,
-    { sampled: scored.map(({ group: own }) => ({ group: own, problem })), failures: [], passedOver: 0 },
+    { sampled: scored.map(({ group }) => ({ group, problem })), failures: [], passedOver: 0 },
     scored,
     { first, gradNorm: 2, kl: null, clipFraction: 0, rescale: null },
     99,

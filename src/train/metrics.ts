@@ -160,7 +160,7 @@ export function stepMetrics(
     reward_mean: reward_moments.mean,
     reward_std: Math.sqrt(reward_moments.variance),
     success_rate: share(completions, ({ success }) => success === true),
-    completion_length: mean(completions.map(({ tokens: own }) => own.length)),
+    completion_length: mean(completions.map(({ tokens }) => tokens.length)),
     stopped_share: share(completions, ({ stop }) => stop === 'stop' || stop === 'turns'),
     ...(entropies
       ? {

@@ -40,10 +40,10 @@ export async function newProject(folder: string): Promise<NewProject> {
       `${folder}: expected a folder or a new name, got ${error.code === 'ENOTDIR' ? 'a file' : error.code}`,
     );
   });
-  const taken = ['task.ts', 'train.yaml'].find((name) => names.includes(name));
-  if (taken !== undefined) {
+  const existing = ['task.ts', 'train.yaml'].find((name) => names.includes(name));
+  if (existing !== undefined) {
     throw new NewProjectError(
-      `${join(folder, taken)}: expected no such file, got one; choose another folder: lambda-grpo init <folder>`,
+      `${join(folder, existing)}: expected no such file, got one; choose another folder: lambda-grpo init <folder>`,
     );
   }
   const packageFile = join(folder, 'package.json');

@@ -17,14 +17,14 @@ const group = (completions: Partial<Completion>[]): Group =>
   }) as unknown as Group;
 
 /** What is said of steps with these groups, of 10 steps or so many. */
-function said(
+function noticesOf(
   task: object,
   steps: Partial<Completion>[][][],
-  { of: planned = 10, ...own }: { of?: number } & Partial<Task> = {},
+  { planned = 10, ...taskFields }: { planned?: number } & Partial<Task> = {},
 ) {
   const config = resolveConfig({ task: { name: 'binary-tree', ...task }, sampling: { temperature: 0.5 } });
   const lines: string[] = [];
-  const notices = new Notices(config, { ...binaryTree, stopTokens: [1], ...own }, 'runs/x', (line) =>
+  const notices = new Notices(config, { ...binaryTree, stopTokens: [1], ...taskFields }, 'runs/x', (line) =>
     lines.push(line),
   );
   steps.forEach((groups, i) => {
@@ -41,15 +41,15 @@ const math = { name: 'math', train: ['x.jsonl'] };
 const zero = [{ text: 'a' }, { text: 'b' }];
 
 test('after three steps, or the last where there are fewer; never once two rewards of a group differ', () => {
-  expect(said({}, [[zero], [zero]])).toEqual([]);
-  const lines = said({}, [[zero], [zero], [zero], [zero]]);
+  expect(noticesOf({}, [[zero], [zero]])).toEqual([]);
+  const lines = noticesOf({}, [[zero], [zero], [zero], [zero]]);
   expect(lines).toEqual([
     'nothing is learnt: in the first 3 steps all rewards of each group are equal (every reward is 0); look at completions with: lambda-grpo eval runs/x --samples 4 --problems 4 --show',
   ]);
-  expect(said({}, [[zero]], { of: 1 })).toHaveLength(1);
-  expect(said({}, [[zero], [zero, [{ reward: 1 }, { reward: 0 }]], [zero], [zero]])).toEqual([]);
+  expect(noticesOf({}, [[zero]], { planned: 1 })).toHaveLength(1);
+  expect(noticesOf({}, [[zero], [zero, [{ reward: 1 }, { reward: 0 }]], [zero], [zero]])).toEqual([]);
   // 0.1 + 0.2 and 0.3 are one reward.
-  expect(said({}, Array(3).fill([[{ reward: 0.1 + 0.2 }, { reward: 0.3, text: 'b' }]]))).toHaveLength(1);
+  expect(noticesOf({}, Array(3).fill([[{ reward: 0.1 + 0.2 }, { reward: 0.3, text: 'b' }]]))).toHaveLength(1);
 });
 
 test.each([
@@ -88,13 +88,13 @@ test.each([
     'the completions of each group are the same text; the temperature is 0.5',
   ],
   ['a constant', {}, [{ reward: 0.5 }, { reward: 0.5, text: 'b' }], {}, '(every reward is 0.5)'],
-] as const)('the reason: %s', (_, task, completions, own, reason) => {
-  expect(said(task, Array(3).fill([[...completions]]), own)[0]).toContain(reason);
+] as const)('the reason: %s', (_, task, completions, taskFields, reason) => {
+  expect(noticesOf(task, Array(3).fill([[...completions]]), taskFields)[0]).toContain(reason);
 });
 
 test('the reason where groups differ: problems are too easy or too hard', () => {
   const easy = [{ reward: 1 }, { reward: 1, text: 'b' }];
-  expect(said({}, [[zero, easy], [zero], [easy]])[0]).toContain(
+  expect(noticesOf({}, [[zero, easy], [zero], [easy]])[0]).toContain(
     'each problem is solved by all of its completions or by none',
   );
 });

@@ -63,17 +63,17 @@ export async function sampleStep(
   const ids = new UniqueIds(); // a problem can come twice in a step
   const cursor = new ProblemCursor(options.task, firstProblem);
   let decodedTokens: number | undefined = 0;
-  let [sampledTokens, asked] = [0, 0];
+  let [sampledTokens, promptCount] = [0, 0];
   for (let round = 0; kept.length < wanted; round++) {
     const further = sampled.length === 0 ? round <= TRIES : round <= rounds;
     if (round > 0 && !further) break;
     const problems = await cursor.take(wanted - kept.length);
-    const made = await sampleGroups(options, problems, step, asked);
-    asked += problems.length;
-    decodedTokens = both(decodedTokens, made.decodedTokens);
-    sampledTokens += made.sampledTokens;
-    failures.push(...made.failures);
-    made.groups.forEach((group, i) => {
+    const sample = await sampleGroups(options, problems, step, promptCount);
+    promptCount += problems.length;
+    decodedTokens = both(decodedTokens, sample.decodedTokens);
+    sampledTokens += sample.sampledTokens;
+    failures.push(...sample.failures);
+    sample.groups.forEach((group, i) => {
       if (!group) return;
       const entry = { group: { ...group, id: ids.next(group.id) }, problem: problems[i] };
       sampled.push(entry);
@@ -81,7 +81,9 @@ export async function sampleStep(
     });
   }
   if (sampled.length === 0) {
-    throw new TaskError(`${failures[0]}; the rewards of all ${asked} groups of step ${step} fail like this`);
+    throw new TaskError(
+      `${failures[0]}; the rewards of all ${promptCount} groups of step ${step} fail like this`,
+    );
   }
   // A step without a single mixed group is taken all the same: it changes nothing, and says so in its figures.
   const trained = kept.length > 0 ? kept : sampled.slice(-wanted);

@@ -29,13 +29,13 @@ const config = (objective: Record<string, unknown> = {}, method = 'grpo') =>
   });
 
 /** Runs with what the sampler tells of entropies, or without it; notes the examples of each update. */
-async function trained(name: string, asked: ReturnType<typeof config>, entropies: boolean) {
-  const task = createTask(asked.task, asked.seed);
+async function trained(name: string, settings: ReturnType<typeof config>, entropies: boolean) {
+  const task = createTask(settings.task, settings.seed);
   const local = new LocalEngine({
     backend: nodeBackend(),
-    model: randomModel(asked, task),
-    optimizer: optimizerConfig(asked.optimizer),
-    seed: asked.seed,
+    model: randomModel(settings, task),
+    optimizer: optimizerConfig(settings.optimizer),
+    seed: settings.seed,
     threads: 1,
   });
   const updates: (readonly TrainExample[])[] = [];
@@ -58,8 +58,8 @@ async function trained(name: string, asked: ReturnType<typeof config>, entropies
       return typeof value === 'function' ? value.bind(local) : value;
     },
   });
-  const run = await createRunFolder(join(folder, name), asked);
-  await train({ config: asked, task, engine, folder: run });
+  const run = await createRunFolder(join(folder, name), settings);
+  await train({ config: settings, task, engine, folder: run });
   await run.close();
   const metrics = await run.readMetrics();
   const weights = local.parameters.flat.slice();
@@ -73,10 +73,10 @@ describe.each([
   ["a gradient scaled to the norm of λ-GRPO's", { rescale_to: 'lambda-grpo' }, 'grpo'],
 ])('%s', (name, objective, method) => {
   it('gives the weights and figures of updates with all groups', async () => {
-    const asked = config(objective, method);
+    const settings = config(objective, method);
     const [skipping, whole] = [
-      await trained(`${name}-skipping`, asked, true),
-      await trained(`${name}-whole`, asked, false),
+      await trained(`${name}-skipping`, settings, true),
+      await trained(`${name}-whole`, settings, false),
     ];
     expect(whole.metrics.some(({ skipped_groups }) => skipped_groups !== undefined)).toBe(false);
     let skipped = 0;
@@ -98,7 +98,7 @@ describe.each([
     );
     expect(largest).toBeLessThan(1e-5);
     expect(
-      skipping.updates.every((batch) => batch.every((example) => hasGradient(example, asked.objective))),
+      skipping.updates.every((batch) => batch.every((example) => hasGradient(example, settings.objective))),
     ).toBe(true);
     const count = (all: typeof whole.updates) => all.reduce((n, batch) => n + batch.length, 0);
     expect(count(whole.updates) - count(skipping.updates)).toBe(2 * skipped);
@@ -125,10 +125,10 @@ describe('what has a gradient', () => {
       }) as unknown as TrainExample;
     expect(hasGradient(example({}), plain)).toBe(false);
     expect(hasGradient(example({ kl: Float64Array.of(1, 0, 0) }), plain)).toBe(false);
-    const one = Float64Array.of(0, 1e-300, 0);
-    expect(hasGradient(example({ plus: one }), plain)).toBe(true);
+    const tiny = Float64Array.of(0, 1e-300, 0);
+    expect(hasGradient(example({ plus: tiny }), plain)).toBe(true);
     expect(hasGradient(example({ minus: Float64Array.of(0, Number.NaN, 0) }), plain)).toBe(true);
-    expect(hasGradient(example({ first: { plus: zeros(), minus: one } }), plain)).toBe(true);
-    expect(hasGradient(example({}, one), plain)).toBe(true);
+    expect(hasGradient(example({ first: { plus: zeros(), minus: tiny } }), plain)).toBe(true);
+    expect(hasGradient(example({}, tiny), plain)).toBe(true);
   });
 });

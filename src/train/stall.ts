@@ -14,7 +14,7 @@ const isCertain = (entropy: number | undefined): boolean => entropy !== undefine
 export class StallWatch {
   private hadGradient = false;
   private still = 0;
-  private said = false;
+  private warned = false;
 
   constructor(private readonly learningRate: number) {}
 
@@ -30,8 +30,8 @@ export class StallWatch {
     if (norm > 0) {
       this.hadGradient = true;
       this.still = 0;
-      if (changed !== false || this.said) return null;
-      this.said = true;
+      if (changed !== false || this.warned) return null;
+      this.warned = true;
       return `step ${step}: the gradient's norm is ${norm.toPrecision(3)}, but no weight moved by more than 1e-10: a learning rate of ${rate} is too small to train with`;
     }
     this.still++;
@@ -39,8 +39,8 @@ export class StallWatch {
     const saturated = equal < 1 && this.still === 1;
     // A group that agrees is no fault; a policy that can no longer do anything else is.
     const collapsed = this.hadGradient && this.still >= PATIENCE && right < 1 && isCertain(entropy);
-    if (this.said || (!saturated && !collapsed)) return null;
-    this.said = true;
+    if (this.warned || (!saturated && !collapsed)) return null;
+    this.warned = true;
     const since = step - this.still + 1;
     const reason =
       entropy !== undefined && isCertain(entropy)

@@ -41,19 +41,19 @@ async function warmUp(options: TrainOptions, journal: Journal): Promise<boolean>
   const { steps } = config.warmup;
   const { every } = config.checkpoint;
   for (let step = journal.warmup ?? 0; step < steps; step++) {
-    const taken = await unlessAborted(signal, () =>
+    const outcome = await unlessAborted(signal, () =>
       atStep(`warm-up step ${step + 1}`, () =>
         warmupStep(engine, task, step, config.warmup, config.optimizer.max_grad_norm, signal),
       ),
     );
-    if (!taken) {
+    if (!outcome) {
       if (step > 0) await journal.save();
       return false;
     }
-    await journal.log({ phase: 'warmup', step: taken.step, loss: taken.loss });
-    journal.warmedUp(taken.step);
-    if (every > 0 && taken.step % every === 0 && taken.step < steps) await journal.save();
-    observer?.warmup?.(taken, steps);
+    await journal.log({ phase: 'warmup', step: outcome.step, loss: outcome.loss });
+    journal.warmedUp(outcome.step);
+    if (every > 0 && outcome.step % every === 0 && outcome.step < steps) await journal.save();
+    observer?.warmup?.(outcome, steps);
   }
   return true;
 }

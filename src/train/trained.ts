@@ -47,13 +47,13 @@ async function choose(folder: RunFolder, checkpoint: number | 'best' | undefined
   const best = checkpoint === 'best';
   const wanted = best ? bestEvaluated(await folder.readMetrics(), steps)?.step : (checkpoint ?? steps.at(-1));
   if (wanted === undefined || !steps.includes(wanted)) {
-    const asked = checkpoint === undefined ? '' : ` of step ${checkpoint}`;
+    const chosen = checkpoint === undefined ? '' : ` of step ${checkpoint}`;
     const path = join(folder.checkpoints, checkpointName(Number(checkpoint)));
     // One that is there but not complete says itself what is wrong with it.
     if (typeof checkpoint === 'number' && existsSync(path)) await verifyCheckpoint(path);
     const there = steps.length === 0 ? 'there is none yet' : `there are ${steps.join(', ')}`;
     throw new CheckpointError(
-      `${folder.path}: no checkpoint${best ? ' that was evaluated' : asked}; ${there}`,
+      `${folder.path}: no checkpoint${best ? ' that was evaluated' : chosen}; ${there}`,
     );
   }
   const skipped =

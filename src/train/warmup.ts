@@ -34,11 +34,11 @@ export async function warmupStep(
     Array.from({ length: warmup.batch_size }, (_, i) => warmupExample(step * warmup.batch_size + i)),
   );
   const tokens = solutions.reduce((n, { completionTokens }) => n + completionTokens.length, 0);
-  const one = Float64Array.of(1 / tokens);
+  const weight = Float64Array.of(1 / tokens);
   const batch: TrainExample[] = solutions.map(({ promptTokens, completionTokens }) => ({
     prompt: promptTokens,
     tree: ProcessTree.build([completionTokens]),
-    coefficients: { plus: one, minus: new Float64Array(1), kl: new Float64Array(1) },
+    coefficients: { plus: weight, minus: new Float64Array(1), kl: new Float64Array(1) },
   }));
   // Cosine decay to a tenth: the policy that reinforcement learning gets has settled.
   const progress = step / warmup.steps;

@@ -2,17 +2,17 @@
  * What a person should know before a run, although it goes on: each line once a process, told to whoever listens (the
  * command line prints it on standard error). Lines are kept until someone does.
  */
-const told = new Set<string>();
+const warned = new Set<string>();
 let listener: ((line: string) => void) | null = null;
 
 export function warnOnce(line: string): void {
-  if (told.has(line)) return;
-  told.add(line);
+  if (warned.has(line)) return;
+  warned.add(line);
   listener?.(line);
 }
 
 /** Tells every warning, also those from before. */
 export function onWarning(listen: (line: string) => void): void {
   listener = listen;
-  for (const line of told) listen(line);
+  for (const line of warned) listen(line);
 }

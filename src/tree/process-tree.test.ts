@@ -43,8 +43,8 @@ function bruteForce(group: readonly (readonly number[])[]): Step[] {
   };
   const contains = (a: readonly number[], b: readonly number[]): boolean => b.every((i) => a.includes(i));
   return all.map((members) => {
-    const above = all.filter((other) => other.length > members.length && contains(other, members));
-    const parent = above.sort((a, b) => a.length - b.length)[0];
+    const supersets = all.filter((other) => other.length > members.length && contains(other, members));
+    const parent = supersets.sort((a, b) => a.length - b.length)[0];
     return { members, parent: parent ?? null, start: parent ? end(parent) : 0, end: end(members) };
   });
 }
@@ -79,7 +79,7 @@ describe('the tree is B(G)', () => {
       fc.property(groups, (group) => {
         const tree = ProcessTree.build(group);
         const memberSet = (node: number): number[] => [...tree.membersOf(node)].sort((a, b) => a - b);
-        const found = Array.from({ length: tree.nodeCount }, (_, node) =>
+        const nodes = Array.from({ length: tree.nodeCount }, (_, node) =>
           JSON.stringify([
             memberSet(node),
             tree.parent[node] < 0 ? null : memberSet(tree.parent[node]),
@@ -91,7 +91,7 @@ describe('the tree is B(G)', () => {
         const expected = bruteForce(group).map(({ members, parent, start, end }) =>
           JSON.stringify([members, parent, start, end, members.length]),
         );
-        expect(found.sort()).toEqual(expected.sort());
+        expect(nodes.sort()).toEqual(expected.sort());
       }),
       RUNS,
     );
@@ -266,13 +266,13 @@ describe('golden examples', () => {
         const tokens = group.flat().length;
         expect([...pathDepth(tree)]).toEqual(depths);
         expect([...intermediateProportion(tree)]).toEqual(proportions);
-        const found = treeStatistics(tree);
-        expect(found.sharedTokenShare).toBe(tokens > 0 ? shared / tokens : 0);
-        expect(found.maxPathDepth).toBe(Math.max(...depths));
-        expect(found.meanPathDepth).toBeCloseTo(depths.reduce((a, b) => a + b) / group.length, 12);
-        expect(found.flat).toBe(depths.every((depth) => depth === 0));
+        const statistics = treeStatistics(tree);
+        expect(statistics.sharedTokenShare).toBe(tokens > 0 ? shared / tokens : 0);
+        expect(statistics.maxPathDepth).toBe(Math.max(...depths));
+        expect(statistics.meanPathDepth).toBeCloseTo(depths.reduce((a, b) => a + b) / group.length, 12);
+        expect(statistics.flat).toBe(depths.every((depth) => depth === 0));
         const withTokens = sets.filter(({ start, end }) => end > start).map(({ members }) => members.length);
-        expect(found.maxSize).toBe(Math.max(0, ...withTokens));
+        expect(statistics.maxSize).toBe(Math.max(0, ...withTokens));
       }),
       { numRuns: 1000 },
     );

@@ -57,10 +57,10 @@ export class ProcessTree {
     // Every inner node branches, so there are fewer than 2k nodes.
     const capacity = 2 * k;
     const memory = new ArrayBuffer(4 * (7 * capacity + 3 * k));
-    let taken = 0;
+    let used = 0;
     const take = (length: number): Int32Array => {
-      const view = new Int32Array(memory, 4 * taken, length);
-      taken += length;
+      const view = new Int32Array(memory, 4 * used, length);
+      used += length;
       return view;
     };
     const parent = take(capacity);
@@ -92,12 +92,12 @@ export class ProcessTree {
     while (top > 0) {
       const to = stack[--top];
       const from = stack[--top];
-      const above = stack[--top];
+      const parentNode = stack[--top];
       const node = nodeCount++;
       const count = to - from;
-      const begin = above < 0 ? 0 : end[above];
-      parent[node] = above;
-      depth[node] = above < 0 ? 0 : depth[above] + 1;
+      const begin = parentNode < 0 ? 0 : end[parentNode];
+      parent[node] = parentNode;
+      depth[node] = parentNode < 0 ? 0 : depth[parentNode] + 1;
       start[node] = begin;
       size[node] = count;
       memberStart[node] = from;
@@ -123,8 +123,8 @@ export class ProcessTree {
       }
     }
     for (let node = nodeCount - 1; node > 0; node--) {
-      const above = parent[node];
-      if (subtreeEnd[node] > subtreeEnd[above]) subtreeEnd[above] = subtreeEnd[node];
+      const parentNode = parent[node];
+      if (subtreeEnd[node] > subtreeEnd[parentNode]) subtreeEnd[parentNode] = subtreeEnd[node];
     }
     this.groupSize = k;
     this.tokens = tokens;

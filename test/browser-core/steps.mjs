@@ -27,14 +27,14 @@ export async function trainingSteps(backend, changes, steps) {
     ...changes,
   });
   const task = createTask(config.task, config.seed);
-  const made = {
+  const options = {
     backend,
     model: { ...randomModel(config, task), ...(config.model.lora ? { adapter: config.model.lora } : {}) },
     optimizer: optimizerConfig(config.optimizer),
     seed: config.seed,
     threads: 1,
   };
-  const engine = new LocalEngine(made);
+  const engine = new LocalEngine(options);
   const { objective, optimizer, sampling } = config;
   const policy = { temperature: sampling.temperature, allowedTokens: task.allowedTokens };
   if (objective.kl_beta > 0) await engine.freezeReference();
@@ -71,7 +71,7 @@ export async function trainingSteps(backend, changes, steps) {
   const weights = [...engine.trainable.flat];
   await engine.dispose();
   // What was stored is enough to go on elsewhere.
-  const again = new LocalEngine({ ...made, seed: config.seed + 1 });
+  const again = new LocalEngine({ ...options, seed: config.seed + 1 });
   if (objective.kl_beta > 0) await again.freezeReference();
   await again.load(memoryStore(content));
   const restored = [...again.trainable.flat];

@@ -245,7 +245,7 @@ describe('SmolLM2-135M-Instruct', () => {
     for (const dtype of ['F32', 'BF16'] as const) {
       await writeCheckpoint(join(folder, dtype), merged, { dtype });
     }
-    const told = JSON.parse(
+    const loaded = JSON.parse(
       runPython('check_real_export.py', [
         model,
         join(folder, 'adapter'),
@@ -255,7 +255,7 @@ describe('SmolLM2-135M-Instruct', () => {
         join(folder, 'logits.safetensors'),
       ]),
     ) as { adapter: number; modules: number };
-    expect(told.modules).toBe(adapter.specs.length);
+    expect(loaded.modules).toBe(adapter.specs.length);
     const { tensors: read } = await readSafetensors(join(folder, 'logits.safetensors'));
     const ours = await logitsOf(config, [parameters, adapter], [[...prompts[0]]]);
     const gap = (name: string): number => largest(ours[0], (read.get(name) as { data: Float32Array }).data);

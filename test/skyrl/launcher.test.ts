@@ -22,13 +22,13 @@ const serving = (): string[] =>
 async function started(): Promise<ChildProcess> {
   const args = ['scripts/skyrl.mjs', '--port', '0', '--folder', folder, '--version', version];
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
+  let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (data) => {
-      said += data;
+      output += data;
     });
-  for (let i = 0; i < 900 && !said.includes('Ctrl-C ends it'); i++) {
-    if (child.exitCode !== null) throw new Error(said);
+  for (let i = 0; i < 900 && !output.includes('Ctrl-C ends it'); i++) {
+    if (child.exitCode !== null) throw new Error(output);
     await sleep(100);
   }
   return child;
@@ -45,15 +45,15 @@ describe(`the launcher of SkyRL ${version}`, () => {
 
   it('ends with one line when the API is gone, and leaves no engine behind', async () => {
     const child = await started();
-    let said = '';
+    let output = '';
     child.stderr?.on('data', (data) => {
-      said += data;
+      output += data;
     });
     const code = new Promise((resolve) => child.once('close', resolve));
     // The launcher's own child.
     process.kill(Number(serving().sort((a, b) => Number(a) - Number(b))[0]), 'SIGKILL');
     expect(await code).toBe(1);
-    expect(said).toMatch(/^error: the server ended: SIGKILL \(log: .*server\.log\)\n$/);
+    expect(output).toMatch(/^error: the server ended: SIGKILL \(log: .*server\.log\)\n$/);
     expect(serving()).toEqual([]);
   });
 

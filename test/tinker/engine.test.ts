@@ -125,11 +125,15 @@ describe.each(['json', 'protobuf'] as const)('an update on the %s wire', (wire) 
     async (reduction) => {
       const { server, engine } = await table({ wire, reduction }, { reduction: undefined });
       await fc.assert(
-        fc.asyncProperty(group, async (made) => {
-          await engine.score([exampleOf(made)], 'current', update);
+        fc.asyncProperty(group, async (sampled) => {
+          await engine.score([exampleOf(sampled)], 'current', update);
           const weights = weightsOf(server);
-          const result = await engine.update([exampleOf(made)], update);
-          const factors = terms(made).map(([from, to, c, a]): [number, number, number] => [from, to, c * a]);
+          const result = await engine.update([exampleOf(sampled)], update);
+          const factors = terms(sampled).map(([from, to, c, a]): [number, number, number] => [
+            from,
+            to,
+            c * a,
+          ]);
           const expected = descent(weights, factors);
           expectClose(server.lastGradient, expected);
           expect(result.gradNorm).toBeCloseTo(Math.hypot(...expected.flat()), 5);
@@ -143,7 +147,7 @@ describe.each(['json', 'protobuf'] as const)('an update on the %s wire', (wire) 
 });
 
 describe('an update', () => {
-  const made: Group = {
+  const sampled: Group = {
     prompt: [1],
     completions: [[0, 1], [0, 1], [0, 2], [1]],
     lambdaExponent: 1,
@@ -152,7 +156,7 @@ describe('an update', () => {
 
   it('with a KL term adds −β·(ln π − ln π_ref) to each advantage', async () => {
     const { server, engine } = await table();
-    const example = exampleOf(made);
+    const example = exampleOf(sampled);
     await engine.freezeReference();
     const reference = weightsOf(server);
     // The policy leaves its reference first.
@@ -167,7 +171,7 @@ describe('an update', () => {
     const withReference = { ...example, referenceLogprobs: scores.logprobs[0] };
     const beta = 0.7;
     await engine.update([withReference], { ...update, klBeta: beta });
-    const factors = terms(made).map(([from, to, c, a]): [number, number, number] => {
+    const factors = terms(sampled).map(([from, to, c, a]): [number, number, number] => {
       const k1 = logprob(weights[from], to) - logprob(reference[from], to);
       return [from, to, c * (a - beta * k1)];
     });
@@ -176,14 +180,14 @@ describe('an update', () => {
 
   it.each(['ppo', 'cispo'] as const)('with π_old clips ratios as %s does', async (form) => {
     const { server, engine } = await table();
-    const example = exampleOf(made);
+    const example = exampleOf(sampled);
     const old = (await engine.score([example], 'current', update)).logprobs[0];
     const before = weightsOf(server);
     await engine.update([example], { ...update, learningRate: 0.4 });
     const weights = weightsOf(server);
     await engine.update([{ ...example, oldLogprobs: old }], { ...update, form });
     let clipped = 0;
-    const factors = terms(made).map(([from, to, c, a]): [number, number, number] => {
+    const factors = terms(sampled).map(([from, to, c, a]): [number, number, number] => {
       const ratio = Math.exp(logprob(weights[from], to) - logprob(before[from], to));
       if (form === 'cispo') return [from, to, c * a * Math.min(ratio, 1.2)];
       const cut = a > 0 ? ratio > 1.2 : ratio < 0.8;
@@ -196,7 +200,7 @@ describe('an update', () => {
 
   it('sends equal completions once, and says what that saves', async () => {
     const { engine } = await table();
-    const { sent } = await engine.update([exampleOf(made)], update);
+    const { sent } = await engine.update([exampleOf(sampled)], update);
     // Three distinct ones of 2, 2 and 1 tokens after a prompt of one; the second of [0, 1] is saved.
     expect(sent).toEqual({ tokens: 5, saved: 2 });
   });
@@ -206,17 +210,17 @@ describe('an update', () => {
     // A trainer that was killed between a gradient and its step; its session has expired.
     const lost = await openTable(server, treeConfig(server));
     server.fail = (path) => (path === 'optim_step' && server.trainedRows > 0 ? 'drop-before' : 'none');
-    await expect(lost.update([exampleOf(made)], update)).rejects.toThrow(StateLostError);
+    await expect(lost.update([exampleOf(sampled)], update)).rejects.toThrow(StateLostError);
     server.fail = undefined;
     await lost.dispose();
-    await engine.score([exampleOf(made)], 'current', update);
+    await engine.score([exampleOf(sampled)], 'current', update);
     const weights = weightsOf(server);
-    await engine.update([exampleOf(made)], update);
+    await engine.update([exampleOf(sampled)], update);
     expectClose(
       server.lastGradient,
       descent(
         weights,
-        terms(made).map(([from, to, c, a]) => [from, to, c * a]),
+        terms(sampled).map(([from, to, c, a]) => [from, to, c * a]),
       ),
     );
   });
@@ -227,19 +231,19 @@ describe('an update', () => {
     await engine.save(store);
     const weights = weightsOf(server);
     server.spoil = true;
-    await expect(engine.update([exampleOf(made)], update)).rejects.toThrow(NotFiniteError);
+    await expect(engine.update([exampleOf(sampled)], update)).rejects.toThrow(NotFiniteError);
     // Asking for log-probabilities has changed nothing.
     server.spoil = false;
-    await engine.update([exampleOf(made)], update);
-    const old = Float32Array.from({ length: exampleOf(made).tree.distinctTokenCount }, () => -1);
+    await engine.update([exampleOf(sampled)], update);
+    const old = Float32Array.from({ length: exampleOf(sampled).tree.distinctTokenCount }, () => -1);
     server.spoil = true;
-    await expect(engine.update([{ ...exampleOf(made), oldLogprobs: old }], update)).rejects.toThrow(
+    await expect(engine.update([{ ...exampleOf(sampled), oldLogprobs: old }], update)).rejects.toThrow(
       NotFiniteError,
     );
     server.spoil = false;
-    await expect(engine.update([exampleOf(made)], update)).rejects.toThrow(StateLostError);
+    await expect(engine.update([exampleOf(sampled)], update)).rejects.toThrow(StateLostError);
     await engine.load(store);
-    await engine.score([exampleOf(made)], 'current', update);
+    await engine.score([exampleOf(sampled)], 'current', update);
     expect(weightsOf(server)).toEqual(weights);
   });
 
@@ -252,7 +256,7 @@ describe('an update', () => {
   ])('%j is refused before the wire', async (changes, message) => {
     const { server, engine } = await table();
     const before = server.requests.length;
-    await expect(engine.update([exampleOf(made)], { ...update, ...changes })).rejects.toThrow(message);
+    await expect(engine.update([exampleOf(sampled)], { ...update, ...changes })).rejects.toThrow(message);
     expect(server.requests).toHaveLength(before);
   });
 });

@@ -168,13 +168,13 @@ async function serve(answer: (path: string, body: Buffer) => Pick<Recorded, 'sta
   server = createServer(async (request, response) => {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
-    let said: Pick<Recorded, 'status' | 'answer'>;
+    let reply: Pick<Recorded, 'status' | 'answer'>;
     try {
-      said = answer(request.url?.replace('/api/v1/', '') ?? '', Buffer.concat(parts));
+      reply = answer(request.url?.replace('/api/v1/', '') ?? '', Buffer.concat(parts));
     } catch (error) {
-      said = { status: 418, answer: { detail: (error as Error).message } };
+      reply = { status: 418, answer: { detail: (error as Error).message } };
     }
-    const { status, answer: body } = said;
+    const { status, answer: body } = reply;
     const bytes =
       body.base64 === undefined ? Buffer.from(JSON.stringify(body)) : Buffer.from(body.base64, 'base64');
     const type = body.base64 === undefined ? 'application/json' : 'application/x-protobuf';

@@ -4,7 +4,7 @@ import { findReduction } from '../../src/engine/tinker/reduction.js';
 import { Session, TinkerClient, type TrainingModel } from '../../src/tinker/index.js';
 import { TableServer } from './table-server.js';
 
-async function asked(
+async function reductionOf(
   options: ConstructorParameters<typeof TableServer>[0],
   change = (model: TrainingModel): Parameters<typeof findReduction>[0] => model,
 ) {
@@ -20,20 +20,20 @@ async function asked(
 
 describe('the reduction', () => {
   it.each(['json', 'protobuf'] as const)('of a server of the %s wire is found', async (wire) => {
-    expect(await asked({ wire, reduction: 'mean' })).toBe('mean');
-    expect(await asked({ wire, reduction: 'sum' })).toBe('sum');
+    expect(await reductionOf({ wire, reduction: 'mean' })).toBe('mean');
+    expect(await reductionOf({ wire, reduction: 'sum' })).toBe('sum');
   });
 
   it('that is neither is refused: a mean over sequences of plain sums', async () => {
-    const other = asked({ wire: 'json', reduction: 'sum' }, (model) => {
+    const other = reductionOf({ wire: 'json', reduction: 'sum' }, (model) => {
       let count = 1;
       return {
-        forwardBackward: (...given) => {
-          count = given[0].data.length;
-          return model.forwardBackward(...given);
+        forwardBackward: (...args) => {
+          count = args[0].data.length;
+          return model.forwardBackward(...args);
         },
-        optimStep: async (...given) => ({
-          grad_norm: (await model.optimStep(...given))['skyrl.ai/grad_norm'] / count,
+        optimStep: async (...args) => ({
+          grad_norm: (await model.optimStep(...args))['skyrl.ai/grad_norm'] / count,
         }),
       };
     });
@@ -41,8 +41,8 @@ describe('the reduction', () => {
   });
 
   it('of a server that tells no norm is refused', async () => {
-    const silent = asked({ wire: 'json' }, (model) => ({
-      forwardBackward: (...given) => model.forwardBackward(...given),
+    const silent = reductionOf({ wire: 'json' }, (model) => ({
+      forwardBackward: (...args) => model.forwardBackward(...args),
       optimStep: async () => ({}),
     }));
     await expect(silent).rejects.toThrow(/got factors no number and no number$/);

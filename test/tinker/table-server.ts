@@ -265,9 +265,9 @@ export class TableServer {
         const stream = new Stream(seed);
         const table = (value: () => number): number[][] =>
           Array.from({ length: this.vocabulary }, () => Array.from({ length: this.vocabulary }, value));
-        const taken = new Set([...this.models.values()].map(({ place }) => place));
+        const usedPlaces = new Set([...this.models.values()].map(({ place }) => place));
         let place = 1;
-        while (taken.has(place)) place++;
+        while (usedPlaces.has(place)) place++;
         if (place > (this.options.most ?? Number.POSITIVE_INFINITY)) {
           return this.future(
             () => {
@@ -449,9 +449,9 @@ export class TableServer {
   lastGradient: number[][] = [];
 
   private sample(body: Json): unknown {
-    const own = this.samplers.get(String(body.sampling_session_id));
-    this.firstSnapshot ??= own;
-    const place = this.options.stale ? this.firstSnapshot : own;
+    const sampler = this.samplers.get(String(body.sampling_session_id));
+    this.firstSnapshot ??= sampler;
+    const place = this.options.stale ? this.firstSnapshot : sampler;
     const saved = place === undefined ? undefined : this.checkpoints.get(place);
     if (!saved || place === undefined) throw new Refusal(404, 'Sampling session not found');
     // As on real servers: sampling puts the snapshot's weights into the model.

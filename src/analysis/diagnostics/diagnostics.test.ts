@@ -33,7 +33,7 @@ describe('the sampler’s noise', () => {
     fc.record({
       tokens: fc.array(fc.nat(1), { maxLength: 5 }),
       logprobs: fc.array(fc.integer({ min: -8, max: 0 }), { minLength: 5, maxLength: 5 }),
-      given: fc.nat(4),
+      environmentToken: fc.nat(4),
       version: fc.nat(1),
     }),
     { minLength: 1, maxLength: 7 },
@@ -44,18 +44,18 @@ describe('the sampler’s noise', () => {
     fc.assert(
       fc.property(logs, fc.boolean(), (rows, versioned) => {
         const group = groupOf(
-          rows.map(({ tokens, logprobs, given, version }) => ({
+          rows.map(({ tokens, logprobs, environmentToken, version }) => ({
             tokens: Int32Array.from(tokens),
             logprobs: Float32Array.from(tokens, (_, t) => logprobs[t] / 10),
-            mask: Uint8Array.from(tokens, (_, t) => Number(t !== given)),
+            mask: Uint8Array.from(tokens, (_, t) => Number(t !== environmentToken)),
             ...(versioned && { versions: [version] }),
           })),
         );
         const noise = diagnosed(group).noise;
         const byContext = new Map<string, number[]>();
-        for (const { tokens, logprobs, given, version } of rows) {
+        for (const { tokens, logprobs, environmentToken, version } of rows) {
           tokens.forEach((_, t) => {
-            if (t === given) return;
+            if (t === environmentToken) return;
             const key = `${tokens.slice(0, t + 1)}|${versioned ? version : ''}`;
             byContext.set(key, [...(byContext.get(key) ?? []), Math.fround(logprobs[t] / 10)]);
           });
@@ -246,8 +246,8 @@ describe('groups that are not what their ids say', () => {
       groupOf(rewardsOf(0, 1), { id: 'l', step: 3, prompt: { tokens: Int32Array.of(8) } }),
     ];
     const right = [groupAdvantages([1, 1, 0, 0, 0, 1]), groupAdvantages([1, 0, 1])].flatMap((a) => [...a]);
-    const taken = [[1, 1, 0], [0, 0, 1], [1], [0, 1]].flatMap((rewards) => [...groupAdvantages(rewards)]);
-    const shift = taken.reduce((sum, a, i) => sum + Math.abs(a - right[i]), 0) / taken.length;
+    const inUse = [[1, 1, 0], [0, 0, 1], [1], [0, 1]].flatMap((rewards) => [...groupAdvantages(rewards)]);
+    const shift = inUse.reduce((sum, a, i) => sum + Math.abs(a - right[i]), 0) / inUse.length;
     expect(gathered(groups).splitPrompts).toEqual({
       prompts: 2,
       groups: 4,
@@ -286,9 +286,9 @@ describe('groups that are not what their ids say', () => {
         merged: { id: 'x', rewards, from },
       }),
     );
-    const taken = groupAdvantages(rewards);
+    const inUse = groupAdvantages(rewards);
     const right = [...groupAdvantages([1, 1, 0]), ...groupAdvantages([0, 0, 1])];
-    const shift = right.reduce((sum, a, i) => sum + Math.abs(a - taken[i]), 0) / 6;
+    const shift = right.reduce((sum, a, i) => sum + Math.abs(a - inUse[i]), 0) / 6;
     expect(diagnosed(...groups).merged).toEqual({
       ids: 1,
       prompts: 2,
@@ -325,9 +325,9 @@ it('tokens without a push, and |λ|/k, by a literal loop over tokens', () => {
       for (const list of lists) {
         const advantages = groupAdvantages(list.map(({ reward }) => reward));
         const seen = new Set<string>();
-        for (const { tokens: own } of list) {
-          own.forEach((_, t) => {
-            const prefix = own.slice(0, t + 1).join();
+        for (const { tokens: ids } of list) {
+          ids.forEach((_, t) => {
+            const prefix = ids.slice(0, t + 1).join();
             const members = list.flatMap((other, j) =>
               other.tokens.slice(0, t + 1).join() === prefix ? [j] : [],
             );

@@ -12,11 +12,11 @@ class Shift {
   private count = 0;
   flipped = 0;
 
-  add(taken: ArrayLike<number>, right: ArrayLike<number>): void {
-    for (let i = 0; i < taken.length; i++) {
-      this.sum += Math.abs(taken[i] - right[i]);
+  add(inUse: ArrayLike<number>, right: ArrayLike<number>): void {
+    for (let i = 0; i < inUse.length; i++) {
+      this.sum += Math.abs(inUse[i] - right[i]);
       this.count++;
-      if (taken[i] * right[i] < 0) this.flipped++;
+      if (inUse[i] * right[i] < 0) this.flipped++;
     }
   }
 

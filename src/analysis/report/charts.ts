@@ -118,10 +118,10 @@ function massByDepth({ byDepth, mass }: LogFigures): string {
 
 function overSteps(steps: LogAnalysis['steps']): string[] {
   const x = steps.map(({ step }) => step);
-  const line = (name: string, of: (figures: LogFigures) => number): Series => ({
+  const line = (name: string, read: (figures: LogFigures) => number): Series => ({
     name,
     x,
-    mean: steps.map(({ figures }) => of(figures)),
+    mean: steps.map(({ figures }) => read(figures)),
   });
   const chart = (title: string, yLabel: string, series: Series[], yRange?: [number, number]) =>
     lineChartSvg({

@@ -82,8 +82,8 @@ export function sourceTable({ sources }: LogAnalysis): string {
 
 /** Where tokens and groups come from, in words. */
 function sources({ tokenSources, groupSources, groups }: LogFigures): string {
-  const list = (of: Readonly<Record<string, number>>, words: Readonly<Record<string, string>>) =>
-    Object.entries(of)
+  const list = (counts: Readonly<Record<string, number>>, words: Readonly<Record<string, string>>) =>
+    Object.entries(counts)
       .filter(([, n]) => n > 0)
       .map(([name, n]) => `${words[name] ?? name}${n < groups ? ` (${count(n)} groups)` : ''}`)
       .join('; ');

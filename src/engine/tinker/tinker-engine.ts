@@ -94,7 +94,7 @@ export class TinkerEngine implements Engine {
       clipping: clipsGradients,
       isolation: samplesAhead,
     };
-    const asked = Object.values(questions).some(Boolean)
+    const answers = Object.values(questions).some(Boolean)
       ? await tried(async () => {
           const live = await Live.begin(client, options, signal);
           try {
@@ -104,7 +104,10 @@ export class TinkerEngine implements Engine {
           }
         })
       : {};
-    return new TinkerEngine(options, client, { ...asked, reduction: asked.reduction ?? reduction ?? 'mean' });
+    return new TinkerEngine(options, client, {
+      ...answers,
+      reduction: answers.reduction ?? reduction ?? 'mean',
+    });
   }
 
   get capabilities(): Capabilities {
@@ -161,17 +164,17 @@ export class TinkerEngine implements Engine {
     const { form = 'ppo', klBeta } = options;
     const loss = this.lossName(form, options);
     return this.onServer(options.signal, async (live) => {
-      const given = batch.some(({ oldLogprobs }) => oldLogprobs !== undefined);
+      const hasOld = batch.some(({ oldLogprobs }) => oldLogprobs !== undefined);
       // π_old is the policy itself: its own log-probabilities make the ratio 1.
-      const old = given ? batch.map(oldOf) : await this.logprobs(live.model, batch, options);
-      const clips = given && form === 'ppo';
+      const old = hasOld ? batch.map(oldOf) : await this.logprobs(live.model, batch, options);
+      const clips = hasOld && form === 'ppo';
       const { reduction } = this.traits;
       const step = stepData(batch, old, { ...this.limits(reduction), clips, klBeta });
       // From here on the step is taken as a whole.
       options.signal?.throwIfAborted();
       const rows: Float32Array[] = [];
       for (const data of requestsOf(step.data)) {
-        const part = given ? { data, ...loss } : { data, loss: 'importance_sampling' as const };
+        const part = hasOld ? { data, ...loss } : { data, loss: 'importance_sampling' as const };
         rows.push(...(await live.model.forwardBackward(part)).logprobs);
       }
       const now = home(batch, step, rows);

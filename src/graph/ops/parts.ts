@@ -43,7 +43,7 @@ export function partByPart(
         const [seed, ...more] = rest;
         const wrt = [...ofPart.filter(isFloat), ...ofAll.filter(isFloat)];
         const gradients = backward([[compute(ofPart, ofAll, more), seed]], wrt).map(
-          (found, i) => found ?? zeros(seed, wrt[i].shape),
+          (gradient, i) => gradient ?? zeros(seed, wrt[i].shape),
         );
         const ofResults = gradients.splice(0, gradients.length - sums.length);
         return { states: sums.map((sum, i) => add(sum, gradients[i])), results: ofResults };

@@ -81,23 +81,23 @@ export function checkCredit(tree: ProcessTree, credit: unknown, kl: Float64Array
   if (typeof credit !== 'object' || credit === null) {
     throw new CreditError(`expected { plus, minus } with a number for each node, got ${shown(credit)}`);
   }
-  const given = credit as Partial<Record<keyof NodeCredit, unknown>>;
+  const fields = credit as Partial<Record<keyof NodeCredit, unknown>>;
   const { nodeCount } = tree;
-  const { first } = given;
+  const { first } = fields;
   if (first !== undefined && (typeof first !== 'object' || first === null)) {
     throw new CreditError(`first: expected { plus, minus } with a number for each node, got ${shown(first)}`);
   }
   const ofFirst = first as Partial<Record<'plus' | 'minus', unknown>> | undefined;
   return {
-    plus: nodeNumbers('plus', given.plus, nodeCount, 1),
-    minus: nodeNumbers('minus', given.minus, nodeCount, -1),
+    plus: nodeNumbers('plus', fields.plus, nodeCount, 1),
+    minus: nodeNumbers('minus', fields.minus, nodeCount, -1),
     ...(ofFirst && {
       first: {
         plus: nodeNumbers('first.plus', ofFirst.plus, nodeCount, 1),
         minus: nodeNumbers('first.minus', ofFirst.minus, nodeCount, -1),
       },
     }),
-    kl: given.kl === undefined ? Float64Array.from(kl) : nodeNumbers('kl', given.kl, nodeCount, 1),
+    kl: fields.kl === undefined ? Float64Array.from(kl) : nodeNumbers('kl', fields.kl, nodeCount, 1),
   };
 }
 

@@ -25,9 +25,9 @@ export function nodeValues(tree: ProcessTree, advantages: ArrayLike<number>): No
     Math.abs(difference) <= (ROUNDING * magnitude[node]) / tree.size[node];
   const gain = value.map((v, node) => {
     if (node === 0) return 0;
-    const above = tree.parent[node];
-    const difference = v - value[above];
-    return isRounding(difference, above) ? 0 : difference;
+    const parent = tree.parent[node];
+    const difference = v - value[parent];
+    return isRounding(difference, parent) ? 0 : difference;
   });
   return { value, gain, isRounding };
 }

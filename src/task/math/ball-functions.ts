@@ -87,8 +87,8 @@ export function logarithm(x: Ball, p: number): Ball {
   const q = p + s + 48 + bits(BigInt(Math.abs(k)));
   let y = fixed({ ...x, r: 0n, e: x.e - k }, q).m;
   for (let i = 0; i < s; i++) y = integerRoot(y << BigInt(q));
-  const one = 1n << BigInt(q);
-  const t = ((y - one) << BigInt(q)) / (y + one);
+  const unit = 1n << BigInt(q);
+  const t = ((y - unit) << BigInt(q)) / (y + unit);
   const square = (t * t) >> BigInt(q);
   let term = t;
   let sum = t;
@@ -111,12 +111,12 @@ export function arcTangent(x: Ball, p: number): Ball {
     throw new Undecided('an arctangent of such a number');
   const s = halvings(p);
   const q = p + 2 * s + 48 + Math.abs(size);
-  const one = 1n << BigInt(q);
+  const unit = 1n << BigInt(q);
   const { m, r } = fixed(x, q);
   let y = m < 0n ? -m : m;
-  const large = y > one;
-  if (large) y = (one * one) / y;
-  for (let i = 0; i < s; i++) y = (y << BigInt(q)) / (one + integerRoot(one * one + y * y));
+  const large = y > unit;
+  if (large) y = (unit * unit) / y;
+  for (let i = 0; i < s; i++) y = (y << BigInt(q)) / (unit + integerRoot(unit * unit + y * y));
   const square = (y * y) >> BigInt(q);
   let term = y;
   let sum = y;
@@ -142,7 +142,7 @@ export function circular(x: Ball, p: number): { sin: Ball; cos: Ball } {
   const half = pi(q) >> 1n;
   const k = (2n * m + half) / (2n * half) - (2n * m + half < 0n ? 1n : 0n);
   const reduced = (m - k * half) >> BigInt(s);
-  const one = 1n << BigInt(q);
+  const unit = 1n << BigInt(q);
   const square = (reduced * reduced) >> BigInt(q);
   let [term, sum] = [reduced, reduced];
   for (let i = 2n; term !== 0n && term !== -1n; i += 2n) {
@@ -150,7 +150,7 @@ export function circular(x: Ball, p: number): { sin: Ball; cos: Ball } {
     sum += term;
   }
   let sin = sum;
-  let cos = integerRoot(one * one - sin * sin);
+  let cos = integerRoot(unit * unit - sin * sin);
   for (let i = 0; i < s; i++) {
     [sin, cos] = [(sin * cos) >> BigInt(q - 1), (cos * cos - sin * sin) >> BigInt(q)];
   }

@@ -139,8 +139,8 @@ function compare(
       wordsG.wrapped || wordsC.wrapped ? (text: string) => text.toLowerCase() : (text: string) => text;
     if (fold(sameWords(wordsG.text)) === fold(sameWords(wordsC.text))) return yes('the same words');
   }
-  const onlyWords = (text: string, said: ReturnType<typeof words>) =>
-    said !== null && !setInWords(said.text) && (said.wrapped || isProse(text));
+  const onlyWords = (text: string, parsed: ReturnType<typeof words>) =>
+    parsed !== null && !setInWords(parsed.text) && (parsed.wrapped || isProse(text));
   if (onlyWords(g, wordsG) || onlyWords(c, wordsC)) return no(`'${show(c)}' is not '${show(g)}'`);
   const [textG, textC] = [setInWords(wordsG?.text) ?? g, setInWords(wordsC?.text) ?? c];
   const numbers = (nodes: readonly Node[]) => nodes.length > 0 && nodes.every((node) => node.kind === 'num');
@@ -180,12 +180,12 @@ export function answersEqual(candidate: string, gold: string, options: AnswerOpt
 
 /** Whether a completion ends in the gold answer, and why or why not. */
 export function checkAnswer(completion: string, gold: string, options: AnswerOptions = {}): AnswerVerdict {
-  let found: Extracted | null;
+  let extracted: Extracted | null;
   try {
-    found = extractAnswer(completion, options.boxedOnly);
+    extracted = extractAnswer(completion, options.boxedOnly);
   } catch {
     return { equal: false, reason: 'the completion could not be searched for an answer' };
   }
-  if (!found) return { equal: false, reason: 'no answer found' };
-  return { ...answersEqual(found.answer, gold, options), rule: found.rule };
+  if (!extracted) return { equal: false, reason: 'no answer found' };
+  return { ...answersEqual(extracted.answer, gold, options), rule: extracted.rule };
 }

@@ -40,7 +40,7 @@ const nameOf = (node: Node): string => {
   return node.kind === 'ratio' ? node.parts.map(print).join(':') : '';
 };
 const isConstant = (node: Node): boolean =>
-  node.kind === 'unit' ? isConstant(node.of) : isExpr(node) && variables(node).size === 0;
+  node.kind === 'unit' ? isConstant(node.amount) : isExpr(node) && variables(node).size === 0;
 
 /** `name = … = value`; the arguments of a function stand for themselves, so W(n) = n and W(x) = x are the same. */
 interface Assignment {
@@ -92,7 +92,9 @@ const plainValue = (node: Node): Node => assignment(node)?.written ?? node;
 /** Whether a rounded value can be meant: within 5 % or less than one unit of its last digit. */
 function isAbout(value: Node, rounded: Node): boolean {
   if (!isConstant(value) || !isConstant(rounded)) return true;
-  const [a, b] = [value, rounded].map((side) => constant(side.kind === 'unit' ? side.of : (side as Expr)));
+  const [a, b] = [value, rounded].map((side) =>
+    constant(side.kind === 'unit' ? side.amount : (side as Expr)),
+  );
   if (!Number.isFinite(a) || !Number.isFinite(b)) return true;
   const fraction = rounded.kind === 'num' && rounded.digits !== null ? rounded.value.d : 1n;
   return Math.abs(a - b) <= 0.05 * Math.abs(a) || Math.abs(a - b) < 1 / Number(fraction);
@@ -103,7 +105,7 @@ function signs(node: Node): Node[] {
   const has = (part: Node): boolean => {
     if (isExpr(part)) return hasOp(part, (name) => name === 'pm' || name === 'mp');
     if (part.kind === 'relation') return part.sides.some(has);
-    return part.kind === 'tuple' ? part.items.some(has) : part.kind === 'unit' && has(part.of);
+    return part.kind === 'tuple' ? part.items.some(has) : part.kind === 'unit' && has(part.amount);
   };
   if (!has(node)) return [node];
   const choose = (part: Node, upper: boolean): Node => {
@@ -116,7 +118,7 @@ function signs(node: Node): Node[] {
     if (isExpr(part)) return expr(part);
     if (part.kind === 'relation') return { ...part, sides: part.sides.map((side) => choose(side, upper)) };
     if (part.kind === 'tuple') return { ...part, items: part.items.map((item) => choose(item, upper)) };
-    return part.kind === 'unit' ? { ...part, of: expr(part.of) } : part;
+    return part.kind === 'unit' ? { ...part, amount: expr(part.amount) } : part;
   };
   return [choose(node, true), choose(node, false)];
 }
@@ -130,12 +132,12 @@ const membership = (node: Node): Node => (isMembership(node) ? node.sides[1] : n
 /** An answer without the remark that a variable of it is a whole number, and that variable. */
 function withoutInteger(node: Node): { node: Node; integer: string | null } {
   if (node.kind !== 'list' || node.items.length !== 2) return { node, integer: null };
-  const [of, remark] = node.items;
-  if (!isMembership(remark) || !isExpr(of)) return { node, integer: null };
+  const [subject, remark] = node.items;
+  if (!isMembership(remark) || !isExpr(subject)) return { node, integer: null };
   const [name, set] = remark.sides;
   const integers =
-    set.kind === 'sym' && set.name === 'bb:Z' && name.kind === 'sym' && variables(of).has(name.name);
-  return integers ? { node: of, integer: name.name } : { node, integer: null };
+    set.kind === 'sym' && set.name === 'bb:Z' && name.kind === 'sym' && variables(subject).has(name.name);
+  return integers ? { node: subject, integer: name.name } : { node, integer: null };
 }
 
 /** An answer with its ± written out, as a list where that makes it two. */
@@ -161,20 +163,20 @@ function entriesOf(node: Node): { entries: readonly Node[] | null; name: string 
 
 /** A quantity without its percent sign, degree sign or unit. */
 interface Quantity {
-  readonly of: Expr;
+  readonly amount: Expr;
   readonly mark: 'percent' | 'degree' | null;
   readonly unit: string | null;
 }
 function quantity(node: Expr | Extract<Node, { kind: 'unit' }>): Quantity {
-  if (node.kind === 'unit') return { ...quantity(node.of), unit: canonicalUnit(node.unit) };
+  if (node.kind === 'unit') return { ...quantity(node.amount), unit: canonicalUnit(node.unit) };
   if (node.kind === 'op' && (node.op === 'percent' || node.op === 'degree')) {
-    return { of: node.args[0], mark: node.op, unit: null };
+    return { amount: node.args[0], mark: node.op, unit: null };
   }
   if (node.kind === 'op' && node.op === 'neg') {
     const inner = quantity(node.args[0]);
-    if (inner.mark) return { ...inner, of: op('neg', inner.of) };
+    if (inner.mark) return { ...inner, amount: op('neg', inner.amount) };
   }
-  return { of: node, mark: null, unit: null };
+  return { amount: node, mark: null, unit: null };
 }
 
 export class Comparison {
@@ -226,8 +228,8 @@ export class Comparison {
     if (isMembership(gold) && isMembership(candidate)) return this.#same(gold, candidate);
     // A set of one answer is that answer.
     const alone = (node: Node): Node => {
-      const of = membership(node);
-      return of.kind === 'set' && of.items.length === 1 ? of.items[0] : of;
+      const set = membership(node);
+      return set.kind === 'set' && set.items.length === 1 ? set.items[0] : set;
     };
     const [g, c] = [withoutInteger(gold), withoutInteger(candidate)];
     // What runs over the whole numbers may have any name: kπ, k ∈ ℤ is nπ, n ∈ ℤ.
@@ -443,20 +445,22 @@ export class Comparison {
   #quantities(g: Quantity, c: Quantity): boolean {
     if (g.unit !== null && c.unit !== null && g.unit !== c.unit) {
       const ratio = g.mark || c.mark ? null : conversion(g.unit, c.unit);
-      return ratio !== null && sameValue(op('mul', num(ratio.n, ratio.d), g.of), c.of, this.#options);
+      return ratio !== null && sameValue(op('mul', num(ratio.n, ratio.d), g.amount), c.amount, this.#options);
     }
     const equal = (a: Expr, b: Expr) => sameValue(a, b, this.#options);
-    if (g.mark === c.mark) return equal(g.of, c.of);
+    if (g.mark === c.mark) return equal(g.amount, c.amount);
     if (g.mark && c.mark) return false;
     const mark = (g.mark ?? c.mark) as string;
     const unit = g.unit ?? c.unit;
     if (unit !== null && !(mark === 'degree' && unit === 'radian')) return false;
     if (mark === 'percent') {
-      const hundredth = (q: Quantity) => (q.mark ? op('percent', q.of) : q.of);
+      const hundredth = (q: Quantity) => (q.mark ? op('percent', q.amount) : q.amount);
       // 28 for 28 %, and 28 % for 28; but 0.5 % is not 0.5.
-      return equal(hundredth(g), hundredth(c)) || (Math.abs(constant(g.of)) >= 1 && equal(g.of, c.of));
+      return (
+        equal(hundredth(g), hundredth(c)) || (Math.abs(constant(g.amount)) >= 1 && equal(g.amount, c.amount))
+      );
     }
-    const radians = (q: Quantity) => (q.mark ? op('degree', q.of) : q.of);
-    return (unit === null && equal(g.of, c.of)) || equal(radians(g), radians(c));
+    const radians = (q: Quantity) => (q.mark ? op('degree', q.amount) : q.amount);
+    return (unit === null && equal(g.amount, c.amount)) || equal(radians(g), radians(c));
   }
 }

@@ -203,9 +203,9 @@ export class Enclosure {
     const sizes = terms.flatMap(({ re, im }) => [re, im]).filter((ball) => !isZero(ball));
     const scale = sizes.reduce((top, ball) => Math.max(top, magnitude(ball)), -Infinity);
     for (const ball of sizes) height += scale - magnitude(ball);
-    const part = (of: readonly Ball[]): Ball =>
+    const part = (balls: readonly Ball[]): Ball =>
       this.#settle(
-        of.reduce((x, y) => addBalls(x, y, this.#p), ZERO),
+        balls.reduce((x, y) => addBalls(x, y, this.#p), ZERO),
         scale,
         height,
       );

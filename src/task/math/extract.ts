@@ -34,7 +34,7 @@ export const isEmptyBox = (content: string): boolean =>
 
 /** Closed boxes with content that are in no other box, in order, and whether one is still open at the end. */
 function scanBoxes(text: string): { closed: Span[]; unfinished: boolean } {
-  const found: Span[] = [];
+  const boxes: Span[] = [];
   const open: { at: number; start: number }[] = [];
   const scan = /\\\\?(?:boxed|fbox|framebox)\s*\{|\\.|[{}]/gs;
   for (let match = scan.exec(text); match; match = scan.exec(text)) {
@@ -44,12 +44,12 @@ function scanBoxes(text: string): { closed: Span[]; unfinished: boolean } {
     else if (sign === '}') {
       const group = open.pop();
       if (!group || group.start < 0) continue;
-      while (found.length > 0 && found[found.length - 1].start > group.start) found.pop();
+      while (boxes.length > 0 && boxes[boxes.length - 1].start > group.start) boxes.pop();
       const content = text.slice(group.at + 1, match.index);
-      if (!isEmptyBox(content)) found.push({ content, start: group.start, end: scan.lastIndex });
+      if (!isEmptyBox(content)) boxes.push({ content, start: group.start, end: scan.lastIndex });
     }
   }
-  return { closed: found, unfinished: open.some(({ start }) => start >= 0) };
+  return { closed: boxes, unfinished: open.some(({ start }) => start >= 0) };
 }
 export const boxes = (text: string): Span[] => scanBoxes(text).closed;
 
@@ -79,14 +79,14 @@ function lastRun(spans: readonly Span[], text: string): string | null {
 
 /** Formulas between dollars (on one line) or \( \), \[ \], $$ $$, as they end in the text. */
 function formulas(text: string): Span[] {
-  const found: Span[] = [];
+  const spans: Span[] = [];
   const scan =
     /\$\$([^$]+)\$\$|\\\[((?:(?!\\\]).)+)\\\]|\\\(((?:(?!\\\)).)+)\\\)|\$((?:\\.|[^$\\\n])+)\$(?!\d)/gs;
   for (const match of text.matchAll(scan)) {
     const content = match[1] ?? match[2] ?? match[3] ?? match[4];
-    found.push({ content, start: match.index, end: match.index + match[0].length });
+    spans.push({ content, start: match.index, end: match.index + match[0].length });
   }
-  return found;
+  return spans;
 }
 
 /** Whether a text has words beyond those that belong to answers. */
@@ -160,19 +160,19 @@ function afterMarker(region: string): string | null {
   const [sentence] = text.split(/(?<=[.!?])\s+(?=[A-Z<])|\n/);
   // What explains the answer is none: "20, since 60 − 40 = 20".
   const [clause] = sentence.split(/,?\s+(?:since|because|after|given|where|which)\b/i);
-  const said = (/[\d$\\]/.test(clause) ? clause : sentence).replace(/[\s.*"']+$/, '');
-  if (said === '') return null;
+  const claim = (/[\d$\\]/.test(clause) ? clause : sentence).replace(/[\s.*"']+$/, '');
+  if (claim === '') return null;
   // "20 + 3 =", "1,": cut off.
-  if (/(?:[-+*/=,(:^]|\\(?:times|cdot|frac|approx))$/.test(said)) return REFUSED;
-  if (!isProse(said)) return said;
-  const [letter] = /^(?:\([A-Z]\)|[A-Z][.):](?=\s))/.exec(said) ?? [];
+  if (/(?:[-+*/=,(:^]|\\(?:times|cdot|frac|approx))$/.test(claim)) return REFUSED;
+  if (!isProse(claim)) return claim;
+  const [letter] = /^(?:\([A-Z]\)|[A-Z][.):](?=\s))/.exec(claim) ?? [];
   if (letter) return letter;
   // "not 5", "5 or maybe 6": nothing that can be held to.
-  if (/\b(?:not|or|either|between|unclear|unknown)\b/i.test(said)) return REFUSED;
-  const verb = [...said.matchAll(/\b(?:is|are|equals|be)\b:?/g)].at(-1);
-  const rest = verb ? said.slice(verb.index + verb[0].length).trim() : '';
+  if (/\b(?:not|or|either|between|unclear|unknown)\b/i.test(claim)) return REFUSED;
+  const verb = [...claim.matchAll(/\b(?:is|are|equals|be)\b:?/g)].at(-1);
+  const rest = verb ? claim.slice(verb.index + verb[0].length).trim() : '';
   if (rest !== '' && !isProse(rest)) return rest;
-  return lastOf(rest === '' ? said : rest) ?? (said.length <= 60 && !/\d/.test(said) ? said : null);
+  return lastOf(rest === '' ? claim : rest) ?? (claim.length <= 60 && !/\d/.test(claim) ? claim : null);
 }
 
 /** The last `<answer>…</answer>`. */
@@ -212,16 +212,19 @@ const VALUE_ALONE =
 /** `strict`: what breaks off is no answer, however short the text is. */
 function search(whole: string, boxedOnly: boolean, strict = false): Extracted | typeof REFUSED | null {
   const text = whole.replace(EMPTY_BOX, (box, content: string) => (isEmptyBox(content) ? ' ' : box));
-  const { closed: found, unfinished } = scanBoxes(text);
+  const { closed: closedBoxes, unfinished } = scanBoxes(text);
   const tag = lastTag(text);
-  if (tag && !boxedOnly && tag.end > (found.at(-1)?.end ?? -1)) {
+  if (tag && !boxedOnly && tag.end > (closedBoxes.at(-1)?.end ?? -1)) {
     const inner = lastRun(boxes(tag.content), tag.content);
     if (tag.content.trim() !== '')
       return { answer: inner ?? tag.content.trim(), rule: inner === null ? 'tag' : 'box' };
   }
-  const boxed = lastRun(found, text);
+  const boxed = lastRun(closedBoxes, text);
   // "\boxed{12} is wrong."
-  if (boxed !== null && TAKEN_BACK.test(text.slice(found.at(-1)?.end, (found.at(-1)?.end ?? 0) + 60)))
+  if (
+    boxed !== null &&
+    TAKEN_BACK.test(text.slice(closedBoxes.at(-1)?.end, (closedBoxes.at(-1)?.end ?? 0) + 60))
+  )
     return REFUSED;
   if (boxed !== null) return { answer: boxed, rule: 'box' };
   if (boxedOnly) return null;
@@ -282,15 +285,16 @@ function lastSentence(text: string): string {
 export function extractAnswer(completion: string, boxedOnly = false): Extracted | null {
   let text = completion.slice(-LIMITS.completionCharacters);
   text = text.replace(/(?:<\|[a-z_]{1,30}\|>)(?:user|assistant)?\s*$/, '');
-  const given = (answer: ReturnType<typeof search>): Extracted | null => (answer === REFUSED ? null : answer);
+  const extracted = (answer: ReturnType<typeof search>): Extracted | null =>
+    answer === REFUSED ? null : answer;
   const thought = text.lastIndexOf('</think>');
   // Thinking that is not over has no conclusion.
-  if (text.lastIndexOf('<think>') > thought) return given(search(text, true));
-  if (thought < 0) return given(search(text, boxedOnly));
+  if (text.lastIndexOf('<think>') > thought) return extracted(search(text, true));
+  if (thought < 0) return extracted(search(text, boxedOnly));
   const draft = text.slice(0, thought);
   const after = text.slice(thought + '</think>'.length);
-  if (after.trim() === '') return given(search(draft, boxedOnly));
-  const found = search(after, boxedOnly, true);
+  if (after.trim() === '') return extracted(search(draft, boxedOnly));
+  const answer = search(after, boxedOnly, true);
   // Where nothing is concluded, what was boxed in the draft is the answer.
-  return given(found ?? search(draft, true));
+  return extracted(answer ?? search(draft, true));
 }

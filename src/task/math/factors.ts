@@ -376,12 +376,14 @@ export abstract class FactorReader extends TokenReader {
   }
 
   protected fraction(): Expr {
-    const [above, below] = [this.argument(), this.argument()];
+    const [numerator, denominator] = [this.argument(), this.argument()];
     // dy/dt is a quantity of its own, not a quotient in which d cancels.
-    if ([above, below].every((part) => /^(?:mul\()*(?:pow\()?"(?:d|partial)"[,]/.test(print(part)))) {
-      return sym(`${print(above)}/${print(below)}`);
+    if (
+      [numerator, denominator].every((part) => /^(?:mul\()*(?:pow\()?"(?:d|partial)"[,]/.test(print(part)))
+    ) {
+      return sym(`${print(numerator)}/${print(denominator)}`);
     }
-    return op('div', above, below);
+    return op('div', numerator, denominator);
   }
 
   /** sin x, sin²x, sin⁻¹x, log_b x; without brackets the argument is the product that follows. */

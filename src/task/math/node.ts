@@ -29,7 +29,7 @@ export type Expr = Num | Sym | Op;
 export type Node =
   | Expr
   /** A quantity with its unit. */
-  | { readonly kind: 'unit'; readonly of: Expr; readonly unit: string }
+  | { readonly kind: 'unit'; readonly amount: Expr; readonly unit: string }
   /** (a, b), [a, b), …: a tuple, or an interval where there are two; brackets as written. */
   | { readonly kind: 'tuple'; readonly items: readonly Node[]; readonly brackets: string }
   | { readonly kind: 'set'; readonly items: readonly Node[] }
@@ -88,11 +88,11 @@ export function variables(expr: Expr): Set<string> {
 
 /** Whether an expression has an operation whose name satisfies `test`. */
 export function hasOp(expr: Expr, test: (name: string) => boolean): boolean {
-  let found = false;
+  let matches = false;
   walk(expr, (part) => {
-    if (part.kind === 'op' && test(part.op)) found = true;
+    if (part.kind === 'op' && test(part.op)) matches = true;
   });
-  return found;
+  return matches;
 }
 
 export function size(expr: Expr): number {

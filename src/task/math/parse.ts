@@ -146,8 +146,8 @@ class AnswerReader extends FactorReader {
     }
     if (/^(?:percent|pct|percentage)$/i.test(unit)) node = op('percent', node);
     else if (/^(?:degrees?|deg)$/i.test(unit)) node = op('degree', node);
-    else if (unit) return { kind: 'unit', of: node, unit };
-    return currency ? { kind: 'unit', of: node, unit: currency } : node;
+    else if (unit) return { kind: 'unit', amount: node, unit };
+    return currency ? { kind: 'unit', amount: node, unit: currency } : node;
   }
 
   /** `am` or `pm` where a time of day is followed by one, in whatever way it is written; else nothing is taken. */
@@ -293,10 +293,12 @@ class AnswerReader extends FactorReader {
       }
       // 33\frac13 %
       if (fraction.kind === 'op' && fraction.op === 'percent') {
-        const [of] = fraction.args;
+        const [amount] = fraction.args;
         const plain =
-          of.kind === 'op' && of.op === 'div' && of.args.every((a) => a.kind === 'num' && a.digits === null);
-        if (plain) return op('percent', op('add', whole, of));
+          amount.kind === 'op' &&
+          amount.op === 'div' &&
+          amount.args.every((a) => a.kind === 'num' && a.digits === null);
+        if (plain) return op('percent', op('add', whole, amount));
       }
       this.at = start;
       return null;

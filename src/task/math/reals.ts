@@ -46,9 +46,10 @@ export function realSet(node: Node, budget: Budget): RealSet | null {
     case 'list': {
       // x < 1 or x > 3; x > 1 and x < 3
       const solved = node.items.map((item) => solve(item, budget));
-      const sets = solved.flatMap((one) => (one ? [one.set] : []));
+      const sets = solved.flatMap((solution) => (solution ? [solution.set] : []));
       const variable = solved[0]?.variable;
-      if (sets.length < solved.length || !solved.every((one) => one?.variable === variable)) return null;
+      if (sets.length < solved.length || !solved.every((solution) => solution?.variable === variable))
+        return null;
       if (node.join === 'or') return sets.flat();
       return sets.reduce<RealSet | null>((all, set) => all && common(all, set, budget), sets[0]);
     }

@@ -89,16 +89,16 @@ function rounds(short: Expr, full: Expr, budget: Budget): boolean {
   if (!unit) return false;
   const gap = op('abs', op('add', full, op('neg', num(written.value.n, written.value.d))));
   const times = (n: bigint, d: bigint) => num(unit.n * n, unit.d * d);
-  const [below, above] = [order(gap, times(1n, 2n), budget), order(gap, times(1n, 10_000n), budget)];
-  return below !== null && below <= 0 && above === 1;
+  const [toHalf, toSmallest] = [order(gap, times(1n, 2n), budget), order(gap, times(1n, 10_000n), budget)];
+  return toHalf !== null && toHalf <= 0 && toSmallest === 1;
 }
 
 /** ⌊log10 |a|⌋ for a ≠ 0. */
 function tens({ n, d }: Rational): number {
   const size = n < 0n ? -n : n;
   const guess = `${size}`.length - `${d}`.length;
-  const above = guess >= 0 ? size >= d * 10n ** BigInt(guess) : size * 10n ** BigInt(-guess) >= d;
-  return above ? guess : guess - 1;
+  const reaches = guess >= 0 ? size >= d * 10n ** BigInt(guess) : size * 10n ** BigInt(-guess) >= d;
+  return reaches ? guess : guess - 1;
 }
 
 export interface ScalarOptions {

@@ -110,11 +110,14 @@ function infix(text: string, command: string, prefix: string): string {
     const start = open.at(-1) ?? -1;
     const end = start < 0 ? result.length : (group(result, start)?.end ?? 0) - 1;
     if (end < 0) return result;
-    const [above, below] = [result.slice(start + 1, at.index), result.slice(at.index + at[0].length, end)];
+    const [numerator, denominator] = [
+      result.slice(start + 1, at.index),
+      result.slice(at.index + at[0].length, end),
+    ];
     // 2{1 \\over 2} is a mixed number: braces around a fraction group nothing.
     const mixed = start > 0 && /\d/.test(result[start - 1]) ? 1 : 0;
     const [before, after] = [result.slice(0, start + 1 - mixed), result.slice(end + mixed)];
-    result = `${before}${prefix}{${above}}{${below}}${after}`;
+    result = `${before}${prefix}{${numerator}}{${denominator}}${after}`;
   }
   return result;
 }
