@@ -12,7 +12,9 @@ import { join } from 'node:path';
 import { argv, resourceUsage } from 'node:process';
 import { analyzeGroup, LogGatherer } from '../src/analysis/index.js';
 import { linesOf, readBlocks } from '../src/input/bytes.js';
-import { readRollouts } from '../src/rollouts/index.js';
+import { fileSource } from '../src/input/files.js';
+import { textOf } from '../src/input/text.js';
+import { readRollouts } from '../src/rollouts/files.js';
 import { ProcessTree } from '../src/tree/index.js';
 import { type GenerateOptions, generateRollouts } from './generate-rollouts.js';
 import { isMain, machine, printRows, type Row } from './measure.js';
@@ -74,8 +76,8 @@ export async function main(): Promise<void> {
         'peak memory so far': '',
       });
       await measure('JSON.parse of each line, nothing else', async () => {
-        for await (const block of readBlocks(file))
-          for (const { bytes, start, end } of linesOf(block)) JSON.parse(bytes.toString('utf8', start, end));
+        for await (const block of readBlocks(fileSource(file)))
+          for (const { bytes, start, end } of linesOf(block)) JSON.parse(textOf(bytes, start, end));
       });
       await rm(file);
     }

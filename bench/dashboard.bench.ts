@@ -7,7 +7,8 @@ import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startDashboard } from '../src/dashboard/index.js';
-import { type Group, readOwnRollouts, serializeGroup } from '../src/rollouts/index.js';
+import { type Group, serializeGroup } from '../src/rollouts/index.js';
+import { readOwnRollouts } from '../src/rollouts/own-files.js';
 import { formatConfig, RunFolder, resolveConfig } from '../src/train/index.js';
 import { isMain, median, printRows, type Row } from './measure.js';
 import { syntheticGroup } from './update.bench.js';

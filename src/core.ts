@@ -25,6 +25,8 @@ export { type GroupCredit, ownCredit, publishedCredit, tokenCredit } from './ana
 export * from './engine/index.js';
 export { UserError } from './errors.js';
 export { type Pass, type ProgramDefinition, rewrite, type Tensor, webgpuPass } from './graph/index.js';
+export type { Source } from './input/source.js';
+export { blobSource } from './input/web.js';
 export {
   type ByteSource,
   checkpointIn,
@@ -38,6 +40,7 @@ export {
 export * from './objective/index.js';
 export { Stream } from './random/stream.js';
 export type { Completion, Group } from './rollouts/group.js';
+export { type ReadNote, type ReadOptions, readGroups } from './rollouts/read.js';
 export * from './runtime/index.js';
 export * from './task/index.js';
 export * from './text/index.js';

@@ -10,7 +10,9 @@ export { folderStore } from './model/files.js';
 export type { ByteSource, ModelConfig, Store } from './model/index.js';
 export { memoryStore } from './model/index.js';
 export * from './objective/index.js';
+export { formatOfLog, readRollouts } from './rollouts/files.js';
 export * from './rollouts/index.js';
+export { readOwnRollouts, writeGroups } from './rollouts/own-files.js';
 export { nodeBackend } from './runtime/node.js';
 export {
   confidenceInterval,

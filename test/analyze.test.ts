@@ -300,7 +300,7 @@ describe('analyze', () => {
     expect([plain.code, plain.stderr]).toEqual([0, '']);
     for (const text of [plain.stdout, await readFile(join(out, 'r.html'), 'utf8')]) {
       expect(text).toMatch(/logs\/a\.jsonl:1: 2 of 3 completions end with a run of token id 0/);
-      expect(text).toContain('--reward-weight: does nothing for logs of format generic');
+      expect(text).toContain('--reward-weight: has no effect on logs of format generic');
     }
     const { stdout } = await analyze(out, 'logs', ...keys, '--json', '--no-report');
     expect(JSON.parse(stdout)).toMatchObject({ warningCount: 1, tokens: 12, notes: [] });
@@ -504,7 +504,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     await refused(
       utf8.out,
       ['logs', ...KEYS],
-      /logs\/a\.jsonl:2: expected UTF-8 text, one JSON object a line, got bytes that are not UTF-8/,
+      /logs\/a\.jsonl:2: expected UTF-8 text, one JSON object per line, got bytes that are not UTF-8/,
     );
     const empty = await put({ 'a.jsonl': '', 'b.jsonl': GOOD });
     await refused(empty.out, ['logs', ...KEYS], /logs\/a\.jsonl: is empty/);
@@ -568,7 +568,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     await refused(
       mixed.out,
       ['logs', '--format', 'verifiers'],
-      /results\.jsonl:2: group 0: expected one prompt and answer for a group, got others/,
+      /results\.jsonl:2: group 0: expected one prompt and answer per group, got others/,
     );
   });
 
@@ -685,7 +685,7 @@ describe.skipIf(!present)('real logs', () => {
     const refused = await analyze(folder, join(LOGS, 'verifiers'), '--no-report');
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toMatch(
-      /^error: .*math-python.*:2: group 0: expected one prompt and answer for a group, got others.*\n$/,
+      /^error: .*math-python.*:2: group 0: expected one prompt and answer per group, got others.*\n$/,
     );
     const all = await figures(folder, join(LOGS, 'verifiers'), '--skip-bad');
     expect([all.groups, all.completions, all.badRowCount]).toEqual([70, 210, 5]);

@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { analyzeGroup, publishedCredit, TreeDiagnosis } from '../src/analysis/index.js';
 import { type Dashboard, startDashboard } from '../src/dashboard/index.js';
 import { CREDIT_NAMES } from '../src/objective/index.js';
-import { readOwnRollouts, serializeGroup } from '../src/rollouts/index.js';
+import { serializeGroup } from '../src/rollouts/index.js';
+import { readOwnRollouts } from '../src/rollouts/own-files.js';
 import { type Config, RunFolder, resolveConfig, run } from '../src/train/index.js';
 import { hasBrowser, launchBrowser } from './browser.js';
 

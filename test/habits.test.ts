@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { analyzeGroup, WeightsWriter } from '../src/analysis/index.js';
 import { LocalEngine } from '../src/engine/index.js';
 import { groupAdvantages } from '../src/objective/index.js';
-import { readOwnRollouts } from '../src/rollouts/index.js';
+import { readOwnRollouts } from '../src/rollouts/own-files.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import { createTask } from '../src/task/index.js';
 import { importanceWeights, trainExamples } from '../src/train/batch.js';

@@ -175,6 +175,8 @@ const ANYWHERE = [
   'text',
   'engine',
   'task',
+  'input',
+  'rollouts',
 ];
 const EDGE = [
   'runtime/node.ts',
@@ -182,6 +184,11 @@ const EDGE = [
   'model/hub.ts',
   'text/files.ts',
   'task/files.ts',
+  'input/files.ts',
+  'input/duckdb.ts',
+  'input/gzip.ts',
+  'rollouts/files.ts',
+  'rollouts/own-files.ts',
   'engine/open.ts',
 ];
 

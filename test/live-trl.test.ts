@@ -10,7 +10,8 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { analyzeGroup } from '../src/analysis/index.js';
 import { type Dashboard, startDashboard } from '../src/dashboard/index.js';
-import { type Group, readRollouts } from '../src/rollouts/index.js';
+import { readRollouts } from '../src/rollouts/files.js';
+import type { Group } from '../src/rollouts/index.js';
 import { hasBrowser, launchBrowser } from './browser.js';
 
 const STEPS = 6;

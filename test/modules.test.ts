@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../src/errors.js';
-import { type Group, readOwnRollouts } from '../src/rollouts/index.js';
+import type { Group } from '../src/rollouts/index.js';
+import { readOwnRollouts } from '../src/rollouts/own-files.js';
 import { type ChatMessage, definedTask, pieceVocabulary, userCode } from '../src/task/index.js';
 import { type Config, loadConfig, RunFolder, resolveConfig, run } from '../src/train/index.js';
 

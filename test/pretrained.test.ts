@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { writeCheckpoint } from '../src/model/files.js';
 import { Parameters, readModelConfig } from '../src/model/index.js';
-import { readRollouts } from '../src/rollouts/index.js';
+import { readRollouts } from '../src/rollouts/files.js';
 import {
   type BenchmarkResult,
   benchmark,

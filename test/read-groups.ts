@@ -1,5 +1,7 @@
 /** All groups of a log, and what was noted while they were read. */
-import { type Group, type ReadNote, type ReadOptions, readRollouts } from '../src/rollouts/index.js';
+
+import type { Group, ReadNote, ReadOptions } from '../src/rollouts/index.js';
+import { readBoth as readRollouts } from './read-both.js';
 
 export async function readGroups(
   source: string,

@@ -1,6 +1,6 @@
 /** Started by bombs.test.ts: reads a log to its end; prints the groups, what was wrong, and the peak memory in MiB. */
 import { resourceUsage } from 'node:process';
-import { readRollouts } from '../src/rollouts/index.js';
+import { readRollouts } from '../src/rollouts/files.js';
 
 let groups = 0;
 let message = '';

@@ -7,7 +7,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { analyzeGroup, LogGatherer, ReportCollector } from '../src/analysis/index.js';
-import { type Group, readRollouts } from '../src/rollouts/index.js';
+import { readRollouts } from '../src/rollouts/files.js';
+import type { Group } from '../src/rollouts/index.js';
 import { hasBrowser, launchBrowser } from './browser.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));

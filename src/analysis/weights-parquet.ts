@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { makeTemporaryFolder, move, remove } from '../files/index.js';
-import { openDuckDB, parquetTable, parquetTarget } from '../input/index.js';
+import { openDuckDB, parquetTable, parquetTarget } from '../input/files.js';
 import { creditColumns, creditValues, type WeightsRow, type WeightsSink } from './weights-row.js';
 
 /** A batch ends with the first of these. */

@@ -17,8 +17,8 @@ import {
 } from '../analysis/index.js';
 import { UserError } from '../errors.js';
 import { RewardError } from '../objective/index.js';
-import { findFiles } from '../rollouts/files.js';
-import { BadRowsError, type Group, readRollouts } from '../rollouts/index.js';
+import { findFiles, readRollouts } from '../rollouts/files.js';
+import { BadRowsError, type Group } from '../rollouts/index.js';
 import { TreeError } from '../tree/index.js';
 import { openRules } from './analyze-credit.js';
 import { Messages, placed } from './analyze-messages.js';

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { lineChartSvg, ruleColours, runObjective } from '../analysis/index.js';
 import { writeWhole } from '../files/index.js';
 import { CREDIT_RULES, hasZeroVariance, isCreditName } from '../objective/index.js';
-import { type Group, readOwnRollouts } from '../rollouts/index.js';
+import type { Group } from '../rollouts/index.js';
+import { readOwnRollouts } from '../rollouts/own-files.js';
 import { movingMean, type ShareInterval, shareInterval } from '../statistics/index.js';
 import {
   type ComparedRun,

@@ -1,13 +1,13 @@
 /** `lambda-grpo tree`: prints the process tree of one group with step rewards, step advantages and statistics. */
 import { analyzeGroup, asTrained, describeTrained, type RunObjective } from '../analysis/index.js';
 import { hasZeroVariance } from '../objective/index.js';
+import { readRollouts } from '../rollouts/files.js';
 import {
   BadRowsError,
   type Group,
   pieceOf,
   type ReadOptions,
   RolloutError,
-  readRollouts,
   shownPieces,
 } from '../rollouts/index.js';
 import { elide, signedNumber, visible, wantsColour } from './format.js';

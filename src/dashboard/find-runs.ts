@@ -2,7 +2,7 @@
 import { type Dirent, readdirSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isBesideFolder, isLogName } from '../rollouts/index.js';
+import { isBesideFolder, isLogName } from '../rollouts/names.js';
 import { resolveInside } from './inside.js';
 
 /** `compare` makes <folder>/<method>/seed_<n>; a folder of such folders is one level more. */

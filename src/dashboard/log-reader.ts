@@ -8,7 +8,8 @@ import { stat } from 'node:fs/promises';
 import { basename, sep } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type DiagnosisFigures, TreeDiagnosis } from '../analysis/index.js';
-import { type FormatName, type Group, type ReadOptions, readRollouts } from '../rollouts/index.js';
+import { readRollouts } from '../rollouts/files.js';
+import type { FormatName, Group, ReadOptions } from '../rollouts/index.js';
 import { METRICS } from '../train/metrics.js';
 import type {
   GroupDetail,

@@ -14,7 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { analyzeGroup, LogGatherer } from '../analysis/index.js';
-import { type Group, readRollouts } from '../rollouts/index.js';
+import { readRollouts } from '../rollouts/files.js';
+import type { Group } from '../rollouts/index.js';
 import type { GroupDetail, RunDetail, RunList, RunSteps, StepGroups } from './api.js';
 import { type Dashboard, type DashboardOptions, startDashboard } from './index.js';
 

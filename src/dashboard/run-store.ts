@@ -1,7 +1,9 @@
 /** The runs and logs of a folder, each with its reader, kept for as long as it is there. */
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { type FormatName, formatOfLog, runOfLog, trainedOn } from '../rollouts/index.js';
+import { formatOfLog } from '../rollouts/files.js';
+import { type FormatName, runOfLog } from '../rollouts/index.js';
+import { trainedOn } from '../rollouts/names.js';
 import type { RunSummary } from './api.js';
 import { findRuns } from './find-runs.js';
 import type { GroupReader } from './groups.js';

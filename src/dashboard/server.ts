@@ -9,7 +9,7 @@ import { type AddressInfo, isIPv6 } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
-import { formatOfLog } from '../rollouts/index.js';
+import { formatOfLog } from '../rollouts/files.js';
 import { bodyOf, createApp } from './app.js';
 import { DashboardError, messageOf, Refusal } from './errors.js';
 import { Events } from './events.js';

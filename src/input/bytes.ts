@@ -3,19 +3,18 @@
  * what is taken out of it must be copied before going on, which parsing does. Memory is one block plus the longest
  * line, however long the file.
  */
-import { isUtf8 } from 'node:buffer';
-import { type FileHandle, open } from 'node:fs/promises';
 import { UserError } from '../errors.js';
 import { InputError, messageOf } from './errors.js';
-import { gunzip } from './gzip.js';
 import { LIMITS } from './limits.js';
+import type { OpenSource, Source } from './source.js';
+import { isUtf8, viewOf } from './text.js';
 import { isZstd, unzstd } from './zstd.js';
 
 const CHUNK = 1 << 20;
 
 /** Whole lines: `bytes[0, length)`, each ended by a newline (added to the last one of a file). */
 export interface Block {
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
   readonly length: number;
   /** Number of the block's first line, from 1. */
   readonly firstLine: number;
@@ -24,9 +23,11 @@ export interface Block {
 /** One line of a block, without its line end. */
 export interface Line {
   readonly number: number;
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
+  /** Whether it is UTF-8. */
+  readonly isText: boolean;
 }
 
 /**
@@ -35,17 +36,17 @@ export interface Line {
  * @param onRead told after each chunk how many of the file's own bytes have been read
  * @throws InputError naming the file where it cannot be read, is damaged or does not end as a packed file ends
  */
-export async function* readBytes(file: string, onRead?: (bytes: number) => void): AsyncGenerator<Buffer> {
-  let handle: FileHandle | undefined;
+export async function* readBytes(file: Source, onRead?: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  let handle: OpenSource | undefined;
   try {
-    handle = await open(file);
+    handle = await file.open();
     const packing = await packingOf(handle);
-    if (packing === 'gzip') yield* gunzip(file, handle, onRead);
-    else if (packing === 'zstd') yield* unzstd(file, handle, onRead);
+    if (packing === 'gzip') yield* file.machine.gunzip(file.name, handle, onRead);
+    else if (packing === 'zstd') yield* unzstd(file.name, handle, onRead);
     else yield* readPlain(handle, onRead);
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new InputError(`${file}: cannot be read: ${messageOf(error)}`);
+    throw new InputError(`${file.name}: cannot be read: ${messageOf(error)}`);
   } finally {
     await handle?.close();
   }
@@ -57,13 +58,13 @@ export async function* readBytes(file: string, onRead?: (bytes: number) => void)
  * @param onRead told after each chunk; what it throws ends the reading
  * @throws InputError as `readBytes`
  */
-export async function checkUnpacks(file: string, onRead?: (bytes: number) => void): Promise<void> {
-  let handle: FileHandle | undefined;
+export async function checkUnpacks(file: Source, onRead?: (bytes: number) => void): Promise<void> {
+  let handle: OpenSource | undefined;
   try {
-    handle = await open(file);
+    handle = await file.open();
     if ((await packingOf(handle)) === null) return;
   } catch (error) {
-    throw new InputError(`${file}: cannot be read: ${messageOf(error)}`);
+    throw new InputError(`${file.name}: cannot be read: ${messageOf(error)}`);
   } finally {
     await handle?.close();
   }
@@ -74,17 +75,17 @@ export async function checkUnpacks(file: string, onRead?: (bytes: number) => voi
  * Two chunks in turn, one read while the other is looked at. (A stream would take fresh memory for each chunk, which
  * costs more than reading it.)
  */
-async function* readPlain(handle: FileHandle, onRead?: (bytes: number) => void): AsyncGenerator<Buffer> {
-  const chunks = [Buffer.allocUnsafeSlow(CHUNK), Buffer.allocUnsafeSlow(CHUNK)];
+async function* readPlain(handle: OpenSource, onRead?: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  const chunks = [new Uint8Array(CHUNK), new Uint8Array(CHUNK)];
   let read = 0;
-  let reading = handle.read(chunks[0], 0, CHUNK, 0);
+  let reading = handle.read(chunks[0], 0);
   try {
     for (let turn = 0; ; turn ^= 1) {
-      const { bytesRead } = await reading;
-      if (bytesRead === 0) return;
-      read += bytesRead;
-      reading = handle.read(chunks[turn ^ 1], 0, CHUNK, read);
-      yield chunks[turn].subarray(0, bytesRead);
+      const length = await reading;
+      if (length === 0) return;
+      read += length;
+      reading = handle.read(chunks[turn ^ 1], read);
+      yield chunks[turn].subarray(0, length);
       onRead?.(read);
     }
   } finally {
@@ -92,11 +93,11 @@ async function* readPlain(handle: FileHandle, onRead?: (bytes: number) => void):
   }
 }
 
-async function packingOf(handle: FileHandle): Promise<'gzip' | 'zstd' | null> {
-  const head = Buffer.alloc(4);
-  const { bytesRead } = await handle.read(head, 0, 4, 0);
-  if (bytesRead >= 2 && head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
-  return bytesRead === 4 && isZstd(head.readUInt32LE(0)) ? 'zstd' : null;
+async function packingOf(handle: OpenSource): Promise<'gzip' | 'zstd' | null> {
+  const head = new Uint8Array(4);
+  const length = await handle.read(head, 0);
+  if (length >= 2 && head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
+  return length === 4 && isZstd(viewOf(head).getUint32(0, true)) ? 'zstd' : null;
 }
 
 /**
@@ -104,32 +105,32 @@ async function packingOf(handle: FileHandle): Promise<'gzip' | 'zstd' | null> {
  * @param onRead as `readBytes`
  * @throws InputError as `readBytes`, and for a line beyond the limit
  */
-export async function* readBlocks(file: string, onRead?: (bytes: number) => void): AsyncGenerator<Block> {
-  let buffer = Buffer.allocUnsafe(2 * CHUNK);
+export async function* readBlocks(file: Source, onRead?: (bytes: number) => void): AsyncGenerator<Block> {
+  let buffer = new Uint8Array(2 * CHUNK);
   let filled = 0;
   let line = 1;
   let first = true;
   for await (let chunk of readBytes(file, onRead)) {
-    if (first && chunk.length >= 3 && chunk.readUIntBE(0, 3) === 0xefbbbf) chunk = chunk.subarray(3);
+    if (first && beginsWithMark(chunk)) chunk = chunk.subarray(3);
     first = false;
     if (filled + chunk.length + 1 > buffer.length) {
       if (filled > LIMITS.rowBytes)
         throw new InputError(
-          `${file}:${line}: expected lines of at most ${LIMITS.rowBytes} bytes, got a longer one`,
+          `${file.name}:${line}: expected lines of at most ${LIMITS.rowBytes} bytes, got a longer one`,
         );
-      const grown = Buffer.allocUnsafe(2 * (filled + chunk.length));
-      buffer.copy(grown, 0, 0, filled);
+      const grown = new Uint8Array(2 * (filled + chunk.length));
+      grown.set(buffer.subarray(0, filled));
       buffer = grown;
     }
     const cut = chunk.lastIndexOf(10) + 1;
     if (cut > 0) {
-      chunk.copy(buffer, filled, 0, cut);
+      buffer.set(chunk.subarray(0, cut), filled);
       const length = filled + cut;
       yield { bytes: buffer, length, firstLine: line };
       for (let at = buffer.indexOf(10); at >= 0 && at < length; at = buffer.indexOf(10, at + 1)) line++;
       filled = 0;
     }
-    chunk.copy(buffer, filled, cut);
+    buffer.set(chunk.subarray(cut), filled);
     filled += chunk.length - cut;
   }
   if (filled > 0) {
@@ -141,18 +142,21 @@ export async function* readBlocks(file: string, onRead?: (bytes: number) => void
 /** The lines of a block that hold more than white space. */
 export function* linesOf({ bytes, length, firstLine }: Block): Generator<Line> {
   let number = firstLine;
+  // Nearly always all of them are.
+  const allText = isUtf8(bytes.subarray(0, length));
   for (let start = 0; start < length; number++) {
     const newline = bytes.indexOf(10, start);
     let end = newline;
     let from = start;
     while (end > from && bytes[end - 1] <= 32) end--;
     while (from < end && bytes[from] <= 32) from++;
-    if (from < end) yield { number, bytes, start: from, end };
+    if (from < end)
+      yield { number, bytes, start: from, end, isText: allText || isUtf8(bytes.subarray(from, end)) };
     start = newline + 1;
   }
 }
 
-/** Whether a line is UTF-8. */
-export function isText({ bytes, start, end }: Line): boolean {
-  return isUtf8(bytes.subarray(start, end));
+/** Whether a text begins with the mark of its byte order. */
+export function beginsWithMark(bytes: Uint8Array): boolean {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 }

@@ -9,8 +9,9 @@
 import { resolve, sep } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { InputError, messageOf } from './errors.js';
-import { type Json, JsonError, type JsonObject, JsonReader } from './json.js';
+import { type Json, JsonError, JsonReader } from './json.js';
 import { LIMITS } from './limits.js';
+import type { Column, ParquetRow } from './source.js';
 import { WrittenNumber } from './written-number.js';
 
 /**
@@ -63,11 +64,7 @@ export function parquetTarget(file: string): string {
   return quoted(resolve(file));
 }
 
-export interface Column {
-  readonly name: string;
-  /** DuckDB's name of the type, such as BIGINT or STRUCT(...)[]. */
-  readonly type: string;
-}
+const NUMBER = /^(DOUBLE|FLOAT|U?\w*INT|U?INTEGER|DECIMAL[^[]*)$/;
 
 /**
  * Names and types of a Parquet file's columns.
@@ -77,7 +74,11 @@ export async function parquetColumns(file: string): Promise<readonly Column[]> {
   const db = await connection();
   try {
     const result = await db.runAndReadAll(`DESCRIBE SELECT * FROM ${parquetTable(file)}`);
-    const columns = result.getRows().map(([name, type]) => ({ name: String(name), type: String(type) }));
+    const columns = result.getRows().map(([name, type]) => ({
+      name: String(name),
+      type: String(type),
+      number: NUMBER.test(String(type)),
+    }));
     for (const { name, type } of columns) {
       const depth = depthOf(type);
       if (depth > LIMITS.columnDepth)
@@ -90,11 +91,6 @@ export async function parquetColumns(file: string): Promise<readonly Column[]> {
     throw notRead(file, error);
   }
 }
-
-export type ParquetRow =
-  | { readonly number: number; readonly row: JsonObject }
-  /** A row with a value beyond the limits. */
-  | { readonly number: number; readonly message: string };
 
 /**
  * The rows of a Parquet file, in its order, numbered from 1. Whole numbers and decimals that no double holds are

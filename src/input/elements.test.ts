@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fileSource } from './files.js';
 import { elementsOf, InputError, WrittenNumber } from './index.js';
 
 let file: string;
@@ -20,7 +21,7 @@ const plain = (value: unknown): unknown => {
 async function elements(text: string, path: string[]): Promise<unknown[]> {
   await writeFile(file, text);
   const list: unknown[] = [];
-  for await (const { value } of elementsOf(file, [path])) list.push(plain(value));
+  for await (const { value } of elementsOf(fileSource(file), [path])) list.push(plain(value));
   return list;
 }
 

@@ -6,6 +6,8 @@ import { readBytes } from './bytes.js';
 import { InputError } from './errors.js';
 import { type Json, JsonError, JsonReader } from './json.js';
 import { LIMITS } from './limits.js';
+import type { Source } from './source.js';
+import { joinBytes, textOf } from './text.js';
 
 export interface Element {
   /** Which of the paths it is. */
@@ -33,7 +35,7 @@ interface Wanted {
   readonly depth: number;
   readonly line: number;
   readonly indices: number[];
-  readonly pieces: Buffer[];
+  readonly pieces: Uint8Array[];
   /** A number, text or word, which the next comma or bracket ends. */
   readonly scalar: boolean;
 }
@@ -45,11 +47,12 @@ interface Wanted {
  * @throws InputError for a file that ends in the middle, is not JSON where it is read, or is beyond the limits
  */
 export async function* elementsOf(
-  file: string,
+  source: Source,
   paths: readonly (readonly string[])[],
   onRead?: (bytes: number) => void,
   numbers: 'double' | 'written' = 'double',
 ): AsyncGenerator<Element> {
+  const file = source.name;
   const json = new JsonReader(numbers);
   const stack: Frame[] = [];
   let line = 1;
@@ -81,15 +84,15 @@ export async function* elementsOf(
     open.wanted = { place, depth: stack.length, line, indices, pieces: [], scalar };
     return true;
   };
-  const end = (piece: Buffer): Element => {
+  const end = (piece: Uint8Array): Element => {
     const { place, indices, line: begun, pieces } = open.wanted!;
     open.wanted = null;
     held = 0;
     pieces.push(piece);
-    return { place, indices, line: begun, value: parsed(json, Buffer.concat(pieces), `${file}:${begun}`) };
+    return { place, indices, line: begun, value: parsed(json, joinBytes(pieces), `${file}:${begun}`) };
   };
 
-  for await (const chunk of readBytes(file, onRead)) {
+  for await (const chunk of readBytes(source, onRead)) {
     let from = 0;
     for (let at = 0; at < chunk.length; at++) {
       const c = chunk[at];
@@ -98,7 +101,7 @@ export async function* elementsOf(
         else if (c === 0x5c) escaped = true;
         else if (c === 0x22) {
           inText = false;
-          if (keyBytes) stack[stack.length - 1].key = keyOf(Buffer.from(keyBytes));
+          if (keyBytes) stack[stack.length - 1].key = keyOf(Uint8Array.from(keyBytes));
           keyBytes = null;
           continue;
         }
@@ -156,12 +159,12 @@ export async function* elementsOf(
       throw new InputError(
         `${file}:${open.wanted.line}: expected elements of at most ${LIMITS.rowBytes} bytes, got a longer one`,
       );
-    open.wanted.pieces.push(Buffer.from(chunk.subarray(from)));
+    open.wanted.pieces.push(chunk.slice(from));
   }
   if (!ended) throw new InputError(`${file}:${line}: ends in the middle of its JSON document`);
 }
 
-function parsed(json: JsonReader, bytes: Buffer, where: string): Json {
+function parsed(json: JsonReader, bytes: Uint8Array, where: string): Json {
   try {
     return json.parse(bytes);
   } catch (error) {
@@ -171,8 +174,8 @@ function parsed(json: JsonReader, bytes: Buffer, where: string): Json {
 }
 
 /** A key from the bytes between its quotes; one with a broken escape is no key that anybody looks for. */
-function keyOf(bytes: Buffer): string {
-  const text = bytes.toString('utf8');
+function keyOf(bytes: Uint8Array): string {
+  const text = textOf(bytes);
   if (!text.includes('\\')) return text;
   try {
     return JSON.parse(`"${text}"`) as string;

@@ -2,9 +2,9 @@
  * Gzip, member after member to the end of the file. Zero bytes between and behind the members are padding, as tapes and
  * block devices leave it; anything else there is an error: it may be the rest of a member.
  */
-import type { FileHandle } from 'node:fs/promises';
 import { createGunzip, type Gunzip } from 'node:zlib';
 import { InputError } from './errors.js';
+import type { OpenSource } from './source.js';
 
 /** Bytes that go to zlib at once: unpacked they are at most a thousand times as many, which then wait to be taken. */
 const INPUT = 1 << 14;
@@ -16,11 +16,11 @@ const OUTPUT = 1 << 18;
  */
 export async function* gunzip(
   file: string,
-  handle: FileHandle,
+  handle: OpenSource,
   onRead?: (bytes: number) => void,
 ): AsyncGenerator<Buffer> {
   const input = Buffer.allocUnsafe(INPUT);
-  const size = (at: number) => handle.read(input, 0, INPUT, at).then(({ bytesRead }) => bytesRead);
+  const size = (at: number) => handle.read(input, at);
   let at = 0;
   for (;;) {
     const begun = at;

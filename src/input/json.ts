@@ -5,6 +5,7 @@
  * refuse them by name. Everything else is JSON to the letter. A number that is no double is kept as it is written.
  */
 import { LIMITS } from './limits.js';
+import { textOf } from './text.js';
 import { WrittenNumber } from './written-number.js';
 
 /** What JSON can hold; lists of numbers alone are typed arrays where our reader made them. */
@@ -38,7 +39,7 @@ const LONGEST_NUMBER = 1000;
 
 /** Parses one text after the other; its scratch space grows to the longest list seen. */
 export class JsonReader {
-  private bytes: Buffer = Buffer.alloc(1);
+  private bytes: Uint8Array = new Uint8Array(1);
   private at = 0;
   private end = 0;
   private start = 0;
@@ -61,7 +62,7 @@ export class JsonReader {
    * numbers Float64Array, an empty list is an array.
    * @throws JsonError
    */
-  parse(bytes: Buffer, start = 0, end = bytes.length): Json {
+  parse(bytes: Uint8Array, start = 0, end = bytes.length): Json {
     this.bytes = bytes;
     this.at = this.start = start;
     this.end = end;
@@ -198,19 +199,17 @@ export class JsonReader {
     const { bytes, end } = this;
     const from = this.at + 1;
     let at = from;
-    let plain = true;
     for (;;) {
       const c = bytes[at];
       if (c === 0x22) break;
       if (c === 0x5c) return this.escapedText(from);
       if (c < 0x20 || at >= end) this.unexpected(at);
-      if (c >= 0x80) plain = false;
       at++;
     }
     if (at >= end) this.unexpected(end);
     if (at - from > LIMITS.textBytes) this.beyond(LIMITS.textBytes, 'bytes in a text');
     this.at = at + 1;
-    return plain ? bytes.toString('latin1', from, at) : bytes.toString('utf8', from, at);
+    return textOf(bytes, from, at);
   }
 
   private escapedText(from: number): string {
@@ -224,7 +223,7 @@ export class JsonReader {
     if (at - from > LIMITS.textBytes) this.beyond(LIMITS.textBytes, 'bytes in a text');
     this.at = at + 1;
     try {
-      return JSON.parse(bytes.toString('utf8', from - 1, at + 1)) as string;
+      return JSON.parse(textOf(bytes, from - 1, at + 1)) as string;
     } catch {
       return this.unexpected(from);
     }
@@ -398,13 +397,13 @@ export class JsonReader {
       const value = scale < 0 ? mantissa / POWERS[-scale] : mantissa * POWERS[scale];
       return negative ? -value : value;
     }
-    const value = Number(bytes.toString('latin1', from, at));
+    const value = Number(textOf(bytes, from, at));
     return Number.isFinite(value) ? value : this.written(from);
   }
 
   /** The number from there on to here. */
   private written(from: number): WrittenNumber {
     if (this.at - from > LONGEST_NUMBER) this.beyond(LONGEST_NUMBER, 'bytes in a number');
-    return new WrittenNumber(this.bytes.toString('latin1', from, this.at));
+    return new WrittenNumber(textOf(this.bytes, from, this.at));
   }
 }

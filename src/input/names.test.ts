@@ -6,9 +6,10 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { analyzeGroup, WeightsWriter } from '../analysis/index.js';
-import { readRollouts } from '../rollouts/index.js';
+import { readRollouts } from '../rollouts/files.js';
 import { readDataset } from '../task/files.js';
-import { InputError, literalName, parquetColumns, parquetRows } from './index.js';
+import { literalName, parquetColumns, parquetRows } from './duckdb.js';
+import { InputError } from './index.js';
 
 let folder: string;
 let seeds: string[];

@@ -4,6 +4,7 @@
  */
 import { InputError } from './errors.js';
 import { LIMITS } from './limits.js';
+import { textOf, viewOf } from './text.js';
 
 /** A tensor whose numbers lie in a member of the archive. */
 export class PickledTensor {
@@ -33,7 +34,8 @@ const MARK = Symbol('mark');
 type Entry = unknown;
 
 /** @throws InputError for what is no such pickle; values beyond the limits of a row */
-export function unpickle(bytes: Buffer, file: string): unknown {
+export function unpickle(bytes: Uint8Array, file: string): unknown {
+  const numbers = viewOf(bytes);
   const stack: Entry[] = [];
   const memo = new Map<number, Entry>();
   let at = 0;
@@ -49,14 +51,14 @@ export function unpickle(bytes: Buffer, file: string): unknown {
   const text = (length: number): string => {
     if (length > LIMITS.textBytes) fault(`a text of ${length} bytes`);
     const from = need(length);
-    return bytes.toString('utf8', from, from + length);
+    return textOf(bytes, from, from + length);
   };
   const line = (): string => {
     const end = bytes.indexOf(10, at);
     if (end < 0) fault('an end');
     const from = at;
     at = end + 1;
-    return bytes.toString('latin1', from, end);
+    return textOf(bytes, from, end);
   };
   const pop = (): Entry => (stack.length > 0 ? stack.pop() : fault('an empty stack'));
   const marked = (): Entry[] => {
@@ -86,7 +88,7 @@ export function unpickle(bytes: Buffer, file: string): unknown {
     if (length > 0 && bytes[from + length - 1] & 0x80) value -= 1n << BigInt(8 * length);
     return Number(value);
   };
-  const wide = (): number => Number(bytes.readBigUInt64LE(need(8)));
+  const wide = (): number => Number(numbers.getBigUint64(need(8), true));
 
   for (;;) {
     const code = bytes[need(1)];
@@ -121,29 +123,29 @@ export function unpickle(bytes: Buffer, file: string): unknown {
         stack.push(false);
         break;
       case 0x4a:
-        stack.push(bytes.readInt32LE(need(4)));
+        stack.push(numbers.getInt32(need(4), true));
         break;
       case 0x4b:
         stack.push(bytes[need(1)]);
         break;
       case 0x4d:
-        stack.push(bytes.readUInt16LE(need(2)));
+        stack.push(numbers.getUint16(need(2), true));
         break;
       case 0x8a:
         stack.push(integer(bytes[need(1)]));
         break;
       case 0x8b: {
-        const length = bytes.readInt32LE(need(4));
+        const length = numbers.getInt32(need(4), true);
         if (length > 1024) fault('a number of many digits');
         stack.push(integer(length));
         break;
       }
       case 0x47:
-        stack.push(bytes.readDoubleBE(need(8)));
+        stack.push(numbers.getFloat64(need(8)));
         break;
       case 0x58: // BINUNICODE
       case 0x54: // BINSTRING
-        stack.push(text(bytes.readUInt32LE(need(4))));
+        stack.push(text(numbers.getUint32(need(4), true)));
         break;
       case 0x8c: // SHORT_BINUNICODE
       case 0x55: // SHORT_BINSTRING
@@ -154,7 +156,7 @@ export function unpickle(bytes: Buffer, file: string): unknown {
         break;
       // Bytes mean nothing to a reader of logs.
       case 0x42:
-        need(bytes.readUInt32LE(need(4)));
+        need(numbers.getUint32(need(4), true));
         stack.push(null);
         break;
       case 0x43:
@@ -223,7 +225,7 @@ export function unpickle(bytes: Buffer, file: string): unknown {
         memo.set(bytes[need(1)], top());
         break;
       case 0x72: // LONG_BINPUT
-        memo.set(bytes.readUInt32LE(need(4)), top());
+        memo.set(numbers.getUint32(need(4), true), top());
         break;
       case 0x94: // MEMOIZE
         memo.set(memo.size, top());
@@ -232,7 +234,7 @@ export function unpickle(bytes: Buffer, file: string): unknown {
         stack.push(memo.get(bytes[need(1)]) ?? null);
         break;
       case 0x6a:
-        stack.push(memo.get(bytes.readUInt32LE(need(4))) ?? null);
+        stack.push(memo.get(numbers.getUint32(need(4), true)) ?? null);
         break;
       case 0x63: {
         const module = line();

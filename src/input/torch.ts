@@ -2,35 +2,38 @@
 import { InputError } from './errors.js';
 import { LIMITS } from './limits.js';
 import { PickledTensor, unpickle } from './pickle.js';
+import type { Source } from './source.js';
+import { viewOf } from './text.js';
 import { ZipFile } from './zip.js';
 
 /** Bytes of the pickle: those of the rollouts of a step, not of their tensors. */
 const PICKLE = 1 << 29;
 
 /** How the numbers of a storage are read, and their bytes. */
-const STORAGES: Readonly<Record<string, readonly [bytes: number, read: (b: Buffer, at: number) => number]>> =
-  {
-    FloatStorage: [4, (b, at) => b.readFloatLE(at)],
-    DoubleStorage: [8, (b, at) => b.readDoubleLE(at)],
-    LongStorage: [8, (b, at) => Number(b.readBigInt64LE(at))],
-    IntStorage: [4, (b, at) => b.readInt32LE(at)],
-    ShortStorage: [2, (b, at) => b.readInt16LE(at)],
-    CharStorage: [1, (b, at) => b.readInt8(at)],
-    ByteStorage: [1, (b, at) => b[at]],
-    BoolStorage: [1, (b, at) => b[at]],
-  };
+const STORAGES: Readonly<
+  Record<string, readonly [bytes: number, read: (b: DataView, at: number) => number]>
+> = {
+  FloatStorage: [4, (b, at) => b.getFloat32(at, true)],
+  DoubleStorage: [8, (b, at) => b.getFloat64(at, true)],
+  LongStorage: [8, (b, at) => Number(b.getBigInt64(at, true))],
+  IntStorage: [4, (b, at) => b.getInt32(at, true)],
+  ShortStorage: [2, (b, at) => b.getInt16(at, true)],
+  CharStorage: [1, (b, at) => b.getInt8(at)],
+  ByteStorage: [1, (b, at) => b.getUint8(at)],
+  BoolStorage: [1, (b, at) => b.getUint8(at)],
+};
 
 /**
  * @returns the value; tensors of other kinds or more dimensions are null
  * @throws InputError for another file, or one that is cut short or beyond the limits
  */
-export async function readTorch(file: string): Promise<unknown> {
+export async function readTorch(file: Source): Promise<unknown> {
   const zip = await ZipFile.open(file);
   try {
     const pickle = [...zip.names].find((name) => /(^|\/)data\.pkl$/.test(name));
     if (pickle === undefined)
-      throw new InputError(`${file}: expected what torch.save writes, got an archive without data.pkl`);
-    const value = unpickle(await zip.read(pickle, PICKLE), file);
+      throw new InputError(`${file.name}: expected what torch.save writes, got an archive without data.pkl`);
+    const value = unpickle(await zip.read(pickle, PICKLE), file.name);
     return await withTensors(value, zip, pickle.slice(0, -'data.pkl'.length));
   } finally {
     await zip.close();
@@ -62,8 +65,8 @@ async function numbersOf(
   const kind = STORAGES[storage];
   if (!kind || shape.length !== 1) return null;
   const [width, read] = kind;
-  const bytes = await zip.read(`${root}data/${member}`, 8 * LIMITS.numbers);
+  const bytes = viewOf(await zip.read(`${root}data/${member}`, 8 * LIMITS.numbers));
   const last = (offset + Math.max(0, shape[0] - 1) * stride[0]) * width;
-  if (shape[0] > 0 && (last < 0 || last + width > bytes.length)) return null;
+  if (shape[0] > 0 && (last < 0 || last + width > bytes.byteLength)) return null;
   return Float64Array.from({ length: shape[0] }, (_, i) => read(bytes, (offset + i * stride[0]) * width));
 }

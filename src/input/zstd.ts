@@ -3,9 +3,10 @@
  * that ends within one is noticed, and blocks are unpacked by fzstd, one at a time. Checksums and sizes that a frame
  * states must hold. Skippable frames are skipped; dictionaries are not supported.
  */
-import type { FileHandle } from 'node:fs/promises';
 import { InputError, messageOf } from './errors.js';
 import { LIMITS } from './limits.js';
+import type { OpenSource } from './source.js';
+import { joinBytes, viewOf } from './text.js';
 
 const MAGIC = 0xfd2fb528;
 const LARGEST_BLOCK = 1 << 17;
@@ -16,7 +17,7 @@ const isSkippable = (magic: number) => magic >>> 4 === 0x184d2a5;
 
 interface Frame {
   /** The header's bytes. */
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
   readonly checksum: boolean;
   /** Bytes of its content; null where it does not say. */
   readonly size: bigint | null;
@@ -28,18 +29,18 @@ interface Frame {
  */
 export async function* unzstd(
   file: string,
-  handle: FileHandle,
+  handle: OpenSource,
   onRead?: (bytes: number) => void,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<Uint8Array> {
   const [{ Decompress }, { default: xxhash }] = await Promise.all([import('fzstd'), import('xxhash-wasm')]);
   const { create64 } = await xxhash();
   const input = new Input(file, handle);
   const damaged = (why: string) =>
     new InputError(`${file}: cannot be read: ${why}; expected a whole zstd file`);
   while (!(await input.atEnd())) {
-    const magic = (await input.take(4)).readUInt32LE(0);
+    const magic = littleEndian(await input.take(4));
     if (isSkippable(magic)) {
-      await input.skip((await input.take(4)).readUInt32LE(0));
+      await input.skip(littleEndian(await input.take(4)));
       continue;
     }
     if (magic !== MAGIC) throw damaged('found bytes that are no frame');
@@ -50,19 +51,19 @@ export async function* unzstd(
     let size = 0n;
     let before = frame.bytes;
     for (let last = false; !last; ) {
-      const head = Buffer.from(await input.take(3));
-      const bits = head.readUIntLE(0, 3);
+      const head = (await input.take(3)).slice();
+      const bits = littleEndian(head);
       last = (bits & 1) === 1;
       const type = (bits >> 1) & 3;
       const length = bits >> 3;
       if (type === 3 || length > LARGEST_BLOCK) throw damaged('found a block of no known kind');
       const body = await input.take(type === 1 ? 1 : length);
       const tail = last && frame.checksum ? 4 : 0;
-      const block = Buffer.concat([before, head, body]);
-      before = Buffer.alloc(0);
-      const checksum = tail > 0 ? (await input.take(4)).readUInt32LE(0) : null;
+      const block = joinBytes([before, head, body]);
+      before = new Uint8Array(0);
+      const checksum = tail > 0 ? littleEndian(await input.take(4)) : null;
       try {
-        decompress.push(tail > 0 ? Buffer.concat([block, Buffer.alloc(4)]) : block, last);
+        decompress.push(tail > 0 ? joinBytes([block, new Uint8Array(4)]) : block, last);
       } catch (error) {
         throw damaged(messageOf(error));
       }
@@ -70,7 +71,7 @@ export async function* unzstd(
         hash?.update(piece);
         size += BigInt(piece.length);
         if (piece.length > LARGEST_BLOCK) throw damaged('found a block that is too large');
-        if (piece.length > 0) yield Buffer.from(piece.buffer, piece.byteOffset, piece.length);
+        if (piece.length > 0) yield piece;
       }
       unpacked = [];
       if (hash && checksum !== null && Number(hash.digest() & 0xffffffffn) !== checksum)
@@ -88,14 +89,14 @@ async function frameOf(input: Input, file: string): Promise<Frame> {
   const single = (flags >> 5) & 1;
   const dictionary = [0, 1, 2, 4][flags & 3];
   const content = flags >> 6 > 0 ? 1 << (flags >> 6) : single;
-  const rest = Buffer.from(await input.take(1 - single + dictionary + content));
+  const rest = (await input.take(1 - single + dictionary + content)).slice();
   const sizeAt = 1 - single + dictionary;
   const size =
     content === 0
       ? null
       : content === 8
-        ? rest.readBigUInt64LE(sizeAt)
-        : BigInt(rest.readUIntLE(sizeAt, content) + (content === 2 ? 256 : 0));
+        ? viewOf(rest).getBigUint64(sizeAt, true)
+        : BigInt(littleEndian(rest.subarray(sizeAt, sizeAt + content)) + (content === 2 ? 256 : 0));
   const window = single === 1 ? Number(size) : 2 ** (10 + (rest[0] >> 3)) * (1 + (rest[0] & 7) / 8);
   if ((flags & 8) !== 0)
     throw new InputError(`${file}: cannot be read: expected a whole zstd file, got a frame of no known kind`);
@@ -105,22 +106,29 @@ async function frameOf(input: Input, file: string): Promise<Frame> {
     );
   if (rest.subarray(1 - single, sizeAt).some((byte) => byte !== 0))
     throw new InputError(`${file}: cannot be read: it needs a dictionary, which is not supported`);
-  const magic = Buffer.alloc(5);
-  magic.writeUInt32LE(MAGIC);
+  const magic = new Uint8Array(5);
+  viewOf(magic).setUint32(0, MAGIC, true);
   magic[4] = flags;
-  return { bytes: Buffer.concat([magic, rest]), checksum: (flags & 4) !== 0, size };
+  return { bytes: joinBytes([magic, rest]), checksum: (flags & 4) !== 0, size };
+}
+
+/** A number of up to four bytes. */
+function littleEndian(bytes: Uint8Array): number {
+  let value = 0;
+  for (let i = bytes.length - 1; i >= 0; i--) value = value * 256 + bytes[i];
+  return value;
 }
 
 /** The file's bytes, so many at a time. What is taken holds until the next is. */
 class Input {
-  private buffer = Buffer.allocUnsafe(INPUT);
+  private readonly buffer = new Uint8Array(INPUT);
   private start = 0;
   private end = 0;
   private read = 0;
 
   constructor(
     private readonly file: string,
-    private readonly handle: FileHandle,
+    private readonly handle: OpenSource,
   ) {}
 
   /** Bytes taken. */
@@ -132,7 +140,7 @@ class Input {
     return !(await this.fill(1));
   }
 
-  async take(length: number): Promise<Buffer> {
+  async take(length: number): Promise<Uint8Array> {
     if (!(await this.fill(length)))
       throw new InputError(
         `${this.file}: cannot be read: unexpected end of file; expected a whole zstd file, got one that is cut short`,
@@ -152,14 +160,14 @@ class Input {
   /** Whether so many bytes wait, after reading if need be. */
   private async fill(length: number): Promise<boolean> {
     if (this.end - this.start >= length) return true;
-    this.buffer.copy(this.buffer, 0, this.start, this.end);
+    this.buffer.copyWithin(0, this.start, this.end);
     this.end -= this.start;
     this.start = 0;
     while (this.end < length) {
-      const { bytesRead } = await this.handle.read(this.buffer, this.end, INPUT - this.end, this.read);
-      if (bytesRead === 0) return false;
-      this.end += bytesRead;
-      this.read += bytesRead;
+      const more = await this.handle.read(this.buffer.subarray(this.end), this.read);
+      if (more === 0) return false;
+      this.end += more;
+      this.read += more;
     }
     return true;
   }

@@ -1,12 +1,10 @@
 /**
- * What prime-rl learns of a trace after it was written: updates beside the stream of episodes, one a line, that name the
- * trace (`traces/annotations/<producer>`): facts (the step it was trained in, its advantage) and values of each token of a branch
- * (advantages, the trainer's ln π, entropies). They are folded in the order of their files and lines, the newest wins. They wait
- * in a temporary file, so that memory holds a place for each.
+ * Annotations of prime-rl's traces (`traces/annotations/<producer>`): updates written after a trace, one per line, with
+ * facts (the step it was trained in, its advantage) and values per token of a branch (advantages, the trainer's ln π,
+ * entropies). They apply in the order of files and lines; the newest wins. They are kept in scratch room (a
+ * temporary file in Node.js); memory holds only their offsets.
  */
-import { deserialize, serialize } from 'node:v8';
-import { ScratchFile } from '../files/index.js';
-import { isText, JsonError, JsonReader, linesOf, readBlocks } from '../input/index.js';
+import { JsonError, JsonReader, linesOf, readBlocks, type Scratch, type Source } from '../input/index.js';
 import { isList, isObject, type Json, type JsonObject } from './values.js';
 
 /** Values of each token of a branch's whole path, NaN where they are not known. */
@@ -27,18 +25,20 @@ export function isUpdate(row: JsonObject): boolean {
 }
 
 export class TraceUpdates {
-  private readonly places = new Map<string, (readonly [offset: number, length: number])[]>();
-  private file: ScratchFile | undefined;
+  private readonly places = new Map<string, number[]>();
+
+  private constructor(private readonly scratch: Scratch) {}
 
   /**
    * @param files in the order in which they were written
    * @param bad told of each line that is no update
    */
   static async read(
-    files: readonly string[],
+    files: readonly Source[],
+    scratch: () => Scratch,
     bad: (file: string, line: number, message: string) => void,
   ): Promise<TraceUpdates> {
-    const updates = new TraceUpdates();
+    const updates = new TraceUpdates(scratch());
     try {
       for (const file of files) await updates.add(file, bad);
     } catch (error) {
@@ -49,36 +49,35 @@ export class TraceUpdates {
   }
 
   /** The updates of a trace, oldest first. */
-  of(trace: string): TraceUpdate[] {
-    return (this.places.get(trace) ?? []).map(
-      ([offset, length]) => deserialize((this.file as ScratchFile).read(offset, length)) as TraceUpdate,
-    );
+  updatesOf(trace: string): TraceUpdate[] {
+    return (this.places.get(trace) ?? []).map((place) => this.scratch.read(place) as TraceUpdate);
   }
 
   close(): void {
-    this.file?.close();
-    this.file = undefined;
+    this.scratch.close();
     this.places.clear();
   }
 
-  private async add(file: string, bad: (file: string, line: number, message: string) => void): Promise<void> {
+  private async add(
+    source: Source,
+    bad: (file: string, line: number, message: string) => void,
+  ): Promise<void> {
+    const file = source.name;
     const json = new JsonReader();
-    for await (const block of readBlocks(file)) {
+    for await (const block of readBlocks(source)) {
       for (const line of linesOf(block)) {
         const where = `${file}:${line.number}`;
         let row: Json = null;
         try {
-          if (isText(line)) row = json.parse(line.bytes, line.start, line.end);
+          if (line.isText) row = json.parse(line.bytes, line.start, line.end);
         } catch (error) {
           if (!(error instanceof JsonError)) throw error;
         }
         if (!isObject(row) || !isUpdate(row)) {
-          bad(file, line.number, `${where}: expected an update of a trace, as one JSON object a line`);
+          bad(file, line.number, `${where}: expected an update of a trace, as one JSON object per line`);
           continue;
         }
-        const bytes = serialize(updateOf(row));
-        this.file ??= new ScratchFile();
-        const place = [this.file.append(bytes), bytes.length] as const;
+        const place = this.scratch.put(updateOf(row));
         const trace = row.trace_id as string;
         const known = this.places.get(trace);
         if (known) known.push(place);

@@ -1,19 +1,20 @@
 /**
- * Which format a file has, by what is in it: the columns of a Parquet file, the first keys of a JSON document, else the
- * keys of the first row that can be read. Names count for one thing only: prime-rl and verifiers v1 write the same rows.
+ * Detects the format of a log by its content: the columns of a Parquet file, the first keys of a JSON document, or the
+ * keys of the first readable row. The file name matters only for prime-rl and verifiers v1, which write the same rows.
  */
-import { open } from 'node:fs/promises';
 import {
+  beginsWith,
   type Column,
   elementsOf,
   InputError,
-  isText,
   JsonReader,
+  joinBytes,
   linesOf,
-  parquetColumns,
   readBlocks,
   readBytes,
   readTorch,
+  type Source,
+  textOf,
 } from '../input/index.js';
 import { isUpdate } from './annotations.js';
 import { DEFAULT_KEYS } from './formats/generic.js';
@@ -46,27 +47,30 @@ const KEYS_SHOWN = 12;
 /** Rows looked at before a file counts as unreadable. */
 const ROWS = 100;
 const HEAD = 1 << 16;
+const PARQUET = 'PAR1';
+const ZIP = 'PK\x03\x04';
+const SQLITE = 'SQLite format 3';
 
 /**
  * @param generic whether rows of no known shape are read by the names of their keys, which the caller gave
  * @throws RolloutError for a file that cannot be opened
  */
-export async function detect(file: string, generic: boolean): Promise<Detected> {
-  const head = await headOf(file);
+export async function detect(source: Source, generic: boolean): Promise<Detected> {
+  const file = source.name;
+  const head = await headOf(source);
   if (head.length === 0) return unreadable(`${file}: is empty`);
-  if (head.subarray(0, 4).toString('latin1') === 'PAR1') return detectParquet(file, generic);
-  if (head.subarray(0, 4).toString('latin1') === 'PK\x03\x04') return detectTorch(file);
-  if (head.subarray(0, 15).toString('latin1') === 'SQLite format 3')
+  if (beginsWith(head, PARQUET)) return detectParquet(source, generic);
+  if (beginsWith(head, ZIP)) return detectTorch(source);
+  if (beginsWith(head, SQLITE))
     throw new RolloutError(`${file}: expected the JSONL files of the capture, got its SQLite database`);
-  const text = head
-    .toString('utf8')
+  const text = textOf(head)
     .replace(/^\ufeff/, '')
     .trimStart();
   if (text === '' && head.length < HEAD) return unreadable(`${file}: is empty`);
-  if (text.startsWith('[')) return detectList(file, generic);
+  if (text.startsWith('[')) return detectList(source, generic);
   const document = documentFormat(text);
   if (document) return log('document', document);
-  return detectLines(file, generic);
+  return detectLines(source, generic);
 }
 
 const log = (container: Container, format: FormatName | null, row: JsonObject = {}): Detected => ({
@@ -80,46 +84,43 @@ const log = (container: Container, format: FormatName | null, row: JsonObject = 
 });
 const unreadable = (reason: string): Detected => ({ kind: 'unreadable', reason });
 
-async function headOf(file: string): Promise<Buffer> {
+async function headOf(file: Source): Promise<Uint8Array> {
   // Bytes as they lie on disk tell Parquet and SQLite; all other files are read as they unpack.
-  const handle = await open(file).catch((error: Error) => {
-    throw new RolloutError(`${file}: cannot be read: ${error.message}`);
+  const handle = await file.open().catch((error: Error) => {
+    throw new RolloutError(`${file.name}: cannot be read: ${error.message}`);
   });
-  const magic = Buffer.alloc(16);
+  const magic = new Uint8Array(16);
   try {
-    const { bytesRead } = await handle.read(magic, 0, 16, 0);
-    if (bytesRead === 0) return Buffer.alloc(0);
+    if ((await handle.read(magic, 0)) === 0) return new Uint8Array(0);
   } finally {
     await handle.close();
   }
-  if (magic.toString('latin1', 0, 4) === 'PK\x03\x04') return magic;
-  if (magic.toString('latin1', 0, 4) === 'PAR1' || magic.toString('latin1', 0, 15) === 'SQLite format 3')
-    return magic;
-  const pieces: Buffer[] = [];
+  if ([ZIP, PARQUET, SQLITE].some((kind) => beginsWith(magic, kind))) return magic;
+  const pieces: Uint8Array[] = [];
   let length = 0;
   try {
     for await (const chunk of readBytes(file)) {
-      pieces.push(Buffer.from(chunk.subarray(0, HEAD)));
+      pieces.push(chunk.slice(0, HEAD));
       length += chunk.length;
       if (length >= HEAD) break;
     }
   } catch (error) {
     if (pieces.length === 0) throw error; // else it is cut short later on: the rows before can tell the format
   }
-  return Buffer.concat(pieces);
+  return joinBytes(pieces);
 }
 
 /** @throws InputError as `readTorch` */
-async function detectTorch(file: string): Promise<Detected> {
+async function detectTorch(source: Source): Promise<Detected> {
   try {
-    const samples = samplesOfDump(await readTorch(file));
+    const samples = samplesOfDump(await readTorch(source));
     if (samples) return log('torch', 'slime');
   } catch (error) {
     if (error instanceof InputError) return unreadable(error.message);
     throw error;
   }
   return unreadable(
-    `${file}: expected the rollouts of slime (a dictionary with samples), got another saved object`,
+    `${source.name}: expected the rollouts of slime (a dictionary with samples), got another saved object`,
   );
 }
 
@@ -144,23 +145,23 @@ function documentFormat(text: string): FormatName | null {
   return null;
 }
 
-async function detectLines(file: string, generic: boolean): Promise<Detected> {
+async function detectLines(source: Source, generic: boolean): Promise<Detected> {
+  const file = source.name;
   const json = new JsonReader();
   let seen = 0;
-  let reason = `${file}: holds no row`;
+  let reason = `${file}: expected at least one row, got an empty log`;
   try {
-    for await (const block of readBlocks(file)) {
+    for await (const block of readBlocks(source)) {
       for (const line of linesOf(block)) {
         let problem = 'is not a JSON object';
         let value: unknown;
         try {
-          if (isText(line)) value = json.parse(line.bytes, line.start, line.end);
+          if (line.isText) value = json.parse(line.bytes, line.start, line.end);
         } catch (error) {
           problem = (error as Error).message;
         }
         if (isObject(value)) return log('lines', rowFormat(value, file, generic), value);
-        if (seen === 0)
-          reason = `${file}:${line.number}: ${problem}; nor can any of the rows after it be read`;
+        if (seen === 0) reason = `${file}:${line.number}: ${problem}; no row after it can be read either`;
         if (++seen === ROWS) return unreadable(reason);
       }
     }
@@ -171,17 +172,17 @@ async function detectLines(file: string, generic: boolean): Promise<Detected> {
   return unreadable(reason);
 }
 
-async function detectList(file: string, generic: boolean): Promise<Detected> {
-  for await (const { value } of elementsOf(file, [['*']])) {
-    return isObject(value) ? log('list', rowFormat(value, file, generic), value) : log('list', null);
+async function detectList(source: Source, generic: boolean): Promise<Detected> {
+  for await (const { value } of elementsOf(source, [['*']])) {
+    return isObject(value) ? log('list', rowFormat(value, source.name, generic), value) : log('list', null);
   }
   return log('list', null);
 }
 
-async function detectParquet(file: string, generic: boolean): Promise<Detected> {
+async function detectParquet(source: Source, generic: boolean): Promise<Detected> {
   let columns: readonly Column[];
   try {
-    columns = await parquetColumns(file);
+    columns = await source.machine.parquet.columns(source);
   } catch (error) {
     if (error instanceof InputError) return unreadable(error.message);
     throw error;

@@ -60,8 +60,8 @@ describe.skipIf(process.platform === 'win32')('a source', () => {
     ['#*.jsonl', ['#a.jsonl', 'b.jsonl'], ['#a.jsonl']],
     ['../*/only-here.jsonl', ['only-here.jsonl'], ['../<root>/only-here.jsonl']],
   ])('%s', async (source, names, expected) => {
-    const got = await meant(names, source);
-    expect(got).toEqual(expected.map((path) => path.replace('<root>', String(count - 1))));
+    const files = await meant(names, source);
+    expect(files).toEqual(expected.map((path) => path.replace('<root>', String(count - 1))));
   });
 
   test('that is nothing is one error with its name', async () => {

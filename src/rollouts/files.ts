@@ -1,13 +1,16 @@
 /**
- * Which files a source means: a file is itself, a folder all logs below it, anything else that holds the signs of a
- * pattern is one (minimatch). What exists goes before what a name could mean as a pattern, also for its first folders.
- * Files and folders that frameworks write beside their logs and that hold no rollouts (settings, metrics, checkpoints) are
- * passed over by name, in folders only.
+ * `readRollouts`: logs by their paths, for Node.js. The files that a path stands for: a file stands for itself, a folder for all logs in it, and a glob pattern
+ * (minimatch) for its matches. An existing path is never read as a pattern; nor are the leading folders of a pattern.
+ * In folders, files that frameworks write beside their logs (settings, metrics, checkpoints) are skipped by name.
  */
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { Minimatch } from 'minimatch';
+import { fileSource } from '../input/files.js';
+import type { FormatName, Group } from './group.js';
+import { isBesideFolder, isLogName, isTrainData, trainedOn } from './names.js';
+import { formatOf, type ReadOptions, readGroups } from './read.js';
 import { messageOf, RolloutError } from './values.js';
 
 export interface LogFile {
@@ -16,29 +19,32 @@ export interface LogFile {
   readonly root: string;
 }
 
-/** slime's rollouts of a step; evaluations and what was trained with are others. */
-const DUMP = /^\d+\.pt$/;
-const LOG = /\.(jsonl|json|ndjson|parquet)(\.(gz|zst))?$/;
-const BESIDE_FOLDER = /^(node_modules|\.(?!art$).*|checkpoints?|checkpoint-\d+|wandb)$/;
-// Of NeMo-Gym: requests without answers, and sums over rollouts.
-const BESIDE_SUFFIX = /_(materialized_inputs|reward_profiling|agent_metrics|aggregate_metrics)\.jsonl?$/;
-// Of prime-rl: where the rows of a stream lie.
-const BESIDE_INDEX = /\.index\.jsonl$/;
-const BESIDE =
-  /^(metadata|config|settings|metrics|evals?|summary|trainer_state|training_args|tokenizer(_config)?|special_tokens_map|generation_config|adapter_config|vocab|package|checkpoints?|logs|(eval_)?plan|timing_spans|tool_defs|hparams|train_op)\.(jsonl?|ndjson)$/;
-
-/** Whether a file that lies in a folder can be a log, by its name: those that frameworks write beside their logs are none. */
-export function isLogName(name: string): boolean {
-  if (DUMP.test(name)) return true;
-  return LOG.test(name) && !BESIDE.test(name) && !BESIDE_SUFFIX.test(name) && !BESIDE_INDEX.test(name);
+/**
+ * The groups of all files that the source means, as `readGroups` reads them.
+ * @param source files, folders (all logs below) and patterns
+ * @throws as `readGroups`; RolloutError where nothing is found
+ * @example
+ * for await (const group of readRollouts('runs/a/rollouts')) console.log(group.id, group.completions.length);
+ */
+export async function* readRollouts(
+  source: string | readonly string[],
+  options: ReadOptions = {},
+): AsyncGenerator<Group> {
+  const files = await findFiles(typeof source === 'string' ? [source] : source, (file, message) =>
+    options.onNote?.({ file, line: null, message, warning: false }),
+  );
+  yield* readGroups(
+    files.map(({ path }) => fileSource(path)),
+    options,
+  );
 }
 
-/** What slime writes of a step's training, beside its rollouts. */
-const isTrainData = (path: string): boolean => /[\\/]train_data[\\/][^\\/]+\.pt$/.test(path);
-
-/** Whether a folder holds no logs, by its name: checkpoints, packages. */
-export function isBesideFolder(name: string): boolean {
-  return BESIDE_FOLDER.test(name);
+/** What a file is read as, as `formatOf` says. */
+export function formatOfLog(
+  file: string,
+  options: Pick<ReadOptions, 'format' | 'keys'>,
+): Promise<FormatName | null> {
+  return formatOf(fileSource(file), options);
 }
 
 /**
@@ -50,11 +56,11 @@ export async function findFiles(
   sources: readonly string[],
   note: (file: string, message: string) => void = () => {},
 ): Promise<readonly LogFile[]> {
-  const found = new Map<string, LogFile>();
+  const logs = new Map<string, LogFile>();
   for (const source of sources) {
-    for (const file of await filesOf(source, note)) if (!found.has(file.path)) found.set(file.path, file);
+    for (const file of await filesOf(source, note)) if (!logs.has(file.path)) logs.set(file.path, file);
   }
-  return [...found.values()];
+  return [...logs.values()];
 }
 
 async function filesOf(source: string, note: (file: string, message: string) => void): Promise<LogFile[]> {
@@ -66,21 +72,25 @@ async function filesOf(source: string, note: (file: string, message: string) => 
     const paths = (await walk(source)).filter((path) => isLogName(basename(path)) && !isTrainData(path));
     if (paths.length === 0)
       throw new RolloutError(
-        `${source}: found no log in the folder; logs end in .jsonl, .json, .ndjson or .parquet, the first three also with .gz or .zst`,
+        `${source}: expected a folder with logs (.jsonl, .json, .ndjson or .parquet; the first three also with .gz or .zst), got none`,
       );
     const kept = new Set(trainedOn(paths));
     for (const path of paths)
-      if (!kept.has(path)) note(path, 'left out: the batch of its step that was trained on is read instead');
+      if (!kept.has(path))
+        note(path, 'skipped: the rollouts that were trained on in this step (effective) are read instead');
     return [...kept].map((path) => ({ path, root: source }));
   }
   if (kind) return [{ path: source, root: dirname(source) }];
   const { root, rest } = await split(source);
   const pattern = new Minimatch(rest, { dot: true, magicalBraces: true, nocomment: true, nonegate: true });
   if (!pattern.hasMagic())
-    throw new RolloutError(`${source}: expected a file, a folder or a pattern, got nothing there`);
-  const below = (await walk(root)).filter((path) => pattern.match(relative(root, path)));
-  if (below.length === 0) throw new RolloutError(`${source}: expected files of this pattern, got none`);
-  return below.map((path) => ({ path, root }));
+    throw new RolloutError(
+      `${source}: expected a file, a folder or a pattern, got a path that does not exist`,
+    );
+  const matches = (await walk(root)).filter((path) => pattern.match(relative(root, path)));
+  if (matches.length === 0)
+    throw new RolloutError(`${source}: expected files that match this pattern, got none`);
+  return matches.map((path) => ({ path, root }));
 }
 
 /** All files below a folder, sorted so that step_10 comes after step_9. */
@@ -98,7 +108,7 @@ async function walk(folder: string): Promise<string[]> {
     if (entry.isDirectory()) {
       // prime-rl keeps traces that still run under traces/live.
       const live = entry.name === 'live' && basename(folder) === 'traces';
-      if (!BESIDE_FOLDER.test(entry.name) && !live) files.push(...(await walk(path)));
+      if (!isBesideFolder(entry.name) && !live) files.push(...(await walk(path)));
     } else files.push(path);
   }
   return files;
@@ -113,32 +123,4 @@ async function split(source: string): Promise<{ root: string; rest: string }> {
     if (kind?.isDirectory()) return { root, rest: parts.slice(n).filter(Boolean).join('/') };
   }
   return { root: '.', rest: parts.join('/') };
-}
-
-/**
- * prime-rl writes the same episodes twice, as generated (`all`) and as trained on (`effective`), and evaluations
- * beside them: of a step's folder the trained ones are read, else all training ones.
- */
-export function trainedOn(paths: readonly string[]): string[] {
-  const trace = /^(.*[\\/]rollouts[\\/]step_\d+[\\/])(train|eval)[\\/](all|effective)[\\/]traces\.jsonl/;
-  const effective = new Set<string>();
-  const train = new Set<string>();
-  for (const path of paths) {
-    const [, step, split, set] = trace.exec(path) ?? [];
-    if (split === 'train') train.add(step);
-    if (split === 'train' && set === 'effective') effective.add(step);
-  }
-  return paths.filter((path) => {
-    const [, step, split, set] = trace.exec(path) ?? [];
-    if (step === undefined) return true;
-    if (split === 'eval') return !train.has(step);
-    return set === 'effective' || !effective.has(step);
-  });
-}
-
-/** The training step that a path names: `step_12`, `step12`, `global_step_12`; the last one in it. */
-export function stepOfPath(path: string): number | null {
-  const all = [...path.matchAll(/(?:^|[^a-zA-Z])(?:global_?)?step[_-]?(\d{1,9})(?!\d)/gi)];
-  const last = all.at(-1) ?? /train_data_step(\d{1,9})/.exec(path);
-  return last ? Number(last[1]) : null;
 }

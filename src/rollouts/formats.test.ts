@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Group, type ReadOptions, readRollouts } from './index.js';
+import { readBoth as readRollouts } from '../../test/read-both.js';
+import type { Group, ReadOptions } from './index.js';
 
 const FIXTURES = join(import.meta.dirname, '../../test/readers/fixtures');
 let folder: string;
@@ -124,8 +125,8 @@ describe('prime-rl and verifiers v1 (their own classes)', () => {
     expect(groups.map(({ id }) => id)).toEqual(['task-0', 'task-1']);
     const [first] = groups[0].completions;
     expect(first.text).toBe('look it up\ntool\ntwo\nassistant\n4');
-    const own = [...first.tokens].filter((_, t) => first.mask?.[t] === 1);
-    expect(own.map((id) => groups[0].tokenTexts?.[id]).join('')).toBe('look it up4');
+    const sampled = [...first.tokens].filter((_, t) => first.mask?.[t] === 1);
+    expect(sampled.map((id) => groups[0].tokenTexts?.[id]).join('')).toBe('look it up4');
   });
 });
 
@@ -175,7 +176,9 @@ describe('tinker-cookbook (its own writers)', () => {
     await expect(all(file)).rejects.toThrow(
       /rows\.jsonl:1: total_reward: expected a line for group 0, trajectory 0 in the rollout summaries of iteration 0, got nothing/,
     );
-    await expect(all(summaries)).rejects.toThrow(/holds rewards without tokens/);
+    await expect(all(summaries)).rejects.toThrow(
+      /expected the captures of the same run too \(capture\/sample\.jsonl\), got only rewards/,
+    );
   });
 });
 
@@ -291,7 +294,7 @@ describe('NeMo-Gym (built from its source; real logs in real-logs.test.ts)', () 
     expect([...group.completions[0].mask!]).toEqual([1, 0, 0, 1, 1]);
     const broken = [items[0], { ...items[2], prompt_token_ids: [1, 2, 9] }];
     await expect(all(await put('r.jsonl', [row({ _ng_task_index: 8 }, 'x', broken, 1)]))).rejects.toThrow(
-      /r\.jsonl:1: expected one growing sequence, got a turn whose prompt does not begin with the tokens before it/,
+      /r\.jsonl:1: expected one growing sequence, got a turn whose prompt does not begin with the previous tokens/,
     );
   });
 });
@@ -384,7 +387,7 @@ describe('ART (built from its source)', () => {
     expect([...first.mask!]).toEqual([1, 0, 0, 0, 0, 0, 0, 1]);
   });
 
-  test('version 2: trajectory_json counts, a group without trajectories is passed over', async () => {
+  test('version 2: trajectory_json counts, a group without trajectories is skipped', async () => {
     const rows = [
       {
         format_version: 2,
@@ -508,7 +511,7 @@ describe('Qwen and any other log', () => {
     expect(rewards(await all(await put('x.jsonl', rows)))).toEqual([[1, 0]]);
     await expect(
       all(await put('x.jsonl', [{ prompt: 'p', completion: ['a'], reward: [1, 0] }])),
-    ).rejects.toThrow('a list as long as that of the completions');
+    ).rejects.toThrow('a list with one value for each completion');
   });
 });
 

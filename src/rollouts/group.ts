@@ -1,7 +1,7 @@
 /**
- * The one type in which rollouts travel: a prompt and the completions that were sampled for it, with their
- * rewards. Trainer, logs, reports and dashboard share it; readers of other frameworks' logs make it. The process
- * tree is not part of it: it follows from the tokens.
+ * Group: a prompt and the completions sampled for it, with their rewards. Trainer, logs, reports and dashboard all use
+ * this type, and the readers of other frameworks' logs produce it. It does not hold the process tree, which follows from
+ * the tokens.
  */
 
 export interface Completion {

@@ -1,8 +1,9 @@
 /**
- * Which samples belong together. Four ways, from the surest: a row that is a group, an id in every row, the place in
- * the file (so many rows in a row), and, where a log has nothing else, equal prompts. Nothing is guessed: each way
- * checks what can be checked, and a log whose groups cannot be told apart is refused with the reason.
+ * Which samples form a group. Four rules, the most reliable first: a row that is a group, a group id in every row, a
+ * fixed number of consecutive rows, and equal prompts. Each rule checks what it can; a log whose groups cannot be
+ * recovered is refused with the reason.
  */
+import type { Scratch } from '../input/index.js';
 import type { Group, GroupSource } from './group.js';
 import { type GroupContext, groupOfSamples, identityOf, type Sample } from './sample.js';
 import { SampleStore } from './sample-store.js';
@@ -12,6 +13,8 @@ import { RolloutError } from './values.js';
 const OPEN_STEPS = 4;
 
 export interface GroupingOptions extends GroupContext {
+  /** Room for samples that memory may not hold. */
+  readonly scratch: () => Scratch;
   /** Rows of a group, where the caller or the log says so. */
   readonly size?: number;
   /** Rows of one group may have different prompts (an environment that draws its first state). */
@@ -33,7 +36,7 @@ export interface Grouping {
   close(): void;
 }
 
-function* made(
+function* finishedGroup(
   samples: readonly Sample[],
   id: string,
   source: GroupSource,
@@ -60,13 +63,13 @@ export class ByRow implements Grouping {
   constructor(private readonly options: GroupingOptions) {}
 
   add(): Iterable<Group> {
-    throw new Error('a row that is a group comes whole');
+    throw new Error('a row that is a group is complete');
   }
 
   *addAll(samples: readonly Sample[]): Generator<Group> {
     const id = samples[0]?.group ?? String(this.count);
     this.count++;
-    if (samples.length > 0) yield* made(samples, id, 'explicit', this.options);
+    if (samples.length > 0) yield* finishedGroup(samples, id, 'explicit', this.options);
   }
 
   bad(): Iterable<Group> {
@@ -83,11 +86,13 @@ export class ByRow implements Grouping {
 
 /** By the id that every row has. */
 export class ById implements Grouping {
-  private readonly store = new SampleStore();
+  private readonly store: SampleStore;
   private readonly steps = new Map<number | null, Map<string, OpenGroup>>();
   private readonly closed = new Set<number | null>();
 
-  constructor(private readonly options: GroupingOptions) {}
+  constructor(private readonly options: GroupingOptions) {
+    this.store = new SampleStore(options.scratch);
+  }
 
   *add(sample: Sample): Generator<Group> {
     const { file, promptsDiffer } = this.options;
@@ -109,7 +114,7 @@ export class ById implements Grouping {
     const known = first?.siblings.find((group) => group.identity === identity);
     if (first && !known && !this.options.splitMerged)
       throw new RolloutError(
-        `${where}: group ${id}: expected one prompt and answer for a group, got others than in line ${first.line}; this id does not tell the groups`,
+        `${where}: group ${id}: expected one prompt and answer per group, got others than in line ${first.line}; this id does not identify groups`,
       );
     const member = this.store.put(sample);
     if (known) known.members.push(member);
@@ -138,7 +143,7 @@ export class ById implements Grouping {
     this.steps.delete(step);
     for (const { id, siblings } of open.values()) {
       const parts = siblings.map(({ members }) => members.map((member) => this.store.take(member)));
-      if (parts.length === 1) yield* made(parts[0], id, 'explicit', this.options);
+      if (parts.length === 1) yield* finishedGroup(parts[0], id, 'explicit', this.options);
       else yield* this.apart(id, parts);
     }
   }
@@ -148,7 +153,7 @@ export class ById implements Grouping {
     const rewards = Float64Array.from(parts.flat(), ({ reward }) => reward);
     let from = 0;
     for (const [p, samples] of parts.entries()) {
-      for (const group of made(samples, `${id}/${p + 1}`, 'explicit', this.options)) {
+      for (const group of finishedGroup(samples, `${id}/${p + 1}`, 'explicit', this.options)) {
         // What a format joined or left out has no counterpart.
         const isWhole = group.completions.length === samples.length;
         yield { ...group, ...(isWhole && { merged: { id, rewards, from } }) };
@@ -171,12 +176,13 @@ interface Place {
 
 /** By place: so many rows in a row, which must have one prompt. Without a size it is found from the whole file. */
 export class ByPlace implements Grouping {
-  private readonly store = new SampleStore();
+  private readonly store: SampleStore;
   private rows: Place[] = [];
   private count = 0;
 
   constructor(private readonly options: GroupingOptions) {
-    const { size } = options;
+    const { size, scratch } = options;
+    this.store = new SampleStore(scratch);
     if (size !== undefined && !(Number.isInteger(size) && size > 0))
       throw new RolloutError(`group size: expected a whole number from 1, got ${size}`);
   }
@@ -205,12 +211,13 @@ export class ByPlace implements Grouping {
       throw new RolloutError(
         `${file}:${this.rows[0].line}: expected groups of ${size} rows, got ${this.rows.length} rows after the last whole group`,
       );
-    const found = sizeOfRuns(this.rows);
-    if (found === 1 && this.rows.length > 1)
+    const runLength = sizeOfRuns(this.rows);
+    if (runLength === 1 && this.rows.length > 1)
       throw new RolloutError(
-        `${file}: expected a group id, or rows of one prompt that follow each other, got neither; its groups cannot be recovered (if every prompt has one completion, say that groups have size 1)`,
+        `${file}: expected a group id, or rows of one prompt that follow each other, got neither; its groups cannot be recovered (if every prompt has one completion, set the group size to 1)`,
       );
-    for (let at = 0; at < this.rows.length; at += found) yield* this.group(this.rows.slice(at, at + found));
+    for (let at = 0; at < this.rows.length; at += runLength)
+      yield* this.group(this.rows.slice(at, at + runLength));
   }
 
   private *group(rows: readonly Place[]): Generator<Group> {
@@ -223,7 +230,7 @@ export class ByPlace implements Grouping {
     const id = String(this.count++);
     if (read.length === 0) return;
     const samples = read.map(({ member }) => this.store.take(member!));
-    yield* made(samples, id, 'consecutive', this.options);
+    yield* finishedGroup(samples, id, 'consecutive', this.options);
   }
 
   close(): void {
@@ -250,11 +257,13 @@ const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
 /** By equal prompts within a step, for logs that have nothing else. */
 export class ByPrompt implements Grouping {
-  private readonly store = new SampleStore();
+  private readonly store: SampleStore;
   private readonly steps = new Map<number | null, Map<string, { line: number; members: number[] }>>();
   private unread = 0;
 
-  constructor(private readonly options: GroupingOptions) {}
+  constructor(private readonly options: GroupingOptions) {
+    this.store = new SampleStore(options.scratch);
+  }
 
   add(sample: Sample): Iterable<Group> {
     if (sample.group !== undefined)
@@ -285,7 +294,7 @@ export class ByPrompt implements Grouping {
       let count = 0;
       for (const { members } of open.values()) {
         const samples = members.map((member) => this.store.take(member));
-        yield* made(samples, String(count++), 'prompt-text', this.options);
+        yield* finishedGroup(samples, String(count++), 'prompt-text', this.options);
       }
     }
   }
@@ -297,7 +306,7 @@ export class ByPrompt implements Grouping {
     const largest = groups.reduce((most, { members }) => Math.max(most, members.length), 0);
     if (size === undefined && groups.length === 1 && rows > 1)
       throw new RolloutError(
-        `${file}: expected a group id, got none, and all ${rows} prompts are the same text; whether that is one group or several cannot be recovered (--group-size ${rows}, if they are one group)`,
+        `${file}: expected a group id, got none, and all ${rows} prompts are the same text; the groups cannot be recovered (use --group-size ${rows} if this is one group)`,
       );
     const expected = size ?? largest;
     const missing = groups.reduce((sum, { members }) => sum + Math.max(0, expected - members.length), 0);

@@ -1,6 +1,6 @@
 /**
  * Ids of groups, unique within a step: the second group of one problem in a step is `id#2`, the third `id#3`. An id that
- * a log has already in such a form is left alone and its number passed over.
+ * a log already has in this form is kept, and its number is skipped.
  */
 export class UniqueIds {
   private readonly times = new Map<string, number>();

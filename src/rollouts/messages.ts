@@ -1,8 +1,7 @@
 /**
- * Chat messages as text. Without the model's chat template the exact text is not known; what is made here is plain,
- * the same for equal messages, and keeps apart what the model wrote from what it was given: a line that names the
- * role before each message, except before an answer that begins a completion; tool calls as name(arguments), without
- * their ids, which differ from call to call.
+ * Chat messages as text. Without the model's chat template the exact text is unknown. This rendering is plain, equal for
+ * equal messages, and separates the model's text from its input: each message follows a line with its role (except an
+ * answer that begins a completion); a tool call is name(arguments), without its id, which differs between calls.
  */
 import type { Part } from './sample.js';
 import { asText, fail, isList, isObject, type Json, type JsonObject, RolloutError } from './values.js';
@@ -44,9 +43,9 @@ export function completionParts(
   const parts: Part[] = [];
   Array.from(value as Json[]).forEach((message, i) => {
     const { role, text } = messageOf(message, where, `${key}[${i}]`);
-    const own = sampled(message as JsonObject);
-    if (i > 0 || !own) parts.push({ text: `\n${role}\n`, sampled: false });
-    if (text !== '') parts.push({ text, sampled: own });
+    const isSampled = sampled(message as JsonObject);
+    if (i > 0 || !isSampled) parts.push({ text: `\n${role}\n`, sampled: false });
+    if (text !== '') parts.push({ text, sampled: isSampled });
   });
   return parts;
 }
@@ -85,8 +84,8 @@ function calls(value: unknown, where: string, key: string): string[] {
     const call = typeof item === 'string' ? parsed(item) : item;
     if (!isObject(call)) return typeof item === 'string' ? item : JSON.stringify(item);
     const inner = isObject(call.function) ? call.function : call;
-    const given = inner.arguments;
-    return `${String(inner.name ?? '')}(${typeof given === 'string' ? given : JSON.stringify(given ?? {})})`;
+    const args = inner.arguments;
+    return `${String(inner.name ?? '')}(${typeof args === 'string' ? args : JSON.stringify(args ?? {})})`;
   });
 }
 

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Completion, Group } from './group.js';
-import { parseGroup, readOwnRollouts, serializeGroup, writeGroups } from './own.js';
+import { parseGroup, serializeGroup } from './own.js';
+import { readOwnRollouts, writeGroups } from './own-files.js';
 import { RolloutError } from './values.js';
 
 let folder: string;
@@ -211,14 +212,14 @@ describe('our rollout log', () => {
     };
     await writeFile(file, '\n');
     await expect(read(file)).rejects.toThrow(
-      `${file}: expected a rollout log, one JSON object a line, got no group`,
+      `${file}: expected a rollout log, one JSON object per line, got no group`,
     );
     await writeFile(
       file,
       Buffer.concat([Buffer.from(`${JSON.stringify(GOOD)}\n{"id":"`), Buffer.of(0xff, 0xfe)]),
     );
     await expect(read(file)).rejects.toThrow(
-      `${file}:2: expected UTF-8 text, one JSON object a line, got bytes that are not UTF-8`,
+      `${file}:2: expected UTF-8 text, one JSON object per line, got bytes that are not UTF-8`,
     );
     await expect(read(join(folder, 'missing.jsonl'))).rejects.toThrow(
       /missing\.jsonl: cannot be read: [^\n]*$/,

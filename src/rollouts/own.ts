@@ -1,10 +1,8 @@
 /**
- * Our own rollout log: `rollouts/step_SSSSSS.jsonl` of a run, one group a line. What is written is checked, what is
- * read is checked again and named by file, line and key. Keys that are not known are left alone, so that others
- * may add theirs. Other frameworks' logs have readers of their own.
+ * The rollout log of lambda-grpo: `rollouts/step_SSSSSS.jsonl` of a run, one group per line. Groups are validated on
+ * writing and on reading; errors name file, line and key. Unknown keys are allowed, so that other programs may add
+ * theirs. Files: own-files.ts.
  */
-import { writeWhole } from '../files/index.js';
-import { InputError, isText, JsonError, JsonReader, type Line, linesOf, readBlocks } from '../input/index.js';
 import type { Completion, Group } from './group.js';
 import {
   asBoolean,
@@ -80,65 +78,6 @@ function shortest(value: number): number {
   return Math.fround(short) === value ? short : Number(value.toPrecision(9));
 }
 
-/** @throws RolloutError where an id stands twice within a step: whoever reads the log could not tell the groups apart */
-function checkIds(file: string, groups: readonly Group[]): void {
-  const seen = new Set<string>();
-  for (const { id, step } of groups) {
-    const key = JSON.stringify([step, id]);
-    if (seen.has(key))
-      throw new RolloutError(
-        `${file}: group ${JSON.stringify(id)}: expected ids that differ within a step, got it twice in step ${step}`,
-      );
-    seen.add(key);
-  }
-}
-
-/**
- * Writes groups to a file, whole or not at all.
- * @throws RolloutError as `serializeGroup`, FileError; the file is then as it was
- */
-export async function writeGroups(file: string, groups: readonly Group[]): Promise<void> {
-  const text = groups.map((group) => `${serializeGroup(group)}\n`).join('');
-  checkIds(file, groups);
-  await writeWhole(file, text);
-}
-
-/**
- * The groups of one of our logs, one at a time: the file is never whole in memory.
- * @throws RolloutError naming file, line and key for anything that is not as it must be, and for an empty file
- */
-export async function* readOwnRollouts(file: string): AsyncGenerator<Group> {
-  const json = new JsonReader();
-  let count = 0;
-  try {
-    for await (const block of readBlocks(file)) {
-      for (const line of linesOf(block)) {
-        count++;
-        yield groupOf(lineValue(json, line, `${file}:${line.number}`), `${file}:${line.number}`);
-      }
-    }
-  } catch (error) {
-    throw error instanceof InputError && !(error instanceof RolloutError)
-      ? new RolloutError(error.message)
-      : error;
-  }
-  if (count === 0)
-    throw new RolloutError(`${file}: expected a rollout log, one JSON object a line, got no group`);
-}
-
-function lineValue(json: JsonReader, line: Line, where: string): unknown {
-  if (!isText(line))
-    throw new RolloutError(
-      `${where}: expected UTF-8 text, one JSON object a line, got bytes that are not UTF-8`,
-    );
-  try {
-    return json.parse(line.bytes, line.start, line.end);
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    throw new RolloutError(`${where}: ${error.message}; expected one whole JSON object a line`);
-  }
-}
-
 /**
  * The group that a line holds.
  * @param where `file:line`, for errors
@@ -209,7 +148,7 @@ function parseJson(line: string, where: string): unknown {
     const named = /"([^"\\]*)"\s*:\s*\[?\s*(NaN|-?Infinity)\b/.exec(line);
     if (named) fail(where, named[1], Number(named[2]), 'a finite number');
     throw new RolloutError(
-      `${where}: is not JSON: ${messageOf(error)}; expected one whole JSON object a line`,
+      `${where}: is not JSON: ${messageOf(error)}; expected one whole JSON object per line`,
     );
   }
 }

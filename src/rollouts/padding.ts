@@ -1,5 +1,5 @@
 /**
- * Padding of token ids: taken off by a mask, or noticed where there is none. A padded row has, at one end, a run of one
+ * Padding of token ids: removed with a mask, or detected without one. A padded row has, at one end, a run of one
  * id that was never sampled; counted as tokens it is part of the tree and of every figure.
  */
 import type { Group } from './group.js';
@@ -78,7 +78,7 @@ export class PaddingWatch {
     for (const { verb, rows: byId, line } of this.sides) {
       const [id, rows] = [...byId].sort(([, a], [, b]) => b - a)[0] ?? [0, 0];
       if (rows < 2 || rows < SHARE * this.rows) continue;
-      const message = `${rows} of ${this.rows} completions ${verb} with a run of token id ${id}, in groups whose completions all have one length: this looks like padding, and it is counted as sampled tokens in every figure`;
+      const message = `${rows} of ${this.rows} completions ${verb} with a run of token id ${id}, in groups whose completions all have one length: this looks like padding, and all figures count it as sampled tokens`;
       return { line, message };
     }
     return null;

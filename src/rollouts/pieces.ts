@@ -1,7 +1,7 @@
 /**
- * Texts of tokens that can be joined. A token may hold a part of a character only; its bytes that are no text alone are
- * kept as lone surrogates, U+DC80 … U+DCFF for 80 … FF (Python calls it surrogateescape). Joined, the bytes that make
- * characters become characters, and the others are shown as bytes, so that no two tokens look the same.
+ * Token texts that can be joined. A token may hold only part of a character. Bytes that are not valid UTF-8 on their own
+ * are kept as lone surrogates, U+DC80 … U+DCFF for 80 … FF (Python: surrogateescape). Joined bytes that form a character
+ * become that character; the others are shown as bytes, so that different tokens look different.
  */
 
 const FIRST = 0xdc80;

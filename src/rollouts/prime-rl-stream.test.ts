@@ -38,7 +38,7 @@ describe('a run of prime-rl', () => {
     expect(groups[0].source).toMatchObject({ line: 1 });
     expect(groups[0].source?.file).toMatch(/stream[\\/]00000\.jsonl\.zst$/);
     expect(notes).toEqual([
-      expect.objectContaining({ warning: false, message: 'the last line is not whole yet; it is left out' }),
+      expect.objectContaining({ warning: false, message: 'the last line is incomplete and is skipped' }),
     ]);
   });
 
@@ -109,7 +109,7 @@ describe('a run of prime-rl', () => {
   it('a broken line in its middle is a bad row; one of the annotations too', async () => {
     const live = join(run, 'monitors/file/traces/stream/00001.jsonl');
     writeFileSync(live, `{"id": "cu\n${readFileSync(live, 'utf8')}`);
-    await expect(read(run)).rejects.toThrow(/00001\.jsonl:1: .*expected one whole JSON object a line/);
+    await expect(read(run)).rejects.toThrow(/00001\.jsonl:1: .*expected one whole JSON object per line/);
     cpSync(FIXTURE, run, { recursive: true });
     const orch = join(run, 'monitors/file/traces/annotations/orch/00000.jsonl');
     writeFileSync(orch, `${readFileSync(orch, 'utf8')}{"trace_id": 5}\n`);
@@ -119,7 +119,7 @@ describe('a run of prime-rl', () => {
 
   it('annotations alone are no log', async () => {
     await expect(read(join(run, 'monitors/file/traces/annotations'))).rejects.toThrow(
-      /expected the stream of the same run too \(the folder traces\), got updates of traces alone/,
+      /expected the traces of the same run too \(the folder traces\), got only their annotations/,
     );
   });
 });

@@ -9,7 +9,8 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BadRowsError, type Group, type ReadOptions, RolloutError, readRollouts } from './index.js';
+import { readBoth as readRollouts } from '../../test/read-both.js';
+import { BadRowsError, type Group, type ReadOptions, RolloutError } from './index.js';
 
 let folder: string;
 let count = 0;
@@ -96,18 +97,18 @@ describe('readRollouts', () => {
     const expected = (await all(plain)).map(({ source, ...group }) => ({ ...group, line: source?.line }));
     expect(expected.map(({ line }) => line)).toEqual([1, 4]);
     for (const root of [bom, packed, zstd]) {
-      const got = (await all(root)).map(({ source, ...group }) => ({ ...group, line: source?.line }));
-      expect(got).toEqual(expected);
+      const groups = (await all(root)).map(({ source, ...group }) => ({ ...group, line: source?.line }));
+      expect(groups).toEqual(expected);
     }
   });
 
   test('text units are words and marks with the white space before them, the same id for the same unit', async () => {
     const [group] = await all(await put({ 'a.jsonl': lines([row(1, 1), row(1, 0)]) }));
     expect(group.tokens).toBe('text-units');
-    const [one, two] = group.completions;
-    expect([...one.tokens].map((id) => group.tokenTexts?.[id])).toEqual(['answer', ' is', ' 1']);
-    expect(one.tokens.subarray(0, 2)).toEqual(two.tokens.subarray(0, 2));
-    expect(one.tokens[2]).not.toBe(two.tokens[2]);
+    const [first, two] = group.completions;
+    expect([...first.tokens].map((id) => group.tokenTexts?.[id])).toEqual(['answer', ' is', ' 1']);
+    expect(first.tokens.subarray(0, 2)).toEqual(two.tokens.subarray(0, 2));
+    expect(first.tokens[2]).not.toBe(two.tokens[2]);
   });
 
   test("a caller's tokenizer replaces them, and is named", async () => {
@@ -127,9 +128,11 @@ describe('readRollouts', () => {
     expect((await all(root)).map(({ step }) => step)).toEqual([9, 10]);
     expect((await all(join(root, '**/*.jsonl'))).length).toBe(2);
     expect((await all([join(root, 'step_{9,10}/?.jsonl'), join(root, 'step_9/x.jsonl')])).length).toBe(2);
-    expect(await error(join(root, '*.parquet'))).toContain('expected files of this pattern, got none');
+    expect(await error(join(root, '*.parquet'))).toContain(
+      'expected files that match this pattern, got none',
+    );
     expect(await error(join(root, 'none'))).toContain(
-      'expected a file, a folder or a pattern, got nothing there',
+      'expected a file, a folder or a pattern, got a path that does not exist',
     );
   });
 });
@@ -200,7 +203,7 @@ describe('what cannot be known is refused', () => {
       'results.jsonl': lines([rollout({ id: 0 }, 'a', '1'), rollout({ id: 0 }, 'b', '2')]),
     });
     expect(await error(wrong)).toMatch(
-      /results\.jsonl:2: group 0: expected one prompt and answer for a group, got others than in line 1/,
+      /results\.jsonl:2: group 0: expected one prompt and answer per group, got others than in line 1/,
     );
     const game = [rollout({ id: 0 }, 'guess', 'story'), rollout({ id: 0 }, 'guess', 'other')];
     expect(await error(await put({ 'results.jsonl': lines(game) }))).toContain('group 0');
@@ -313,9 +316,9 @@ describe('bad rows', () => {
       });
       const keys = { group: 'group' };
       expect(await error(file, { keys })).toMatch(message);
-      const told: (number | null)[] = [];
-      const groups = await all(file, { keys, skipBad: true, onBad: ({ line }) => told.push(line) });
-      expect([rewards(groups), told]).toEqual([[[1, 0]], [2]]);
+      const badLines: (number | null)[] = [];
+      const groups = await all(file, { keys, skipBad: true, onBad: ({ line }) => badLines.push(line) });
+      expect([rewards(groups), badLines]).toEqual([[[1, 0]], [2]]);
     },
   );
 

@@ -1,7 +1,7 @@
 /**
- * `readRollouts`: from files, folders or patterns to groups, one at a time. Every file's format is known before the
- * first is read; then each is read row by row: a bad row is counted and passed over, a log whose groups cannot be known
- * is refused; a packed file that is damaged anywhere gives no group at all. Memory: one block of the file, the groups
+ * `readGroups`: from logs to groups, one at a time, wherever the logs are stored. Every file's format is known before the
+ * first is read; then each is read row by row: a bad row is counted and skipped, a log whose groups cannot be known
+ * is refused; a damaged compressed file gives no group at all. Memory: one block of the file, the groups
  * that still grow (128 MB, the rest of them on disk) and about 200 bytes for each group's id, however long the logs are.
  */
 
@@ -9,24 +9,23 @@ import {
   checkUnpacks,
   elementsOf,
   InputError,
-  isText,
   JsonError,
   JsonReader,
   linesOf,
-  parquetRows,
   readBlocks,
   readTorch,
+  type Source,
 } from '../input/index.js';
 import { TraceUpdates } from './annotations.js';
 import { type BadRow, BadRows } from './bad-rows.js';
 import { type Container, type Detected, detect, KNOWN_FORMATS, samplesOfDump } from './detect.js';
-import { findFiles, type LogFile, stepOfPath } from './files.js';
 import { FORMATS } from './formats/all.js';
 import { UPDATES } from './formats/episodes.js';
 import type { Format, FormatOptions, OpenFile, Place, RowReader } from './formats/format.js';
 import { SUMMARIES } from './formats/tinker.js';
 import { FORMAT_NAMES, type FormatName, type Group } from './group.js';
 import { ById, ByPlace, ByPrompt, ByRow, type Grouping, type GroupingOptions } from './grouping.js';
+import { stepOfPath } from './names.js';
 import { PaddingWatch } from './padding.js';
 import { IdsOfSource, runOfLog, sourcesOf } from './sources.js';
 import { type Json, RolloutError } from './values.js';
@@ -65,44 +64,44 @@ export interface ReadOptions extends FormatOptions {
   readonly onRead?: (read: { file: string; bytes: number | null }) => void;
 }
 
-interface Log extends LogFile {
+interface Log {
+  /** The name of its source. */
+  readonly path: string;
+  readonly source: Source;
   readonly format: FormatName;
   readonly container: Container;
   readonly detected: Extract<Detected, { kind: 'log' }>;
 }
 
 /**
- * The groups of all files that the source means.
- * @param source files, folders (all logs below) and patterns
- * @throws RolloutError before the first group: nothing found, a format that is not known;
+ * The groups of all logs.
+ * @throws RolloutError before the first group: a format that is not known;
  *   on the way: a log whose groups cannot be known, unless bad rows are skipped
  * @throws BadRowsError at the end, if there were bad rows and they are not skipped
  * @example
- * for await (const group of readRollouts('runs/a/rollouts')) console.log(group.id, group.completions.length);
+ * const log = blobSource(file, file.name); // a File that was dropped into a page
+ * for await (const group of readGroups([log])) console.log(group.id, group.completions.length);
  */
-export async function* readRollouts(
-  source: string | readonly string[],
+export async function* readGroups(
+  files: readonly Source[],
   options: ReadOptions = {},
 ): AsyncGenerator<Group> {
   if (options.format !== undefined && !FORMAT_NAMES.includes(options.format))
     throw new RolloutError(`format: expected ${KNOWN_FORMATS}, got ${options.format}`);
   const tell = (warning: boolean) => (file: string, line: number | null, message: string) =>
     options.onNote?.({ file, line, message, warning });
-  const files = await findFiles(typeof source === 'string' ? [source] : source, (file, message) =>
-    tell(false)(file, null, message),
-  );
   const badRows = new BadRows(options.onBad);
   const logs = await detectAll(files, options, badRows);
-  const summaries = logs.filter(({ detected }) => detected.summaries).map(({ path }) => path);
+  const summaries = logs.filter(({ detected }) => detected.summaries).map(({ source }) => source);
   const annotations = logs.filter(({ detected }) => detected.annotations);
   const data = logs.filter(({ detected }) => !detected.summaries && !detected.annotations);
   if (data.length === 0 && annotations.length > 0)
     throw new RolloutError(
-      `${annotations[0].path}: expected the stream of the same run too (the folder traces), got updates of traces alone`,
+      `${annotations[0].path}: expected the traces of the same run too (the folder traces), got only their annotations`,
     );
   if (data.length === 0 && summaries.length > 0)
     throw new RolloutError(
-      `${summaries[0]}: holds rewards without tokens; needed are the captures of the same run too`,
+      `${summaries[0].name}: expected the captures of the same run too (capture/sample.jsonl), got only rewards`,
     );
   for (const { file, message } of unusedOptions(data, options)) tell(true)(file, null, message);
 
@@ -142,8 +141,8 @@ export async function* readRollouts(
  * What a file is read as; null: it holds no row yet, or none of a known shape.
  * @throws RolloutError for a file that cannot be opened
  */
-export async function formatOfLog(
-  file: string,
+export async function formatOf(
+  file: Source,
   options: Pick<ReadOptions, 'format' | 'keys'>,
 ): Promise<FormatName | null> {
   const detected = await detect(file, options.keys !== undefined);
@@ -151,13 +150,14 @@ export async function formatOfLog(
   return options.format ?? detected.format;
 }
 
-async function detectAll(files: readonly LogFile[], options: ReadOptions, badRows: BadRows): Promise<Log[]> {
+async function detectAll(files: readonly Source[], options: ReadOptions, badRows: BadRows): Promise<Log[]> {
   const logs: Log[] = [];
-  for (const file of files) {
-    const detected = await detectWhole(file.path, options);
+  for (const source of files) {
+    const path = source.name;
+    const detected = await detectWhole(source, options);
     if (detected.kind === 'unreadable' && options.growing === true) {
       options.onNote?.({
-        file: file.path,
+        file: path,
         line: null,
         message: `not yet: ${detected.reason}`,
         warning: false,
@@ -165,29 +165,29 @@ async function detectAll(files: readonly LogFile[], options: ReadOptions, badRow
       continue;
     }
     if (detected.kind === 'unreadable') {
-      badRows.add({ file: file.path, line: null, message: detected.reason });
+      badRows.add({ file: path, line: null, message: detected.reason });
       continue;
     }
     const format = options.format ?? detected.format;
     if (format === null) {
-      const message = unknownFormat(file.path, detected.keys);
+      const message = unknownFormat(path, detected.keys);
       if (options.skipBad !== true) throw new RolloutError(message);
-      badRows.add({ file: file.path, line: null, message });
+      badRows.add({ file: path, line: null, message });
       continue;
     }
     const container = FORMATS[format].paths ? 'document' : detected.container;
-    logs.push({ ...file, format, container, detected });
+    logs.push({ path, source, format, container, detected });
   }
   return logs;
 }
 
 /** A packed file is unpacked once before any of it is used: what does not end properly is no log, not half of one. */
-async function detectWhole(file: string, options: ReadOptions): Promise<Detected> {
+async function detectWhole(file: Source, options: ReadOptions): Promise<Detected> {
   try {
     // First, since it ends early where a file is beyond the limits.
     const detected = await detect(file, options.keys !== undefined);
     if (detected.kind === 'log' && detected.container !== 'torch')
-      await checkUnpacks(file, () => options.onRead?.({ file, bytes: 0 }));
+      await checkUnpacks(file, () => options.onRead?.({ file: file.name, bytes: 0 }));
     return detected;
   } catch (error) {
     if (!(error instanceof InputError) || (error instanceof RolloutError && options.skipBad !== true))
@@ -224,7 +224,7 @@ function unusedOptions(
     .flatMap(([format, file]) =>
       (Object.keys(names) as (keyof FormatOptions)[])
         .filter((name) => options[name] !== undefined && !FORMATS[format].uses.includes(name))
-        .map((name) => ({ file, message: `${names[name]}: does nothing for logs of format ${format}` })),
+        .map((name) => ({ file, message: `${names[name]}: has no effect on logs of format ${format}` })),
     );
 }
 
@@ -234,14 +234,14 @@ function optionsFor({ uses }: Format, options: ReadOptions): FormatOptions {
 }
 
 /** Tinker's files of rewards that are of the run of a capture: those nearest to it. */
-function summariesOf(capture: string, summaries: readonly string[]): readonly string[] {
+function summariesOf(capture: string, summaries: readonly Source[]): readonly Source[] {
   const folder = capture.replace(FORMATS.tinker.within!, '');
-  const near = summaries.filter((path) => path.replace(FORMATS.tinker.within!, '') === folder);
+  const near = summaries.filter(({ name }) => name.replace(FORMATS.tinker.within!, '') === folder);
   return near.length > 0 ? near : summaries;
 }
 
 const maskHint = (format: FormatName) =>
-  format === 'generic' ? '; --mask-key names what says which tokens were sampled' : '';
+  format === 'generic' ? '; --mask-key names the key that marks the sampled tokens' : '';
 
 type RawRow =
   | { readonly place: Place; readonly value: Json }
@@ -262,9 +262,7 @@ async function* readLog(
   const open: OpenFile = {
     path: file,
     columns: columns.map(({ name }) => name),
-    numbers: columns
-      .filter(({ type }) => /^(DOUBLE|FLOAT|U?\w*INT|U?INTEGER|DECIMAL)/.test(type))
-      .map(({ name }) => name),
+    numbers: columns.filter(({ number }) => number).map(({ name }) => name),
     step: stepOfPath(file),
     options: optionsFor(format, options),
     session,
@@ -275,7 +273,8 @@ async function* readLog(
   let grouping: Grouping | undefined = streamed ? stream.grouping : undefined;
   let pending = 0; // bad rows before the first good one
   const { tokenizer, splitMerged } = options;
-  const context = { file, format: log.format, tokenizer, splitMerged };
+  const scratch = () => log.source.machine.scratch();
+  const context = { file, format: log.format, tokenizer, splitMerged, scratch };
   let rows = 0;
   /** In a log that grows: a row that could not be read, until another follows it. */
   let unfinished: BadRow | undefined;
@@ -292,13 +291,15 @@ async function* readLog(
             yield reader.group(row.value, row.place);
             continue;
           }
+          const needed = reader.needs?.(row.value);
+          if (needed) await needed;
           const samples = reader.read!(row.value, row.place);
           if (samples.length === 0) continue;
           if (!grouping) {
             grouping = groupingOf(reader, samples[0].group !== undefined, context);
             for (; pending > 0; pending--) yield* grouping.bad(0);
             if (reader.size && options.groupSize !== undefined && grouping instanceof ById)
-              open.warn(null, '--group-size: does nothing where rows have the id of their group');
+              open.warn(null, '--group-size: has no effect on rows with a group id');
           }
           if (grouping instanceof ByRow) yield* grouping.addAll(samples);
           else for (const sample of samples) yield* add(grouping, streamed ? { ...sample, file } : sample);
@@ -317,9 +318,9 @@ async function* readLog(
       if (grouping) yield* grouping.bad(line);
       else pending++;
     }
-    if (unfinished) open.note(unfinished.line, 'the last line is not whole yet; it is left out');
+    if (unfinished) open.note(unfinished.line, 'the last line is incomplete and is skipped');
     if (rows === 0 && options.growing !== true)
-      badRows.add({ file, line: null, message: `${file}: holds no row` });
+      badRows.add({ file, line: null, message: `${file}: expected at least one row, got an empty log` });
     if (streamed && more) stream.grouping = grouping;
     else if (grouping) yield* grouping.end();
     options.onRead?.({ file, bytes: null });
@@ -346,7 +347,8 @@ async function updatesOf(
   const run = runOfLog(log.path, log.format);
   const files = annotations.filter(({ path }) => runOfLog(path, log.format) === run);
   return TraceUpdates.read(
-    files.map(({ path }) => path),
+    files.map(({ source }) => source),
+    () => log.source.machine.scratch(),
     (file, line, message) => badRows.add({ file, line, message }),
   );
 }
@@ -370,7 +372,7 @@ const unwrapped = (error: unknown) => (error instanceof Refusal ? new RolloutErr
 function groupingOf(
   reader: RowReader,
   hasId: boolean,
-  context: Pick<GroupingOptions, 'file' | 'format' | 'tokenizer' | 'splitMerged'>,
+  context: Pick<GroupingOptions, 'file' | 'format' | 'tokenizer' | 'splitMerged' | 'scratch'>,
 ): Grouping {
   const { promptsDiffer, strict, finish } = reader;
   const options: GroupingOptions = { ...context, size: reader.size?.(), promptsDiffer, strict, finish };
@@ -381,26 +383,26 @@ function groupingOf(
 
 /** The rows of a file, and in their place the reason where one cannot be read. */
 async function* rowsOf(
-  { path: file, container, detected }: Log,
+  { path: file, source, container, detected }: Log,
   format: Format,
   onRead: (bytes: number) => void,
 ): AsyncGenerator<RawRow> {
   const placeOf = (line: number): Place => ({ line, where: `${file}:${line}`, path: 0, indices: [] });
   if (container === 'parquet') {
-    for await (const row of parquetRows(file, detected.columns)) {
+    for await (const row of source.machine.parquet.rows(source, detected.columns)) {
       if ('message' in row) yield { line: row.number, message: row.message };
       else yield { place: placeOf(row.number), value: row.row };
     }
     return;
   }
   if (container === 'torch') {
-    for (const [i, value] of (samplesOfDump(await readTorch(file)) ?? []).entries())
+    for (const [i, value] of (samplesOfDump(await readTorch(source)) ?? []).entries())
       yield { place: placeOf(i + 1), value };
     return;
   }
   if (container !== 'lines') {
     for await (const { place: path, indices, line, value } of elementsOf(
-      file,
+      source,
       format.paths ?? [['*']],
       onRead,
     ))
@@ -408,12 +410,12 @@ async function* rowsOf(
     return;
   }
   const json = new JsonReader();
-  for await (const block of readBlocks(file, onRead)) {
+  for await (const block of readBlocks(source, onRead)) {
     for (const line of linesOf(block)) {
       const { number, bytes, start, end } = line;
       const where = `${file}:${number}`;
-      if (!isText(line)) {
-        const message = `${where}: expected UTF-8 text, one JSON object a line, got bytes that are not UTF-8`;
+      if (!line.isText) {
+        const message = `${where}: expected UTF-8 text, one JSON object per line, got bytes that are not UTF-8`;
         yield { line: number, message };
         continue;
       }
@@ -422,7 +424,7 @@ async function* rowsOf(
         value = json.parse(bytes, start, end);
       } catch (error) {
         if (!(error instanceof JsonError)) throw error;
-        const message = `${where}: ${error.message}; expected one whole JSON object a line`;
+        const message = `${where}: ${error.message}; expected one whole JSON object per line`;
         yield { line: number, message };
         continue;
       }

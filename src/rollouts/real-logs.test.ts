@@ -6,7 +6,8 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Group, type ReadOptions, readRollouts } from './index.js';
+import { readRollouts } from './files.js';
+import type { Group, ReadOptions } from './index.js';
 
 const LOGS = join(import.meta.dirname, '../../../shared/data/rollouts');
 const present = existsSync(LOGS);
@@ -62,7 +63,7 @@ describe.skipIf(!present)('real logs', () => {
       );
       if (failed === null) continue;
       expect(failed).toContain(
-        `${name}:2: group 0: expected one prompt and answer for a group, got others than in line 1`,
+        `${name}:2: group 0: expected one prompt and answer per group, got others than in line 1`,
       );
       refused.push(name.slice(0, -'__00000000.jsonl'.length));
     }

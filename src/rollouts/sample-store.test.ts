@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { fileSource } from '../input/files.js';
 import { ById } from './grouping.js';
 import type { Sample } from './sample.js';
 import { SampleStore } from './sample-store.js';
 import { textUnits } from './text-units.js';
+
+const { scratch } = fileSource('').machine;
 
 const sampleOf = (i: number): Sample => ({
   group: `g${i % 7}`,
@@ -17,7 +20,7 @@ const sampleOf = (i: number): Sample => ({
 });
 
 test('samples come back as they were put, from memory and from the file', () => {
-  const store = new SampleStore(5000);
+  const store = new SampleStore(scratch, 5000);
   try {
     const numbers = Array.from({ length: 100 }, (_, i) => store.put(sampleOf(i)));
     for (const i of [99, 0, 50, 3]) expect(store.take(numbers[i])).toEqual(sampleOf(i));
@@ -29,7 +32,7 @@ test('samples come back as they were put, from memory and from the file', () => 
 });
 
 test('scattered rows are put together in the order of their first ones', () => {
-  const grouping = new ById({ file: 'f', format: 'generic' });
+  const grouping = new ById({ file: 'f', format: 'generic', scratch });
   const samples = Array.from({ length: 70 }, (_, i) => sampleOf(i));
   expect(samples.flatMap((sample) => [...grouping.add(sample)])).toEqual([]);
   const groups = [...grouping.end()];

@@ -1,10 +1,9 @@
 /**
- * Samples that wait for the rest of their group. Rows of a group may lie anywhere in a log, so that any number can be
- * waiting: beyond a limit of memory they go to a temporary file, and only their places in it are kept (about 100
- * bytes each). The file is as large as what waits and is deleted at the end.
+ * Samples whose group is not complete yet. Rows of a group may lie anywhere in a log, so any number of samples can be
+ * pending: beyond a memory limit they go to scratch room (a temporary file in Node.js), and only their
+ * places in it are kept (about 100 bytes each). It is deleted at the end.
  */
-import { deserialize, serialize } from 'node:v8';
-import { ScratchFile } from '../files/index.js';
+import type { Scratch } from '../input/index.js';
 import type { Sample } from './sample.js';
 
 /** Samples in memory at once, in bytes as estimated below. */
@@ -12,12 +11,15 @@ const LIMIT = 128e6;
 
 export class SampleStore {
   private readonly inMemory = new Map<number, Sample>();
-  private readonly onDisk = new Map<number, readonly [offset: number, length: number]>();
+  private readonly inScratch = new Map<number, number>();
   private next = 0;
   private bytes = 0;
-  private file: ScratchFile | undefined;
+  private room: Scratch | undefined;
 
-  constructor(private readonly limit = LIMIT) {}
+  constructor(
+    private readonly scratch: () => Scratch,
+    private readonly limit = LIMIT,
+  ) {}
 
   /** Keeps a sample; gives the number to take it out by. */
   put(sample: Sample): number {
@@ -36,22 +38,19 @@ export class SampleStore {
       this.bytes -= sizeOf(sample);
       return sample;
     }
-    const [offset, length] = this.onDisk.get(number)!;
-    this.onDisk.delete(number);
-    return deserialize((this.file as ScratchFile).read(offset, length)) as Sample;
+    const place = this.inScratch.get(number)!;
+    this.inScratch.delete(number);
+    return (this.room as Scratch).read(place) as Sample;
   }
 
   close(): void {
-    this.file?.close();
-    this.file = undefined;
+    this.room?.close();
+    this.room = undefined;
   }
 
   private spill(): void {
-    this.file ??= new ScratchFile();
-    for (const [number, sample] of this.inMemory) {
-      const bytes = serialize(sample);
-      this.onDisk.set(number, [this.file.append(bytes), bytes.length]);
-    }
+    this.room ??= this.scratch();
+    for (const [number, sample] of this.inMemory) this.inScratch.set(number, this.room.put(sample));
     this.inMemory.clear();
     this.bytes = 0;
   }

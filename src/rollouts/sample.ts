@@ -1,8 +1,8 @@
 /**
- * One completion as a log has it, before it is known which others it belongs to, and how a list of them becomes a
- * Group: with the log's token ids where all of them have them, else with the caller's tokenizer, else in text units.
+ * One completion as read from a log, not yet grouped, and how a list of samples becomes a Group: with the log's token ids
+ * if every sample has them, else with the caller's tokenizer, else with text units.
  */
-import { createHash } from 'node:crypto';
+import { Digest } from './digest.js';
 import type { Completion, FormatName, Group, GroupSource } from './group.js';
 import { UnitTable } from './text-units.js';
 
@@ -53,13 +53,13 @@ export interface GroupContext {
 export function identityOf({ prompt, task }: Sample): string {
   // A text beside token ids is the same text: only where there are none does it tell prompts apart.
   if (prompt.tokens?.length && task === undefined) return digestOfTokens(prompt.tokens);
-  const hash = createHash('sha1');
-  if (prompt.tokens?.length) hash.update(prompt.tokens);
-  else for (const part of prompt.parts ?? []) hash.update(part).update('\0');
-  return hash
-    .update('\0')
-    .update(task ?? '')
-    .digest('base64');
+  const digest = new Digest();
+  if (prompt.tokens?.length) digest.add(digestOfTokens(prompt.tokens));
+  else for (const part of prompt.parts ?? []) digest.add(part);
+  return digest
+    .add('')
+    .add(task ?? '')
+    .toString();
 }
 
 /** Two 32-bit hashes (FNV-1a, and a multiplicative one) and the length: quicker than sha1 for what stands in every row. */
@@ -81,11 +81,11 @@ export function groupOfSamples(
   { file, format, tokenizer }: GroupContext,
 ): Group {
   const exact = samples.every(({ tokens, prompt }) => tokens && prompt.tokens);
-  const made = exact ? fromTokens(samples) : fromTexts(samples, tokenizer);
+  const completions = exact ? fromTokens(samples) : fromTexts(samples, tokenizer);
   return {
     id,
     step: samples[0].step,
-    ...made,
+    ...completions,
     tokens: exact ? 'exact' : tokenizer ? 'retokenized' : 'text-units',
     groups,
     source: {
@@ -102,19 +102,22 @@ function fromTokens(samples: readonly Sample[]): Pick<Group, 'prompt' | 'complet
   const shared = commonLength(samples.map(({ prompt }) => prompt.tokens!));
   const { tokens, parts } = samples[0].prompt;
   const completions = samples.map((sample): Completion => {
-    const given = sample.prompt.tokens!.subarray(shared);
+    const promptTail = sample.prompt.tokens!.subarray(shared);
     const text = sample.parts && textOf(sample.parts);
     return {
-      tokens: joined(Int32Array, [given, sample.tokens!]),
+      tokens: joined(Int32Array, [promptTail, sample.tokens!]),
       ...(text === undefined ? {} : { text }),
       ...(sample.logprobs
-        ? { logprobs: joined(Float32Array, [new Float32Array(given.length), sample.logprobs]) }
+        ? { logprobs: joined(Float32Array, [new Float32Array(promptTail.length), sample.logprobs]) }
         : {}),
-      ...learnt(sample, given.length),
-      ...(given.length === 0 && !sample.mask
+      ...learnt(sample, promptTail.length),
+      ...(promptTail.length === 0 && !sample.mask
         ? {}
         : maskOf(
-            joined(Uint8Array, [new Uint8Array(given.length), sample.mask ?? ones(sample.tokens!.length)]),
+            joined(Uint8Array, [
+              new Uint8Array(promptTail.length),
+              sample.mask ?? ones(sample.tokens!.length),
+            ]),
           )),
       ...outcome(sample),
     };
@@ -139,8 +142,8 @@ function fromTexts(
   const prompt = prompts[0].slice(0, shared).join('');
   const promptTokens = encode(prompt);
   const completions = samples.map((sample, i): Completion => {
-    const given = prompts[i].slice(shared).map((text) => ({ text, sampled: false }));
-    const parts = [...given, ...(sample.parts ?? [])];
+    const promptTail = prompts[i].slice(shared).map((text) => ({ text, sampled: false }));
+    const parts = [...promptTail, ...(sample.parts ?? [])];
     const encoded = parts.map(({ text }) => encode(text));
     return {
       tokens: encoded.length === 1 ? encoded[0] : joined(Int32Array, encoded),
@@ -174,9 +177,9 @@ function outcome({ reward, rewards, advantage, stop, versions }: Sample) {
 }
 
 /** What a trainer said of each token; nothing of those that were given. */
-function learnt({ trainerLogprobs, entropies }: Sample, given: number) {
+function learnt({ trainerLogprobs, entropies }: Sample, promptTokens: number) {
   const padded = (values: Float32Array) =>
-    joined(Float32Array, [new Float32Array(given).fill(Number.NaN), values]);
+    joined(Float32Array, [new Float32Array(promptTokens).fill(Number.NaN), values]);
   return {
     ...(trainerLogprobs && { trainerLogprobs: padded(trainerLogprobs) }),
     ...(entropies && { entropies: padded(entropies) }),

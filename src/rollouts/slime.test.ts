@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readGroups as read } from '../../test/read-groups.js';
+import { fileSource } from '../input/files.js';
 import { readTorch } from '../input/index.js';
 
 const FIXTURE = join(import.meta.dirname, '../../test/readers/fixtures/slime');
@@ -32,13 +33,13 @@ describe('a run of slime', () => {
     expect([[...text.prompt.tokens], text.prompt.text]).toEqual([[1, 2, 3], 'add 0']);
     expect(chat.prompt.text).toBe('user\nadd 1\n');
     expect(
-      text.completions.map(({ tokens, mask, logprobs, reward, stop, text: said, versions }) => [
+      text.completions.map(({ tokens, mask, logprobs, reward, stop, text: completionText, versions }) => [
         [...tokens],
         [...mask!],
         [...logprobs!],
         reward,
         stop,
-        said,
+        completionText,
         versions,
       ]),
     ).toEqual([
@@ -123,7 +124,7 @@ describe('a pickle', () => {
     const length = Buffer.alloc(4);
     length.writeUInt32LE(command.length);
     const file = saved('evil.pt', pickled('cposix\nsystem\n', 'X', [...length], command, [0x85], 'R.'));
-    expect(await readTorch(file)).toBeNull();
+    expect(await readTorch(fileSource(file))).toBeNull();
     await expect(read(file)).rejects.toThrow(/expected the rollouts of slime/);
     expect(() => readFileSync(touched)).toThrow();
   });
@@ -153,7 +154,19 @@ describe('a pickle', () => {
         'e.',
       ),
     );
-    expect(await readTorch(file)).toEqual([7, 256, -2, -256, 1.5, null, true, false, [], [], 'é']);
+    expect(await readTorch(fileSource(file))).toEqual([
+      7,
+      256,
+      -2,
+      -256,
+      1.5,
+      null,
+      true,
+      false,
+      [],
+      [],
+      'é',
+    ]);
   });
 
   it.each([
@@ -163,8 +176,10 @@ describe('a pickle', () => {
     ['nothing on the stack', pickled('.'), 'an empty stack'],
     ['no mark', pickled(']e.'), 'no mark'],
     ['a text beyond the limits', pickled('X', [255, 255, 255, 127], 'x'), 'a text of 2147483647 bytes'],
-  ])('with %s is one clear error', async (name, pickle, got) => {
+  ])('with %s is one clear error', async (name, pickle, description) => {
     const file = saved(`${name}.pt`, pickle);
-    await expect(readTorch(file)).rejects.toThrow(`expected a pickle of plain values, got ${got} at byte`);
+    await expect(readTorch(fileSource(file))).rejects.toThrow(
+      `expected a pickle of plain values, got ${description} at byte`,
+    );
   });
 });

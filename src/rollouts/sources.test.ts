@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readBoth as readRollouts } from '../../test/read-both.js';
 import { FORMATS } from './formats/all.js';
 import { UniqueIds } from './ids.js';
-import { type Group, type ReadNote, type ReadOptions, readRollouts } from './index.js';
+import type { Group, ReadNote, ReadOptions } from './index.js';
 
 let folder: string;
 let count = 0;
@@ -137,8 +138,8 @@ describe('a folder', () => {
   });
 });
 
-describe('an option that does nothing', () => {
-  const given = {
+describe('an option without effect', () => {
+  const values = {
     keys: { reward: 'r', step: 's' },
     rewardWeights: { a: 1 },
     groupSize: 2,
@@ -161,24 +162,24 @@ describe('an option that does nothing', () => {
 
   test.each(
     Object.keys(LOGS).flatMap((format) =>
-      (Object.keys(given) as (keyof typeof given)[]).map(
+      (Object.keys(values) as (keyof typeof values)[]).map(
         (option) => [format as keyof typeof LOGS, option] as const,
       ),
     ),
   )('%s, %s: is said where the format’s reader does not look at it', async (format, option) => {
     const root = await put({ 'a.jsonl': LOGS[format] });
     const notes: ReadNote[] = [];
-    await all(root, { format, [option]: given[option], skipBad: true }, notes).catch(() => []);
-    const said = notes.filter(
-      ({ message }) => message === `${NAMES[option]}: does nothing for logs of format ${format}`,
+    await all(root, { format, [option]: values[option], skipBad: true }, notes).catch(() => []);
+    const idle = notes.filter(
+      ({ message }) => message === `${NAMES[option]}: has no effect on logs of format ${format}`,
     );
-    expect(said.map(({ warning }) => warning)).toEqual(FORMATS[format].uses.includes(option) ? [] : [true]);
+    expect(idle.map(({ warning }) => warning)).toEqual(FORMATS[format].uses.includes(option) ? [] : [true]);
   });
 
   test('a format gets no option that it does not declare', async () => {
     for (const format of Object.values(FORMATS)) {
-      const asked = new Set<string>();
-      const options = new Proxy({}, { get: (_, name) => void asked.add(String(name)) });
+      const readOptions = new Set<string>();
+      const options = new Proxy({}, { get: (_, name) => void readOptions.add(String(name)) });
       const file = {
         path: 'x.jsonl',
         numbers: ['r'],
@@ -191,7 +192,7 @@ describe('an option that does nothing', () => {
       };
       const reader = format.open(file);
       reader.size?.();
-      expect([...asked].filter((name) => !format.uses.includes(name as never))).toEqual([]);
+      expect([...readOptions].filter((name) => !format.uses.includes(name as never))).toEqual([]);
     }
   });
 
@@ -199,7 +200,7 @@ describe('an option that does nothing', () => {
     const notes: ReadNote[] = [];
     await all(await put({ 'a.jsonl': [VERL('x')] }), { groupSize: 4 }, notes);
     expect(notes.map(({ message }) => message)).toEqual([
-      '--group-size: does nothing where rows have the id of their group',
+      '--group-size: has no effect on rows with a group id',
     ]);
   });
 });
@@ -210,12 +211,12 @@ describe('ids of groups', () => {
     fc.assert(
       fc.property(fc.array(id, { maxLength: 30 }), (list) => {
         const ids = new UniqueIds();
-        const given = list.map((item) => ids.next(item));
-        expect(new Set(given).size).toBe(list.length);
+        const unique = list.map((item) => ids.next(item));
+        expect(new Set(unique).size).toBe(list.length);
         list.forEach((item, i) => {
-          expect(given[i] === item || given[i].startsWith(`${item}#`)).toBe(true);
+          expect(unique[i] === item || unique[i].startsWith(`${item}#`)).toBe(true);
         });
-        expect(given[0]).toBe(list[0]);
+        expect(unique[0]).toBe(list[0]);
       }),
     );
   });
@@ -237,7 +238,7 @@ describe('ids of groups', () => {
     expect(notes.map(({ line, message, warning }) => [line, message, warning])).toEqual([
       [
         2,
-        'group p stands twice in step 1; its second is read as a group of its own, p#2, and others like it',
+        'group p occurs twice in step 1; the second is read as a separate group, p#2, and so are others like it',
         true,
       ],
     ]);

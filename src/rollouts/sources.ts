@@ -1,6 +1,6 @@
 /**
- * Which run each log belongs to. A source is the logs of one run in one format; a folder may hold several, and then
- * each has a label: its place below what all of them share. Within a source, ids of groups are unique in a step.
+ * Which run each log belongs to. A source is the logs of one run in one format. A folder may hold several sources; then
+ * each has a label, its path relative to their common folder. Within a source, group ids are unique in each step.
  */
 import { FORMATS } from './formats/all.js';
 import type { FormatName, Group } from './group.js';
@@ -69,7 +69,7 @@ function belowShared(paths: readonly string[]): readonly string[] {
 export class IdsOfSource {
   private readonly steps = new Map<number | null, { ids: UniqueIds; files: Map<string, string> }>();
   private readonly prefix = new Map<string, string>();
-  private readonly told = new Set<string>();
+  private readonly warnedFiles = new Set<string>();
 
   constructor(
     private readonly label: string | null,
@@ -98,17 +98,17 @@ export class IdsOfSource {
     const file = known.files.get(id);
     if (file !== undefined && file !== source.file)
       throw new RolloutError(
-        `${source.file}:${source.line}: group ${id}: expected each group of step ${step} in one file, got it in ${file} too (put the files of a step into one; or, where each file is a run of its own, say so with --by-file)`,
+        `${source.file}:${source.line}: group ${id}: expected each group of step ${step} in one file, got it in ${file} too (merge the files of a step; or, if each file is a separate run, use --by-file)`,
       );
     if (before !== undefined) known.files.set(id, source.file);
     const unique = known.ids.next(id);
-    if (unique !== id && !this.told.has(source.file)) {
-      this.told.add(source.file);
+    if (unique !== id && !this.warnedFiles.has(source.file)) {
+      this.warnedFiles.add(source.file);
       const where = step === null ? '' : ` in step ${step}`;
       this.warn(
         source.file,
         source.line,
-        `group ${id} stands twice${where}; its second is read as a group of its own, ${unique}, and others like it`,
+        `group ${id} occurs twice${where}; the second is read as a separate group, ${unique}, and so are others like it`,
       );
     }
     id = this.label === null ? unique : `${this.label}:${unique}`;

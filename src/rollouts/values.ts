@@ -1,6 +1,6 @@
 /**
- * Reading single values of a log: each function gives the value in the type we work with, or throws a RolloutError
- * that names file, line and key, what was found and what is allowed. Lists of numbers may come as plain arrays
+ * Reading single values of a log: each function returns the value in our type, or throws a RolloutError with file, line,
+ * key, the expected kind of value and the actual one. Lists of numbers may come as plain arrays
  * (JSON.parse) or as typed arrays (our byte reader), with the same result.
  */
 import { InputError, type Json, type JsonObject, WrittenNumber } from '../input/index.js';
@@ -167,8 +167,8 @@ export const asPieces: ValueReader<Record<number, string>> = (value, where, key)
 };
 
 /** @throws RolloutError, always */
-export function fail(where: string, key: string, found: unknown, allowed: string): never {
-  throw new RolloutError(`${where}: ${key}: expected ${allowed}, got ${show(found)}`);
+export function fail(where: string, key: string, value: unknown, expected: string): never {
+  throw new RolloutError(`${where}: ${key}: expected ${expected}, got ${show(value)}`);
 }
 
 function show(value: unknown): string {

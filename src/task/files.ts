@@ -4,17 +4,17 @@
  * without problem or answer is an error: a dataset that shrinks in silence gives a wrong figure. An answer that is a
  * number is that number, digit by digit.
  */
-import { isUtf8 } from 'node:buffer';
+import { fileSource, parquetColumns, parquetRows } from '../input/files.js';
 import {
+  beginsWithMark,
   decimalOf,
   InputError,
-  isText,
+  isUtf8,
   JsonError,
   JsonReader,
+  joinBytes,
   LIMITS,
   linesOf,
-  parquetColumns,
-  parquetRows,
   readBlocks,
   readBytes,
   WrittenNumber,
@@ -155,18 +155,18 @@ async function* rowsOfParquet(file: string): AsyncGenerator<{ value: unknown; li
 
 /** Files of one list are small enough to be whole in memory; the place in the list stands for the line. */
 async function* rowsOfList(file: string): AsyncGenerator<{ value: unknown; line: number }> {
-  const pieces: Buffer[] = [];
+  const pieces: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of readBytes(file)) {
+  for await (const chunk of readBytes(fileSource(file))) {
     size += chunk.length;
     if (size > LIMITS.rowBytes)
       throw new InputError(
         `${file}: expected a list of at most ${LIMITS.rowBytes} bytes, got more; put larger ones into JSON lines`,
       );
-    pieces.push(Buffer.from(chunk));
+    pieces.push(chunk.slice());
   }
-  const bytes = Buffer.concat(pieces);
-  const start = bytes.length >= 3 && bytes.readUIntBE(0, 3) === 0xefbbbf ? 3 : 0;
+  const bytes = joinBytes(pieces);
+  const start = beginsWithMark(bytes) ? 3 : 0;
   if (!isUtf8(bytes)) throw new InputError(NO_TEXT(file));
   const list = parsed(new JsonReader('written'), bytes, start, bytes.length, file);
   if (!Array.isArray(list)) throw new TaskError(`${file}: expected a list of problems, got no list`);
@@ -175,10 +175,10 @@ async function* rowsOfList(file: string): AsyncGenerator<{ value: unknown; line:
 
 async function* rowsOfLines(file: string): AsyncGenerator<{ value: unknown; line: number }> {
   const json = new JsonReader('written');
-  for await (const block of readBlocks(file)) {
+  for await (const block of readBlocks(fileSource(file))) {
     for (const line of linesOf(block)) {
       const where = `${file}:${line.number}`;
-      if (!isText(line)) throw new InputError(NO_TEXT(where));
+      if (!line.isText) throw new InputError(NO_TEXT(where));
       yield { value: parsed(json, line.bytes, line.start, line.end, where), line: line.number };
     }
   }
@@ -187,7 +187,7 @@ async function* rowsOfLines(file: string): AsyncGenerator<{ value: unknown; line
 const NO_TEXT = (where: string) =>
   `${where}: expected .jsonl, .json or .parquet, got bytes that are not UTF-8`;
 
-function parsed(json: JsonReader, bytes: Buffer, start: number, end: number, where: string): unknown {
+function parsed(json: JsonReader, bytes: Uint8Array, start: number, end: number, where: string): unknown {
   try {
     return json.parse(bytes, start, end);
   } catch (error) {

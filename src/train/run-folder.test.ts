@@ -2,7 +2,8 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Group, readOwnRollouts } from '../rollouts/index.js';
+import type { Group } from '../rollouts/index.js';
+import { readOwnRollouts } from '../rollouts/own-files.js';
 import { checkpointName } from './checkpoint.js';
 import { mayChange } from './config.js';
 import { resolveConfig } from './config-sources.js';

@@ -23,7 +23,8 @@ import {
   sync,
   writeWhole,
 } from '../files/index.js';
-import { type Group, writeGroups } from '../rollouts/index.js';
+import type { Group } from '../rollouts/index.js';
+import { writeGroups } from '../rollouts/own-files.js';
 import { type CheckpointState, dropLater } from './checkpoint.js';
 import { type Config, formatConfig, mayChange } from './config.js';
 import { loadConfig } from './config-file.js';

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeTemporaryFolder, remove, writeWhole } from '../files/index.js';
-import { openDuckDB } from '../input/index.js';
+import { openDuckDB } from '../input/files.js';
 import { resolveConfig } from './config-sources.js';
 import { run } from './run.js';
 

@@ -1,6 +1,7 @@
 /** A rollout log of any framework: how much structure its groups have (PAPER.md §3). */
 import { analyzeGroup, LogGatherer } from '../../analysis/index.js';
-import { RolloutError, readRollouts } from '../../rollouts/index.js';
+import { readRollouts } from '../../rollouts/files.js';
+import { RolloutError } from '../../rollouts/index.js';
 import type { WorkContext } from './context.js';
 
 export interface LogSpec {

@@ -7,7 +7,7 @@ import { generic } from './generic.js';
 import { grpoPrm } from './grpo-prm.js';
 import { nemoGym } from './nemo-gym.js';
 import { nemoRl } from './nemo-rl.js';
-import { own } from './own.js';
+import { native } from './own.js';
 import { qwenMath } from './qwen-math.js';
 import { reasoningGym } from './reasoning-gym.js';
 import { skyrl } from './skyrl.js';
@@ -18,7 +18,7 @@ import { verifiers } from './verifiers.js';
 import { verl } from './verl.js';
 
 export const FORMATS: Readonly<Record<FormatName, Format>> = {
-  own,
+  own: native,
   'prime-rl': primeRl,
   verifiers,
   'verifiers-v1': verifiersV1,

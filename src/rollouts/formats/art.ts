@@ -3,8 +3,8 @@
  * counts and a group without trajectories leaves a marker row. Before that `SSSS.jsonl`, one group a line. No tokens.
  * The prompt is what stands before the first message that is trained.
  */
-import { basename } from 'node:path';
 import { completionParts, promptParts } from '../messages.js';
+import { lastName } from '../names.js';
 import type { Sample } from '../sample.js';
 import {
   asId,
@@ -24,7 +24,7 @@ export const art: Format = {
   uses: [],
   within: /([\\/]trajectories[\\/][^\\/]+)?[\\/][^\\/]+$/,
   open: ({ path, step: pathStep, columns }) => {
-    const named = /^(\d+)\.(parquet|jsonl)/.exec(basename(path));
+    const named = /^(\d+)\.(parquet|jsonl)/.exec(lastName(path));
     const step = named ? Number(named[1]) : pathStep;
     return {
       by: columns.length > 0 ? 'id' : 'row',

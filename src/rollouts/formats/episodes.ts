@@ -64,7 +64,7 @@ function readEpisode(value: Json, { line, where }: Place, { step: pathStep, sess
     const nodes = asList(trace.nodes, where, `${key}.nodes`).map((node, n) =>
       asObject(node, where, `${key}.nodes[${n}]`),
     );
-    const learnt = typeof trace.id === 'string' ? (updates?.of(trace.id) ?? []) : [];
+    const learnt = typeof trace.id === 'string' ? (updates?.updatesOf(trace.id) ?? []) : [];
     const step = updates ? stepOfGroup(session, id, learnt, dispatched) : dispatched;
     return pathsOf(nodes, where, key).map(
       (path, branch): Sample => ({
@@ -139,7 +139,9 @@ function pathsOf(nodes: readonly JsonObject[], where: string, key: string): Json
   const parents = nodes.map((node, i) => {
     if (node.parent === undefined || node.parent === null) return -1;
     const parent = asCount(node.parent, where, `${key}.nodes[${i}].parent`);
-    return parent < i ? parent : fail(where, `${key}.nodes[${i}].parent`, parent, `a node before it`);
+    return parent < i
+      ? parent
+      : fail(where, `${key}.nodes[${i}].parent`, parent, `the index of an earlier node`);
   });
   const inner = new Set(parents);
   return nodes.flatMap((_, leaf) => {
@@ -162,17 +164,17 @@ function sequenceOf(
 > {
   const sampled = (node: JsonObject) => node.sampled === true;
   const begin = path.findIndex(sampled);
-  const given = begin < 0 ? path : path.slice(0, begin);
-  const made = begin < 0 ? [] : path.slice(begin);
-  const bySampled = new Map(made.map((node) => [node.message, sampled(node)]));
+  const promptNodes = begin < 0 ? path : path.slice(0, begin);
+  const completionNodes = begin < 0 ? [] : path.slice(begin);
+  const bySampled = new Map(completionNodes.map((node) => [node.message, sampled(node)]));
   const texts = {
     promptParts: promptParts(
-      given.map(({ message }) => message),
+      promptNodes.map(({ message }) => message),
       where,
       `${key}.nodes.message`,
     ),
     parts: completionParts(
-      made.map(({ message }) => message),
+      completionNodes.map(({ message }) => message),
       where,
       `${key}.nodes.message`,
       (message) => bySampled.get(message) === true,
@@ -191,11 +193,11 @@ function sequenceOf(
   path.forEach((node, n) => {
     const at = `${key}.nodes[${n}]`;
     const tokens = asTokens(node.token_ids ?? [], where, `${at}.token_ids`);
-    const own = asMask(node.mask ?? [], where, `${at}.mask`);
-    if (own.length !== tokens.length)
-      fail(where, `${at}.mask`, own.length, `${tokens.length} values, one for each token`);
+    const sampledMask = asMask(node.mask ?? [], where, `${at}.mask`);
+    if (sampledMask.length !== tokens.length)
+      fail(where, `${at}.mask`, sampledMask.length, `${tokens.length} values, one for each token`);
     const logs = asLogprobs(node.logprobs ?? [], where, `${at}.logprobs`);
-    const trained = own.reduce((sum, bit) => sum + bit, 0);
+    const trained = sampledMask.reduce((sum, bit) => sum + bit, 0);
     if (logs.length !== trained) {
       if (logs.length > 0)
         fail(where, `${at}.logprobs`, logs.length, `${trained} values, one for each sampled token`);
@@ -206,7 +208,7 @@ function sequenceOf(
       tokensOf(
         node,
         name,
-        own,
+        sampledMask,
         streams.map((stream) => stream[name]?.subarray(begins, begins + tokens.length)),
         where,
         at,
@@ -215,13 +217,13 @@ function sequenceOf(
       stamped,
     );
     credit?.forEach((value, t) => {
-      if (own[t] === 1) advantages.add(value);
+      if (sampledMask[t] === 1) advantages.add(value);
     });
     let next = 0;
     tokens.forEach((id, t) => {
       ids.push(id);
-      mask.push(own[t]);
-      logprobs.push(own[t] === 1 ? (logs[next++] ?? 0) : 0);
+      mask.push(sampledMask[t]);
+      logprobs.push(sampledMask[t] === 1 ? (logs[next++] ?? 0) : 0);
       trainer.push(trainers?.[t] ?? Number.NaN);
       entropies.push(entropy?.[t] ?? Number.NaN);
     });

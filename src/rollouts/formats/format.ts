@@ -71,6 +71,8 @@ export interface RowReader {
   readonly promptsDiffer?: boolean;
   readonly strict?: boolean;
   readonly finish?: (samples: readonly Sample[], where: string) => readonly Sample[];
+  /** What must be read before this row can be; null: nothing. */
+  readonly needs?: (row: Json) => Promise<void> | null;
   /**
    * The samples of a row; none where it holds something else.
    * @throws RolloutError for a bad row

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Group, type ReadNote, type ReadOptions, readRollouts } from '../index.js';
+import { readBoth as readRollouts } from '../../../test/read-both.js';
+import type { Group, ReadNote, ReadOptions } from '../index.js';
 import { withoutPadding } from '../padding.js';
 import type { JsonObject } from '../values.js';
 import { valueAt } from './key-path.js';
@@ -131,7 +132,7 @@ describe('completions', () => {
       ]);
     // One verdict for three answers says nothing of each.
     expect(await failure(rows, { keys: { ...first, completion: 'resps.0.*' } })).toContain(
-      ':1: exact: expected a list as long as that of the completions: 3 values, one for each completion, got 1',
+      ':1: exact: expected a list with one value for each completion: 3 values, one for each completion, got 1',
     );
     expect(await failure(rows, { keys: { ...first, completion: 'resps.0' } })).toMatch(/:1: resps\.0/);
   });
@@ -273,7 +274,7 @@ describe('a mask', () => {
       await failure([{ ids: [5, 6, 7], m: [0, 0, 0], r: 1 }], {
         keys: { ...keys, ...noPrompt, group: undefined },
       }),
-    ).toContain(':1: m: expected a 1 where the completion begins, or a prompt of its own, got "no 1"');
+    ).toContain(':1: m: expected a 1 where the completion begins, or a separate prompt, got "no 1"');
   });
 
   test('stands in lists as the completions do', async () => {
@@ -435,8 +436,8 @@ describe('padding without a mask', () => {
   });
 
   test('a mask that stands beside the ids is named', async () => {
-    const found = await noted([[5, 2, 0]], { completion_mask: [1, 1, 0] });
-    expect(found).toEqual([expect.stringContaining('--mask-key completion_mask')]);
+    const hints = await noted([[5, 2, 0]], { completion_mask: [1, 1, 0] });
+    expect(hints).toEqual([expect.stringContaining('--mask-key completion_mask')]);
     expect(await noted([[5, 2, 0]], { completion_mask: [1, 1, 1] })).toEqual([]);
     const notes: ReadNote[] = [];
     const rows = [{ out: { ids: [5, 2, 0], loss_mask: [1, 1, 0] }, reward: 1, group: 0 }];

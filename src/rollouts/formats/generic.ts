@@ -1,8 +1,8 @@
 /**
- * Any other log of rows, in JSONL, JSON or Parquet, by the paths of its values (key-path.ts). A row is one completion, or
- * several of a prompt: where the completion's or the reward's path names one for each item of a list, or leads to a list
- * of them. A whole conversation is parted where the model first speaks. Without a group key the group size says how many
- * rows in a row are one, else a row's completions are, else equal prompts, refused where some prompt stands more often.
+ * Any other log of rows (JSONL, JSON or Parquet), read by the key paths of its values (key-path.ts). A row holds one
+ * completion, or several of one prompt if the path of the completion or reward leads to a list. A conversation is split
+ * before the model's first message. A group is, in this order: a group key; `groupSize` consecutive rows; the completions
+ * of one row; equal prompts (refused if one prompt occurs more often than the others).
  */
 import { completionParts, promptParts } from '../messages.js';
 import { withoutPadding } from '../padding.js';
@@ -36,10 +36,10 @@ export const generic: Format = {
   name: 'generic',
   uses: ['keys', 'groupSize'],
   open: ({ step: stepOfFile, options, warn }) => {
-    const given = options.keys ?? {};
-    const keys = { ...DEFAULT_KEYS, ...definedOf(given) };
-    const sized = options.groupSize !== undefined && given.group === undefined;
-    const conversation = given.prompt !== undefined && given.prompt === given.completion;
+    const namedKeys = options.keys ?? {};
+    const keys = { ...DEFAULT_KEYS, ...definedOf(namedKeys) };
+    const sized = options.groupSize !== undefined && namedKeys.group === undefined;
+    const conversation = namedKeys.prompt !== undefined && namedKeys.prompt === namedKeys.completion;
     let unmasked = 0;
     return {
       by: sized ? 'place' : 'id-or-prompt',
@@ -47,23 +47,23 @@ export const generic: Format = {
       size: () => options.groupSize,
       read: (value, { line, where }) => {
         const row = asObject(value, where, 'the row');
-        const columns = columnsOf(row, keys, given, where);
+        const columns = columnsOf(row, keys, namedKeys, where);
         if (keys.mask === undefined && unmasked === 0) {
           const name = maskBeside(row, keys.tokens);
           if (name !== null && unmasked++ === 0)
             warn(
               line,
-              `beside the token ids stands ${name}, which may say which of them were sampled (--mask-key ${name})`,
+              `the column ${name} stands beside the token ids and may mark the sampled ones (--mask-key ${name})`,
             );
         }
         const step = asStep(single(row, keys.step, where) ?? null, where, keys.step) ?? stepOfFile;
-        const id = sized ? undefined : groupOf(row, keys.group, given.group !== undefined, where);
+        const id = sized ? undefined : groupOf(row, keys.group, namedKeys.group !== undefined, where);
         const several = columns.several && !sized;
         const group = id ?? (several ? `line ${line}` : undefined);
         return columns.rows.map((item) => {
           const { prompt, ...sampled } = sampleOf(item, keys, where, {
             conversation,
-            promptNamed: given.prompt !== undefined,
+            promptNamed: namedKeys.prompt !== undefined,
             grouped: group !== undefined || sized,
           });
           return { ...(group === undefined ? {} : { group }), step, line, prompt, ...sampled };
@@ -90,7 +90,7 @@ interface Cells {
 function columnsOf(
   row: JsonObject,
   keys: Keys,
-  given: KeyNames,
+  namedKeys: KeyNames,
   where: string,
 ): { readonly rows: readonly Cells[]; readonly several: boolean } {
   const cells = {
@@ -106,7 +106,8 @@ function columnsOf(
     ['mask', 'a list of 0 and 1'],
     ['prompt', 'a text, messages or token ids'],
   ] as const)
-    if (given[name] !== undefined && isNothing(cells[name])) fail(where, given[name], undefined, expected);
+    if (namedKeys[name] !== undefined && isNothing(cells[name]))
+      fail(where, namedKeys[name], undefined, expected);
 
   const { reward } = cells;
   const several =
@@ -150,7 +151,7 @@ function columnsOf(
       where,
       key,
       list.length,
-      key === keys.reward ? `a list as long as that of the completions: ${wanted}` : wanted,
+      key === keys.reward ? `a list with one value for each completion: ${wanted}` : wanted,
     );
   }
   const prompts = cells.prompt.many ? cells.prompt.values : null;
@@ -217,22 +218,23 @@ function sampleOf(
   const noPrompt = conversation || (!isPresent(prompt) && !promptNamed);
   const begin = noPrompt && isList(text) ? Array.from(text as Json[]).findIndex(isAnswer) : -1;
   const split = begin > 0 && isList(text) ? begin : 0;
-  const given =
+  const promptValue =
     split > 0 ? Array.from(text as Json[]).slice(0, split) : noPrompt ? undefined : messages(prompt);
   const spoken = split > 0 ? Array.from(text as Json[]).slice(split) : text;
   if (conversation && begin < 0)
     fail(where, key.completion, cells.completion, 'messages, at least one of them the assistant’s');
   const parts = isPresent(spoken) ? { parts: completionParts(spoken, where, key.completion) } : {};
-  const promptIds = isTokens(given) ? asTokens(given, where, keys.prompt) : undefined;
-  const texts = isPresent(given) && !promptIds ? promptParts(given, where, keys.prompt) : undefined;
+  const promptIds = isTokens(promptValue) ? asTokens(promptValue, where, keys.prompt) : undefined;
+  const texts =
+    isPresent(promptValue) && !promptIds ? promptParts(promptValue, where, keys.prompt) : undefined;
 
   const masked = ids && maskOf(cells.mask, ids, promptIds?.length ?? 0, noPrompt, where, key.mask);
   const whole = masked ?? (ids && { tokens: ids });
   // Without a prompt of its own a sequence begins with it: all that stands before the first sampled token.
-  const first = masked && noPrompt && given === undefined ? masked.mask.indexOf(1) : 0;
+  const first = masked && noPrompt && promptValue === undefined ? masked.mask.indexOf(1) : 0;
   if (first < 0 && masked && masked.tokens.length > 0)
-    fail(where, key.mask, 'no 1', 'a 1 where the completion begins, or a prompt of its own');
-  if (given === undefined && !grouped && Math.max(first, 0) === 0)
+    fail(where, key.mask, 'no 1', 'a 1 where the completion begins, or a separate prompt');
+  if (promptValue === undefined && !grouped && Math.max(first, 0) === 0)
     fail(
       where,
       keys.prompt,
@@ -284,7 +286,7 @@ const isTokens = (value: Json | undefined): boolean =>
 function single(row: JsonObject, key: string, where: string): Json | undefined {
   const cell = valueAt(row, key);
   if (!cell.many) return cell.value;
-  return fail(where, key, cell.values.length, '1 value for a row, a path without *');
+  return fail(where, key, cell.values.length, 'one value per row (a path without *)');
 }
 
 function groupOf(row: JsonObject, key: string, named: boolean, where: string): string | undefined {

@@ -1,7 +1,7 @@
 /**
- * Key paths, by which a user names the values of a row: keys and places parted by dots. `a.b` is b within a, `a.0` the
- * first of a list, `a.-1` its last, `a.1:3` (also `a.:-1`, `a.1:`) some of it as a list, `a.*` all of it, each for itself.
- * `a[0].b` and `a[].b` are read as `a.0.b` and `a.*.b`. A key that holds dots is named as it stands.
+ * Key paths, with which a user names the values of a row: keys and indices separated by dots. `a.b` is b in a, `a.0` the
+ * first item of a list, `a.-1` the last, `a.1:3` (also `a.:-1`, `a.1:`) a slice as a list, `a.*` each item separately.
+ * `a[0].b` and `a[].b` mean `a.0.b` and `a.*.b`. A key that contains dots is written as it is.
  */
 import { isList, isObject, type Json, type JsonObject } from '../values.js';
 

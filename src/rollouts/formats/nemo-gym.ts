@@ -40,14 +40,14 @@ export const nemoGym: Format = {
         const items = itemsOf(response.output, where);
         const written = items.map((item, i) => isSampled(item, where, `${OUTPUT}[${i}]`));
         const begin = written.indexOf(true) < 0 ? items.length : written.indexOf(true);
-        const given = items.slice(0, begin);
-        const made = items.slice(begin);
-        if (made.some((item) => isHidden(item, where, OUTPUT)) && hidden++ === 0)
+        const promptItems = items.slice(0, begin);
+        const completionItems = items.slice(begin);
+        if (completionItems.some((item) => isHidden(item, where, OUTPUT)) && hidden++ === 0)
           note(
             line,
-            'reasoning is logged in encrypted form only and read as empty, here and in rows like it',
+            'reasoning is logged only in encrypted form and is read as empty, here and in rows like it',
           );
-        const turns = coveredTurns(made, written.slice(begin));
+        const turns = coveredTurns(completionItems, written.slice(begin));
         const { instructions } = request;
         const texts = {
           prompt: [
@@ -55,9 +55,9 @@ export const nemoGym: Format = {
               ? [`system\n${contentText(instructions, where, 'responses_create_params.instructions')}\n`]
               : []),
             ...inputParts(request.input, where, 'responses_create_params.input'),
-            ...inputParts(given, where, OUTPUT),
+            ...inputParts(promptItems, where, OUTPUT),
           ],
-          parts: outputParts(made, where, OUTPUT),
+          parts: outputParts(completionItems, where, OUTPUT),
         };
         const exact =
           turns.length > 0 &&
@@ -108,7 +108,7 @@ function itemsOf(value: Json, where: string): readonly JsonObject[] {
   for (const transition of transitions) {
     const before = Array.from(transition as Json[], (item) => JSON.stringify(item));
     if (before.some((text, i) => text !== texts[i]))
-      fail(where, 'response.output', list, 'transitions of which each begins with the one before it');
+      fail(where, 'response.output', list, 'transitions that each begin with the previous one');
   }
   return items;
 }

@@ -26,15 +26,15 @@ export const nemoRl: Format = {
     size: () => options.groupSize,
     read: (value, { line, where }) => {
       const row = asObject(value, where, 'the line');
-      const one = (key: string): Json => {
+      const onlyValue = (key: string): Json => {
         const list = asList(row[key], where, key);
         return list.length === 1 ? list[0] : fail(where, key, list, 'a list of one value');
       };
-      const padded = asTokens(one('token_ids'), where, 'token_ids[0]');
-      const length = asCount(one('input_lengths'), where, 'input_lengths[0]');
+      const padded = asTokens(onlyValue('token_ids'), where, 'token_ids[0]');
+      const length = asCount(onlyValue('input_lengths'), where, 'input_lengths[0]');
       if (length > padded.length)
-        fail(where, 'input_lengths[0]', length, `at most ${padded.length}, the tokens there are`);
-      const mask = asMask(one('token_loss_mask'), where, 'token_loss_mask[0]').subarray(0, length);
+        fail(where, 'input_lengths[0]', length, `at most ${padded.length} (the number of tokens)`);
+      const mask = asMask(onlyValue('token_loss_mask'), where, 'token_loss_mask[0]').subarray(0, length);
       if (mask.length < length)
         fail(where, 'token_loss_mask[0]', mask.length, `${length} values, one for each token`);
       const first = mask.indexOf(1);
@@ -42,8 +42,11 @@ export const nemoRl: Format = {
       const logprobs =
         row.generation_logprobs === undefined
           ? undefined
-          : asLogprobs(one('generation_logprobs'), where, 'generation_logprobs[0]').slice(first, length);
-      const advantage = isList(row.advantages) ? one('advantages') : undefined;
+          : asLogprobs(onlyValue('generation_logprobs'), where, 'generation_logprobs[0]').slice(
+              first,
+              length,
+            );
+      const advantage = isList(row.advantages) ? onlyValue('advantages') : undefined;
       const sample: Sample = {
         step,
         line,
@@ -54,7 +57,7 @@ export const nemoRl: Format = {
         ...(isList(advantage) && typeof advantage[first] === 'number'
           ? { advantage: advantage[first] as number }
           : {}),
-        reward: asNumber(one('rewards'), where, 'rewards[0]'),
+        reward: asNumber(onlyValue('rewards'), where, 'rewards[0]'),
       };
       return [sample];
     },

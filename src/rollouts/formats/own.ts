@@ -1,8 +1,8 @@
-/** Our own rollout log: a line is a group. */
+/** The rollout log of lambda-grpo: one group per line. */
 import { groupOf } from '../own.js';
 import type { Format } from './format.js';
 
-export const own: Format = {
+export const native: Format = {
   name: 'own',
   uses: [],
   within: /([\\/]rollouts)?[\\/][^\\/]+$/,

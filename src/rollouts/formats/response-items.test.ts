@@ -6,7 +6,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Group, readRollouts } from '../index.js';
+import { readBoth as readRollouts } from '../../../test/read-both.js';
+import type { Group } from '../index.js';
 import type { JsonObject } from '../values.js';
 import { itemPieces } from './response-items.js';
 
@@ -299,7 +300,7 @@ describe('a NeMo-Gym rollout', () => {
       notes,
     );
     expect(notes).toEqual([
-      'reasoning is logged in encrypted form only and read as empty, here and in rows like it',
+      'reasoning is logged only in encrypted form and is read as empty, here and in rows like it',
     ]);
   });
 

@@ -32,7 +32,7 @@ export function itemPieces(item: JsonObject, where: string, key: string): readon
     return [{ role: 'assistant', text: `<think>${thought(item, where, key)}</think>`, sampled: true }];
   if (type === 'refusal') return [{ role: 'assistant', text: String(item.refusal ?? ''), sampled: true }];
   if (/_(output|response)$/.test(type))
-    return [{ role: 'tool', text: given(item, where, key), sampled: false }];
+    return [{ role: 'tool', text: outputText(item, where, key), sampled: false }];
   if (
     type === 'mcp_list_tools' ||
     type === 'item_reference' ||
@@ -99,8 +99,8 @@ function thought(item: JsonObject, where: string, key: string): string {
 
 /** `name(arguments)`; a built-in tool has the name of its type and all that its item says as arguments. */
 function callText(item: JsonObject, type: string): string {
-  const said = item.arguments ?? item.input;
-  if (typeof item.name === 'string' && said !== undefined) return `${item.name}(${plain(said)})`;
+  const args = item.arguments ?? item.input;
+  if (typeof item.name === 'string' && args !== undefined) return `${item.name}(${plain(args)})`;
   const name = typeof item.name === 'string' ? item.name : type.replace(/_(call|request)$/, '');
   const rest = Object.entries(item).filter(
     ([key, value]) =>
@@ -116,7 +116,7 @@ const isIds = (key: string) => /(_token_ids|_log_probs|^routed_experts)$/.test(k
 const plain = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
 /** What a tool gave back: a text, parts as of a message's content, or anything else as JSON. */
-function given(item: JsonObject, where: string, key: string): string {
+function outputText(item: JsonObject, where: string, key: string): string {
   if (item.output !== undefined && item.output !== null)
     return shortened('', item.output, where, `${key}.output`);
   const rest = Object.entries(item).filter(([name, value]) => value !== null && !NOT_SAID.has(name));

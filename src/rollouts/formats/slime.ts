@@ -3,8 +3,8 @@
  * rollout as torch.save writes them: exact tokens of prompt and response, the response's mask and log-probabilities, the
  * versions of the weights that wrote it. Groups are `group_index`.
  */
-import { basename } from 'node:path';
 import { promptParts } from '../messages.js';
+import { lastName } from '../names.js';
 import type { Sample } from '../sample.js';
 import {
   asCount,
@@ -28,7 +28,7 @@ export const slime: Format = {
   uses: ['groupSize', 'rewardWeights'],
   within: /([\\/]rollout_data)?[\\/][^\\/]+$/,
   open: ({ path, options }) => {
-    const named = /^(?:eval_)?(\d{1,9})\.pt$/.exec(basename(path));
+    const named = /^(?:eval_)?(\d{1,9})\.pt$/.exec(lastName(path));
     return {
       by: 'id-or-prompt',
       strict: true,
@@ -38,7 +38,7 @@ export const slime: Format = {
         const tokens = asTokens(row.tokens, where, 'tokens');
         const length = asCount(row.response_length, where, 'response_length');
         if (length > tokens.length)
-          fail(where, 'response_length', length, `at most ${tokens.length}, the tokens there are`);
+          fail(where, 'response_length', length, `at most ${tokens.length} (the number of tokens)`);
         const first = tokens.length - length;
         const mask = maskOf(row, length, where);
         const sample: Sample = {
@@ -100,7 +100,7 @@ function rewardOf(
       where,
       'reward',
       names.join(', ') || 'no number',
-      'one number, or --reward-weight for some of several',
+      'one number (--reward-weight chooses among several)',
     );
   const parts = Object.entries(weights as Record<string, number>);
   const reward = parts.reduce(

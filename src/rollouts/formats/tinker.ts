@@ -4,7 +4,7 @@
  * group and trajectory. The calls of one trajectory are turns of one sequence. SQLite is not read: the exporter writes
  * JSONL too.
  */
-import { readFileSync } from 'node:fs';
+import { linesOf, readBlocks, type Source, textOf } from '../../input/index.js';
 import type { Sample } from '../sample.js';
 import {
   asCount,
@@ -23,7 +23,7 @@ import {
 import type { Format, OpenFile } from './format.js';
 import { joinTurns } from './turns.js';
 
-/** The files of a source that hold summaries, by iteration; filled before the first capture is read. */
+/** The sources that hold summaries, by iteration; filled before the first capture is read. */
 export const SUMMARIES = 'tinker summaries';
 const LOADED = 'tinker rewards';
 
@@ -44,6 +44,10 @@ export const tinker: Format = {
     return {
       by: 'id',
       promptsDiffer: true,
+      needs: (row) => {
+        const iteration = iterationOf(row);
+        return iteration === null || loadedOf(file).has(iteration) ? null : loadRewards(file, iteration);
+      },
       finish: (samples, where) => joined(samples as readonly Call[], where),
       read: (value, { line, where }) => {
         const row = asObject(value, where, 'the line');
@@ -55,7 +59,7 @@ export const tinker: Format = {
           !present(scope.group_idx)
         ) {
           if (passed++ === 0)
-            file.note(line, 'a call that failed or is of no group is passed over, and others like it');
+            file.note(line, 'a call that failed or has no group is skipped, and so are others like it');
           return [];
         }
         const split = typeof scope.split === 'string' ? scope.split : 'train';
@@ -67,7 +71,7 @@ export const tinker: Format = {
         return samplesOf(row, where).map((sampled, i): Call => {
           // Without a trajectory of its own a call samples the whole group at once.
           const trajectory = present(scope.traj_idx) ? asCount(scope.traj_idx, where, 'traj_idx') : i;
-          const reward = rewardsOf(file, iteration).get(`${split}/${group}/${trajectory}`);
+          const reward = loadedOf(file).get(iteration)?.get(`${split}/${group}/${trajectory}`);
           if (reward === undefined)
             fail(
               where,
@@ -148,31 +152,39 @@ function joined(calls: readonly Call[], where: string): readonly Sample[] {
   return samples;
 }
 
-/** Total reward by split/group/trajectory of one iteration. */
-function rewardsOf(file: OpenFile, iteration: number): Map<string, number> {
-  const loaded = (file.session.get(LOADED) ?? new Map()) as Map<number, Map<string, number>>;
-  file.session.set(LOADED, loaded);
-  const known = loaded.get(iteration);
-  if (known) return known;
+/** Total reward by split/group/trajectory, of the iterations that are in memory. */
+function loadedOf(file: OpenFile): Map<number, ReadonlyMap<string, number>> {
+  const known = file.session.get(LOADED) as Map<number, ReadonlyMap<string, number>> | undefined;
+  const loaded = known ?? new Map();
+  if (!known) file.session.set(LOADED, loaded);
+  return loaded;
+}
+
+/** The iteration of a call; null: it says none. */
+function iterationOf(row: Json): number | null {
+  if (!isObject(row)) return null;
+  const { iteration } = isObject(row.scope) ? row.scope : row;
+  return typeof iteration === 'number' ? iteration : null;
+}
+
+async function loadRewards(file: OpenFile, iteration: number): Promise<void> {
+  const loaded = loadedOf(file);
   const rewards = new Map<string, number>();
-  const files = (file.session.get(SUMMARIES) ?? []) as readonly string[];
-  for (const path of files) {
-    const named = /iteration_(\d+)/.exec(path);
+  for (const source of (file.session.get(SUMMARIES) ?? []) as readonly Source[]) {
+    const named = /iteration_(\d+)/.exec(source.name);
     if (named && Number(named[1]) !== iteration) continue;
-    readFileSync(path, 'utf8')
-      .split('\n')
-      .forEach((text, i) => {
-        if (text.trim() === '') return;
-        const where = `${path}:${i + 1}`;
-        const row = asObject(parsed(text, where), where, 'the line');
-        if (row.iteration !== iteration) return;
+    for await (const block of readBlocks(source)) {
+      for (const { number, bytes, start, end } of linesOf(block)) {
+        const where = `${source.name}:${number}`;
+        const row = asObject(parsed(textOf(bytes, start, end), where), where, 'the line');
+        if (row.iteration !== iteration) continue;
         const key = `${row.split}/${asCount(row.group_idx, where, 'group_idx')}/${asCount(row.traj_idx, where, 'traj_idx')}`;
         rewards.set(key, asNumber(row.total_reward, where, 'total_reward'));
-      });
+      }
+    }
   }
   if (loaded.size >= KEPT) loaded.delete(loaded.keys().next().value!);
   loaded.set(iteration, rewards);
-  return rewards;
 }
 
 function parsed(text: string, where: string): JsonObject {

@@ -2,12 +2,12 @@
  * TRL (and Unsloth): `completions/completions_SSSSS.parquet`, no tokens, no id, no total reward. The total is the sum of
  * the reward columns (numbers between `completion` and `advantage`) times their weights; a function that gave nothing
  * (NaN) counts for nothing, as in TRL. Groups are `num_generations` rows in a row; the logged advantages must sum to 0 in
- * each and, for the weights we suppose, follow the total: so wrong groups and wrong weights are found, not believed.
- * The file of a step repeats rows of the one before if nothing was generated in between: those are left out.
+ * each and, for the weights in use, follow the total: so wrong groups and wrong weights are detected.
+ * The file of a step repeats the rows of the previous one if nothing was generated in between; repeats are skipped.
  */
 
-import { createHash } from 'node:crypto';
 import { mean, sum } from '../../statistics/index.js';
+import { Digest } from '../digest.js';
 import { completionParts, promptParts } from '../messages.js';
 import { identityOf, type Sample } from '../sample.js';
 import { asNumber, asObject, asStep, fail, RolloutError } from '../values.js';
@@ -29,8 +29,8 @@ export const trl: Format = {
       throw new RolloutError(
         `${file.path}: expected number columns between completion and advantage, got no reward column`,
       );
-    const given = options.rewardWeights;
-    for (const name of Object.keys(given ?? {})) {
+    const weights = options.rewardWeights;
+    for (const name of Object.keys(weights ?? {})) {
       if (!names.includes(name))
         throw new RolloutError(`${file.path}: reward weights: expected ${names.join(', ')}, got ${name}`);
     }
@@ -52,7 +52,7 @@ export const trl: Format = {
         if (Object.keys(rewards).length === 0)
           fail(where, names.join(', '), Number.NaN, 'a finite number in one of them');
         let reward = 0;
-        for (const [name, part] of Object.entries(rewards)) reward += (given?.[name] ?? 1) * part;
+        for (const [name, part] of Object.entries(rewards)) reward += (weights?.[name] ?? 1) * part;
         const sample: Sample = {
           step: asStep(row.step, where, 'step'),
           line,
@@ -65,7 +65,7 @@ export const trl: Format = {
         return [sample];
       },
       finish: (samples, where) => {
-        checkAdvantages(samples, where, names, given !== undefined);
+        checkAdvantages(samples, where, names, weights !== undefined);
         const digest = digestOf(samples);
         now.add(digest);
         if (!before.has(digest)) return samples;
@@ -77,7 +77,7 @@ export const trl: Format = {
 };
 
 function noteRepeated(file: OpenFile, line: number): void {
-  file.note(line, 'a group that stands in the file before too is left out, and others like it');
+  file.note(line, 'a group repeated from the previous file is skipped, and so are others like it');
 }
 
 /**
@@ -97,7 +97,7 @@ function checkAdvantages(
   const total = sum(advantages);
   if (Math.abs(total) > 1e-3 * Math.max(scale, 1e-3) * samples.length)
     throw new RolloutError(
-      `${where}: advantage: expected a sum of about 0 over a group, got ${total.toPrecision(4)} over ${samples.length} rows: they are no group (--group-size says how many rows are one)`,
+      `${where}: advantage: expected a sum of about 0 over a group, got ${total.toPrecision(4)} over ${samples.length} rows: these rows are not one group (--group-size sets the number of rows in a group)`,
     );
   if (weighted) return; // the caller knows, and other ways to scale advantages exist
   const middle = mean(samples.map(({ reward }) => reward));
@@ -109,16 +109,16 @@ function checkAdvantages(
   );
   if (!fits || factor < 0)
     throw new RolloutError(
-      `${where}: advantage: expected values that follow from the sum of ${names.join(' + ')}, got others; give the weight of each reward as in training (--reward-weight name=w; 0 for a column that is no reward)${names.length > 1 ? '' : ', or --group-size'}`,
+      `${where}: advantage: expected values that follow from the sum of ${names.join(' + ')}, got others; give the weight of each reward as in training (--reward-weight name=w; 0 for a column that is not a reward)${names.length > 1 ? '' : ', or --group-size'}`,
     );
 }
 
 function digestOf(samples: readonly Sample[]): string {
-  const hash = createHash('sha1');
+  const digest = new Digest();
   for (const sample of samples) {
-    hash.update(identityOf(sample));
-    for (const { text } of sample.parts ?? []) hash.update(text).update('\0');
-    hash.update(`${sample.reward} ${sample.advantage}\0`);
+    digest.add(identityOf(sample));
+    for (const { text } of sample.parts ?? []) digest.add(text);
+    digest.add(`${sample.reward} ${sample.advantage}`);
   }
-  return hash.digest('base64');
+  return digest.toString();
 }

@@ -1,6 +1,6 @@
 /**
- * Several calls of the model that make one sequence: each prompt must go on from the prompt and answer before it; what
- * it adds (a tool's result, a user's words) is part of the completion but not trained.
+ * Several calls of the model that form one sequence: each prompt must continue the previous prompt and answer. The tokens
+ * it adds (a tool's result, a user's message) are part of the completion but are not trained.
  */
 import type { Sample } from '../sample.js';
 import { RolloutError } from '../values.js';
@@ -30,7 +30,7 @@ export function joinTurns(
       ids.every((id, i) => turn.prompt[prompt.length + i] === id);
     if (!goesOn)
       throw new RolloutError(
-        `${where}: expected one growing sequence, got a turn whose prompt does not begin with the tokens before it`,
+        `${where}: expected one growing sequence, got a turn whose prompt does not begin with the previous tokens`,
       );
     for (const id of turn.prompt.subarray(before)) {
       ids.push(id);

@@ -3,7 +3,7 @@
  * the last two; the older one no id at all, and its rows may have been dealt out to workers in another order: groups
  * are then equal prompts, and refused where that cannot be right.
  */
-import { basename } from 'node:path';
+import { lastName } from '../names.js';
 import type { Sample } from '../sample.js';
 import { asNumber, asObject, asScore, asStep, asText, fail, type JsonObject } from '../values.js';
 import type { Format } from './format.js';
@@ -14,7 +14,7 @@ export const verl: Format = {
   name: 'verl',
   uses: ['groupSize'],
   open: ({ path, step, options }) => {
-    const named = /^(\d+)\.jsonl/.exec(basename(path));
+    const named = /^(\d+)\.jsonl/.exec(lastName(path));
     return {
       by: 'id-or-prompt',
       strict: true,

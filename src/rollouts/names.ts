@@ -1,0 +1,62 @@
+/**
+ * What the names of files and folders say: which can be logs, which frameworks write beside them (settings, metrics, checkpoints),
+ * which of several hold the same, which training step a path is of.
+ */
+
+/** slime's rollouts of a step; evaluations and what was trained with are others. */
+const DUMP = /^\d+\.pt$/;
+const LOG = /\.(jsonl|json|ndjson|parquet)(\.(gz|zst))?$/;
+const BESIDE_FOLDER = /^(node_modules|\.(?!art$).*|checkpoints?|checkpoint-\d+|wandb)$/;
+// Of NeMo-Gym: requests without answers, and sums over rollouts.
+const BESIDE_SUFFIX = /_(materialized_inputs|reward_profiling|agent_metrics|aggregate_metrics)\.jsonl?$/;
+// Of prime-rl: where the rows of a stream lie.
+const BESIDE_INDEX = /\.index\.jsonl$/;
+const BESIDE =
+  /^(metadata|config|settings|metrics|evals?|summary|trainer_state|training_args|tokenizer(_config)?|special_tokens_map|generation_config|adapter_config|vocab|package|checkpoints?|logs|(eval_)?plan|timing_spans|tool_defs|hparams|train_op)\.(jsonl?|ndjson)$/;
+
+/** Whether a file that lies in a folder can be a log, by its name: those that frameworks write beside their logs are none. */
+export function isLogName(name: string): boolean {
+  if (DUMP.test(name)) return true;
+  return LOG.test(name) && !BESIDE.test(name) && !BESIDE_SUFFIX.test(name) && !BESIDE_INDEX.test(name);
+}
+
+/** What slime writes of a step's training, beside its rollouts. */
+export const isTrainData = (path: string): boolean => /[\\/]train_data[\\/][^\\/]+\.pt$/.test(path);
+
+/** Whether a folder holds no logs, by its name: checkpoints, packages. */
+export function isBesideFolder(name: string): boolean {
+  return BESIDE_FOLDER.test(name);
+}
+
+/** A path's last part. */
+export function lastName(path: string): string {
+  return path.replace(/^.*[\\/]/s, '');
+}
+
+/**
+ * prime-rl writes the same episodes twice, as generated (`all`) and as trained on (`effective`), and evaluations
+ * beside them: of a step's folder the trained ones are read, else all training ones.
+ */
+export function trainedOn(paths: readonly string[]): string[] {
+  const trace = /^(.*[\\/]rollouts[\\/]step_\d+[\\/])(train|eval)[\\/](all|effective)[\\/]traces\.jsonl/;
+  const effective = new Set<string>();
+  const train = new Set<string>();
+  for (const path of paths) {
+    const [, step, split, set] = trace.exec(path) ?? [];
+    if (split === 'train') train.add(step);
+    if (split === 'train' && set === 'effective') effective.add(step);
+  }
+  return paths.filter((path) => {
+    const [, step, split, set] = trace.exec(path) ?? [];
+    if (step === undefined) return true;
+    if (split === 'eval') return !train.has(step);
+    return set === 'effective' || !effective.has(step);
+  });
+}
+
+/** The training step that a path names: `step_12`, `step12`, `global_step_12`; the last one in it. */
+export function stepOfPath(path: string): number | null {
+  const all = [...path.matchAll(/(?:^|[^a-zA-Z])(?:global_?)?step[_-]?(\d{1,9})(?!\d)/gi)];
+  const last = all.at(-1) ?? /train_data_step(\d{1,9})/.exec(path);
+  return last ? Number(last[1]) : null;
+}
