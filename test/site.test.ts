@@ -2,14 +2,15 @@
  * The site, as any static host serves it: built to a folder, under a path of its own, opened in Chromium. What the reader moves
  * changes both trees at once, a link shows the same, and the policies that train in the page are those of Node.js.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { claimsOf } from '../web/site/claims.js';
 import { SETTINGS } from '../web/site/settings.js';
 import { hasBrowser } from './browser.js';
-import { barriersOf, expectNodes, expectSums, type SiteHost, siteHost } from './site.js';
+import { barriersOf, expectNodes, expectSums, figuresInNode, type SiteHost, siteHost } from './site.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const STEPS = 20;
@@ -129,6 +130,63 @@ describe.skipIf(!hasBrowser)('the site', () => {
     const { page, trouble } = await host.opened();
     await expectSums(page, 'lambda-grpo', 1);
     expect(await page.locator('#sums .step').count()).toBeGreaterThan(3);
+    expect(trouble).toEqual([]);
+    await page.close();
+  });
+
+  it('a log is read in the page: figures, groups and trees are those of analyze, whatever the file', async () => {
+    const { page, trouble } = await host.opened();
+    const log = page.locator('#log');
+    const shown = () => log.locator('.log-figures .value').allTextContents();
+    const read = async (file: string): Promise<string[]> => {
+      await page.evaluate("delete document.querySelector('#log').dataset.groups");
+      await page.locator('#log-files').setInputFiles(file);
+      await page.waitForSelector('#log[data-groups]');
+      return shown();
+    };
+    const example = join(root, 'web/site/example.jsonl');
+    await log.getByRole('button', { name: 'Try an example' }).click();
+    await page.waitForSelector('#log[data-groups="48"]');
+    const figures = await figuresInNode(example);
+    expect(figures.length).toBeGreaterThan(10);
+    expect(await shown()).toEqual(figures);
+    expect(await log.locator('tbody tr').count()).toBe(48);
+    expect(await log.locator('process-tree .step').count()).toBeGreaterThan(3);
+    await log.locator('tbody .open').nth(3).click();
+    await log.locator('button.completion').nth(1).click();
+    expect(await log.locator('process-tree .reading').textContent()).toContain('\\boxed{');
+    expect(await barriersOf(page)).toEqual([]);
+
+    const packed = join(host.folder, 'rows.jsonl.gz');
+    const rows = Array.from({ length: 40 }, (_, i) => ({
+      prompt: `<b>${i >> 2}</b>`,
+      completion: `so ${i % 4 < 2 ? 'three' : 'four'} and ${i % 4}`,
+      reward: i % 3,
+      group: i >> 2,
+    }));
+    const lines = rows.map((row) => JSON.stringify(row));
+    await writeFile(packed, gzipSync(lines.join('\n')));
+    expect(await read(packed)).toEqual(await figuresInNode(packed));
+    expect(await log.locator('tbody').textContent()).toContain('<b>');
+
+    await page.getByText('How it is read').click();
+    await page.getByLabel('reward weights').fill('animals=1 length=2');
+    const parquet = join(root, 'test/readers/fixtures/trl/plain/completions_00003.parquet');
+    expect(await read(parquet)).toEqual(
+      await figuresInNode(parquet, { rewardWeights: { animals: 1, length: 2 } }),
+    );
+
+    const broken = join(host.folder, 'broken.jsonl');
+    await writeFile(broken, [...lines.slice(0, 8), '{"prompt": 1', ...lines.slice(8)].join('\n'));
+    await page.locator('#log-files').setInputFiles(broken);
+    const problem = log.locator('.problem');
+    await problem.filter({ hasText: 'broken.jsonl:9: is not JSON' }).waitFor();
+    expect(await problem.textContent()).not.toContain('\n');
+    await page.evaluate("delete document.querySelector('#log').dataset.groups");
+    await log.getByRole('button', { name: 'Read without the bad rows' }).click();
+    await page.waitForSelector('#log[data-groups="10"]');
+    expect(await log.locator('.status').textContent()).toContain('1 row left out');
+    expect(await problem.textContent()).toBe('');
     expect(trouble).toEqual([]);
     await page.close();
   });

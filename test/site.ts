@@ -12,6 +12,10 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
 import { expect } from 'vitest';
+import { analyzeRead, LogGatherer } from '../src/analysis/index.js';
+import { figuresMarkup } from '../src/analysis/report/figures-markup.js';
+import { readRollouts } from '../src/rollouts/files.js';
+import type { ReadOptions } from '../src/rollouts/index.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import type { Method } from '../src/train/config.js';
 import { viewOfGroup } from '../web/components/group-json.js';
@@ -105,6 +109,15 @@ export async function barriersOf(page: Page): Promise<string[]> {
   await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
   return page.evaluate(
     'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes[0].html))',
+  );
+}
+
+/** What Node.js finds in a log: the values of all its figures, as the page writes them. */
+export async function figuresInNode(path: string, options: ReadOptions = {}): Promise<string[]> {
+  const gatherer = new LogGatherer();
+  for await (const group of readRollouts(path, options)) gatherer.add(group, analyzeRead(group));
+  return [...figuresMarkup(gatherer.result(), []).matchAll(/class="value">(.*?)</g)].map(
+    ([, value]) => value,
   );
 }
 

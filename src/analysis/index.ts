@@ -6,6 +6,7 @@ export {
   analyzeGroup,
   type GroupAnalysis,
 } from './analyze-group.js';
+export { analyzeRead } from './analyze-read.js';
 export { type AsTrained, asTrained, describeTrained, type RunObjective, runObjective } from './as-trained.js';
 export { type BarChart, type BarSeries, barChartSvg } from './bar-chart.js';
 export { lineChartSvg, type Series } from './chart.js';

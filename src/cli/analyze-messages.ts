@@ -1,6 +1,6 @@
 /** Messages of `analyze` besides its figures: warnings, notes and skipped rows. All are counted, the first ones kept. */
 import type { LogAnalysis } from '../analysis/index.js';
-import type { ReadNote } from '../rollouts/index.js';
+import { placed, type ReadNote } from '../rollouts/index.js';
 import { SOURCE_NOTES } from './analyze-summary.js';
 import { visible } from './format.js';
 import { say } from './terminal.js';
@@ -76,10 +76,4 @@ class Listed {
     const more = this.count - shown.length;
     return shown.join('') + (more > 0 ? `${word}: and ${more} more\n` : '');
   }
-}
-
-/** A message with file and line before it, unless it says them itself. */
-export function placed(file: string, line: number | null, message: string): string {
-  if (file === '' || message.startsWith(file)) return message;
-  return `${file}${line === null ? '' : `:${line}`}: ${message}`;
 }

@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import {
-  analyzeGroup,
+  analyzeRead,
   asTrained,
   describeTrained,
   type GroupAnalysis,
@@ -16,12 +16,10 @@ import {
   type StepFigures,
 } from '../analysis/index.js';
 import { UserError } from '../errors.js';
-import { RewardError } from '../objective/index.js';
 import { findFiles, readRollouts } from '../rollouts/files.js';
 import { BadRowsError, type Group } from '../rollouts/index.js';
-import { TreeError } from '../tree/index.js';
 import { openRules } from './analyze-credit.js';
-import { Messages, placed } from './analyze-messages.js';
+import { Messages } from './analyze-messages.js';
 import { checkPaths, csvOutput, type Output, reportOutput, weightsOutput } from './analyze-outputs.js';
 import { summaryText } from './analyze-summary.js';
 import { follow } from './follow.js';
@@ -48,9 +46,6 @@ export interface AnalyzeCommandOptions extends ReadCommandOptions {
   readonly report: string | false;
   readonly maxGroups: number;
 }
-
-/** Rewards are squared. */
-const LARGEST_REWARD = 1e150;
 
 export function analyzeCommand(
   paths: readonly string[],
@@ -232,24 +227,17 @@ function analyzed(
   objectives: RunObjectives,
   messages: Messages,
 ): GroupAnalysis | null {
+  const { format, file } = group.source ?? {};
+  const trainedHere = options.scale === undefined && format === 'own' && file !== undefined;
+  const objective = trainedHere ? objectives.for(file) : null;
   try {
-    for (const { reward } of group.completions) {
-      if (Math.abs(reward) <= LARGEST_REWARD) continue;
-      throw new RewardError(`expected rewards up to ±${LARGEST_REWARD}, got ${reward}`);
-    }
-    const { format, file } = group.source ?? {};
-    const trainedHere = options.scale === undefined && format === 'own' && file !== undefined;
-    const objective = trainedHere ? objectives.for(file) : null;
-    return analyzeGroup(group, {
+    return analyzeRead(group, {
       scale: options.scale,
       asTrained: objective && asTrained(group, objective),
     });
   } catch (error) {
-    if (!(error instanceof RewardError || error instanceof TreeError)) throw error;
-    const { source, id } = group;
-    const message = placed(source?.file ?? '', source?.line ?? null, `group ${id}: ${error.message}`);
-    if (options.skipBad !== true) throw new UserError(message);
-    messages.skipped(message);
+    if (!(error instanceof UserError) || options.skipBad !== true) throw error;
+    messages.skipped(error.message);
     return null;
   }
 }

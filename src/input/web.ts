@@ -25,8 +25,8 @@ export function blobSource(blob: Blob, name: string): Source {
   };
 }
 
-/** Bytes of a packed file that are unpacked at once: they can stand for a thousand times as many. */
-const INPUT = 1 << 14;
+/** Bytes that are read at once, and bytes that come out at once, however many these stand for. */
+const INPUT = 1 << 20;
 const OUTPUT = 1 << 18;
 /** A header and a checksum of gzip, and the largest window. */
 const WINDOW_BITS = 16 + 15;

@@ -51,3 +51,9 @@ export class BadRows {
     if (this.count > 0) throw new BadRowsError(this.count, this.first);
   }
 }
+
+/** A message with file and line before it, unless it says them itself. */
+export function placed(file: string, line: number | null, message: string): string {
+  if (file === '' || message.startsWith(file)) return message;
+  return `${file}${line === null ? '' : `:${line}`}: ${message}`;
+}

@@ -3,6 +3,7 @@ import { defineProcessTree } from '../components/process-tree.js';
 import { Address } from './address.js';
 import { claimsSection } from './claims-section.js';
 import { groupSection } from './group-section.js';
+import { logSection } from './log-section.js';
 import { keepOffline } from './offline.js';
 import './site.css';
 import { sumsSection } from './sums-section.js';
@@ -15,6 +16,7 @@ function show(): void {
   groupSection(document.querySelector('#group') as HTMLElement, address);
   trainingSection(document.querySelector('#training') as HTMLElement, address);
   sumsSection(document.querySelector('#sums') as HTMLElement);
+  logSection(document.querySelector('#log') as HTMLElement);
   claimsSection(document.querySelector('#claims') as HTMLElement);
 }
 

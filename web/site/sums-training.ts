@@ -6,6 +6,7 @@ import {
   type Backend,
   type Config,
   createTask,
+  type Group,
   learn,
   learningRateAt,
   type Method,
@@ -65,11 +66,15 @@ export interface SumsTraining {
   dispose(): Promise<void>;
 }
 
-/** @param weights the file of weights that `Engine.save` wrote after the warm-up */
+/**
+ * @param weights the file of weights that `Engine.save` wrote after the warm-up
+ * @param onGroups told the groups that each step is trained on
+ */
 export async function startSums(
   backend: Backend,
   config: Config,
   weights: Uint8Array,
+  onGroups: (groups: readonly Group[]) => void = () => {},
 ): Promise<SumsTraining> {
   const { objective, optimizer, sampling, seed } = config;
   const task = createTask(config.task, seed);
@@ -117,6 +122,7 @@ export async function startSums(
       const shown = await show();
       const sampled = await sampleStep({ config, task, engine }, step, nextProblem);
       nextProblem = sampled.nextProblem;
+      onGroups(sampled.groups);
       const scored = scoreGroups(sampled.groups, objective);
       const batch = await stepBatch(engine, scored, objective, task.maxCompletionTokens, policy);
       const { first, gradNorm } = await learn(engine, batch, {

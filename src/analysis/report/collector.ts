@@ -1,129 +1,36 @@
-/**
- * The report of many groups: figures over all of them, and the trees of some. Which groups are kept: half of the room
- * for those that λ-GRPO changes most (most good completions pushed down, then the largest (|λ| − 1)·|Â|), half for
- * every n-th, so that the rest is shown as it is. Memory: the kept groups, with bounded texts.
- */
-
-import { type Group, pieceOf } from '../../rollouts/index.js';
-import { mean } from '../../statistics/index.js';
+/** The report of many groups: figures over all of them, and the trees of some. */
+import type { Group } from '../../rollouts/index.js';
 import type { GroupAnalysis } from '../analyze-group.js';
 import type { LogAnalysis } from '../figures.js';
 import type { GroupScore } from '../gather.js';
-import { promptParts } from '../prompt-parts.js';
-import { treeView } from '../tree-view.js';
+import { type ChoiceOptions, GroupChoice } from './choice.js';
 import type { ReportGroup } from './data.js';
 import { type AboutReport, pageAssets, reportPage } from './page.js';
 
-export interface ReportOptions {
-  /** Groups that are kept with their trees; default 200. */
-  readonly maxGroups?: number;
-}
-
-const PROMPT_LENGTH = 2000;
-const QUESTION_LENGTH = 200;
-/** Characters of all steps of one group. */
-const TEXT_LENGTH = 60_000;
-const MOST_STEPS = 2000;
-
-interface Kept {
-  /** Place in the log, from 0. */
-  readonly order: number;
-  readonly group: ReportGroup;
-}
+export type ReportOptions = ChoiceOptions;
 
 export class ReportCollector {
-  private readonly worstRoom: number;
-  private readonly spreadRoom: number;
-  /** Most changed first. */
-  private readonly worst: Kept[] = [];
-  /** Every `stride`-th group. */
-  private spread: Kept[] = [];
-  private stride = 1;
-  private count = 0;
   /** Read first: better to fail before a long log than after it. */
   private readonly assets = pageAssets();
+  private readonly choice: GroupChoice;
 
   /** @throws UserError if the page's script was not built */
-  constructor({ maxGroups = 200 }: ReportOptions = {}) {
-    this.worstRoom = Math.ceil(maxGroups / 2);
-    this.spreadRoom = maxGroups - this.worstRoom;
+  constructor(options: ReportOptions = {}) {
+    this.choice = new GroupChoice(options);
   }
 
   /** Takes a group into the report. @param analysis and @param score of the same group */
   add(group: Group, analysis: GroupAnalysis, score: GroupScore): void {
-    const order = this.count++;
-    let kept: Kept | null = null;
-    const keep = (): Kept => {
-      kept ??= { order, group: reportGroup(group, analysis, score) };
-      return kept;
-    };
-    if (this.worstRoom > 0) {
-      const last = this.worst.at(-1);
-      if (this.worst.length < this.worstRoom || (last && compare(score, last.group) > 0)) {
-        let at = this.worst.length;
-        while (at > 0 && compare(score, this.worst[at - 1].group) > 0) at--;
-        this.worst.splice(at, 0, keep());
-        if (this.worst.length > this.worstRoom) this.worst.pop();
-      }
-    }
-    if (this.spreadRoom > 0 && order % this.stride === 0) {
-      if (this.spread.length === this.spreadRoom) {
-        this.stride *= 2;
-        this.spread = this.spread.filter((other) => other.order % this.stride === 0);
-      }
-      if (order % this.stride === 0) this.spread.push(keep());
-    }
+    this.choice.add(group, analysis, score);
   }
 
   /** The kept groups, in the order of the log. */
   get groups(): ReportGroup[] {
-    const kept = new Map([...this.worst, ...this.spread].map((entry) => [entry.order, entry.group]));
-    const groups = [...kept].sort(([a], [b]) => a - b).map(([, group]) => group);
-    const questions = promptParts(groups.map(({ prompt }) => prompt));
-    return groups.map((group, i) => ({ ...group, question: questions[i].slice(0, QUESTION_LENGTH) }));
+    return this.choice.groups;
   }
 
   /** The page, one self-contained file. @param analysis figures over all groups */
   html(analysis: LogAnalysis, about: AboutReport): string {
-    return reportPage(analysis, { total: this.count, groups: this.groups }, about, this.assets);
+    return reportPage(analysis, this.choice.data, about, this.assets);
   }
-}
-
-/** More than 0 if the first is changed more. */
-function compare(a: GroupScore, b: GroupScore): number {
-  return a.pushedDown - b.pushedDown || a.flaw - b.flaw;
-}
-
-function reportGroup(group: Group, analysis: GroupAnalysis, score: GroupScore): ReportGroup {
-  const { tree, statistics, rewards } = analysis;
-  const { source } = group;
-  const prompt = group.prompt.text ?? '';
-  return {
-    step: group.step,
-    id: group.id,
-    source: source?.label ?? '',
-    place: source ? `${source.file}:${source.line}` : '',
-    question: '',
-    prompt: prompt.length > PROMPT_LENGTH ? `${prompt.slice(0, PROMPT_LENGTH)} …` : prompt,
-    completions: tree.groupSize,
-    tokens: statistics.tokens,
-    distinctTokens: statistics.distinctTokens,
-    tokenSource: group.tokens,
-    meanReward: mean(rewards),
-    flat: statistics.flat,
-    zeroVariance: analysis.zeroVariance,
-    pathDepth: statistics.meanPathDepth,
-    intermediateProportion: statistics.meanIntermediateProportion,
-    ...score,
-    tree: tree.nodeCount > MOST_STEPS ? null : viewOf(group, analysis),
-  };
-}
-
-function viewOf(group: Group, analysis: GroupAnalysis) {
-  const texts = group.tokenTexts;
-  return treeView(analysis, {
-    tokenText: (id) => pieceOf(texts, id),
-    separator: texts ? '' : ' ',
-    longest: Math.max(80, Math.floor(TEXT_LENGTH / analysis.tree.nodeCount)),
-  });
 }

@@ -23,17 +23,17 @@ export function headline({ all }: LogAnalysis): string {
 }
 
 /** What only the tree tells, and figures under credit rules where they were asked for. */
-export function diagnosticCards(analysis: LogAnalysis): string {
+export function diagnosticCards(analysis: LogAnalysis, level = 2): string {
   const { header, rows } = creditRows(analysis.all.credit);
   const rules = rows.map(([rule, up, ...values]): readonly string[] => [
     rule,
     `${up} up`,
     values.map((value, i) => `${header[i + 2]} ${value}`).join(', '),
   ]);
-  const under = `<h3>Under credit rules: share of the push by sign and depth</h3>
+  const under = `<h${level + 1}>Under credit rules: share of the push by sign and depth</h${level + 1}>
 <dl class="cards">${cards(rules)}</dl>`;
   return `<section aria-labelledby="tree-title">
-<h2 id="tree-title">What the tree tells besides</h2>
+<h${level} id="tree-title">What the tree tells besides</h${level}>
 <dl class="cards">${cards(diagnosticRows(analysis))}</dl>
 ${rules.length > 0 ? under : ''}
 </section>`;
@@ -49,7 +49,7 @@ function cards(rows: readonly (readonly string[])[]): string {
 }
 
 /** A table of the sources, where there are several. */
-export function sourceTable({ sources }: LogAnalysis): string {
+export function sourceTable({ sources }: LogAnalysis, level = 2): string {
   if (sources.length === 0) return '';
   const cells = (tag: string, row: readonly string[]) =>
     `<tr>${row.map((cell) => `<${tag}>${escapeMarkup(cell)}</${tag}>`).join('')}</tr>`;
@@ -74,7 +74,7 @@ export function sourceTable({ sources }: LogAnalysis): string {
     percent(f.good.pushedDown, f.good.completions),
   ]);
   return `<section aria-labelledby="sources-title">
-<h2 id="sources-title">Sources</h2>
+<h${level} id="sources-title">Sources</h${level}>
 <p class="lead">Figures above and charts below are over all of them together.</p>
 <table class="by-source"><thead>${cells('th', header)}</thead><tbody>${rows.map((row) => cells('td', row)).join('\n')}</tbody></table>
 </section>`;

@@ -9,9 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { UserError } from '../../errors.js';
 import type { LogAnalysis } from '../figures.js';
 import { escapeMarkup } from '../svg.js';
-import { charts } from './charts.js';
 import type { ReportData } from './data.js';
-import { diagnosticCards, headline, sourceTable } from './headline.js';
+import { figuresMarkup } from './figures-markup.js';
 
 export interface AboutReport {
   /** What was read, as the user named it. */
@@ -47,7 +46,6 @@ export function reportPage(
     "base-uri 'none'",
     "form-action 'none'",
   ].join('; ');
-  const notes = about.notes.map((note) => `<li>${escapeMarkup(note)}</li>`).join('\n');
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -65,15 +63,7 @@ export function reportPage(
 <h1>The process rewards hidden in <span class="source">${escapeMarkup(about.source)}</span></h1>
 </header>
 <main>
-${headline(analysis)}
-${sourceTable(analysis)}
-${notes ? `<details class="notes"><summary>Notes on what was read (${about.notes.length})</summary><ul>${notes}</ul></details>` : ''}
-<section aria-labelledby="charts-title">
-<h2 id="charts-title">Where the gradient goes</h2>
-<p class="lead">Mass is |λ|·|Â(λ)| summed over the tokens of steps: how hard GRPO's sum pulls there. λ-GRPO counts each step once.</p>
-<div class="charts">${charts(analysis).join('\n')}</div>
-</section>
-${diagnosticCards(analysis)}
+${figuresMarkup(analysis, about.notes)}
 <section aria-labelledby="groups-title">
 <h2 id="groups-title">Groups</h2>
 <p class="lead" id="groups-lead"></p>

@@ -1,0 +1,39 @@
+/** The files of a log, as they were chosen or dropped: folders are walked as `analyze` walks them. */
+import { isBesideFolder, isLogName, isTrainData, lastName, trainedOn } from '../../src/rollouts/names.js';
+import type { LogFile } from './log-worker.js';
+
+/** A file that is named itself is read whatever its name; of a folder, those that can be logs. */
+export function chosenFiles(files: Iterable<File>): LogFile[] {
+  return Array.from(files, (blob) => ({ blob, path: blob.webkitRelativePath || blob.name }));
+}
+
+/** What was dropped. Its entries must be asked for at once: they are gone when the event is over. */
+export async function droppedFiles({ items, files }: DataTransfer): Promise<LogFile[]> {
+  const entries = Array.from(items, (item) => item.webkitGetAsEntry?.() ?? null);
+  if (entries.every((entry) => entry === null || entry.isFile)) return chosenFiles(files);
+  const found: LogFile[] = [];
+  for (const entry of entries) if (entry) found.push(...(await filesOf(entry, true)));
+  const kept = new Set(trainedOn(found.map(({ path }) => path)));
+  const order = new Intl.Collator('en', { numeric: true });
+  return found.filter(({ path }) => kept.has(path)).sort((a, b) => order.compare(a.path, b.path));
+}
+
+async function filesOf(entry: FileSystemEntry, named: boolean): Promise<LogFile[]> {
+  const path = entry.fullPath.replace(/^\//, '');
+  if (entry.isFile) {
+    if (!named && (!isLogName(lastName(path)) || isTrainData(path))) return [];
+    return [
+      { blob: await new Promise<File>((...both) => (entry as FileSystemFileEntry).file(...both)), path },
+    ];
+  }
+  const live = entry.name === 'live' && /(^|\/)traces\/live$/.test(path);
+  if ((!named && isBesideFolder(entry.name)) || live) return [];
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  const found: LogFile[] = [];
+  for (;;) {
+    // A reader gives a hundred at a time, and none at the end.
+    const entries = await new Promise<FileSystemEntry[]>((...both) => reader.readEntries(...both));
+    if (entries.length === 0) return found;
+    for (const within of entries) found.push(...(await filesOf(within, false)));
+  }
+}
