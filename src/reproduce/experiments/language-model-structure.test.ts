@@ -14,6 +14,7 @@ import {
 const folder = mkdtempSync(join(tmpdir(), 'lambda-grpo-language-structure-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const settings = languageModelStructure.settings({ quick: false });
 const share = (mean: number) => ({ mean, low: 0, high: 1, count: 5 });
 const row = (k: number, change: Partial<StartRow> = {}): StartRow => ({
   problems: 'sums',
@@ -53,7 +54,10 @@ const data = (start: StartRow[], training: TrainingRow[]): LanguageStructureData
   intermediate: [curve('k = 6', [1, 2], [[0.1, 0.2]])],
 });
 const verdict = (start: StartRow[], training: TrainingRow[]) =>
-  languageStructureVerdict(0.75, data(start, training));
+  languageStructureVerdict(
+    { ...settings, training: { ...settings.training, seeds: 1 } },
+    data(start, training),
+  );
 
 it('the rule asks for few flat groups, deeper ones for the larger k, small proportions, and growth', () => {
   const training = [trained(6, 2), trained(36, 2)];
@@ -76,13 +80,16 @@ it('other problems are compared with themselves; another temperature does not co
   expect(verdict([row(6), row(36), ...words, warm], [trained(6, 2)])).toBe('holds');
 });
 
-it('is not decided before both groups and training are there', () => {
+it('is not decided before both groups and training are there, of all seeds', () => {
   expect(verdict([], [trained(6, 2)])).toBe('not decided yet');
   expect(verdict([row(6), row(36)], [])).toBe('not decided yet');
+  expect(verdict([row(6, { seeds: 4 }), row(36, { seeds: 4 })], [trained(6, 2)])).toBe('not decided yet');
+  expect(languageStructureVerdict(settings, data([row(6), row(36)], [trained(6, 2)]))).toBe(
+    'not decided yet',
+  );
 });
 
 it('a page says what there is, in one seed as in several', () => {
-  const settings = languageModelStructure.settings({ quick: false });
   const none = languageModelStructure.report(settings, data([row(6), row(36)], []));
   expect(none.figures).toEqual({});
   expect(none.body).toContain('No seed is complete yet');
@@ -95,7 +102,6 @@ it('a page says what there is, in one seed as in several', () => {
 });
 
 it('word problems are looked at where their file is named, and known by what is in it', () => {
-  const settings = languageModelStructure.settings({ quick: false });
   const write = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text);
     return join(folder, name);

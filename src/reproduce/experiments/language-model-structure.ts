@@ -177,7 +177,7 @@ export const languageModelStructure: Experiment<Settings, LanguageStructureData>
     };
   },
   report: (settings, data): Report => ({
-    verdict: languageStructureVerdict(settings.temperatures[0], data),
+    verdict: languageStructureVerdict(settings, data),
     summary: summary(settings, data),
     body: body(settings, data),
     figures:
@@ -386,10 +386,16 @@ function partsOf(temperature: number, { start, training }: LanguageStructureData
   };
 }
 
-/** The rule. @param temperature the paper's */
-export function languageStructureVerdict(temperature: number, data: LanguageStructureData): Verdict {
-  const parts = Object.values(partsOf(temperature, data));
-  if (parts.includes(null)) return 'not decided yet';
+/** The rule; applied to all seeds that are planned, not to fewer. */
+export function languageStructureVerdict(
+  { temperatures: [paper], start, training }: Pick<Settings, 'temperatures' | 'start' | 'training'>,
+  data: LanguageStructureData,
+): Verdict {
+  const whole =
+    data.start.every(({ seeds }) => seeds === start.seeds) &&
+    data.training.every(({ depth: [first] }) => first.length === training.seeds);
+  const parts = Object.values(partsOf(paper, data));
+  if (!whole || parts.includes(null)) return 'not decided yet';
   const met = parts.filter(Boolean).length;
   return met === parts.length ? 'holds' : met > 0 ? 'holds in part' : 'does not hold here';
 }
