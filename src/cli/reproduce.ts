@@ -46,7 +46,7 @@ export function addReproduceCommand(program: Command): void {
     .option('--seeds <n>', 'number of seeds (default: that of the experiment)', wholeNumber('--seeds', 1))
     .option(
       '--so-far',
-      'write the page of the completed seeds (language-model…), also while another process continues; runs nothing',
+      'write the page of the completed seeds (language-model…, credit), also while another process continues; runs nothing',
     )
     .option('--rewrite', 'rewrite the pages from the JSON files in the report folder; runs nothing')
     .option('--reference <folder>', "overhead: a checkout of the paper's code (coli-saar/grpo-prm)")
@@ -61,7 +61,6 @@ export function addReproduceCommand(program: Command): void {
       '--problems <file>',
       'language-model-structure: word problems with answers, such as GSM8K, to be looked at as well',
     )
-    .option('--tree-only', 'credit: the binary tree alone')
     .addHelpText(
       'after',
       () => `

@@ -24,8 +24,6 @@ export interface Places {
   readonly pretrained?: boolean | string;
   /** A file of word problems with answers. */
   readonly problems?: string;
-  /** Of several tasks the binary tree alone. */
-  readonly treeOnly?: boolean;
 }
 
 export interface SettingsOptions {

@@ -126,7 +126,6 @@ function commandOf({ experiment, quick, seeds, places, soFar }: ReproduceOptions
   if (places.checkpoint !== undefined) words.push('--checkpoint <file>');
   if (places.pretrained !== undefined) words.push('--pretrained');
   if (places.problems !== undefined) words.push('--problems <file>');
-  if (places.treeOnly) words.push('--tree-only');
   return words.join(' ');
 }
 

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
 import { paired } from '../paired.js';
+import type { Results } from '../results.js';
+import type { Unit } from '../unit.js';
 import { atOwnRate, credit, creditVerdict, isBetter } from './credit.js';
 
 it('the rate of a seed is chosen on the other seeds', () => {
@@ -40,13 +42,34 @@ it('runs eleven rules on six configurations and on sums; a real model only when 
   expect(new Set(units.map(({ id }) => id)).size).toBe(units.length);
   // Three stages of a policy whose groups are looked at; rates, configurations; and the warm-up of the sums.
   expect(units).toHaveLength(3 + 11 * 2 * 6 + 6 * 2 + 1);
-  expect(credit.units(settings, { treeOnly: true })).toHaveLength(3 + 11 * 2 * 6);
   expect(credit.units(settings, { pretrained: true })).toHaveLength(units.length + 5 * 2);
   const rules = units.flatMap(({ spec }) =>
     spec.kind === 'train' ? [spec.config.objective.credit ?? spec.config.method] : [],
   );
   expect(new Set(rules).size).toBe(11);
   for (const { needs } of units) for (const id of needs) expect(units.some((u) => u.id === id)).toBe(true);
+});
+
+it('before the end its page has the rules that are done at every rate, and decides nothing', () => {
+  const settings = credit.settings({ quick: false });
+  const rule = ({ spec }: Unit) =>
+    spec.kind === 'train' ? (spec.config.objective.credit ?? spec.config.method) : '';
+  const isDone = (u: Unit) =>
+    ['grpo', 'lambda-grpo'].includes(String(rule(u))) || (rule(u) === 'tempo' && u.label.includes('seed 0'));
+  const results = {
+    has: (u: Unit) => u.spec.kind === 'train' && u.label.includes('n ') && isDone(u),
+    of: () => ({ late: 0.5 }),
+  } as unknown as Results;
+  const data = credit.data(settings, results, {});
+  expect(data.tree.map((row) => row.rule)).toEqual(['grpo', 'lambda-grpo']);
+  expect(data).toMatchObject({ sums: [], model: [], signs: [] });
+  const { verdict, summary, body } = credit.report(settings, data);
+  expect(verdict).toBe('not decided yet');
+  expect(summary).toBe(
+    'better than λ-GRPO on Binary tree, mean of the configurations (rules done: 1 of 10): none',
+  );
+  expect(body).toContain('Not done yet. Binary tree, mean of the configurations: |λ|^−½, TreeRL,');
+  expect(body).toContain('10 differences looked at');
 });
 
 it('its page is a function of its figures: ten seeds of which one rule is better', () => {

@@ -64,19 +64,19 @@ interface SignRow {
 /** A task that was not run has no rows. */
 type Data = Readonly<Record<TaskName, readonly Row[]>> & { readonly signs: readonly SignRow[] };
 
-/** Those that are no other one under another name (docs/credit.md). */
+/** Those that are no other one under another name (docs/credit.md), in the order in which they are run. */
 const RULES = [
   'grpo',
   'lambda-grpo',
   'lambda-0.5',
   'treerl',
-  'tree-grpo',
-  'treepo',
   'spo-tree',
-  'spo-tree-std',
-  'treerpo',
   'gtpo',
   'tempo',
+  'treerpo',
+  'tree-grpo',
+  'treepo',
+  'spo-tree-std',
 ] as const satisfies CreditName[];
 const CONFIGURATIONS = [
   [1, -0.5],
@@ -108,6 +108,7 @@ export const credit: Experiment<Settings, Data> = {
   name: 'credit',
   title: 'Credit rules side by side',
   long: true,
+  partial: true,
   claim:
     'In 2025 and 2026 a dozen methods give credit to the steps of a group’s tree; each is shown to beat GRPO, on its own task, with its own ' +
     'sampling. Taken as rules of one and the same tree, the method that counts each step once (λ-GRPO) is no worse than any of them (ours; the paper compares with GRPO alone).',
@@ -161,15 +162,20 @@ export const credit: Experiment<Settings, Data> = {
     return [...signUnits(settings).flat(), ...ofTasks];
   },
   data(settings, results, places) {
-    const rows = (task: TaskName): Row[] =>
-      settings[task].rules.map((rule) => ({
-        rule,
-        late: lateOf(unitsOf(settings, task, rule, places), results),
-      }));
+    // Rules whose seeds are all done, at every rate; without λ-GRPO there is nothing to compare them with.
+    const rows = (task: TaskName): Row[] => {
+      const complete = settings[task].rules.flatMap((rule): Row[] => {
+        const units = unitsOf(settings, task, rule, places);
+        return units.flat(2).every((run) => results.has(run)) ? [{ rule, late: lateOf(units, results) }] : [];
+      });
+      return complete.some(({ rule }) => rule === 'lambda-grpo') ? complete : [];
+    };
     const done = tasksOf(places);
     const orNone = (task: TaskName): Row[] => (done.includes(task) ? rows(task) : []);
     const signs = settings.signs.stages.flatMap((stage, i) => {
-      const seeds = signUnits(settings)[i].map((measured) => results.of(measured));
+      const units = signUnits(settings)[i];
+      if (!units.every((measured) => results.has(measured))) return [];
+      const seeds = units.map((measured) => results.of(measured));
       return settings.signs.rules.map((rule, r) => ({
         rule,
         stage,
@@ -177,20 +183,34 @@ export const credit: Experiment<Settings, Data> = {
         token: seeds.flatMap((figures) => figures[r].token ?? []),
       }));
     });
-    return { tree: rows('tree'), sums: orNone('sums'), model: orNone('model'), signs };
+    return { tree: orNone('tree'), sums: orNone('sums'), model: orNone('model'), signs };
   },
   report(settings, data) {
     const done = TASKS.filter((task) => data[task].length > 0);
-    const better = done.map((task) => betterThanLambda(data[task]));
-    const verdict = creditVerdict(better.map(({ length }) => length));
+    const better = done.map((task) => betterThanLambda(data[task], settings[task].rules.length - 1));
+    const open = (['tree', 'sums'] as const).flatMap((task) => {
+      const missing = settings[task].rules.filter((rule) => !data[task].some((row) => row.rule === rule));
+      return missing.length > 0 ? [`${TITLES[task]}: ${titlesOf(missing)}`] : [];
+    });
+    const verdict = open.length > 0 ? 'not decided yet' : creditVerdict(better.map(({ length }) => length));
     const names = (rows: readonly Row[]): string =>
-      rows.length === 0 ? 'none' : rows.map(({ rule }) => CREDIT_RULES[rule].title).join(', ');
+      rows.length === 0 ? 'none' : titlesOf(rows.map(({ rule }) => rule));
+    const told = (task: TaskName): string =>
+      data[task].length < settings[task].rules.length
+        ? ` (rules done: ${data[task].length - 1} of ${settings[task].rules.length - 1})`
+        : '';
     return {
       verdict,
-      summary: done.map((task, i) => `better than λ-GRPO on ${TITLES[task]}: ${names(better[i])}`).join('; '),
+      summary:
+        done.length === 0
+          ? 'no task has λ-GRPO and another rule complete'
+          : done
+              .map((task, i) => `better than λ-GRPO on ${TITLES[task]}${told(task)}: ${names(better[i])}`)
+              .join('; '),
       body: [
+        ...(open.length > 0 ? [`Not done yet. ${open.join('. ')}.`] : []),
         ...done.map((task) => section(TITLES[task], settings[task], data[task])),
-        signSection(settings.signs, data.signs),
+        ...(data.signs.length > 0 ? [signSection(settings.signs, data.signs)] : []),
         ending(data),
       ].join('\n\n'),
       figures: {
@@ -234,9 +254,13 @@ export function atOwnRate(late: readonly (readonly number[])[]): number[] {
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
-function betterThanLambda(rows: readonly Row[]): Row[] {
+const titlesOf = (rules: readonly CreditName[]): string =>
+  rules.map((rule) => CREDIT_RULES[rule].title).join(', ');
+
+/** @param compared rules that are looked at together, those that are not done yet among them */
+function betterThanLambda(rows: readonly Row[], compared: number): Row[] {
   const lambda = rows.find(({ rule }) => rule === 'lambda-grpo') as Row;
-  return rows.filter((row) => row !== lambda && isBetter(againstLambda(row, lambda), rows.length - 1));
+  return rows.filter((row) => row !== lambda && isBetter(againstLambda(row, lambda), compared));
 }
 
 /** @param compared rules that are looked at together */
@@ -246,17 +270,15 @@ export function isBetter(difference: Paired, compared: number): boolean {
 
 const againstLambda = (row: Row, lambda: Row): Paired => paired(atOwnRate(row.late), atOwnRate(lambda.late));
 
-function section(title: string, { rates, common, seeds, steps }: TaskSettings, rows: readonly Row[]): string {
+function section(title: string, settings: TaskSettings, rows: readonly Row[]): string {
+  const { rates, common, seeds, steps } = settings;
+  const compared = settings.rules.length - 1;
   const lambda = rows.find(({ rule }) => rule === 'lambda-grpo') as Row;
   const place = rates.indexOf(common);
   const lines = rows.map((row) => {
     const own = atOwnRate(row.late);
     const difference = againstLambda(row, lambda);
-    const told = isBetter(difference, rows.length - 1)
-      ? 'better'
-      : isBelow(difference)
-        ? 'interval below 0'
-        : '';
+    const told = isBetter(difference, compared) ? 'better' : isBelow(difference) ? 'interval below 0' : '';
     return [
       CREDIT_RULES[row.rule].title,
       ...row.late.map((values) => number(mean(values))),
@@ -267,7 +289,7 @@ function section(title: string, { rates, common, seeds, steps }: TaskSettings, r
   });
   return `## ${title}
 
-${seeds} seeds, ${steps} steps; ${rows.length - 1} differences looked at.
+${seeds} seeds, ${steps} steps; ${compared} differences looked at.
 
 ${table(['rule', ...rates.map((rate) => `lr ${rateText(rate)}`), `at ${rateText(common)}`, 'at its own rate', 'against λ-GRPO, paired'], lines)}`;
 }
@@ -297,15 +319,14 @@ as in [process-rewards](process-rewards.md), and *against the token before* wher
 ${table(['rule', ...header], lines)}`;
 }
 
-function ending({ sums, model }: Data): string {
-  const figure = '![Success against the learning rate](credit-rates.svg)';
-  const missing = [
-    sums.length > 0 ? '' : '\n\nSums were not run; the command without `--tree-only` adds them.',
+function ending({ model }: Data): string {
+  const missing =
     model.length > 0
       ? ''
-      : '\n\nThe real model was not run: `--pretrained` adds it (SmolLM2-135M-Instruct, from a folder, the Hub or its cache).',
-  ].join('');
-  return `${figure}\n\nRules and their formulas: [credit.md](../credit.md). Rules that have another one’s gradient are left out.${missing}`;
+      : '\n\nThe real model was not run: `--pretrained` adds it (SmolLM2-135M-Instruct, from a folder, the Hub or its cache).';
+  return `![Success against the learning rate](credit-rates.svg)
+
+Rules and their formulas: [credit.md](../credit.md). Rules that have another one’s gradient are left out.${missing}`;
 }
 
 function bandOf(late: Row['late']) {
@@ -317,8 +338,8 @@ function bandOf(late: Row['late']) {
   };
 }
 
-const tasksOf = ({ pretrained, treeOnly = false }: Places): readonly TaskName[] =>
-  TASKS.filter((task) => task === 'tree' || (task === 'model' ? pretrained !== undefined : !treeOnly));
+const tasksOf = ({ pretrained }: Places): readonly TaskName[] =>
+  TASKS.filter((task) => task !== 'model' || pretrained !== undefined);
 
 function treeCase(n: number, reward: number, learningRate: number, steps: number): TreeCase {
   return { n, reward, optimizer: 'adamw', learningRate, steps };
