@@ -102,10 +102,8 @@ export function diagnosisView(store: Store): { element: HTMLElement; dispose(): 
     const reward = curvesOf(runs, { metric: 'reward_mean', x: 'step', smoothing: 0, bands: true });
     legend.replaceChildren(
       ...reward.map(({ name, mean }, i) => {
-        const swatch = element('span', { class: 'line' });
-        swatch.style.background = colourOf(i);
         const value = mean.at(-1);
-        return element('li', {}, swatch, value === undefined ? name : `${name}: reward ${figure(value)}`);
+        return element('li', {}, swatch(i), value === undefined ? name : `${name}: reward ${figure(value)}`);
       }),
     );
     const colours = new Map(reward.map(({ name }, i) => [name, i]));
@@ -151,6 +149,15 @@ export function diagnosisView(store: Store): { element: HTMLElement; dispose(): 
   };
 }
 
+/** The sign that has curves. */
+const CURVES = TREE_SIGNS.length - 1;
+
+function swatch(colour: number): HTMLElement {
+  const line = element('span', { class: 'line' });
+  line.style.background = colourOf(colour);
+  return line;
+}
+
 /** What only the trees tell of the runs: a card for each sign, with a line for each run. */
 function treeCards() {
   const state = element('p', { class: 'lead', role: 'status' });
@@ -158,7 +165,7 @@ function treeCards() {
   const plot = new Plot({ height: 170, small: true });
   const cards = TREE_SIGNS.map((sign, i) => {
     const list = element('ul', { class: 'by-run' });
-    const curve = i === TREE_SIGNS.length - 1 ? [plot.element] : [];
+    const curve = i === CURVES ? [plot.element] : [];
     return {
       sign,
       list,
@@ -182,21 +189,23 @@ function treeCards() {
         return problem === null ? [] : [`${run}: ${problem}`];
       })
       .join(' · ');
-    for (const { sign, list } of cards) {
-      const lines = told.flatMap((run) => {
-        const value = sign.value(run);
-        if (value === null) return [];
-        const look = sign.look(run) ? [element('strong', { class: 'look' }, ' look here')] : [];
-        return [element('li', {}, told.length > 1 ? `${run.run}: ${value}` : value, ...look)];
-      });
-      const missing = told.length > 0 ? `Not logged by these runs: it takes ${sign.needs}.` : '–';
-      list.replaceChildren(...(lines.length > 0 ? lines : [element('li', { class: 'lead' }, missing)]));
-    }
     const curves = told.flatMap(({ run, figures: { steps } }): Curve[] =>
       steps.step.length > 1 ? [{ name: run, runs: [run], x: [...steps.step], mean: [...steps.sharing] }] : [],
     );
     plot.element.hidden = curves.length === 0;
     if (curves.length > 0) plot.draw(curves, 'step');
+    cards.forEach(({ sign, list }, i) => {
+      const lines = told.flatMap((run) => {
+        const value = sign.value(run);
+        if (value === null) return [];
+        const look = sign.look(run) ? [element('strong', { class: 'look' }, ' look here')] : [];
+        const curve = i === CURVES ? curves.findIndex(({ name }) => name === run.run) : -1;
+        const colour = curve < 0 ? [] : [swatch(curve)];
+        return [element('li', {}, ...colour, told.length > 1 ? `${run.run}: ${value}` : value, ...look)];
+      });
+      const missing = told.length > 0 ? `Not logged by these runs: it takes ${sign.needs}.` : '–';
+      list.replaceChildren(...(lines.length > 0 ? lines : [element('li', { class: 'lead' }, missing)]));
+    });
   }
 
   return {

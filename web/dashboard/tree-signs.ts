@@ -56,7 +56,7 @@ export const TREE_SIGNS: readonly TreeSign[] = [
     title: 'Same text, other tokens',
     value: ({ figures: { retokenised } }) =>
       retokenised &&
-      `${count(retokenised.retokenised)} of ${counted(retokenised.branches, 'branch', 'branches')}${
+      `${retokenised.branches > 0 ? `${count(retokenised.retokenised)} of ` : ''}${counted(retokenised.branches, 'branch', 'branches')}${
         retokenised.equalTexts > 0
           ? `; ${counted(retokenised.equalTexts, 'completion')} with another’s text`
           : ''
@@ -96,6 +96,7 @@ export const TREE_SIGNS: readonly TreeSign[] = [
     value: ({ figures: { groups, zeroVariance } }) => {
       const { right, wrong, other } = zeroVariance;
       if (groups === 0) return null;
+      if (right + wrong + other === 0) return `none of ${counted(groups, 'group')}`;
       return `${percent(right + wrong + other, groups)} of ${counted(groups, 'group')}: ${percent(right, groups)} all right, ${percent(wrong, groups)} all wrong, ${percent(other, groups)} other`;
     },
     look: ({ figures: { groups, zeroVariance } }) =>
@@ -121,7 +122,7 @@ export const TREE_SIGNS: readonly TreeSign[] = [
     title: 'Age of the weights',
     value: ({ figures: { age } }) =>
       age &&
-      `${figure(age.mean)} versions in the mean, at most ${count(age.largest)}; ${percent(age.mixed, age.completions)} of completions by several`,
+      `${figure(age.mean)} in the mean, ${count(age.largest)} at most; ${percent(age.mixed, age.completions)} of completions by several versions`,
     look: ({ figures: { age } }) => age !== null && age.largest > AGE,
     meaning:
       'How many versions of the weights lie between a completion and the newest of its step: old ones are off-policy, and so are completions that several versions wrote; bound the staleness, or correct with importance weights.',
