@@ -7,7 +7,7 @@ import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.js';
-import type { Config } from '../train/index.js';
+import { type Config, resolveConfig } from '../train/index.js';
 import type { Places } from './experiment.js';
 import { recipe } from './tree-runs.js';
 
@@ -59,19 +59,43 @@ export function realModelConfig(of: RealCase, { pretrained }: Places): Config {
   };
 }
 
-/** What a run computes, without the places of its files: what its unit is named by. */
+/**
+ * What a run computes, as its unit is named by: without the places of its files, and without keys that have their default, so that a key
+ * which is new in the configuration leaves the names of older units as they are.
+ */
 export function contentOf(config: Config): unknown {
-  const { model, task } = config;
+  const { task, model } = config;
+  const needed = {
+    name: task.name,
+    ...('path' in task ? { path: task.path } : {}),
+    ...('train' in task ? { train: task.train } : {}),
+  };
+  const changed = withoutDefaults(config, resolveConfig({ task: needed })) as Record<string, object>;
   return {
-    ...config,
-    model: { ...model, path: model.path === null ? null : weightsOf(model.path) },
+    ...changed,
+    model: { ...changed.model, path: model.path === null ? null : weightsOf(model.path) },
     task: {
-      ...task,
+      ...changed.task,
+      name: task.name,
       ...('path' in task ? { path: relative(home, task.path).split(sep).join('/') } : {}),
       ...('train' in task ? { train: task.train.map(digest) } : {}),
     },
   };
 }
+
+/** The keys whose values are not those of `defaults`; sections of which nothing is left are left out. */
+export function withoutDefaults(value: object, defaults: object): object {
+  const entries = Object.entries(value).flatMap(([key, part]): [string, unknown][] => {
+    const usual = (defaults as Record<string, unknown>)[key];
+    if (JSON.stringify(part) === JSON.stringify(usual)) return [];
+    const isSection = isPlain(part) && isPlain(usual);
+    return [[key, isSection ? withoutDefaults(part, usual) : part]];
+  });
+  return Object.fromEntries(entries);
+}
+
+const isPlain = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * Which weights these are: a digest, or the name on the Hub.
