@@ -1,5 +1,5 @@
 /** Started by memory.test.ts: one update of a model of the shape it is told; prints the process's peak resident memory, MiB. */
-import { LocalEngine } from '../src/engine/index.js';
+import { LocalEngine, type TrainExample } from '../src/engine/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import { ProcessTree } from '../src/tree/index.js';
@@ -16,6 +16,8 @@ export interface PeakJob {
   readonly memory?: number;
   /** Instead of an update: samples of `length` tokens each. */
   readonly sample?: boolean;
+  /** Besides: sampling, scores and updates of many sizes, as a run of training has. */
+  readonly mixed?: boolean;
 }
 
 const {
@@ -27,6 +29,7 @@ const {
   checkpointing,
   memory,
   sample,
+  mixed,
 } = JSON.parse(process.argv[2]) as PeakJob;
 const engine = new LocalEngine({
   model: {
@@ -44,22 +47,34 @@ const engine = new LocalEngine({
   checkpointing,
   memory,
 });
-const completions = Array.from({ length: k }, (_, i) =>
-  Int32Array.from({ length }, (__, t) => (7 * i + 3 * t) % vocabulary),
-);
-const tree = ProcessTree.build(completions);
-const weights = sequenceWeights(tree.lengths, 'token', {
-  tokens: tree.tokenCount,
-  sequences: k,
-  maxTokens: length,
-});
-const coefficients = lossCoefficients(tree, groupAdvantages(completions.map((_, i) => i % 2)), weights, {
-  lambdaExponent: 1,
-});
-if (sample) {
-  const prompt = Int32Array.of(1);
-  await engine.sample([{ prompt, count: k, key: [0] }], {
-    maxTokens: length,
+/** One group of completions that share nothing. */
+function example(count: number, tokens: number): TrainExample {
+  const completions = Array.from({ length: count }, (_, i) =>
+    Int32Array.from({ length: tokens }, (__, t) => (7 * i + 3 * t) % vocabulary),
+  );
+  const tree = ProcessTree.build(completions);
+  const weights = sequenceWeights(tree.lengths, 'token', {
+    tokens: tree.tokenCount,
+    sequences: count,
+    maxTokens: tokens,
+  });
+  const advantages = groupAdvantages(completions.map((_, i) => i % 2));
+  const coefficients = lossCoefficients(tree, advantages, weights, { lambdaExponent: 1 });
+  return { prompt: Int32Array.of(1), tree, coefficients };
+}
+
+const options = {
+  temperature: 1,
+  learningRate: 1e-3,
+  maxGradNorm: 1,
+  clipLow: 0.2,
+  clipHigh: 0.2,
+  klBeta: 0,
+};
+
+async function samples(count: number, tokens: number): Promise<void> {
+  await engine.sample([{ prompt: Int32Array.of(1), count, key: [0] }], {
+    maxTokens: tokens,
     temperature: 1,
     topK: 0,
     topP: 1,
@@ -67,12 +82,16 @@ if (sample) {
     seed: 0,
   });
 }
-const { treeTokens } = await engine.update(sample ? [] : [{ prompt: Int32Array.of(1), tree, coefficients }], {
-  temperature: 1,
-  learningRate: 1e-3,
-  maxGradNorm: 1,
-  clipLow: 0.2,
-  clipHigh: 0.2,
-  klBeta: 0,
-});
+
+if (mixed) {
+  // Each size wants programs of its own: with and without tokens before a row, more and fewer chunks of the head.
+  for (const part of [1, 4, 16, 64]) {
+    const tokens = Math.ceil(length / part);
+    await samples(k, tokens);
+    await engine.score([example(k, tokens)], 'current', options);
+    for (const count of [k, 2]) await engine.update([example(count, tokens)], options);
+  }
+}
+if (sample) await samples(k, length);
+const { treeTokens } = await engine.update(sample ? [] : [example(k, length)], options);
 console.log(JSON.stringify({ treeTokens, peak: process.resourceUsage().maxRSS / 1024 }));

@@ -90,3 +90,8 @@ export function entropies(logits: g.Tensor, probabilities: g.Tensor, greedyLogpr
   const mean = g.reshape(g.matmul(p, z, { transB: true }), [rows]);
   return g.sub(g.sub(g.reduceMax(logits, 1), greedyLogprobs), mean);
 }
+
+/** The same in fewer operations, which is faster where the vocabulary is small. */
+export function fewOperationsEntropies(logits: g.Tensor, probabilities: g.Tensor): g.Tensor {
+  return g.sub(g.reduceLogSumExp(logits), g.reduceSum(g.mul(probabilities, logits), [1]));
+}

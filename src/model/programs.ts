@@ -15,7 +15,7 @@ import {
   parameterInputs,
   policyLogits,
 } from './decoder.js';
-import { chooseTokens, entropies } from './draw.js';
+import { chooseTokens, entropies, fewOperationsEntropies } from './draw.js';
 import { dropoutOf } from './dropout.js';
 import { Head, headGradients, joined } from './head.js';
 import { adapterSpecs } from './lora.js';
@@ -212,10 +212,9 @@ function decodeProgram<Batch extends DecodeBatch>(
     sizes: (batch: Batch) => ({ R: batch.rows, S: batch.newTokens, ...sizes(batch) }),
   };
   if (config.vocabularySize <= SMALL_VOCABULARY) {
-    const highest = g.log(g.reduceMax(probabilities, 1));
     return {
       ...common,
-      outputs: { probabilities, entropies: entropies(logits, probabilities, highest), cache },
+      outputs: { probabilities, entropies: fewOperationsEntropies(logits, probabilities), cache },
       read: (values) => ({
         choice: null,
         entropies: values('entropies'),

@@ -49,6 +49,7 @@ import { type DecodeLimits, decode } from './decode.js';
 import { type HeldWeights, Memory, type RunLimits } from './memory.js';
 import { Optimizer, type OptimizerConfig, squaredNorm } from './optimizer.js';
 import { type PackedRows, packBatch } from './pack.js';
+import { type Holding, ProgramCache } from './program-cache.js';
 import { flatten, named, WEIGHTS_FILE, writeModelShape } from './saved.js';
 
 export interface LocalEngineOptions {
@@ -111,7 +112,9 @@ export class LocalEngine implements Engine {
   private readonly memory: Memory;
   /** Decided when decoding begins. */
   private packing: boolean | null = null;
-  private readonly programs = new Map<string, Promise<Program<never, unknown>>>();
+  /** Programs that update and score. */
+  private readonly programs = new ProgramCache();
+  private readonly decoders = new ProgramCache();
 
   constructor(private readonly options: LocalEngineOptions) {
     this.held = options.stored
@@ -173,6 +176,7 @@ export class LocalEngine implements Engine {
     const { model } = this.options;
     const weights = this.weights(this.trainable);
     const { packs: pack } = this;
+    const holding = this.memory.decoder(this.heldWeights);
     return decode(
       requests,
       options,
@@ -180,11 +184,11 @@ export class LocalEngine implements Engine {
       this.decodeLimits(requests, options.maxTokens),
       async (batch) => {
         if ('slots' in batch) {
-          const program = await this.program('decode', () => slotDecodeProgram(model), pack);
-          return program.run({ ...batch, weights });
+          const compile = () => this.compile(slotDecodeProgram(model), pack);
+          return this.decoders.run('slots', compile, { ...batch, weights }, holding);
         }
-        const program = await this.program('decode in blocks', () => blockDecodeProgram(model), pack);
-        return program.run({ ...batch, weights });
+        const compile = () => this.compile(blockDecodeProgram(model), pack);
+        return this.decoders.run('blocks', compile, { ...batch, weights }, holding);
       },
     );
   }
@@ -316,11 +320,13 @@ export class LocalEngine implements Engine {
         form: options.form ?? 'ppo',
         entropy: (options.entropyBonus ?? 0) > 0,
       };
-      const program = await this.program(`update ${JSON.stringify(variant)}`, () =>
-        updateProgram(model, variant),
-      );
       const tree = treeBatch(forest, weights, variant.chunks, options, model.vocabularySize);
-      const values = await program.run(updateBatch(tree, forest, batch, options, this.dropoutSeed()));
+      const values = await this.programs.run(
+        `update ${JSON.stringify(variant)}`,
+        () => this.compile(updateProgram(model, variant)),
+        updateBatch(tree, forest, batch, options, this.dropoutSeed()),
+        this.holding(forest, variant),
+      );
       loss += values.loss;
       collectScores(scores, forest.edges, values);
       const fresh = values.gradients as Float32Array[];
@@ -352,11 +358,15 @@ export class LocalEngine implements Engine {
     for (const forest of runs) {
       options.signal?.throwIfAborted();
       const variant = { context: contextReading(forest), chunks: headChunks(forest, model, limits) };
-      const program = await this.program(`score ${JSON.stringify(variant)}`, () =>
-        scoreProgram(model, variant),
-      );
       const tree = treeBatch(forest, weights, variant.chunks, options, model.vocabularySize);
-      collectScores(scores, forest.edges, await program.run(tree));
+      const values = await this.programs.run(
+        `score ${JSON.stringify(variant)}`,
+        () => this.compile(scoreProgram(model, variant)),
+        tree,
+        // Values of a layer are forgotten with the next, as they are when layers compute again.
+        this.holding(forest, { ...variant, checkpointing: true }),
+      );
+      collectScores(scores, forest.edges, values);
     }
     return scores;
   }
@@ -426,28 +436,35 @@ export class LocalEngine implements Engine {
   }
 
   async dispose(): Promise<void> {
-    for (const program of this.programs.values()) await (await program).dispose();
-    this.programs.clear();
+    await this.programs.dispose();
+    await this.decoders.dispose();
   }
 
-  /**
-   * A program by a key that says which; compiled when it is first asked for.
-   * @param pack makes frozen weights part of the program, in the order that products read fastest
-   */
-  private program<Batch, Result>(
-    key: string,
-    define: () => ProgramDefinition<Batch, Result>,
+  /** @param pack makes frozen weights part of the program, in the order that products read fastest */
+  private compile<Batch, Result>(
+    definition: ProgramDefinition<Batch, Result>,
     pack = false,
   ): Promise<Program<Batch, Result>> {
-    let program = this.programs.get(key) as Promise<Program<Batch, Result>> | undefined;
-    if (!program) {
-      const { backend, stored, threads } = this.options;
-      const constants = pack ? this.held?.views : undefined;
-      const options: SessionOptions = { threads, stored, pack, constants };
-      program = Program.compile(backend, define(), options);
-      this.programs.set(key, program as Promise<Program<never, unknown>>);
-    }
-    return program;
+    const { backend, stored, threads } = this.options;
+    const constants = pack ? this.held?.views : undefined;
+    const options: SessionOptions = { threads, stored, pack, constants };
+    return Program.compile(backend, definition, options);
+  }
+
+  /** What a run of an update or score takes. */
+  private holding(
+    { rows, chunkRows, length, contextLength, edges }: PackedRows,
+    { context, chunks, checkpointing }: Pick<UpdateVariant, 'context' | 'chunks' | 'checkpointing'>,
+  ): Holding {
+    const size = {
+      tokens: rows * length,
+      rowLength: length,
+      context: contextLength,
+      chunkRows: context === 'in chunks' ? chunkRows : null,
+      logits: Math.ceil(edges.rowCount / chunks) * this.model.vocabularySize,
+      checkpointing,
+    };
+    return this.memory.run(size, this.heldWeights);
   }
 
   /** Weights of a checkpoint, in the order of the trainable ones. */

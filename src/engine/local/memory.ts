@@ -5,6 +5,7 @@
  */
 import { architectureOf, type ModelConfig } from '../../model/index.js';
 import { EngineError } from '../engine.js';
+import type { Holding } from './program-cache.js';
 
 const FLOAT = 4;
 /** Arrays of rows × vocabulary that a chunk of the head holds: logits, their softmax, and what the gradient reads. */
@@ -24,8 +25,8 @@ const CHUNK_SHARE = 0.25;
 const KEPT_SHARE = 0.6;
 
 /**
- * Shares of what is left. The runtime keeps for each program what its largest run took, so sampling and updates have shares
- * of their own, and programs for fewer chunks of the head, a quarter as large each, come on top of the largest.
+ * Shares of what is left. The runtime keeps for each program what its largest run took, so sampling has a share of its own
+ * besides that of updates and scores, whose programs share theirs (program-cache.ts).
  */
 const [UPDATE_SHARE, SAMPLING_SHARE, PREFILL_SHARE] = [0.5, 0.35, 0.1];
 
@@ -53,6 +54,20 @@ export interface RunLimits {
   /** Tokens that the rows of one chunk of attention see together. */
   readonly maxSeen: number;
   /** Whether layers compute again what the gradient needs. */
+  readonly checkpointing: boolean;
+}
+
+/** What the memory of an update or score depends on. */
+export interface RunSize {
+  /** With padding. */
+  readonly tokens: number;
+  readonly rowLength: number;
+  /** Tokens before a row that it may see. */
+  readonly context: number;
+  /** Rows of a chunk of attention; null: all rows at once. */
+  readonly chunkRows: number | null;
+  /** That the head computes at once. */
+  readonly logits: number;
   readonly checkpointing: boolean;
 }
 
@@ -115,10 +130,7 @@ export class Memory {
     rest: number,
     wanted: RunLimits,
   ): Pick<RunLimits, 'maxTokens' | 'maxSeen'> {
-    const { values, cached } = this.layer;
-    const { layers, heads, width } = this.model;
-    const perToken = FLOAT * (layers * width + values + CHUNK_SUMS * 2 * cached);
-    const perSeen = FLOAT * (CHUNK_SCORES * heads * rowLength + CHUNK_READ * 2 * cached);
+    const { perToken, perSeen } = this.chunkBytes(rowLength);
     const row = perSeen * (longest + rowLength);
     const needed = longest * perToken + row;
     if (needed > rest) {
@@ -132,6 +144,35 @@ export class Memory {
       maxTokens: Math.min(wanted.maxTokens, Math.max(longest, Math.floor((rest - chunk) / perToken))),
       maxSeen: Math.min(wanted.maxSeen, Math.max(longest + rowLength, Math.floor(chunk / perSeen))),
     };
+  }
+
+  /** What a run holds where attention goes in chunks: of each of its tokens, and of each token that a chunk's rows see, bytes. */
+  private chunkBytes(rowLength: number): { readonly perToken: number; readonly perSeen: number } {
+    const { values, cached } = this.layer;
+    const { layers, heads, width } = this.model;
+    return {
+      perToken: FLOAT * (layers * width + values + CHUNK_SUMS * 2 * cached),
+      perSeen: FLOAT * (CHUNK_SCORES * heads * rowLength + CHUNK_READ * 2 * cached),
+    };
+  }
+
+  /** What an update or score takes, and what all programs for them may keep. */
+  run(size: RunSize, held: HeldWeights): Holding {
+    const { tokens, rowLength, context, chunkRows, logits, checkpointing } = size;
+    const { perToken, perSeen } = this.chunkBytes(rowLength);
+    const layers =
+      chunkRows === null
+        ? tokens * this.bytesPerToken(context, rowLength, checkpointing)
+        : tokens * perToken + chunkRows * (context + rowLength) * perSeen;
+    return { bytes: HEAD_ARRAYS * FLOAT * logits + layers, limit: UPDATE_SHARE * this.left(held, 2) };
+  }
+
+  /** What a decoder has of its own, and what both, for slots and for blocks, may have. */
+  decoder(held: HeldWeights): Holding {
+    const { packed = 0 } = held;
+    // What is left is without one copy already.
+    const limit = FLOAT * packed + PACKED_SHARE * this.left(held, 2);
+    return { bytes: FLOAT * packed, limit };
   }
 
   /** Values of one token at the peak of an update, bytes. */
