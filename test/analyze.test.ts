@@ -611,7 +611,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     );
     await refused(/Allowed choices are own, /, 'logs', '--format', 'nonsense');
     await refused(
-      /tokenizer none\.json: expected a tokenizer\.json, got nothing there/,
+      /tokenizer none\.json: expected a tokenizer\.json, got a path that does not exist/,
       'logs',
       '--tokenizer',
       'none.json',

@@ -95,7 +95,7 @@ describe('tree and analyze', () => {
     const { groups, file } = await groupsOf(config, 'said');
     const line = describeTrained(runObjective(config.objective));
     expect(line).toBe(
-      'as this run trained: advantages not divided (advantage_scale none); completions weigh alike in a step (normalisation constant); ' +
+      'as this run trained: advantages not divided (advantage_scale none); completions have equal weights in a step (normalisation constant); ' +
         'a step counts once (lambda_exponent 1)',
     );
     const { stdout: shown } = await cli('tree', file);

@@ -317,8 +317,8 @@ describe('bad input is one clear line and exit code 1', () => {
     const bytes = await readFile(file);
     const metrics = await readFile(join(out, 'metrics.jsonl'), 'utf8');
     await writeFile(file, Uint8Array.from(bytes).fill(7, 1000, 1001));
-    expectRefusal(await cli(...args, ...more), file, 'its bytes have changed since they were saved');
-    expectRefusal(await cli('export', out, inFolder('exported')), file, 'its bytes have changed');
+    expectRefusal(await cli(...args, ...more), file, 'has changed since it was saved: expected SHA-256');
+    expectRefusal(await cli('export', out, inFolder('exported')), file, 'has changed since it was saved');
     expect(await readFile(join(out, 'metrics.jsonl'), 'utf8')).toBe(metrics);
     // One that is not whole is passed over, and that is said.
     await writeFile(file, bytes.subarray(0, 1000));

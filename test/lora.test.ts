@@ -237,7 +237,7 @@ describe('a run with an adapter', () => {
 
 describe('what is wrong with an adapter is one line', () => {
   it.each([
-    [{ r: 4 }, "lora_A.weight' has shape [3, 32], needed is [4, 32]"],
+    [{ r: 4 }, "lora_A.weight' has shape [3, 32], expected [4, 32]"],
     [{ r: 0 }, 'r: expected a number above 0, got 0'],
     [{ use_dora: true }, 'use_dora: expected false or null, got true'],
     [{ bias: 'all' }, 'bias: expected "none" or null, got "all"'],

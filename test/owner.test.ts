@@ -49,7 +49,7 @@ it('of two that continue a run one is refused by the name of the other; readers 
   expect(both[0].stderr).toMatch(
     new RegExp(`^error: ${out}: process ${first.child.pid} on \\S+ has been writing to it since [^\\n]*\\n$`),
   );
-  expect(both[1].stderr).toContain('a run is here already');
+  expect(both[1].stderr).toContain('expected a folder without a run');
   expect(await start(['export', out, join(folder, 'two-exported')]).ended).toMatchObject({
     code: 0,
     stderr: '',

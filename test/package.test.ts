@@ -154,7 +154,7 @@ describe('init', () => {
     expect(cli('init', 'deep/er')).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: expect.stringMatching(/^error: deep\/er\/task\.ts: expected no such file, got one;[^\n]*\n$/),
+      stderr: expect.stringMatching(/^error: deep\/er\/task\.ts: exists already;[^\n]*\n$/),
     });
   });
 });
@@ -207,7 +207,9 @@ describe('examples of the help', () => {
       expect(cli('train', name)).toMatchObject({
         code: 1,
         stderr: expect.stringMatching(
-          new RegExp(`^error: ${name}: expected a configuration, got no file; .*alphabet\\.yaml.*\\n$`),
+          new RegExp(
+            `^error: ${name}: expected a configuration file, got a path that does not exist; .*alphabet\\.yaml.*\\n$`,
+          ),
         ),
       });
     }

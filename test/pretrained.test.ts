@@ -195,7 +195,7 @@ describe('a pretrained model', () => {
       'more held out than there is',
       {},
       { held_out: 20 },
-      'task.held_out: expected fewer than the 20 problems there are, got 20',
+      'task.held_out: expected fewer than the 20 problems of the files, got 20',
     ],
     [
       'prompts that are all too long',
@@ -318,7 +318,7 @@ describe('a model of the Hub', () => {
       train: { steps: 2 },
     });
     await expect(run({ config: settings(3, second), out, threads: 1, resume: true })).rejects.toThrow(
-      `model.revision: expected "${first}", as the run to continue has it, got "${second}"`,
+      `model.revision: expected "${first}", as in the run to continue, got "${second}"`,
     );
     const { step, engine } = await openTrained(out, undefined, { threads: 1 });
     expect(step).toBe(2);

@@ -292,7 +292,12 @@ describe('a checkpoint that is not complete', () => {
     ['weights cut short', 'model.safetensors', (f) => truncate(f, 2000), 'cut short or damaged (2000 bytes'],
     ['weights nearly empty', 'model.safetensors', (f) => truncate(f, 3), 'cut short or damaged (3 bytes'],
     ['optimizer state cut short', 'optimizer.safetensors', (f) => truncate(f, 5000), 'cut short or damaged'],
-    ['state cut short', 'state.json', (f) => truncate(f, 10), 'cut short or no JSON'],
+    [
+      'state cut short',
+      'state.json',
+      (f) => truncate(f, 10),
+      'expected whole JSON, got a file that is cut short or damaged',
+    ],
     ['state missing', 'state.json', (f) => rm(f), 'cannot be read (ENOENT)'],
     ['weights missing', 'model.safetensors', (f) => rm(f), 'is missing'],
     [
@@ -350,7 +355,7 @@ describe('changed bytes of a checkpoint are an error, not another policy', () =>
       const path = join(out, 'checkpoints', 'step_000007', file);
       await turnBit(path);
       const before = await readFile(join(out, 'metrics.jsonl'), 'utf8');
-      const refusal = /^[^\n]*step_000007[^\n]*: its bytes have changed since they were saved[^\n]*$/;
+      const refusal = /^[^\n]*step_000007[^\n]*: has changed since it was saved[^\n]*$/;
       await expect(run({ config: walk, out, resume: true, threads: 1 })).rejects.toThrow(refusal);
       await expect(openTrained(out, 7)).rejects.toThrow(refusal);
       await expect(exportRun(out, join(folder, `exported-${file}`))).rejects.toThrow(refusal);

@@ -125,7 +125,7 @@ describe.skipIf(!existsSync(cli))('one line that names the user’s file, and ex
   it('rewards without two different values in a group are said, with the command that shows them', async () => {
     const { stderr, code } = await trained('flat', { 'task.mjs': task('reward: () => 0') });
     expect(stderr).toContain(
-      'nothing is learnt: in step 1 all rewards of each group are equal (every reward is 0)',
+      'no learning signal: in step 1 all rewards of each group are equal (every reward is 0)',
     );
     expect(stderr).toContain('lambda-grpo eval run --samples 4 --problems 4 --show');
     expect(code).toBe(0);

@@ -83,7 +83,8 @@ export function describeTrained(objective: RunObjective): string {
     batch: "divided by the standard deviation of the step's rewards",
     none: 'not divided',
   }[advantageScale];
-  const members = normalisation === 'sequence' ? 'weigh 1/|g| in a step' : 'weigh alike in a step';
+  const members =
+    normalisation === 'sequence' ? 'have weight 1/|g| in a step' : 'have equal weights in a step';
   const parts = [
     `as this run trained: advantages ${scale} (advantage_scale ${advantageScale})`,
     `completions ${members} (normalisation ${normalisation})${masksTruncated ? ', cut-off ones nothing' : ''}`,

@@ -62,7 +62,7 @@ export function createApp({ store, events, pages, folder, version, report }: App
   app.onError((error, c) => {
     if (error instanceof Refusal) return c.json(bodyOf(error), error.status, { ...error.headers });
     report(error);
-    return c.json({ error: 'the dashboard failed here; its terminal says how' } satisfies ApiError, 500);
+    return c.json({ error: 'the dashboard failed; see its terminal' } satisfies ApiError, 500);
   });
   return app;
 }

@@ -48,7 +48,7 @@ export function admit(head: RequestHead, rules: Rules): Admitted {
     throw new Refusal(405, `${method} is not allowed; only GET and HEAD are`, { Allow: 'GET, HEAD' });
   }
   if (headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0') {
-    throw new Refusal(413, 'a request has no body here');
+    throw new Refusal(413, 'requests must have no body');
   }
   const query = url.indexOf('?');
   const path = query < 0 ? url : url.slice(0, query);
@@ -60,16 +60,16 @@ export function admit(head: RequestHead, rules: Rules): Admitted {
 function checkOrigin(headers: IncomingHttpHeaders, { hosts }: Rules, api: boolean): void {
   const { host, origin } = headers;
   if (host === undefined || !hosts.has(host.toLowerCase())) {
-    throw new Refusal(403, 'the request names another host; open the address that was printed');
+    throw new Refusal(403, 'the request names a different host; open the printed address');
   }
   if (origin !== undefined && origin.toLowerCase() !== `http://${host.toLowerCase()}`) {
-    throw new Refusal(403, 'the request comes from another site');
+    throw new Refusal(403, 'the request comes from a different site');
   }
   const site = headers['sec-fetch-site'];
   if (site === undefined || site === 'same-origin' || site === 'none') return;
   // A link on another site may lead to the page, as one in a browser's history does, but to no figures.
   if (api || headers['sec-fetch-mode'] !== 'navigate') {
-    throw new Refusal(403, 'the request comes from another site');
+    throw new Refusal(403, 'the request comes from a different site');
   }
 }
 
@@ -90,7 +90,7 @@ function checkToken(headers: IncomingHttpHeaders, path: string, query: string, r
     .filter((pair) => pair.startsWith(`${cookie}=`))
     .map((pair) => pair.slice(cookie.length + 1));
   if ([...sent, ...(bearer === undefined ? [] : [bearer])].some((value) => isEqual(value, token))) return {};
-  throw new Refusal(401, 'a token is needed; open the address that was printed, with its ?token=');
+  throw new Refusal(401, 'a token is required; open the printed address with its ?token=');
 }
 
 /** An address of plain names: nothing that could mean a folder above, or something else than it says. */

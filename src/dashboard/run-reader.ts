@@ -41,8 +41,8 @@ const GROWTHS = 2;
 const LARGEST_CONFIG = 1 << 20;
 /** New steps whose rollouts are looked for one by one. */
 const MOST_LOOKED_FOR = 1000;
-const NO_CONFIG = 'config.yaml is missing, or is a link out of the folder';
-const NO_METRICS = 'metrics.jsonl is missing, or is a link out of the folder';
+const NO_CONFIG = 'config.yaml is missing or links outside the folder';
+const NO_METRICS = 'metrics.jsonl is missing or links outside the folder';
 
 interface ReadConfig {
   readonly text: string;

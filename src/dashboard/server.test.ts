@@ -251,7 +251,7 @@ describe('paths', () => {
     expect(list.runs.map(({ run }: { run: string }) => run)).toEqual(['a', 'b', 'c']);
     const b = (await (await fetch(new URL('/api/runs/b', server.address))).json()) as RunDetail;
     expect(b).toMatchObject({ config: '', reward: null, started: 0, updated: 0 });
-    expect(b.problem).toContain('config.yaml is missing, or is a link out of the folder');
+    expect(b.problem).toContain('config.yaml is missing or links outside the folder');
     const c = (await (await fetch(new URL('/api/runs/c', server.address))).json()) as RunDetail;
     expect(c.rolloutSteps).toEqual([]);
     for (const target of [

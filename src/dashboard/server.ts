@@ -124,7 +124,7 @@ function placeOf({ folder, singleRun }: DashboardOptions): { root: string; only?
   if (singleRun === undefined) {
     if (!existsSync(path)) {
       throw new DashboardError(
-        `${folder}: expected a folder with runs or logs, or a log, e.g. runs; got nothing of this name`,
+        `${folder}: expected a folder with runs or logs, or a log, e.g. runs, got a path that does not exist`,
       );
     }
     if (!statSync(path).isDirectory()) return { root: dirname(path), file: basename(path) };
@@ -187,7 +187,7 @@ async function listen(server: Server, host: string, port: number | undefined): P
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE' || code === 'EACCES') {
       const why = code === 'EACCES' ? 'may not be used' : 'is in use';
-      throw new DashboardError(`--port: ${port} ${why}; choose another, or 0 for any that is free`);
+      throw new DashboardError(`--port: ${port} ${why}; choose another, or 0 for any free port`);
     }
     throw new DashboardError(
       `--host: expected an address or a name of this machine, got '${host}' (${messageOf(error)})`,

@@ -72,13 +72,13 @@ export function unpickle(bytes: Uint8Array, file: string): unknown {
   const setItems = (pairs: readonly Entry[]): void => {
     const target = top();
     if (target === null) return;
-    if (!(target instanceof Map)) fault('items of what is no dictionary');
+    if (!(target instanceof Map)) fault('items of a value that is not a dictionary');
     for (let i = 0; i + 1 < pairs.length; i += 2) (target as Map<Entry, Entry>).set(pairs[i], pairs[i + 1]);
   };
   const append = (values: readonly Entry[]): void => {
     const target = top();
     if (target === null) return;
-    if (!Array.isArray(target)) fault('items of what is no list');
+    if (!Array.isArray(target)) fault('items of a value that is not a list');
     for (const value of values) (target as Entry[]).push(value);
   };
   const integer = (length: number): number => {
@@ -300,8 +300,8 @@ function plain(value: Entry, fault: (what: string) => never): unknown {
     if (entry instanceof PickledTensor || typeof entry !== 'object' || entry === null) return entry;
     const known = done.get(entry);
     if (known !== undefined) return known;
-    if (within.has(entry)) return fault('a value within itself');
-    if (++depth > LIMITS.depth) return fault('values within many others');
+    if (within.has(entry)) return fault('a value that contains itself');
+    if (++depth > LIMITS.depth) return fault('values nested too deeply');
     within.add(entry);
     let result: unknown;
     if (entry instanceof Map) {

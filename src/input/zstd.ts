@@ -43,7 +43,7 @@ export async function* unzstd(
       await input.skip(littleEndian(await input.take(4)));
       continue;
     }
-    if (magic !== MAGIC) throw damaged('found bytes that are no frame');
+    if (magic !== MAGIC) throw damaged('expected a frame, got other bytes');
     const frame = await frameOf(input, file);
     const hash = frame.checksum ? create64(0n) : null;
     let unpacked: Uint8Array[] = [];
@@ -56,7 +56,7 @@ export async function* unzstd(
       last = (bits & 1) === 1;
       const type = (bits >> 1) & 3;
       const length = bits >> 3;
-      if (type === 3 || length > LARGEST_BLOCK) throw damaged('found a block of no known kind');
+      if (type === 3 || length > LARGEST_BLOCK) throw damaged('expected a block of a known type');
       const body = await input.take(type === 1 ? 1 : length);
       const tail = last && frame.checksum ? 4 : 0;
       const block = joinBytes([before, head, body]);
@@ -70,12 +70,12 @@ export async function* unzstd(
       for (const piece of unpacked) {
         hash?.update(piece);
         size += BigInt(piece.length);
-        if (piece.length > LARGEST_BLOCK) throw damaged('found a block that is too large');
+        if (piece.length > LARGEST_BLOCK) throw damaged('a block is too large');
         if (piece.length > 0) yield piece;
       }
       unpacked = [];
       if (hash && checksum !== null && Number(hash.digest() & 0xffffffffn) !== checksum)
-        throw damaged('its checksum does not hold');
+        throw damaged('the checksum does not match');
       onRead?.(input.position);
     }
     if (frame.size !== null && frame.size !== size)
@@ -99,10 +99,10 @@ async function frameOf(input: Input, file: string): Promise<Frame> {
         : BigInt(littleEndian(rest.subarray(sizeAt, sizeAt + content)) + (content === 2 ? 256 : 0));
   const window = single === 1 ? Number(size) : 2 ** (10 + (rest[0] >> 3)) * (1 + (rest[0] & 7) / 8);
   if ((flags & 8) !== 0)
-    throw new InputError(`${file}: cannot be read: expected a whole zstd file, got a frame of no known kind`);
+    throw new InputError(`${file}: cannot be read: expected a whole zstd file, got a frame of unknown type`);
   if (window > LIMITS.zstdWindow)
     throw new InputError(
-      `${file}: cannot be read: expected a zstd window of at most ${LIMITS.zstdWindow} bytes, got ${window}; pack it without --long`,
+      `${file}: cannot be read: expected a zstd window of at most ${LIMITS.zstdWindow} bytes, got ${window}; compress it without --long`,
     );
   if (rest.subarray(1 - single, sizeAt).some((byte) => byte !== 0))
     throw new InputError(`${file}: cannot be read: it needs a dictionary, which is not supported`);

@@ -125,7 +125,7 @@ describe('what is wrong is named in one line', () => {
     await rm(join(at, 'model.safetensors'));
     await says(at, 'has no model.safetensors and no model.safetensors.index.json');
     await writeFile(join(at, 'pytorch_model.bin'), '');
-    await says(at, 'pytorch_model.bin is of a kind that is not read');
+    await says(at, 'pytorch_model.bin has a format that is not supported');
     await writeFile(join(at, 'config.json'), '{');
     await says(at, 'config.json: is not JSON');
   });
@@ -199,8 +199,8 @@ describe('what is wrong is named in one line', () => {
     await says(at, '3 bytes after the last tensor');
     const a = { dtype: 'F32', shape: [2], data_offsets: [0, 8] };
     for (const [header, data, line] of [
-      ['{', 0, 'its header is no JSON'],
-      ['[]', 0, 'its header is no object'],
+      ['{', 0, 'its header is not JSON'],
+      ['[]', 0, 'its header is not an object'],
       [{ a: { ...a, dtype: 'I64' } }, 8, "tensor 'a': expected F32, BF16, F16, got I64"],
       [{ a: { ...a, shape: [3] } }, 8, "tensor 'a' has 8 bytes, its shape [3] needs 12"],
       [{ a: { ...a, shape: [-2] } }, 8, 'has the shape [-2]'],

@@ -59,7 +59,7 @@ export async function checkpointIn(store: Store): Promise<Checkpoint> {
       }
       for (const key of only ?? []) {
         if (!file.tensors.has(key)) {
-          throw new ModelError(`${file.file}: tensor '${key}' is missing; ${INDEX} says that it is there`);
+          throw new ModelError(`${file.file}: tensor '${key}' is missing, but ${INDEX} lists it`);
         }
       }
     }
@@ -68,7 +68,7 @@ export async function checkpointIn(store: Store): Promise<Checkpoint> {
     const warnings = untied
       ? [
           `${store.path(CONFIG)}: tie_word_embeddings: is true, but lm_head.weight is in the file and differs from ` +
-            'the embedding; the file is believed (set tie_word_embeddings to false to silence this)',
+            'the embedding; the separate head is used (set tie_word_embeddings to false to remove this message)',
         ]
       : [];
     return {
@@ -123,7 +123,7 @@ async function weightFiles(store: Store): Promise<Map<string, Set<string> | null
   if (!(await store.has(INDEX))) {
     const others = (await store.names()).filter((name) => /\.(bin|pt|pth|gguf|onnx)$/.test(name));
     throw new ModelError(
-      `${store.name}: has no ${WEIGHTS} and no ${INDEX}${others.length > 0 ? `; ${others[0]} is of a kind that is not read` : ''}`,
+      `${store.name}: has no ${WEIGHTS} and no ${INDEX}${others.length > 0 ? `; ${others[0]} has a format that is not supported` : ''}`,
     );
   }
   const { weight_map: map } = ((await readJson(store, INDEX)) ?? {}) as { weight_map?: unknown };
@@ -142,7 +142,7 @@ async function weightFiles(store: Store): Promise<Map<string, Set<string> | null
   }
   for (const name of files.keys()) {
     if (!(await store.has(name))) {
-      throw new ModelError(`${store.path(name)}: is missing; ${INDEX} names it`);
+      throw new ModelError(`${store.path(name)}: is missing, but ${INDEX} names it`);
     }
   }
   return files;
@@ -182,7 +182,7 @@ export function weightNames({ tensors, config, folder }: Checkpoint): Map<string
     const has = tensors.get(names.get(name) as string)?.shape ?? [];
     if (has.join() !== shape.join()) {
       throw new ModelError(
-        `${folder}: tensor '${name}' has shape [${has.join(', ')}]; ${CONFIG} wants [${shape.join(', ')}]`,
+        `${folder}: tensor '${name}' has shape [${has.join(', ')}]; ${CONFIG} expects [${shape.join(', ')}]`,
       );
     }
   }

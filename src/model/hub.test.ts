@@ -74,7 +74,7 @@ describe('a model by name', () => {
     );
     hub.wantsToken = true;
     await expect(resolveModel('me/tiny', { hubUrl, cacheDir })).rejects.toThrow(
-      'put a token that may read it in HF_TOKEN',
+      'set HF_TOKEN to a token with read access',
     );
     expect((await resolveModel('me/tiny', { hubUrl, cacheDir, token: 'hf_right' })).commit).toBe(COMMIT);
   });

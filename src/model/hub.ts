@@ -146,7 +146,7 @@ class FetchObserver {
 }
 
 function reason(status: number | undefined, error: Error, revision: string): string {
-  if (status === 401 || status === 403) return 'no access; put a token that may read it in HF_TOKEN';
+  if (status === 401 || status === 403) return 'no access; set HF_TOKEN to a token with read access';
   if (status === 404) return `not on the Hub, or it has no revision '${revision}'`;
   if (status !== undefined) return `the Hub answers ${status}: ${error.message.split('\n')[0]}`;
   const cause = (error.cause as { code?: string } | undefined)?.code;

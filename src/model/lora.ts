@@ -171,7 +171,7 @@ export async function adapterIn(
     const tensor = tensors.get(prefix + name);
     if (tensor?.shape.join() !== shape.join()) {
       throw new ModelError(
-        `${weights}: tensor '${prefix + name}' ${tensor ? `has shape [${tensor.shape.join(', ')}], needed is [${shape.join(', ')}]` : 'is missing'}`,
+        `${weights}: tensor '${prefix + name}' ${tensor ? `has shape [${tensor.shape.join(', ')}], expected [${shape.join(', ')}]` : 'is missing'}`,
       );
     }
     adapter.views.get(name)?.set(tensor.data);

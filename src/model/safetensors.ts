@@ -158,10 +158,10 @@ async function readHeader(
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
-    throw damaged(file, 'its header is no JSON');
+    throw damaged(file, 'its header is not JSON');
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header)) {
-    throw damaged(file, 'its header is no object');
+    throw damaged(file, 'its header is not an object');
   }
   const { __metadata__: metadata, ...entries } = header as Record<string, unknown>;
   const first = 8 + length;

@@ -170,7 +170,7 @@ describe('a pickle', () => {
   });
 
   it.each([
-    ['a list within itself', pickled(']q', [0], 'h', [0], 'a.'), 'a value within itself'],
+    ['a list within itself', pickled(']q', [0], 'h', [0], 'a.'), 'a value that contains itself'],
     ['an end too early', pickled('X', [200, 0, 0, 0], 'short'), 'an end'],
     ['an unknown operation', pickled([0xff]), 'operation 0xff'],
     ['nothing on the stack', pickled('.'), 'an empty stack'],

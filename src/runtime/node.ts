@@ -50,8 +50,8 @@ export function load(
     }
     if (/Cannot find (module|package) 'onnxruntime-node'/.test(message)) {
       throw new RuntimeMissingError(
-        'onnxruntime-node is not installed: npm leaves it out where its install script cannot fetch its GPU files, ' +
-          'which are not used here; install lambda-grpo again with --ignore-scripts',
+        'onnxruntime-node is not installed: npm skips it if its install script cannot download its GPU files, ' +
+          'which are not needed here; install lambda-grpo again with --ignore-scripts',
       );
     }
     const [line] = message.split('\n');

@@ -14,21 +14,21 @@ const binaryTree = z.strictObject({
   negative_reward: z
     .number()
     .default(-1)
-    .describe('Reward of paths that share them but are not the target (r_neg)'),
+    .describe('Reward of paths that share these turns but miss the target (r_neg)'),
   target_reward: z.number().default(1).describe('Reward of the target path'),
   other_reward: z.number().default(0.7).describe('Reward of every other path'),
   vocabulary: whole(2)
     .nullable()
     .default(null)
     .describe(
-      "Number of tokens of a model that is not the task's own: each is a turn, L where its id is even, R where it is odd; null: three tokens, of which L and R are allowed",
+      'For a given model: its vocabulary size; tokens with an even id mean L, with an odd id R. null: a vocabulary of three tokens, of which L and R are allowed',
     ),
 });
 
 const arithmetic = z.strictObject({
   name: z.literal('arithmetic').describe('Addition, written column by column, the answer in a box'),
   digits: z.int().min(1).max(8).default(3).describe('Digits of each summand'),
-  held_out: whole(1).default(200).describe('Problems kept from training, for evaluation'),
+  held_out: whole(1).default(200).describe('Held-out problems: for evaluation, never trained on'),
   carry_error_rate: share().default(0.7).describe('Warm-up solutions: how often a carry is forgotten'),
   slip_rate: share().default(0.08).describe('Warm-up solutions: how often a column gets a wrong digit'),
 });
@@ -37,7 +37,7 @@ const chain = z.strictObject({
   name: z.literal('chain').describe('A chain of operations modulo a small number, step by step'),
   operations: z.int().min(1).max(64).default(8).describe('Steps of a chain'),
   modulus: z.int().min(2).max(10).default(7).describe('Numbers are 0 to modulus − 1'),
-  held_out: whole(1).default(200).describe('Problems kept from training, for evaluation'),
+  held_out: whole(1).default(200).describe('Held-out problems: for evaluation, never trained on'),
   flip_error_rate: share()
     .default(0.65)
     .describe('Warm-up solutions: how often a − b with a < b is written as b − a'),
@@ -45,69 +45,71 @@ const chain = z.strictObject({
 });
 
 const math = z.strictObject({
-  name: z.literal('math').describe('Problems from files, answers in a box, judged by their mathematics'),
+  name: z.literal('math').describe('Problems from files with answers in \\boxed{}, compared as mathematics'),
   train: z.array(z.string().min(1)).min(1).describe('Files of training problems: .jsonl, .json or .parquet'),
   held_out_files: z
     .array(z.string().min(1))
     .default([])
-    .describe(
-      'Files of problems for evaluation; none: the last held_out of the training problems are kept apart',
-    ),
-  held_out: whole(1).default(125).describe('Problems kept from training, where no files are named for them'),
+    .describe('Files of problems for evaluation; none: the last held_out training problems are held out'),
+  held_out: whole(1).default(125).describe('Number of held-out problems if held_out_files names no files'),
   columns: z
     .strictObject({
       problem: z
         .string()
         .nullable()
         .default(null)
-        .describe('Column of problems; null: detected by the names that known datasets use'),
-      answer: z.string().nullable().default(null).describe('Column of answers; null: likewise'),
+        .describe('Column of problems; null: detected from the usual names'),
+      answer: z
+        .string()
+        .nullable()
+        .default(null)
+        .describe('Column of answers; null: detected from the usual names'),
     })
     .prefault({})
-    .describe('Where problems and answers stand'),
-  system_prompt: z.string().nullable().default(null).describe('What the model is told first; null: nothing'),
+    .describe('Names of the columns'),
+  system_prompt: z.string().nullable().default(null).describe('System prompt; null: none'),
   prompt: z
     .enum(['chat', 'plain'])
     .default('chat')
-    .describe("chat: by the model's chat template; plain: the problem's text alone, after the system prompt"),
-  max_prompt_tokens: whole(1).default(1024).describe('Training problems with longer prompts are left out'),
+    .describe("chat: with the model's chat template; plain: the system prompt, then the text of the problem"),
+  max_prompt_tokens: whole(1).default(1024).describe('Training problems with longer prompts are skipped'),
   max_completion_tokens: whole(1).default(1024).describe('Longest completion'),
   stop_at_box: z
     .boolean()
     .default(true)
     .describe(
-      'Whether a completion ends when a \\boxed{…} with content closes outside of <think>…</think>, and only boxes are answers. Training only: eval has --stop-at-box',
+      'End a completion after its first non-empty \\boxed{…} outside <think>…</think>, and accept only boxed answers. Training only; eval has --stop-at-box',
     ),
   accuracy_weight: z.number().default(1).describe('Weight of the reward for a right answer'),
   format_weight: z.number().default(0).describe('Weight of the reward for an answer in a closed box'),
 });
 
 const userModule = z.strictObject({
-  name: z.literal('module').describe('A task of your own: the default export of a module (docs/tasks.md)'),
+  name: z.literal('module').describe('A custom task: the default export of a module (docs/tasks.md)'),
   path: z
     .string()
     .min(1)
     .describe(
-      'The module, .ts or .js, from the folder that the command runs in, or else from the configuration’s own',
+      'File of the module, .ts or .js, relative to the current folder or else to the folder of the configuration',
     ),
   options: z
     .record(z.string(), z.unknown())
     .default({})
-    .describe('Handed to the module where its default export is a function'),
+    .describe('Options for the module, if its default export is a function'),
   // A run that such an error stopped goes on as one that had these values from its start: no call failed before.
   on_error: changeable(z.enum(['stop', 'zero', 'skip_group']))
     .default('stop')
     .describe(
-      'A reward that throws or takes too long: the run stops, the completion gets reward 0, or its group is left out',
+      'If a reward function throws or takes too long: stop the run, give reward 0, or skip the group',
     ),
   call_seconds: changeable(z.number().positive().max(1_000_000))
     .default(60)
-    .describe('Longest time for one call into the module, its loading included, s'),
+    .describe('Time limit for loading the module and for each call into it, s'),
 });
 
 const custom = z.strictObject({
-  name: z.literal('custom').describe('A task given in code, to `train`'),
-  label: z.string().default('').describe('What to call it'),
+  name: z.literal('custom').describe('A task passed to `train` in code'),
+  label: z.string().default('').describe('Name of the task'),
 });
 
 export const taskSchema = z.discriminatedUnion('name', [

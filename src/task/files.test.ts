@@ -73,8 +73,8 @@ describe('a dataset', () => {
   });
 
   it.each([
-    ['none.jsonl', '', 'has no rows'],
-    ['list.json', '{}', 'expected a list of problems, got no list'],
+    ['none.jsonl', '', 'expected at least one row, got none'],
+    ['list.json', '{}', 'expected a list of problems, got something else'],
     ['a.jsonl', '[1]', ':1: expected an object for each problem, got [1]'],
     [
       'b.jsonl',

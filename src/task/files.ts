@@ -44,7 +44,7 @@ export async function readDataset(
   answerOf: (solution: string) => string | null,
 ): Promise<DatasetRow[]> {
   const rows = await readRows(file);
-  if (rows.length === 0) throw new TaskError(`${file}: has no rows`);
+  if (rows.length === 0) throw new TaskError(`${file}: expected at least one row, got none`);
   const first = rows[0].row;
   const column = (kind: 'problem' | 'answer', names: readonly string[]): string => {
     const named = columns[kind];
@@ -161,7 +161,7 @@ async function* rowsOfList(file: string): AsyncGenerator<{ value: unknown; line:
     size += chunk.length;
     if (size > LIMITS.rowBytes)
       throw new InputError(
-        `${file}: expected a list of at most ${LIMITS.rowBytes} bytes, got more; put larger ones into JSON lines`,
+        `${file}: expected a list of at most ${LIMITS.rowBytes} bytes, got more; put larger data sets into JSON lines`,
       );
     pieces.push(chunk.slice());
   }
@@ -169,7 +169,7 @@ async function* rowsOfList(file: string): AsyncGenerator<{ value: unknown; line:
   const start = beginsWithMark(bytes) ? 3 : 0;
   if (!isUtf8(bytes)) throw new InputError(NO_TEXT(file));
   const list = parsed(new JsonReader('written'), bytes, start, bytes.length, file);
-  if (!Array.isArray(list)) throw new TaskError(`${file}: expected a list of problems, got no list`);
+  if (!Array.isArray(list)) throw new TaskError(`${file}: expected a list of problems, got something else`);
   for (let i = 0; i < list.length; i++) yield { value: list[i], line: i + 1 };
 }
 

@@ -65,8 +65,8 @@ export function chatTemplate(
     template = new Template(source.replace(/\r\n?/g, '\n').replaceAll('strftime_now', DATE));
   } catch (error) {
     // The library's parser runs off the end where a block is not closed.
-    const why = error instanceof TypeError ? 'it ends before a block of it does' : firstLine(error);
-    throw new TextError(`${where}: is no chat template: ${why}`);
+    const why = error instanceof TypeError ? 'a block is not closed' : firstLine(error);
+    throw new TextError(`${where}: the chat template cannot be parsed: ${why}`);
   }
   return {
     render(messages, { addGenerationPrompt = true, variables = {} } = {}) {

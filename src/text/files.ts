@@ -16,7 +16,8 @@ export async function loadTokenizer(path: string): Promise<ModelTokenizer> {
   );
   const file = isFolder ? join(path, 'tokenizer.json') : path;
   const data = await readJson(file);
-  if (data === null) throw new TextError(`tokenizer ${file}: expected a tokenizer.json, got nothing there`);
+  if (data === null)
+    throw new TextError(`tokenizer ${file}: expected a tokenizer.json, got a path that does not exist`);
   const beside = async (name: string): Promise<unknown> => {
     const other = join(dirname(file), name);
     return other === file ? null : readJson(other);

@@ -102,10 +102,10 @@ describe('chat template', () => {
 
   it('that fails says where and why, in one line; the date does not move', () => {
     expect(() => chatTemplate('{% if %}', 'm/chat_template.jinja')).toThrow(
-      /^m\/chat_template\.jinja: is no chat template: [^\n]+$/,
+      /^m\/chat_template\.jinja: the chat template cannot be parsed: [^\n]+$/,
     );
     expect(() => chatTemplate('{% for m in messages %}', 'm/x')).toThrow(
-      'm/x: is no chat template: it ends before a block of it does',
+      'm/x: the chat template cannot be parsed: a block is not closed',
     );
     const headers = chatTemplate(chats.templates.headers, 'm/x', { bos_token: '', eos_token: '' });
     expect(() => headers.render([{ role: 'judge', content: '' }])).toThrow(

@@ -55,7 +55,9 @@ test('what is no tokenizer is refused in one line that names the file', async ()
     expect((error as Error).message).not.toContain('\n');
     return (error as Error).message;
   };
-  expect(await refused(join(folder, 'none.json'))).toContain('expected a tokenizer.json, got nothing there');
+  expect(await refused(join(folder, 'none.json'))).toContain(
+    'expected a tokenizer.json, got a path that does not exist',
+  );
   expect(await refused(await write('broken.json', '{"model":'))).toContain('is not JSON');
   expect(await refused(await write('config.json', '{"vocab_size":10}'))).toContain(
     "got a file without the key 'model'",
@@ -67,7 +69,9 @@ test('what is no tokenizer is refused in one line that names the file', async ()
   const half = JSON.stringify({ ...words, model: { type: 'BPE' } });
   expect(await refused(await write('half.json', half))).toContain('cannot be used');
   await mkdir(join(folder, 'empty'));
-  expect(await refused(join(folder, 'empty'))).toContain('expected a tokenizer.json, got nothing there');
+  expect(await refused(join(folder, 'empty'))).toContain(
+    'expected a tokenizer.json, got a path that does not exist',
+  );
 });
 
 describe.skipIf(!present)('real tokenizers give the ids that the Python library gives', () => {

@@ -133,7 +133,7 @@ export class TinkerClient {
     const { protocol } = new URL(place);
     if (protocol !== 'http:' && protocol !== 'https:') {
       throw new TinkerError(
-        this.transport.line('archive', `expected a place with http or https, got ${protocol}`),
+        this.transport.line('archive', `expected a URL with http or https, got ${protocol}`),
       );
     }
     const bytes = await this.transport.send({ ...call, path: 'archive', url: place });

@@ -171,8 +171,8 @@ export async function verifyCheckpoint(path: string): Promise<CheckpointState> {
     });
     if (sha256 !== saved.sha256) {
       throw new CheckpointError(
-        `${file}: its bytes have changed since they were saved: expected SHA-256 ${saved.sha256.slice(0, 16)}…, ` +
-          `got ${sha256.slice(0, 16)}…; remove ${path} to go on from the checkpoint before it`,
+        `${file}: has changed since it was saved: expected SHA-256 ${saved.sha256.slice(0, 16)}…, ` +
+          `got ${sha256.slice(0, 16)}…; remove ${path} to continue from the previous checkpoint`,
       );
     }
   }
@@ -193,7 +193,7 @@ async function readState(path: string): Promise<SavedState> {
   const file = join(path, STATE_FILE);
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new CheckpointError(
-      `${file}: cannot be read (${error.code ?? error.message}); name a complete checkpoint`,
+      `${file}: cannot be read (${error.code ?? error.message}); expected a complete checkpoint`,
     );
   });
   const state = parseState(text, file);
@@ -226,7 +226,9 @@ function parseState(text: string, file: string): SavedState {
   try {
     parsed = JSON.parse(text);
   } catch {
-    throw new CheckpointError(`${file}: cut short or no JSON; use another checkpoint`);
+    throw new CheckpointError(
+      `${file}: expected whole JSON, got a file that is cut short or damaged; use another checkpoint`,
+    );
   }
   const { sha256: expected, ...state } = parsed;
   for (const key of ['step', 'seed', 'tokens'] as const) {

@@ -66,14 +66,14 @@ export function methodVariants(config: Config, names: readonly string[]): Map<st
   const { credit } = config.objective;
   if (credit !== null) {
     throw new ConfigError(
-      `objective.credit: expected null (it would take the place of each method; compare --credit names the rules), got ${credit}`,
+      `objective.credit: expected null (it would replace every method; give the rules with --credit), got ${credit}`,
     );
   }
   const variants = new Map<string, Config>();
   for (const name of names) {
     const label = isCreditName(name) ? name : basename(name, extname(name));
     if (variants.has(label) || label === WARMUP || label === '') {
-      const expected = label === WARMUP ? 'another name (warm-ups lie in this folder)' : 'each rule once';
+      const expected = label === WARMUP ? 'a different name (this folder holds warm-ups)' : 'each rule once';
       throw new ConfigError(
         `--credit: expected ${expected}, got '${name}'${label === name ? '' : ` as '${label}'`}`,
       );
@@ -100,7 +100,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   for (const variant of variants.values()) await openCredit(variant);
   if (!resume && [...labels, WARMUP].some((name) => existsSync(join(out, name)))) {
     throw new RunFolderError(
-      `${out}: runs are here already; choose another folder with --out, or continue with --resume`,
+      `${out}: expected a folder without runs, got one with runs; choose another with --out, or continue with --resume`,
     );
   }
   const jobs = Math.max(1, Math.min(options.jobs ?? availableParallelism(), methods.length * seeds.length));

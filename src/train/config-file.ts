@@ -16,7 +16,10 @@ export function loadConfig(file: string, changes: ConfigChanges = {}): Config {
     text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(place));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new ConfigError(`${file}: expected a configuration, got no file; ${hint()}`);
+    if (code === 'ENOENT')
+      throw new ConfigError(
+        `${file}: expected a configuration file, got a path that does not exist; ${hint()}`,
+      );
     throw new ConfigError(`${file}: cannot be read: ${message}`);
   }
   return parseConfig(text, file, changes, (content) => withPathsOf(content, place));

@@ -123,10 +123,10 @@ describe('a configuration', () => {
     ],
     ['seed: 1\nseed: 2', 'run.yaml:2: Map keys must be unique'],
     ['task: {name: [}', 'run.yaml:1: '],
-    ['a: &a [*a]', 'run.yaml:1: expected an alias of what is complete'],
+    ['a: &a [*a]', 'run.yaml:1: expected an alias outside its anchor'],
     [
       `a: &a [x, x, x, x, x]\n${[...'bcdefgh'].map((key, i) => `${key}: &${key} [${Array(9).fill(`*${'abcdefgh'[i]}`)}]`).join('\n')}`,
-      'run.yaml:1: expected aliases that stand for few values',
+      'run.yaml:1: expected aliases that expand to few values',
     ],
   ])('%j is refused, naming line, key, value and what is expected', (text, expected) => {
     const message = faults(text);
@@ -142,7 +142,7 @@ describe('a configuration', () => {
 
   test('a missing file is one line', () => {
     expect(() => loadConfig('no/such.yaml')).toThrow(
-      /^no\/such\.yaml: expected a configuration, got no file; [^\n]*binary-tree\.yaml[^\n]*$/,
+      /^no\/such\.yaml: expected a configuration file, got a path that does not exist; [^\n]*binary-tree\.yaml[^\n]*$/,
     );
   });
 

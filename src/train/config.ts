@@ -28,14 +28,14 @@ export function memoryBytes(text: string): number {
 
 const schema = z
   .strictObject({
-    seed: whole(0).default(0).describe('Weights, problems and samples all follow from it'),
+    seed: whole(0).default(0).describe('Seed of weights, problems and samples'),
     method: z
       .enum(['grpo', 'lambda-grpo'])
       .default('lambda-grpo')
       .describe(
         'grpo, or λ-GRPO: each step of the process tree counts once, not once for each of its |λ| members',
       ),
-    task: taskSchema.describe('What is to be learnt'),
+    task: taskSchema.describe('The task'),
     model: z
       .strictObject({
         path: z
@@ -44,7 +44,7 @@ const schema = z
           .nullable()
           .default(null)
           .describe(
-            'A model in the Hugging Face layout: its folder, or owner/name on the Hub; null: a small random one',
+            'A model in the Hugging Face layout: its folder, or owner/name on the Hub; null: a small random model',
           ),
         revision: z
           .string()
@@ -55,29 +55,31 @@ const schema = z
         lora: z
           .strictObject({
             r: whole(1).default(64).describe('Rank'),
-            alpha: z.number().positive().default(128).describe('The correction is multiplied by alpha / r'),
+            alpha: z
+              .number()
+              .positive()
+              .default(128)
+              .describe('Scale: the adapter is multiplied by alpha / r'),
             dropout: z
               .number()
               .min(0)
               .lt(1)
               .default(0)
-              .describe('Share of its inputs that an update leaves out'),
+              .describe('Dropout: share of adapter inputs set to 0 during updates'),
             targets: z
               .union([z.literal('all-linear'), z.array(z.string().min(1)).min(1)])
               .default('all-linear')
-              .describe("Linear maps by PEFT's names, e.g. [q_proj, v_proj]"),
+              .describe("Linear layers by PEFT's names, e.g. [q_proj, v_proj]"),
           })
           .nullable()
           .default(null)
-          .describe(
-            'Trains an adapter of low rank, the model itself stays as it is; null: all weights are trained',
-          ),
+          .describe('Train a low-rank adapter and freeze the model; null: train all weights'),
         tokenizer: z
           .string()
           .min(1)
           .nullable()
           .default(null)
-          .describe("Folder with tokenizer.json, for tasks of text; null: the model's own"),
+          .describe('Folder with tokenizer.json, for text tasks; null: that of the model'),
         layers: whole(1).default(2).describe('Transformer blocks (random model)'),
         heads: whole(1).default(2).describe('Attention heads; width must be a multiple of it (random model)'),
         width: whole(1).default(64).describe('Width of the residual stream (random model)'),
@@ -85,11 +87,11 @@ const schema = z
           .nullable()
           .default(null)
           .describe(
-            "Longest sequence, tokens; null: that of the model, or of a random one the task's longest prompt and completion",
+            "Context length in tokens; null: that of the model (random model: the task's longest prompt plus completion)",
           ),
       })
       .prefault({})
-      .describe('The policy: a pretrained model, or one of GPT-2 architecture with random weights'),
+      .describe('The policy: a pretrained model, or a GPT-2 with random weights'),
     engine: engineSchema.prefault({ name: 'local' }).describe('Where the model is sampled and trained'),
     runtime: changeable(
       z.strictObject({
@@ -99,12 +101,12 @@ const schema = z
           .nullable()
           .default(null)
           .describe(
-            'Memory that weights, sampling and updates may take together, as 4GiB or 800MiB; null: 60% of what is free at the start. Work that does not fit is done in parts',
+            'Memory for weights, sampling and updates together, e.g. 4GiB or 800MiB; null: 60% of the free memory at the start. Work that does not fit is split into parts',
           ),
       }),
     )
       .prefault({})
-      .describe("This machine's means (engine local)"),
+      .describe('Resources of this machine (engine local)'),
     objective: z
       .strictObject({
         loss: z
@@ -124,7 +126,7 @@ const schema = z
           .enum(['std', 'batch', 'none'])
           .default('std')
           .describe(
-            "Advantages are divided by the group's std + 1e-4, by that of all rewards of the step, or not",
+            "group: divide advantages by the group's std + 1e-4; batch: by the std of all rewards of the step; none: do not divide",
           ),
         lambda_exponent: z
           .number()
@@ -132,7 +134,7 @@ const schema = z
           .nullable()
           .default(null)
           .describe(
-            'p of the weight |λ|^−p, 0 for grpo, above 0 for lambda-grpo; null: 0 or 1; above 1 a step counts the less the more completions share it',
+            'p of the weight |λ|^−p: 0 for grpo, above 0 for lambda-grpo; null: 0 or 1. With p > 1 a step counts less, the more completions share it',
           ),
         credit: z
           .string()
@@ -140,42 +142,36 @@ const schema = z
           .nullable()
           .default(null)
           .describe(
-            `Credit rule in the place of the method's: ${CREDIT_NAMES.join(', ')} (docs/credit.md), or a module of your own that exports coefficients(tree, rewards, { advantages, weights }), which returns A⁺ and A⁻ of each node (docs/losses.md); null: the method's`,
+            `Credit rule instead of the method's: ${CREDIT_NAMES.join(', ')} (docs/credit.md), or a module of your own that exports coefficients(tree, rewards, { advantages, weights }), which returns A⁺ and A⁻ of each node (docs/losses.md); null: the method's`,
           ),
         credit_seconds: changeable(z.number().positive().max(1_000_000))
           .default(60)
-          .describe('Longest time for one call into the module of credit, its loading included, s'),
+          .describe('Time limit for loading the module of credit and for each call into it, s'),
         rescale_to: z
           .enum(['lambda-grpo'])
           .nullable()
           .default(null)
           .describe(
-            "method grpo: scales every gradient to the norm that λ-GRPO's has on the same batch, a control for the smaller step; null: not at all",
+            "With method grpo: scale every gradient to the norm of λ-GRPO's gradient on the same batch (a control for the smaller step); null: do not scale",
           ),
-        clip_low: share().default(0.2).describe('Importance ratios below 1 − this are clipped'),
-        clip_high: z.number().min(0).default(0.2).describe('Importance ratios above 1 + this are clipped'),
+        clip_low: share().default(0.2).describe('Importance ratios are clipped at 1 − clip_low'),
+        clip_high: z.number().min(0).default(0.2).describe('Importance ratios are clipped at 1 + clip_high'),
         clip_bound: z
           .number()
           .positive()
           .nullable()
           .default(null)
           .describe(
-            'Two-sided clipping: ratios of negative advantages are at most this, above 1 + clip_high; null: any',
+            'Two-sided clipping: largest ratio for negative advantages, more than 1 + clip_high; null: no bound',
           ),
-        kl_beta: z.number().min(0).default(0).describe('β of the KL term to the policy before training'),
+        kl_beta: z.number().min(0).default(0).describe('β of the KL term to the reference policy'),
         reference_sync_every: whole(0)
           .default(0)
-          .describe(
-            'Steps after which the reference policy of the KL term is moved to the current one; 0: never',
-          ),
+          .describe('Steps between updates of the reference policy from the current policy; 0: never'),
         reference_sync_share: share()
           .default(0.6)
-          .describe('How far it is moved: 1 makes it the current policy'),
-        entropy_bonus: z
-          .number()
-          .min(0)
-          .default(0)
-          .describe('Coefficient of the entropy of the distributions that tokens are drawn from'),
+          .describe('Mixing weight of such an update; 1: replace it by the current policy'),
+        entropy_bonus: z.number().min(0).default(0).describe('Coefficient of an entropy bonus'),
         truncated: z
           .enum(['train', 'mask'])
           .default('train')
@@ -185,7 +181,7 @@ const schema = z
         length_penalty_tokens: whole(0)
           .default(0)
           .describe(
-            "DAPO's soft punishment: over the last so many tokens before the longest length the reward falls linearly by 1; 0: none",
+            "DAPO's soft length penalty: within this many tokens before the length limit the reward falls linearly by 1; 0: none",
           ),
         importance_cap: z
           .number()
@@ -195,7 +191,7 @@ const schema = z
           .describe(
             'For tokens sampled by another engine: weight min(π/π_sampler, this) of their terms; null: the sampler is the policy',
           ),
-        updates_per_batch: whole(1).default(1).describe('Optimizer steps on each batch of samples (μ)'),
+        updates_per_batch: whole(1).default(1).describe('Optimizer steps per batch of samples (μ)'),
       })
       .prefault({})
       .describe('The loss'),
@@ -209,44 +205,51 @@ const schema = z
         schedule: z
           .enum(['constant', 'linear', 'cosine'])
           .default('constant')
-          .describe('How the learning rate falls from there to the last step (train.steps)'),
+          .describe('How the learning rate falls after that, until the last step (train.steps)'),
         final_share: share().default(0).describe('Share of the learning rate that linear and cosine fall to'),
-        beta1: z.number().min(0).lt(1).default(0.9).describe('AdamW: decay of the mean gradient'),
-        beta2: z.number().min(0).lt(1).default(0.999).describe('AdamW: decay of the mean squared gradient'),
-        epsilon: positive().default(1e-8).describe('AdamW: added to the root of the mean squared gradient'),
+        beta1: z.number().min(0).lt(1).default(0.9).describe('AdamW: β1, decay of the mean gradient'),
+        beta2: z
+          .number()
+          .min(0)
+          .lt(1)
+          .default(0.999)
+          .describe('AdamW: β2, decay of the mean squared gradient'),
+        epsilon: positive()
+          .default(1e-8)
+          .describe('AdamW: ε, added to the root of the mean squared gradient'),
         weight_decay: z.number().min(0).default(0).describe('Decoupled decay of the matrices'),
         momentum: z.number().min(0).lt(1).default(0).describe('SGD: momentum'),
         max_grad_norm: positive()
           .nullable()
           .default(1)
-          .describe('Largest global norm of a gradient; null: any'),
+          .describe('Gradient clipping: largest global norm; null: no clipping'),
       })
       .prefault({})
-      .describe('How gradients become steps'),
+      .describe('The optimizer'),
     sampling: z
       .strictObject({
-        group_size: whole(2).default(16).describe('Completions of one prompt (k)'),
-        prompts_per_step: whole(1).default(1).describe('Prompts, and so groups, in a step'),
+        group_size: whole(2).default(16).describe('Completions per prompt (k)'),
+        prompts_per_step: whole(1).default(1).describe('Prompts (groups) per step'),
         resample_rounds: whole(0)
           .default(0)
           .describe(
-            'Dynamic sampling: groups whose rewards are all equal are replaced by those of further prompts, at most so many times a step; 0: they are kept',
+            'Dynamic sampling: replace groups with equal rewards by groups of further prompts, in at most this many rounds per step; 0: keep them',
           ),
         temperature: positive().default(1).describe('Divides the logits'),
-        top_k: whole(0).default(0).describe('Only the k likeliest tokens; 0: all'),
+        top_k: whole(0).default(0).describe('Sample from the k most likely tokens; 0: all'),
         top_p: z
           .number()
           .positive()
           .max(1)
           .default(1)
-          .describe('Only the likeliest tokens that reach this probability'),
+          .describe('Sample from the most likely tokens that reach this probability'),
       })
       .prefault({})
-      .describe('How completions are drawn'),
+      .describe('How completions are sampled'),
     warmup: z
       .strictObject({
         steps: whole(0).default(0).describe('Supervised steps before the first group; 0: none'),
-        batch_size: whole(1).default(64).describe('Solutions in a step'),
+        batch_size: whole(1).default(64).describe('Solutions per step'),
         learning_rate: positive().default(1e-3).describe('Step size'),
         data: z
           .array(z.string().min(1))
@@ -254,7 +257,7 @@ const schema = z
           .nullable()
           .default(null)
           .describe(
-            "Files of solutions, .jsonl, .json or .parquet: messages that end with the assistant's, or prompt and completion; null: the task's own",
+            'Files of solutions, .jsonl, .json or .parquet: messages that end with an assistant message, or prompt and completion; null: solutions of the task',
           ),
       })
       .prefault({})
@@ -268,7 +271,7 @@ const schema = z
         gradient_checkpointing: changeable(z.boolean())
           .default(false)
           .describe(
-            'An update holds the values of one layer and computes the others again: less memory, about a quarter more time, the same result',
+            'Gradient checkpointing: keep the activations of one layer and recompute the others: less memory, about a quarter more time, the same result',
           ),
       })
       .prefault({})
@@ -278,9 +281,9 @@ const schema = z
         every: whole(0)
           .default(50)
           .describe(
-            'Steps between evaluations, besides one before the first step and one after the last; 0: none at all',
+            'Steps between evaluations; also one before the first and one after the last step. 0: no evaluation',
           ),
-        problems: whole(1).default(200).describe('Held-out problems, at most as many as the task has'),
+        problems: whole(1).default(200).describe('Number of held-out problems, at most those of the task'),
       }),
     )
       .prefault({})
@@ -288,28 +291,28 @@ const schema = z
     checkpoint: changeable(
       z.strictObject({
         every: whole(0).default(100).describe('Steps between checkpoints; 0: only at the end'),
-        keep: whole(1).default(2).describe('How many of the latest are kept'),
+        keep: whole(1).default(2).describe('Number of latest checkpoints to keep'),
         best: z
           .boolean()
           .default(false)
-          .describe(
-            'Each evaluation that is better than all before writes a checkpoint, kept besides the latest: --checkpoint best',
-          ),
+          .describe('Also keep the checkpoint of the best evaluation: --checkpoint best'),
       }),
     )
       .prefault({})
-      .describe('What --resume continues from'),
+      .describe('Checkpoints, for --resume'),
     log: changeable(
       z.strictObject({
         rollouts_every: whole(0).default(1).describe('Steps between written rollouts; 0: none'),
         tensorboard: z
           .boolean()
           .default(false)
-          .describe('Metrics also as an event file in the run folder, for tensorboard --logdir runs'),
+          .describe(
+            'Also write metrics as a TensorBoard event file in the run folder (tensorboard --logdir runs)',
+          ),
       }),
     )
       .prefault({})
-      .describe('What is written besides metrics'),
+      .describe('Output besides metrics'),
   })
   .superRefine((config, context) => {
     const refuse = (key: string, expected: string, value: unknown) =>

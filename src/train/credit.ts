@@ -28,9 +28,7 @@ export async function openCredit({ objective }: Pick<Config, 'objective'>): Prom
   if (isCreditName(path)) return CREDIT_RULES[path].rule;
   if (!/[./\\]/.test(path) && !existsSync(path)) {
     const names = CREDIT_NAMES.join(', ');
-    throw new TaskError(
-      `objective.credit: expected a rule (${names}) or a module's file, got '${path}', which is neither`,
-    );
+    throw new TaskError(`objective.credit: expected a rule (${names}) or a module's file, got '${path}'`);
   }
   const limit = 'objective.credit_seconds';
   const call = watchedCalls({ file: path, seconds, limit, tolerant: false, warn: warnOnce });
@@ -38,7 +36,7 @@ export async function openCredit({ objective }: Pick<Config, 'objective'>): Prom
   await call('export', () => {
     if (typeof rule !== 'function') {
       throw new TaskError(
-        `expected a function \`coefficients\` that is exported by this name, got ${rule === undefined ? 'none' : typeof rule}`,
+        `expected an exported function \`coefficients\`, got ${rule === undefined ? 'none' : typeof rule}`,
       );
     }
   });

@@ -19,37 +19,39 @@ const tinker = z.strictObject({
       const fault = urlFault(text);
       if (fault !== null) context.addIssue({ code: 'custom', message: `expected ${fault}` });
     }),
-  ).describe('Of the server, as http://127.0.0.1:8000. A key comes from the environment: TINKER_API_KEY'),
-  base_model: z.string().min(1).describe("Name of the model that an adapter is trained for, as the server's"),
+  ).describe(
+    'URL of the server, e.g. http://127.0.0.1:8000. The key comes from the environment variable TINKER_API_KEY',
+  ),
+  base_model: z.string().min(1).describe('Model that the adapter is trained for, as the server names it'),
   lora: z
     .strictObject({
-      rank: whole(1).default(32).describe("The adapter's rank, at most the server's"),
+      rank: whole(1).default(32).describe("Rank of the adapter, at most the server's limit"),
       seed: z
         .int()
         .min(0)
         .max(2 ** 31 - 1)
         .nullable()
         .default(null)
-        .describe("The adapter's first weights; null: seed"),
+        .describe('Seed of the initial adapter weights; null: seed'),
     })
     .prefault({})
     .describe('The adapter'),
-  concurrency: changeable(whole(1)).default(16).describe('Prompts that are sampled at once'),
+  concurrency: changeable(whole(1)).default(16).describe('Prompts sampled at the same time'),
   wire: changeable(z.enum(['json', 'protobuf']).nullable())
     .default(null)
-    .describe('How training requests travel; null: detected by asking'),
+    .describe('Encoding of training requests; null: detected'),
   reduction: z
     .enum(['mean', 'sum'])
     .nullable()
     .default(null)
     .describe(
-      'How the server makes one gradient of several sequences: the mean over sequences of Σ(w·loss)/Σw, or a sum; null: detected by asking',
+      'How the server combines the gradients of several sequences: mean (over sequences of Σ(w·loss)/Σw) or sum; null: detected',
     ),
   kl: z
     .enum(['advantages', 'refuse'])
     .default('advantages')
     .describe(
-      "What kl_beta > 0 does, as servers have no KL term: advantages: −β·(ln π − ln π_ref) is added to each token's advantage, which is not the k3 term of the paper; refuse: it is refused",
+      'Effect of kl_beta > 0, since servers have no KL term. advantages: add −β·(ln π − ln π_ref) to the advantage of each token (not the k3 term of the paper); refuse: report an error',
     ),
   ahead: z
     .int()
@@ -57,12 +59,12 @@ const tinker = z.strictObject({
     .max(1)
     .default(0)
     .describe(
-      'Steps that sampling is ahead of the update: 1 samples the next step meanwhile, from the weights before, corrected by the importance ratio',
+      'Steps that sampling runs ahead of the update. 1: sample the next step during the update, with the previous weights; the importance ratio corrects for it',
     ),
   logprob_tolerance: changeable(z.number().positive().nullable())
     .default(null)
     .describe(
-      "Nats that the sampler's log-probabilities may be from the trainer's, mean over a step's tokens, before the run stops; null: 10 times what they were in the first step, at least 0.001",
+      'Largest mean difference between the log-probabilities of sampler and trainer in a step, nats; beyond it the run stops. null: 10 times that of the first step, at least 0.001',
     ),
 });
 
@@ -78,7 +80,7 @@ function urlFault(text: string): string | null {
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'a URL with http or https';
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    return 'a URL without name, password and query: a key comes from the environment, TINKER_API_KEY';
+    return 'a URL without user name, password and query (the key comes from the environment variable TINKER_API_KEY)';
   }
   return null;
 }

@@ -68,9 +68,9 @@ it('a start script of another purpose stays, and the result says so', async () =
 
 it('what cannot become a project is refused in one line, and nothing is written', async () => {
   const cases: [name: string, prepare: (folder: string) => void, message: RegExp][] = [
-    ['task', (f) => writeFileSync(join(f, 'task.ts'), 'mine'), /task\.ts: expected no such file, got one/],
-    ['run', (f) => writeFileSync(join(f, 'train.yaml'), ''), /train\.yaml: expected no such file, got one/],
-    ['folder', (f) => mkdirSync(join(f, 'task.ts')), /task\.ts: expected no such file, got one/],
+    ['task', (f) => writeFileSync(join(f, 'task.ts'), 'mine'), /task\.ts: exists already/],
+    ['run', (f) => writeFileSync(join(f, 'train.yaml'), ''), /train\.yaml: exists already/],
+    ['folder', (f) => mkdirSync(join(f, 'task.ts')), /task\.ts: exists already/],
     ['json', (f) => writeFileSync(join(f, 'package.json'), '{'), /package\.json: expected JSON, got some/],
     ['list', (f) => writeFileSync(join(f, 'package.json'), '[]'), /expected an object, got \[\]$/],
     ['null', (f) => writeFileSync(join(f, 'package.json'), 'null'), /expected an object, got null$/],

@@ -43,7 +43,7 @@ export async function newProject(folder: string): Promise<NewProject> {
   const existing = ['task.ts', 'train.yaml'].find((name) => names.includes(name));
   if (existing !== undefined) {
     throw new NewProjectError(
-      `${join(folder, existing)}: expected no such file, got one; choose another folder: lambda-grpo init <folder>`,
+      `${join(folder, existing)}: exists already; choose another folder: lambda-grpo init <folder>`,
     );
   }
   const packageFile = join(folder, 'package.json');
@@ -76,7 +76,7 @@ function parsePackage(text: string, file: string): Json {
   try {
     content = JSON.parse(text);
   } catch {
-    throw new NewProjectError(`${file}: expected JSON, got something else; mend it and run init again`);
+    throw new NewProjectError(`${file}: expected JSON, got something else; correct it and run init again`);
   }
   for (const [part, name] of [
     [content, ''],

@@ -44,7 +44,7 @@ test('after three steps, or the last where there are fewer; never once two rewar
   expect(noticesOf({}, [[zero], [zero]])).toEqual([]);
   const lines = noticesOf({}, [[zero], [zero], [zero], [zero]]);
   expect(lines).toEqual([
-    'nothing is learnt: in the first 3 steps all rewards of each group are equal (every reward is 0); look at completions with: lambda-grpo eval runs/x --samples 4 --problems 4 --show',
+    'no learning signal: in the first 3 steps all rewards of each group are equal (every reward is 0); look at completions with: lambda-grpo eval runs/x --samples 4 --problems 4 --show',
   ]);
   expect(noticesOf({}, [[zero]], { planned: 1 })).toHaveLength(1);
   expect(noticesOf({}, [[zero], [zero, [{ reward: 1 }, { reward: 0 }]], [zero], [zero]])).toEqual([]);
@@ -78,7 +78,7 @@ test.each([
       { text: '\\boxed{2}', note: 'not equal' },
     ],
     {},
-    'every reward is 0, most for the reason: not equal',
+    'every reward is 0, mostly because: not equal',
   ],
   [
     'one text',

@@ -28,13 +28,13 @@ export class Notices {
   /** To be told after each step. @param steps those that this run has to take */
   step(step: number, { sampled, failures, passedOver }: StepGroups, steps: number): void {
     if (failures.length > 0 && this.failures === 0) {
-      const fate = this.task.onError === 'zero' ? 'the completion gets reward 0' : 'its group is left out';
+      const fate = this.task.onError === 'zero' ? 'the completion gets reward 0' : 'its group is skipped';
       this.warn(`${failures[0]}; ${fate} (task.on_error: ${this.task.onError})`);
     }
     this.failures += failures.length;
     if (passedOver > 0 && this.passedOver === 0) {
       this.warn(
-        `step ${step}: ${passedOver} of the problems passed over: their prompts have more than ${this.task.maxPromptTokens} tokens`,
+        `step ${step}: ${passedOver} problems skipped: their prompts have more than ${this.task.maxPromptTokens} tokens`,
       );
     }
     this.passedOver += passedOver;
@@ -51,13 +51,13 @@ export class Notices {
   summary(): string[] {
     return [
       ...(this.failures > 0 ? [`${this.failures} rewards failed (task.on_error: ${this.task.onError})`] : []),
-      ...(this.passedOver > 0 ? [`${this.passedOver} problems passed over: their prompts are too long`] : []),
+      ...(this.passedOver > 0 ? [`${this.passedOver} problems skipped: their prompts are too long`] : []),
     ];
   }
 
   private nothingLearnt(groups: readonly Group[], step: number): string {
     const reason = likelyReason(groups, this.task, this.config);
-    return `nothing is learnt: in ${step === 1 ? 'step 1' : `the first ${step} steps`} all rewards of each group are equal (${reason}); look at completions with: lambda-grpo eval ${this.folder} --samples 4 --problems 4 --show`;
+    return `no learning signal: in ${step === 1 ? 'step 1' : `the first ${step} steps`} all rewards of each group are equal (${reason}); look at completions with: lambda-grpo eval ${this.folder} --samples 4 --problems 4 --show`;
   }
 }
 
@@ -74,7 +74,7 @@ function likelyReason(groups: readonly Group[], task: Task, { task: settings, sa
     every(({ note, reward: r }) => r === 0 && note !== undefined) &&
     settings.name === 'module'
   ) {
-    return `${reward}, most for the reason: ${commonest(all)}`;
+    return `${reward}, mostly because: ${commonest(all)}`;
   }
   const length = `no completion ends before max_completion_tokens, ${task.maxCompletionTokens}`;
   const endless = every(({ stop }) => stop === 'length') && task.stopTokens.length > 0;
@@ -83,7 +83,7 @@ function likelyReason(groups: readonly Group[], task: Task, { task: settings, sa
     if (settings.stop_at_box && every(({ text }) => !/\\boxed\s*\{/.test(text ?? ''))) {
       return `${reward}: no completion has a closed \\boxed{}; stop_at_box is on, so nothing else counts as an answer`;
     }
-    return `${reward}, most for the reason: ${commonest(all)}`;
+    return `${reward}, mostly because: ${commonest(all)}`;
   }
   if (groups.every(({ completions }) => completions.every(({ text }) => text === completions[0].text))) {
     return `the completions of each group are the same text; the temperature is ${sampling.temperature}`;
@@ -92,7 +92,7 @@ function likelyReason(groups: readonly Group[], task: Task, { task: settings, sa
   if (endless) return length;
   return every(({ reward: r }) => r === 0 || r === 1)
     ? 'each problem is solved by all of its completions or by none'
-    : 'they differ between problems only';
+    : 'rewards differ only between problems';
 }
 
 function commonest(completions: readonly Completion[]): string {

@@ -172,7 +172,7 @@ async function taskOf(
   const apart = task.held_out_files.length > 0;
   if (!apart && rows.length <= task.held_out) {
     throw new ConfigError(
-      `task.held_out: expected fewer than the ${rows.length} problems there are, got ${task.held_out}`,
+      `task.held_out: expected fewer than the ${rows.length} problems of the files, got ${task.held_out}`,
     );
   }
   const cut = apart ? rows.length : rows.length - task.held_out;
@@ -271,7 +271,7 @@ function promptWriter(
   return (problem) => {
     const text = system === null ? problem : `${system}\n\n${problem}`;
     const tokens = tokenizer.encodePrompt(text);
-    if (tokens.length === 0) throw new UserError('the prompt has no token');
+    if (tokens.length === 0) throw new UserError('expected a prompt with at least one token, got none');
     return { text, tokens };
   };
 }

@@ -27,7 +27,7 @@ export async function recovering<T>(
       returns = again && journal.latest === from ? returns + 1 : 1;
       if (returns > MOST_RETURNS) throw error;
       from = journal.latest;
-      options.observer?.notice?.(`${error.message}; the run goes on from ${from}`);
+      options.observer?.notice?.(`${error.message}; the run continues from ${from}`);
     }
   }
 }

@@ -51,14 +51,16 @@ describe('a run folder', () => {
     const { path, configFile } = await createRunFolder(join(base, 'run'), config);
     const before = await readFile(configFile, 'utf8');
     await expect(createRunFolder(path, { ...config, seed: 1 })).rejects.toThrow(
-      /^.*run: a run is here already; choose another folder with --out, or continue it with --resume$/,
+      /^.*run: expected a folder without a run, got one with a run; choose another with --out, or continue it with --resume$/,
     );
     expect(await readFile(configFile, 'utf8')).toBe(before);
     await writeFile(join(base, 'file'), '');
     await expect(createRunFolder(join(base, 'file'), config)).rejects.toThrow(
       /^.*file: cannot be a run folder \(ENOTDIR\); choose another with --out$/,
     );
-    await expect(createRunFolder(base, config)).rejects.toThrow('the folder is not empty (file)');
+    await expect(createRunFolder(base, config)).rejects.toThrow(
+      'expected an empty folder, got one with files (file)',
+    );
   });
 
   test('is continued only under the same configuration, but for what changes no result', async () => {
@@ -72,14 +74,14 @@ describe('a run folder', () => {
     expect((await openRunFolder(path)).config).toEqual(longer);
     const faster = { ...config, optimizer: { ...config.optimizer, learning_rate: 0.01 } };
     await expect(continueRunFolder(path, faster)).rejects.toThrow(
-      'optimizer.learning_rate: expected 0.0003, as the run to continue has it, got 0.01',
+      'optimizer.learning_rate: expected 0.0003, as in the run to continue, got 0.01',
     );
     const other = resolveConfig({ task: { name: 'arithmetic' } });
     await expect(continueRunFolder(path, other)).rejects.toThrow(
-      'task.name: expected "binary-tree", as the run to continue has it, got "arithmetic"',
+      'task.name: expected "binary-tree", as in the run to continue, got "arithmetic"',
     );
     await expect(openRunFolder(join(base, 'none'))).rejects.toThrow(
-      'none: no such folder; start a run there without',
+      'none: expected the folder of a run, got a path that does not exist; start a run without',
     );
     await expect(openRunFolder(base)).rejects.toThrow('config.yaml is missing');
   });
@@ -101,12 +103,12 @@ describe('a run folder', () => {
         if (typeof value !== 'number' || key === 'credit_seconds') continue;
         const other = { ...config, [section]: { ...config[section], [key]: value + 1 } };
         await expect(continueRunFolder(path, other)).rejects.toThrow(
-          `${section}.${key}: expected ${value}, as the run to continue has it, got ${value + 1}`,
+          `${section}.${key}: expected ${value}, as in the run to continue, got ${value + 1}`,
         );
       }
     }
     await expect(continueRunFolder(path, { ...config, seed: 1 })).rejects.toThrow(
-      'seed: expected 0, as the run to continue has it, got 1',
+      'seed: expected 0, as in the run to continue, got 1',
     );
     for (const key of ['task.call_seconds', 'task.on_error', 'objective.credit_seconds']) {
       expect(mayChange(key), key).toBe(true);
@@ -166,7 +168,9 @@ describe('a run folder', () => {
     for (const [name, text] of refused) {
       await mkdir(half);
       await writeFile(join(half, name), text);
-      await expect(createRunFolder(half, config)).rejects.toThrow(`the folder is not empty (${name})`);
+      await expect(createRunFolder(half, config)).rejects.toThrow(
+        `expected an empty folder, got one with files (${name})`,
+      );
       expect(await readdir(half)).toEqual([name]);
       await rm(half, { recursive: true });
     }

@@ -167,12 +167,14 @@ export async function checkFree(path: string): Promise<void> {
   });
   if (names.includes('config.yaml')) {
     throw new RunFolderError(
-      `${path}: a run is here already; choose another folder with --out, or continue it with --resume`,
+      `${path}: expected a folder without a run, got one with a run; choose another with --out, or continue it with --resume`,
     );
   }
   if (await isHalfMade(path, names)) return;
   const other = names.find((name) => !isLock(name) && !isTemporary(name)) ?? names[0];
-  throw new RunFolderError(`${path}: the folder is not empty (${other}); choose another with --out`);
+  throw new RunFolderError(
+    `${path}: expected an empty folder, got one with files (${other}); choose another with --out`,
+  );
 }
 
 /** Whether a folder holds a run that can be continued; one that was cut off before its configuration starts anew. */
@@ -213,11 +215,14 @@ export async function createRunFolder(path: string, config: Config): Promise<Run
  */
 export async function openRunFolder(path: string): Promise<{ folder: RunFolder; config: Config }> {
   const names = await readdir(path).catch(() => null);
-  if (!names) throw new RunFolderError(`${path}: no such folder; start a run there without --resume`);
+  if (!names)
+    throw new RunFolderError(
+      `${path}: expected the folder of a run, got a path that does not exist; start a run without --resume`,
+    );
   for (const name of ['config.yaml', 'metrics.jsonl', 'rollouts', 'checkpoints']) {
     if (!names.includes(name)) {
       throw new RunFolderError(
-        `${path}: no run to continue: ${name} is missing; choose another folder with --out`,
+        `${path}: expected a run to continue, got a folder without ${name}; choose another with --out`,
       );
     }
   }
@@ -240,14 +245,14 @@ export async function continueRunFolder(
   const differing = differences(stored, config).find(({ key }) => !mayChange(key));
   if (differing) {
     throw new RunFolderError(
-      `${path}: ${differing.key}: expected ${differing.before}, as the run to continue has it, got ${differing.after}; ` +
-        'set it back, or start another run with --out',
+      `${path}: ${differing.key}: expected ${differing.before}, as in the run to continue, got ${differing.after}; ` +
+        'change it back, or start a new run with --out',
     );
   }
   const { schedule } = config.optimizer;
   if (schedule !== 'constant' && stored.train.steps !== config.train.steps) {
     throw new RunFolderError(
-      `${path}: train.steps: expected ${stored.train.steps}, at which the learning rate of schedule ${schedule} ends, got ${config.train.steps}`,
+      `${path}: train.steps: expected ${stored.train.steps}, where the learning rate of schedule ${schedule} ends, got ${config.train.steps}`,
     );
   }
   const folder = new RunFolder(path, lock ?? (await FolderLock.take(path)), config.log.tensorboard);

@@ -195,7 +195,7 @@ async function latest(folder: RunFolder, { observer }: RunOptions): Promise<stri
     return undefined;
   }
   for (const fault of newest.skipped) {
-    observer?.notice?.(`${fault}; the run goes on from ${newest.path}`);
+    observer?.notice?.(`${fault}; the run continues from ${newest.path}`);
   }
   return newest.path;
 }

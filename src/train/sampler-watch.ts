@@ -52,7 +52,7 @@ export class SamplerWatch {
     if (difference === undefined || difference <= most) return;
     const compared = tolerance === null && first ? `, ${shown(first.difference)} in step ${first.step}` : '';
     throw new SamplerError(
-      `step ${step}: the adapter did not reach the sampler: its log-probabilities are ${shown(difference)} nats a token from the trainer's${compared}; expected at most ${shown(most)} (engine.logprob_tolerance)`,
+      `step ${step}: the sampler does not use the current adapter: its log-probabilities differ from the trainer's by ${shown(difference)} nats per token${compared}; expected at most ${shown(most)} (engine.logprob_tolerance)`,
     );
   }
 }

@@ -32,7 +32,7 @@ export class StallWatch {
       this.still = 0;
       if (changed !== false || this.warned) return null;
       this.warned = true;
-      return `step ${step}: the gradient's norm is ${norm.toPrecision(3)}, but no weight moved by more than 1e-10: a learning rate of ${rate} is too small to train with`;
+      return `step ${step}: the gradient's norm is ${norm.toPrecision(3)}, but no weight moved by more than 1e-10: a learning rate of ${rate} is too small`;
     }
     this.still++;
     // Rewards that differ have a gradient, unless the policy's probabilities do not move any more.

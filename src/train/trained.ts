@@ -51,7 +51,7 @@ async function choose(folder: RunFolder, checkpoint: number | 'best' | undefined
     const path = join(folder.checkpoints, checkpointName(Number(checkpoint)));
     // One that is there but not complete says itself what is wrong with it.
     if (typeof checkpoint === 'number' && existsSync(path)) await verifyCheckpoint(path);
-    const there = steps.length === 0 ? 'there is none yet' : `there are ${steps.join(', ')}`;
+    const there = steps.length === 0 ? 'it has none yet' : `it has ${steps.join(', ')}`;
     throw new CheckpointError(
       `${folder.path}: no checkpoint${best ? ' that was evaluated' : chosen}; ${there}`,
     );
@@ -61,7 +61,7 @@ async function choose(folder: RunFolder, checkpoint: number | 'best' | undefined
   return {
     path: join(folder.checkpoints, checkpointName(wanted)),
     step: wanted,
-    skipped: (skipped ?? []).map((fault) => `${fault}; taken is step ${wanted}`),
+    skipped: (skipped ?? []).map((fault) => `${fault}; step ${wanted} is used`),
   };
 }
 
@@ -147,7 +147,9 @@ export async function exportRun(
     await verifyCheckpoint(chosen);
     if (config.engine.name === 'tinker') {
       if (merged)
-        throw new ConfigError("--merged: expected the adapter alone: the model's weights are the server's");
+        throw new ConfigError(
+          "--merged: expected no --merged for a run on a server (the model's weights are on the server)",
+        );
       const { files, dtype: stored } = await adapterFromServer(
         folderStore(chosen),
         clientOptions(config.engine),

@@ -39,7 +39,7 @@ type Exports = Readonly<Record<string, unknown>>;
 async function load(path: string, key: string, call: CallUser): Promise<Exports> {
   const file = resolve(path);
   if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
-    throw new TaskError(`${key}: expected a module, got '${path}', which is no file in ${process.cwd()}`);
+    throw new TaskError(`${key}: expected a module, got '${path}', which does not exist in ${process.cwd()}`);
   }
   const url = pathToFileURL(file).href;
   hook(url);

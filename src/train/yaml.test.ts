@@ -14,11 +14,11 @@ const BOMB = `a: &a [${'x,'.repeat(9)}x]\n${'bcdefgh'
   .join('')}`;
 
 test.each<[string, string, number, RegExp]>([
-  ['an alias of nothing', 'seed: 1\nmethod: *a', 2, /expected an alias of an anchor before it, got \*a$/],
+  ['an alias of nothing', 'seed: 1\nmethod: *a', 2, /expected an alias of an earlier anchor, got \*a$/],
   ['a merge of nothing', '<<: *x', 1, /alias/],
   ['a list within itself', 'method: grpo\nseed: &a [*a]', 2, /got \*a within itself/],
   ['a section within itself', 'seed: &a\n  b: { c: *a }', 2, /got \*a within itself/],
-  ['an alias bomb', BOMB, 1, /expected aliases that stand for few values/],
+  ['an alias bomb', BOMB, 1, /expected aliases that expand to few values/],
   ['many lists in lists', `seed: ${'['.repeat(100_000)}`, 1, /expected at most 100 levels/],
   ['many sections in sections', `seed: ${'{a: '.repeat(5000)}1${'}'.repeat(5000)}`, 1, /at most 100 levels/],
   ['150 levels', `seed: ${'['.repeat(150)}${']'.repeat(150)}`, 1, /at most 100 levels/],
@@ -67,7 +67,7 @@ test('the command prints it and ends with 1', { timeout: 30_000 }, async () => {
       encoding: 'utf8',
     });
     expect(stderr).toMatch(
-      /^error: .*run\.yaml:2: expected an alias of what is complete, got \*a within itself\n$/,
+      /^error: .*run\.yaml:2: expected an alias outside its anchor, got \*a inside it\n$/,
     );
     expect(status).toBe(1);
     expect(readFileSync(file, 'utf8')).toContain('seed');

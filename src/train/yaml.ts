@@ -62,7 +62,7 @@ export function readYaml(text: string): Yaml {
     const why = (error as Error).message.split('\n')[0];
     return problem(
       1,
-      /alias count/.test(why) ? 'expected aliases that stand for few values, got a great many' : why,
+      /alias count/.test(why) ? 'expected aliases that expand to few values, got too many' : why,
     );
   }
 }
@@ -85,16 +85,15 @@ function faultsOf(document: Document.Parsed, lineAt: (offset: number) => number)
       add((node.key ?? {}) as Node, 'expected keys that are text, got a section or a list as a key');
     if (isAlias(node)) {
       const meant = node.resolve(document);
-      if (meant === undefined) add(node, `expected an alias of an anchor before it, got *${node.source}`);
+      if (meant === undefined) add(node, `expected an alias of an earlier anchor, got *${node.source}`);
       else if (path.includes(meant))
-        add(node, `expected an alias of what is complete, got *${node.source} within itself`);
+        add(node, `expected an alias outside its anchor, got *${node.source} inside it`);
     }
     if (isScalar(node) && typeof node.value === 'number' && node.source !== undefined) {
       const { value, source } = node;
       if (Number.isInteger(value) && !Number.isSafeInteger(value) && /^[-+]?(0x|0o)?[\da-f]+$/i.test(source))
         add(node, `expected whole numbers of at most 2^53, got ${source}`);
-      if (!Number.isFinite(value) && /\d/.test(source))
-        add(node, `expected a number that can be held, got ${source}`);
+      if (!Number.isFinite(value) && /\d/.test(source)) add(node, `expected a finite number, got ${source}`);
     }
     return undefined;
   });

@@ -55,7 +55,7 @@ describe.each(['json', 'protobuf'] as const)('on the %s wire', (wire) => {
         expect(line).toMatch(/^Tinker server http:\/\/127\.0\.0\.1:\d+: [^\n\r]+$/);
       }
       for (const line of notices) {
-        expect(line).toMatch(/^Tinker server http:[^\n\r]+; the run goes on from [^\n\r]+step_\d{6}$/);
+        expect(line).toMatch(/^Tinker server http:[^\n\r]+; the run continues from [^\n\r]+step_\d{6}$/);
       }
       const saved = server.checkpoints.get(state)!;
       expect(saved.history).toEqual(expected.history);

@@ -67,7 +67,7 @@ describe('the binary tree on a server', () => {
     const { records, notices } = await trainOn(server, treeConfig(server, LONG));
     expect(records).toEqual(undisturbed.records);
     expect(notices).toHaveLength(1);
-    expect(notices[0]).toMatch(/; the run goes on from .*step_000010$/);
+    expect(notices[0]).toMatch(/; the run continues from .*step_000010$/);
   });
 
   it('is the same run after Ctrl-C at any request', async () => {
@@ -167,7 +167,7 @@ describe('an adapter that does not reach the sampler', () => {
     const server = await serve({ stale: true });
     const run = trainOn(server, treeConfig(server, LONG), { lives: 0 });
     await expect(run).rejects.toThrow(
-      /^step 2: the adapter did not reach the sampler: its log-probabilities are 0\.\d+ nats a token from the trainer's, \S+ in step 1; expected at most 0\.0010 \(engine\.logprob_tolerance\)$/,
+      /^step 2: the sampler does not use the current adapter: its log-probabilities differ from the trainer's by 0\.\d+ nats per token, \S+ in step 1; expected at most 0\.0010 \(engine\.logprob_tolerance\)$/,
     );
   });
 
@@ -312,7 +312,7 @@ describe('the command line', () => {
     const named = 'engine.url=http://me:hunter2@127.0.0.1:1';
     const stored = await cli(['train', config, '--out', join(folder, 'y'), '--set', named]);
     expect(stored.text.trim()).toBe(
-      'error: --set: engine.url: expected a URL without name, password and query: a key comes from the environment, TINKER_API_KEY',
+      'error: --set: engine.url: expected a URL without user name, password and query (the key comes from the environment variable TINKER_API_KEY)',
     );
     expect(server.requests).toEqual([]);
   }, 60_000);
@@ -333,7 +333,7 @@ describe('the section engine', () => {
     [
       { ...tinker, url: 'https://h?key=1' },
       {},
-      'engine.url: expected a URL without name, password and query',
+      'engine.url: expected a URL without user name, password and query',
     ],
     [{ ...tinker, api_key: 'x' }, {}, 'engine.api_key: unknown key'],
     [{ ...tinker, lora: { rank: 0 } }, {}, 'engine.lora.rank: expected a whole number ≥ 1, got 0'],

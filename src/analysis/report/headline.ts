@@ -8,14 +8,14 @@ import { escapeMarkup } from '../svg.js';
 /** What each source of token ids means to a reader. */
 const TOKENS: Readonly<Record<string, string>> = {
   exact: 'token ids as they were sampled',
-  retokenized: 'retokenized: ids made again from the text, most likely those that were sampled',
-  'text-units': 'text units: words and marks stand in for tokens, figures by token are approximate',
+  retokenized: 'retokenized: ids computed from the text, most likely the sampled ones',
+  'text-units': 'text units: words and marks instead of tokens; figures per token are approximate',
 };
 
 const GROUPS: Readonly<Record<string, string>> = {
-  explicit: 'grouped by the log’s own ids',
+  explicit: 'grouped by the group ids of the log',
   consecutive: 'grouped by consecutive rows',
-  'prompt-text': 'grouped by equal prompts, for want of an id',
+  'prompt-text': 'grouped by equal prompts; the log has no group ids',
 };
 
 export function headline({ all }: LogAnalysis): string {
@@ -33,7 +33,7 @@ export function diagnosticCards(analysis: LogAnalysis, level = 2): string {
   const under = `<h${level + 1}>Under credit rules: share of the push by sign and depth</h${level + 1}>
 <dl class="cards">${cards(rules)}</dl>`;
   return `<section aria-labelledby="tree-title">
-<h${level} id="tree-title">What the tree tells besides</h${level}>
+<h${level} id="tree-title">More from the tree</h${level}>
 <dl class="cards">${cards(diagnosticRows(analysis))}</dl>
 ${rules.length > 0 ? under : ''}
 </section>`;
@@ -106,7 +106,7 @@ function cardsOf(f: LogFigures): [name: string, value: string, meaning: string][
     [
       'zero-variance groups',
       percent(f.zeroVarianceGroups, f.groups),
-      `all rewards equal, nothing is learnt: ${count(f.zeroVariance.right)} all right, ${count(f.zeroVariance.wrong)} all wrong, ${count(f.zeroVariance.other)} other`,
+      `all rewards equal, no gradient: ${count(f.zeroVariance.right)} all right, ${count(f.zeroVariance.wrong)} all wrong, ${count(f.zeroVariance.other)} other`,
     ],
     ['flat groups', percent(f.flatGroups, f.groups), 'no step between the root and the completions'],
     ['path depth', f.meanPathDepth.toFixed(2), 'intermediate steps on the way of a completion, mean'],
@@ -115,11 +115,7 @@ function cardsOf(f: LogFigures): [name: string, value: string, meaning: string][
       f.meanIntermediateProportion.toFixed(3),
       'share of a completion that lies in intermediate steps, mean',
     ],
-    [
-      'tokens in shared steps',
-      percent(f.sharedTokenShare, 1),
-      'steps that more than one completion goes through',
-    ],
+    ['tokens in shared steps', percent(f.sharedTokenShare, 1), 'steps shared by several completions'],
     ['compute the tree saves', percent(f.tokensSaved, 1), `${count(f.distinctTokens)} distinct tokens`],
     ['mean reward', f.meanReward.toPrecision(3), 'over completions'],
   ];

@@ -17,7 +17,7 @@ export function turn(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
   const planes = [rows, Number(width) / 2];
   if (x.shape.length !== 3 || first !== 1 || !sameShape(cos.shape, planes) || !sameShape(sin.shape, planes)) {
     throw new ShapeError(
-      `RotaryEmbedding: wants [1, M, d] and twice [M, d/2], got ${[x, cos, sin].map(({ shape }) => formatShape(shape)).join(', ')}`,
+      `RotaryEmbedding: expected [1, M, d] and twice [M, d/2], got ${[x, cos, sin].map(({ shape }) => formatShape(shape)).join(', ')}`,
     );
   }
   const { graph, dtype, shape } = x;
