@@ -28,6 +28,26 @@ describe('the table of claims', () => {
   });
 });
 
+describe('what the text says of the experiments', () => {
+  it('is what their results say: another verdict needs another text', async () => {
+    const page = await readFile(join(root, 'web/site/index.html'), 'utf8');
+    const named = [...page.matchAll(/data-result="([\w-]+)"/g)].map(([, name]) => name);
+    const verdicts: Record<string, string> = {
+      theorem: 'holds',
+      'binary-tree': 'holds in part',
+      'scale-control': 'holds',
+      reasoning: 'does not hold here',
+      'scale-control-reasoning': 'does not hold here',
+      structure: 'holds in part',
+    };
+    expect(named.filter((name) => name !== 'process-rewards')).toEqual(Object.keys(verdicts));
+    for (const [name, verdict] of Object.entries(verdicts)) {
+      const result = JSON.parse(await readFile(join(root, `docs/results/${name}.json`), 'utf8')) as object;
+      expect(result, name).toMatchObject({ verdict });
+    }
+  });
+});
+
 describe.skipIf(!hasBrowser)('the site', () => {
   let host: SiteHost;
   beforeAll(async () => {

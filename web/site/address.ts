@@ -5,7 +5,8 @@ export class Address {
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
-    this.values = new URLSearchParams(location.hash.slice(1));
+    // `#log` is a section, and no state.
+    this.values = new URLSearchParams(location.hash.includes('=') ? location.hash.slice(1) : '');
   }
 
   /** null: as the page begins. */

@@ -15,12 +15,12 @@ export function claimsSection(place: HTMLElement): void {
     ),
   );
   place.append(
-    element('h2', { id: 'claims-title' }, 'What came of it when we tested the claims'),
+    element('h2', { id: 'claims-title' }, 'What our tests of the claims found'),
     element(
       'p',
       { class: 'prose' },
-      'Each experiment states its prediction, its seeds and its rule before it runs. On the binary tree the repair helps; on chains of ' +
-        'thought it did not here. Figures are means over seeds with 95% intervals. The pages named below lie in the repository, and ',
+      'Each experiment fixed its prediction, its seeds and its rule before it ran. Figures are means over seeds with 95% intervals. The ' +
+        'pages named below are in the repository, and ',
       element('code', {}, 'npx lambda-grpo reproduce'),
       ' runs each experiment again.',
     ),

@@ -2,6 +2,7 @@
 import { defineProcessTree } from '../components/process-tree.js';
 import { Address } from './address.js';
 import { claimsSection } from './claims-section.js';
+import { showEvidence } from './evidence.js';
 import { groupSection } from './group-section.js';
 import { logSection } from './log-section.js';
 import { keepOffline } from './offline.js';
@@ -16,11 +17,17 @@ function show(): void {
   groupSection(document.querySelector('#group') as HTMLElement, address);
   trainingSection(document.querySelector('#training') as HTMLElement, address);
   sumsSection(document.querySelector('#sums') as HTMLElement);
+  showEvidence(document);
   logSection(document.querySelector('#log') as HTMLElement);
   claimsSection(document.querySelector('#claims') as HTMLElement);
+  // The sections were empty when the browser looked for it.
+  const { hash } = location;
+  if (/^#[a-z-]+$/.test(hash)) document.querySelector(hash)?.scrollIntoView();
 }
 
-// A link to another state, opened in the same tab.
-addEventListener('hashchange', () => location.reload());
+// A link to another state, opened in the same tab; one to a section is no state.
+addEventListener('hashchange', () => {
+  if (location.hash.includes('=')) location.reload();
+});
 show();
 addEventListener('load', () => keepOffline());

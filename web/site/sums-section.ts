@@ -159,8 +159,8 @@ export function sumsSection(place: HTMLElement): void {
       'p',
       { class: 'lead' },
       'A model of 100 thousand weights writes sums column by column: 57+86= becomes 7+6=13;5+8+1=14;\\boxed{143}. A warm-up on written ' +
-        'solutions taught it the form, and to forget most carries, because most of the solutions did. From there on it gets a reward of 1 for ' +
-        'a right answer and nothing else. The sums below are held out; choose a completion to read it.',
+        'solutions taught it this form; most of these solutions forgot a carry, so the model forgets it too. From here on a right answer gets ' +
+        'a reward of 1 and nothing else helps. The sums below are not trained on. Choose a completion to read it step by step.',
     ),
     element(
       'div',
@@ -175,8 +175,12 @@ export function sumsSection(place: HTMLElement): void {
     status,
     problem,
     tree,
-    element('h3', {}, 'Share of right answers among the samples of each step'),
-    plot.element,
+    element(
+      'div',
+      { class: 'after-training' },
+      element('h3', {}, 'Share of right answers among the samples of each step'),
+      plot.element,
+    ),
   );
   stop();
 }

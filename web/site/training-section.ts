@@ -218,13 +218,17 @@ export function trainingSection(place: HTMLElement, address: Address): void {
     status,
     problem,
     pictures,
-    element('h3', {}, `Frequency of the target, mean of ${WINDOW} steps`),
     element(
-      'p',
-      { class: 'key' },
-      ...METHODS.map((method) => element('span', { class: method }, NAMES[method])),
+      'div',
+      { class: 'after-training' },
+      element('h3', {}, `Frequency of the target, mean of ${WINDOW} steps`),
+      element(
+        'p',
+        { class: 'key' },
+        ...METHODS.map((method) => element('span', { class: method }, NAMES[method])),
+      ),
+      plot.element,
     ),
-    plot.element,
     details,
     seedsPanel(controls),
   );

@@ -1,0 +1,58 @@
+/**
+ * What stands behind a claim of the text: verdict, figures and picture of the experiment that tested it, as `reproduce` wrote them to
+ * docs/results. No figure is typed here. A place whose experiment has no results yet stays hidden, and so does its section.
+ */
+import { element } from '../components/dom.js';
+
+export interface Finding {
+  readonly verdict: string;
+  readonly summary: string;
+}
+
+const RESULTS = import.meta.glob<Finding>(
+  '../../docs/results/{theorem,binary-tree,scale-control,scale-control-reasoning,reasoning,process-rewards,structure}.json',
+  { eager: true, import: 'default' },
+);
+const PICTURES = import.meta.glob<string>(
+  '../../docs/results/{binary-tree-sweep,scale-control-adamw,reasoning-arithmetic,process-rewards,structure-depth}.svg',
+  { eager: true, query: '?raw', import: 'default' },
+);
+
+/** What an experiment found; null: it was not run. */
+export function findingOf(experiment: string): Finding | null {
+  return RESULTS[`../../docs/results/${experiment}.json`] ?? null;
+}
+
+/** Fills the places of the text that name an experiment, and maybe a picture. */
+export function showEvidence(text: ParentNode): void {
+  for (const place of text.querySelectorAll<HTMLElement>('[data-result]')) {
+    const { result = '', picture } = place.dataset;
+    const finding = findingOf(result);
+    const section = place.closest('section');
+    if (section) section.hidden = finding === null;
+    if (!finding) continue;
+    place.append(
+      element(
+        'p',
+        { class: 'finding' },
+        element('strong', {}, `${finding.verdict[0].toUpperCase()}${finding.verdict.slice(1)}.`),
+        ` ${sentence(finding.summary)} `,
+        element('span', { class: 'place' }, `docs/results/${result}.md`),
+      ),
+    );
+    const svg = PICTURES[`../../docs/results/${picture}.svg`];
+    if (svg === undefined) continue;
+    const figure = element('figure', { tabindex: 0, 'aria-label': `Chart of ${result}` });
+    // Drawn by this program.
+    figure.innerHTML = apart(svg, result);
+    place.append(figure);
+  }
+}
+
+/** With a large letter and a full stop; signs and names of variables stay as they are. */
+const sentence = (text: string): string =>
+  `${text.replace(/^[a-z](?=[a-z])/, (letter) => letter.toUpperCase())}.`;
+
+/** Ids within a chart are its own: on one page each chart's must differ. */
+const apart = (svg: string, name: string): string =>
+  svg.replaceAll('id="frame"', `id="frame-${name}"`).replaceAll('url(#frame)', `url(#frame-${name})`);
