@@ -63,11 +63,20 @@ function benchLines(): string {
   ].join('\n');
 }
 
+/** Experiments that have a verdict; those that are still run stand in docs/results/claims.md alone. */
+function decidedClaims(): string {
+  const rows = table('docs/results/claims.md').split('\n');
+  return rows
+    .filter((row) => !row.includes('| not decided yet |'))
+    .join('\n')
+    .replaceAll('](', '](docs/results/');
+}
+
 /** The parts of each page. */
 const PAGES: Record<string, Record<string, () => string>> = {
   'README.md': {
     start: startTable,
-    claims: () => table('docs/results/claims.md').replaceAll('](', '](docs/results/'),
+    claims: decidedClaims,
     benchlines: benchLines,
   },
   'docs/library.md': { counting: () => `\`\`\`js\n${read('recipes/counting.mjs').trimEnd()}\n\`\`\`` },

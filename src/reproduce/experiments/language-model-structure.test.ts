@@ -94,7 +94,7 @@ it('a page says what there is, in one seed as in several', () => {
   expect(none.figures).toEqual({});
   expect(none.body).toContain('No seed is complete yet');
   expect(none.summary).toMatch(
-    /^3 of 3 parts of the claim hold, at temperature 0.75; flat groups are rare: 1 of 100/,
+    /^3 of 3 parts of the claim hold at temperature 0.75. Flat groups are rare: sums 1 of 100 \(k = 6\)/,
   );
   const single = languageModelStructure.report(settings, data([row(6), row(36)], [trained(6, 2)]));
   expect(single.body).toContain('| 1.00 → 2.00 | +1.00 |');

@@ -407,19 +407,21 @@ function summary({ temperatures: [paper] }: Settings, data: LanguageStructureDat
   const met = known.filter(Boolean).length;
   const rows = data.start.filter(({ temperature }) => temperature === paper);
   const each = (text: (row: StartRow) => string): string =>
-    rows.map((row) => `${text(row)} (${row.problems}, k = ${row.k})`).join(', ');
+    PROBLEMS.flatMap((name) => {
+      const own = rows.filter(({ problems }) => problems === name);
+      return own.length === 0 ? [] : `${name} ${own.map((row) => `${text(row)} (k = ${row.k})`).join(', ')}`;
+    }).join('; ');
   const runs = data.training.filter(({ temperature }) => temperature === paper);
   const change = ([first, last]: TrainingRow['depth']): string =>
     `${number(mean(first), 2)} → ${number(mean(last), 2)}`;
   return [
-    `${met} of ${known.length} parts of the claim ${met === 1 ? 'holds' : 'hold'}, at temperature ${paper}`,
-    `flat groups are ${few ? 'rare' : 'not rare everywhere'}: ${each(({ flat, groups }) => `${flat} of ${groups}`)}`,
-    `paths are ${deeper ? 'deeper' : 'not deeper'} for the larger k: ${each(({ depth }) => number(depth, 2))}`,
-    `the intermediate proportion is ${mostly ? 'mostly' : 'not mostly'} below ${MOSTLY}: ${each(({ below }) => `${number(100 * below, 0)}% of groups`)}`,
+    `${met} of ${known.length} parts of the claim ${met === 1 ? 'holds' : 'hold'} at temperature ${paper}. Flat groups are ${few ? 'rare' : 'not rare everywhere'}: ${each(({ flat, groups }) => `${flat} of ${groups}`)}`,
+    `Paths are ${deeper ? 'deeper' : 'not deeper'} for the larger k: ${each(({ depth }) => number(depth, 2))}`,
+    `Proportions are ${mostly ? 'mostly' : 'not mostly'} below ${MOSTLY}: ${each(({ below }) => `${number(100 * below, 0)}%`)}`,
     grows === null
-      ? 'whether structure grows in training is still to be run'
-      : `in training on sums structure ${grows ? 'grows' : 'does not grow'}: depth ${runs.map(({ k, depth }) => `${change(depth)} (k = ${k})`).join(', ')}, proportion ${runs.map(({ k, intermediate }) => `${change(intermediate)} (k = ${k})`).join(', ')}`,
-  ].join('; ');
+      ? 'Whether structure grows in training is still to be run'
+      : `In training on sums structure ${grows ? 'grows' : 'does not grow'}: ${runs.map(({ k, depth, intermediate }) => `depth ${change(depth)}, proportion ${change(intermediate)} (k = ${k})`).join('; ')}`,
+  ].join('. ');
 }
 
 function body({ start, training, quick }: Settings, data: LanguageStructureData): string {
