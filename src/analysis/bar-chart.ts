@@ -9,6 +9,9 @@ export interface BarSeries {
   readonly colour: string;
   /** One value a category, ≥ 0, [n]. */
   readonly values: readonly number[];
+  /** Ends of each value's interval, drawn as a line over the bar, [n]. */
+  readonly low?: readonly number[];
+  readonly high?: readonly number[];
 }
 
 export interface BarChart {
@@ -27,10 +30,11 @@ const FRAME = { left: 24, right: WIDTH - 20, top: 84, bottom: HEIGHT - 56 };
 
 /** The chart as SVG text. @throws RangeError for series of another length than the categories */
 export function barChartSvg({ title, xLabel, categories, series, format }: BarChart): string {
-  for (const { name, values } of series) {
-    if (values.length !== categories.length) throw new RangeError(`series ${name}: one value a category`);
+  for (const { name, values, low = values, high = values } of series) {
+    if ([values, low, high].some(({ length }) => length !== categories.length))
+      throw new RangeError(`series ${name}: one value a category`);
   }
-  const highest = Math.max(1e-12, ...series.flatMap(({ values }) => values));
+  const highest = Math.max(1e-12, ...series.flatMap(({ values, high = [] }) => [...values, ...high]));
   const slot = (FRAME.right - FRAME.left) / Math.max(1, categories.length);
   const bar = Math.min(44, (slot * 0.8) / series.length);
   const parts = chartHead(title, WIDTH, HEIGHT, FRAME.left);
@@ -44,14 +48,21 @@ export function barChartSvg({ title, xLabel, categories, series, format }: BarCh
   }
   categories.forEach((category, i) => {
     const middle = FRAME.left + (i + 0.5) * slot;
-    series.forEach(({ values, colour }, s) => {
+    series.forEach(({ values, colour, low, high }, s) => {
       const height = (values[i] / highest) * (FRAME.bottom - FRAME.top);
       const x = middle + (s - series.length / 2) * bar;
       const y = FRAME.bottom - height;
+      const at = (value: number): number =>
+        round(FRAME.bottom - (value / highest) * (FRAME.bottom - FRAME.top));
+      const top = high ? at(high[i]) : y;
       parts.push(
         `<rect x="${round(x + 1)}" y="${round(y)}" width="${round(bar - 2)}" height="${round(height)}" fill="${escapeMarkup(colour)}"/>`,
-        `<text x="${round(x + bar / 2)}" y="${round(y - 5)}" text-anchor="middle" font-size="${bar < 34 ? 10 : 12}" fill="${INK}">${escapeMarkup(format(values[i]))}</text>`,
+        `<text x="${round(x + bar / 2)}" y="${round(top - 5)}" text-anchor="middle" font-size="${bar < 34 ? 10 : 12}" fill="${INK}">${escapeMarkup(format(values[i]))}</text>`,
       );
+      if (low && high) {
+        const center = round(x + bar / 2);
+        parts.push(`<line x1="${center}" x2="${center}" y1="${at(low[i])}" y2="${top}" stroke="${INK}"/>`);
+      }
     });
     parts.push(centred(category, middle, FRAME.bottom + 20));
   });

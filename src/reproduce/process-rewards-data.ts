@@ -20,6 +20,8 @@ export interface ProcessRewardsSettings {
 }
 
 export interface ProcessRewardsData {
+  /** Of the real model (real-model.ts); null: it was not run. */
+  readonly weights: string | null;
   /** Without tasks that were not run. */
   readonly stages: readonly StageRows[];
   readonly tasks: readonly TaskRow[];

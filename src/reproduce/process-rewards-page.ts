@@ -1,5 +1,5 @@
 /** The page on process rewards: its summary, tables and picture. */
-import { barChartSvg } from '../analysis/index.js';
+import { type BarSeries, barChartSvg } from '../analysis/index.js';
 import type { Interval } from '../statistics/index.js';
 import { number, signedInterval, table, withBounds, withInterval } from './markdown.js';
 import { isAbove, isBelow } from './paired.js';
@@ -9,7 +9,8 @@ import type {
   Quality,
   ValueTask,
 } from './process-rewards-data.js';
-import type { ClassRow, SizeRow, StageRows } from './process-rewards-rows.js';
+import type { ClassRow, SizeRow } from './process-rewards-rows.js';
+import { describeWeights } from './real-model.js';
 import { CLASSES } from './work/index.js';
 
 const TITLES: Readonly<Record<ValueTask, string>> = {
@@ -17,7 +18,6 @@ const TITLES: Readonly<Record<ValueTask, string>> = {
   arithmetic: 'Three-digit sums, model from scratch',
   smollm2: 'Two-digit sums, SmolLM2-135M-Instruct',
 };
-const titleOf = (task: string): string => TITLES[task as ValueTask];
 
 /** `3–4` */
 export function className(size: number): string {
@@ -44,21 +44,22 @@ export function processRewardsSummary(
 
 export function processRewardsBody(settings: ProcessRewardsSettings, data: ProcessRewardsData): string {
   const tasks = [...new Set(data.stages.map(({ task }) => task))];
-  const { arithmetic: sums, smollm2: model } = settings.tasks;
+  const { arithmetic: sums, smollm2: real } = settings.tasks;
+  const model = data.weights === null ? '' : `It is ${describeWeights(data.weights)}.`;
   const missing = tasks.includes('smollm2')
     ? ''
     : '\n\nThe real model was not run: `--pretrained` adds it (SmolLM2-135M-Instruct, from a folder, the Hub or its cache).';
-  return `![How often a step’s advantage has the wrong sign](process-rewards-signs.svg)
+  return `![Share of the gradient that pushes a step the wrong way](process-rewards-mass.svg)
 
 A step's **estimate** is R̂(λ), the mean reward of the |λ| completions through it. Its **truth** is V, the expected reward of a completion that begins with the step's prefix, under the
-policy that sampled the group: exact on the binary tree, from ${sums.rollouts} fresh completions on sums, from ${model.rollouts} on SmolLM2. The variance of this truth (s²/${sums.rollouts}, s²/${model.rollouts}) is taken out of
+policy that sampled the group: exact on the binary tree, from ${sums.rollouts} fresh completions on sums, from ${real.rollouts} on SmolLM2. The variance of this truth (s²/${sums.rollouts}, s²/${real.rollouts}) is taken out of
 the squared error, without bias. Two prefixes: up to the step's first token, in which it differs from its siblings (what a choice is worth), and up to its last.
 
 A sign is wrong where Â(λ) and V − V(prompt) have opposite signs. Only steps with Â ≠ 0 and with V two standard errors from V(prompt) can be told; their share stands beside. On the tree V is exact.
 
 On sums and on SmolLM2 not every step is measured. First tokens are drawn at random within each class of |λ|, and each step counts by one over its chance. Intervals are Student's t over seeds of a
 ratio of sums (linearised), those of shares Wilson's with the spread between seeds; n is the number of seeds. Seeds of the binary tree and of sums are of training and of sampling. **Those of SmolLM2
-are of sampling and problems alone: there is one model.** Policies are GRPO's after so many steps.
+are of sampling and problems alone: there is one model.** ${model} Policies are GRPO's after so many steps.
 
 ${tasks.map((task) => section(settings, data, task as ValueTask)).join('\n\n')}${missing}`;
 }
@@ -153,34 +154,33 @@ function sizeCells(stage: number, { k, rank, mass }: SizeRow): string[] {
   ];
 }
 
-/** The group size that is drawn; all tasks have it. */
+/** The group size that is drawn; all tasks have it, but for a smoke version. */
 const SHOWN_K = 16;
-const COLOURS = ['#4269d0', '#efb118', '#ff725c'];
+const SHORT: Readonly<Record<ValueTask, string>> = {
+  'binary-tree': 'tree',
+  arithmetic: 'sums',
+  smollm2: 'SmolLM2',
+};
+const COLOURS = { grpo: '#4269d0', lambda: '#efb118' } as const;
 
-/** Of each task the last stage in which signs can be told. */
-export function signsSvg({ stages }: ProcessRewardsData): string {
-  const known = (row: StageRows): ClassRow[] => {
-    const all = row.classes.filter(({ wrong }) => wrong !== null);
-    const shown = all.filter(({ k }) => k === SHOWN_K);
-    return shown.length > 0 ? shown : all.filter(({ k }) => k === Math.max(...all.map((other) => other.k)));
-  };
-  const tasks = [...new Set(stages.map(({ task }) => task))];
-  const series = tasks.flatMap((task) => {
-    const last = stages.findLast((row) => row.task === task && known(row).length > 0);
-    return last ? [{ task, stage: last.stage, rows: known(last) }] : [];
+/** Of the gradient's mass, how much pushes the wrong way, for each policy. */
+export function massSvg({ stages }: ProcessRewardsData): string {
+  const shown = stages.flatMap(({ task, stage, sizes }) => {
+    const { mass } = sizes.find(({ k }) => k === SHOWN_K) ?? sizes[0];
+    return mass ? [{ task: task as ValueTask, stage, mass }] : [];
   });
-  const sizes = CLASSES.map((_, size) => size).filter((size) =>
-    series.every(({ rows }) => rows.some((row) => row.size === size)),
-  );
+  const series = (name: string, method: 'grpo' | 'lambda'): BarSeries => ({
+    name,
+    colour: COLOURS[method],
+    values: shown.map(({ mass }) => mass[method].wrong.mean),
+    low: shown.map(({ mass }) => mass[method].wrong.low),
+    high: shown.map(({ mass }) => mass[method].wrong.high),
+  });
   return barChartSvg({
-    title: 'How often a step’s advantage has the wrong sign',
-    xLabel: `completions of the group of ${SHOWN_K} that pass through the step, |λ|`,
-    categories: sizes.map(className),
-    format: (value) => `${Math.round(100 * value)}%`,
-    series: series.map(({ task, stage, rows }, i) => ({
-      name: `${titleOf(task)}${stage > 0 ? `, after ${stage} steps` : ''}`,
-      colour: COLOURS[i],
-      values: sizes.map((size) => rows.find((row) => row.size === size)?.wrong?.mean ?? 0),
-    })),
+    title: 'Share of the gradient that pushes a step the wrong way, 95% intervals',
+    xLabel: `policy; groups of ${SHOWN_K}`,
+    categories: shown.map(({ task, stage }) => `${SHORT[task]}, ${stage > 0 ? `step ${stage}` : 'start'}`),
+    format: (value) => `${(100 * value).toFixed(1)}%`,
+    series: [series('GRPO', 'grpo'), series('λ-GRPO', 'lambda')],
   });
 }

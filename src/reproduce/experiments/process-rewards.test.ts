@@ -38,6 +38,7 @@ const task = (
 });
 const verdict = (...tasks: ReturnType<typeof task>[]) =>
   processRewardsVerdict({
+    weights: null,
     stages: tasks.flatMap(({ stages }) => stages),
     tasks: tasks.flatMap((part) => part.tasks),
   });

@@ -12,8 +12,9 @@ import {
   VALUE_TASKS,
   type ValueTask,
 } from '../process-rewards-data.js';
-import { processRewardsBody, processRewardsSummary, signsSvg } from '../process-rewards-page.js';
+import { massSvg, processRewardsBody, processRewardsSummary } from '../process-rewards-page.js';
 import { stageRows, taskRow } from '../process-rewards-rows.js';
+import { contentOf, weightsOf } from '../real-model.js';
 import { recipe, treeConfig } from '../tree-runs.js';
 import { type Unit, unit } from '../unit.js';
 import { warmConfig, warmup } from '../warm-runs.js';
@@ -90,7 +91,9 @@ export const processRewards: Experiment<ProcessRewardsSettings, ProcessRewardsDa
       }));
       return { task, stages };
     });
+    const path = modelPath(places);
     return {
+      weights: places.pretrained === undefined || path === null ? null : weightsOf(path),
       stages: tasks.flatMap(({ task, stages }) =>
         stages.map(({ stage, figures }) => stageRows(task, stage, settings.tasks[task].problems, figures)),
       ),
@@ -110,9 +113,13 @@ export const processRewards: Experiment<ProcessRewardsSettings, ProcessRewardsDa
       data,
     ),
     body: processRewardsBody(settings, data),
-    figures: { signs: signsSvg(data) },
+    figures: { mass: massSvg(data) },
   }),
 };
+
+/** A folder, or the recipe's name on the Hub. */
+const modelPath = ({ pretrained }: Places): string | null =>
+  typeof pretrained === 'string' ? pretrained : recipe('smollm2-sums').model.path;
 
 const tasksOf = ({ pretrained }: Places): ValueTask[] =>
   VALUE_TASKS.filter((task) => task !== 'smollm2' || pretrained !== undefined);
@@ -156,7 +163,7 @@ function stagesOf(settings: ProcessRewardsSettings, task: ValueTask, places: Pla
 function policyOf(
   { quick }: ProcessRewardsSettings,
   task: ValueTask,
-  { pretrained }: Places,
+  places: Places,
   stage: number,
   seed: number,
 ): Unit<PolicySpec> | Unit<WarmupSpec> {
@@ -191,13 +198,17 @@ function policyOf(
   const base = withMethod(recipe('smollm2-sums'), 'grpo');
   const config = {
     ...base,
-    model: typeof pretrained === 'string' ? { ...base.model, path: pretrained } : base.model,
+    model: { ...base.model, path: modelPath(places) },
     runtime: { ...base.runtime, memory: '6GiB' },
     train: { ...base.train, steps: stage },
     evaluation: { ...base.evaluation, every: 0 },
     log: { ...base.log, rollouts_every: 0 },
   };
-  return named({ kind: 'policy', config, start: null }, 10 + 20 * stage);
+  const spec: PolicySpec = { kind: 'policy', config, start: null };
+  return unit(`${task}, ${stage} steps`, spec, {
+    cost: 10 + 20 * stage,
+    content: { ...spec, config: contentOf(config) },
+  });
 }
 
 export function qualityOf({ stages, tasks }: ProcessRewardsData, task: ValueTask): Quality {
