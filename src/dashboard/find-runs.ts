@@ -1,9 +1,9 @@
 /** Finds the run folders below a folder, and files that may be logs. Links are not followed; depth and number are bounded. */
-import { type Dirent, readdirSync } from 'node:fs';
+import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isBesideFolder, isLogName } from '../rollouts/names.js';
-import { resolveInside } from './inside.js';
+import { openInside, resolveInside } from './inside.js';
 
 /** `compare` makes <folder>/<method>/seed_<n>; a folder of such folders is one level more. */
 const DEEPEST = 5;
@@ -31,7 +31,7 @@ export async function findRuns(root: string, only?: string): Promise<Places> {
       // Only the first could be a link; the others were told to be folders.
       if (looked === 1 && (await resolveInside(root, parts)) === null) continue;
       const entries = await readdir(join(root, ...parts), { withFileTypes: true }).catch(() => []);
-      if (parts.length > 0 && isRun(entries)) {
+      if (parts.length > 0 && (await isRun(root, parts, entries))) {
         runs.push(parts);
         continue;
       }
@@ -54,14 +54,35 @@ export async function findRuns(root: string, only?: string): Promise<Places> {
 }
 
 /** A folder that itself is a run is shown alone, under its own name. */
-export function isRunFolder(path: string): boolean {
-  return isRun(readdirSync(path, { withFileTypes: true }));
+export async function isRunFolder(path: string): Promise<boolean> {
+  return isRun(path, [], await readdir(path, { withFileTypes: true }));
 }
 
 /** Also one of which a file is missing: the page says which. */
-function isRun(entries: readonly Dirent[]): boolean {
+async function isRun(root: string, parts: readonly string[], entries: readonly Dirent[]): Promise<boolean> {
   const has = (name: string) => entries.some((entry) => entry.name === name);
-  return has('metrics.jsonl') || (has('config.yaml') && (has('rollouts') || has('checkpoints')));
+  if (has('metrics.jsonl')) return !(await hasOtherMetrics(root, [...parts, 'metrics.jsonl']));
+  return has('config.yaml') && (has('rollouts') || has('checkpoints'));
+}
+
+/** Characters of a first line that is looked at. */
+const FIRST_LINE = 1 << 16;
+
+/** Whether a file of metrics is another framework's (prime-rl and Tinker write one of this name): its first record has no phase. */
+async function hasOtherMetrics(root: string, parts: readonly string[]): Promise<boolean> {
+  const file = await openInside(root, parts);
+  if (!file) return false;
+  try {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(FIRST_LINE), 0, FIRST_LINE, 0);
+    const [line] = buffer.toString('utf8', 0, bytesRead).split('\n', 1);
+    const record: unknown = JSON.parse(line);
+    return typeof record === 'object' && record !== null && !('phase' in record);
+  } catch {
+    // Damaged or not whole yet: the page of the run says so.
+    return false;
+  } finally {
+    await file.close();
+  }
 }
 
 function byNames(a: readonly string[], b: readonly string[]): number {

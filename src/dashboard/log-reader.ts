@@ -10,6 +10,7 @@ import { setTimeout } from 'node:timers/promises';
 import { type DiagnosisFigures, TreeDiagnosis } from '../analysis/index.js';
 import { readRollouts } from '../rollouts/files.js';
 import type { FormatName, Group, ReadOptions } from '../rollouts/index.js';
+import { isAnnotations } from '../rollouts/names.js';
 import { METRICS } from '../train/metrics.js';
 import type {
   GroupDetail,
@@ -244,6 +245,14 @@ export class LogReader implements Reader {
     );
   }
 
+  /** Whether groups of one file are told in another one too (Tinker's summaries, prime-rl's annotations): all are read anew. */
+  private get together(): boolean {
+    return (
+      this.format === 'tinker' ||
+      (this.format === 'prime-rl' && this.files.some(({ parts }) => isAnnotations(parts.join('/'))))
+    );
+  }
+
   private problemOf({ problem, time }: LogFile): string | null {
     return this.clock() - time < UNFINISHED ? null : problem;
   }
@@ -269,7 +278,7 @@ export class LogReader implements Reader {
   }
 
   private async readChanged(): Promise<void> {
-    const changed = this.files.filter(({ stamp, now }) => stamp !== now);
+    const changed = this.together ? this.files : this.files.filter(({ stamp, now }) => stamp !== now);
     const stamps = new Map(changed.map((file) => [file, file.now]));
     let diagnosis = new TreeDiagnosis();
     let current: LogFile | null = null;
@@ -312,10 +321,10 @@ export class LogReader implements Reader {
     }
     keep();
     for (const file of changed) {
-      if (file.stamp === stamps.get(file)) continue;
-      // Nothing came of it: what was read of it before stays while it is being written.
       const message = problems.get(file) ?? null;
-      if (message === null || file.now === 'gone') {
+      const hasCome = file.stamp === stamps.get(file);
+      // Nothing came of it: what was read of it before stays while it is being written.
+      if (!hasCome && (message === null || file.now === 'gone')) {
         file.rows = [];
         file.diagnosis = new TreeDiagnosis();
       }
@@ -330,7 +339,7 @@ export class LogReader implements Reader {
     files: readonly LogFile[],
     onBad: (file: LogFile, message: string) => void = () => {},
   ): AsyncGenerator<{ file: LogFile; group: Group }> {
-    const wanted = new Set(this.format === 'tinker' ? this.files : files);
+    const wanted = new Set(this.together ? this.files : files);
     // A file may repeat groups of the one before (TRL): that one is read first.
     const list = this.files.filter((file, i) => wanted.has(file) || wanted.has(this.files[i + 1]));
     const byPath = new Map<string, LogFile>();

@@ -2,6 +2,7 @@
 import {
   appendFile,
   copyFile,
+  cp,
   mkdir,
   mkdtemp,
   readFile,
@@ -16,7 +17,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { analyzeGroup, LogGatherer } from '../analysis/index.js';
 import { readRollouts } from '../rollouts/files.js';
 import type { Group } from '../rollouts/index.js';
-import type { GroupDetail, RunDetail, RunList, RunSteps, StepGroups } from './api.js';
+import type { GroupDetail, RunDetail, RunDiagnosis, RunList, RunSteps, StepGroups } from './api.js';
 import { type Dashboard, type DashboardOptions, startDashboard } from './index.js';
 
 const TRL = join(import.meta.dirname, '../../test/readers/fixtures/trl');
@@ -213,6 +214,72 @@ describe('veRL’s rollout folder', () => {
   });
 });
 
+describe('what is told in two files', () => {
+  const PRIME = join(import.meta.dirname, '../../test/readers/fixtures/prime-rl-stream/monitors/file/traces');
+  const TINKER = join(import.meta.dirname, '../../test/readers/fixtures/tinker');
+  const trainerOf = async (dashboard: Dashboard) => {
+    const [run] = await runsOf(dashboard);
+    return run && (await get<RunDiagnosis>(dashboard, at(run.run, '/diagnosis')));
+  };
+
+  for (const order of [
+    ['stream', 'annotations'],
+    ['annotations', 'stream'],
+  ]) {
+    it(`prime-rl’s annotations are read with the stream: ${order.join(' before ')}`, async () => {
+      const folder = await newFolder();
+      const traces = join(folder, 'monitors', 'file', 'traces');
+      const dashboard = await start(folder);
+      await mkdir(traces, { recursive: true });
+      await cp(join(PRIME, order[0]), join(traces, order[0]), { recursive: true });
+      if (order[0] === 'stream') {
+        const bare = await until(
+          () => trainerOf(dashboard),
+          (d) => d?.figures.groups === 2,
+          'the stream',
+        );
+        expect(bare?.figures.trainer).toBeNull();
+      } else
+        await until(
+          () => runsOf(dashboard),
+          (list) => list.length === 1,
+          'the annotations',
+        );
+      await cp(join(PRIME, order[1]), join(traces, order[1]), { recursive: true });
+      const whole = await until(
+        () => trainerOf(dashboard),
+        (d) => d?.figures.groups === 2 && d.figures.trainer !== null,
+        'the trainer’s values',
+      );
+      expect(whole).toMatchObject({ read: 4, files: 4, figures: { trainer: { tokens: 6, entropies: 6 } } });
+      expect(whole?.problem).toBeUndefined();
+    });
+  }
+
+  it('Tinker’s samples wait for the summaries of their iteration', async () => {
+    const folder = await newFolder();
+    const dashboard = await start(folder);
+    await cp(join(TINKER, 'capture'), join(folder, 'capture'), { recursive: true });
+    await until(
+      () => runsOf(dashboard),
+      (list) => list.length === 1,
+      'the samples',
+    );
+    for (const [n, groups] of [
+      [0, 2],
+      [1, 4],
+    ]) {
+      const name = `iteration_00000${n}`;
+      await cp(join(TINKER, name), join(folder, name), { recursive: true });
+      await until(
+        () => trainerOf(dashboard),
+        (d) => d?.figures.groups === groups,
+        `${groups} groups`,
+      );
+    }
+  });
+});
+
 describe('one log, and folders with more in them', () => {
   it('a file is opened by its name, with the keys that name its parts', async () => {
     const folder = await newFolder();
@@ -234,6 +301,45 @@ describe('one log, and folders with more in them', () => {
     // It names no steps.
     expect(rolloutSteps).toEqual([0]);
     expect((await get<StepGroups>(dashboard, at(runs[0].run, '/steps/0'))).groups).toHaveLength(1);
+  });
+
+  it('metrics of another framework beside its log make no run of ours; a run that has lost its configuration stays one', async () => {
+    const folder = await newFolder();
+    for (const [name, record] of [
+      ['tinker', { step: 0, 'env/all/reward/total': 0.5 }],
+      ['prime', { producer: 'trainer', step: 7, loss: 0.1 }],
+    ] as const) {
+      await mkdir(join(folder, name, 'deeper'), { recursive: true });
+      await writeFile(join(folder, name, 'metrics.jsonl'), `${JSON.stringify(record)}\n`.repeat(3));
+      await writeFile(join(folder, name, 'config.yaml'), 'model: theirs\n');
+      await writeFile(join(folder, name, 'deeper', '1.jsonl'), lines(verlRows(1)));
+    }
+    await mkdir(join(folder, 'ours'));
+    await writeFile(join(folder, 'ours', 'metrics.jsonl'), '{"phase":"train","step":1,"loss":0.5}\n');
+    await mkdir(join(folder, 'begun'));
+    await writeFile(join(folder, 'begun', 'metrics.jsonl'), '{"phase":"tr');
+    const dashboard = await start(folder);
+    const runs = await until(
+      () => runsOf(dashboard),
+      (list) => list.filter(({ step }) => step === 1).length === 3,
+      'two logs and a run',
+    );
+    expect(runs.map(({ run, log }) => [run, log])).toEqual(
+      expect.arrayContaining([
+        ['tinker/deeper', 'verl'],
+        ['prime/deeper', 'verl'],
+        ['ours', null],
+        ['begun', null],
+      ]),
+    );
+    expect(runs).toHaveLength(4);
+    // Named itself, such a folder is no single run either.
+    const [only] = await until(
+      await start(join(folder, 'tinker')).then((other) => () => runsOf(other)),
+      (list) => list.length === 1,
+      'its log',
+    );
+    expect(only).toMatchObject({ run: 'deeper', log: 'verl' });
   });
 
   it('files that are no logs are left out, and links that lead out are no files', async () => {

@@ -67,7 +67,7 @@ export interface Dashboard {
  */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { version, report, clock = Date.now, pages = builtFolder() } = options;
-  const { root, only, file } = placeOf(options);
+  const { root, only, file } = await placeOf(options);
   if (file !== undefined) await checkLog(options);
   const groups = new GroupReader(root);
   const store = new RunStore({ root, only, file, clock, groups, logs: options.logs ?? {} });
@@ -116,7 +116,10 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
 }
 
 /** A run's own folder is shown from the one above it, so that the run has a name; nothing beside it is. */
-function placeOf({ folder, singleRun }: DashboardOptions): { root: string; only?: string; file?: string } {
+async function placeOf({
+  folder,
+  singleRun,
+}: DashboardOptions): Promise<{ root: string; only?: string; file?: string }> {
   const path = resolve(folder);
   const single = { root: dirname(path), only: basename(path) };
   if (singleRun === true) return single;
@@ -128,7 +131,7 @@ function placeOf({ folder, singleRun }: DashboardOptions): { root: string; only?
       );
     }
     if (!statSync(path).isDirectory()) return { root: dirname(path), file: basename(path) };
-    if (isRunFolder(path)) return single;
+    if (await isRunFolder(path)) return single;
   }
   return { root: path };
 }

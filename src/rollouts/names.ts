@@ -23,6 +23,10 @@ export function isLogName(name: string): boolean {
 /** What slime writes of a step's training, beside its rollouts. */
 export const isTrainData = (path: string): boolean => /[\\/]train_data[\\/][^\\/]+\.pt$/.test(path);
 
+/** Whether a file has updates of prime-rl's traces, which stand in other files. */
+export const isAnnotations = (path: string): boolean =>
+  /(^|[\\/])annotations[\\/][^\\/]+[\\/][^\\/]+$/.test(path);
+
 /** Whether a folder holds no logs, by its name: checkpoints, packages. */
 export function isBesideFolder(name: string): boolean {
   return BESIDE_FOLDER.test(name);
