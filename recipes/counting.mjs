@@ -1,4 +1,4 @@
-// A task of one's own: count upwards from a letter. The policy starts random; the reward is the share of letters
+// A custom task: count upwards from a letter. The policy starts random; the reward is the share of letters
 // before the first mistake.
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

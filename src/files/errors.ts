@@ -1,4 +1,4 @@
-/** What the system refused, as one line for the person who can mend it. */
+/** System errors (full disk, missing permission, …) as one-line messages for the user. */
 import { UserError } from '../errors.js';
 
 /** A file or folder that cannot be written. */

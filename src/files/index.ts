@@ -1,4 +1,4 @@
-/** Writing: whole or not at all, by one process at a time, refusals in one line. */
+/** Writing files: completely or not at all, by one process at a time, with one-line errors. */
 export { FileError, fileError } from './errors.js';
 export { FolderLock, holderRuns, isLock, LOCK, LockError } from './lock.js';
 export { ScratchFile } from './scratch.js';

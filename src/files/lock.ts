@@ -1,11 +1,11 @@
 /**
- * One writer at a time: a folder that is written to holds `writer.lock`, which names the process. Readers do not look at it.
- * A lock whose process has ended is taken over. Processes are told apart by number and start, so that a number that was
- * given again is not the writer's; of other machines, which cannot be asked, a lock counts until it was not touched for
- * `FORGOTTEN_MS`. A writer whose lock was taken (it slept too long, or somebody removed the file) is stopped by `check`.
+ * Folder locks: a folder that is being written holds `writer.lock`, which names the writing process. Readers ignore
+ * it. A lock whose process has ended is taken over. Processes are identified by process id and start time, since ids
+ * are reused. A process on another machine cannot be checked, so its lock counts until it has not been touched for
+ * `FORGOTTEN_MS`. A writer that lost its lock (it slept too long, or the file was removed) is stopped by `check`.
  *
- * Taking over is safe among several who try: a lock is replaced only by who holds the lock of that very lock, whose file is
- * named after its nonce; whoever comes late finds another nonce.
+ * Taking over is safe with several candidates: a lock may be replaced only by the holder of a second lock, whose file
+ * is named after the nonce of the first. A late candidate finds a different nonce.
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** Processes, told apart beyond their number: a number is given again once its process has ended. */
+/** Identifies processes by process id and start time, because process ids are reused. */
 import { execFile } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';

@@ -1,4 +1,4 @@
-/** A file of the system's temporary folder for what memory does not hold. It goes with the process at the latest. */
+/** A temporary file for data that does not fit into memory. It is removed when the process ends, at the latest. */
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
- * Names of what is not whole yet: `<name>.<process>.tmp`, a file or a folder beside its target. Whatever ends the process
- * (a signal, `process.exit`, an error that nobody caught), its temporary files are removed; only after a SIGKILL or a power
- * failure one stays, and the next writer of the same target removes it.
+ * Names of unfinished files and folders: `<name>.<process>.tmp` beside the target. They are removed however the
+ * process ends (a signal, `process.exit`, an uncaught error). Only a SIGKILL or a power failure can leave one; the
+ * next writer of the same target removes it.
  */
 import { rmSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';

@@ -1,7 +1,7 @@
 /**
- * The only place that writes: every other file of src/ that makes, changes or removes a file does it through here
- * (`test/layout.test.ts`). What appears under a name is whole: it is written under a temporary name beside it, brought to
- * the disk, and renamed. What the system refuses is a FileError of one line, and nothing unfinished is left behind.
+ * The only module that writes files: all other files of src/ create, change and remove files through it
+ * (`test/layout.test.ts`). A file appears complete or not at all: it is written under a temporary name beside its
+ * target, flushed to disk, and renamed. A system error becomes a one-line FileError, and nothing unfinished is left.
  */
 import { constants } from 'node:fs';
 import { copyFile, type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';

@@ -1,8 +1,7 @@
 /**
- * Reverse-mode differentiation of a symbolic graph: the gradient is another part of the same graph. Each
- * operation registers, beside its own definition, how a gradient of its outputs becomes gradients of its
- * inputs (a vector-Jacobian product). What is left out: higher derivatives are possible only through
- * operations whose derivative is itself made of differentiable ones (all of ours but the indexing ones).
+ * Reverse-mode differentiation of a symbolic graph: the gradient becomes part of the same graph. Each operation
+ * registers its vector-Jacobian product beside its definition. Higher derivatives work only for operations whose
+ * derivative consists of differentiable operations (all of ours except indexing).
  */
 
 import { expand } from './ops/broadcast.js';

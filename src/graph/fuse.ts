@@ -1,7 +1,7 @@
 /**
- * Fewer operations for the same values: what stands around a product is made part of it. A runtime spends time on each
- * operation, and time that grows with the square of their number when it plans memory. Derivatives are written plainly, and
- * graphs are fused when they are finished.
+ * Fuses operations around a matrix product into it; the values stay the same. The runtime spends time on each
+ * operation, and its memory planning is quadratic in their number. Derivatives are written plainly, and finished
+ * graphs are fused.
  *
  *   c · Gemm(A, B), Gemm(c·A, B)  →  Gemm(A, B) with alpha
  *   C + Gemm(A, B)                →  Gemm(A, B, C)

@@ -1,4 +1,4 @@
-/** Symbolic tensors, their operations and derivatives, and the ONNX model they become. */
+/** Symbolic tensors, their operations and derivatives, and their compilation to ONNX. */
 export { backward, gradients } from './derivative.js';
 export { fuse } from './fuse.js';
 export { type CompiledModel, compileModel, type StoredInputs, type StoredValues } from './onnx.js';

@@ -1,6 +1,6 @@
 /**
- * Writes a graph as an ONNX model (protobuf, field numbers of onnx.proto). Only what the outputs need is
- * written; StopGradient disappears. The encoder knows the messages a model of ours is made of.
+ * Writes a graph as an ONNX model (protobuf, field numbers of onnx.proto). Only nodes that the outputs need are
+ * written; StopGradient is dropped. The encoder supports only the messages that our models use.
  */
 import type { Shape } from './shape.js';
 import { type Attribute, type Body, type DType, type Node, type Tensor, topologicalOrder } from './tensor.js';

@@ -1,6 +1,6 @@
 /**
- * Rewrites of a finished graph for a provider that lacks an operator. The model and its derivatives are written once, in
- * the operators that are fastest where all are there; what a provider cannot run is replaced here, node by node.
+ * Rewrites a finished graph for a runtime provider that lacks an operator. The model and its derivatives are written
+ * once with the fastest operators; unsupported operators are replaced here, node by node.
  */
 import { add, mul, sub } from './ops/elementwise.js';
 import { concat, split, transpose } from './ops/structure.js';

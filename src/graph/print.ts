@@ -1,4 +1,4 @@
-/** A graph as text, one operation a line: what was built, and what its derivative added. */
+/** Prints a graph as text, one operation per line, for debugging. */
 import { formatShape } from './shape.js';
 import { type Tensor, topologicalOrder } from './tensor.js';
 

@@ -1,7 +1,7 @@
 /**
- * A program: what a graph computes, together with how its inputs are filled from a batch and its outputs are read. Each
- * input is declared once, with name, type, shape and fill, beside the operation that reads it; nothing else knows its name.
- * Symbolic sizes are those that the program names for a batch, or follow from the number of values of an input.
+ * A program: a graph with rules for filling its inputs from a batch and for reading its outputs. Each input is
+ * declared once, with name, type, shape and fill function, beside the operation that reads it. Symbolic sizes are
+ * given by the program for each batch, or follow from the number of values of an input.
  */
 import { formatShape, type Shape, ShapeError } from './shape.js';
 import { type DType, Graph, type Tensor } from './tensor.js';

@@ -1,7 +1,7 @@
 /**
- * Gradient checkpointing (arXiv:1604.06174): a part of the graph whose intermediate values are forgotten after the forward
- * pass. The derivative computes the part once more, from the one tensor it begins at, when the gradient has come back to its
- * end. The runtime orders operations by their data alone, so what must not begin earlier is made to read what it waits for.
+ * Gradient checkpointing (arXiv:1604.06174): the intermediate values of a part of the graph are dropped after the
+ * forward pass. The derivative computes the part again from its first tensor when the gradient reaches its end. Since
+ * the runtime orders operations only by data dependencies, operations that must wait get an artificial dependency.
  */
 
 import { sumAll } from './ops/broadcast.js';

@@ -1,7 +1,7 @@
 /**
- * Shapes of symbolic tensors. A dimension is a number, or a symbol whose size is known only when the model
- * runs ('N', 'rows'); a product of symbols is written 'B*L', with a factor '3*B*L'. Two symbols are equal only if they are spelled
- * alike, so a shape error is found while the graph is built, not when it runs. A symbol never broadcasts as 1.
+ * Shapes of symbolic tensors. A dimension is a number, or a symbol whose size is known only at run time ('N', 'rows');
+ * a product of symbols is written 'B*L', with a factor '3*B*L'. Two symbols are equal only if their names are equal,
+ * so shape errors are found while building the graph. A symbol never broadcasts as 1.
  */
 
 /** Size of one axis: fixed, or a symbol bound at run time. */

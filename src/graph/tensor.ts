@@ -1,8 +1,7 @@
 /**
- * Symbolic tensors and the graph they belong to. A `Tensor` is a promise of values: it knows its type, its
- * shape and the node that makes it, never its numbers. Nodes are those of ONNX (one extra: StopGradient, an
- * identity that the derivative does not pass). Equal nodes are made once: emitting the same operation on the
- * same inputs twice returns the first one, so derivatives written naively cost nothing twice.
+ * Symbolic tensors and their graph. A `Tensor` knows its type, its shape and the node that computes it, but no values.
+ * Nodes are ONNX nodes plus StopGradient, an identity without a derivative. Equal nodes are created once: the same
+ * operation on the same inputs returns the existing node, so simple derivative code causes no duplicate work.
  */
 import { type Dim, formatShape, type Shape, ShapeError } from './shape.js';
 

@@ -1,6 +1,6 @@
 /**
- * The register of derivatives: operator name → vector-Jacobian product. Operations add themselves when their
- * module is loaded, so the formula stands beside the operation it belongs to.
+ * The registry of derivatives: operator name → vector-Jacobian product. Each operation registers itself when its
+ * module is loaded, so the formula is beside the operation.
  */
 import { ShapeError } from './shape.js';
 import type { Node, Tensor } from './tensor.js';

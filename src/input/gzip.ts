@@ -1,6 +1,6 @@
 /**
- * Gzip, member after member to the end of the file. Zero bytes between and behind the members are padding, as tapes and
- * block devices leave it; anything else there is an error: it may be the rest of a member.
+ * Decompresses gzip, member after member to the end of the file. Zero bytes between and after members are padding
+ * (written by tapes and block devices); any other trailing data is an error, because it may be the rest of a member.
  */
 import { createGunzip, type Gunzip } from 'node:zlib';
 import { InputError } from './errors.js';

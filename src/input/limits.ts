@@ -1,7 +1,7 @@
 /**
- * How much of one row is read before it is refused. A few hundred bytes of gzip can stand for gigabytes, and each byte of
- * JSON for an object of fifty: without these a file from elsewhere could take all memory. They are far above what logs
- * hold; a row at any of them takes less than 1 GB.
+ * Limits for one row of input. A few hundred bytes of gzip can expand to gigabytes, and each byte of JSON to an object
+ * of fifty, so an untrusted file could use all memory. The limits are far above real logs; a row at any limit takes
+ * less than 1 GB.
  */
 export const LIMITS = {
   /** Levels of lists and objects. */

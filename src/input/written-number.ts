@@ -1,6 +1,6 @@
 /**
- * Numbers as they are written. A double holds whole numbers up to 2⁵³ and about 17 digits; an id or an answer beyond
- * would be another number, so it travels as its text.
+ * Numbers kept as text. A double holds whole numbers up to 2⁵³ and about 17 digits; a longer id or answer would
+ * change, so its text is kept.
  */
 
 /** A number of JSON that is kept as its text, such as 12345678901234567891 or 1e400. */

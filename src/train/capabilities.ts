@@ -1,4 +1,4 @@
-/** Whether an engine can do what a configuration and its task want; asked before anything starts. */
+/** Checks before a run whether the engine supports what its configuration and task need. */
 import type { Capabilities, Engine } from '../engine/index.js';
 import type { Task } from '../task/index.js';
 import { type Config, ConfigError } from './config.js';

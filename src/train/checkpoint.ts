@@ -1,8 +1,8 @@
 /**
- * Checkpoints of a run: `checkpoints/step_SSSSSS/` (of the warm-up `warmup_SSSSSS/`) with the engine's files and
- * `state.json`, which holds size and SHA-256 of each of them. One that is listed is complete; one that is loaded has the
- * very bytes that were saved. Random numbers are counter-based (seed, purpose, step, …): seed and step are the whole state
- * of the generator.
+ * Checkpoints of a run: `checkpoints/step_SSSSSS/` (in the warm-up `warmup_SSSSSS/`) with the files of the engine and
+ * `state.json`, which holds size and SHA-256 of each file. A listed checkpoint is complete; a loaded one has exactly
+ * the saved bytes. Random numbers are counter-based (seed, purpose, step, …), so seed and step are the whole state of
+ * the generator.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';

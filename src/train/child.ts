@@ -1,6 +1,6 @@
 /**
- * A child process that works for its parent: told to end by a signal, or by the parent's end (whatever ended it: its channel
- * closes), it ends with a checkpoint. What it has to say then, nobody hears.
+ * The child side of a worker process. If it gets a signal, or its parent ends (the channel closes), it stops with a
+ * checkpoint. Its output is then discarded.
  */
 import { UserError } from '../errors.js';
 

@@ -1,7 +1,7 @@
 /**
- * What the clip range cut off in an update after the first: terms whose ratio lies beyond the bound of their sign, so that
- * they have another value than without clipping. Terms are what the form clips (model/loss.ts): A⁺ and A⁻ of each tree token
- * (ppo; δ bounds A⁻ from above), the weight of each tree token (cispo, a cap alone), the ratio of each sequence (gspo).
+ * Counts the clipped terms of the updates after the first: terms whose ratio lies beyond the bound of their sign.
+ * Terms are what the loss clips (model/loss.ts): A⁺ and A⁻ of each tree token (ppo; δ bounds A⁻ from above), the
+ * weight of each tree token (cispo, only a cap), the ratio of each sequence (gspo).
  */
 
 import type { TrainExample } from '../engine/index.js';

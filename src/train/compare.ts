@@ -1,7 +1,7 @@
 /**
- * The same configuration under several methods or credit rules, and seeds. Runs of one seed share everything but that: the
- * weights they start from, the warm-up, the problems and the random streams. Several runs go at a time, each in a
- * process with its share of the cores.
+ * Runs the same configuration under several methods or credit rules, and seeds. Runs with the same seed share initial
+ * weights, warm-up, problems and random streams. Several runs train in parallel, each in its own process with its
+ * share of the cores.
  */
 
 import { existsSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** A configuration's file. `recipes/…` names a recipe of the package where the current folder has no such file. */
+/** Reads the file of a configuration. `recipes/…` is a recipe of the package if the current folder has no such file. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
 /**
- * Files that a configuration names. They are taken from the folder that the command runs in, and where there is no such
- * file, from the configuration's own folder: a recipe brings its module along, wherever it is installed.
+ * Resolves files named in a configuration: relative to the current folder or, if no such file exists there, to the
+ * folder of the configuration, so that a recipe finds its module wherever it is installed.
  */
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';

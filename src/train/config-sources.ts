@@ -1,8 +1,8 @@
 /**
- * Where a configuration comes from: a file's text (config-file.ts reads it), and changes to it (`--set`, `--method`, `--model`, `--seed`, a variant of a
- * comparison). All of them are collected first; one check follows, so their order never matters. A change of the method
- * drops the keys of the file that belong to its old method, one of the loss what follows from the old loss, one of the
- * model the old one's revision.
+ * Combines a configuration file with changes to it (`--set`, `--method`, `--model`, `--seed`, a variant of a
+ * comparison). All changes are collected before one check, so their order does not matter. A new method drops keys of
+ * the file that belong to the old method; a new loss drops what follows from the old loss; a new model drops the old
+ * revision.
  */
 import { type Config, ConfigError, checkConfig, type Method, NORMALISATION } from './config.js';
 import { readYaml } from './yaml.js';

@@ -1,6 +1,6 @@
 /**
- * Words for the configuration, made from its JSON Schema: the reference table, and one line for each fault. Knows
- * nothing of the keys themselves.
+ * Texts generated from the JSON Schema of the configuration: the reference table and one-line error messages.
+ * Independent of the keys themselves.
  */
 import type { z } from 'zod';
 

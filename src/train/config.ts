@@ -1,7 +1,8 @@
 /**
- * The configuration of a run: one YAML file. The schema below (of the `task` section: task/config.ts) is the only
- * place where keys, defaults, ranges and meanings stand; errors, `--help` and the reference in docs/ are made from it. Names are the same in the file and
- * in the type. What depends on the task's own tokens (the context length) is checked once the task is made.
+ * The configuration of a run: one YAML file. The schema below (for the `task` section: task/config.ts) is the only
+ * place with keys, defaults, ranges and meanings; errors, `lambda-grpo config` and the reference in docs/ are
+ * generated from it. Names are the same in the file and in the type. Checks that need the task (the context length)
+ * follow when the task is created.
  */
 import { stringify } from 'yaml';
 import { z } from 'zod';

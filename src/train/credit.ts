@@ -1,7 +1,7 @@
 /**
- * The rule that `objective.credit` names: a published one (objective/credit/rules.ts), or a module of the user's own that
- * exports `coefficients(tree, rewards, context)`. Calls into a module are watched like a task's; what fails, or returns no
- * coefficients, is named by file, problem and step.
+ * Loads the rule that `objective.credit` names: a published rule (objective/credit/rules.ts), or a user module that
+ * exports `coefficients(tree, rewards, context)`. Calls into a module are guarded like those of a task; errors name
+ * file, problem and step.
  */
 import { existsSync } from 'node:fs';
 import {

@@ -1,4 +1,4 @@
-/** What an engine over a Tinker server is opened with: the configuration, and a key from the environment. */
+/** Options for opening an engine on a Tinker server: from the configuration, and the key from the environment. */
 import type { EngineSpec } from '../engine/open.js';
 import type { Task } from '../task/index.js';
 import { type Config, ConfigError, contextLength } from './config.js';

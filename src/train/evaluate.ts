@@ -1,4 +1,4 @@
-/** Greedy decoding on held-out problems: the share that succeeds. */
+/** Evaluation: greedy decoding on held-out problems, and the share that is solved. */
 import type { Engine } from '../engine/index.js';
 import type { Task } from '../task/index.js';
 import { judge } from './judge.js';

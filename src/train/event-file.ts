@@ -1,7 +1,7 @@
 /**
- * The bytes of an event file that TensorBoard reads: records in TFRecord's frame (length, masked CRC-32C, data, masked
- * CRC-32C), each an `Event` of protocol buffers. Of the format only what scalars need: file version, start of a session,
- * and a summary with one value a metric. Pure.
+ * Encodes TensorBoard event files: records in the TFRecord frame (length, masked CRC-32C, data, masked CRC-32C), each
+ * a protobuf `Event`. Only what scalars need: file version, session start, and a summary with one value per metric.
+ * Pure functions.
  */
 
 export interface ScalarEvent {

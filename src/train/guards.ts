@@ -1,4 +1,4 @@
-/** What stands around the work of a step: a signal ends it, a number that is not finite is named by its step. */
+/** Guards around the work of a step: a signal interrupts it, and an error about a non-finite number names the step. */
 import { NotFiniteError } from '../engine/index.js';
 
 /** @returns null if the signal ended it */

@@ -1,6 +1,6 @@
 /**
- * How far a run is, and what it leaves in its folder as it goes on: metrics, rollouts, checkpoints. A step whose evaluation
- * has not been made yet is pending; a checkpoint says so, and the evaluation is made when the run goes on.
+ * Progress and output of a run: metrics, rollouts, checkpoints. A step whose evaluation is still missing is pending;
+ * its checkpoint records that, and the evaluation is made when the run continues.
  */
 import type { Engine } from '../engine/index.js';
 import type { Group } from '../rollouts/index.js';

@@ -1,6 +1,6 @@
 /**
- * A completion's reward and verdict. Where the task's own code fails, the task's policy says what follows: the run stops, or
- * the completion counts as one that is worth nothing and says why.
+ * Computes reward and verdict of a completion. If the code of the task fails, `task.on_error` decides: the run stops,
+ * or the completion gets reward 0 or is dropped with its group, with the reason.
  */
 import {
   checkReward,

@@ -1,6 +1,6 @@
 /**
- * Work that is done several pieces at a time: lanes that take the next piece when they are free, and processes that do it
- * (their side: child.ts). What a piece is, and whether it must wait for others, is the caller's.
+ * Parallel work: lanes take the next job when they are free, and run it in worker processes (their side: child.ts).
+ * The caller defines the jobs and their dependencies.
  */
 import { type ChildProcess, fork, type Serializable } from 'node:child_process';
 import { UserError } from '../errors.js';

@@ -1,4 +1,4 @@
-/** The updates of a step: μ of them on one batch, on-policy first. Pure but for the engine it drives. */
+/** The μ updates of a step on one batch, the first of them on-policy. Pure except for the engine. */
 import type { Engine, TrainExample, UpdateResult } from '../engine/index.js';
 import type { StepBatch } from './batch.js';
 import { countClipped } from './clipping.js';

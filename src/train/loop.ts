@@ -1,6 +1,7 @@
 /**
- * The training loop: sample, reward, tree, coefficients, update, evaluate, log, checkpoint. Every random number is named by
- * the seed and the step, so a run that continues from a checkpoint draws what the uninterrupted one would have drawn.
+ * The training loop: sample, reward, tree, coefficients, update, evaluate, log, checkpoint. Every random number
+ * depends only on seed and step, so a run that continues from a checkpoint draws the same numbers as an uninterrupted
+ * run.
  */
 import { Ahead, stepsAhead, withSampler } from './ahead.js';
 import { stepBatch } from './batch.js';

@@ -1,4 +1,4 @@
-/** The ratio that a loss of the family clips, and how (docs/losses.md). */
+/** Maps each loss of the family to the ratio that it clips (docs/losses.md). */
 import type { LossForm } from '../model/index.js';
 import type { Config } from './config.js';
 

@@ -1,6 +1,6 @@
 /**
- * Every metric of a run in one place: name, unit, meaning, and how the figures of a step are made. One record is
- * one line of `metrics.jsonl`. A name has one meaning; a figure that was not taken is missing, never 0.
+ * All metrics of a run: name, unit, meaning, and how they are computed from a step. One record is one line of
+ * `metrics.jsonl`. Each name has one meaning; a figure that was not measured is missing, never 0.
  */
 
 import { UserError } from '../errors.js';

@@ -1,6 +1,7 @@
 /**
- * A new project (`lambda-grpo init`): a task in TypeScript, its configuration, and what npm and editors need. Task and
- * configuration are recipes/starter/; nothing that is there already is overwritten, and package.json is completed.
+ * Creates a project (`lambda-grpo init`): a task in TypeScript, its configuration, and files for npm and editors. Task
+ * and configuration are copied from recipes/starter/. Existing files are never overwritten; an existing package.json
+ * is completed.
  */
 import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';

@@ -1,7 +1,6 @@
 /**
- * What a run should be told about while it goes on: rewards that fail, problems that are passed over, and, above all, that
- * nothing is being learnt. Where no group of the first steps has two different rewards, every gradient is 0, and the figures
- * alone look like a run that is slow to start.
+ * Notes printed during a run: failed rewards, skipped problems, and above all a missing learning signal. If no group
+ * of the first steps has two different rewards, every gradient is 0, although the figures only look like a slow start.
  */
 import { hasZeroVariance } from '../objective/index.js';
 import type { Completion, Group } from '../rollouts/index.js';

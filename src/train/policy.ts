@@ -1,6 +1,6 @@
 /**
- * What a run starts from: the model that a configuration names (a folder, a name of the Hub, or a small random one), its
- * text (tokenizer and chat template), and the task asked in them.
+ * Opens what a run starts from: the model of the configuration (a folder, a Hub name, or a small random model), its
+ * tokenizer and chat template, and the task.
  */
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';

@@ -1,4 +1,4 @@
-/** What an engine is made of where a configuration names no model: the shape of a small random one, and its optimizer. */
+/** Shape and optimizer of the small random model that is used if a configuration names no model. */
 import type { OptimizerConfig } from '../engine/index.js';
 import type { ModelConfig } from '../model/index.js';
 import type { Task } from '../task/index.js';

@@ -1,6 +1,7 @@
 /**
- * Going back to the last checkpoint where an engine has lost its state: a server that restarted, or an answer that was lost, so
- * that nobody knows whether the weights took the step. The step is taken again from the saved state: not twice, not never.
+ * Returns to the last checkpoint if an engine has lost its state: the server restarted, or an answer was lost, so that
+ * it is unknown whether the step was applied. The step is then repeated from the saved state, so it counts exactly
+ * once.
  */
 import { StateLostError } from '../engine/index.js';
 import type { Journal } from './journal.js';

@@ -1,6 +1,6 @@
 /**
- * The groups of a step: problems, completions, rewards. With dynamic sampling (DAPO, arXiv:2503.14476) groups whose
- * rewards are all equal, which teach nothing, are replaced by those of further problems.
+ * Samples the groups of a step: problems, completions, rewards. With dynamic sampling (DAPO, arXiv:2503.14476), groups
+ * with equal rewards, which give no gradient, are replaced by groups of further problems.
  */
 import type { Engine } from '../engine/index.js';
 import { hasZeroVariance } from '../objective/index.js';

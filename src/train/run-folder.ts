@@ -1,12 +1,12 @@
 /**
  * The run folder, the only interface of a run to the outside:
  *   config.yaml            the resolved configuration
- *   metrics.jsonl          one record a line, appended
+ *   metrics.jsonl          one record per line, appended
  *   rollouts/step_SSSSSS.jsonl   the groups of a step
  *   checkpoints/           written by checkpoint.ts
  *   events.out.tfevents.*  the metrics for TensorBoard (log.tensorboard)
- *   writer.lock            names the process that writes, while there is one
- * Files are appended to, or written under a temporary name and renamed, so a reader never sees half of one.
+ *   writer.lock            names the writing process, while there is one
+ * Files are appended to, or written under a temporary name and renamed, so a reader never sees half a file.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** How the run that wrote a rollout file judged its groups: from the configuration in its folder. */
+/** The objective of the run that wrote a rollout file, from the configuration in its folder. */
 import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Config } from './config.js';

@@ -1,6 +1,6 @@
 /**
- * A run from its configuration: makes task, engine and run folder, trains, and cleans up. `--resume` continues
- * from the latest checkpoint, or from the start if there is none yet.
+ * Runs a configuration: opens task, engine and run folder, trains, and cleans up. `--resume` continues from the latest
+ * checkpoint, or from the start if there is none.
  */
 import { existsSync } from 'node:fs';
 import { freemem } from 'node:os';

@@ -1,7 +1,7 @@
 /**
- * Whether what was sampled is what is trained, where samples come from another engine: the sampler's log-probabilities and the
- * trainer's, of the same tokens, may differ by rounding alone. If they jump, new weights do not reach the sampler, and every
- * step from there on learns from the wrong policy.
+ * Checks that a separate sampler uses the trained weights: on the same tokens, the log-probabilities of sampler and
+ * trainer may differ only by rounding. If the difference jumps, new weights do not reach the sampler, and every later
+ * step would learn from the wrong policy.
  */
 import { UserError } from '../errors.js';
 import { stepsAhead } from './ahead.js';

@@ -1,4 +1,4 @@
-/** What a configuration wants at which step: the learning rate, evaluations, rollouts, checkpoints. */
+/** What happens at which step: learning rate, evaluations, rollouts, checkpoints. */
 import type { Config } from './config.js';
 
 /**

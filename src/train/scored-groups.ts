@@ -1,6 +1,6 @@
 /**
- * Sampled groups with what is derived from their rewards and tokens (PAPER.md §1, §2): advantages and the process tree, which
- * of its tokens are trained, and how far the sampler was from what is trained.
+ * Sampled groups with derived data (PAPER.md §1, §2): advantages, the process tree, the trained tokens, and the
+ * distance between sampler and trainer.
  */
 import { groupAdvantages, rewardStatistics } from '../objective/index.js';
 import type { Group } from '../rollouts/index.js';

@@ -1,6 +1,6 @@
 /**
- * What works on this machine, tried and not guessed: a training step, a task in TypeScript, Parquet, a server on
- * loopback. Nothing leaves the machine, and nothing is left on its disk.
+ * Tests what works on this machine (`lambda-grpo doctor`): a training step, a task in TypeScript, Parquet, a local
+ * server. Uses no network and leaves no files.
  */
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';

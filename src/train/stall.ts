@@ -1,6 +1,6 @@
 /**
- * Steps that change nothing although they seem to train: said once, with the likely reason. Groups without variance from the
- * start are another matter (what the task's rewards say); here the learning rate is the suspect.
+ * Detects steps that change no weights although rewards differ, and reports them once with the likely reason, the
+ * learning rate. (Equal rewards from the start are reported by notices.ts.)
  */
 import type { MetricsRecord } from './metrics.js';
 

@@ -1,6 +1,6 @@
 /**
- * What comes before the first step: a checkpoint to go on from, the supervised warm-up, the reference policy, which is
- * frozen after it, and an evaluation of what training starts from.
+ * What happens before the first step: loading a checkpoint, the supervised warm-up, freezing the reference policy
+ * after it, and the first evaluation.
  */
 import { evaluateAt } from './evaluate.js';
 import { atStep, unlessAborted } from './guards.js';

@@ -1,4 +1,7 @@
-/** What a task is called: a module by its file, problems by theirs, a program's own task by its label, a built-in one by its name. */
+/**
+ * Display names of tasks: the file of a module, the files of problems, the label of a task given in code, or the name
+ * of a built-in task.
+ */
 import { basename } from 'node:path';
 import type { Config } from './config.js';
 

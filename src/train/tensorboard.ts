@@ -1,7 +1,7 @@
 /**
- * The event file of a run (`log.tensorboard`), read by `tensorboard --logdir`: every figure of metrics.jsonl under
- * `train/<name>` or `warmup/<name>`, at its step. metrics.jsonl is what counts: when a run goes on from a checkpoint, a
- * new file is made from the records that are kept, and takes the place of the old one.
+ * The event file of a run (`log.tensorboard`) for `tensorboard --logdir`: every figure of metrics.jsonl as
+ * `train/<name>` or `warmup/<name>`. metrics.jsonl is authoritative: when a run continues from a checkpoint, a new
+ * event file is written from the records that are kept and replaces the old one.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

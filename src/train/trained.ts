@@ -1,4 +1,7 @@
-/** A policy that is there already: that of a run, or a model in the Hugging Face layout; and a run's policy as such a model. */
+/**
+ * Opens a trained policy, from a run or from a model in the Hugging Face layout, and exports the policy of a run as
+ * such a model.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Engine, readModelShape, readSaved } from '../engine/index.js';

@@ -1,4 +1,4 @@
-/** What a training is given, what a caller may watch of it, and what it gives back. */
+/** Types of a training: its options, its observer and its result. */
 import type { Engine } from '../engine/index.js';
 import type { CreditRule } from '../objective/index.js';
 import type { Task } from '../task/index.js';

@@ -1,6 +1,6 @@
 /**
- * Completions of one turn or several. After each turn an environment answers: what it says becomes part of the completion,
- * as tokens that nobody sampled (mask 0), and the model goes on after it.
+ * Completions of one or several turns. After each turn an environment may answer: its text is added to the completion
+ * as tokens that were not sampled (mask 0), and the model continues after it.
  */
 import type { Engine, SampledCompletion, SampleStatistics, SamplingOptions } from '../engine/index.js';
 import type { Problem, Task } from '../task/index.js';

@@ -1,8 +1,8 @@
 /**
- * How a user's module is loaded, wherever it lies: TypeScript is stripped by esbuild, a file is ESM or CommonJS by what is
- * written in it (no package.json is asked), endings may be left out, and `lambda-grpo` is the package that runs. Only the
- * user's files are touched, from the task's module on; packages in node_modules load as ever. JavaScript, because the
- * runtime loads hooks before anything could compile them.
+ * Loads user modules from any folder: esbuild strips TypeScript, the content of a file decides between ESM and
+ * CommonJS (package.json is ignored), file extensions may be omitted, and `lambda-grpo` resolves to the running
+ * package. Applies only to the files of the user, from the module of the task on; packages in node_modules load as
+ * usual. JavaScript, because the runtime loads hooks before any compiler is available.
  */
 import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 /**
- * A user's module: found, loaded wherever it lies (user-hooks.mjs), and asked for what it exports. What it does
- * meanwhile is the user's (user-watch.ts).
+ * Finds and loads a user module (user-hooks.mjs) and returns its exports. user-watch.ts guards against what its code
+ * does.
  */
 import { statSync } from 'node:fs';
 import { register } from 'node:module';

@@ -1,8 +1,7 @@
 /**
- * What a user's code can do to the process besides throwing: loop without end, call process.exit, throw from a timer or
- * leave a rejection to nobody. Each is laid at the door of the call that it came from, by the call's asynchronous context,
- * else by the stack. Loops are ended by a watchdog thread (user-watchdog.mjs); what comes late is kept until the next call
- * asks for it.
+ * Guards the process against user code: endless loops, process.exit, errors from timers, unhandled rejections. Each is
+ * attributed to the call that caused it, by the asynchronous context of the call or by the stack. A watchdog thread
+ * (user-watchdog.mjs) ends loops; late errors are kept until the next call.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { closeSync, openSync } from 'node:fs';

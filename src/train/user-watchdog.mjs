@@ -1,8 +1,7 @@
 /**
- * A thread that watches the main one while a user's code is being called. The main thread counts up in `beats`; where it
- * stands still for as long as a call may take, the code loops without end, and nothing on the main thread can say so. The
- * watchdog then has the inspector interrupt the loop and run `expression` in the middle of it. JavaScript, because threads
- * are started from this very file.
+ * A watchdog thread for calls of user code. The main thread counts up in `beats`. If the counter stands still for the
+ * time limit of a call, the code is in an endless loop, and the main thread cannot report it. The watchdog then uses
+ * the inspector to interrupt the loop and run `expression` in it. JavaScript, because threads start from this file.
  */
 import { Session } from 'node:inspector';
 import { workerData } from 'node:worker_threads';

@@ -1,6 +1,6 @@
 /**
- * What a person should know before a run, although it goes on: each line once a process, told to whoever listens (the
- * command line prints it on standard error). Lines are kept until someone does.
+ * Warnings that do not stop a run. Each line is reported once per process to all listeners (the command line prints it
+ * on standard error). Lines are kept until there is a listener.
  */
 const warned = new Set<string>();
 let listener: ((line: string) => void) | null = null;

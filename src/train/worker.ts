@@ -1,6 +1,6 @@
 /**
- * A run in a process of its own: comparisons start several at a time. It gets its options as the first message,
- * reports every step, and ends with 'done' or 'failed'.
+ * A worker process of a comparison: runs one training. Its first message holds the options; it reports every step and
+ * ends with 'done' or 'failed'.
  */
 import { beChild, type Failed, failureOf } from './child.js';
 import type { MetricsRecord } from './metrics.js';

@@ -1,6 +1,6 @@
 /**
- * YAML that is data and nothing else, in bounded work: no more than a configuration needs of size and depth, aliases that
- * stand for something before them, keys that are text, no tags of other programs, whole numbers that a double holds.
+ * Reads YAML as plain data with bounded work: limited size and depth, aliases only to earlier anchors, text keys, no
+ * custom tags, and whole numbers that a double holds.
  */
 import {
   type Document,

@@ -1,6 +1,6 @@
 /**
- * Where the members of a process set part: how far they agree, and who goes on with whom. The two inner loops of
- * building a tree; both work in place on memory that is given to them.
+ * Where the members of a process set branch: the length of their common prefix, and which members continue together.
+ * The two inner loops of building a tree; both work in place on given memory.
  */
 
 /** Tokens compared at a time with each member: the first block and, as blocks double, the largest. */

@@ -1,6 +1,6 @@
 /**
- * A tree in pieces of a bounded number of tokens: subtrees with the ancestors that they stand under. A token that several
- * pieces have is computed in each and counted in one, so that sums over the pieces' own tokens are sums over the tree.
+ * Cuts a tree into pieces with a bounded number of tokens: subtrees with their ancestors. A token in several pieces is
+ * computed in each but counted in one, so that sums over the pieces equal sums over the tree.
  */
 import type { ProcessTree } from './process-tree.js';
 

@@ -1,6 +1,7 @@
 /**
- * Stretching along axes and summing over them. Each is the other's derivative, and every operation that broadcasts needs
- * the sum for its own, so these stand together and below all others; means, which also multiply, are in reduction.ts.
+ * Broadcasting along axes and summing over them. Each is the derivative of the other, and every broadcasting operation
+ * needs the sum for its derivative, so both live here, below all other operations. Means, which also multiply, are in
+ * reduction.ts.
  */
 import {
   broadcastShapes,

@@ -1,7 +1,8 @@
 /**
- * Reading rows or elements by index, and its derivative: adding into zeros at those places. The runtime's ScatterND with
- * reduction "add" works on several threads and loses updates of equal places, so nothing here uses it: places that may be
- * equal are added one after another (`addRows`) or have a derivative of their own, and only distinct places are scattered.
+ * Gathers rows or elements by index; the derivative adds gradients into zeros at those indices. The runtime's
+ * ScatterND with reduction "add" runs on several threads and loses updates of equal indices, so it is not used:
+ * indices that may repeat are added one after another (`addRows`) or have a special derivative, and only distinct
+ * indices are scattered.
  */
 import { formatShape, type Shape, ShapeError } from '../shape.js';
 import type { Tensor } from '../tensor.js';

@@ -1,7 +1,7 @@
 /**
- * The same computation for one part of tensors after another (ONNX's Scan): what a part needs is in memory only while its
- * turn lasts, and any number of parts is the same program. The derivative goes through the parts again: it keeps nothing of
- * a part, but computes the part once more.
+ * Applies the same computation to one part of the tensors after another (ONNX's Scan): intermediate values of a part
+ * are in memory only while it is computed, and the same program works for any number of parts. The derivative keeps
+ * nothing of a part but computes it again.
  */
 import { backward } from '../derivative.js';
 import { ShapeError } from '../shape.js';

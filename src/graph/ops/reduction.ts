@@ -1,6 +1,6 @@
 /**
- * Means over axes, softmax and layer normalisation, with derivatives written as few passes over memory as the
- * formulae allow (on a CPU these operations cost bandwidth, not arithmetic). Sums stand in broadcast.ts.
+ * Means over axes, softmax and layer normalisation, with derivatives that use few passes over memory (on a CPU these
+ * operations are limited by bandwidth). Sums are in broadcast.ts.
  */
 import { ShapeError, sameShape } from '../shape.js';
 import type { Tensor } from '../tensor.js';

@@ -1,5 +1,6 @@
 /**
- * Turning pairs of channels, ONNX Runtime's RotaryEmbedding: channels i and i + d/2 are a plane. Its derivative turns back.
+ * Rotary position embedding (ONNX Runtime's RotaryEmbedding): channels i and i + d/2 form a plane and are rotated. The
+ * derivative rotates back.
  */
 import { formatShape, ShapeError, sameShape } from '../shape.js';
 import type { Tensor } from '../tensor.js';

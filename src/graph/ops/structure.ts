@@ -1,4 +1,7 @@
-/** Operations that move elements without changing them: transpose, split, concat, slice (reshape and expand: broadcast.ts). */
+/**
+ * Operations that rearrange elements without changing them: transpose, split, concat, slice (reshape and expand:
+ * broadcast.ts).
+ */
 import { type Dim, formatShape, normalizeAxis, type Shape, ShapeError } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { defineDerivative, defineSimpleDerivative } from '../vjp.js';
