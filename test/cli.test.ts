@@ -171,7 +171,16 @@ describe('train, tree and compare', () => {
   });
 
   it('--help shows examples for every command', async () => {
-    for (const command of [[], ['train'], ['compare'], ['tree'], ['analyze'], ['dashboard'], ['reproduce']]) {
+    for (const command of [
+      [],
+      ['train'],
+      ['compare'],
+      ['tree'],
+      ['analyze'],
+      ['dashboard'],
+      ['site'],
+      ['reproduce'],
+    ]) {
       const help = await cli(...command, '--help');
       expect(help.code).toBe(0);
       expect(help.stdout).toMatch(/^Examples.*:$/m);

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startSite } from '../src/dashboard/index.js';
 import { claimsOf } from '../web/site/claims.js';
 import { SETTINGS } from '../web/site/settings.js';
 import { hasBrowser } from './browser.js';
@@ -57,7 +58,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
 
   it('rewards that are moved change trees, finding and address at once; the link shows the same', async () => {
     const { page, trouble } = await host.opened();
-    const finding = page.locator('.finding');
+    const finding = page.locator('#group .finding');
     // By hand: mean 5/12, std 0.3764, so a = 1.55 for JKLM and −1.107 for the two others through JKL, whose mean is −0.2214.
     // Over the tokens J, K, L, M: 3·3·(−0.2214) + 1.55 under GRPO, 3·(−0.2214) + 1.55 under λ-GRPO.
     expect(await finding.textContent()).toBe(
@@ -74,7 +75,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
     const text = await finding.textContent();
     expect(text).not.toContain('pushed down');
     const copy = await host.opened({ hash: new URL(page.url()).hash });
-    expect(await copy.page.locator('.finding').textContent()).toBe(text);
+    expect(await copy.page.locator('#group .finding').textContent()).toBe(text);
     expect(
       await copy.page.locator('process-tree').first().locator('.step .number').allTextContents(),
     ).toEqual(await numbers());
@@ -217,6 +218,35 @@ describe.skipIf(!hasBrowser)('the site', () => {
     expect(await barriersOf(page)).toEqual([]);
     expect(trouble).toEqual([]);
     await page.close();
+  });
+
+  it('lambda-grpo site serves it to this machine alone, isolated, so that WebAssembly may use threads', async () => {
+    const site = await startSite({ folder: host.folder, port: 0 });
+    try {
+      const get = (path: string, init?: RequestInit) => fetch(new URL(path, site.address), init);
+      const { status, headers } = await get('');
+      expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+      const wasm = host.served.find((name) => name.endsWith('.wasm')) as string;
+      expect((await get(wasm, { method: 'HEAD' })).headers.get('content-type')).toBe('application/wasm');
+      expect((await get('../package.json')).status).toBe(404);
+      expect((await get('assets/%2e%2e/%2e%2e/secret')).status).toBe(404);
+      expect((await get('', { method: 'POST' })).status).toBe(405);
+      expect((await get('', { headers: { origin: 'http://elsewhere' } })).status).toBe(403);
+      const page = await host.browser.newPage();
+      const trouble: string[] = [];
+      page.on('console', (message) => trouble.push(message.text()));
+      await page.goto(`${site.address}#steps=1`);
+      await page.locator('#training').getByRole('button', { name: 'Train' }).click();
+      await page.waitForSelector('#training[data-taken="1"]');
+      expect(await page.evaluate('crossOriginIsolated')).toBe(true);
+      expect(trouble).toEqual([]);
+      await page.close();
+    } finally {
+      await site.close();
+    }
+    await expect(startSite({ folder: join(host.folder, 'assets') })).rejects.toThrow(
+      /^[^\n]+: the site is not built; run npm run site$/,
+    );
   });
 
   it('asks its own server alone', () => {

@@ -1,6 +1,6 @@
 /** `lambda-grpo dashboard` and the option `--ui`: serve the dashboard. */
 import { type Dashboard, startDashboard } from '../dashboard/index.js';
-import { onInterrupt } from './interrupt.js';
+import { interrupted, onInterrupt } from './interrupt.js';
 import { openReading, type ReadCommandOptions } from './read-options.js';
 import { print, say } from './terminal.js';
 
@@ -26,10 +26,7 @@ export async function dashboardCommand(
     const logs = await openReading(options);
     const dashboard = await startDashboard({ folder, version, report, port, host, logs });
     print(`dashboard of ${folder}: ${dashboard.address}\nCtrl-C ends it`);
-    await new Promise<void>((resolve) => {
-      if (interrupt.signal.aborted) resolve();
-      else interrupt.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await interrupted(interrupt.signal);
     await dashboard.close();
   } finally {
     interrupt.release();

@@ -31,3 +31,11 @@ export function onInterrupt(announce: () => void): Interrupt {
     },
   };
 }
+
+/** Waits for Ctrl-C or SIGTERM. */
+export function interrupted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -16,6 +16,7 @@ import { namesOf, positiveNumber, stepOrBest, wholeNumber } from './options.js';
 import { addReadOptions } from './read-options.js';
 import { addReproduceCommand } from './reproduce.js';
 import { visible } from './safe-text.js';
+import { siteCommand } from './site.js';
 import { endOnceWritten, print, say } from './terminal.js';
 import { trainCommand } from './train.js';
 import { treeCommand } from './tree.js';
@@ -298,6 +299,25 @@ Examples:
   $ lambda-grpo train recipes/arithmetic.yaml --ui`,
   )
   .action((folder, options) => dashboardCommand(folder, options, version));
+
+program
+  .command('site')
+  .description(
+    'serve the page that explains the paper: trees to change, training in the browser, your own log',
+  )
+  .option(
+    '--port <n>',
+    'port (default: 4790, or a free port if that is in use)',
+    wholeNumber('--port', 0, 65535),
+  )
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ lambda-grpo site
+  $ lambda-grpo site --port 8080`,
+  )
+  .action((options) => siteCommand(options));
 
 program
   .command('init')

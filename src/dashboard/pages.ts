@@ -14,6 +14,9 @@ const TYPES: Readonly<Record<string, string>> = {
   ico: 'image/x-icon',
   woff2: 'font/woff2',
   txt: 'text/plain; charset=utf-8',
+  wasm: 'application/wasm',
+  jsonl: 'application/x-ndjson',
+  safetensors: 'application/octet-stream',
 };
 const HASHED = /^assets\/.+-[\w-]{8,}\.\w+$/;
 

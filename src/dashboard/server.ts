@@ -16,6 +16,7 @@ import { Events } from './events.js';
 import { isRunFolder } from './find-runs.js';
 import { GroupReader } from './groups.js';
 import { admit, type Rules, safeHeaders } from './guard.js';
+import { listen } from './listen.js';
 import type { LogOptions } from './log-reader.js';
 import { builtFolder } from './pages.js';
 import { RunStore } from './run-store.js';
@@ -97,7 +98,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   // Requests with `Expect: 100-continue` are refused.
   server.on('checkContinue', handle);
   server.maxConnections = MOST_CONNECTIONS;
-  const port = await listen(server, host, options.port);
+  const port = await listen(server, host, options.port, DEFAULT_PORT);
   rules = { hosts: hostsOf(host, server, port), token, cookie: `lambda-grpo-${port}` };
   return {
     address: `http://${shown(host)}:${port}/${token === null ? '' : `?token=${token}`}`,
@@ -170,33 +171,6 @@ function refuse(incoming: IncomingMessage, outgoing: ServerResponse, error: unkn
     Connection: 'close',
   });
   outgoing.end(incoming.method === 'HEAD' ? undefined : body, () => incoming.socket.destroySoon());
-}
-
-async function listen(server: Server, host: string, port: number | undefined): Promise<number> {
-  const attempt = (wanted: number): Promise<void> =>
-    new Promise((done, failed) => {
-      server.once('error', failed);
-      server.listen({ host, port: wanted }, () => {
-        server.off('error', failed);
-        done();
-      });
-    });
-  try {
-    await attempt(port ?? DEFAULT_PORT).catch((error: NodeJS.ErrnoException) => {
-      if (port !== undefined || (error.code !== 'EADDRINUSE' && error.code !== 'EACCES')) throw error;
-      return attempt(0);
-    });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE' || code === 'EACCES') {
-      const why = code === 'EACCES' ? 'may not be used' : 'is in use';
-      throw new DashboardError(`--port: ${port} ${why}; choose another, or 0 for any free port`);
-    }
-    throw new DashboardError(
-      `--host: expected an address or a name of this machine, got '${host}' (${messageOf(error)})`,
-    );
-  }
-  return (server.address() as AddressInfo).port;
 }
 
 function isLoopback(host: string): boolean {

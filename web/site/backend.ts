@@ -4,11 +4,23 @@ import wasm from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
 import type { Backend } from '../../src/core.js';
 import type { SiteProvider } from './messages.js';
 
-export async function backendOf(provider: SiteProvider): Promise<Backend> {
+/** More would wait for each other: the page's models are small. */
+const MOST_THREADS = 4;
+
+/**
+ * Threads of WebAssembly: memory that they share needs an isolated page, which the host's headers make
+ * (`npx lambda-grpo site` sends them).
+ * @param workers that compute at the same time
+ */
+export function threadsFor(workers: number): number {
+  if (!crossOriginIsolated) return 1;
+  return Math.max(1, Math.min(MOST_THREADS, Math.floor(navigator.hardwareConcurrency / workers)));
+}
+
+export async function backendOf(provider: SiteProvider, threads: number): Promise<Backend> {
   const gpu = provider === 'webgpu';
   const runtime = await (gpu ? import('onnxruntime-web/webgpu') : import('onnxruntime-web/wasm'));
   runtime.env.wasm.wasmPaths = { wasm: gpu ? gpuWasm : wasm };
-  // Models of the page are small: a second thread would only wait.
-  runtime.env.wasm.numThreads = 1;
+  runtime.env.wasm.numThreads = gpu ? 1 : threads;
   return { runtime, provider };
 }

@@ -17,7 +17,14 @@ export type ToWorker =
   | { readonly kind: 'until'; readonly step: number };
 
 export type FromWorker =
-  | { readonly kind: 'ready'; readonly target: string; readonly depth: number; readonly steps: number }
+  | {
+      readonly kind: 'ready';
+      readonly target: string;
+      readonly depth: number;
+      readonly steps: number;
+      /** On which WebAssembly computes. */
+      readonly threads: number;
+    }
   | { readonly kind: 'step'; readonly record: StepRecord }
   /** Every few seconds, also while the graphics card is waited for. */
   | { readonly kind: 'alive' }

@@ -42,6 +42,8 @@ export class Race {
   target = '';
   depth = 0;
   steps = 0;
+  /** Of WebAssembly, in each worker. */
+  threads = 1;
   private until = 0;
   private announced = false;
   private readonly lanes: readonly Lane[];
@@ -106,7 +108,7 @@ export class Race {
       this.dispose();
       this.events.fault(message.message);
     } else if (message.kind === 'ready') {
-      ({ target: this.target, depth: this.depth, steps: this.steps } = message);
+      ({ target: this.target, depth: this.depth, steps: this.steps, threads: this.threads } = message);
       lane.ready = true;
       tell(lane.worker, { kind: 'until', step: this.until });
       if (this.announced || this.lanes.some(({ ready }) => !ready)) return;

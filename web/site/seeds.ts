@@ -100,7 +100,7 @@ export function seedsPanel(controls: SeedsControls): HTMLElement {
   });
   return element(
     'div',
-    {},
+    { class: 'seeds-panel' },
     element('h3', {}, 'Luck, or the method?'),
     element('div', { class: 'controls' }, element('label', {}, 'seeds', count), button),
     status,

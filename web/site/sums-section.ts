@@ -2,6 +2,7 @@
 import { element } from '../components/dom.js';
 import { percent } from '../components/format.js';
 import { Plot } from '../dashboard/plot.js';
+import { computing } from './computing.js';
 import { oncePerFrame } from './frames.js';
 import type { SumsRecord } from './sums-training.js';
 import type { FromSums, ToSums } from './sums-worker.js';
@@ -12,6 +13,7 @@ const NAMES: Record<Method, string> = { grpo: 'GRPO', 'lambda-grpo': 'λ-GRPO' }
 export function sumsSection(place: HTMLElement): void {
   let worker: Worker | null = null;
   let steps = 0;
+  let threads = 1;
   let records: SumsRecord[] = [];
   let shown: number | null = null;
   let running = false;
@@ -66,7 +68,7 @@ export function sumsSection(place: HTMLElement): void {
   }
 
   function hear(message: FromSums): void {
-    if (message.kind === 'ready') ({ steps } = message);
+    if (message.kind === 'ready') ({ steps, threads } = message);
     else if (message.kind === 'fault') fail(message.message);
     else {
       records.push(message.record);
@@ -110,7 +112,7 @@ export function sumsSection(place: HTMLElement): void {
     tree.group = { completions };
     tree.selected = selected;
     where.textContent = `step ${record.step} of ${steps}`;
-    status.textContent = `${NAMES[method.value as Method]}, WebAssembly with SIMD on one thread: ${percent(record.success)} of the samples of step ${record.step} are right; of those below, ${completions.filter(({ reward }) => reward === 1).length} of ${completions.length}.`;
+    status.textContent = `${NAMES[method.value as Method]}, ${computing('wasm', threads)}: ${percent(record.success)} of the samples of step ${record.step} are right; of those below, ${completions.filter(({ reward }) => reward === 1).length} of ${completions.length}.`;
     plot.draw([
       {
         name: 'right',

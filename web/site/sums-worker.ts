@@ -1,7 +1,7 @@
 /** Sums in a worker: the warmed-up weights from the page's folder, then steps until the one that it was told. */
 import recipe from '../../recipes/arithmetic.yaml?raw';
 import type { Method } from '../../src/core.js';
-import { backendOf } from './backend.js';
+import { backendOf, threadsFor } from './backend.js';
 import { StepLoop } from './steps.js';
 import weights from './sums.safetensors?url';
 import { type SumsRecord, startSums, sumsConfig } from './sums-training.js';
@@ -10,7 +10,7 @@ export type ToSums =
   | { readonly kind: 'start'; readonly method: Method }
   | { readonly kind: 'until'; readonly step: number };
 export type FromSums =
-  | { readonly kind: 'ready'; readonly steps: number }
+  | { readonly kind: 'ready'; readonly steps: number; readonly threads: number }
   | { readonly kind: 'step'; readonly record: SumsRecord }
   | { readonly kind: 'fault'; readonly message: string };
 
@@ -29,10 +29,11 @@ async function warmWeights(): Promise<Uint8Array> {
 async function hear(message: ToSums): Promise<void> {
   if (message.kind === 'until') return loop.goTo(message.step);
   const config = sumsConfig(recipe, message.method);
-  const [backend, warm] = await Promise.all([backendOf('wasm'), warmWeights()]);
+  const threads = threadsFor(1);
+  const [backend, warm] = await Promise.all([backendOf('wasm', threads), warmWeights()]);
   const training = await startSums(backend, config, warm);
   const { steps } = config.train;
-  scope.postMessage({ kind: 'ready', steps });
+  scope.postMessage({ kind: 'ready', steps, threads });
   await loop.begin({ steps, next: () => training.next() });
 }
 

@@ -8,6 +8,7 @@ import type { Curve } from '../dashboard/curves.js';
 import { download } from '../dashboard/download.js';
 import { Plot } from '../dashboard/plot.js';
 import type { Address } from './address.js';
+import { computing } from './computing.js';
 import { oncePerFrame } from './frames.js';
 import { LivingTree } from './living-tree.js';
 import type { SiteProvider } from './messages.js';
@@ -18,10 +19,6 @@ import type { StepRecord } from './training.js';
 
 /** Steps over which the drawn frequency is a mean. */
 const WINDOW = 10;
-const COMPUTED: Record<SiteProvider, string> = {
-  wasm: 'WebAssembly with SIMD on one thread',
-  webgpu: 'WebGPU',
-};
 const NAMES: Record<string, string> = { grpo: 'GRPO', 'lambda-grpo': 'λ-GRPO' };
 /** Places of the methods' colours in the palette of plots. */
 const COLOURS = METHODS.map((method) => (method === 'grpo' ? 1 : 0));
@@ -110,7 +107,9 @@ export function trainingSection(place: HTMLElement, address: Address): void {
             element('div', {}, element('h3', {}, NAMES[method]), trees[i].element),
           ),
         );
-        say(`${COMPUTED[controls.provider()]}, a worker each; ready after ${seconds(began)}.`);
+        say(
+          `${computing(controls.provider(), opened.threads)}, a worker each; ready after ${seconds(began)}.`,
+        );
         began = performance.now();
       },
       step: redraw,
@@ -151,7 +150,9 @@ export function trainingSection(place: HTMLElement, address: Address): void {
     if (details.open) drawGroups(records);
     if (running && taken >= race.steps) {
       running = false;
-      say(`${race.steps} steps of both in ${seconds(began)}, ${COMPUTED[controls.provider()]}.`);
+      say(
+        `${race.steps} steps of both in ${seconds(began)}, ${computing(controls.provider(), race.threads)}.`,
+      );
       buttons();
     }
   }

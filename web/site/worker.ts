@@ -1,6 +1,6 @@
 /** One policy on the binary tree in a worker. */
 import recipe from '../../recipes/binary-tree.yaml?raw';
-import { backendOf } from './backend.js';
+import { backendOf, threadsFor } from './backend.js';
 import { configOf } from './config.js';
 import type { FromWorker, ToWorker } from './messages.js';
 import { StepLoop } from './steps.js';
@@ -10,6 +10,8 @@ const scope = self as unknown as {
   postMessage(message: FromWorker): void;
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
 };
+/** Both methods train at the same time. */
+const METHODS = 2;
 const loop = new StepLoop<StepRecord>((record) => scope.postMessage({ kind: 'step', record }));
 
 setInterval(() => scope.postMessage({ kind: 'alive' }), 2_000);
@@ -17,10 +19,11 @@ setInterval(() => scope.postMessage({ kind: 'alive' }), 2_000);
 async function hear(message: ToWorker): Promise<void> {
   if (message.kind === 'until') return loop.goTo(message.step);
   const config = configOf(recipe, message.settings, message.method);
-  const training = startTraining(await backendOf(message.provider), config);
+  const threads = threadsFor(METHODS);
+  const training = startTraining(await backendOf(message.provider, threads), config);
   const { target, depth } = training;
   const { steps } = config.train;
-  scope.postMessage({ kind: 'ready', target, depth, steps });
+  scope.postMessage({ kind: 'ready', target, depth, steps, threads });
   await loop.begin({ steps, next: () => training.next() });
 }
 
