@@ -1,6 +1,6 @@
 /**
- * Everything the paper says about one group (§2-§4): its process tree, the rewards and advantages hidden in its
- * steps, how much structure there is, and where the factor |λ| does harm.
+ * The analysis of one group (paper §2-§4): its process tree, the hidden rewards and advantages of its steps, how much
+ * structure there is, and where the factor |λ| does harm.
  */
 import {
   type AdvantageOptions,

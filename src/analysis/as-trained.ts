@@ -1,7 +1,7 @@
 /**
- * A group as its run trained on it: with the advantages that training took and the weights of the run's normalisation, in
- * the place of the paper's own setting (std, every token alike). Under sequence normalisation (GRPO) the members of a step weigh
- * 1/|g|, so that Â(λ) is their weighted mean (PAPER.md §2); a completion that is left out weighs nothing.
+ * Analyzes a group as its run trained on it: with the advantages of the training and the weights of its normalisation
+ * instead of the paper's setting (std, equal weights for all tokens). Under sequence normalisation (GRPO) the members
+ * of a step have weight 1/|g|, so Â(λ) is their weighted mean (PAPER.md §2); a masked completion has weight 0.
  */
 import { type AdvantageOptions, groupAdvantages, type Normalisation } from '../objective/index.js';
 import type { Group } from '../rollouts/group.js';

@@ -1,7 +1,7 @@
 /**
- * A line of CSV (RFC 4180) that a spreadsheet takes for what it is. Numbers are written as they are; a text that a
- * spreadsheet would compute (`=1+1`, also behind blanks or in full width) gets an apostrophe before it; what is not
- * seen is shown as `\x1b`, so that a cell is one line and means the same to every program.
+ * Writes lines of CSV (RFC 4180) that are safe in spreadsheets. Numbers are written unchanged; a text that a
+ * spreadsheet would evaluate (`=1+1`, also after spaces or in full width) gets a leading apostrophe; invisible
+ * characters are shown as `\x1b`, so that a cell is one line and reads the same in every program.
  */
 import { HIDDEN, shownCharacter } from './shown.js';
 

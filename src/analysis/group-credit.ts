@@ -1,6 +1,6 @@
 /**
- * A group under a credit rule: how hard each step is pushed, which completions are pushed against their own advantage, and what each
- * token would be given by a trainer that multiplies per-token advantages. Rules are the published ones, or a user's own.
+ * A group under a credit rule: how strongly each step is pushed, which completions are pushed against their advantage,
+ * and the value of each token for a trainer that multiplies per-token advantages. Rules are published or custom.
  */
 import {
   askRule,

@@ -1,4 +1,4 @@
-/** Figures over groups, and their pictures. */
+/** Figures over groups, and charts of them. */
 export { type StepMass, stepMass } from '../objective/index.js';
 export {
   type AnalysisOptions,

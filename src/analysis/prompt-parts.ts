@@ -1,7 +1,7 @@
 /**
- * What tells prompts apart: the part that is left when the beginning and the end that all of them share are taken away.
- * Under a chat template that is the user's question. A part begins and ends at whole words, and holds the whole line
- * where little of it is shared.
+ * The part of each prompt that differs between prompts: the common beginning and end are removed. With a chat template
+ * this is the user's question. A part begins and ends at word boundaries, and holds the whole line if little of it is
+ * common.
  */
 
 /** Shared characters of the line that a part begins in: up to here it is shown from the line's beginning. */

@@ -1,7 +1,7 @@
 /**
- * Characters that are obeyed or that nobody sees, and how they are shown instead: in the terminal, in CSV. Control
- * characters (C0, C1, DEL), format characters (bidi, zero width, tags), line and paragraph separators, halves of a
- * character. The joiner within an emoji stays: 👩‍🔬 is three characters.
+ * Makes invisible characters and control characters visible, for the terminal and CSV: control characters (C0, C1,
+ * DEL), format characters (bidi, zero width, tags), line and paragraph separators, lone surrogates. The joiner within
+ * an emoji is kept: 👩‍🔬 is three characters.
  */
 const JOINED =
   '(?<=\\p{Extended_Pictographic}(?:\\ufe0f|\\p{Emoji_Modifier})?)\\u200d(?=\\p{Extended_Pictographic})';

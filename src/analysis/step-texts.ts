@@ -1,7 +1,7 @@
 /**
- * What each step of a tree says. Tokens may be parts of a character, and a step may begin or end within one: bytes are
- * joined along the path from the root. A character belongs to the step that completes it, and is shown there whole; bytes
- * that a step leaves open, or that make no character, are shown as bytes: ⟨F0⟩⟨9F⟩.
+ * The text of each step of a tree. Tokens may be parts of a character, and a step may begin or end within one, so
+ * bytes are joined along the path from the root. A character is shown in the step that completes it; bytes that a step
+ * leaves incomplete, or that are not UTF-8, are shown as bytes: ⟨F0⟩⟨9F⟩.
  */
 import { joinPieces, openBytes, shownBytes } from '../rollouts/pieces.js';
 import type { ProcessTree } from '../tree/index.js';

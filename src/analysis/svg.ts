@@ -1,6 +1,6 @@
 /**
- * What the drawings share: colours, the frame of a chart with its title, numbers of pixels, and text made safe. Charts have a
- * white background, so that they read the same on light and dark pages.
+ * Shared parts of the SVG drawings: colours, the frame and title of a chart, rounding of pixels, and escaping. Charts
+ * have a white background, so that they look the same on light and dark pages.
  */
 import { HIDDEN, shownCharacter } from './shown.js';
 

@@ -1,4 +1,4 @@
-/** The addresses: see api.ts for what each answers. Who may ask was decided before (guard.ts). */
+/** The routes of the dashboard's server: api.ts describes the answers; guard.ts has checked the request before. */
 import { type Context, Hono } from 'hono';
 import type { ApiError, RunList } from './api.js';
 import { Refusal } from './errors.js';

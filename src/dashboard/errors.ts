@@ -1,4 +1,4 @@
-/** What the dashboard refuses: at its start as a UserError, while it serves as an answer with a status. */
+/** Errors of the dashboard: UserError at startup, an HTTP answer with a status while serving. */
 import { UserError } from '../errors.js';
 
 /** A dashboard that cannot be started: no such folder, a port that is taken. */

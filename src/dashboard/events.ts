@@ -1,6 +1,6 @@
 /**
- * Tells every open page what has changed, as server-sent events. One watcher serves all pages; it looks at the files'
- * sizes and times (no notification of the system's works on every file system), and rests while no page is open.
+ * Server-sent events that tell every open page what has changed. One watcher serves all pages. It polls the files'
+ * sizes and times (system notifications do not work on every file system), and pauses while no page is open.
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Reader } from './reader.js';

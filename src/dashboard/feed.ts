@@ -1,6 +1,6 @@
 /**
- * The figures of a run as its pages get them: columns of metrics and the steps with rollouts, and how much of both each
- * page has. A position names what was known when it was given; it holds until records that were read no longer count.
+ * The figures of a run for its pages: columns of metrics and the steps with rollouts. A position marks how much of
+ * both a page already has; it stays valid until records that were read become invalid.
  */
 import { randomBytes } from 'node:crypto';
 import type { RunPart, RunSummary } from './api.js';

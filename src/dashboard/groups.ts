@@ -1,7 +1,7 @@
 /**
- * The groups of a step, read from its rollout file. A file is gone through once: each group leaves its row of the
- * table and its place in the file, and a group that is opened later is read from there. Files are written whole, so
- * size and time tell whether one has changed.
+ * The groups of a step, read from its rollout file. The file is scanned once: each group gives its row of the table
+ * and its offset, and an opened group is read from there. Files are written whole, so size and time show whether one
+ * has changed.
  */
 
 import type { FileHandle } from 'node:fs/promises';

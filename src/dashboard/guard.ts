@@ -1,12 +1,12 @@
 /**
- * Who is answered: the page that this server itself gave out, on the address that was printed, and nobody else. Every
- * request is judged by its head, before anything is read or looked up.
+ * Access control: only pages of this server, on the printed address, get answers. Every request is checked by its head
+ * before anything is read.
  *
- * - Host must be an address this server was started on: a foreign name that was made to point here (DNS rebinding)
- *   is refused. Origin, where a browser sends one, must be this server's own, and so must Sec-Fetch-Site.
- * - Only GET and HEAD; no body; short addresses.
- * - With a token (any host but loopback) every address asks for it: as a cookie, which the address with `?token=`
- *   sets, or as `Authorization: Bearer`.
+ * - Host must be an address of this server: foreign names that point here (DNS rebinding) are refused. Origin, if a
+ * browser sends one, must be this server's, and so must Sec-Fetch-Site.
+ * - Only GET and HEAD, no body, short addresses.
+ * - With a token (on any host but loopback) every request needs it: as a cookie, which the address with `?token=`
+ * sets, or as `Authorization: Bearer`.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';

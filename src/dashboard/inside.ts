@@ -1,7 +1,4 @@
-/**
- * The only way to a file: every one that the dashboard opens is looked up here, and is refused unless it lies, with
- * all links followed, inside its folder. A link that leads out of the runs folder is as good as no file.
- */
+/** Opens files for the dashboard. A file is refused unless it lies inside its folder after all links are resolved. */
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';

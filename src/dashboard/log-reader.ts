@@ -1,8 +1,7 @@
 /**
- * What the dashboard knows of a log that another framework writes (docs/formats.md): its groups by training step, and
- * figures of each step made from them. Files that came or changed are read by the readers of `analyze`, in the
- * background; a file that is half written is read again when it has grown, and a large one not more often than
- * its reading takes. Nothing here throws for what is wrong with a file.
+ * The dashboard's view of a log of another framework (docs/formats.md): its groups by training step, and the figures
+ * of each step. New and changed files are read in the background by the readers of `analyze`. A half-written file is
+ * read again when it has grown; a large one not more often than its reading takes. Faults of a file never throw here.
  */
 import { stat } from 'node:fs/promises';
 import { basename, sep } from 'node:path';

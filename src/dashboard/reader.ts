@@ -1,4 +1,7 @@
-/** What the server asks of whatever it shows: a run's own folder (run-reader.ts), or a log of any framework (log-reader.ts). */
+/**
+ * The interface between the server and what it shows: a run folder (run-reader.ts) or a log of any framework
+ * (log-reader.ts).
+ */
 import type {
   GroupDetail,
   RunDetail,

@@ -1,7 +1,7 @@
 /**
- * The bytes of a file, plain, gzip or zstd, in blocks of whole lines. A block's memory is used again for the next one:
- * what is taken out of it must be copied before going on, which parsing does. Memory is one block plus the longest
- * line, however long the file.
+ * Reads a file (plain, gzip or zstd) in blocks of whole lines. The memory of a block is reused for the next one, so
+ * data must be copied out before going on, which parsing does. Memory is one block plus the longest line, for files of
+ * any length.
  */
 import { UserError } from '../errors.js';
 import { InputError, messageOf } from './errors.js';

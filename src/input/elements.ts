@@ -1,6 +1,6 @@
 /**
- * Logs that are one JSON document, however large: the document is walked byte by byte and only the values at the
- * wanted places are parsed, one at a time. A place is a path of keys, with * for each item of a list.
+ * Reads logs that are one JSON document of any size: the document is scanned byte by byte, and only the values at the
+ * wanted paths are parsed, one at a time. A path is a list of keys, with * for each item of a list.
  */
 import { readBytes } from './bytes.js';
 import { InputError } from './errors.js';

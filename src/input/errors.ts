@@ -1,4 +1,4 @@
-/** Input that cannot be read: one kind of error for every room that reads files of others. */
+/** The error for unreadable input, shared by all folders that read external files. */
 import { UserError } from '../errors.js';
 
 /** A file that cannot be read, unpacked or parsed; names the file, and the line where there is one. */

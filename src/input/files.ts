@@ -1,4 +1,7 @@
-/** Sources that are files, for Node.js: zlib unpacks, DuckDB reads Parquet, what memory may not hold goes to the temporary folder. */
+/**
+ * File sources for Node.js: zlib decompresses, DuckDB reads Parquet, and data beyond the memory limit goes to the
+ * temporary folder.
+ */
 import { open } from 'node:fs/promises';
 import { deserialize, serialize } from 'node:v8';
 import { ScratchFile } from '../files/index.js';

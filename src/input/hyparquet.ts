@@ -1,7 +1,7 @@
 /**
- * What hyparquet reads for us in a browser: Parquet, a group of rows at a time, with the same values as DuckDB gives in Node.js (lists
- * of numbers alone are typed arrays, whole numbers and decimals that no double holds are WrittenNumber, times are texts). Decimals within
- * lists and structs come as doubles.
+ * Parquet in a browser, through hyparquet: one row group at a time, with the same values as DuckDB gives in Node.js
+ * (lists of numbers are typed arrays; whole numbers and decimals that do not fit into a double are WrittenNumber;
+ * times are texts). Decimals within lists and structs are doubles.
  */
 import type { AsyncBuffer, FileMetaData, ParquetParsers, SchemaTree } from 'hyparquet';
 import { InputError, messageOf } from './errors.js';

@@ -1,6 +1,6 @@
 /**
- * Reading files of others: whole, by their exact names, every number as it stands, in bounded memory. Runs anywhere; where the bytes
- * come from is a `Source`: files.ts has those of Node.js, web.ts those of a browser.
+ * Reads external files: completely, by exact name, with exact numbers, in bounded memory. Runs anywhere; bytes come
+ * from a `Source` (files.ts for Node.js, web.ts for browsers).
  */
 export {
   type Block,

@@ -1,8 +1,8 @@
 /**
- * JSON from bytes. A rollout log is mostly lists of numbers, and JSON.parse makes a text of the line and an array of
- * doubles of each list before anyone can use it; here a list of numbers alone becomes a typed array at once, and
- * texts are decoded one by one. Like Python's writer it takes NaN and ±Infinity, so that the reader of the key can
- * refuse them by name. Everything else is JSON to the letter. A number that is no double is kept as it is written.
+ * Parses JSON from bytes. Rollout logs are mostly lists of numbers, for which JSON.parse would create a string of the
+ * line and an array of doubles; here a list of numbers becomes a typed array directly, and strings are decoded one by
+ * one. NaN and ±Infinity are accepted, as Python writes them, so that the reader of a key can report them by name.
+ * Otherwise the parser is strict. A number that does not fit into a double keeps its text.
  */
 import { LIMITS } from './limits.js';
 import { textOf } from './text.js';

@@ -1,6 +1,6 @@
 /**
- * What a Python pickle holds, as far as it is plain: numbers, texts, lists, dictionaries, and PyTorch's tensors by what says
- * where they lie. Nothing in it is run: a class or function is only its name, what would be made with it is null. Protocols 2 to 5.
+ * Reads the plain values of a Python pickle: numbers, texts, lists, dictionaries, and PyTorch tensors by their
+ * storage. It executes nothing: a class or function is only its name, and objects become null. Protocols 2 to 5.
  */
 import { InputError } from './errors.js';
 import { LIMITS } from './limits.js';

@@ -1,5 +1,5 @@
 /**
- * A file as the readers see it: a name, bytes at any place, and what the machine does for it. Node.js reads from disk (files.ts), a
+ * A source of bytes: a name, random access, and the services of the platform. Node.js reads from disk (files.ts), a
  * browser from a File (web.ts).
  */
 import type { JsonObject } from './json.js';

@@ -1,4 +1,7 @@
-/** What `torch.save` wrote: the plain values of its pickle, and tensors of one dimension as lists of numbers. Nothing in it is run. */
+/**
+ * Reads files of `torch.save`: the plain values of the pickle, and one-dimensional tensors as lists of numbers.
+ * Executes nothing.
+ */
 import { InputError } from './errors.js';
 import { LIMITS } from './limits.js';
 import { PickledTensor, unpickle } from './pickle.js';

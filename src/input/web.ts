@@ -1,6 +1,6 @@
 /**
- * Sources that are Files (or Blobs), for browsers: nothing of them leaves the page. What unpacks and reads Parquet are small libraries,
- * loaded when a file needs them: pako and hyparquet. What waits for the rest of its group stays in memory.
+ * Browser sources: a File or Blob, whose data never leaves the page. pako (gzip) and hyparquet (Parquet) are loaded
+ * when a file needs them. Incomplete groups stay in memory.
  */
 import { InputError } from './errors.js';
 import { hyparquetReader } from './hyparquet.js';

@@ -1,6 +1,6 @@
 /**
- * Members of a zip archive by their name, as far as PyTorch writes them: stored, not packed, of any size (zip64). The directory
- * at the end is read first; nothing of a member is read until it is asked for.
+ * Reads members of a zip archive by name, as PyTorch writes them: uncompressed, of any size (zip64). The directory at
+ * the end is read first; members are read on demand.
  */
 import { InputError } from './errors.js';
 import type { OpenSource, Source } from './source.js';

@@ -1,7 +1,7 @@
 /**
- * Zstandard, frame after frame to the end of the file (RFC 8878). The frames and blocks are walked here, so that a file
- * that ends within one is noticed, and blocks are unpacked by fzstd, one at a time. Checksums and sizes that a frame
- * states must hold. Skippable frames are skipped; dictionaries are not supported.
+ * Decompresses Zstandard, frame after frame to the end of the file (RFC 8878). Frames and blocks are parsed here, so
+ * that a truncated file is detected, and fzstd decompresses one block at a time. Checksums and sizes of frames are
+ * verified. Skippable frames are skipped; dictionaries are not supported.
  */
 import { InputError, messageOf } from './errors.js';
 import { LIMITS } from './limits.js';

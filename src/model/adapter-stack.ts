@@ -1,7 +1,7 @@
 /**
- * Adapters in a graph. Maps that read the same input and stand side by side (queries, keys and values) have one adapter
- * together: their A below each other, their B in blocks, so that a layer has a few large products instead of many small ones.
- * With one map it is the adapter itself. Files and the optimizer know the single ones.
+ * LoRA adapters in a graph. Linear layers with the same input (queries, keys and values) share one combined adapter:
+ * their A matrices are stacked and their B matrices form blocks, so that a layer has a few large products instead of
+ * many small ones. Files and the optimizer use the separate adapters.
  */
 import type { WeightBatch } from './batches.js';
 import type { ModelConfig } from './config.js';

@@ -1,6 +1,6 @@
 /**
- * `config.json` of the Hugging Face layout, read into a ModelConfig and written from one. Read strictly: an option that
- * would change the numbers and that we do not have is refused, never skipped.
+ * Reads `config.json` of the Hugging Face layout into a ModelConfig and writes it. Unknown options that could change
+ * the computation are refused.
  */
 import {
   type Architecture,

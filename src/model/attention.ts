@@ -1,11 +1,8 @@
 /**
- * How tokens see each other when a policy is trained or scored; the decoder is the same as for decoding
- * (cached-attention.ts).
- *
- * Tree attention: tokens of whole forests in depth-first order, cut into rows of L. Token i
- * sees token j iff j ≤ i < subtreeEnd[j]: j is i itself or an ancestor. What a row needs from before it are the
- * ancestors of its first token, a chain ("context" of the row), whose keys and values are gathered, not computed
- * again (context.ts). Cost: N·(L + depth) instead of N².
+ * Tree attention, for training and scoring (decoding: cached-attention.ts). Tokens of whole forests are in depth-first
+ * order, cut into rows of L. Token i attends to token j iff j ≤ i < subtreeEnd[j], that is, j is i or an ancestor of
+ * i. From earlier rows a row needs only the ancestors of its first token (its "context"), whose keys and values are
+ * gathered, not computed again (context.ts). Cost: N·(L + depth) instead of N².
  */
 import * as g from '../graph/index.js';
 import type { ForestBatch } from './batches.js';

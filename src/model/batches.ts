@@ -1,4 +1,4 @@
-/** What programs of the model are run on: the values that their inputs are filled from. Shapes as in attention.ts and head.ts. */
+/** The batches that the programs of a model run on: the values of all inputs. Shapes as in attention.ts and head.ts. */
 
 /** Weights by name, the model's and the adapter's. */
 export interface WeightBatch {

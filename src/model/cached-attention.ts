@@ -1,8 +1,8 @@
 /**
- * How new tokens see what a decoder has cached: R rows, each with S new tokens. Short rows are cached side by side, T slots
- * each; long ones in blocks of W slots, of which every row has as many as it needs (Kwon et al. 2023, PagedAttention). Then
- * each block is attended to on its own, and a row's blocks are joined by the weights that their sums of exponentials give:
- * softmax over all = Σ_b softmax within b · Z_b / Z.
+ * Attention of new tokens to a decoder's cache: R rows with S new tokens each. Short rows are cached side by side with
+ * T slots each; long rows in blocks of W slots, as many as each row needs (Kwon et al. 2023, PagedAttention). Each
+ * block is attended to separately, and the blocks of a row are combined by their sums of exponentials: softmax over
+ * all = Σ_b softmax within b · Z_b / Z.
  */
 import * as g from '../graph/index.js';
 import { type Attend, bias, Heads } from './attention.js';

@@ -1,6 +1,6 @@
 /**
- * A model in the Hugging Face layout: config.json and model.safetensors, or shards with an index. Read so that no more
- * than one copy of the weights is ever in memory.
+ * Reads and writes a model in the Hugging Face layout: config.json and model.safetensors, or shards with an index. At
+ * most one copy of the weights is in memory.
  */
 import type { StoredInputs } from '../graph/index.js';
 import { readModelConfig, toHuggingFaceConfig } from './architectures.js';

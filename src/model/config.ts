@@ -1,6 +1,6 @@
 /**
- * The shape of a decoder. One decoder serves every architecture: what they differ in stands here as options, so that
- * nothing else asks which family a model belongs to. Without options it is GPT-2's.
+ * The shape of a decoder. One decoder serves every architecture; their differences are options here, so that other
+ * code never checks the model family. The default is GPT-2.
  */
 
 import { UserError } from '../errors.js';

@@ -1,10 +1,10 @@
 /**
- * What a row of a packed forest sees: the ancestors of its first token ("context"), then its own tokens. On the way back the
- * gradients of a token that several rows read are added up. A context holds the chain of ancestors from the root, so a token
- * stands at the same slot of all contexts that it is in, and few tokens share a slot: each has a place there, and the sums of
- * a slot are a product with a matrix of zeros and ones, [C, J, B], the same for all layers.
+ * The context of a row of a packed forest: the ancestors of its first token, before its own tokens. In the backward
+ * pass the gradients of a token that several rows read are summed. A context holds the chain of ancestors from the
+ * root, so a token has the same slot in all contexts, and few tokens share a slot; the sums of a slot are a product
+ * with a 0/1 matrix, [C, J, B], the same for all layers.
  *
- * Rows are read all at once, or R at a time, as K chunks of the B = K·R rows.
+ * Rows are processed all at once, or R at a time, as K chunks of the B = K·R rows.
  */
 import * as g from '../graph/index.js';
 import type { ForestBatch } from './batches.js';

@@ -1,7 +1,7 @@
 /**
- * The decoder, defined once for every architecture: what they differ in are options (`Architecture`) and names
- * (`modules.ts`). Training, scoring and decoding differ only in how tokens see each other (`Attend`) and in which rows
- * go through the head. Tokens are flat, [N]: batching is a matter of attention.
+ * The decoder, defined once for every architecture; architectures differ in options (`Architecture`) and names
+ * (`modules.ts`). Training, scoring and decoding differ only in attention (`Attend`) and in the rows that go through
+ * the head. Tokens are flat, [N]; only attention knows about batches.
  */
 import * as g from '../graph/index.js';
 import { adapterStacks } from './adapter-stack.js';

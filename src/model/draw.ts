@@ -1,7 +1,8 @@
 /**
- * Choosing tokens where their distributions are: a decoder of 32 rows over 49,152 tokens would otherwise hand out 6 MB with
- * every step. A token is drawn by the inverse of the cumulative sum in two stages, first a block of the vocabulary, then a
- * token of the block, so that no sum over the vocabulary is kept. Greedy tokens are found the same way; of equals the first.
+ * Samples tokens inside the graph: for 32 rows over 49,152 tokens, returning the distributions would copy 6 MB per
+ * step. A token is drawn by the inverse of the cumulative sum in two stages, first a block of the vocabulary, then a
+ * token of the block, so that no cumulative sum over the vocabulary is stored. Greedy tokens are found the same way;
+ * ties go to the first.
  */
 import * as g from '../graph/index.js';
 import type { DrawBatch } from './batches.js';

@@ -1,7 +1,6 @@
 /**
- * Dropout of what goes into an adapter. Which values are left out follows from the update's seed, the module, the token and
- * the channel by arithmetic alone, so that an update can be repeated; a packed tree's token is one token, with one mask for
- * all completions that share it.
+ * Dropout on the input of an adapter. The mask is computed from the seed of the update, the module, the token and the
+ * channel, so that an update can be repeated. A token of a packed tree has one mask for all completions that share it.
  */
 import * as g from '../graph/index.js';
 import type { UpdateBatch } from './batches.js';

@@ -1,6 +1,6 @@
 /**
- * 16-bit floating point: bfloat16 (the upper half of a float32) and float16 (IEEE 754 binary16), to float32 exactly and
- * back to the nearest, ties to even.
+ * Conversion of 16-bit floats: bfloat16 (the upper half of a float32) and float16 (IEEE 754 binary16), exactly to
+ * float32 and rounded back to nearest, ties to even.
  */
 
 /** Number types that weights are read and written in. */

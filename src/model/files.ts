@@ -1,6 +1,6 @@
 /**
- * Models and adapters as folders, on Node.js. A folder is written under another name first: it is whole, or not there. What
- * the files mean is said in checkpoint.ts, safetensors.ts and lora.ts, which know stores alone.
+ * Models and adapters as folders on Node.js. A folder is written under a temporary name first, so it is complete or
+ * absent. The content of the files is defined in checkpoint.ts, safetensors.ts and lora.ts.
  */
 import { constants, existsSync } from 'node:fs';
 import { access, open, readdir, realpath } from 'node:fs/promises';

@@ -1,8 +1,8 @@
 /**
- * The head in chunks: logits of a few rows at a time, so that what is in memory at once does not grow with tokens ×
- * vocabulary. A chunk's rows wait until the chunk before is done with. The coefficients of a chunk's edges are its own, so
- * its part of the loss and of the gradient is finished before the next begins. GSPO's sequences reach over chunks: there
- * the log-probabilities of all come first, and each chunk is computed again for its gradient.
+ * The head in chunks: logits of a few rows at a time, so that memory does not grow with tokens × vocabulary. A chunk
+ * starts after the previous one is finished. Each chunk completes its part of the loss and of the gradient. GSPO's
+ * sequences span chunks: there all log-probabilities are computed first, and each chunk is computed again for its
+ * gradient.
  */
 import * as g from '../graph/index.js';
 import type { HeadBatch } from './batches.js';

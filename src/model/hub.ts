@@ -1,7 +1,7 @@
 /**
- * Models by name: a folder is taken as it is, `owner/name` (or `owner/name@revision`) comes from the Hugging Face Hub. A
- * revision is resolved to a commit first, so that all files are of one state; files lie in the Hub's own cache, which
- * other tools share. This is the one place that uses the network, and only for a name that the user gave.
+ * Opens models by name: a folder is used directly, `owner/name` (or `owner/name@revision`) is downloaded from the
+ * Hugging Face Hub. A revision is resolved to a commit first, so that all files belong together; files are stored in
+ * the Hub's cache, which other tools share. Only this module uses the network, and only for a name that the user gave.
  */
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';

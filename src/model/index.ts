@@ -1,4 +1,4 @@
-/** The decoder, its weights, and the graphs it is run by. Files are read and written by files.ts and hub.ts. */
+/** The decoder, its weights and its graphs. files.ts and hub.ts read and write files. */
 
 export { readModelConfig, toHuggingFaceConfig } from './architectures.js';
 export type { ContextReading } from './attention.js';

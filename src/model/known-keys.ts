@@ -1,7 +1,7 @@
 /**
- * Keys of a config.json that do not change what a model computes here: how it is trained, sampled, stored or labelled. A
- * key that is neither read (architectures.ts) nor listed is refused, because it may change the mathematics: a logit
- * scale, a soft cap, a multiplier, quantised weights. Some keys are harmless at one value only.
+ * Keys of config.json that do not change what a model computes here: training, sampling, storage and labels. A key
+ * that is neither read (architectures.ts) nor listed here is refused, because it may change the computation (a logit
+ * scale, a soft cap, a multiplier, quantised weights). Some keys are harmless with one value only.
  */
 import type { Family } from './config.js';
 

@@ -1,7 +1,7 @@
 /**
- * LoRA (arXiv:2106.09685): a linear map W gets a trained correction of low rank, x·Wᵀ + (α/r)·dropout(x)·Aᵀ·Bᵀ, and W
- * itself stays as it is. Names, shapes and initialisation are those of PEFT, whose files are read and written here. Before
- * training B is 0: the adapted policy is the base model, which stays the reference policy of the KL term.
+ * LoRA (arXiv:2106.09685): a linear layer W gets a trained low-rank correction, x·Wᵀ + (α/r)·dropout(x)·Aᵀ·Bᵀ, and W
+ * is frozen. Names, shapes and initialisation are those of PEFT, whose files are read and written here. Before
+ * training B is 0, so the policy equals the base model, which stays the reference policy of the KL term.
  */
 import { Stream } from '../random/stream.js';
 import { architectureOf, type LoraConfig, type ModelConfig, ModelError } from './config.js';

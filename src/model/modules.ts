@@ -1,6 +1,6 @@
 /**
- * The parts of a decoder by the names that their family's checkpoints use. Whoever wants to know what a model is made
- * of (weights, adapters, files) asks here; the decoder itself asks for parts, never for a family.
+ * The modules of a decoder with their names in the checkpoints of each family. Code that needs the list of weights,
+ * adapters or files uses this; the decoder itself only asks for modules.
  */
 import { type Architecture, architectureOf, type ModelConfig } from './config.js';
 

@@ -1,6 +1,6 @@
 /**
- * The three computations of a decoder, each one program: update (forward, loss and all gradients in one run), score (forward
- * only) and decode (new tokens against a cache). Parts declare their own inputs where they read them.
+ * The three programs of a decoder: update (forward, loss and all gradients in one run), score (forward only) and
+ * decode (new tokens with a cache). Each part declares its inputs where it reads them.
  */
 import * as g from '../graph/index.js';
 import { adapterStacks } from './adapter-stack.js';

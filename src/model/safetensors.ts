@@ -1,7 +1,7 @@
 /**
- * The safetensors file format: 8 bytes of header length, a JSON header with type, shape and place of each tensor, then
- * the data. Read by place, never the whole file at once, so that weights larger than memory's largest buffer work; the
- * header is checked wholly before a number is read.
+ * The safetensors file format: 8 bytes of header length, a JSON header with type, shape and offsets of each tensor,
+ * then the data. Tensors are read by offset, so that files larger than the largest buffer work; the whole header is
+ * checked before data is read.
  */
 import { ModelError } from './config.js';
 import { DTYPES, decode16, dtypeBytes, encode16, type StoredDType } from './dtypes.js';

@@ -1,6 +1,6 @@
 /**
- * Where models and checkpoints lie, without a word on files: a store holds bytes under names. On Node.js it is a folder
- * (`files.ts`); a browser keeps one in memory, or makes one of what it has.
+ * Where models and checkpoints are stored: a store holds bytes under names. On Node.js it is a folder (`files.ts`); a
+ * browser keeps one in memory.
  */
 
 /** Bytes that are read by place. */

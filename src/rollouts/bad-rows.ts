@@ -1,4 +1,7 @@
-/** Rows that cannot be read: counted, the first ten kept, and an error at the end unless they may be skipped. */
+/**
+ * Rows that cannot be read: all are counted, the first ten are kept, and at the end they are an error unless they may
+ * be skipped.
+ */
 import { RolloutError } from './values.js';
 
 export interface BadRow {

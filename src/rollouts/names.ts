@@ -1,6 +1,6 @@
 /**
- * What the names of files and folders say: which can be logs, which frameworks write beside them (settings, metrics, checkpoints),
- * which of several hold the same, which training step a path is of.
+ * What names of files and folders mean: which can be logs, which belong to a framework's other output (settings,
+ * metrics, checkpoints), which of several hold the same data, and the training step of a path.
  */
 
 /** slime's rollouts of a step; evaluations and what was trained with are others. */

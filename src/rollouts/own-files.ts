@@ -1,4 +1,4 @@
-/** Our own rollout log as files, for Node.js: written whole or not at all, read line by line. */
+/** The rollout log of lambda-grpo as files, for Node.js: written whole or not at all, read line by line. */
 import { writeWhole } from '../files/index.js';
 import { fileSource } from '../input/files.js';
 import { InputError, JsonError, JsonReader, type Line, linesOf, readBlocks } from '../input/index.js';

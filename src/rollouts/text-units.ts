@@ -1,9 +1,9 @@
 /**
- * Where a log has no token ids and nobody gives a tokenizer, units of the text stand in for tokens: a run of letters,
- * digits and underscores or a single other character, each with the white space before it. Runs in scripts that put no
- * spaces between words (Chinese, Japanese, Thai, …) are cut into words by `Intl.Segmenter`, whose dictionaries are the
- * runtime's. Joined, the units are the text. Equal units have equal ids within a group; ids of two groups have nothing to
- * do with each other.
+ * Text units, a substitute for tokens if a log has no token ids and no tokenizer is given: a run of letters, digits
+ * and underscores, or a single other character, each with the white space before it. Runs in scripts without spaces
+ * between words (Chinese, Japanese, Thai, …) are cut into words by `Intl.Segmenter`, whose dictionaries depend on the
+ * runtime. Joined, the units are the text. Equal units have equal ids within a group; ids of different groups are
+ * unrelated.
  */
 
 const UNIT = /\s*(?:[\p{L}\p{M}\p{N}_]+|[^\s\p{L}\p{M}\p{N}_])|\s+$/gu;

@@ -1,6 +1,6 @@
 /**
- * Tokens beside the vocabulary (`<|im_end|>`): each is found in a text as a whole, the longest where several begin, before
- * anything else is done to it. Those marked `normalized` are looked for in what the normalizer makes of the rest.
+ * Added tokens beside the vocabulary (`<|im_end|>`): each is matched in a text as a whole, the longest first, before
+ * all other processing. Tokens marked `normalized` are matched in the normalized text.
  */
 import type { Normalizer } from './normalizer.js';
 import { expression, SPACE, WORD } from './unicode.js';

@@ -1,6 +1,6 @@
 /**
- * The ids in a tokenizer.json, before the library makes a table as long as the largest: one id of 2³¹ would be a table
- * of 16 GB, an id of 1.5 or −1 a hole in it.
+ * Checks the ids in a tokenizer.json before the library builds a table as long as the largest id: one id of 2³¹ would
+ * need a table of 16 GB.
  */
 
 /** The largest vocabularies have a few hundred thousand. */

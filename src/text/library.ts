@@ -1,6 +1,6 @@
 /**
- * Single parts of @huggingface/tokenizers, which gives them only within a whole tokenizer: an empty one is made around
- * each.
+ * Access to single parts of @huggingface/tokenizers, which offers them only inside a whole tokenizer: an empty
+ * tokenizer is created around each.
  */
 import { Tokenizer } from '@huggingface/tokenizers';
 

@@ -1,7 +1,7 @@
 /**
- * White space as Python has it, for templates that trim or split: U+001C … U+001F and U+0085 are white space there and not in
- * JavaScript, U+FEFF the other way round. Texts that have such characters go through the template with stand-ins of the
- * right kind, which are none of their own characters, and come out with the characters again.
+ * White space as in Python, for templates that trim or split: U+001C … U+001F and U+0085 are white space there but not
+ * in JavaScript, and U+FEFF the other way round. Texts with such characters go through the template with stand-in
+ * characters of the right kind that do not occur in them; afterwards the characters are put back.
  */
 
 /** Python's alone. */

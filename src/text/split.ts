@@ -1,4 +1,7 @@
-/** Cutting texts as the `tokenizers` library does: what is between the matches of a pattern, and what becomes of the matches. */
+/**
+ * Splits texts as the `tokenizers` library does: the parts between the matches of a pattern, and what happens to the
+ * matches.
+ */
 
 /** What becomes of the matches. */
 export type SplitBehaviour = 'Removed' | 'Isolated' | 'MergedWithPrevious' | 'MergedWithNext' | 'Contiguous';

@@ -1,6 +1,6 @@
 /**
- * A server of the Tinker API: finds out its wire, sends calls, and waits for futures by long polling with a bounded
- * hold. Sessions, models and samplers (their own files) are made of these. Pure: needs only fetch and timers.
+ * A client of a Tinker API server: detects its wire format, sends calls, and waits for futures by long polling.
+ * Sessions, models and samplers (their own files) are built on it. Needs only fetch and timers.
  */
 import { z } from 'zod';
 import type { EncodedRequest } from './codec.js';

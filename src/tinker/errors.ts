@@ -1,7 +1,7 @@
 /**
- * What can go wrong with a server, by what the caller may do next: repeat nothing (TinkerError: the server said no,
- * or can't be reached), load a saved state (UnknownOutcomeError: nobody knows whether it acted), or start over on a
- * new model from a saved state (LostError: session, model or future is gone). Messages are one line, without keys.
+ * Errors of a server, by what the caller may do next: nothing (TinkerError: the server refused or cannot be reached),
+ * load a saved state (UnknownOutcomeError: it is unknown whether the server acted), or start over on a new model from
+ * a saved state (LostError: session, model or future is gone). Messages are one line, without keys.
  */
 import { UserError } from '../errors.js';
 

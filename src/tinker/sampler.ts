@@ -1,4 +1,7 @@
-/** Sampling from saved weights. A sample changes nothing, so it may be asked for twice; with its seed it is the same. */
+/**
+ * Samples from saved weights. Sampling has no side effects, so a request may be repeated; with its seed the result is
+ * the same.
+ */
 
 import type { Abortable, OpenSession } from './client.js';
 import { decodeSample } from './codec.js';

@@ -1,4 +1,4 @@
-/** Waiting that can be cancelled, and limits on how long a thing may take. Timers never keep a program alive by themselves for longer than the wait. */
+/** Cancellable waiting and time limits. A timer is cleared when its wait ends. */
 
 /** @throws the signal's reason */
 export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {

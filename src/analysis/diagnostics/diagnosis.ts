@@ -1,6 +1,6 @@
 /**
- * What the trees of a run tell of it, group by group: the diagnostics, and how the trees change over its steps. Parts that were read
- * apart (the files of a log) are put together by `merge`, so that a file that grows is all that is read again.
+ * Diagnostics of a run from the trees of its groups, and how the trees change over its steps. Parts that were read
+ * separately (the files of a log) are combined by `merge`, so that only a growing file is read again.
  */
 import type { Group } from '../../rollouts/index.js';
 import type { GroupAnalysis } from '../analyze-group.js';

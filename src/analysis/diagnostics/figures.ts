@@ -1,4 +1,7 @@
-/** What only the tree of a group can tell about a run, without a model or a trainer; docs/analyze.md has the formulas. */
+/**
+ * Figures that only the trees of groups can show about a run, without a model or a trainer; docs/analyze.md has the
+ * formulas.
+ */
 
 /**
  * Numerical noise of the sampler: k members of a step hold k log-probabilities of one token in one context, which differ by what

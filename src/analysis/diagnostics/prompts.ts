@@ -1,6 +1,7 @@
 /**
- * Groups that are not what their ids say: several prompts under one id (the reader takes them apart, `splitMerged`), and one
- * prompt under several ids within a step. Either way a trainer that groups by the id compares a completion with the wrong ones.
+ * Groups that do not match their ids: several prompts under one id (split by the reader, `splitMerged`), and one
+ * prompt under several ids within a step. In both cases a trainer that groups by id compares a completion with the
+ * wrong ones.
  */
 import { groupAdvantages } from '../../objective/index.js';
 import type { Group } from '../../rollouts/index.js';

@@ -1,6 +1,6 @@
 /**
- * Sums for `RetokenisedFigures`. At each branching of the tree the texts that follow are compared: where two branches begin with
- * different tokens but say the same beyond the longer of them, the same text was cut into other tokens.
+ * Sums for `RetokenisedFigures`. At each branching of the tree the following texts are compared: if two branches begin
+ * with different tokens but continue with the same text, the text was tokenized differently.
  */
 import type { Group } from '../../rollouts/index.js';
 import type { ProcessTree } from '../../tree/index.js';

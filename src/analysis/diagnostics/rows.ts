@@ -1,4 +1,7 @@
-/** Diagnostics in words, for the summary of `analyze` and the report: name, value, meaning; no line where there is nothing to say. */
+/**
+ * Diagnostics as rows of name, value and meaning, for the summary of `analyze` and the report. Diagnostics without
+ * data have no row.
+ */
 import type { LogAnalysis, LogFigures } from '../figures.js';
 import type { MergedFigures, SplitFigures } from './figures.js';
 

@@ -1,8 +1,9 @@
 /**
- * A published credit rule, written down as its paper does: what advantage each completion's own copy of a token gets, and
- * what factor the token's whole term has. Members of a node share its tokens, so a node's coefficients are sums over copies:
+ * A published credit rule in the form of its paper: the advantage of each completion's copy of a token, and a factor
+ * for the whole term of the token. Members of a node share its tokens, so the coefficients of a node are sums over
+ * copies:
  *   A⁺ = s(λ) Σ wᵢ·max(bᵢ(λ), 0),  A⁻ = s(λ) Σ wᵢ·min(bᵢ(λ), 0),  K = s(λ) Σ wᵢ   over i ∈ λ.
- * s = 1 where a trainer computes every copy, 1/|λ| where it trains each step of the tree once.
+ * s = 1 if a trainer computes every copy, 1/|λ| if it trains each step of the tree once.
  */
 import type { ProcessTree } from '../../tree/index.js';
 import type { LossCoefficients } from '../coefficients.js';

@@ -1,6 +1,6 @@
 /**
- * A credit rule says how much each step of a group's tree is pushed: A⁺ and A⁻ of each node, from the tree and the rewards.
- * GRPO and λ-GRPO are rules (lambda.ts); a user's own is a function of the same type. What a rule returns is checked here.
+ * A credit rule computes A⁺ and A⁻ of each node of a group's tree from the tree and the rewards. GRPO and λ-GRPO are
+ * rules (lambda.ts); a custom rule is a function of the same type. Results of rules are validated here.
  */
 
 import type { ProcessTree } from '../../tree/index.js';

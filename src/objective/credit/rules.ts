@@ -1,6 +1,6 @@
 /**
- * The credit rules by name: what `objective.credit`, `compare --credit` and `analyze --credit` know. docs/credit.md has their
- * formulas, and which of them are GRPO or λ-GRPO under another name.
+ * The credit rules by name, for `objective.credit`, `compare --credit` and `analyze --credit`. docs/credit.md has
+ * their formulas and says which of them equal GRPO or λ-GRPO.
  */
 
 import type { ProcessTree } from '../../tree/index.js';
