@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { analyzeGroup, LogGatherer, ReportCollector } from '../src/analysis/index.js';
+import { analyzeGroup, LogGatherer, publishedCredit, ReportCollector } from '../src/analysis/index.js';
 import { readRollouts } from '../src/rollouts/files.js';
 import type { Group } from '../src/rollouts/index.js';
 import { hasBrowser, launchBrowser } from './browser.js';
@@ -133,6 +133,21 @@ describe.skipIf(!hasBrowser)('report', () => {
     const labels = (await boxes.allTextContents()).map((label) => label.replace(/\s+/g, ' '));
     expect(labels).toContain('JKL −0.22, 3 completions, step reward 0.3333, step advantage −0.22');
     expect(labels).toContain('M +1.55, 1 completions, step reward 1, step advantage +1.55');
+    expect(trouble).toEqual([]);
+    await page.close();
+  });
+
+  it('a tree shows what each credit rule makes of its steps', async () => {
+    const { page, trouble } = await opened(report([EXAMPLE]));
+    const select = page.getByLabel('Another rule of credit');
+    for (const name of ['gtpo', 'treerpo', 'treerl'] as const) {
+      await select.selectOption(name);
+      const shown = (await page.locator('.step .number').allTextContents()).map((text) =>
+        Number(text.replace('−', '-')),
+      );
+      const { push } = publishedCredit(name, analyzeGroup(EXAMPLE));
+      expect(shown, name).toEqual(Array.from(push, (value) => Number(value.toFixed(2)) + 0));
+    }
     expect(trouble).toEqual([]);
     await page.close();
   });

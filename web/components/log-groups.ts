@@ -1,5 +1,6 @@
 /** The groups of a log: the table, and the process tree of the one that is open. The report shows it, and a page that reads a log. */
 import type { ReportData, ReportGroup } from '../../src/analysis/report/data.js';
+import { withCreditViews } from './credit-views.js';
 import { element } from './dom.js';
 import { count, plain, shownLines, visible } from './format.js';
 import { groupTable, numberColumn } from './group-table.js';
@@ -77,7 +78,7 @@ function partsOf(group: ReportGroup, level: 2 | 4, titleId: string): HTMLElement
     );
   if (group.tree) {
     const tree = element('process-tree');
-    tree.view = group.tree;
+    tree.view = withCreditViews(group.tree);
     parts.push(tree);
   } else
     parts.push(

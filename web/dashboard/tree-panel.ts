@@ -3,10 +3,9 @@
  * weights that GRPO, λ-GRPO and what is chosen between them give each.
  */
 import type { GroupAnalysis } from '../../src/analysis/analyze-group.js';
-import { publishedCredit } from '../../src/analysis/group-credit.js';
-import { type NodeValuesView, treeView } from '../../src/analysis/tree-view.js';
-import { CREDIT_NAMES, CREDIT_RULES } from '../../src/objective/index.js';
+import { treeView } from '../../src/analysis/tree-view.js';
 import { shownBytes } from '../../src/rollouts/pieces.js';
+import { creditViews } from '../components/credit-views.js';
 import { element } from '../components/dom.js';
 import { plain, signed, visible } from '../components/format.js';
 import { defineProcessTree } from '../components/process-tree.js';
@@ -18,8 +17,6 @@ export interface PanelOptions {
   readonly separator?: string;
 }
 
-/** Rules that have a button of their own. */
-const SHOWN: readonly string[] = ['grpo', 'lambda-grpo', 'lambda-0.5'];
 /** Tokens that are written at once; more on request. */
 const PAGE = 400;
 
@@ -28,7 +25,7 @@ export function treePanel(analysis: GroupAnalysis, options: PanelOptions): HTMLE
   const picture = element('process-tree');
   picture.view = {
     ...treeView(analysis, { ...options, longest: Number.POSITIVE_INFINITY }),
-    values: creditValues(analysis),
+    values: creditViews(analysis.tree, analysis.rewards, analysis.advantages),
   };
   let open = false;
   const draw = (): void => {
@@ -46,15 +43,6 @@ export function treePanel(analysis: GroupAnalysis, options: PanelOptions): HTMLE
   picture.addEventListener('completion-select', draw);
   picture.addEventListener('weights-change', draw);
   return element('div', {}, picture, tokens);
-}
-
-/** What the published rules of credit beside GRPO and λ-GRPO make of each step. */
-function creditValues(analysis: GroupAnalysis): NodeValuesView[] {
-  return CREDIT_NAMES.filter((name) => !SHOWN.includes(name)).map((name) => ({
-    name,
-    meaning: `${CREDIT_RULES[name].title}: how hard the step’s tokens are pushed`,
-    nodes: Array.from(publishedCredit(name, analysis).push),
-  }));
 }
 
 function tokenTable(
