@@ -54,7 +54,13 @@ describe('units', () => {
 });
 
 /** A run with these accuracies at its evaluations. */
-const outcome = (...accuracy: number[]): Outcome => ({ accuracy, success: [0], entropy: [1], length: [9] });
+const outcome = (...accuracy: number[]): Outcome => ({
+  accuracy,
+  success: [0],
+  entropy: [1],
+  length: [9],
+  rescale: null,
+});
 /** Five seeds; best accuracies of each method at the first rate, half as much at the second. */
 function caseOf(grpo: number[], lambda: number[], endAtAnswer = true): CaseData {
   const runs = (best: number[]) => [
