@@ -2,42 +2,24 @@
  * `npx tsx scripts/site-figures.ts`: the built site (`npm run site`) in headless Chromium. Measures what a reader waits for, and
  * takes the pictures of its sections (docs/figures/site-*.png). Prints a table for docs/performance.md.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { availableParallelism } from 'node:os';
-import { dirname, extname, join, normalize } from 'node:path';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
 import { parse } from 'yaml';
+import { generateRollouts } from '../bench/generate-rollouts.js';
 import { resolveConfig, withMethod } from '../src/core.js';
+import { startSite } from '../src/dashboard/index.js';
 import { nodeBackend } from '../src/runtime/node.js';
 import { startTraining } from '../web/site/training.js';
 import { findBrowser } from './browser.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const site = join(root, 'site');
-const TYPES: Record<string, string> = {
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.css': 'text/css',
-  '.wasm': 'application/wasm',
-};
-
-const server = createServer((request, response) => {
-  const path = normalize(new URL(request.url ?? '/', 'http://127.0.0.1').pathname);
-  const name = path === '/' ? 'index.html' : path.slice(1);
-  try {
-    response
-      .setHeader('content-type', TYPES[extname(name)] ?? 'text/plain')
-      .end(readFileSync(join(site, name)));
-  } catch {
-    response.writeHead(404).end();
-  }
-});
-await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+const server = await startSite({ folder: site, port: 0 });
+const { address } = server;
 const browser = await chromium.launch({
   executablePath: findBrowser(),
   args: ['--no-sandbox', '--disable-gpu'],
@@ -70,11 +52,51 @@ const sumStep = (performance.now() - learning) / ((await stepsTaken()) - from);
 await sums.getByRole('button', { name: 'Pause' }).click();
 await sums.locator('button.completion').nth(2).click();
 await sums.screenshot({ path: join(root, 'docs/figures/site-sums.png') });
+
+// The text with its pictures, on a taller page.
+await page.setViewportSize({ width: 1280, height: 1400 });
+await page.locator('#chains-title').evaluate('(title) => title.scrollIntoView()');
+await page.screenshot({ path: join(root, 'docs/figures/site-argument.png') });
+
+const log = page.locator('#log');
+await log.getByRole('button', { name: 'Try an example' }).click();
+await page.waitForSelector('#log[data-groups]');
+await log.locator('button.completion').nth(1).click();
+await log.evaluate('(section) => section.scrollIntoView()');
+await page.screenshot({ path: join(root, 'docs/figures/site-log.png') });
+/** Seconds that the page takes for a log, and its longest time without a frame. */
+async function readLog(file: string): Promise<string> {
+  await page.evaluate(
+    `delete document.querySelector('#log').dataset.groups; globalThis.longest = 0; let last = performance.now();
+    (function frame() { const now = performance.now(); longest = Math.max(longest, now - last); last = now; requestAnimationFrame(frame); })()`,
+  );
+  const began = performance.now();
+  await page.locator('#log-files').setInputFiles(file);
+  await page.waitForSelector('#log[data-groups]', { timeout: 300_000 });
+  const seconds = (performance.now() - began) / 1000;
+  const longest = Number(await page.evaluate('longest'));
+  return `${seconds.toFixed(1)} s, longest time without a frame ${(longest / 1000).toFixed(2)} s`;
+}
+const folder = mkdtempSync(join(tmpdir(), 'lambda-grpo-figures-'));
+const logs: [string, string][] = [];
+for (const [shape, what] of [
+  ['own', 'a log of 100 MB: token ids'],
+  ['own-logprobs', 'a log of 100 MB: token ids and log-probabilities'],
+  ['rows', 'a log of 100 MB: a row a completion'],
+] as const) {
+  const file = join(folder, `${shape}.jsonl`);
+  await generateRollouts({ file, bytes: 100e6, shape });
+  logs.push([what, await readLog(file)]);
+  if (shape !== 'rows') continue;
+  writeFileSync(`${file}.gz`, gzipSync(readFileSync(file)));
+  logs.push(['the same, packed with gzip (unpacked twice)', await readLog(`${file}.gz`)]);
+}
+rmSync(folder, { recursive: true });
 await page.setViewportSize({ width: 390, height: 844 });
 await page.locator('.living-tree').first().scrollIntoViewIfNeeded();
 await page.screenshot({ path: join(root, 'docs/figures/site-390.png') });
 await browser.close();
-server.close();
+await server.close();
 
 // The same steps by onnxruntime-node, one method after the other, a thread.
 const beginning = performance.now();
@@ -102,9 +124,10 @@ const rows = [
   ['from "Train" to the first step of both', `${(firstStep / 1000).toFixed(2)} s`],
   ['from "Train" to step 250 of both', `${(trained / 1000).toFixed(1)} s`],
   ['a step on sums, 16 groups of 16', `${(sumStep / 1000).toFixed(2)} s`],
+  ...logs,
   ['2 × 250 steps by onnxruntime-node, one after the other', `${(inNode / 1000).toFixed(1)} s`],
 ];
 process.stdout.write(
-  `${availableParallelism()} cores, headless Chromium\n\n| what | figure |\n| --- | --- |\n`,
+  `${availableParallelism()} cores, load ${loadavg()[0].toFixed(1)}, headless Chromium, isolated page\n\n| what | figure |\n| --- | --- |\n`,
 );
 for (const row of rows) process.stdout.write(`| ${row.join(' | ')} |\n`);
