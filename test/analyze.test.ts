@@ -395,7 +395,7 @@ describe('analyze', () => {
     expect((await analyze(out, ...args, '--no-report')).stdout).toContain('retokenized: ids computed');
   });
 
-  test('the report is one page, report.html if nothing else is said; texts of the log are no markup in it', async () => {
+  test('the report is one page, report.html by default; texts of the log are not markup in it', async () => {
     const evil = '</script><script>alert(1)</script><img src=x onerror=alert(1)>';
     const { out } = await put({
       'a.jsonl': lines([0, 1].map((r) => ({ ...row(1, `${evil} ${r}`, r), q: evil }))),

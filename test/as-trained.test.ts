@@ -90,7 +90,7 @@ describe.each([
 });
 
 describe('tree and analyze', () => {
-  it('say how the run judged, and show its figures; elsewhere the paper’s, and nothing is said', async () => {
+  it('name the settings of the run and show its figures; without a run they are the paper’s, without a note', async () => {
     const config = configOf({ loss: 'dr_grpo', advantage_scale: 'none' });
     const { groups, file } = await groupsOf(config, 'said');
     const line = describeTrained(runObjective(config.objective));

@@ -182,7 +182,7 @@ describe.skipIf(!hasBrowser)('lambda-grpo/core in a browser', () => {
     }
   });
 
-  it('asks its own server alone, and says nothing', () => {
+  it('requests only its own server, without messages', () => {
     const origin = new URL(page.url()).origin;
     expect(requests.filter((url) => !url.startsWith(origin) && !/^(data|blob):/.test(url))).toEqual([]);
     expect(requests.some((url) => url.endsWith('.wasm'))).toBe(true);

@@ -446,7 +446,7 @@ describe('a published rule', () => {
     );
   });
 
-  it('that nobody has published is one line, with those that are', async () => {
+  it('of an unknown name is a one-line error with the known names', async () => {
     const objective = { credit: 'temppo', credit_seconds: 1 } as Config['objective'];
     await expect(openCredit({ objective })).rejects.toThrow(
       /^objective\.credit: expected a rule \(grpo, lambda-grpo, .*tempo\) or a module's file, got 'temppo'$/,

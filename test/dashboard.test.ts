@@ -114,7 +114,7 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
     });
   }
 
-  it('runs are listed with their figures; those that differ by seed alone are one curve', async () => {
+  it('runs are listed with their figures; runs that differ only in the seed share one curve', async () => {
     const { page } = await opened('#/');
     const rows = await page.locator('.runs tbody tr').allTextContents();
     expect(rows).toHaveLength(6);
@@ -159,7 +159,7 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
     await page.close();
   });
 
-  it('what differs between the chosen runs is told key by key, and the choice goes from page to page', async () => {
+  it('differences between the chosen runs are listed by key, and the choice is kept between pages', async () => {
     const { page, trouble } = await opened('#/config');
     const rows = async () =>
       page

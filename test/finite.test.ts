@@ -117,7 +117,7 @@ const config = (learningRate: number, steps: number, optimizer: object = {}) =>
   });
 
 describe('logits', () => {
-  it('that are no numbers are said by sampling, greedy or not; nothing is drawn', async () => {
+  it('that are not finite are an error of sampling, greedy or not; no token is drawn', async () => {
     for (const temperature of [0, 1]) {
       for (const value of [Number.NaN, 3e38]) {
         const engine = new LocalEngine({
@@ -180,7 +180,7 @@ describe('logits', () => {
 });
 
 describe('steps that change nothing', () => {
-  it('a learning rate below what float32 takes up is said once, with the step', async () => {
+  it('a learning rate too small for float32 gives one warning, with the step', async () => {
     warnings.length = 0;
     await run({ config: config(1e-30, 3), out: join(folder, 'small'), threads: 1 });
     const unmoved = warnings.filter((line) => line.includes('no weight moved'));
@@ -190,7 +190,7 @@ describe('steps that change nothing', () => {
     );
   });
 
-  it('a learning rate that left all gradients at zero is said', async () => {
+  it('a learning rate that leaves all gradients at zero gives a warning', async () => {
     warnings.length = 0;
     const out = join(folder, 'large');
     const { folder: runFolder } = await run({ config: config(30, 25), out, threads: 1 });

@@ -98,7 +98,7 @@ it('a run that grows is read again: files that come, lines that are added, a las
   expect(execFileSync('diff', [csv, `${csv}2`], { encoding: 'utf8' })).toBe('');
 });
 
-it('a folder that is empty yet is waited for; a log that cannot be read is said, and read when it can', {
+it('an empty folder is watched; an unreadable log gives a message and is read as soon as possible', {
   timeout: 60_000,
 }, async () => {
   const logs = join(folder, 'later');

@@ -54,7 +54,7 @@ describe('dynamic sampling', () => {
   const resampling = (steps = 6) =>
     config({ sampling: { resample_rounds: 4 }, train: { steps }, checkpoint: { every: 1, keep: 9 } });
 
-  it('trains on mixed groups alone, within its bound; the figures count what was dropped', async () => {
+  it('trains only on mixed groups, within its bound; the figures count dropped groups', async () => {
     const plain = await run({ config: config(), out: join(folder, 'plain'), threads: 1 });
     const { folder: runFolder } = await run({
       config: resampling(),
@@ -255,7 +255,7 @@ describe('importance weights of what another engine sampled', () => {
     expect(weightsOf(sampled, [-1, -1.6, -1, -1], 100)[2]).toBeCloseTo(Math.exp(2), 4);
   });
 
-  it('are 1 for tokens that nobody sampled', () => {
+  it('are 1 for tokens that were not sampled', () => {
     const sampled = group([[-1, 0, -1]], [1, 0, 1]);
     expect(weightsOf(sampled, [-1.5, -9, -1], 2)).toEqual([expect.closeTo(Math.exp(-0.5), 5), 1, 1]);
   });

@@ -20,7 +20,7 @@ describe.each([
     expect(named(nth(inWords({ seed: 4, digits }), 0))).not.toBe(once[0]);
   });
 
-  it('are never those that are held out, nor their mirror images', () => {
+  it('are never held-out problems or their mirror images', () => {
     expect(task.heldOut).toHaveLength(heldOut);
     const apart = new Set(
       task.heldOut.flatMap(({ a, b, sign }) => [`${a} ${sign} ${b}`, `${b} ${sign} ${a}`]),

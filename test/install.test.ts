@@ -96,7 +96,7 @@ describe('installing', () => {
     }
   });
 
-  it('is done again where a package is gone, cut off or another one, whatever npm noted down', async () => {
+  it('is repeated if a package is missing, incomplete or different, whatever npm recorded', async () => {
     const breaks: (() => void)[] = [
       () => rmSync(modules('pure-rand'), { recursive: true }),
       () => writeFileSync(modules('yaml', 'package.json'), '{"name":"ya'),

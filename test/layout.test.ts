@@ -287,7 +287,7 @@ describe('what runs anywhere', () => {
 });
 
 describe('names of files', () => {
-  it('reach DuckDB through src/input/duckdb.ts alone, where no name is a pattern', () => {
+  it('reach DuckDB only through src/input/duckdb.ts, where no name is a pattern', () => {
     const reads =
       /DuckDBInstance\.create|\b(read_\w+|parquet_scan|parquet_\w+|glob|sniff_csv)\s*\(|\bTO '|FROM '/;
     const places = files(src).filter((file) => reads.test(readFileSync(file, 'utf8')));
@@ -322,7 +322,7 @@ describe('writing', () => {
     /^(writeFile|appendFile|rename|rm|rmdir|unlink|mkdir|mkdtemp|copyFile|cp|link|symlink|truncate|ftruncate|write|writev|utimes|chmod|createWriteStream)(Sync)?$/;
   const outside = files(src).filter((file) => !relative(src, file).startsWith('files/'));
 
-  it('is done in src/files alone: elsewhere files are only read', () => {
+  it('is done only in src/files: elsewhere files are only read', () => {
     for (const file of outside) {
       const text = readFileSync(file, 'utf8');
       const where = relative(src, file);

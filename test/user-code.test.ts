@@ -122,7 +122,7 @@ describe.skipIf(!existsSync(cli))('one line that names the user’s file, and ex
     expect(code).toBe(0);
   }, 60_000);
 
-  it('rewards without two different values in a group are said, with the command that shows them', async () => {
+  it('groups with equal rewards give a note with the command that shows them', async () => {
     const { stderr, code } = await trained('flat', { 'task.mjs': task('reward: () => 0') });
     expect(stderr).toContain(
       'no learning signal: in step 1 all rewards of each group are equal (every reward is 0)',

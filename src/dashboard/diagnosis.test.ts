@@ -74,7 +74,7 @@ describe('a run’s own rollouts', () => {
     return diagnosis;
   }
 
-  it('are told as the run judged them; a step that comes is added, one that was written anew counts anew', async () => {
+  it('are computed with the run’s settings; a new step is added, a rewritten one counts again', async () => {
     const out = join(folder, 'runs', 'a');
     await run({ config: { ...config, train: { ...config.train, steps: 4 } }, out, threads: 1 });
     const dashboard = await start(join(folder, 'runs'));
@@ -103,7 +103,7 @@ describe('a run’s own rollouts', () => {
     expect(again.figures).toEqual(JSON.parse(JSON.stringify((await wanted(out)).figures())));
   });
 
-  it('a damaged line is named and the rest is told; a run without rollouts has none', async () => {
+  it('a damaged line is named and the rest is read; a run without rollouts has no diagnosis', async () => {
     const runs = join(folder, 'damaged');
     const out = join(runs, 'b');
     await run({ config: { ...config, train: { ...config.train, steps: 2 } }, out, threads: 1 });
@@ -138,7 +138,7 @@ describe('a log of another framework', () => {
       .map((row) => `${JSON.stringify(row)}\n`)
       .join('');
 
-  it('is told as it grows, file by file and within a file, as analyze tells it', async () => {
+  it('grows with the log, file by file and within a file, and equals that of analyze', async () => {
     const log = join(folder, 'verl');
     await mkdir(log);
     await writeFile(join(log, '1.jsonl'), text(1));

@@ -42,7 +42,7 @@ describe('who is answered', () => {
     }
   });
 
-  it('only requests of its own page', () => {
+  it('only requests of this page', () => {
     expect(status('/api/runs', { origin: 'http://127.0.0.1:4780' })).toBe(200);
     for (const origin of [
       'null',

@@ -144,7 +144,7 @@ describe('TRL’s output folder', () => {
     expect(Object.values(whole.tokenTexts).join('')).not.toBe('');
   });
 
-  it('several runs below one folder are told apart by their folders; one whose groups cannot be known says why', async () => {
+  it('several runs below one folder are distinguished by their folders; one whose groups cannot be recovered says why', async () => {
     const folder = await newFolder();
     for (const run of ['plain', 'chat']) {
       await mkdir(join(folder, run, 'completions'), { recursive: true });

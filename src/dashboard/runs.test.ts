@@ -160,7 +160,7 @@ describe('a finished run', () => {
     expect(await status(`${runPath('grpo/seed_0')}/steps/x`)).toBe(400);
   });
 
-  it('is shown alone, under its own name, when its folder is the one that is served', async () => {
+  it('is shown alone, under its name, when its folder is served', async () => {
     const dashboard = await start({ folder: join(folder, 'grpo', 'seed_1') });
     const { runs } = await read<RunList>('/api/runs', dashboard);
     expect(runs.map((summary) => summary.run)).toEqual(['seed_1']);
@@ -238,7 +238,7 @@ describe('a run that is broken', () => {
     expect((await read<GroupDetail>(`${path}/2/groups/0`)).id, 'written anew').toBe(JSON.parse(lines[1]).id);
   });
 
-  it('stays a name of the list, whatever the name', async () => {
+  it('any name stays a name of the list', async () => {
     for (const name of ['ünï code', '100% [x]', 'a+b&c=d#e?', '%2e%2e', 'q\'"<script>']) {
       await copy(join('names', name));
       expect((await detail(`broken/names/${name}`)).step, name).toBe(6);
@@ -392,7 +392,7 @@ describe('a run that is being written', () => {
     await until(() => live.following === 0, 'both pages gone');
   });
 
-  it('every line is told, however slowly it comes; a page gets the same as one that reads it all', async () => {
+  it('every line is reported, however slowly it is written; a page gets the same as one that reads the whole file', async () => {
     const out = new RunFolder(join(folder, 'slow'));
     await mkdir(out.rollouts, { recursive: true });
     await cp(join(folder, 'grpo', 'seed_0', 'config.yaml'), out.configFile);
@@ -570,7 +570,7 @@ describe('a run that is being written', () => {
     page.stop();
   });
 
-  it('asking for the head of the events opens no stream; too many pages are told so', async () => {
+  it('a HEAD request for the events opens no stream; too many pages get an error', async () => {
     const live = await start();
     const head = await fetch(new URL('/api/events', live.address), { method: 'HEAD' });
     expect(head.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');

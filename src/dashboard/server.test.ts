@@ -332,7 +332,7 @@ describe('with a host that is not loopback', () => {
     expect((await get('/api/runs', { Cookie: cookie, Host: `evil.example:${port}` }, port)).status).toBe(403);
   });
 
-  it('each start has a token of its own', async () => {
+  it('each start has a new token', async () => {
     const [a, b] = [await start({ host: '0.0.0.0' }), await start({ host: '0.0.0.0' })];
     expect(a.token).not.toBe(b.token);
   });

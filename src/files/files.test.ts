@@ -303,7 +303,7 @@ describe('a lock', () => {
     await expect(lock.check()).rejects.toThrow(`${LOCK} is gone: the folder was removed or replaced`);
   });
 
-  it('waits as long as it is told', async () => {
+  it('waits for the given time', async () => {
     const lock = await FolderLock.take(base);
     setTimeout(() => lock.release(), 300);
     const next = await FolderLock.take(base, 5000);

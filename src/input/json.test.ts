@@ -184,7 +184,7 @@ describe('JSON from bytes', () => {
     }
   });
 
-  test('refuses a text cut anywhere, whatever lies behind it in memory', () => {
+  test('refuses a truncated text, whatever follows it in memory', () => {
     const whole = Buffer.from('{"a":[1,23,4.5],"b":"xé\\n","c":[true,null],"d":12.25e3}');
     for (let end = 0; end < whole.length; end++) {
       expect(() => reader.parse(whole, 0, end), String(end)).toThrow(JsonError);

@@ -219,7 +219,7 @@ describe('a log that is packed', () => {
     }
   });
 
-  test('is let go by the checker where it is sound', async () => {
+  test('is accepted by the checker if it is sound', async () => {
     const file = join(folder, 'sound.gz');
     await writeFile(file, gzipSync('x'));
     await checkUnpacks(fileSource(file));

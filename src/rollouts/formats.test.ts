@@ -71,7 +71,7 @@ describe('TRL (its own logs)', () => {
     );
   });
 
-  test('rows that stand in the file before too are left out, and it is said', async () => {
+  test('rows repeated from the previous file are skipped with a note', async () => {
     const notes: string[] = [];
     const groups = await all(plain, { ...weights, onNote: ({ file }) => notes.push(file) });
     expect(groups.map(({ step }) => step)).toEqual([1, 1, 3, 3]);
@@ -254,7 +254,7 @@ describe('NeMo-Gym (built from its source; real logs in real-logs.test.ts)', () 
     expect([...group.completions[0].mask!]).toEqual([0, 0, 0, 1]);
   });
 
-  test('one request under two task indices is two groups; without any, equal requests are one, and it is said', async () => {
+  test('one request under two task indices is two groups; without indices equal requests are one group, with a note', async () => {
     const groups = await all(
       await put(
         'r.jsonl',

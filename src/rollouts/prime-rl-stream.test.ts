@@ -117,7 +117,7 @@ describe('a run of prime-rl', () => {
     expect((await read(run, { skipBad: true })).groups).toHaveLength(2);
   });
 
-  it('annotations alone are no log', async () => {
+  it('annotations alone are not a log', async () => {
     await expect(read(join(run, 'monitors/file/traces/annotations'))).rejects.toThrow(
       /expected the traces of the same run too \(the folder traces\), got only their annotations/,
     );

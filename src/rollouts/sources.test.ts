@@ -196,7 +196,7 @@ describe('an option without effect', () => {
     }
   });
 
-  test('--group-size beside ids of groups is said', async () => {
+  test('--group-size with group ids gives a note', async () => {
     const notes: ReadNote[] = [];
     await all(await put({ 'a.jsonl': [VERL('x')] }), { groupSize: 4 }, notes);
     expect(notes.map(({ message }) => message)).toEqual([
@@ -206,7 +206,7 @@ describe('an option without effect', () => {
 });
 
 describe('ids of groups', () => {
-  test('are different for every id that comes, whatever comes', () => {
+  test('are different for any sequence of ids', () => {
     const id = fc.constantFrom('a', 'b', 'a#2', 'a#3', 'a#2#2', '');
     fc.assert(
       fc.property(fc.array(id, { maxLength: 30 }), (list) => {
@@ -221,7 +221,7 @@ describe('ids of groups', () => {
     );
   });
 
-  test('that stand twice in a step of an older log are two groups, and it is said once a file', async () => {
+  test('that occur twice in a step of an older log are two groups, with one note per file', async () => {
     const root = await put({
       'rollouts/step_000001.jsonl': [OWN('p'), OWN('p'), OWN('q'), OWN('p')],
       'rollouts/step_000002.jsonl': [OWN('p', 2)],

@@ -191,7 +191,7 @@ test('options give the same run, or the same refusal, in every order', () => {
   );
 });
 
-test('whatever is accepted is a computation of its method: gspo never runs as λ-GRPO', () => {
+test('every accepted configuration computes its method: gspo never runs as λ-GRPO', () => {
   fc.assert(
     fc.property(
       fc.uniqueArray(fc.constantFrom(...OPTIONS), { maxLength: 6 }),

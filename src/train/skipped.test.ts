@@ -115,7 +115,7 @@ describe('what has a gradient', () => {
     }
   });
 
-  it('a coefficient anywhere, of a first token alone too, or one that is no number', () => {
+  it('any non-zero coefficient, also of a first token only, and one that is not a number', () => {
     const zeros = () => new Float64Array(3);
     const plain = { kl_beta: 0, entropy_bonus: 0 };
     const example = (coefficients: Partial<TrainExample['coefficients']>, advantages?: Float64Array) =>

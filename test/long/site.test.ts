@@ -34,7 +34,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
     await page.close();
   });
 
-  it('a setting that the configuration refuses is said in its words; the next good one trains', async () => {
+  it('an invalid setting shows the error of the configuration; the next valid one trains', async () => {
     const { page, trouble } = await host.opened({ hash: '#lr=-1&steps=2' });
     const section = page.locator('#training');
     await section.getByRole('button', { name: 'Train' }).click();
@@ -88,7 +88,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
     await page.close();
   });
 
-  it('several seeds are run one after the other, their distribution is drawn, and a bad number is said', async () => {
+  it('several seeds run one after the other, their distribution is drawn, and a bad number is an error', async () => {
     const { page, trouble } = await host.opened({ hash: '#steps=3&lr=0.01' });
     const section = page.locator('#training');
     await section.getByLabel('seeds').fill('none');

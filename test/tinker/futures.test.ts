@@ -76,13 +76,13 @@ describe('a future', () => {
     expect((error as Error).message).toMatch(new RegExp(`${text}$`));
   });
 
-  it('that never comes ends by patience; of a change nobody knows the outcome', async () => {
+  it('that never comes ends after the time limit; the outcome of a change is unknown', async () => {
     const { run } = await polled([null], { hold: 5, patience: 20 });
     await expect(run()).rejects.toMatchObject({ name: 'UnknownOutcomeError' });
     await expect(run(false)).rejects.toMatchObject({ name: 'TinkerError' });
   });
 
-  it('whose server fails at every poll: of a change nobody knows the outcome', async () => {
+  it('whose server fails at every poll: the outcome of a change is unknown', async () => {
     const { run } = await polled([[500, {}]]);
     await expect(run()).rejects.toMatchObject({ name: 'UnknownOutcomeError' });
   });
@@ -93,7 +93,7 @@ describe('a future', () => {
   });
 });
 
-it('no more calls wait at once than the client was told', async () => {
+it('at most the given number of calls wait at once', async () => {
   const { run, seen } = await polled([[200, { ok: 1 }]], { concurrency: 3 });
   await Promise.all(Array.from({ length: 12 }, () => run()));
   expect(seen.most).toBeLessThanOrEqual(3);

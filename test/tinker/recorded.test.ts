@@ -235,7 +235,7 @@ describe.each(WIRES)('the %s flow, replayed', (wire) => {
 describe('recorded refusals', () => {
   const refusals = recorded('errors').filter(({ status }) => status < 500 && status !== 415);
 
-  it('become one line that names the server and says what it said', async () => {
+  it('become one line with the server and its message', async () => {
     expect(refusals.length).toBeGreaterThan(30);
     for (const refusal of refusals) {
       const url = await serve(() => refusal);

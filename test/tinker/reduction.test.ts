@@ -40,7 +40,7 @@ describe('the reduction', () => {
     await expect(other).rejects.toThrow(/got factors 1\.00 and 2\.00$/);
   });
 
-  it('of a server that tells no norm is refused', async () => {
+  it('of a server that reports no norm is refused', async () => {
     const silent = reductionOf({ wire: 'json' }, (model) => ({
       forwardBackward: (...args) => model.forwardBackward(...args),
       optimStep: async () => ({}),

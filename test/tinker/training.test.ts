@@ -58,7 +58,7 @@ describe('the binary tree on a server', () => {
     expect(last).not.toHaveProperty('decoded_tokens');
   });
 
-  it('is the same run after a restart in the middle, told in one line', async () => {
+  it('is the same run after a restart in the middle, with a one-line note', async () => {
     const server = await serve();
     const undisturbed = await trainOn(server, treeConfig(server, LONG));
     server.forget();
@@ -171,7 +171,7 @@ describe('an adapter that does not reach the sampler', () => {
     );
   });
 
-  it('is told by a jump, not by a level', () => {
+  it('is detected by a jump, not by a level', () => {
     const record = (step: number, difference: number): MetricsLine => ({
       phase: 'train',
       step,
@@ -295,7 +295,7 @@ describe('the command line', () => {
     for (const { text } of [first, more, exported, refused, broken]) expect(text).not.toContain(KEY);
   }, 120_000);
 
-  it('does not send a key in the clear, nor keep one that stands in a URL', async () => {
+  it('does not send a key in the clear and does not keep a key from a URL', async () => {
     const server = await serve();
     const config = await file(server, 'clear');
     const clear = await cli([

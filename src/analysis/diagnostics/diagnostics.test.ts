@@ -258,7 +258,7 @@ describe('groups that are not what their ids say', () => {
     });
   });
 
-  it('is told at any time, and of groups that come later too', () => {
+  it('is available at any time, also for later groups', () => {
     const gatherer = new LogGatherer();
     const add = (group: Group) => gatherer.add(group, analyzeGroup(group));
     add(groupOf(rewardsOf(1, 0)));
@@ -270,7 +270,7 @@ describe('groups that are not what their ids say', () => {
     expect(gatherer.result().splitPrompts).toMatchObject({ prompts: 1, groups: 2, completions: 4 });
   });
 
-  it('units of texts: prompts are told by their text, since their numbers begin anew', () => {
+  it('text units: prompts are compared by their text, since their ids restart in each group', () => {
     const units = { tokens: 'text-units' as const };
     const groups = ['one', 'two', 'one'].map((text, i) =>
       groupOf(rewardsOf(i, 1), { ...units, id: text + i, prompt: { tokens: Int32Array.of(0), text } }),
@@ -299,7 +299,7 @@ describe('groups that are not what their ids say', () => {
   });
 });
 
-it('the age of weights counts from the newest of a step; several versions are told', () => {
+it('the age of weights counts from the newest version of a step; mixed versions are counted', () => {
   const versions = (...list: number[][]) => list.map((value) => ({ versions: value }));
   const age = diagnosed(
     groupOf(versions([3], [3, 4])),

@@ -174,7 +174,7 @@ describe('completions', () => {
     ).toContain('at least one of them the assistant’s');
   });
 
-  test('as conversations in a list: what others said in between is given', async () => {
+  test('as conversations in a list: messages of others in between are not sampled', async () => {
     const turns = (last: string) => [
       { role: 'user', content: 'q' },
       { role: 'assistant', content: 'ask' },
@@ -191,7 +191,7 @@ describe('completions', () => {
     expect(group.completions[0].mask).toContain(0);
   });
 
-  test('without a prompt: the group’s id or the row tells, else it is said', async () => {
+  test('without a prompt: the group id or the row defines the group, else an error says so', async () => {
     const rows = [
       {
         tokens: [
@@ -365,7 +365,7 @@ describe('padding without a mask', () => {
     return notes.filter(({ warning }) => warning).map(({ message }) => message);
   };
 
-  test('is said, on either side, also with the id that ends a text', async () => {
+  test('is reported, on either side, also with the end-of-text id', async () => {
     expect(
       await noted([
         [5, 2, 0, 0],

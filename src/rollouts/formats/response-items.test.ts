@@ -292,7 +292,7 @@ describe('a NeMo-Gym rollout', () => {
     }
   });
 
-  test('whose reasoning is encrypted is read, and it is said once', async () => {
+  test('whose reasoning is encrypted is read, with one note', async () => {
     const notes: string[] = [];
     const hidden = { type: 'reasoning', summary: [], encrypted_content: 'gAAA' };
     await read(
