@@ -163,4 +163,25 @@ describe('a log of another framework', () => {
     const { runs } = await get<RunList>(dashboard, '/api/runs');
     expect(runs.map((summary) => summary.run)).toEqual(['verl']);
   });
+
+  it('an id with several prompts is told, with the advantages that a trainer would make of it', async () => {
+    const log = join(folder, 'merged');
+    await mkdir(log);
+    // Over the id: mean ½, standard deviation ½. Within a prompt all rewards are equal: 0.
+    const merged = [1, 1, 0, 0].map((reward, i) => ({
+      prompt: `p${i >> 1}`,
+      group: 'x',
+      tokens: [i],
+      reward,
+    }));
+    await writeFile(join(log, 'log.jsonl'), merged.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    const { figures } = await until(await start(log), 'merged', (d) => d.figures.groups === 2);
+    expect(figures.merged).toEqual({
+      ids: 1,
+      prompts: 2,
+      completions: 4,
+      shift: expect.closeTo(0.5 / (Math.sqrt(1 / 3) + 1e-4), 9),
+      flipped: 0,
+    });
+  });
 });

@@ -349,6 +349,8 @@ export class LogReader implements Reader {
     if (byPath.size === 0) return;
     const fileOf = (path: string): LogFile | undefined => byPath.get(path);
     const groups = readRollouts([...byPath.keys()], {
+      // A page that says what is wrong with the ids is worth more than none.
+      splitMerged: true,
       ...this.options.read,
       format: this.format,
       skipBad: true,

@@ -49,9 +49,8 @@ function* finishedGroup(
 
 interface OpenGroup {
   readonly id: string;
-  /** With `splitMerged`: those of the same id and other prompts, this one among them. */
-  readonly siblings: OpenGroup[];
-  readonly identity: string;
+  /** With `splitMerged`: those of the same id and other prompts by their prompts, this one among them. */
+  readonly siblings: Map<string, OpenGroup>;
   readonly line: number;
   readonly members: number[];
 }
@@ -111,7 +110,7 @@ export class ById implements Grouping {
     }
     const identity = promptsDiffer ? '' : identityOf(sample);
     const first = open.get(id);
-    const known = first?.siblings.find((group) => group.identity === identity);
+    const known = first?.siblings.get(identity);
     if (first && !known && !this.options.splitMerged)
       throw new RolloutError(
         `${where}: group ${id}: expected one prompt and answer per group, got others than in line ${first.line}; this id does not identify groups`,
@@ -119,8 +118,9 @@ export class ById implements Grouping {
     const member = this.store.put(sample);
     if (known) known.members.push(member);
     else {
-      const opened = { id, identity, line: sample.line, members: [member], siblings: first?.siblings ?? [] };
-      opened.siblings.push(opened);
+      const siblings = first?.siblings ?? new Map<string, OpenGroup>();
+      const opened = { id, line: sample.line, members: [member], siblings };
+      siblings.set(identity, opened);
       if (!first) open.set(id, opened);
     }
     if (this.steps.size > OPEN_STEPS) {
@@ -142,7 +142,9 @@ export class ById implements Grouping {
     const open = this.steps.get(step)!;
     this.steps.delete(step);
     for (const { id, siblings } of open.values()) {
-      const parts = siblings.map(({ members }) => members.map((member) => this.store.take(member)));
+      const parts = Array.from(siblings.values(), ({ members }) =>
+        members.map((member) => this.store.take(member)),
+      );
       if (parts.length === 1) yield* finishedGroup(parts[0], id, 'explicit', this.options);
       else yield* this.apart(id, parts);
     }

@@ -32,6 +32,18 @@ class Shift {
   }
 }
 
+/** Advantages over all completions of an id, once for all of its groups: an id may have as many prompts as a log has rows. */
+const overIds = new WeakMap<Float64Array, Float64Array>();
+
+function advantagesOver(rewards: Float64Array): Float64Array {
+  let advantages = overIds.get(rewards);
+  if (!advantages) {
+    advantages = groupAdvantages(rewards);
+    overIds.set(rewards, advantages);
+  }
+  return advantages;
+}
+
 export class MergedSums {
   private readonly ids = new Set<string>();
   private prompts = 0;
@@ -43,8 +55,8 @@ export class MergedSums {
     this.ids.add(JSON.stringify([source?.label, step, merged.id]));
     this.prompts++;
     this.completions += completions.length;
-    const together = groupAdvantages(merged.rewards);
-    this.shift.add(together.subarray(merged.from, merged.from + completions.length), advantages);
+    const { rewards, from } = merged;
+    this.shift.add(advantagesOver(rewards).subarray(from, from + completions.length), advantages);
   }
 
   /** Takes what another one has added up. */
