@@ -61,7 +61,8 @@ export function realModelConfig(of: RealCase, { pretrained }: Places): Config {
 
 /**
  * What a run computes, as its unit is named by: without the places of its files, and without keys that have their default, so that a key
- * which is new in the configuration leaves the names of older units as they are.
+ * which is new in the configuration leaves the names of older units as they are. (A default that changes needs a new version of the package, as a
+ * program that computes something else does.)
  */
 export function contentOf(config: Config): unknown {
   const { task, model } = config;

@@ -282,7 +282,7 @@ function body(settings: Settings, data: LanguageModelData): string {
 at most ${maxTokens} tokens of the model's own words; right is a completion whose first sentence or line has the right number as its last one. **Ended at the answer**: a completion stops with that sentence. Otherwise it goes on to the
 model's own end or the longest length, and nothing that comes after is judged. Accuracy is greedy, on ${data.heldOut['one-digit']} held-out problems of one digit and ${data.heldOut['two-digit']} of two; ${steps} steps, learning rates ${rates.map(rateText).join(' and ')}.
 
-Intervals: 95%, over seeds; of accuracies Wilson's, of other figures Student's t; differences are paired by seed. One seed has none.
+Intervals: 95%, over seeds; of accuracies Wilson's, of other figures Student's t; differences are paired by seed, bands of figures are made alike. One seed has no interval.
 
 ${data.cases.map((of) => section(settings, data, of)).join('\n\n') || 'No seed is complete yet.'}`;
 }
