@@ -56,6 +56,7 @@ policy that sampled the group: exact on the binary tree, from ${sums.rollouts} f
 the squared error, without bias. Two prefixes: up to the step's first token, in which it differs from its siblings (what a choice is worth), and up to its last.
 
 A sign is wrong where Â(λ) and V − V(prompt) have opposite signs. Only steps with Â ≠ 0 and with V two standard errors from V(prompt) can be told; their share stands beside. On the tree V is exact.
+Many members make R̂ precise, but not its sign: R̂(λ) − mean(G) = (1 − |λ|/k) · (R̂(λ) − R̂ of the other completions), so the sign of a step that 15 of 16 share hangs on the one that does not.
 
 On sums and on SmolLM2 not every step is measured. First tokens are drawn at random within each class of |λ|, and each step counts by one over its chance. Intervals are Student's t over seeds of a
 ratio of sums (linearised), those of shares Wilson's with the spread between seeds; n is the number of seeds. Seeds of the binary tree and of sums are of training and of sampling. **Those of SmolLM2
