@@ -1,7 +1,7 @@
 /** The page on process rewards: its summary, tables and picture. */
 import { type BarSeries, barChartSvg } from '../analysis/index.js';
 import type { Interval } from '../statistics/index.js';
-import { number, signedInterval, table, withBounds, withInterval } from './markdown.js';
+import { number, signed, signedInterval, table, withBounds, withInterval } from './markdown.js';
 import { isAbove, isBelow } from './paired.js';
 import type {
   ProcessRewardsData,
@@ -9,7 +9,7 @@ import type {
   Quality,
   ValueTask,
 } from './process-rewards-data.js';
-import type { ClassRow, SizeRow } from './process-rewards-rows.js';
+import type { ClassRow, SizeRow, TaskRow } from './process-rewards-rows.js';
 import { describeWeights } from './real-model.js';
 import { CLASSES } from './work/index.js';
 
@@ -51,6 +51,8 @@ export function processRewardsBody(settings: ProcessRewardsSettings, data: Proce
     : '\n\nThe real model was not run: `--pretrained` adds it (SmolLM2-135M-Instruct, from a folder, the Hub or its cache).';
   return `![Share of the gradient that pushes a step the wrong way](process-rewards-mass.svg)
 
+Of the mass whose sign can be told; policies are drawn where that is at least half of all. GRPO and λ-GRPO weigh the same groups.
+
 A step's **estimate** is R̂(λ), the mean reward of the |λ| completions through it. Its **truth** is V, the expected reward of a completion that begins with the step's prefix, under the
 policy that sampled the group: exact on the binary tree, from ${sums.rollouts} fresh completions on sums, from ${real.rollouts} on SmolLM2. The variance of this truth (s²/${sums.rollouts}, s²/${real.rollouts}) is taken out of
 the squared error, without bias. Two prefixes: up to the step's first token, in which it differs from its siblings (what a choice is worth), and up to its last.
@@ -59,20 +61,22 @@ A sign is wrong where Â(λ) and V − V(prompt) have opposite signs. Only steps
 Many members make R̂ precise, but not its sign: R̂(λ) − mean(G) = (1 − |λ|/k) · (R̂(λ) − R̂ of the other completions), so the sign of a step that 15 of 16 share hangs on the one that does not.
 
 On sums and on SmolLM2 not every step is measured. First tokens are drawn at random within each class of |λ|, and each step counts by one over its chance. Intervals are Student's t over seeds of a
-ratio of sums (linearised), those of shares Wilson's with the spread between seeds; n is the number of seeds. Seeds of the binary tree and of sums are of training and of sampling. **Those of SmolLM2
+ratio of sums (linearised), those of shares Wilson's with the spread between seeds; n is the number of seeds. Classes with fewer
+than ${FEW} measured steps have no interval. Seeds of the binary tree and of sums are of training and of sampling. **Those of SmolLM2
 are of sampling and problems alone: there is one model.** ${model} Policies are GRPO's after so many steps.
 
 ${tasks.map((task) => section(settings, data, task as ValueTask)).join('\n\n')}${missing}`;
 }
 
-function section(settings: ProcessRewardsSettings, { stages }: ProcessRewardsData, task: ValueTask): string {
+function section(settings: ProcessRewardsSettings, data: ProcessRewardsData, task: ValueTask): string {
+  const { stages, tasks } = data;
   const rows = stages.filter((row) => row.task === task);
   const { seeds, problems, pool } = settings.tasks[task];
   const values = rows.map(({ stage, value }) => `${withInterval(value)} after ${stage} steps`).join(', ');
   const ends = rows.some(({ classes }) => classes.some(({ biasAtEnd }) => biasAtEnd !== null));
   return `## ${TITLES[task]}
 
-n = ${seeds} seeds; for each, stage and k ${problems} prompts with ${pool} completions, in groups of k. Mean V(prompt): ${values}.
+n = ${seeds} seeds; for each, stage and k ${problems} prompts with ${pool} completions, in groups of k. Mean V(prompt): ${values}.${overall(tasks.find((row) => row.task === task))}
 
 ${table(
   [
@@ -112,20 +116,30 @@ ${table(
 )}`;
 }
 
+function overall(row: TaskRow | undefined): string {
+  if (!row) return '';
+  return ` Over all steps the bias is ${signedInterval(row.bias)} and the squared error ${withInterval(row.ratio, 2)} of Var/|λ|.`;
+}
+
+/** Where so few steps are measured, seeds without a reward look alike, and an interval would be too narrow. */
+const FEW = 30;
+
 function classCells(stage: number, row: ClassRow, ends: boolean): string[] {
   const { k, size, steps, measured, bias, biasAtEnd, error, limit, ratio, rank, decided, wrong } = row;
+  const few = measured < FEW;
+  const difference = (value: Interval): string => (few ? signed(value.mean) : signedInterval(value));
   return [
     String(stage),
     String(k),
     className(size),
     measured === steps ? String(steps) : `${steps} (${measured})`,
     String(bias.count),
-    signedInterval(bias),
-    withInterval(error),
+    difference(bias),
+    few ? number(error.mean) : withInterval(error),
     number(limit),
-    interval(ratio),
-    ...(ends ? [biasAtEnd ? signedInterval(biasAtEnd) : '–'] : []),
-    interval(rank),
+    few && ratio ? number(ratio.mean, 2) : interval(ratio),
+    ...(ends ? [biasAtEnd ? difference(biasAtEnd) : '–'] : []),
+    few && rank ? number(rank.mean, 2) : interval(rank),
     decided ? withBounds(decided, 2) : '–',
     wrong ? withBounds(wrong) : '–',
   ];
@@ -164,11 +178,16 @@ const SHORT: Readonly<Record<ValueTask, string>> = {
 };
 const COLOURS = { grpo: '#4269d0', lambda: '#efb118' } as const;
 
+/** Share of the mass whose sign can be told, at least, where it is drawn. */
+const KNOWN = 0.5;
+
 /** Of the gradient's mass, how much pushes the wrong way, for each policy. */
 export function massSvg({ stages }: ProcessRewardsData): string {
   const shown = stages.flatMap(({ task, stage, sizes }) => {
     const { mass } = sizes.find(({ k }) => k === SHOWN_K) ?? sizes[0];
-    return mass ? [{ task: task as ValueTask, stage, mass }] : [];
+    return mass && Math.min(mass.grpo.decided.mean, mass.lambda.decided.mean) >= KNOWN
+      ? [{ task: task as ValueTask, stage, mass }]
+      : [];
   });
   const series = (name: string, method: 'grpo' | 'lambda'): BarSeries => ({
     name,
