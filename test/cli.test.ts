@@ -329,12 +329,12 @@ describe('bad input is one clear line and exit code 1', () => {
     expectRefusal(await cli(...args, ...more), file, 'has changed since it was saved: expected SHA-256');
     expectRefusal(await cli('export', out, inFolder('exported')), file, 'has changed since it was saved');
     expect(await readFile(join(out, 'metrics.jsonl'), 'utf8')).toBe(metrics);
-    // One that is not whole is passed over, and that is said.
+    // One that is not whole is skipped with a note.
     await writeFile(file, bytes.subarray(0, 1000));
     const resumed = await cli(...args, ...more);
     expect(resumed.code).toBe(0);
     expect(resumed.stderr).toMatch(
-      /^note: [^\n]*step_000006[^\n]*cut short[^\n]*goes on from [^\n]*step_000003\n$/,
+      /^note: [^\n]*step_000006[^\n]*cut short[^\n]*continues from [^\n]*step_000003\n$/,
     );
     expect(resumed.stdout).toContain('9 steps');
   });

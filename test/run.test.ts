@@ -273,7 +273,7 @@ describe('the best checkpoint', () => {
     const out = join(folder, 'best-none');
     await run({ config: { ...config, evaluation: { ...config.evaluation, every: 0 } }, out, threads: 1 });
     await expect(openTrained(out, 'best')).rejects.toThrow(
-      `${out}: no checkpoint that was evaluated; there are 12`,
+      `${out}: no checkpoint that was evaluated; it has 12`,
     );
     await rm(join(out, 'metrics.jsonl'));
     await expect(openTrained(out, 'best')).rejects.toThrow('metrics.jsonl: cannot be read (ENOENT)');
@@ -311,7 +311,7 @@ describe('a checkpoint that is not complete', () => {
     writeFile(file, (await readFile(file, 'utf8')).replace(from, to));
 
   for (const [name, file, harm, message] of damage) {
-    it(`${name}: the run goes on from the one before it, says so, and ends as if nothing had been`, async () => {
+    it(`${name}: the run continues from the previous one with a note, and ends with the same files`, async () => {
       const out = join(folder, `damaged-${name.replaceAll(' ', '-')}`);
       await runUntil(walk, out, 7);
       const path = join(out, 'checkpoints', 'step_000007');
@@ -326,7 +326,7 @@ describe('a checkpoint that is not complete', () => {
         observer: { notice: (line) => notices.push(line) },
       });
       expect(notices).toHaveLength(1);
-      for (const part of [join(path, file), message, 'goes on from', 'step_000005'])
+      for (const part of [join(path, file), message, 'continues from', 'step_000005'])
         expect(notices[0]).toContain(part);
       expect(notices[0]).not.toContain('\n');
       expect(await figures(out)).toEqual(await figures(join(folder, 'binary-tree-a')));

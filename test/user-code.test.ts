@@ -106,7 +106,7 @@ describe.skipIf(!existsSync(cli))('one line that names the user’s file, and ex
     async (name, text, line) => {
       const { code, stderr } = await trained(name.replaceAll(' ', '-'), { 'task.mjs': text }, 1);
       expect(stderr).toMatch(
-        new RegExp(String.raw`^(?:note: nothing is learnt.*\n)?error: task\.mjs(:\d+)?: ${line}[^\n]*\n$`),
+        new RegExp(String.raw`^(?:note: no learning signal.*\n)?error: task\.mjs(:\d+)?: ${line}[^\n]*\n$`),
       );
       expect(stderr).not.toContain('fault of lambda-grpo');
       expect(code).toBe(1);

@@ -42,7 +42,7 @@ describe('a checkpoint with a contradiction or an older form', async () => {
     },
   );
 
-  it('an own head under a flag of tied ones is believed, with a warning; two equal ones are one', async () => {
+  it('a separate head under a flag of tied ones is used, with a warning; two equal ones are one', async () => {
     const open = (folder: string) =>
       withCheckpoint(folder, async ({ config, warnings }) => ({
         tied: architectureOf(config).tiedHead,
@@ -54,7 +54,7 @@ describe('a checkpoint with a contradiction or an older form', async () => {
       expect(tied).toBe(false);
       expect(warnings).toEqual([
         expect.stringMatching(
-          /config\.json: tie_word_embeddings: is true, but lm_head\.weight .* is believed/,
+          /config\.json: tie_word_embeddings: is true, but lm_head\.weight .* separate head is used/,
         ),
       ]);
     }

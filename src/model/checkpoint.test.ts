@@ -150,7 +150,7 @@ describe('what is wrong is named in one line', () => {
     for (const [key, tensor] of tensors) changed.set(key, tensor);
     changed.set('model.norm.weight', { shape: [4, 8], data: new Float32Array(32) });
     await writeSafetensors(file, changed);
-    await says(at, "tensor 'model.norm.weight' has shape [4, 8]; config.json wants [32]");
+    await says(at, "tensor 'model.norm.weight' has shape [4, 8]; config.json expects [32]");
   });
 
   it('buffers of older files, and a head beside a tied one, are no fault', async () => {

@@ -83,7 +83,9 @@ describe('a run folder', () => {
     await expect(openRunFolder(join(base, 'none'))).rejects.toThrow(
       'none: expected the folder of a run, got a path that does not exist; start a run without',
     );
-    await expect(openRunFolder(base)).rejects.toThrow('config.yaml is missing');
+    await expect(openRunFolder(base)).rejects.toThrow(
+      'expected a run to continue, got a folder without config.yaml',
+    );
   });
 
   test('may change on --resume what the schema marks, and nothing else', async () => {

@@ -16,8 +16,8 @@ const BOMB = `a: &a [${'x,'.repeat(9)}x]\n${'bcdefgh'
 test.each<[string, string, number, RegExp]>([
   ['an alias of nothing', 'seed: 1\nmethod: *a', 2, /expected an alias of an earlier anchor, got \*a$/],
   ['a merge of nothing', '<<: *x', 1, /alias/],
-  ['a list within itself', 'method: grpo\nseed: &a [*a]', 2, /got \*a within itself/],
-  ['a section within itself', 'seed: &a\n  b: { c: *a }', 2, /got \*a within itself/],
+  ['a list within itself', 'method: grpo\nseed: &a [*a]', 2, /got \*a inside it/],
+  ['a section within itself', 'seed: &a\n  b: { c: *a }', 2, /got \*a inside it/],
   ['an alias bomb', BOMB, 1, /expected aliases that expand to few values/],
   ['many lists in lists', `seed: ${'['.repeat(100_000)}`, 1, /expected at most 100 levels/],
   ['many sections in sections', `seed: ${'{a: '.repeat(5000)}1${'}'.repeat(5000)}`, 1, /at most 100 levels/],
