@@ -1,6 +1,6 @@
 /**
  * What stands behind a claim of the text: verdict, figures and picture of the experiment that tested it, as `reproduce` wrote them to
- * docs/results. No figure is typed here. A place whose experiment has no results yet stays hidden, and so does its section.
+ * docs/results. No figure is typed here. A section whose experiment has no results is hidden.
  */
 import { element } from '../components/dom.js';
 
@@ -9,18 +9,25 @@ export interface Finding {
   readonly summary: string;
 }
 
-const RESULTS = import.meta.glob<Finding>(
+// By name, so that the page holds these two of each file and not its data.
+const VERDICTS = import.meta.glob<string>(
   '../../docs/results/{theorem,binary-tree,scale-control,scale-control-reasoning,reasoning,process-rewards,structure}.json',
-  { eager: true, import: 'default' },
+  { eager: true, import: 'verdict' },
+);
+const SUMMARIES = import.meta.glob<string>(
+  '../../docs/results/{theorem,binary-tree,scale-control,scale-control-reasoning,reasoning,process-rewards,structure}.json',
+  { eager: true, import: 'summary' },
 );
 const PICTURES = import.meta.glob<string>(
-  '../../docs/results/{binary-tree-sweep,scale-control-adamw,reasoning-arithmetic,process-rewards,structure-depth}.svg',
+  '../../docs/results/{binary-tree-sweep,scale-control-adamw,reasoning-arithmetic,process-rewards-mass,structure-depth}.svg',
   { eager: true, query: '?raw', import: 'default' },
 );
 
 /** What an experiment found; null: it was not run. */
 export function findingOf(experiment: string): Finding | null {
-  return RESULTS[`../../docs/results/${experiment}.json`] ?? null;
+  const file = `../../docs/results/${experiment}.json`;
+  const [verdict, summary] = [VERDICTS[file], SUMMARIES[file]];
+  return verdict === undefined || summary === undefined ? null : { verdict, summary };
 }
 
 /** Fills the places of the text that name an experiment, and maybe a picture. */
