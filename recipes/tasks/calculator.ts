@@ -10,8 +10,8 @@ interface Product {
 const SIZE = 9 * 9;
 const product = (index: number): Product => ({ a: 1 + (index % 9), b: 1 + (Math.floor(index / 9) % 9) });
 /** A number that looks random and is the same every time. */
-const scattered = (index: number, below: number): number =>
-  (Math.imul(index + 1, 2_654_435_761) >>> 7) % below;
+const scattered = (index: number, limit: number): number =>
+  (Math.imul(index + 1, 2_654_435_761) >>> 7) % limit;
 
 export default defineTask<Product>({
   name: 'calculator',

@@ -194,14 +194,14 @@ export async function paddedUpdate(
   const run = (old: Float32Array, reference: Float32Array): Promise<PaddedValues> =>
     program.run({ ...feeds, old, reference });
   // On-policy, π_old is the policy itself: a first run tells its log-probabilities.
-  const own = (await run(new Float32Array(k * t), new Float32Array(k * t))).logprobs;
-  const old = batch.oldLogprobs ? spread(batch.oldLogprobs) : own;
-  const reference = batch.referenceLogprobs ? spread(batch.referenceLogprobs) : own;
+  const current = (await run(new Float32Array(k * t), new Float32Array(k * t))).logprobs;
+  const old = batch.oldLogprobs ? spread(batch.oldLogprobs) : current;
+  const reference = batch.referenceLogprobs ? spread(batch.referenceLogprobs) : current;
   const outputs = await run(old, reference);
   return {
     loss: outputs.loss,
     gradients: outputs.gradients,
-    logprobs: batch.completions.map((c, i) => own.slice(i * t + p - 1, i * t + p - 1 + c.length)),
+    logprobs: batch.completions.map((c, i) => current.slice(i * t + p - 1, i * t + p - 1 + c.length)),
   };
 }
 
@@ -214,11 +214,11 @@ export function relativeDeviation(
   for (const gradient of b.values()) for (const v of gradient) whole += v * v;
   let worst = 0;
   for (const [name, expected] of b) {
-    const found = a.get(name) as Float32Array;
+    const actual = a.get(name) as Float32Array;
     let difference = 0;
     let norm = 0;
     for (let i = 0; i < expected.length; i++) {
-      difference += (found[i] - expected[i]) ** 2;
+      difference += (actual[i] - expected[i]) ** 2;
       norm += expected[i] ** 2;
     }
     // A bias of keys has no gradient in exact arithmetic: measure it against the whole.

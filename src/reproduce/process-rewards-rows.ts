@@ -76,20 +76,22 @@ type Pair = readonly [above: number, below: number];
 
 /** The ratio of all seeds' sums, with each seed's linearised value: their mean is the ratio. */
 export function linearised(pairs: readonly Pair[]): number[] {
-  const list = pairs.filter(([, below]) => below > 0);
-  const below = mean(list.map((pair) => pair[1]));
-  const ratio = mean(list.map((pair) => pair[0])) / below;
-  return list.map(([above, part]) => ratio + (above - ratio * part) / below);
+  const list = pairs.filter(([, denominator]) => denominator > 0);
+  const denominator = mean(list.map((pair) => pair[1]));
+  const ratio = mean(list.map((pair) => pair[0])) / denominator;
+  return list.map(([numerator, part]) => ratio + (numerator - ratio * part) / denominator);
 }
 
 /** @returns null where no seed has anything below */
 export function ratioInterval(pairs: readonly Pair[]): Interval | null {
-  return pairs.some(([, below]) => below > 0) ? short(confidenceInterval(linearised(pairs))) : null;
+  return pairs.some(([, denominator]) => denominator > 0)
+    ? short(confidenceInterval(linearised(pairs)))
+    : null;
 }
 
 /** @param trials independent problems behind each seed's share */
 function ratioShare(pairs: readonly Pair[], trials: number): ShareInterval | null {
-  if (!pairs.some(([, below]) => below > 0)) return null;
+  if (!pairs.some(([, denominator]) => denominator > 0)) return null;
   const { mean: center, low, high, count } = shareInterval(linearised(pairs), trials);
   return { mean: rounded(center), low: rounded(low), high: rounded(high), count };
 }

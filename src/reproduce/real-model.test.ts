@@ -21,7 +21,7 @@ it('every key that differs from its default is a part of it', () => {
   const rate = { ...config, optimizer: { ...config.optimizer, learning_rate: 0.5 } };
   const seed = { ...config, seed: 7 };
   const digits = realModelConfig({ quick: true, digits: 2, maxTokens: 9, endAtAnswer: true }, {});
-  const all = [config, rate, seed, digits].map((of) => JSON.stringify(contentOf(of)));
+  const all = [config, rate, seed, digits].map((settings) => JSON.stringify(contentOf(settings)));
   expect(new Set(all).size).toBe(4);
 });
 

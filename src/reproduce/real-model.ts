@@ -33,7 +33,7 @@ export interface RealCase {
  * The recipe's run on problems that are answered in words. Its budget of memory is the same everywhere: an update that is made of other runs
  * rounds differently.
  */
-export function realModelConfig(of: RealCase, { pretrained }: Places): Config {
+export function realModelConfig(setting: RealCase, { pretrained }: Places): Config {
   const base = recipe('smollm2-sums');
   if (base.task.name !== 'module') throw new TypeError('recipes/smollm2-sums.yaml is of another task');
   return {
@@ -44,13 +44,13 @@ export function realModelConfig(of: RealCase, { pretrained }: Places): Config {
         .split(sep)
         .join('/'),
       options: {
-        digits: of.digits,
-        max_tokens: of.maxTokens,
-        end_at_answer: of.endAtAnswer,
-        ...(of.quick ? { small: true } : {}),
+        digits: setting.digits,
+        max_tokens: setting.maxTokens,
+        end_at_answer: setting.endAtAnswer,
+        ...(setting.quick ? { small: true } : {}),
       },
     },
-    model: of.quick
+    model: setting.quick
       ? { ...base.model, path: null, lora: null, layers: 1, heads: 1, width: 8 }
       : { ...base.model, path: typeof pretrained === 'string' ? pretrained : base.model.path },
     runtime: { memory: '4GiB' },

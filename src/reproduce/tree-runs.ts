@@ -50,15 +50,15 @@ export function treeConfig({ n, reward, optimizer, learningRate, steps }: TreeCa
 }
 
 /** One run for each seed, 0 … seeds − 1. @param how an arm, or the exponent p of |λ|^−p */
-export function treeRuns(of: TreeCase, how: Arm | number, seeds: number): Unit<TrainSpec>[] {
-  const config = treeConfig(of);
+export function treeRuns(setting: TreeCase, how: Arm | number, seeds: number): Unit<TrainSpec>[] {
+  const config = treeConfig(setting);
   const changed = typeof how === 'number' ? withExponent(config, how) : withArm(config, how);
   const name = typeof how === 'number' ? `p ${how}` : how;
   return Array.from({ length: seeds }, (_, seed) =>
     unit(
-      `${name}, n ${of.n}, r ${of.reward}, ${of.optimizer} ${of.learningRate}, seed ${seed}`,
+      `${name}, n ${setting.n}, r ${setting.reward}, ${setting.optimizer} ${setting.learningRate}, seed ${seed}`,
       { kind: 'train', config: withSeed(changed, seed), start: null },
-      { cost: of.steps * (how === 'rescaled' ? 1.5 : 1) },
+      { cost: setting.steps * (how === 'rescaled' ? 1.5 : 1) },
     ),
   );
 }

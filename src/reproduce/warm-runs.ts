@@ -27,29 +27,32 @@ export interface WarmCase {
 const WARMUP_BETA = 0.04;
 
 /** The recipe in one case: nothing but metrics is written. */
-export function warmConfig(of: WarmCase): Config {
-  const base = recipe(of.task);
+export function warmConfig(setting: WarmCase): Config {
+  const base = recipe(setting.task);
   return {
     ...base,
-    objective: { ...base.objective, kl_beta: of.beta },
-    sampling: { ...base.sampling, group_size: of.groupSize, prompts_per_step: of.promptsPerStep },
-    warmup: { ...base.warmup, steps: of.quick ? 5 : base.warmup.steps },
-    train: { ...base.train, steps: of.steps },
-    evaluation: { every: of.evaluateEvery, problems: of.quick ? 10 : base.evaluation.problems },
+    objective: { ...base.objective, kl_beta: setting.beta },
+    sampling: { ...base.sampling, group_size: setting.groupSize, prompts_per_step: setting.promptsPerStep },
+    warmup: { ...base.warmup, steps: setting.quick ? 5 : base.warmup.steps },
+    train: { ...base.train, steps: setting.steps },
+    evaluation: { every: setting.evaluateEvery, problems: setting.quick ? 10 : base.evaluation.problems },
     checkpoint: { every: 50, keep: 1, best: false },
     log: { ...base.log, rollouts_every: 0 },
   };
 }
 
 /** The runs of one arm, one for each seed, 0 … seeds − 1. */
-export function warmRuns(of: WarmCase, arm: Arm, seeds: number): Unit<TrainSpec>[] {
-  const config = withArm(warmConfig(of), arm);
+export function warmRuns(setting: WarmCase, arm: Arm, seeds: number): Unit<TrainSpec>[] {
+  const config = withArm(warmConfig(setting), arm);
   return Array.from({ length: seeds }, (_, seed) => {
-    const first = warmup(of, seed);
+    const first = warmup(setting, seed);
     return unit(
-      `${of.task}, ${arm}, k ${of.groupSize}, β ${of.beta}, seed ${seed}`,
+      `${setting.task}, ${arm}, k ${setting.groupSize}, β ${setting.beta}, seed ${seed}`,
       { kind: 'train', config: withSeed(config, seed), start: first.id },
-      { cost: (of.steps * of.groupSize * of.promptsPerStep * weight(of, arm)) / 500, needs: [first.id] },
+      {
+        cost: (setting.steps * setting.groupSize * setting.promptsPerStep * weight(setting, arm)) / 500,
+        needs: [first.id],
+      },
     );
   });
 }

@@ -112,10 +112,10 @@ export function dataTable<T>(options: TableOptions<T>): DataTable<T> {
       const content = i === 0 ? element('button', { type: 'button', class: 'open' }, text) : text;
       return element('td', { class: classOf(column), title: column.number ? undefined : text }, content);
     });
-    const made = element('tr', { class: row === marked ? 'marked' : undefined }, ...cells);
-    made.addEventListener('click', () => onOpen(row));
-    byElement.set(made, row);
-    return made;
+    const tableRow = element('tr', { class: row === marked ? 'marked' : undefined }, ...cells);
+    tableRow.addEventListener('click', () => onOpen(row));
+    byElement.set(tableRow, row);
+    return tableRow;
   }
 
   query.addEventListener('input', draw);
@@ -156,7 +156,7 @@ export function dataTable<T>(options: TableOptions<T>): DataTable<T> {
     element: whole,
     mark(row) {
       marked = row;
-      for (const [made, other] of byElement) made.classList.toggle('marked', other === row);
+      for (const [tableRow, other] of byElement) tableRow.classList.toggle('marked', other === row);
     },
     shown: () => current,
   };

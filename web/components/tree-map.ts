@@ -159,9 +159,9 @@ export function treeMap({ steps, completions }: TreeView, { onLight, onStep }: T
     boxes[node].setAttribute('aria-expanded', String(!folded.has(node)));
     boxes[node].classList.toggle('folded', folded.has(node));
     const hidden = steps.map(() => false);
-    steps.forEach(({ parent }, below) => {
-      hidden[below] = parent >= 0 && (hidden[parent] || folded.has(parent));
-      boxes[below].hidden = hidden[below];
+    steps.forEach(({ parent }, step) => {
+      hidden[step] = parent >= 0 && (hidden[parent] || folded.has(parent));
+      boxes[step].hidden = hidden[step];
     });
   }
 

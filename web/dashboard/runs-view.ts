@@ -190,9 +190,9 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
       }),
     );
     for (const { name, plot, button, element: tile } of small) {
-      const own = curves(name);
-      tile.hidden = own.length === 0;
-      if (own.length > 0) plot.draw(own, xLabel);
+      const metricCurves = curves(name);
+      tile.hidden = metricCurves.length === 0;
+      if (metricCurves.length > 0) plot.draw(metricCurves, xLabel);
       button.setAttribute('aria-pressed', String(name === focus));
     }
   }

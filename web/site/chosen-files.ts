@@ -11,11 +11,11 @@ export function chosenFiles(files: Iterable<File>): LogFile[] {
 export async function droppedFiles({ items, files }: DataTransfer): Promise<LogFile[]> {
   const entries = Array.from(items, (item) => item.webkitGetAsEntry?.() ?? null);
   if (entries.every((entry) => entry === null || entry.isFile)) return chosenFiles(files);
-  const found: LogFile[] = [];
-  for (const entry of entries) if (entry) found.push(...(await filesOf(entry, true)));
-  const kept = new Set(trainedOn(found.map(({ path }) => path)));
+  const chosen: LogFile[] = [];
+  for (const entry of entries) if (entry) chosen.push(...(await filesOf(entry, true)));
+  const kept = new Set(trainedOn(chosen.map(({ path }) => path)));
   const order = new Intl.Collator('en', { numeric: true });
-  return found.filter(({ path }) => kept.has(path)).sort((a, b) => order.compare(a.path, b.path));
+  return chosen.filter(({ path }) => kept.has(path)).sort((a, b) => order.compare(a.path, b.path));
 }
 
 async function filesOf(entry: FileSystemEntry, named: boolean): Promise<LogFile[]> {
@@ -29,11 +29,11 @@ async function filesOf(entry: FileSystemEntry, named: boolean): Promise<LogFile[
   const live = entry.name === 'live' && /(^|\/)traces\/live$/.test(path);
   if ((!named && isBesideFolder(entry.name)) || live) return [];
   const reader = (entry as FileSystemDirectoryEntry).createReader();
-  const found: LogFile[] = [];
+  const chosen: LogFile[] = [];
   for (;;) {
     // A reader gives a hundred at a time, and none at the end.
     const entries = await new Promise<FileSystemEntry[]>((...both) => reader.readEntries(...both));
-    if (entries.length === 0) return found;
-    for (const within of entries) found.push(...(await filesOf(within, false)));
+    if (entries.length === 0) return chosen;
+    for (const within of entries) chosen.push(...(await filesOf(within, false)));
   }
 }

@@ -102,12 +102,12 @@ function branchesOf(depth: number): Branch[] {
     );
     return [level * path.length, (low + high) / 2];
   };
-  const below = (path: string): Branch[] =>
+  const branches = (path: string): Branch[] =>
     path.length === depth
       ? []
       : ['L', 'R'].flatMap((turn) => {
           const next = path + turn;
-          return [{ path: next, from: at(path), to: at(next) }, ...below(next)];
+          return [{ path: next, from: at(path), to: at(next) }, ...branches(next)];
         });
-  return below('');
+  return branches('');
 }

@@ -68,12 +68,12 @@ function likeliest(probabilities: Float32Array, { topK, topP }: Choice): Int32Ar
   const count = topK > 0 ? Math.min(topK, all.length) : all.length;
   let cut = count < all.length ? selectFalling(all, () => 1, count) : ALL;
   if (topP < 1) {
-    const kept = cut === ALL ? all : Float32Array.from(above(all, cut), (id) => all[id]);
+    const kept = cut === ALL ? all : Float32Array.from(aboveCut(all, cut), (id) => all[id]);
     let total = 0;
     for (const value of kept) total += value;
     cut = selectFalling(kept, (value) => value, topP * total);
   }
-  return above(all, cut);
+  return aboveCut(all, cut);
 }
 
 /** The values that are kept: all above `value`, and the first so many of those that equal it. */
@@ -84,7 +84,7 @@ interface Cut {
 
 const ALL: Cut = { value: Number.NEGATIVE_INFINITY, ties: Number.POSITIVE_INFINITY };
 
-function above(values: Float32Array, { value, ties }: Cut): Int32Array {
+function aboveCut(values: Float32Array, { value, ties }: Cut): Int32Array {
   const ids: number[] = [];
   let left = ties;
   for (let i = 0; i < values.length; i++) {

@@ -154,8 +154,8 @@ describe('decoding with the cache', () => {
     // Rows that wait for others to end, groups that are split, and prompts that go through in parts.
     const narrow = makeEngine({ maxRows: 13, prefillLength: 7 });
     const { completions: admitted } = await narrow.sample(requests, base);
-    const one = makeEngine({ rowsThatFit: () => 1 });
-    const { completions: single } = await one.sample(requests, base);
+    const oneRow = makeEngine({ rowsThatFit: () => 1 });
+    const { completions: single } = await oneRow.sample(requests, base);
     // Blocks that are freed and filled by others' while rows come and go, and parts of prompts over the parts before.
     const inBlocks = makeEngine({ maxRows: 13, prefillLength: 7, blockWidth: 3 });
     const { completions: blocks } = await inBlocks.sample(requests, base);
@@ -177,7 +177,7 @@ describe('decoding with the cache', () => {
     }
     await engine.dispose();
     await narrow.dispose();
-    await one.dispose();
+    await oneRow.dispose();
     await inBlocks.dispose();
   });
 

@@ -56,15 +56,15 @@ const REWARDS = [1, 0, 0.5, 0.2];
 describe('a step scaled to the norm of another batch’s gradient', () => {
   it('has the direction of its own gradient and the length of the other’s step', async () => {
     const [grpo, lambda] = [[example(0, REWARDS)], [example(1, REWARDS)]];
-    const own = await stepOf(grpo, {});
+    const plain = await stepOf(grpo, {});
     const other = await stepOf(lambda, {});
     const scaled = await stepOf(grpo, { normOf: lambda });
-    expect(own.result.rescale).toBeUndefined();
-    expect(other.norm / own.norm).toBeLessThan(0.95);
+    expect(plain.result.rescale).toBeUndefined();
+    expect(other.norm / plain.norm).toBeLessThan(0.95);
     expect(scaled.norm / other.norm).toBeCloseTo(1, 4);
-    expect(scaled.result.rescale).toBeCloseTo(other.norm / own.norm, 4);
-    expect(scaled.result.gradNorm).toBeCloseTo(own.result.gradNorm, 6);
-    const cosine = scaled.step.reduce((sum, v, i) => sum + v * own.step[i], 0) / (scaled.norm * own.norm);
+    expect(scaled.result.rescale).toBeCloseTo(other.norm / plain.norm, 4);
+    expect(scaled.result.gradNorm).toBeCloseTo(plain.result.gradNorm, 6);
+    const cosine = scaled.step.reduce((sum, v, i) => sum + v * plain.step[i], 0) / (scaled.norm * plain.norm);
     expect(cosine).toBeCloseTo(1, 5);
   });
 

@@ -30,7 +30,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-async function found(from: string): Promise<{
+async function opened(from: string): Promise<{
   config: ModelConfig;
   parameters: Parameters;
   stored: StoredWeights | null;
@@ -101,11 +101,11 @@ async function numbers(model: ModelConfig, weights: Pick<LocalEngineOptions, 'pa
 }
 
 function expectSame(a: Awaited<ReturnType<typeof numbers>>, b: Awaited<ReturnType<typeof numbers>>): void {
-  const arrays = (of: typeof a): Float32Array[] => [
-    ...of.completions.flat().map(({ logprobs }) => logprobs),
-    ...of.before.logprobs,
-    ...(of.gradients ?? []),
-    ...(of.after?.logprobs ?? []),
+  const arrays = (result: typeof a): Float32Array[] => [
+    ...result.completions.flat().map(({ logprobs }) => logprobs),
+    ...result.before.logprobs,
+    ...(result.gradients ?? []),
+    ...(result.after?.logprobs ?? []),
   ];
   expect(a.completions.flat().map(({ tokens }) => [...tokens])).toEqual(
     b.completions.flat().map(({ tokens }) => [...tokens]),
@@ -123,7 +123,7 @@ describe('weights that stay in their files', () => {
   it.each(['gpt2', 'llama', 'qwen2', 'qwen2-untied', 'qwen3', 'smollm3'])(
     '%s: the same completions, scores and gradients, with and without an adapter',
     async (name) => {
-      const { config, parameters, stored } = await found(join(models, name));
+      const { config, parameters, stored } = await opened(join(models, name));
       if (!stored) throw new Error('not stored');
       expectSame(await numbers(config, { stored }), await numbers(config, { parameters }));
       const model = { ...config, adapter: lora };
@@ -132,7 +132,7 @@ describe('weights that stay in their files', () => {
   );
 
   it('in shards, and behind links as in the Hub’s cache', async () => {
-    const { config, parameters } = await found(join(models, 'qwen3'));
+    const { config, parameters } = await opened(join(models, 'qwen3'));
     const shards = join(folder, 'shards');
     await writeCheckpoint(shards, parameters, { shardBytes: 20_000 });
     const linked = join(folder, 'linked');
@@ -146,7 +146,7 @@ describe('weights that stay in their files', () => {
     }
     const held = await numbers(config, { parameters });
     for (const from of [shards, linked]) {
-      const { stored } = await found(from);
+      const { stored } = await opened(from);
       if (!stored) throw new Error('not stored');
       expect(new Set([...stored.values.values()].map(({ file }) => file)).size).toBe(names.length);
       expectSame(await numbers(config, { stored }), held);
@@ -154,7 +154,7 @@ describe('weights that stay in their files', () => {
   });
 
   it('GPT-2’s names with and without their prefix', async () => {
-    const { config, parameters } = await found(join(models, 'gpt2'));
+    const { config, parameters } = await opened(join(models, 'gpt2'));
     const file = join(models, 'gpt2', 'model.safetensors');
     const { tensors } = await readSafetensors(file);
     const prefixed = [...tensors.keys()].some((name) => name.startsWith('transformer.'));
@@ -166,7 +166,7 @@ describe('weights that stay in their files', () => {
     );
     await cp(join(models, 'gpt2', 'config.json'), join(folder, 'config.json'));
     await writeSafetensors(join(folder, 'model.safetensors'), other);
-    const { stored } = await found(folder);
+    const { stored } = await opened(folder);
     if (!stored) throw new Error('not stored');
     expectSame(await numbers(config, { stored }), await numbers(config, { parameters }));
   });
@@ -227,13 +227,13 @@ describe('weights that stay in their files', () => {
   });
 
   it('are loaded instead where the runtime could not read them', async () => {
-    const { parameters } = await found(join(models, 'qwen2'));
+    const { parameters } = await opened(join(models, 'qwen2'));
     await writeCheckpoint(join(folder, 'half'), parameters, { dtype: 'BF16' });
-    expect((await found(join(folder, 'half'))).stored).toBeNull();
+    expect((await opened(join(folder, 'half'))).stored).toBeNull();
   });
 
   it('are not trained', async () => {
-    const { config, stored } = await found(join(models, 'qwen2'));
+    const { config, stored } = await opened(join(models, 'qwen2'));
     const engine = new LocalEngine({
       backend: nodeBackend(),
       model: config,

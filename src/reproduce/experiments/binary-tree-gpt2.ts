@@ -73,7 +73,7 @@ export const binaryTreeGpt2: Experiment<Settings, Data> = {
   },
   data(settings, results, places) {
     const runs = METHODS.map((method) => runsOf(settings, places, method).map((u) => results.of(u)));
-    const [grpo, lambda] = runs.map((of) => of.map(({ late }) => rounded(late)));
+    const [grpo, lambda] = runs.map((seedResults) => seedResults.map(({ late }) => rounded(late)));
     const steps = everyStep(
       runs[0][0].success.map((_, i) => i + 1),
       2,

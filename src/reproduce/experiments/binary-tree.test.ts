@@ -4,10 +4,10 @@ import { binaryTree, type Cell, treeVerdict } from './binary-tree.js';
 /** Twenty seeds around two means, the same disturbance for both methods. */
 function cell(grpo: number, lambda: number, spread = 0.1): Cell {
   const noise = Array.from({ length: 20 }, (_, i) => spread * Math.sin(7 * i + 1));
-  const own = Array.from({ length: 20 }, (_, i) => spread * Math.cos(5 * i + 2));
+  const seedNoise = Array.from({ length: 20 }, (_, i) => spread * Math.cos(5 * i + 2));
   return {
     grpo: noise.map((v) => grpo + v),
-    lambda: noise.map((v, i) => lambda + v + 0.3 * own[i]),
+    lambda: noise.map((v, i) => lambda + v + 0.3 * seedNoise[i]),
   };
 }
 const table = [cell(0.4, 0.6), cell(0.3, 0.8), cell(0.5, 0.55)];

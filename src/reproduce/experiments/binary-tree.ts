@@ -158,9 +158,9 @@ interface Pair {
 
 function plan(settings: Settings): { configurations: Pair[]; sweep: Pair[] } {
   const { optimizer, steps, learning_rate: learningRate } = settings;
-  const pair = (of: TreeCase): Pair => ({
-    grpo: treeRuns(of, 'grpo', settings.seeds),
-    lambda: treeRuns(of, 'lambda-grpo', settings.seeds),
+  const pair = (setting: TreeCase): Pair => ({
+    grpo: treeRuns(setting, 'grpo', settings.seeds),
+    lambda: treeRuns(setting, 'lambda-grpo', settings.seeds),
   });
   return {
     configurations: settings.configurations.map(([n, reward]) =>
@@ -178,7 +178,7 @@ function cellOf({ grpo, lambda }: Pair, results: Results): Cell {
 }
 
 function learningCurves({ steps, seeds, learning_rate, optimizer }: Settings, results: Results): Curve[] {
-  const of: TreeCase = { n: 1, reward: -1, optimizer, learningRate: learning_rate, steps };
+  const setting: TreeCase = { n: 1, reward: -1, optimizer, learningRate: learning_rate, steps };
   const at = everyStep(
     Array.from({ length: steps }, (_, i) => i + 1),
     2,
@@ -187,7 +187,7 @@ function learningCurves({ steps, seeds, learning_rate, optimizer }: Settings, re
     shareCurve(
       method === 'grpo' ? 'GRPO' : 'λ-GRPO',
       at,
-      treeRuns(of, method, seeds).map((u) => everyStep(movingMean(results.of(u).success, 10), 2)),
+      treeRuns(setting, method, seeds).map((u) => everyStep(movingMean(results.of(u).success, 10), 2)),
     ),
   );
 }

@@ -17,13 +17,13 @@ it('the rate of a seed is chosen on the other seeds', () => {
 
 it('a rule is better if its interval and the sign-flip test say so, the more surely the more are compared', () => {
   const ten = Array.from({ length: 10 }, (_, i) => 0.5 + 0.01 * i);
-  const above = paired(
+  const better = paired(
     ten.map((v, i) => v + 0.1 + 0.01 * (i % 3)),
     ten,
   );
-  expect(isBetter(above, 10)).toBe(true);
+  expect(isBetter(better, 10)).toBe(true);
   // p = 2/2¹⁰ of ten seeds is not below 0.05/30.
-  expect(isBetter(above, 30)).toBe(false);
+  expect(isBetter(better, 30)).toBe(false);
   expect(isBetter(paired(ten, ten), 1)).toBe(false);
   expect(isBetter(paired([0.9, 0.8, 0.85], [0.1, 0.2, 0.15]), 4)).toBe(false);
   expect(creditVerdict([0, 0])).toBe('holds');

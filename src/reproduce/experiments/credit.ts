@@ -276,14 +276,14 @@ function section(title: string, settings: TaskSettings, rows: readonly Row[]): s
   const lambda = rows.find(({ rule }) => rule === 'lambda-grpo') as Row;
   const place = rates.indexOf(common);
   const lines = rows.map((row) => {
-    const own = atOwnRate(row.late);
+    const bestRate = atOwnRate(row.late);
     const difference = againstLambda(row, lambda);
     const told = isBetter(difference, compared) ? 'better' : isBelow(difference) ? 'interval below 0' : '';
     return [
       CREDIT_RULES[row.rule].title,
       ...row.late.map((values) => number(mean(values))),
       withBounds(shareInterval(row.late[place])),
-      withBounds(shareInterval(own)),
+      withBounds(shareInterval(bestRate)),
       row === lambda ? '' : `${signedInterval(difference)} ${told}`.trim(),
     ];
   });
@@ -298,13 +298,13 @@ function signSection({ seeds, stages, groups, rules }: SignSettings, rows: reado
   const cell = (values: readonly number[]): string =>
     values.length > 0 ? withBounds(shareInterval(values)) : '–';
   const lines = rules.map((rule) => {
-    const own = stages.map(
+    const stageRows = stages.map(
       (stage) => rows.find((row) => row.rule === rule && row.stage === stage) as SignRow,
     );
     return [
       CREDIT_RULES[rule].title,
-      ...own.map(({ prompt }) => cell(prompt)),
-      ...own.map(({ token }) => cell(token)),
+      ...stageRows.map(({ prompt }) => cell(prompt)),
+      ...stageRows.map(({ token }) => cell(token)),
     ];
   });
   const header = ['prompt', 'token before'].flatMap((what) =>

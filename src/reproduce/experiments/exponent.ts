@@ -31,13 +31,13 @@ export const exponent: Experiment<Settings, Data> = {
     '95% interval of its paired difference to p = 0 lies above 0. holds in part: that interval lies above 0, and no exponent is better with an ' +
     'interval above 0. Else it does not hold here.',
   settings({ quick, seeds }) {
-    const of = treeCase(1e-3, quick ? 12 : 250);
+    const setting = treeCase(1e-3, quick ? 12 : 250);
     return {
       seeds: seeds ?? (quick ? 2 : 20),
-      steps: of.steps,
+      steps: setting.steps,
       exponents: quick ? [0, 1, 1.25] : EXPONENTS,
       learning_rates: quick ? [1e-3] : [5e-4, 1e-3, 2e-3],
-      run: treeConfig(of),
+      run: treeConfig(setting),
     };
   },
   units: (settings) => plan(settings).flat(2),
@@ -55,19 +55,19 @@ export const exponent: Experiment<Settings, Data> = {
     /** [exponents][rates][seeds] */
     const late = data.map((entry) => rates.map((rate) => entry.late[rate]));
     const means = late.map(perSeed);
-    const one = exponents.indexOf(1);
+    const lambdaIndex = exponents.indexOf(1);
     const best = means.reduce((at, values, i) => (mean(values) > mean(means[at]) ? i : at), 0);
     const rows = exponents.map((p, i) => [
       String(p),
       ...late[i].map((values) => withBounds(shareInterval(values))),
       withBounds(shareInterval(means[i])),
-      i === one ? '' : signedInterval(paired(means[i], means[one])),
+      i === lambdaIndex ? '' : signedInterval(paired(means[i], means[lambdaIndex])),
     ]);
-    const gain = paired(means[one], means[exponents.indexOf(0)]);
+    const gain = paired(means[lambdaIndex], means[exponents.indexOf(0)]);
     return {
       verdict: exponentVerdict(exponents, means),
       summary:
-        `p = ${exponents[best]} is best with ${number(mean(means[best]))}; p = 1 has ${number(mean(means[one]))}, ` +
+        `p = ${exponents[best]} is best with ${number(mean(means[best]))}; p = 1 has ${number(mean(means[lambdaIndex]))}, ` +
         `${signedInterval(gain)} against p = 0 (${seeds} seeds, ${rates.length} learning rates)`,
       body: `Target frequency in the last 50 of ${settings.steps} steps, mean [95% interval] over ${seeds} seeds: Wilson's, with the
 seeds as trials (fewer where they spread more); p = 0 is GRPO, p = 1 λ-GRPO. The mean of the rates is taken for each seed; differences are
@@ -108,10 +108,12 @@ export function exponentVerdict(
   exponents: readonly number[],
   means: readonly (readonly number[])[],
 ): Verdict {
-  const one = means[exponents.indexOf(1)];
-  if (!isAbove(paired(one, means[exponents.indexOf(0)]))) return 'does not hold here';
-  if (means.every((values) => mean(values) <= mean(one))) return 'holds';
-  return means.some((values) => isBelow(paired(one, values))) ? 'does not hold here' : 'holds in part';
+  const lambdaMeans = means[exponents.indexOf(1)];
+  if (!isAbove(paired(lambdaMeans, means[exponents.indexOf(0)]))) return 'does not hold here';
+  if (means.every((values) => mean(values) <= mean(lambdaMeans))) return 'holds';
+  return means.some((values) => isBelow(paired(lambdaMeans, values)))
+    ? 'does not hold here'
+    : 'holds in part';
 }
 
 function treeCase(learningRate: number, steps: number): TreeCase {

@@ -129,8 +129,8 @@ export const languageModelStructure: Experiment<Settings, LanguageStructureData>
       units: trainingUnits(settings, places, temperature, k),
     }));
     const complete = (seed: number): boolean => cases.every(({ units }) => results.has(units[seed]));
-    const runs = cases.map(({ units, ...of }) => ({
-      ...of,
+    const runs = cases.map(({ units, ...setting }) => ({
+      ...setting,
       figures: units.filter((_, seed) => complete(seed)).map((u) => results.of(u)),
     }));
     if (runs[0].figures.length === 0) runs.length = 0;
@@ -147,7 +147,8 @@ export const languageModelStructure: Experiment<Settings, LanguageStructureData>
       ),
       training: runs.map(({ temperature, k, figures }) => {
         const count = settings.training.completions / k;
-        const ends = (of: (run: (typeof figures)[number]) => readonly number[]) => fifths(figures.map(of));
+        const ends = (values: (run: (typeof figures)[number]) => readonly number[]) =>
+          fifths(figures.map(values));
         return {
           temperature,
           k,
@@ -159,18 +160,18 @@ export const languageModelStructure: Experiment<Settings, LanguageStructureData>
           entropy: ends(({ entropy }) => entropy),
         };
       }),
-      depth: runs.map((of) =>
+      depth: runs.map((run) =>
         curve(
-          name(of),
+          name(run),
           steps,
-          of.figures.map(({ pathDepth }) => pathDepth),
+          run.figures.map(({ pathDepth }) => pathDepth),
         ),
       ),
-      intermediate: runs.map((of) =>
+      intermediate: runs.map((run) =>
         shareCurve(
-          name(of),
+          name(run),
           steps,
-          of.figures.map(({ intermediate }) => intermediate),
+          run.figures.map(({ intermediate }) => intermediate),
           Number.POSITIVE_INFINITY,
         ),
       ),
@@ -321,15 +322,15 @@ function startRows(
 }
 
 function startRow(
-  of: Pick<StartRow, 'problems' | 'temperature' | 'k'>,
+  setting: Pick<StartRow, 'problems' | 'temperature' | 'k'>,
   seeds: readonly GroupsFigures[],
   prompts: number,
 ): StartRow {
-  const sizes = seeds.flatMap((seed) => seed.sizes.filter(({ k }) => k === of.k));
+  const sizes = seeds.flatMap((seed) => seed.sizes.filter(({ k }) => k === setting.k));
   const groups = sizes.reduce((n, size) => n + size.groups, 0);
   const all = sizes.flatMap(({ intermediate }) => intermediate);
   return {
-    ...of,
+    ...setting,
     seeds: seeds.length,
     groups,
     flat: sizes.reduce((n, { flat }) => n + flat, 0),
@@ -381,7 +382,7 @@ function partsOf(temperature: number, { start, training }: LanguageStructureData
   return {
     few: started ? rows.every(({ flat, groups }) => flat <= FEW_FLAT * groups) : null,
     deeper: started ? deeper : null,
-    mostly: started ? rows.every(({ below }) => below > MOST) : null,
+    mostly: started ? rows.every(({ below: share }) => share > MOST) : null,
     grows: runs.length > 0 ? grows : null,
   };
 }
@@ -408,8 +409,10 @@ function summary({ temperatures: [paper] }: Settings, data: LanguageStructureDat
   const rows = data.start.filter(({ temperature }) => temperature === paper);
   const each = (text: (row: StartRow) => string): string =>
     PROBLEMS.flatMap((name) => {
-      const own = rows.filter(({ problems }) => problems === name);
-      return own.length === 0 ? [] : `${name} ${own.map((row) => `${text(row)} (k = ${row.k})`).join(', ')}`;
+      const problemRows = rows.filter(({ problems }) => problems === name);
+      return problemRows.length === 0
+        ? []
+        : `${name} ${problemRows.map((row) => `${text(row)} (k = ${row.k})`).join(', ')}`;
     }).join('; ');
   const runs = data.training.filter(({ temperature }) => temperature === paper);
   const change = ([first, last]: TrainingRow['depth']): string =>
@@ -417,7 +420,7 @@ function summary({ temperatures: [paper] }: Settings, data: LanguageStructureDat
   return [
     `${met} of ${known.length} parts of the claim ${met === 1 ? 'holds' : 'hold'} at temperature ${paper}. Flat groups are ${few ? 'rare' : 'not rare everywhere'}: ${each(({ flat, groups }) => `${flat} of ${groups}`)}`,
     `Paths are ${deeper ? 'deeper' : 'not deeper'} for the larger k: ${each(({ depth }) => number(depth, 2))}`,
-    `Proportions are ${mostly ? 'mostly' : 'not mostly'} below ${MOSTLY}: ${each(({ below }) => `${number(100 * below, 0)}%`)}`,
+    `Proportions are ${mostly ? 'mostly' : 'not mostly'} below ${MOSTLY}: ${each(({ below: share }) => `${number(100 * share, 0)}%`)}`,
     grows === null
       ? 'Whether structure grows in training is still to be run'
       : `In training on sums structure ${grows ? 'grows' : 'does not grow'}: ${runs.map(({ k, depth, intermediate }) => `depth ${change(depth)}, proportion ${change(intermediate)} (k = ${k})`).join('; ')}`,

@@ -103,7 +103,7 @@ describe('the rule', () => {
 });
 
 it('a page says how many seeds it is made of, and of one seed no interval', () => {
-  const page = (of: CaseData) => languageModel.report(settings, dataOf(of));
+  const page = (caseData: CaseData) => languageModel.report(settings, dataOf(caseData));
   const whole = page(caseOf([0.4, 0.42, 0.44, 0.41, 0.43], [0.5, 0.53, 0.55, 0.53, 0.56]));
   expect(whole.summary).toMatch(
     /\(5 seeds\): best accuracy of λ-GRPO less GRPO’s \+0\.114 ± 0\.\d+ \(above 0\)/,
@@ -144,10 +144,10 @@ describe('so far', () => {
     const units = languageModel.units(settings, places) as readonly Unit[];
     // A seed of both cases of the first task, and a part of the next.
     for (const u of units.slice(0, 2 * 6 + 5)) await store.add(u, 10, figures);
-    const made = await look(work);
-    expect(made?.verdict).toBe('not decided yet');
-    expect(made?.summary.match(/\(1 seed\)/g)).toHaveLength(2);
-    expect(readFileSync(made?.page ?? '', 'utf8')).toContain('> So far: 17 of 120 units of work are done.');
+    const report = await look(work);
+    expect(report?.verdict).toBe('not decided yet');
+    expect(report?.summary.match(/\(1 seed\)/g)).toHaveLength(2);
+    expect(readFileSync(report?.page ?? '', 'utf8')).toContain('> So far: 17 of 120 units of work are done.');
     await store.add(units[2 * 6 + 5], 10, figures);
     expect((await look(work))?.summary).toContain('ended at the answer (2 seeds)');
   });

@@ -131,7 +131,7 @@ export const languageModel: Experiment<Settings, LanguageModelData> = {
     ),
     summary: summary(data),
     body: body(settings, data),
-    figures: Object.fromEntries(data.cases.flatMap((of) => figuresOf(settings, data, of))),
+    figures: Object.fromEntries(data.cases.flatMap((caseData) => figuresOf(settings, data, caseData))),
   }),
 };
 
@@ -245,9 +245,9 @@ function difference(
 
 /** The rule. @param seeds planned; @param planned cases */
 export function languageModelVerdict(seeds: number, planned: number, { cases }: LanguageModelData): Verdict {
-  const whole = cases.filter((of) => of.seeds.length === seeds);
+  const whole = cases.filter((caseData) => caseData.seeds.length === seeds);
   if (whole.length < planned) return 'not decided yet';
-  const differences = whole.map((of) => difference(of, 'lambda-grpo', 'grpo'));
+  const differences = whole.map((caseData) => difference(caseData, 'lambda-grpo', 'grpo'));
   if (differences.every(isAbove)) return 'holds';
   return differences.some(isAbove) && !differences.some(isBelow) ? 'holds in part' : 'does not hold here';
 }
@@ -267,9 +267,9 @@ function summary({ cases }: LanguageModelData): string {
   if (cases.length === 0) return 'no seed is complete yet';
   return cases
     .map(
-      (of) =>
-        `${caseName(of)} (${seedsText(of)}): best accuracy of λ-GRPO less GRPO’s ${interval(difference(of, 'lambda-grpo', 'grpo'))}, ` +
-        `less that of GRPO at its norm ${interval(difference(of, 'lambda-grpo', 'rescaled'))}`,
+      (caseData) =>
+        `${caseName(caseData)} (${seedsText(caseData)}): best accuracy of λ-GRPO less GRPO’s ${interval(difference(caseData, 'lambda-grpo', 'grpo'))}, ` +
+        `less that of GRPO at its norm ${interval(difference(caseData, 'lambda-grpo', 'rescaled'))}`,
     )
     .join('; ');
 }
@@ -284,29 +284,29 @@ model's own end or the longest length, and nothing that comes after is judged. A
 
 Intervals: 95%, over seeds; of accuracies Wilson's, of other figures Student's t; differences are paired by seed, bands of figures are made alike. One seed has no interval.
 
-${data.cases.map((of) => section(settings, data, of)).join('\n\n') || 'No seed is complete yet.'}`;
+${data.cases.map((caseData) => section(settings, data, caseData)).join('\n\n') || 'No seed is complete yet.'}`;
 }
 
-function section(settings: Settings, data: LanguageModelData, of: CaseData): string {
+function section(settings: Settings, data: LanguageModelData, caseData: CaseData): string {
   const { learning_rates: rates } = settings;
-  const problems = data.heldOut[of.task];
+  const problems = data.heldOut[caseData.task];
   const share = (values: readonly number[]): string =>
     values.length < 2 ? number(mean(values)) : withBounds(bounds(values, problems));
   const step = (run: Outcome): number => data.evaluated[peak(run)];
   const last = (values: readonly number[]): number => values[values.length - 1];
   const rows = ARMS.map((arm) => {
-    const runs = of.runs[arm];
-    const own = atOwnRates(runs);
+    const runs = caseData.runs[arm];
+    const atBest = atOwnRates(runs);
     return [
       ARM_NAMES[arm],
       ...runs.map((seeds) => number(mean(seeds.map(best)))),
-      share(own.map(best)),
-      number(mean(own.map(step)), 0),
-      share(own.map(({ accuracy }) => last(accuracy))),
-      share(own.map(({ accuracy }) => mean(accuracy))),
-      `${number(mean(own.map(({ success }) => success[0])))} → ${number(mean(own.map(({ success }) => last(success))))}`,
-      `${number(mean(own.map(({ entropy }) => entropy[0])), 2)} → ${number(mean(own.map(({ entropy }) => last(entropy))), 2)}`,
-      `${number(mean(own.map(({ length }) => length[0])), 1)} → ${number(mean(own.map(({ length }) => last(length))), 1)}`,
+      share(atBest.map(best)),
+      number(mean(atBest.map(step)), 0),
+      share(atBest.map(({ accuracy }) => last(accuracy))),
+      share(atBest.map(({ accuracy }) => mean(accuracy))),
+      `${number(mean(atBest.map(({ success }) => success[0])))} → ${number(mean(atBest.map(({ success }) => last(success))))}`,
+      `${number(mean(atBest.map(({ entropy }) => entropy[0])), 2)} → ${number(mean(atBest.map(({ entropy }) => last(entropy))), 2)}`,
+      `${number(mean(atBest.map(({ length }) => length[0])), 1)} → ${number(mean(atBest.map(({ length }) => last(length))), 1)}`,
     ];
   });
   const pairs = [
@@ -314,13 +314,13 @@ function section(settings: Settings, data: LanguageModelData, of: CaseData): str
     ['lambda-grpo', 'rescaled'],
     ['rescaled', 'grpo'],
   ] as const;
-  const factor = mean(of.runs.rescaled.flatMap((seeds) => seeds.map(({ rescale }) => rescale ?? 1)));
+  const factor = mean(caseData.runs.rescaled.flatMap((seeds) => seeds.map(({ rescale }) => rescale ?? 1)));
   const before = mean(
-    ARMS.flatMap((arm) => of.runs[arm].flatMap((seeds) => seeds.map(({ accuracy }) => accuracy[0]))),
+    ARMS.flatMap((arm) => caseData.runs[arm].flatMap((seeds) => seeds.map(({ accuracy }) => accuracy[0]))),
   );
-  return `## ${caseName(of)}
+  return `## ${caseName(caseData)}
 
-${seedsText(of)} of ${settings.seeds}; greedy accuracy before training ${number(before)}.
+${seedsText(caseData)} of ${settings.seeds}; greedy accuracy before training ${number(before)}.
 
 ${table(
   [
@@ -348,12 +348,12 @@ ${table(
   ],
   pairs.map(([arm, other]) => [
     `${ARM_NAMES[arm]} − ${ARM_NAMES[other]}`,
-    interval(difference(of, arm, other)),
-    interval(difference(of, arm, other, step), 0),
-    interval(difference(of, arm, other, ({ accuracy }) => last(accuracy))),
-    interval(difference(of, arm, other, ({ accuracy }) => mean(accuracy))),
+    interval(difference(caseData, arm, other)),
+    interval(difference(caseData, arm, other, step), 0),
+    interval(difference(caseData, arm, other, ({ accuracy }) => last(accuracy))),
+    interval(difference(caseData, arm, other, ({ accuracy }) => mean(accuracy))),
     interval(
-      difference(of, arm, other, ({ entropy }) => last(entropy)),
+      difference(caseData, arm, other, ({ entropy }) => last(entropy)),
       2,
     ),
   ]),
@@ -361,29 +361,31 @@ ${table(
 
 Right among samples, entropy and tokens: means over the first → the last fifth of the steps. GRPO's gradient was brought to λ-GRPO's norm by a factor of ${number(factor, 2)} on average.
 
-![Accuracy](language-model-${slug(of)}.svg)
-![Entropy](language-model-${slug(of)}-entropy.svg)`;
+![Accuracy](language-model-${slug(caseData)}.svg)
+![Entropy](language-model-${slug(caseData)}-entropy.svg)`;
 }
 
 function bounds(values: readonly number[], problems: number): ShareInterval {
   return shareInterval(values, problems);
 }
 
-function figuresOf({ steps }: Settings, data: LanguageModelData, of: CaseData): [string, string][] {
-  const title = caseName(of);
-  const own = ARMS.map((arm) => ({ arm, runs: atOwnRates(of.runs[arm]) }));
-  const parts = own[0].runs[0].entropy.map((_, i, { length }) => rounded(((i + 0.5) * steps) / length, 1));
+function figuresOf({ steps }: Settings, data: LanguageModelData, caseData: CaseData): [string, string][] {
+  const title = caseName(caseData);
+  const armRuns = ARMS.map((arm) => ({ arm, runs: atOwnRates(caseData.runs[arm]) }));
+  const parts = armRuns[0].runs[0].entropy.map((_, i, { length }) =>
+    rounded(((i + 0.5) * steps) / length, 1),
+  );
   return [
     [
-      slug(of),
+      slug(caseData),
       curvesSvg(
         { title, xLabel: 'step', yLabel: 'greedy accuracy, held out' },
-        own.map(({ arm, runs }) => ({
+        armRuns.map(({ arm, runs }) => ({
           ...shareCurve(
             ARM_NAMES[arm],
             data.evaluated,
             runs.map(({ accuracy }) => accuracy),
-            data.heldOut[of.task],
+            data.heldOut[caseData.task],
           ),
           colour: COLOURS[arm],
         })),
@@ -391,10 +393,10 @@ function figuresOf({ steps }: Settings, data: LanguageModelData, of: CaseData): 
       ),
     ],
     [
-      `${slug(of)}-entropy`,
+      `${slug(caseData)}-entropy`,
       curvesSvg(
         { title, xLabel: 'step', yLabel: 'entropy, nats' },
-        own.map(({ arm, runs }) => ({
+        armRuns.map(({ arm, runs }) => ({
           ...curve(
             ARM_NAMES[arm],
             parts,

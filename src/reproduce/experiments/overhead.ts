@@ -82,12 +82,15 @@ function peerOf({ reference, pairwise }: TimingFigures): number {
 }
 
 /** The largest growth of a token's time from the smallest to the largest k, and n. */
-function growths(rows: readonly OverheadRow[], of: (row: OverheadRow) => number): { k: number; n: number } {
+function growths(
+  rows: readonly OverheadRow[],
+  seconds: (row: OverheadRow) => number,
+): { k: number; n: number } {
   const along = (key: 'k' | 'n', fixed: 'k' | 'n'): number =>
     Math.max(
       ...[...new Set(rows.map((row) => row[fixed]))].map((value) => {
         const line = rows.filter((row) => row[fixed] === value).sort((a, b) => a[key] - b[key]);
-        return of(line[line.length - 1]) / of(line[0]);
+        return seconds(line[line.length - 1]) / seconds(line[0]);
       }),
     );
   return { k: along('k', 'n'), n: along('n', 'k') };
@@ -145,8 +148,8 @@ How a token's time grows, at most, from the smallest to the largest size:
 
 ${table(
   ['', `k: ${ends(settings.group_sizes)}`, `n: ${ends(settings.lengths)}`],
-  sides.map(([name, of]) => {
-    const { k, n } = growths(rows, of);
+  sides.map(([name, seconds]) => {
+    const { k, n } = growths(rows, seconds);
     return [name, `× ${number(k, 2)}`, `× ${number(n, 2)}`];
   }),
 )}

@@ -231,12 +231,12 @@ export function qualityOf({ stages, tasks }: ProcessRewardsData, task: ValueTask
 /** Probability of at least `count` successes in `trials` of probability p. */
 export function atLeast(count: number, trials: number, p: number): number {
   let term = (1 - p) ** trials;
-  let below = 0;
+  let total = 0;
   for (let n = 0; n < count; n++) {
-    below += term;
+    total += term;
     term *= (((trials - n) / (n + 1)) * p) / (1 - p);
   }
-  return 1 - below;
+  return 1 - total;
 }
 
 /** The rule. */

@@ -30,9 +30,9 @@ describe('the rule of reasoning', () => {
   });
 
   it('cases of one task and seed are one observation, not several', () => {
-    const one = cases([0.95, 50], [0.85, 120]).slice(0, 1);
-    const copies = [...one, ...one, ...one, ...one];
-    const [single, repeated] = [reasoningVerdict(one), reasoningVerdict(copies)];
+    const oneCase = cases([0.95, 50], [0.85, 120]).slice(0, 1);
+    const copies = [...oneCase, ...oneCase, ...oneCase, ...oneCase];
+    const [single, repeated] = [reasoningVerdict(oneCase), reasoningVerdict(copies)];
     expect(repeated.accuracy).toMatchObject({ count: 5, half: expect.closeTo(single.accuracy.half, 12) });
     expect(repeated.speed).toMatchObject({ count: 5, half: expect.closeTo(single.speed.half, 12) });
     const tasks = [...copies, ...copies.map((outcome) => ({ ...outcome, task: 'arithmetic' as const }))];

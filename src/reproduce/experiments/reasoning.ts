@@ -93,29 +93,31 @@ export const reasoning: Experiment<Settings, Data> = {
   },
   units: (settings) => [
     ...warmups(settings),
-    ...cases(settings).flatMap((of) => METHODS.flatMap((method) => warmRuns(of, method, settings.seeds))),
+    ...cases(settings).flatMap((setting) =>
+      METHODS.flatMap((method) => warmRuns(setting, method, settings.seeds)),
+    ),
   ],
   data: (settings, results) => ({
-    cases: cases(settings).map((of) => caseOutcome(of, settings.seeds, results)),
+    cases: cases(settings).map((setting) => caseOutcome(setting, settings.seeds, results)),
     curves: accuracyCurves(settings, results),
   }),
-  report(settings, { cases: found, curves }) {
-    const { verdict, accuracy, speed, ahead } = reasoningVerdict(found);
+  report(settings, { cases: outcomes, curves }) {
+    const { verdict, accuracy, speed, ahead } = reasoningVerdict(outcomes);
     return {
       verdict,
       summary:
-        `best accuracy ${signedInterval(accuracy)}, step of the peak ${signedInterval(speed, 0)} for λ-GRPO, mean of ${found.length} cases (n = ${accuracy.count}: ${settings.seeds} seeds of ${settings.tasks.length} tasks); ` +
-        `higher on average in ${ahead} of ${found.length} cases`,
-      body: body(settings, found, curves),
+        `best accuracy ${signedInterval(accuracy)}, step of the peak ${signedInterval(speed, 0)} for λ-GRPO, mean of ${outcomes.length} cases (n = ${accuracy.count}: ${settings.seeds} seeds of ${settings.tasks.length} tasks); ` +
+        `higher on average in ${ahead} of ${outcomes.length} cases`,
+      body: body(settings, outcomes, curves),
       figures: Object.fromEntries(
         settings.tasks.map((task) => [
           task,
           curvesSvg(
             { title: `${TASK_NAMES[task]}: held-out accuracy, greedy`, xLabel: 'step', yLabel: 'accuracy' },
             curves
-              .filter((of) => of.task === task)
-              .map(({ task: _, method, ...of }) => ({
-                ...of,
+              .filter((item) => item.task === task)
+              .map(({ task: _, method, ...values }) => ({
+                ...values,
                 colour: method === 'grpo' ? GRPO_COLOUR : LAMBDA_GRPO_COLOUR,
               })),
             [0, 1],
@@ -127,7 +129,7 @@ export const reasoning: Experiment<Settings, Data> = {
 };
 
 /** The rule. */
-export function reasoningVerdict(found: readonly CaseOutcome[]): {
+export function reasoningVerdict(outcomes: readonly CaseOutcome[]): {
   verdict: Verdict;
   accuracy: Paired;
   speed: Paired;
@@ -136,18 +138,18 @@ export function reasoningVerdict(found: readonly CaseOutcome[]): {
 } {
   const pooled = (key: 'best' | 'peak'): Paired =>
     paired(
-      perStart(found, ({ lambda }) => lambda[key]),
-      perStart(found, ({ grpo }) => grpo[key]),
+      perStart(outcomes, ({ lambda }) => lambda[key]),
+      perStart(outcomes, ({ grpo }) => grpo[key]),
     );
   const [accuracy, speed] = [pooled('best'), pooled('peak')];
-  const sooner = found.filter(({ grpo, lambda }) => mean(lambda.peak) <= mean(grpo.peak)).length;
-  const faster = sooner > found.length / 2 && isBelow(speed);
+  const sooner = outcomes.filter(({ grpo, lambda }) => mean(lambda.peak) <= mean(grpo.peak)).length;
+  const faster = sooner > outcomes.length / 2 && isBelow(speed);
   const parts = Number(isAbove(accuracy)) + Number(faster);
   return {
     verdict: (['does not hold here', 'holds in part', 'holds'] as const)[parts],
     accuracy,
     speed,
-    ahead: found.filter(({ grpo, lambda }) => mean(lambda.best) > mean(grpo.best)).length,
+    ahead: outcomes.filter(({ grpo, lambda }) => mean(lambda.best) > mean(grpo.best)).length,
   };
 }
 
@@ -156,11 +158,11 @@ export function reasoningVerdict(found: readonly CaseOutcome[]): {
  * @returns [tasks · seeds]
  */
 function perStart(
-  found: readonly CaseOutcome[],
+  outcomes: readonly CaseOutcome[],
   figure: (outcome: CaseOutcome) => readonly number[],
 ): number[] {
-  const tasks = [...new Set(found.map(({ task }) => task))];
-  return tasks.flatMap((task) => perSeed(found.filter((outcome) => outcome.task === task).map(figure)));
+  const tasks = [...new Set(outcomes.map(({ task }) => task))];
+  return tasks.flatMap((task) => perSeed(outcomes.filter((outcome) => outcome.task === task).map(figure)));
 }
 
 /** What a run's evaluations and entropies come to. */
@@ -199,13 +201,13 @@ function cases(settings: Settings): WarmCase[] {
   );
 }
 
-function caseOutcome(of: WarmCase, seeds: number, results: Results): CaseOutcome {
+function caseOutcome(setting: WarmCase, seeds: number, results: Results): CaseOutcome {
   const outcome = (method: Method) =>
-    rounding(outcomeOf(warmRuns(of, method, seeds).map((u) => results.of(u))));
+    rounding(outcomeOf(warmRuns(setting, method, seeds).map((u) => results.of(u))));
   return {
-    task: of.task,
-    beta: of.beta,
-    k: of.groupSize,
+    task: setting.task,
+    beta: setting.beta,
+    k: setting.groupSize,
     grpo: outcome('grpo'),
     lambda: outcome('lambda-grpo'),
   };
@@ -240,19 +242,23 @@ export function prompts({ tasks, prompts_per_step }: Pick<Settings, 'tasks' | 'p
   return each.join(' or ');
 }
 
-function body(settings: Settings, found: readonly CaseOutcome[], curves: readonly Curve[]): string {
+function body(settings: Settings, outcomes: readonly CaseOutcome[], curves: readonly Curve[]): string {
   const k = settings.group_sizes[settings.group_sizes.length - 1];
   const pair =
     (key: keyof Outcome, digits = 3) =>
-    (of: CaseOutcome): string[] => {
+    (outcome: CaseOutcome): string[] => {
       const share = key === 'best' || key === 'final' || key === 'area';
       const over = (values: readonly number[]): string =>
         share
-          ? withBounds(shareInterval(values, heldOut(settings, of.task)), digits)
+          ? withBounds(shareInterval(values, heldOut(settings, outcome.task)), digits)
           : withInterval(confidenceInterval(values), digits);
-      const difference = paired(of.lambda[key], of.grpo[key]);
+      const difference = paired(outcome.lambda[key], outcome.grpo[key]);
       const p = difference.p === null ? '' : ` (p ${difference.p.toFixed(2)})`;
-      return [over(of.grpo[key]), over(of.lambda[key]), `${signedInterval(difference, digits)}${p}`];
+      return [
+        over(outcome.grpo[key]),
+        over(outcome.lambda[key]),
+        `${signedInterval(difference, digits)}${p}`,
+      ];
     };
   const name = ({ task, beta, k: size }: CaseOutcome): string[] => [
     TASK_NAMES[task],
@@ -262,7 +268,7 @@ function body(settings: Settings, found: readonly CaseOutcome[], curves: readonl
   const part = (key: keyof Outcome, digits?: number): string =>
     table(
       ['task', 'β', 'k', 'GRPO', 'λ-GRPO', 'difference, paired'],
-      found.map((of) => [...name(of), ...pair(key, digits)(of)]),
+      outcomes.map((outcome) => [...name(outcome), ...pair(key, digits)(outcome)]),
     );
   return `${settings.steps} steps of ${prompts(settings)} from the same warm-up, ${settings.seeds} seeds, greedy accuracy on held-out problems every ${settings.evaluate_every} steps. Accuracies: mean
 [95% interval], Wilson's from the spread between seeds; steps, entropies and differences: mean ± 95% interval of Student's t over the seeds. Differences are

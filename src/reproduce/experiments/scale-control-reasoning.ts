@@ -42,8 +42,8 @@ export const scaleControlReasoning: Experiment<Settings, Data> = {
       return { task, grpo: areas('grpo'), rescaled: areas('rescaled'), 'lambda-grpo': areas('lambda-grpo') };
     }),
   report(settings, data) {
-    const found = data.map(({ task, ...areas }): ArmAreas => ({ task, areas }));
-    const { verdict, pooled } = areasVerdict(found);
+    const arms = data.map(({ task, ...areas }): ArmAreas => ({ task, areas }));
+    const { verdict, pooled } = areasVerdict(arms);
     return {
       verdict,
       summary: `λ-GRPO ${signedInterval(pooled)} against GRPO at its norm in accuracy averaged over the run (n = ${pooled.count}: ${settings.seeds} seeds of ${settings.tasks.length} tasks)`,
@@ -57,7 +57,7 @@ ${table(
     'smaller step: rescaled − GRPO',
     'redistribution: λ-GRPO − rescaled',
   ],
-  found.map(({ task, areas }) => [
+  arms.map(({ task, areas }) => [
     task,
     ...ARMS.map((arm) => withBounds(shareInterval(areas[arm], heldOut(settings, task)))),
     reading(paired(areas.rescaled, areas.grpo)),
@@ -70,13 +70,13 @@ ${table(
 };
 
 /** The rule. A seed of one task shares nothing with that of another: each is a pair of its own. */
-export function areasVerdict(found: readonly ArmAreas[]): { verdict: Verdict; pooled: Paired } {
+export function areasVerdict(arms: readonly ArmAreas[]): { verdict: Verdict; pooled: Paired } {
   const pooled = paired(
-    found.flatMap(({ areas }) => areas['lambda-grpo']),
-    found.flatMap(({ areas }) => areas.rescaled),
+    arms.flatMap(({ areas }) => areas['lambda-grpo']),
+    arms.flatMap(({ areas }) => areas.rescaled),
   );
-  const one = found.some(({ areas }) => isAbove(paired(areas['lambda-grpo'], areas.rescaled)));
-  return { verdict: isAbove(pooled) ? 'holds' : one ? 'holds in part' : 'does not hold here', pooled };
+  const anyTask = arms.some(({ areas }) => isAbove(paired(areas['lambda-grpo'], areas.rescaled)));
+  return { verdict: isAbove(pooled) ? 'holds' : anyTask ? 'holds in part' : 'does not hold here', pooled };
 }
 
 function armRuns(settings: Settings, task: WarmTask, arm: Arm) {

@@ -107,9 +107,9 @@ function plan({ learning_rates, seeds, steps }: Settings, optimizer: Optimizer, 
 }
 
 function armFigures(settings: Settings, optimizer: Optimizer, results: Results): ArmFigures {
-  const of = (arm: Arm) =>
+  const values = (arm: Arm) =>
     plan(settings, optimizer, arm).map((units) => units.map((u) => rounded(results.of(u).late)));
-  return { grpo: of('grpo'), rescaled: of('rescaled'), 'lambda-grpo': of('lambda-grpo') };
+  return { grpo: values('grpo'), rescaled: values('rescaled'), 'lambda-grpo': values('lambda-grpo') };
 }
 
 /** Mean factor that rescaling put on GRPO's gradient, over all runs; steps without a gradient are left out. */
@@ -192,7 +192,7 @@ function figure(settings: Settings, optimizer: Optimizer, arms: ArmFigures): str
       ...shareCurve(
         ARM_NAMES[arm],
         x,
-        arms[arm][0].map((_, seed) => arms[arm].map((of) => of[seed])),
+        arms[arm][0].map((_, seed) => arms[arm].map((seeds) => seeds[seed])),
       ),
       colour: COLOURS[arm],
     })),
@@ -202,5 +202,5 @@ function figure(settings: Settings, optimizer: Optimizer, arms: ArmFigures): str
 
 /** Of an arm at its best learning rate, [seeds]. */
 function atBest(arms: ArmFigures, arm: Arm): readonly number[] {
-  return arms[arm].reduce((best, of) => (mean(of) > mean(best) ? of : best));
+  return arms[arm].reduce((best, values) => (mean(values) > mean(best) ? values : best));
 }

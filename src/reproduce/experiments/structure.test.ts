@@ -43,8 +43,8 @@ it('a log is reduced to its structure, or to nothing if its groups cannot be kno
     path,
     `${JSON.stringify({ question: 'q', response: ['a b c', 'a b d', 'x y z'], score: [true, false, true] })}\n`,
   );
-  const found = await runLog({ kind: 'log', path, name: 'log.jsonl', size: 1 }, context);
-  expect(found).toMatchObject({ name: 'log.jsonl', groups: 1, sizes: [3, 3], flat: 0 });
+  const row = await runLog({ kind: 'log', path, name: 'log.jsonl', size: 1 }, context);
+  expect(row).toMatchObject({ name: 'log.jsonl', groups: 1, sizes: [3, 3], flat: 0 });
   const bad = join(folder, 'bad.jsonl');
   writeFileSync(bad, '{"nothing": 1}\n');
   expect(await runLog({ kind: 'log', path: bad, name: 'bad.jsonl', size: 1 }, context)).toBeNull();

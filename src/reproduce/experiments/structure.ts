@@ -189,9 +189,9 @@ function logs({ logs: folder }: Places): Unit<LogSpec>[] {
 }
 
 function rowOf(k: number, prompts: number, runs: readonly TrainFigures[]): StructureRow {
-  const fifths = (of: (run: TrainFigures) => readonly number[]): readonly [number, number] => {
+  const fifths = (figure: (run: TrainFigures) => readonly number[]): readonly [number, number] => {
     const ends = runs.map((run) => {
-      const values = of(run);
+      const values = figure(run);
       const fifth = Math.max(1, Math.floor(values.length / 5));
       return [mean(values.slice(0, fifth)), mean(values.slice(-fifth))] as const;
     });
@@ -219,14 +219,14 @@ function chartsOf(k: number, runs: readonly TrainFigures[]): { depth: Charts; in
     byStep: draw(
       `k = ${k}`,
       everyStep(steps, stride),
-      values.map((of) => everyStep(of, stride)),
+      values.map((series) => everyStep(series, stride)),
     ),
     sorted: draw(
       `k = ${k}`,
       everyStep(steps, stride).map((step) => Number(((100 * step) / steps.length).toFixed(1))),
-      values.map((of) =>
+      values.map((series) =>
         everyStep(
-          [...of].sort((a, b) => a - b),
+          [...series].sort((a, b) => a - b),
           stride,
         ),
       ),
@@ -252,18 +252,18 @@ function labels(what: string, xLabel: string) {
 function logFigures(read: readonly LogStructure[]): Record<string, string> {
   const large = read.filter(({ groups, sizes, tokens }) => groups >= 20 && sizes[1] > 1 && tokens > 0);
   if (large.length === 0) return {};
-  const one = (key: 'sortedDepth' | 'sortedIntermediate', what: string): string =>
+  const chart = (key: 'sortedDepth' | 'sortedIntermediate', what: string): string =>
     curvesSvg(
       { title: `Logs: ${what} of each group, sorted`, xLabel: 'groups, %', yLabel: what },
-      large.map((of) => {
-        const values = of[key];
+      large.map((log) => {
+        const values = log[key];
         const x = values.map((_, i) => Number(((100 * i) / Math.max(1, values.length - 1)).toFixed(1)));
-        return curve(shortName(of.name), x, [values]);
+        return curve(shortName(log.name), x, [values]);
       }),
     );
   return {
-    'logs-depth': one('sortedDepth', 'path depth'),
-    'logs-intermediate': one('sortedIntermediate', 'intermediate proportion'),
+    'logs-depth': chart('sortedDepth', 'path depth'),
+    'logs-intermediate': chart('sortedIntermediate', 'intermediate proportion'),
   };
 }
 
@@ -321,16 +321,16 @@ ${table(
     'intermediate proportion',
     'tokens shared',
   ],
-  known.map((of) => [
-    `\`${of.name}\``,
-    String(of.groups),
-    of.sizes[0] === of.sizes[1] ? String(of.sizes[0]) : `${of.sizes[0]} to ${of.sizes[1]}`,
-    String(of.tokens),
-    of.source,
-    String(of.flat),
-    number(of.pathDepth, 2),
-    number(of.intermediate),
-    `${number(100 * of.shared, 1)}%`,
+  known.map((log) => [
+    `\`${log.name}\``,
+    String(log.groups),
+    log.sizes[0] === log.sizes[1] ? String(log.sizes[0]) : `${log.sizes[0]} to ${log.sizes[1]}`,
+    String(log.tokens),
+    log.source,
+    String(log.flat),
+    number(log.pathDepth, 2),
+    number(log.intermediate),
+    `${number(100 * log.shared, 1)}%`,
   ]),
 )}${refused.length > 0 ? `\n\nNot read, since their groups cannot be known: ${refused.map((name) => `\`${name}\``).join(', ')}.` : ''}${pictures}`;
 }

@@ -87,10 +87,10 @@ export function theoremVerdict(rows: readonly TheoremRow[]): Verdict {
   const token = rows.filter(({ ratio }) => ratio === 'token');
   const holds = (row: TheoremRow): boolean =>
     equal(row.tree) && (row.clipped || equal(row.normalisation === 'sequence' ? row.weighted : row.prm));
-  const own = token.filter(({ normalisation, clipped }) => normalisation === 'token' && !clipped);
+  const tokenRows = token.filter(({ normalisation, clipped }) => normalisation === 'token' && !clipped);
   const ends = rows.filter(({ ratio }) => ratio === 'sequence').every(({ prm }) => prm.median > APART);
   if (token.every(holds) && ends) return 'holds';
-  return own.every(holds) ? 'holds in part' : 'does not hold here';
+  return tokenRows.every(holds) ? 'holds in part' : 'does not hold here';
 }
 
 type Kind = Pick<TheoremSpec, 'normalisation' | 'klBeta' | 'clipped' | 'ratio'>;

@@ -8,12 +8,12 @@ const completions = fc.array(fc.array(fc.integer({ min: 0, max: 2 }), { minLengt
 });
 
 /** Longest prefix that a completion shares with another of the group that differs from it; 0 tokens: none. */
-function shared(group: readonly number[][], own: readonly number[]): number {
+function shared(group: readonly number[][], completion: readonly number[]): number {
   const lengths = group
-    .filter((other) => other.join() !== own.join())
+    .filter((other) => other.join() !== completion.join())
     .map((other) => {
       let n = 0;
-      while (n < own.length && n < other.length && own[n] === other[n]) n++;
+      while (n < completion.length && n < other.length && completion[n] === other[n]) n++;
       return n;
     });
   return Math.max(0, ...lengths);
@@ -35,7 +35,9 @@ it('small groups are disjoint parts of a prompt’s completions, each with the f
         const proportions = parts.map((group) => {
           const root = group[0].findIndex((t, at) => group.some((other) => other[at] !== t));
           const all = root < 0 ? group[0].length : root;
-          const values = group.map((own) => Math.max(0, shared(group, own) - all) / own.length);
+          const values = group.map(
+            (completion) => Math.max(0, shared(group, completion) - all) / completion.length,
+          );
           return new Set(group.map((c) => c.join())).size === 1 ? 0 : values.reduce((a, b) => a + b, 0) / k;
         });
         proportions.forEach((value, i) => {

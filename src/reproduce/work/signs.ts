@@ -142,15 +142,15 @@ async function prefixValues(
     const { reward } = await task.reward(problem, path);
     for (let length = 0; length <= path.length; length++) {
       const key = path.subarray(0, length).join(' ');
-      const below = mass.get(key) ?? { probability: 0, reward: 0 };
-      below.probability += probability;
-      below.reward += probability * reward;
-      mass.set(key, below);
+      const sums = mass.get(key) ?? { probability: 0, reward: 0 };
+      sums.probability += probability;
+      sums.reward += probability * reward;
+      mass.set(key, sums);
     }
   }
   return (path, length) => {
-    const below = mass.get(path.subarray(0, length).join(' '));
-    if (!below) throw new RangeError(`no path of the tree begins with ${path.subarray(0, length).join(' ')}`);
-    return below.reward / below.probability;
+    const sums = mass.get(path.subarray(0, length).join(' '));
+    if (!sums) throw new RangeError(`no path of the tree begins with ${path.subarray(0, length).join(' ')}`);
+    return sums.reward / sums.probability;
   };
 }

@@ -23,12 +23,12 @@ const REWARDS = [1, 0, 0, -1, 0.5, 1, -1, 0];
 
 /** Mean and variance of the reward of a completion of a prefix, from their definitions. */
 function exactValue(prefix: ArrayLike<number>): Value {
-  const below = PATHS.map((_, i) => i).filter((i) =>
+  const members = PATHS.map((_, i) => i).filter((i) =>
     Array.from(prefix).every((turn, t) => PATHS[i][t] === turn),
   );
-  const total = below.reduce((sum, i) => sum + PROBABILITIES[i], 0);
+  const total = members.reduce((sum, i) => sum + PROBABILITIES[i], 0);
   const average = (value: (reward: number) => number): number =>
-    below.reduce((sum, i) => sum + PROBABILITIES[i] * value(REWARDS[i]), 0) / total;
+    members.reduce((sum, i) => sum + PROBABILITIES[i] * value(REWARDS[i]), 0) / total;
   const mean = average((reward) => reward);
   return { mean, variance: average((reward) => (reward - mean) ** 2), uncertainty: 0 };
 }
@@ -156,7 +156,7 @@ it('the noise of a truth from few completions is taken out of the squared error 
   let error = 0;
   let limit = 0;
   for (const outcomes of Array.from({ length: 8 }, (_, bits) => [bits & 1, (bits >> 1) & 1, bits >> 2])) {
-    const chance = outcomes.reduce((product, one) => product * (one ? share : 1 - share), 1);
+    const chance = outcomes.reduce((product, outcome) => product * (outcome ? share : 1 - share), 1);
     const mean = outcomes.reduce((sum, outcome) => sum + outcome, 0) / 3;
     const variance = outcomes.reduce((sum, outcome) => sum + (outcome - mean) ** 2, 0) / 2;
     const first = { mean, variance, uncertainty: variance / 3 };

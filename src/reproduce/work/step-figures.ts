@@ -254,13 +254,13 @@ export function rankCorrelation(
 function ranks(values: readonly number[], weights: readonly number[]): number[] {
   const order = values.map((_, i) => i).sort((i, j) => values[i] - values[j]);
   const out = new Array<number>(values.length);
-  let below = 0;
+  let rank = 0;
   for (let from = 0; from < order.length; ) {
     let to = from;
     let equal = 0;
     while (to < order.length && values[order[to]] === values[order[from]]) equal += weights[order[to++]];
-    for (let i = from; i < to; i++) out[order[i]] = below + equal / 2;
-    below += equal;
+    for (let i = from; i < to; i++) out[order[i]] = rank + equal / 2;
+    rank += equal;
     from = to;
   }
   return out;

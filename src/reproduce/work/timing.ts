@@ -86,9 +86,9 @@ async function timeReference(
       `--reference: ${folder} has no lambda_grpo/utils.py; name a checkout of coli-saar/grpo-prm`,
     );
   }
-  const own = join(work, 'units', id);
-  await makeFolder(own);
-  const [script, input] = [join(own, 'reference.py'), join(own, 'groups.json')];
+  const unitFolder = join(work, 'units', id);
+  await makeFolder(unitFolder);
+  const [script, input] = [join(unitFolder, 'reference.py'), join(unitFolder, 'groups.json')];
   await writeWhole(script, REFERENCE_PY);
   await writeWhole(input, JSON.stringify(groups.map((group) => group.map((tokens) => Array.from(tokens)))));
   try {
@@ -97,7 +97,7 @@ async function timeReference(
     if (!(seconds > 0)) throw new UserError(`--reference: it printed ${JSON.stringify(printed.slice(-200))}`);
     return seconds;
   } finally {
-    await remove(own);
+    await remove(unitFolder);
   }
 }
 

@@ -115,10 +115,10 @@ export async function exactTruth(engine: Engine, task: Task, { sampling }: Confi
   );
   const known = new Map<string, Value>();
   const exactValue = (prefix: Int32Array): Value => {
-    const below = leaves.filter(({ path }) => prefix.every((token, t) => path[t] === token));
-    const total = sum(below.map(({ probability }) => probability));
+    const subtree = leaves.filter(({ path }) => prefix.every((token, t) => path[t] === token));
+    const total = sum(subtree.map(({ probability }) => probability));
     const average = (value: (reward: number) => number): number =>
-      sum(below.map(({ probability, reward }) => probability * value(reward))) / total;
+      sum(subtree.map(({ probability, reward }) => probability * value(reward))) / total;
     const center = average((reward) => reward);
     return { mean: center, variance: average((reward) => (reward - center) ** 2), uncertainty: 0 };
   };
