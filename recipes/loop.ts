@@ -56,8 +56,8 @@ for (let step = 1; step <= STEPS; step++) {
   const totals = { tokens: tree.tokenCount, sequences: GROUP, maxTokens: task.maxCompletionTokens };
   const weights = sequenceWeights(tree.lengths, 'token', totals);
   const noKl = new Float64Array(tree.nodeCount);
-  const asked = await askRule(coefficients, tree, rewards, { advantages, weights }, noKl);
-  const example = { prompt: problem.promptTokens, tree, coefficients: asked };
+  const nodeCredit = await askRule(coefficients, tree, rewards, { advantages, weights }, noKl);
+  const example = { prompt: problem.promptTokens, tree, coefficients: nodeCredit };
 
   // Update: one step of AdamW on the packed tree.
   const update = { learningRate: 1e-3, maxGradNorm: null, clipLow: 0.2, clipHigh: 0.2, klBeta: 0 };

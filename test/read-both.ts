@@ -19,13 +19,13 @@ async function outcomeOf(
   const groups: Group[] = [];
   const notes: ReadNote[] = [];
   const bad: Outcome['bad'] = [];
-  const told: ReadOptions = {
+  const readOptions: ReadOptions = {
     ...options,
     onNote: (note) => notes.push(note),
     onBad: (row) => bad.push(row),
   };
   try {
-    for await (const group of read(told)) groups.push(group);
+    for await (const group of read(readOptions)) groups.push(group);
     return { groups, notes, bad, error: null };
   } catch (error) {
     return { groups, notes, bad, error: error as Error };
@@ -45,20 +45,20 @@ export async function* readBoth(
   const files = await findFiles(typeof source === 'string' ? [source] : source, (file, message) =>
     passed.push({ file, line: null, message, warning: false }),
   ).catch(() => []);
-  const here = await outcomeOf((told) => readRollouts(source, told), options);
+  const node = await outcomeOf((readOptions) => readRollouts(source, readOptions), options);
   if (files.length > 0) {
     const blobs = await Promise.all(
       files.map(async ({ path }) => blobSource(new Blob([await readFile(path)]), path)),
     );
-    const page = await outcomeOf((told) => readGroups(blobs, told), options);
-    expect(withoutReason(page.error?.message)).toBe(withoutReason(here.error?.message));
+    const page = await outcomeOf((readOptions) => readGroups(blobs, readOptions), options);
+    expect(withoutReason(page.error?.message)).toBe(withoutReason(node.error?.message));
     const messages = ({ bad }: Outcome) => bad.map(({ message }) => withoutReason(message));
-    expect(messages(page)).toEqual(messages(here));
-    expect([...passed, ...page.notes]).toEqual(here.notes);
-    expect(page.groups).toEqual(here.groups);
+    expect(messages(page)).toEqual(messages(node));
+    expect([...passed, ...page.notes]).toEqual(node.notes);
+    expect(page.groups).toEqual(node.groups);
   }
-  for (const note of here.notes) options.onNote?.(note);
-  for (const row of here.bad) options.onBad?.(row);
-  yield* here.groups;
-  if (here.error) throw here.error;
+  for (const note of node.notes) options.onNote?.(note);
+  for (const row of node.bad) options.onBad?.(row);
+  yield* node.groups;
+  if (node.error) throw node.error;
 }

@@ -58,10 +58,10 @@ export async function startSite({
     );
   };
   const server = createServer({ requestTimeout: 30_000 }, handle);
-  const taken = await listen(server, LOOPBACK, port, SITE_PORT);
-  rules = { ...rules, hosts: new Set([`${LOOPBACK}:${taken}`, `localhost:${taken}`]) };
+  const boundPort = await listen(server, LOOPBACK, port, SITE_PORT);
+  rules = { ...rules, hosts: new Set([`${LOOPBACK}:${boundPort}`, `localhost:${boundPort}`]) };
   return {
-    address: `http://${LOOPBACK}:${taken}/`,
+    address: `http://${LOOPBACK}:${boundPort}/`,
     close: () =>
       new Promise((done) => {
         server.close(() => done());

@@ -55,11 +55,11 @@ describe('Parquet', () => {
       await db.run(
         `COPY (${table(rows)}) TO '${file}' (FORMAT parquet, COMPRESSION ${codec}, PARQUET_VERSION ${version}, ROW_GROUP_SIZE 2048)`,
       );
-      const [here, page] = [await all(fileSource(file)), await all(await blobOf(file))];
-      const kinds = ({ columns }: typeof here) => columns.map(({ name, number }) => [name, number]);
-      expect(kinds(page)).toEqual(kinds(here));
+      const [node, page] = [await all(fileSource(file)), await all(await blobOf(file))];
+      const kinds = ({ columns }: typeof node) => columns.map(({ name, number }) => [name, number]);
+      expect(kinds(page)).toEqual(kinds(node));
       expect(page.rows.length).toBe(rows);
-      expect(page.rows).toEqual(here.rows);
+      expect(page.rows).toEqual(node.rows);
     });
   }
 
@@ -98,8 +98,8 @@ describe('gzip', () => {
   async function same(bytes: Uint8Array): Promise<string> {
     const file = join(folder, 'log.jsonl.gz');
     await writeFile(file, bytes);
-    const [here, page] = [await outcomeOf(fileSource(file)), await outcomeOf(await blobOf(file))];
-    expect(page).toBe(here);
+    const [node, page] = [await outcomeOf(fileSource(file)), await outcomeOf(await blobOf(file))];
+    expect(page).toBe(node);
     return page;
   }
   const text = Array.from({ length: 4000 }, (_, i) => `{"row":${i},"text":"${'ab'.repeat(i % 40)}"}\n`).join(

@@ -214,8 +214,8 @@ describe.skipIf(!hasBrowser)('the site', () => {
     await page.goto(site.address);
     const cores = Number(await page.evaluate('navigator.hardwareConcurrency'));
     await expectSums(page, 'lambda-grpo', 2);
-    const said = cores > 1 ? `on ${Math.min(4, cores)} threads` : 'on one thread';
-    expect(await page.locator('#sums .status').textContent()).toContain(said);
+    const threads = cores > 1 ? `on ${Math.min(4, cores)} threads` : 'on one thread';
+    expect(await page.locator('#sums .status').textContent()).toContain(threads);
     await page.close();
     await site.close();
   });

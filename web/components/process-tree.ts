@@ -128,8 +128,8 @@ export class ProcessTreeElement extends Base {
     const script = this.querySelector('script[type="application/json"]');
     if (!script) return;
     this.read(() => JSON.parse(script.textContent ?? ''));
-    const asked = this.getAttribute('selected');
-    if (asked) this.selected = Number(asked);
+    const attribute = this.getAttribute('selected');
+    if (attribute) this.selected = Number(attribute);
   }
 
   private read(source: () => unknown): void {

@@ -181,29 +181,29 @@ function treeCards() {
   });
 
   function draw(runs: readonly RunDetail[], diagnoses: Diagnoses): void {
-    const told = runs.flatMap(({ run }) => diagnoses.of(run) ?? []).filter(({ files }) => files > 0);
-    state.textContent = stateOf(runs, told, diagnoses);
+    const diagnosed = runs.flatMap(({ run }) => diagnoses.of(run) ?? []).filter(({ files }) => files > 0);
+    state.textContent = stateOf(runs, diagnosed, diagnoses);
     problems.textContent = runs
       .flatMap(({ run }) => {
         const problem = diagnoses.problemOf(run);
         return problem === null ? [] : [`${run}: ${problem}`];
       })
       .join(' · ');
-    const curves = told.flatMap(({ run, figures: { steps } }): Curve[] =>
+    const curves = diagnosed.flatMap(({ run, figures: { steps } }): Curve[] =>
       steps.step.length > 1 ? [{ name: run, runs: [run], x: [...steps.step], mean: [...steps.sharing] }] : [],
     );
     plot.element.hidden = curves.length === 0;
     if (curves.length > 0) plot.draw(curves, 'step');
     cards.forEach(({ sign, list }, i) => {
-      const lines = told.flatMap((run) => {
+      const lines = diagnosed.flatMap((run) => {
         const value = sign.value(run);
         if (value === null) return [];
         const look = sign.look(run) ? [element('strong', { class: 'look' }, ' look here')] : [];
         const curve = i === CURVES ? curves.findIndex(({ name }) => name === run.run) : -1;
         const colour = curve < 0 ? [] : [swatch(curve)];
-        return [element('li', {}, ...colour, told.length > 1 ? `${run.run}: ${value}` : value, ...look)];
+        return [element('li', {}, ...colour, diagnosed.length > 1 ? `${run.run}: ${value}` : value, ...look)];
       });
-      const missing = told.length > 0 ? `Not logged by these runs: it takes ${sign.needs}.` : '–';
+      const missing = diagnosed.length > 0 ? `Not logged by these runs: it takes ${sign.needs}.` : '–';
       list.replaceChildren(...(lines.length > 0 ? lines : [element('li', { class: 'lead' }, missing)]));
     });
   }
@@ -223,12 +223,20 @@ function treeCards() {
 }
 
 /** How much of the runs is in the figures. */
-function stateOf(runs: readonly RunDetail[], told: readonly RunDiagnosis[], diagnoses: Diagnoses): string {
+function stateOf(
+  runs: readonly RunDetail[],
+  diagnosed: readonly RunDiagnosis[],
+  diagnoses: Diagnoses,
+): string {
   if (runs.length === 0) return '';
   const waiting = runs.filter(({ run }) => !diagnoses.of(run) && diagnoses.problemOf(run) === null).length;
-  const groups = told.reduce((sum, { figures }) => sum + figures.groups, 0);
-  const [read, files] = [told.reduce((sum, d) => sum + d.read, 0), told.reduce((sum, d) => sum + d.files, 0)];
-  if (waiting === 0 && told.length === 0) return 'These runs have written no groups (log.rollouts_every).';
+  const groups = diagnosed.reduce((sum, { figures }) => sum + figures.groups, 0);
+  const [read, files] = [
+    diagnosed.reduce((sum, d) => sum + d.read, 0),
+    diagnosed.reduce((sum, d) => sum + d.files, 0),
+  ];
+  if (waiting === 0 && diagnosed.length === 0)
+    return 'These runs have written no groups (log.rollouts_every).';
   const whole = read === files && waiting === 0;
   return whole
     ? `Of ${counted(groups, 'group')} in ${counted(files, 'file')}.`

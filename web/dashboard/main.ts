@@ -20,9 +20,9 @@ let showing = 0;
 async function show(): Promise<void> {
   const turn = ++showing;
   const [path, query = ''] = location.hash.replace(/^#/, '').split('?');
-  const asked = new URLSearchParams(query);
-  const number = (name: string): number | null => (asked.has(name) ? Number(asked.get(name)) : null);
-  const run = asked.get('run') ?? '';
+  const params = new URLSearchParams(query);
+  const number = (name: string): number | null => (params.has(name) ? Number(params.get(name)) : null);
+  const run = params.get('run') ?? '';
   let shown: { element: HTMLElement; dispose?(): void };
   // What still stands there answers another address: a click on it would lead from the wrong place.
   const focused = document.activeElement?.id;
@@ -58,8 +58,8 @@ async function show(): Promise<void> {
   if (focused) document.getElementById(focused)?.focus();
   for (const link of document.querySelectorAll('nav a')) {
     const href = link.getAttribute('href');
-    const here = href === `#${path}` || (href === '#/' && !OTHERS.includes(path));
-    if (here) link.setAttribute('aria-current', 'page');
+    const isCurrent = href === `#${path}` || (href === '#/' && !OTHERS.includes(path));
+    if (isCurrent) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
 }

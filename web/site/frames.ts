@@ -1,11 +1,11 @@
 /** @returns draws at the next frame, once, however often it is asked before */
 export function oncePerFrame(draw: () => void): () => void {
-  let asked = false;
+  let scheduled = false;
   return () => {
-    if (asked) return;
-    asked = true;
+    if (scheduled) return;
+    scheduled = true;
     requestAnimationFrame(() => {
-      asked = false;
+      scheduled = false;
       draw();
     });
   };

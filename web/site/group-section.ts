@@ -135,10 +135,10 @@ export function groupSection(place: HTMLElement, address: Address): void {
   readAll();
   if (sliders.childElementCount === 0) {
     // The address held no group.
-    const said = problem.textContent;
+    const fault = problem.textContent;
     input.value = EXAMPLE;
     readAll();
-    problem.textContent = `the link’s group: ${said}; the paper’s example is shown`;
+    problem.textContent = `the link’s group: ${fault}; the paper’s example is shown`;
   }
 }
 

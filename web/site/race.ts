@@ -137,8 +137,8 @@ export class Race {
     }
   }
 
-  private isIdle({ ready, taken }: Lane): boolean {
-    return ready && taken >= Math.min(this.until, this.steps);
+  private isIdle({ ready, taken: steps }: Lane): boolean {
+    return ready && steps >= Math.min(this.until, this.steps);
   }
 
   private died(method: Method, why: string): void {

@@ -35,11 +35,11 @@ export function seedsPanel(controls: SeedsControls): HTMLElement {
   const picture = element('div', { class: 'seeds' });
   let race: Race | null = null;
 
-  function end(said: string): void {
+  function end(message: string): void {
     race?.dispose();
     race = null;
     button.textContent = 'Run seeds';
-    status.textContent = said;
+    status.textContent = message;
   }
 
   /** One seed of both methods: the mean frequency of the last steps. @throws Error for what cannot go on */

@@ -55,16 +55,16 @@ export function sumsSection(place: HTMLElement): void {
   }
 
   function buttons(): void {
-    const taken = records.length;
-    const whole = steps > 0 && taken >= steps;
-    train.textContent = whole ? 'Trained' : running ? 'Pause' : taken > 0 ? 'Go on' : 'Train on sums';
+    const stepCount = records.length;
+    const whole = steps > 0 && stepCount >= steps;
+    train.textContent = whole ? 'Trained' : running ? 'Pause' : stepCount > 0 ? 'Go on' : 'Train on sums';
     train.disabled = whole;
     single.disabled = running || whole;
     method.disabled = worker !== null;
-    rewind.disabled = taken === 0;
-    rewind.max = String(Math.max(1, taken));
+    rewind.disabled = stepCount === 0;
+    rewind.max = String(Math.max(1, stepCount));
     if (shown === null) rewind.value = rewind.max;
-    if (taken > 0) place.dataset.taken = String(taken);
+    if (stepCount > 0) place.dataset.taken = String(stepCount);
   }
 
   function hear(message: FromSums): void {

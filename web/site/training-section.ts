@@ -83,16 +83,16 @@ export function trainingSection(place: HTMLElement, address: Address): void {
   }
 
   function buttons(): void {
-    const taken = race?.taken ?? 0;
-    const whole = race !== null && race.steps > 0 && taken >= race.steps;
-    train.textContent = whole ? 'Trained' : running ? 'Pause' : taken > 0 ? 'Go on' : 'Train';
+    const stepCount = race?.taken ?? 0;
+    const whole = race !== null && race.steps > 0 && stepCount >= race.steps;
+    train.textContent = whole ? 'Trained' : running ? 'Pause' : stepCount > 0 ? 'Go on' : 'Train';
     train.disabled = whole;
     single.disabled = running || whole;
-    save.disabled = taken === 0;
-    rewind.disabled = taken === 0;
-    rewind.max = String(Math.max(1, taken));
+    save.disabled = stepCount === 0;
+    rewind.disabled = stepCount === 0;
+    rewind.max = String(Math.max(1, stepCount));
     if (shown === null) rewind.value = rewind.max;
-    if (taken > 0) place.dataset.taken = String(taken);
+    if (stepCount > 0) place.dataset.taken = String(stepCount);
   }
 
   function start(): Race {
@@ -133,9 +133,9 @@ export function trainingSection(place: HTMLElement, address: Address): void {
 
   function draw(): void {
     buttons();
-    const taken = race?.taken ?? 0;
-    if (!race || taken === 0 || trees.length === 0) return;
-    const step = Math.min(shown ?? taken, taken);
+    const stepCount = race?.taken ?? 0;
+    if (!race || stepCount === 0 || trees.length === 0) return;
+    const step = Math.min(shown ?? stepCount, stepCount);
     const records = METHODS.map((method) => (race as Race).recordsOf(method)[step - 1]);
     trees.forEach((tree, i) => {
       tree.show(records[i]);
@@ -148,7 +148,7 @@ export function trainingSection(place: HTMLElement, address: Address): void {
     );
     details.hidden = false;
     if (details.open) drawGroups(records);
-    if (running && taken >= race.steps) {
+    if (running && stepCount >= race.steps) {
       running = false;
       say(
         `${race.steps} steps of both in ${seconds(began)}, ${computing(controls.provider(), race.threads)}.`,

@@ -106,7 +106,7 @@ function advantagesOn(
   const nodes = Array.from({ length: whole.nodeCount }, (_, node) => node);
   return nodes.slice(1).map((node) => {
     const prefix = whole.tokens[whole.representative(node)].subarray(0, whole.end[node]);
-    const taken = completions.findIndex(({ tokens }) => prefix.every((turn, t) => tokens[t] === turn));
-    return taken < 0 ? null : stepAdvantages[tree.nodeAt(taken, prefix.length - 1)];
+    const member = completions.findIndex(({ tokens }) => prefix.every((turn, t) => tokens[t] === turn));
+    return member < 0 ? null : stepAdvantages[tree.nodeAt(member, prefix.length - 1)];
   });
 }

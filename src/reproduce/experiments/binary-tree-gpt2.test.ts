@@ -50,16 +50,16 @@ describe('a checkpoint of GPT-2', () => {
     const [start, grpo] = units;
     expect(grpo.needs).toEqual([start.id]);
     await runUnit(start.spec, { folder, id: start.id, progress: () => {} });
-    const { tensors: taken } = await readSafetensors(
+    const { tensors: weights } = await readSafetensors(
       join(folder, 'units', start.id, 'checkpoints', 'step_000000', 'model.safetensors'),
     );
-    const given = (name: string) => tensors.get(name)?.data as Float32Array;
-    const row = (id: number) => given('wte.weight').subarray(id * width, (id + 1) * width);
-    expect(taken.get('wte.weight')?.data).toEqual(
+    const source = (name: string) => tensors.get(name)?.data as Float32Array;
+    const row = (id: number) => source('wte.weight').subarray(id * width, (id + 1) * width);
+    expect(weights.get('wte.weight')?.data).toEqual(
       Float32Array.from([...row(50_256), ...row(43), ...row(49)]),
     );
-    expect(taken.get('wpe.weight')?.data).toEqual(given('wpe.weight').slice(0, 5 * width));
-    expect(taken.get('h.1.mlp.c_fc.weight')?.data).toEqual(given('h.1.mlp.c_fc.weight'));
+    expect(weights.get('wpe.weight')?.data).toEqual(source('wpe.weight').slice(0, 5 * width));
+    expect(weights.get('h.1.mlp.c_fc.weight')?.data).toEqual(source('h.1.mlp.c_fc.weight'));
     const figures = await runUnit(grpo.spec, { folder, id: grpo.id, progress: () => {} });
     expect(figures).toMatchObject({ success: expect.any(Array) });
   });

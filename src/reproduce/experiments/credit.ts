@@ -195,7 +195,7 @@ export const credit: Experiment<Settings, Data> = {
     const verdict = open.length > 0 ? 'not decided yet' : creditVerdict(better.map(({ length }) => length));
     const names = (rows: readonly Row[]): string =>
       rows.length === 0 ? 'none' : titlesOf(rows.map(({ rule }) => rule));
-    const told = (task: TaskName): string =>
+    const progressOf = (task: TaskName): string =>
       data[task].length < settings[task].rules.length
         ? ` (rules done: ${data[task].length - 1} of ${settings[task].rules.length - 1})`
         : '';
@@ -205,7 +205,9 @@ export const credit: Experiment<Settings, Data> = {
         done.length === 0
           ? 'no task has λ-GRPO and another rule complete'
           : done
-              .map((task, i) => `better than λ-GRPO on ${TITLES[task]}${told(task)}: ${names(better[i])}`)
+              .map(
+                (task, i) => `better than λ-GRPO on ${TITLES[task]}${progressOf(task)}: ${names(better[i])}`,
+              )
               .join('; '),
       body: [
         ...(open.length > 0 ? [`Not done yet. ${open.join('. ')}.`] : []),
@@ -278,13 +280,17 @@ function section(title: string, settings: TaskSettings, rows: readonly Row[]): s
   const lines = rows.map((row) => {
     const bestRate = atOwnRate(row.late);
     const difference = againstLambda(row, lambda);
-    const told = isBetter(difference, compared) ? 'better' : isBelow(difference) ? 'interval below 0' : '';
+    const judgement = isBetter(difference, compared)
+      ? 'better'
+      : isBelow(difference)
+        ? 'interval below 0'
+        : '';
     return [
       CREDIT_RULES[row.rule].title,
       ...row.late.map((values) => number(mean(values))),
       withBounds(shareInterval(row.late[place])),
       withBounds(shareInterval(bestRate)),
-      row === lambda ? '' : `${signedInterval(difference)} ${told}`.trim(),
+      row === lambda ? '' : `${signedInterval(difference)} ${judgement}`.trim(),
     ];
   });
   return `## ${title}
