@@ -5,11 +5,16 @@
 import { element } from '../components/dom.js';
 
 export interface Finding {
+  readonly title: string;
   readonly verdict: string;
   readonly summary: string;
 }
 
-// By name, so that the page holds these two of each file and not its data.
+// By name, so that the page holds these of each file and not its data.
+const TITLES = import.meta.glob<string>(
+  '../../docs/results/{theorem,binary-tree,scale-control,scale-control-reasoning,reasoning,process-rewards,structure}.json',
+  { eager: true, import: 'title' },
+);
 const VERDICTS = import.meta.glob<string>(
   '../../docs/results/{theorem,binary-tree,scale-control,scale-control-reasoning,reasoning,process-rewards,structure}.json',
   { eager: true, import: 'verdict' },
@@ -26,8 +31,9 @@ const PICTURES = import.meta.glob<string>(
 /** What an experiment found; null: it was not run. */
 export function findingOf(experiment: string): Finding | null {
   const file = `../../docs/results/${experiment}.json`;
-  const [verdict, summary] = [VERDICTS[file], SUMMARIES[file]];
-  return verdict === undefined || summary === undefined ? null : { verdict, summary };
+  const [title, verdict, summary] = [TITLES[file], VERDICTS[file], SUMMARIES[file]];
+  if (title === undefined || verdict === undefined || summary === undefined) return null;
+  return { title, verdict, summary };
 }
 
 /** Fills the places of the text that name an experiment, and maybe a picture. */
@@ -42,7 +48,7 @@ export function showEvidence(text: ParentNode): void {
       element(
         'p',
         { class: 'finding' },
-        element('strong', {}, `${finding.verdict[0].toUpperCase()}${finding.verdict.slice(1)}.`),
+        element('span', { class: 'tested' }, `${finding.title} `, element('strong', {}, finding.verdict)),
         ` ${sentence(finding.summary)} `,
         element('span', { class: 'place' }, `docs/results/${result}.md`),
       ),

@@ -161,8 +161,8 @@ export function sumsSection(place: HTMLElement): void {
       'p',
       { class: 'lead' },
       'A model of 100 thousand weights writes sums column by column: 57+86= becomes 7+6=13;5+8+1=14;\\boxed{143}. A warm-up on written ' +
-        'solutions taught it this form; most of these solutions forgot a carry, so the model forgets it too. From here on a right answer gets ' +
-        'a reward of 1 and nothing else helps. The sums below are not trained on. Choose a completion to read it step by step.',
+        'solutions taught it this form; most of these solutions forgot a carry, so the model forgets it too. From here on, a right ' +
+        'answer earns a reward of 1, and nothing else does. The sums below are not trained on. Choose a completion to read it step by step.',
     ),
     element(
       'div',
