@@ -45,7 +45,10 @@ export function processRewardsSummary(
 export function processRewardsBody(settings: ProcessRewardsSettings, data: ProcessRewardsData): string {
   const tasks = [...new Set(data.stages.map(({ task }) => task))];
   const { arithmetic: sums, smollm2: real } = settings.tasks;
-  const model = data.weights === null ? '' : `It is ${describeWeights(data.weights)}.`;
+  const model =
+    data.weights === null
+      ? ''
+      : ` **Those of\nSmolLM2 are of sampling and problems alone: there is one model**, ${describeWeights(data.weights)}.`;
   const missing = tasks.includes('smollm2')
     ? ''
     : '\n\nThe real model was not run: `--pretrained` adds it (SmolLM2-135M-Instruct, from a folder, the Hub or its cache).';
@@ -62,8 +65,8 @@ Many members make R̂ precise, but not its sign: R̂(λ) − mean(G) = (1 − |�
 
 On sums and on SmolLM2 not every step is measured. First tokens are drawn at random within each class of |λ|, and each step counts by one over its chance. Intervals are Student's t over seeds of a
 ratio of sums (linearised), those of shares Wilson's with the spread between seeds; n is the number of seeds. Classes with fewer
-than ${FEW} measured steps have no interval. Seeds of the binary tree and of sums are of training and of sampling. **Those of SmolLM2
-are of sampling and problems alone: there is one model.** ${model} Policies are GRPO's after so many steps.
+than ${FEW} measured steps have no interval. Seeds of the binary tree and of sums are of training and of sampling.${model}
+Policies are GRPO's after so many steps.
 
 ${tasks.map((task) => section(settings, data, task as ValueTask)).join('\n\n')}${missing}`;
 }
