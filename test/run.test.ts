@@ -374,7 +374,7 @@ it('a checkpoint of a model of another shape is named', async () => {
     from: join(small, 'checkpoints', 'step_000005'),
   }).catch((e: Error) => e);
   expect((error as Error).message).toMatch(
-    /tensor 'wte.weight' has shape \[3, 16\], this model wants \[3, 32\]/,
+    /tensor 'wte.weight' has shape \[3, 16\], this model expects \[3, 32\]/,
   );
 });
 

@@ -286,7 +286,7 @@ describe.skipIf(!hasBrowser)('lambda-grpo/view in a plain Vite project', () => {
     const tree = page.locator('process-tree').nth(1);
     await page.evaluate('tree.group = { completions: [{ text: "a", reward: null }] }');
     expect(await tree.getByRole('alert').textContent()).toBe(
-      'This is no group: completions[0].reward: expected a finite number, got null',
+      'This is not a group: completions[0].reward: expected a finite number, got null',
     );
     expect(await page.evaluate('tree.problem')).toContain('completions[0].reward');
     await page.evaluate('tree.group = { completions: [{ text: "a", reward: 1 }] }');

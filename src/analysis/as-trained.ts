@@ -91,7 +91,7 @@ export function describeTrained(objective: RunObjective): string {
     credit !== null
       ? `the coefficients of steps are those of ${credit} (credit), not of the figures here`
       : loss === 'gspo'
-        ? 'gspo has one ratio for a sequence, a step has no term of its own'
+        ? 'gspo has one ratio per sequence, so a step has no separate term'
         : `a step counts ${counted(p)} (lambda_exponent ${p})`,
   ];
   return parts.join('; ');

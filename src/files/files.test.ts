@@ -250,7 +250,7 @@ describe('a lock', () => {
       lockOf({ pid: sleeper.pid, started: await startOf(sleeper.pid as number) });
       expect(await refusal()).toBe(
         `${base}: process ${sleeper.pid} on host has been writing to it since 2026-11-26T00:00:00.000Z; ` +
-          'let it end, or choose another folder',
+          'wait until it ends, or choose another folder',
       );
       // It counts however long it was not touched: a process may be stopped.
       age(1e6);
@@ -275,7 +275,7 @@ describe('a lock', () => {
   it('of another machine counts until it was forgotten', async () => {
     const { pid } = spawnSync('true');
     lockOf({ pid, machine: 'elsewhere' });
-    expect(await refusal()).toContain(`if that process is no more, remove ${join(base, LOCK)}, or wait`);
+    expect(await refusal()).toContain(`if that process has ended, remove ${join(base, LOCK)}, or wait`);
     age(100);
     await refusal();
     age(130);

@@ -261,6 +261,6 @@ function busy({ pid, host, machine: where, since }: Holder, file: string): strin
   const elsewhere =
     where === machine()
       ? ''
-      : `; if that process is no more, remove ${file}, or wait: it counts for ${FORGOTTEN_MS / 60_000} minutes`;
-  return `process ${pid} on ${host} has been writing to it since ${since}; let it end, or choose another folder${elsewhere}`;
+      : `; if that process has ended, remove ${file}, or wait: the lock counts for ${FORGOTTEN_MS / 60_000} minutes`;
+  return `process ${pid} on ${host} has been writing to it since ${since}; wait until it ends, or choose another folder${elsewhere}`;
 }

@@ -184,7 +184,7 @@ function checkEntry(file: string, name: string, entry: unknown, first: number, e
     throw damaged(file, `tensor '${name}' has the shape ${JSON.stringify(shape)}`);
   }
   if (!Array.isArray(place) || place.length !== 2 || !place.every(isWhole) || place[0] > place[1]) {
-    throw damaged(file, `tensor '${name}' lies at ${JSON.stringify(place)}`);
+    throw damaged(file, `tensor '${name}' has the offsets ${JSON.stringify(place)}`);
   }
   const [from, to] = place as [number, number];
   if (first + to > end) throw damaged(file, `tensor '${name}' ends at byte ${to} of ${end - first}`);

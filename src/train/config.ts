@@ -143,7 +143,7 @@ const schema = z
           .nullable()
           .default(null)
           .describe(
-            `Credit rule instead of the method's: ${CREDIT_NAMES.join(', ')} (docs/credit.md), or a module of your own that exports coefficients(tree, rewards, { advantages, weights }), which returns A⁺ and A⁻ of each node (docs/losses.md); null: the method's`,
+            `Credit rule instead of the method's: ${CREDIT_NAMES.join(', ')} (docs/credit.md), or a file of your module that exports coefficients(tree, rewards, { advantages, weights }), which returns A⁺ and A⁻ of each node (docs/losses.md); null: the method's`,
           ),
         credit_seconds: changeable(z.number().positive().max(1_000_000))
           .default(60)

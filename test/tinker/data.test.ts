@@ -204,7 +204,7 @@ describe('data that a server would take in silence', () => {
     [
       { weights: Float32Array.of(Number.NaN, 1, 1) },
       {},
-      'example 1: expected finite coefficients, got one that is no number',
+      'example 1: expected finite coefficients, got one that is not finite',
     ],
     [{ tree: ProcessTree.build([[]]) }, {}, 'expected at least one completion with a token, got none'],
   ])('is refused before the wire', (changes, changed, message) => {

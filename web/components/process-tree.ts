@@ -158,7 +158,7 @@ export class ProcessTreeElement extends Base {
       root.replaceChildren(
         ...(this.fault === null
           ? []
-          : [element('p', { class: 'problem', role: 'alert' }, `This is no group: ${this.fault}`)]),
+          : [element('p', { class: 'problem', role: 'alert' }, `This is not a group: ${this.fault}`)]),
       );
       return;
     }

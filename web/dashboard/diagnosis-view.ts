@@ -18,7 +18,7 @@ import { TREE_SIGNS } from './tree-signs.js';
 const SIGNS: readonly (readonly [MetricName, string])[] = [
   [
     'entropy',
-    'Falling to 0 while the reward stands still: the policy has settled on one answer and explores no more; lower the learning rate, raise the temperature, or go back to an earlier checkpoint.',
+    'Falling to 0 while the reward stands still: the policy has settled on one answer and no longer explores; lower the learning rate, raise the temperature, or go back to an earlier checkpoint.',
   ],
   [
     'kl',

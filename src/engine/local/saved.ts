@@ -68,7 +68,7 @@ export function flatten(
     if (!tensor) throw new EngineError(`${file}: tensor '${prefix}${name}' is missing`);
     if (tensor.shape.join() !== shape.join()) {
       throw new EngineError(
-        `${file}: tensor '${prefix}${name}' has shape [${tensor.shape.join(', ')}], this model wants [${shape.join(', ')}]`,
+        `${file}: tensor '${prefix}${name}' has shape [${tensor.shape.join(', ')}], this model expects [${shape.join(', ')}]`,
       );
     }
     flat.set(tensor.data, offset);

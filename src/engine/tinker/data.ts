@@ -104,7 +104,7 @@ export function stepData(
       const weight = sent.reduce((a, b) => a + b, 0);
       for (const advantages of kept.length > 0 ? kept : [parts[0]]) {
         if (!advantages.every(Number.isFinite)) {
-          throw new EngineError(`example ${e + 1}: expected finite coefficients, got one that is no number`);
+          throw new EngineError(`example ${e + 1}: expected finite coefficients, got one that is not finite`);
         }
         const datum = {
           tokens: sequence.subarray(0, length),

@@ -235,12 +235,7 @@ function sampleOf(
   if (first < 0 && masked && masked.tokens.length > 0)
     fail(where, key.mask, 'no 1', 'a 1 where the completion begins, or a separate prompt');
   if (promptValue === undefined && !grouped && Math.max(first, 0) === 0)
-    fail(
-      where,
-      keys.prompt,
-      prompt,
-      'a text, messages or token ids (or a group key, where there is no prompt)',
-    );
+    fail(where, keys.prompt, prompt, 'a text, messages or token ids (or a group key, if there is no prompt)');
   const from = Math.max(first, 0);
   return {
     prompt: promptIds

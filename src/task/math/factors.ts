@@ -112,7 +112,7 @@ export abstract class FactorReader extends TokenReader {
 
   protected prime(node: Node): Expr {
     if (node.kind === 'sym') return sym(`${node.name}'`);
-    throw new Unreadable('a prime after something that is no symbol');
+    throw new Unreadable('a prime after something that is not a symbol');
   }
 
   protected exponent(): Expr {
@@ -177,7 +177,7 @@ export abstract class FactorReader extends TokenReader {
     if (repeated) return repeated;
     if (!this.take('_')) return this.number(token.text);
     const base = spelling(this.raw()).replace(/"|\s/g, '');
-    if (!/^\d{1,2}$/.test(base)) throw new Unreadable('a number with a subscript that is no base');
+    if (!/^\d{1,2}$/.test(base)) throw new Unreadable('a number with a subscript that is not a base');
     return { kind: 'based', digits: token.text.replace(/^0+(?=\d)/, ''), base };
   }
 
@@ -248,7 +248,7 @@ export abstract class FactorReader extends TokenReader {
       this.bars = bars;
       if (built) {
         if (node.kind !== 'relation' && !(node.kind === 'list' && node.join !== ',')) {
-          throw new Unreadable('a set by a condition that is none');
+          throw new Unreadable('a set with a condition that is not one');
         }
         return node;
       }
@@ -352,7 +352,7 @@ export abstract class FactorReader extends TokenReader {
         return this.ofList(name);
       case 'det': {
         const node = this.primary();
-        if (node.kind !== 'matrix') throw new Unreadable('a determinant of something that is no matrix');
+        if (node.kind !== 'matrix') throw new Unreadable('a determinant of something that is not a matrix');
         return determinant(node.rows);
       }
     }

@@ -54,7 +54,7 @@ export type Node =
 
 export const num = (n: bigint | number, d: bigint | number = 1): Num => {
   const value = rational(BigInt(n), BigInt(d));
-  if (!value) throw new RangeError(`${n}/${d} is no number of bounded size`);
+  if (!value) throw new RangeError(`${n}/${d} is too large or too small a number`);
   return { kind: 'num', value, digits: null };
 };
 export const sym = (name: string): Sym => ({ kind: 'sym', name });

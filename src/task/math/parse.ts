@@ -141,7 +141,7 @@ class AnswerReader extends FactorReader {
     const [unit, multiple] = withoutMultiple(this.unit());
     if (multiple > 1n && isExpr(node)) node = op('mul', node, num(multiple));
     if (!isExpr(node)) {
-      if (unit) throw new Unreadable(`the unit '${unit.slice(0, 40)}' after something that is no number`);
+      if (unit) throw new Unreadable(`the unit '${unit.slice(0, 40)}' after something that is not a number`);
       return node;
     }
     if (/^(?:percent|pct|percentage)$/i.test(unit)) node = op('percent', node);
