@@ -205,7 +205,7 @@ describe('what is wrong is named in one line', () => {
       [{ a: { ...a, shape: [3] } }, 8, "tensor 'a' has 8 bytes, its shape [3] needs 12"],
       [{ a: { ...a, shape: [-2] } }, 8, 'has the shape [-2]'],
       [{ a: { ...a, data_offsets: [8, 0] } }, 8, 'has the offsets [8,0]'],
-      [{ a: { ...a, data_offsets: [0, 1e300] } }, 8, 'lies at'],
+      [{ a: { ...a, data_offsets: [0, 1e300] } }, 8, 'has the offsets'],
       [{ a, b: { ...a, data_offsets: [4, 12] } }, 12, "tensor 'b' overlaps"],
       [{ a, b: { ...a, data_offsets: [12, 20] } }, 20, "tensor 'b' leaves 4 bytes unused"],
       [{ a: null }, 8, "tensor 'a': expected F32, BF16, F16, got undefined"],
