@@ -178,6 +178,11 @@ describe.skipIf(!hasBrowser)('the site', () => {
     await log.locator('button.completion').nth(1).click();
     expect(await log.locator('process-tree .reading').textContent()).toContain('\\boxed{');
     expect(await barriersOf(page)).toEqual([]);
+    // By the keyboard: the field of files takes the focus, and shows it.
+    await log.getByLabel('Choose files').focus();
+    const chooser = page.waitForEvent('filechooser');
+    await page.keyboard.press('Space');
+    await chooser;
 
     const packed = join(host.folder, 'rows.jsonl.gz');
     const rows = Array.from({ length: 40 }, (_, i) => ({

@@ -1,5 +1,5 @@
 /** The page on process rewards: its summary, tables and picture. */
-import { type BarSeries, barChartSvg } from '../analysis/index.js';
+import { type BarSeries, barChartSvg, GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../analysis/index.js';
 import type { Interval } from '../statistics/index.js';
 import { number, signed, signedInterval, table, withBounds, withInterval } from './markdown.js';
 import { isAbove, isBelow } from './paired.js';
@@ -179,7 +179,7 @@ const SHORT: Readonly<Record<ValueTask, string>> = {
   arithmetic: 'sums',
   smollm2: 'SmolLM2',
 };
-const COLOURS = { grpo: '#4269d0', lambda: '#efb118' } as const;
+const COLOURS = { grpo: GRPO_COLOUR, lambda: LAMBDA_GRPO_COLOUR } as const;
 
 /** Share of the mass whose sign can be told, at least, where it is drawn. */
 const KNOWN = 0.5;
