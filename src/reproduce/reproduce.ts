@@ -44,7 +44,8 @@ export interface Reproduced {
 export async function reproduce(options: ReproduceOptions): Promise<Reproduced | null> {
   const { experiment, quick, seeds, places, out, jobs = availableParallelism() } = options;
   const version = packageVersion();
-  const settings = experiment.settings({ quick, seeds });
+  // Plain: the page is the same when it is written again from the file.
+  const settings = plain(experiment.settings({ quick, seeds }));
   const units = experiment.units(settings, places);
   const store = options.soFar ? lookAt(options, version, units) : await doUnits(options, version, units);
   if (store === null) return null;

@@ -256,6 +256,18 @@ export function atOwnRate(late: readonly (readonly number[])[]): number[] {
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
+/** A best rate at the end of those tried may not be the best there is. */
+function edges(rates: readonly number[], rows: readonly Row[]): string {
+  if (rates.length < 2) return '';
+  const best = rows.map(({ late }) => {
+    const means = late.map((values) => mean(values));
+    return means.indexOf(Math.max(...means));
+  });
+  const lowest = best.filter((rate) => rate === 0).length;
+  const highest = best.filter((rate) => rate === rates.length - 1).length;
+  return ` The best rate over all seeds is the lowest tried for ${lowest} of ${rows.length} rules, the highest for ${highest}.`;
+}
+
 const titlesOf = (rules: readonly CreditName[]): string =>
   rules.map((rule) => CREDIT_RULES[rule].title).join(', ');
 
@@ -295,22 +307,27 @@ function section(title: string, settings: TaskSettings, rows: readonly Row[]): s
   });
   return `## ${title}
 
-${seeds} seeds, ${steps} steps; ${compared} differences looked at.
+${seeds} seeds, ${steps} steps; ${compared} differences looked at.${edges(rates, rows)}
 
 ${table(['rule', ...rates.map((rate) => `lr ${rateText(rate)}`), `at ${rateText(common)}`, 'at its own rate', 'against λ-GRPO, paired'], lines)}`;
 }
 
 function signSection({ seeds, stages, groups, rules }: SignSettings, rows: readonly SignRow[]): string {
-  const cell = (values: readonly number[]): string =>
-    values.length > 0 ? withBounds(shareInterval(values)) : '–';
+  const rowAt = (rule: CreditName, stage: number): SignRow =>
+    rows.find((row) => row.rule === rule && row.stage === stage) as SignRow;
+  const cell = (values: readonly number[], grpo: readonly number[]): string => {
+    if (values.length === 0) return '–';
+    const difference = values.length === grpo.length ? paired(values, grpo) : null;
+    const than =
+      difference && isBelow(difference) ? ' less' : difference && isAbove(difference) ? ' more' : '';
+    return withBounds(shareInterval(values, groups)) + than;
+  };
   const lines = rules.map((rule) => {
-    const stageRows = stages.map(
-      (stage) => rows.find((row) => row.rule === rule && row.stage === stage) as SignRow,
-    );
+    const stageRows = stages.map((stage) => rowAt(rule, stage));
     return [
       CREDIT_RULES[rule].title,
-      ...stageRows.map(({ prompt }) => cell(prompt)),
-      ...stageRows.map(({ token }) => cell(token)),
+      ...stageRows.map(({ prompt, stage }) => cell(prompt, rowAt('grpo', stage).prompt)),
+      ...stageRows.map(({ token, stage }) => cell(token, rowAt('grpo', stage).token)),
     ];
   });
   const header = ['prompt', 'token before'].flatMap((what) =>
@@ -321,6 +338,7 @@ function signSection({ seeds, stages, groups, rules }: SignSettings, rows: reado
 Share of a rule’s gradient mass, Σ |A⁺ + A⁻| over the tokens of the tree, that pushes the wrong way, under policies that GRPO has trained for so many steps (n = 1, r_neg = −1;
 ${groups} groups of each of ${seeds} policies, the same for all rules; values are exact). A token is pushed the wrong way *against the prompt* where the push has not the sign of V(step) − V(prompt),
 as in [process-rewards](process-rewards.md), and *against the token before* where it has not that of V(with the token) − V(before it), the token’s true advantage.
+Mean over the policies [95% interval: Wilson’s with the spread between policies]; *less* and *more*: than GRPO, where the 95% interval of the difference, paired by policy, leaves out 0.
 
 ${table(['rule', ...header], lines)}`;
 }
