@@ -9,7 +9,7 @@ import type {
   Quality,
   ValueTask,
 } from './process-rewards-data.js';
-import type { ClassRow, SizeRow, TaskRow } from './process-rewards-rows.js';
+import type { ClassRow, SizeRow, StageRows, TaskRow } from './process-rewards-rows.js';
 import { describeWeights } from './real-model.js';
 import { CLASSES } from './work/index.js';
 
@@ -27,6 +27,13 @@ export function className(size: number): string {
   return least === most ? String(least) : `${least}–${most}`;
 }
 
+/** Share of the mass whose sign can be told, at least, where methods are compared. */
+const KNOWN = 0.5;
+
+function isTold(mass: SizeRow['mass']): mass is NonNullable<SizeRow['mass']> {
+  return mass !== null && Math.min(mass.grpo.decided.mean, mass.lambda.decided.mean) >= KNOWN;
+}
+
 export function processRewardsSummary(
   qualities: readonly (Quality & { readonly task: ValueTask })[],
   { stages }: ProcessRewardsData,
@@ -37,7 +44,9 @@ export function processRewardsSummary(
       : '';
     return `${task}: the bias’s interval misses 0 in ${missing} of ${cells} cells${figures}`;
   });
-  const cases = stages.flatMap(({ sizes }) => sizes.flatMap(({ mass }) => mass?.difference ?? []));
+  const cases = stages.flatMap(({ sizes }) =>
+    sizes.flatMap(({ mass }) => (isTold(mass) ? mass.difference : [])),
+  );
   const [more, less] = [cases.filter(isAbove).length, cases.filter(isBelow).length];
   return `${parts.join('; ')}; of ${cases.length} cases λ-GRPO has more gradient mass on wrong signs than GRPO in ${more}, less in ${less}`;
 }
@@ -54,7 +63,7 @@ export function processRewardsBody(settings: ProcessRewardsSettings, data: Proce
     : '\n\nThe real model was not run: `--pretrained` adds it (SmolLM2-135M-Instruct, from a folder, the Hub or its cache).';
   return `![Share of the gradient that pushes a step the wrong way](process-rewards-mass.svg)
 
-Of the mass whose sign can be told; policies are drawn where that is at least half of all. GRPO and λ-GRPO weigh the same groups.
+Of the mass whose sign can be told; policies are drawn, and methods compared, where that is at least half of all. GRPO and λ-GRPO weigh the same groups.
 
 A step's **estimate** is R̂(λ), the mean reward of the |λ| completions through it. Its **truth** is V, the expected reward of a completion that begins with the step's prefix, under the
 policy that sampled the group: exact on the binary tree, from ${sums.rollouts} fresh completions on sums, from ${real.rollouts} on SmolLM2. The variance of this truth (s²/${sums.rollouts}, s²/${real.rollouts}) is taken out of
@@ -116,7 +125,15 @@ ${table(
     'n',
   ],
   rows.flatMap(({ stage, sizes }) => sizes.map((row) => sizeCells(stage, row))),
-)}`;
+)}${limitOf(rows)}`;
+}
+
+/** Where values are near 0, few completions cannot tell which of two is larger. */
+function limitOf(rows: readonly StageRows[]): string {
+  const told = rows.some(({ sizes }) => sizes.some(({ mass }) => isTold(mass)));
+  return told
+    ? ''
+    : '\n\nFor less than half of the gradient mass the sign can be told here, so nothing follows about signs.';
 }
 
 function overall(row: TaskRow | undefined): string {
@@ -165,7 +182,7 @@ function sizeCells(stage: number, { k, rank, mass }: SizeRow): string[] {
           withBounds(mass.grpo.wrong),
           withBounds(mass.lambda.decided, 2),
           withBounds(mass.lambda.wrong),
-          signedInterval(mass.difference),
+          mass.difference.count > 1 ? signedInterval(mass.difference) : signed(mass.difference.mean),
           String(mass.difference.count),
         ]
       : ['–', '–', '–', '–', '–', '–']),
@@ -181,16 +198,11 @@ const SHORT: Readonly<Record<ValueTask, string>> = {
 };
 const COLOURS = { grpo: GRPO_COLOUR, lambda: LAMBDA_GRPO_COLOUR } as const;
 
-/** Share of the mass whose sign can be told, at least, where it is drawn. */
-const KNOWN = 0.5;
-
 /** Of the gradient's mass, how much pushes the wrong way, for each policy. */
 export function massSvg({ stages }: ProcessRewardsData): string {
   const shown = stages.flatMap(({ task, stage, sizes }) => {
     const { mass } = sizes.find(({ k }) => k === SHOWN_K) ?? sizes[0];
-    return mass && Math.min(mass.grpo.decided.mean, mass.lambda.decided.mean) >= KNOWN
-      ? [{ task: task as ValueTask, stage, mass }]
-      : [];
+    return isTold(mass) ? [{ task: task as ValueTask, stage, mass }] : [];
   });
   const series = (name: string, method: 'grpo' | 'lambda'): BarSeries => ({
     name,

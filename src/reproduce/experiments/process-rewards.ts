@@ -70,7 +70,7 @@ export const processRewards: Experiment<ProcessRewardsSettings, ProcessRewardsDa
         ends: true,
       },
       smollm2: {
-        seeds: seeds ?? (quick ? 2 : 5),
+        seeds: seeds ?? (quick ? 2 : 3),
         stages: [0],
         sizes: quick ? [4] : [4, 16, 64],
         problems: quick ? 1 : 3,
