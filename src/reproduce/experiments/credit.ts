@@ -5,7 +5,7 @@
 import { CREDIT_RULES, type CreditName } from '../../objective/index.js';
 import { mean, shareInterval } from '../../statistics/index.js';
 import { type Config, withCredit, withMethod, withSeed } from '../../train/index.js';
-import { curvesSvg } from '../curves.js';
+import { dotsSvg } from '../dots.js';
 import type { Experiment, Places, Verdict } from '../experiment.js';
 import { number, rateText, rounded, signedInterval, table, withBounds } from '../markdown.js';
 import { isAbove, isBelow, type Paired, paired, perSeed } from '../paired.js';
@@ -215,21 +215,7 @@ export const credit: Experiment<Settings, Data> = {
         ...(data.signs.length > 0 ? [signSection(settings.signs, data.signs)] : []),
         ending(data),
       ].join('\n\n'),
-      figures: {
-        rates: curvesSvg(
-          {
-            title: 'Binary tree: success against the learning rate',
-            xLabel: 'log₁₀ of the learning rate',
-            yLabel: 'target frequency, last 50 steps',
-          },
-          data.tree.map(({ rule, late }) => ({
-            name: CREDIT_RULES[rule].title,
-            step: settings.tree.rates.map((rate) => rounded(Math.log10(rate))),
-            ...bandOf(late),
-          })),
-          [0, 1],
-        ),
-      },
+      figures: { difference: differenceSvg(settings, data) },
     };
   },
 };
@@ -348,18 +334,25 @@ function ending({ model }: Data): string {
     model.length > 0
       ? ''
       : '\n\nThe real model was not run: `--pretrained` adds it (SmolLM2-135M-Instruct, from a folder, the Hub or its cache).';
-  return `![Success against the learning rate](credit-rates.svg)
+  return `![Success of each rule against λ-GRPO](credit-difference.svg)
 
 Rules and their formulas: [credit.md](../credit.md). Rules that have another one’s gradient are left out.${missing}`;
 }
 
-function bandOf(late: Row['late']) {
-  const bands = late.map((values) => shareInterval(values));
-  return {
-    mean: bands.map((band) => rounded(band.mean)),
-    low: bands.map((band) => rounded(band.low)),
-    high: bands.map((band) => rounded(band.high)),
-  };
+/** Of each rule against λ-GRPO on the binary tree, at its own rate and at the common one. */
+function differenceSvg({ tree }: Settings, data: Data): string {
+  const lambda = data.tree.find(({ rule }) => rule === 'lambda-grpo');
+  const place = tree.rates.indexOf(tree.common);
+  const others = lambda ? data.tree.filter((row) => row !== lambda) : [];
+  return dotsSvg(
+    'Binary tree: success against λ-GRPO',
+    'difference, paired by seed, mean and 95% interval',
+    ['each at its own rate', `all at ${rateText(tree.common)}`],
+    others.map((row) => ({
+      name: CREDIT_RULES[row.rule].title,
+      marks: lambda ? [againstLambda(row, lambda), paired(row.late[place], lambda.late[place])] : [],
+    })),
+  );
 }
 
 const tasksOf = ({ pretrained }: Places): readonly TaskName[] =>
