@@ -1,4 +1,4 @@
-// λ-GRPO as one reads it: sample, reward, tree, coefficients, update, log, on the paper's binary tree (16 paths, one of them
+// λ-GRPO as a short program: sample, reward, tree, coefficients, update, log, on the paper's binary tree (16 paths, one of them
 // the best). No configuration, no run folder; every number follows from SEED. Run it: npx tsx recipes/loop.ts
 import {
   askRule,
@@ -17,7 +17,7 @@ const SEED = 0;
 const STEPS = 100;
 const GROUP = 16;
 
-/** A⁺ and A⁻ of each step of the tree. Here λ-GRPO: put your own rule in its place. Without `* scale` it is GRPO. */
+/** A⁺ and A⁻ of each step of the tree. Here λ-GRPO: replace it by your own rule. Without `* scale` it is GRPO. */
 const coefficients: CreditRule = (tree, _rewards, { advantages, weights }) => {
   const scale = lambdaWeights(tree); // 1/|λ|: a step counts once, however many completions share it
   const sum = (part: (a: number) => number) => memberSums(tree, (i) => weights[i] * part(advantages[i]));
@@ -45,7 +45,7 @@ for (let step = 1; step <= STEPS; step++) {
   );
   const paths = completions[0].map(({ tokens }) => tokens);
 
-  // Reward, and how much better each was than its group.
+  // Reward, and the advantage of each completion in its group.
   const rewards = Float64Array.from(paths, (path) => task.reward(problem, path).reward);
   const advantages = groupAdvantages(rewards);
 

@@ -1,4 +1,4 @@
-// The task: write three letters in the opposite order. Change what you like and run `npm start` again.
+// The task: write three letters in reverse order. Change anything and run `npm start` again.
 import { defineTask } from 'lambda-grpo';
 
 const letters = [...'abcd'];

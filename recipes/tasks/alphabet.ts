@@ -1,4 +1,4 @@
-// A task of your own, one turn: after a letter, write the three that follow it. Train it: lambda-grpo train recipes/alphabet.yaml
+// A custom task of one turn: after a letter, write the three that follow it. Train it: lambda-grpo train recipes/alphabet.yaml
 import { defineTask } from 'lambda-grpo';
 
 const letters = [...'abcdefghij'];

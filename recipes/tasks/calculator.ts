@@ -1,5 +1,5 @@
-// Several turns: the model may write [a*b], the environment answers =c;, and the answer goes into {…}. The solutions that it
-// learns the form from ask the calculator half of the time and guess otherwise; only rewards tell it which is better.
+// Several turns: the model may write [a*b], the environment answers =c;, and the answer goes into {…}. The warm-up
+// solutions ask the calculator half of the time and guess otherwise; only the rewards show which is better.
 // Train it: lambda-grpo train recipes/calculator.yaml
 import { defineTask } from 'lambda-grpo';
 
