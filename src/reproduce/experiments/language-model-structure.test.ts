@@ -47,7 +47,7 @@ const trained = (k: number, growth = 1): TrainingRow => {
 };
 const data = (start: StartRow[], training: TrainingRow[]): LanguageStructureData => ({
   weights: null,
-  named: false,
+  file: null,
   start,
   training,
   depth: [curve('k = 6', [1, 2], [[1, 2]])],

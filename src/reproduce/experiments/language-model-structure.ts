@@ -3,6 +3,7 @@
  * on sums and on word problems, and through runs of GRPO on sums.
  */
 import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
 import { UserError } from '../../errors.js';
 import { mean, type ShareInterval, shareInterval } from '../../statistics/index.js';
 import { type Config, withMethod, withSeed } from '../../train/index.js';
@@ -72,8 +73,8 @@ export interface TrainingRow {
 
 export interface LanguageStructureData {
   readonly weights: string | null;
-  /** Whether a file of word problems was named. */
-  readonly named: boolean;
+  /** Name of the file of word problems; null: none was named. */
+  readonly file: string | null;
   readonly start: readonly StartRow[];
   readonly training: readonly TrainingRow[];
   readonly depth: readonly Curve[];
@@ -139,7 +140,7 @@ export const languageModelStructure: Experiment<Settings, LanguageStructureData>
       `k = ${k}, temperature ${temperature}`;
     return {
       weights: config.model.path === null ? null : weightsOf(config.model.path),
-      named: places.problems !== undefined,
+      file: places.problems === undefined ? null : basename(places.problems),
       start: problemsOf(places).flatMap((problems) =>
         settings.temperatures.flatMap((temperature) =>
           startRows(settings, places, results, problems, temperature),
@@ -428,8 +429,8 @@ function summary({ temperatures: [paper] }: Settings, data: LanguageStructureDat
 }
 
 function body({ start, training, quick }: Settings, data: LanguageStructureData): string {
-  const words = data.named
-    ? `word problems (${start.prompts['word problems']} prompts of a seed, at most ${start.max_tokens['word problems']} tokens)`
+  const words = data.file
+    ? `word problems (\`${data.file}\`, ${start.prompts['word problems']} prompts of a seed, at most ${start.max_tokens['word problems']} tokens)`
     : 'no word problems, since no file of them was named (`--problems`)';
   return `The model is ${describeWeights(data.weights)}${quick ? '' : ', with its chat template'}.
 
