@@ -105,7 +105,7 @@ async function open(model: string, options: EvalCommandOptions) {
     return { engine, task, from: `${model}, step ${step}` };
   }
   if (dataset.length === 0) {
-    throw new ConfigError(`--dataset: expected a file of problems for a model without a run, got none`);
+    throw new ConfigError(`--dataset: expected a file of problems (${model} is not a run folder), got none`);
   }
   const config = resolveConfig({
     task: mathTaskOf(options),

@@ -57,10 +57,7 @@ program
   .option('--out <folder>', 'run folder (default: runs/<config>-<method>-seed<seed>)')
   .option('--resume', 'continue the run in this folder from its latest checkpoint')
   .addOption(
-    new Option('--method <method>', 'grpo or lambda-grpo; overrides the configuration').choices([
-      'grpo',
-      'lambda-grpo',
-    ]),
+    new Option('--method <method>', 'method; overrides the configuration').choices(['grpo', 'lambda-grpo']),
   )
   .option('--seed <n>', 'seed of the run; overrides the configuration', wholeNumber('--seed', 0))
   .option('--model <name>', 'model folder, or owner/name on the Hub; overrides the configuration')

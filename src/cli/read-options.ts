@@ -55,7 +55,7 @@ export function addReadOptions(command: Command): Command {
       'for logs of unknown format: key path of the prompt; a.b is b in a, a.0 the first item of a list, a.*.b the b of each item',
     )
     .option('--completion-key <path>', 'key path of the completion: text, messages or token ids')
-    .option('--reward-key <path>', 'its reward')
+    .option('--reward-key <path>', 'key path of the reward')
     .option('--group-key <path>', 'key path of the group id')
     .option('--tokens-key <path>', 'key path of the completion’s token ids')
     .option(
