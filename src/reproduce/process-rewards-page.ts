@@ -130,8 +130,8 @@ ${table(
 
 /** Where values are near 0, few completions cannot tell which of two is larger. */
 function limitOf(rows: readonly StageRows[]): string {
-  const told = rows.some(({ sizes }) => sizes.some(({ mass }) => isTold(mass)));
-  return told
+  const isKnown = rows.some(({ sizes }) => sizes.some(({ mass }) => isTold(mass)));
+  return isKnown
     ? ''
     : '\n\nFor less than half of the gradient mass the sign can be told here, so nothing follows about signs.';
 }
