@@ -76,7 +76,8 @@ async function hasOtherMetrics(root: string, parts: readonly string[]): Promise<
     const { bytesRead, buffer } = await file.read(Buffer.alloc(FIRST_LINE), 0, FIRST_LINE, 0);
     const [line] = buffer.toString('utf8', 0, bytesRead).split('\n', 1);
     const record: unknown = JSON.parse(line);
-    return typeof record === 'object' && record !== null && !('phase' in record);
+    const isObject = typeof record === 'object' && record !== null && !Array.isArray(record);
+    return isObject && !('phase' in record);
   } catch {
     // Damaged or not whole yet: the page of the run says so.
     return false;
