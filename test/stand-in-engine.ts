@@ -79,13 +79,11 @@ export class StandInEngine implements Engine {
   async score(...[batch, , options]: Parameters<Engine['score']>): ReturnType<Engine['score']> {
     options.signal?.throwIfAborted();
     const p = this.probabilities(options.allowedTokens);
-    const packedTokens = ({ tree }: TreeExample) => packTree(tree, new Int32Array()).tokens;
+    const ids = ({ tree }: TreeExample) => packTree(tree, new Int32Array()).tokens;
     const entropy = -p.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0);
     return {
-      logprobs: batch.map((example) =>
-        Float32Array.from(packedTokens(example), (token) => Math.log(p[token])),
-      ),
-      entropies: batch.map((example) => new Float32Array(packedTokens(example).length).fill(entropy)),
+      logprobs: batch.map((example) => Float32Array.from(ids(example), (token) => Math.log(p[token]))),
+      entropies: batch.map((example) => new Float32Array(ids(example).length).fill(entropy)),
     };
   }
 
