@@ -1,7 +1,7 @@
 /**
  * Peak resident memory of a pretrained model under a budget, each job in its own process: an update of 6 completions that
- * share nothing, sampling, and greedy evaluation of many problems. `npx tsx bench/memory.bench.ts <model> [budget]`, on its
- * own: a model's folder is needed, and the jobs take minutes.
+ * share nothing, sampling, and greedy evaluation of many problems. `npx tsx bench/memory.bench.ts <model> [budget] [job]`,
+ * where the job is a part of its name; default: all. A model's folder is needed, and the jobs take minutes.
  */
 import { execFileSync } from 'node:child_process';
 import { LocalEngine } from '../src/engine/index.js';
@@ -78,8 +78,9 @@ async function runJob({ model, budget, name }: Job): Promise<void> {
   console.log(JSON.stringify({ seconds, peak: process.resourceUsage().maxRSS / 2 ** 20 }));
 }
 
-async function main(model: string, budget = '4GiB'): Promise<void> {
-  const rows: Row[] = (Object.keys(JOBS) as Job['name'][]).map((name) => {
+async function main(model: string, budget = '4GiB', wanted = ''): Promise<void> {
+  const names = (Object.keys(JOBS) as Job['name'][]).filter((name) => name.includes(wanted));
+  const rows: Row[] = names.map((name) => {
     const job = JSON.stringify({ model, budget, name });
     const printed = execFileSync(process.execPath, [...process.execArgv, process.argv[1], '--job', job], {
       encoding: 'utf8',
@@ -92,9 +93,9 @@ async function main(model: string, budget = '4GiB'): Promise<void> {
   printRows('Memory under a budget', rows);
 }
 
-const [first, second] = process.argv.slice(2);
+const [first, second, third] = process.argv.slice(2);
 if (!first) {
   console.error('expected a folder with a model, in the Hugging Face layout');
   process.exit(1);
 }
-await (first === '--job' ? runJob(JSON.parse(second) as Job) : main(first, second));
+await (first === '--job' ? runJob(JSON.parse(second) as Job) : main(first, second, third));
