@@ -114,7 +114,9 @@ export async function runChain(
     }
     const { code, signal, stderr } = await started.ended;
     // 130: it was asked to end and did; a signal: before it could listen, or SIGKILL.
-    const lines = stderr.split('\n').filter((line) => line !== '' && !/^(note: |ending, with )/.test(line));
+    const lines = stderr
+      .split('\n')
+      .filter((line) => line !== '' && !/^(note: |stopping; saving a checkpoint )/.test(line));
     complaints.push(...lines);
     if (code === 0) return { ends, complaints };
     if (code !== 130 && signal === null) {
