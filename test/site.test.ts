@@ -178,6 +178,7 @@ describe.skipIf(!hasBrowser)('the site', () => {
     expect(await log.locator('process-tree .reading').textContent()).toContain('\\boxed{');
     expect(await barriersOf(page)).toEqual([]);
     // By the keyboard: the field of files takes the focus, and shows it.
+    await page.bringToFront();
     await log.getByLabel('Choose files').focus();
     const chooser = page.waitForEvent('filechooser');
     await page.keyboard.press('Space');
