@@ -91,14 +91,14 @@ export interface UpdateBatch extends TreeBatch, LossBatch {
   readonly dropoutIndex: Int32Array;
 }
 
-/** Tokens to be drawn from the distributions of R rows. */
+/** Tokens to be drawn from the distributions of R rows. Only a program that draws asks for them. */
 export interface DrawBatch {
   /** Row of each draw, at least one, [D]. */
-  readonly drawRow: BigInt64Array;
+  readonly drawRow: () => BigInt64Array;
   /** A uniform number in [0, 1) for each, [D]. */
-  readonly draw: Float32Array;
+  readonly draw: () => Float32Array;
   /** 0 … R − 1 */
-  readonly eachRow: BigInt64Array;
+  readonly eachRow: () => BigInt64Array;
   /** Whether the distributions themselves are handed out. */
   readonly wholeDistributions: boolean;
 }

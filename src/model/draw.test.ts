@@ -36,9 +36,9 @@ function compile(size: number) {
 
 const batchOf = (logits: Float32Array, rows: number, draws: readonly [row: number, u: number][]): Batch => ({
   logits,
-  drawRow: BigInt64Array.from(draws, ([row]) => BigInt(row)),
-  draw: Float32Array.from(draws, ([, u]) => u),
-  eachRow: BigInt64Array.from({ length: rows }, (_, i) => BigInt(i)),
+  drawRow: () => BigInt64Array.from(draws, ([row]) => BigInt(row)),
+  draw: () => Float32Array.from(draws, ([, u]) => u),
+  eachRow: () => BigInt64Array.from({ length: rows }, (_, i) => BigInt(i)),
   wholeDistributions: false,
 });
 

@@ -15,7 +15,7 @@ import {
   parameterInputs,
   policyLogits,
 } from './decoder.js';
-import { chooseTokens, entropies, fewOperationsEntropies } from './draw.js';
+import { chooseTokens, entropies, plainEntropies } from './draw.js';
 import { dropoutOf } from './dropout.js';
 import { Head, headGradients, joined } from './head.js';
 import { adapterSpecs } from './lora.js';
@@ -214,7 +214,7 @@ function decodeProgram<Batch extends DecodeBatch>(
   if (config.vocabularySize <= SMALL_VOCABULARY) {
     return {
       ...common,
-      outputs: { probabilities, entropies: fewOperationsEntropies(logits, probabilities), cache },
+      outputs: { probabilities, entropies: plainEntropies(probabilities), cache },
       read: (values) => ({
         choice: null,
         entropies: values('entropies'),

@@ -19,7 +19,8 @@ export function greedy(probabilities: Float32Array): [token: number, logprob: nu
 
 /** The candidates of one distribution, prepared once for all samples that draw from it. */
 export class Candidates {
-  private readonly tokens: Int32Array;
+  /** Token ids, rising; null: all of the vocabulary. */
+  private readonly tokens: Int32Array | null;
   private readonly cumulative: Float64Array;
 
   /**
@@ -29,13 +30,17 @@ export class Candidates {
     private readonly probabilities: Float32Array,
     choice: Choice,
   ) {
-    this.tokens = likeliest(probabilities, choice);
-    this.cumulative = new Float64Array(this.tokens.length);
+    const { topK, topP } = choice;
+    const tokens = topK > 0 || topP < 1 ? likeliest(probabilities, choice) : null;
+    const count = tokens ? tokens.length : probabilities.length;
+    const cumulative = new Float64Array(count);
     let sum = 0;
-    this.tokens.forEach((token, i) => {
-      sum += probabilities[token];
-      this.cumulative[i] = sum;
-    });
+    for (let i = 0; i < count; i++) {
+      sum += probabilities[tokens ? tokens[i] : i];
+      cumulative[i] = sum;
+    }
+    this.tokens = tokens;
+    this.cumulative = cumulative;
   }
 
   /** Token at a quantile and its ln p, before the others were left out; where there is no number, not one either. */
@@ -55,7 +60,7 @@ export class Candidates {
       if (cumulative[middle] > target) high = middle;
       else low = middle + 1;
     }
-    return this.tokens[low];
+    return this.tokens ? this.tokens[low] : low;
   }
 }
 

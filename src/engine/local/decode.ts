@@ -332,15 +332,20 @@ class Sampler {
       walkers.map(({ stream }) => (temperature === 0 ? 0 : stream.uniform())),
     );
     const cut = temperature > 0 && (topK > 0 || topP < 1);
-    const rowOfDraw = drawing.flatMap((walkers, row) => walkers.map(() => BigInt(row)));
     const values = await this.run({
       ...batch,
       inverseTemperature: this.inverseTemperature,
       logitBias: this.policy.logitBias,
       // A run of which nothing is drawn yet draws a number that nobody reads.
-      drawRow: rowOfDraw.length > 0 ? BigInt64Array.from(rowOfDraw) : new BigInt64Array(1),
-      draw: rowOfDraw.length > 0 ? Float32Array.from(uniforms.flat()) : new Float32Array(1),
-      eachRow: BigInt64Array.from(drawing, (_, row) => BigInt(row)),
+      drawRow: () => {
+        const rows = uniforms.flatMap((shares, row) => shares.map(() => BigInt(row)));
+        return BigInt64Array.from(rows.length > 0 ? rows : [0n]);
+      },
+      draw: () => {
+        const shares = uniforms.flat();
+        return Float32Array.from(shares.length > 0 ? shares : [0]);
+      },
+      eachRow: () => BigInt64Array.from(drawing, (_, row) => BigInt(row)),
       wholeDistributions: cut,
     });
     let draw = 0;

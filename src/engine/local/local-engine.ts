@@ -184,10 +184,10 @@ export class LocalEngine implements Engine {
       this.decodeLimits(requests, options.maxTokens),
       async (batch) => {
         if ('slots' in batch) {
-          const compile = () => this.compile(slotDecodeProgram(model), pack);
+          const compile = () => this.compile(slotDecodeProgram(model), { pack, planMemory: true });
           return this.decoders.run('slots', compile, { ...batch, weights }, holding);
         }
-        const compile = () => this.compile(blockDecodeProgram(model), pack);
+        const compile = () => this.compile(blockDecodeProgram(model), { pack });
         return this.decoders.run('blocks', compile, { ...batch, weights }, holding);
       },
     );
@@ -440,15 +440,14 @@ export class LocalEngine implements Engine {
     await this.decoders.dispose();
   }
 
-  /** @param pack makes frozen weights part of the program, in the order that products read fastest */
+  /** With `pack`, frozen weights become part of the program, in the order that products read fastest. */
   private compile<Batch, Result>(
     definition: ProgramDefinition<Batch, Result>,
-    pack = false,
+    { pack = false, planMemory = false }: Pick<SessionOptions, 'pack' | 'planMemory'> = {},
   ): Promise<Program<Batch, Result>> {
     const { backend, stored, threads } = this.options;
     const constants = pack ? this.held?.views : undefined;
-    const options: SessionOptions = { threads, stored, pack, constants };
-    return Program.compile(backend, definition, options);
+    return Program.compile(backend, definition, { threads, stored, pack, planMemory, constants });
   }
 
   /** What a run of an update or score takes. */
