@@ -115,7 +115,7 @@ export class Session {
       const feed = feeds[name];
       if (!feed) throw new RuntimeError(`input '${name}' ${formatShape(shape)} is missing`);
       const before = this.checked.get(name);
-      if (before?.feed === feed || (before?.feed.data === feed.data && before.feed.dims === feed.dims)) {
+      if (before?.feed.data === feed.data && before.feed.dims === feed.dims) {
         tensors[name] = before.tensor;
         continue;
       }
