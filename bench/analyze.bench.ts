@@ -1,10 +1,10 @@
 /**
- * How fast a log with token ids is analysed: MB/s, tokens/s and peak memory of this process, for everything that
- * `analyze --no-report` does (read, build the trees, step rewards and advantages, gather the figures), against reading
- * and building the trees alone and against JSON.parse of the same lines.
+ * Speed of `analyze` on a log with token ids: MB/s, tokens/s and peak memory of this process for everything that
+ * `analyze --no-report` does (read, build the trees, compute step rewards and advantages, gather the figures). Peers:
+ * reading and building the trees alone, and JSON.parse of the same lines.
  *
- *     npx tsx bench/analyze.bench.ts             200 MB a shape
- *     npx tsx bench/analyze.bench.ts --size 2000 2 GB a shape (the bar: 150 MB/s on 2 cores, 1 GB of memory)
+ *     npx tsx bench/analyze.bench.ts              200 MB for each shape
+ *     npx tsx bench/analyze.bench.ts --size 2000  2 GB for each shape (the goal: 150 MB/s on 2 cores, 1 GB of memory)
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ import { isMain, machine, printRows, type Row } from './measure.js';
 
 const SHAPES: readonly GenerateOptions['shape'][] = ['own', 'own-logprobs', 'rows'];
 
-/** Seconds that the work takes, wall and processor. */
+/** Seconds that the work takes: elapsed time and CPU time. */
 async function timed(work: () => Promise<void>): Promise<{ wall: number; cpu: number }> {
   const before = { wall: performance.now(), cpu: process.cpuUsage() };
   await work();

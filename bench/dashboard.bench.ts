@@ -1,7 +1,8 @@
 /**
- * The server's part of opening a long run in the dashboard: a run of 2,000 steps and 100,000 rollouts, from the start
- * of the server until the list and the run are there, nothing read before; and the same among 50 such runs. Peer: going
- * through the rollouts once, as a viewer does that makes its figures from them. (What the browser adds: draw.bench.ts.)
+ * Time that the server needs to open a long run in the dashboard: 2,000 steps and 100,000 rollouts, from the start of
+ * the server until the list and the run are answered, with nothing read before; and the same with 50 such runs. Peer:
+ * one pass over the rollouts, as a viewer that computes its figures from them would make. (The browser's part:
+ * draw.bench.ts.)
  */
 import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,7 +21,7 @@ const LENGTH = 100;
 const RUNS = 50;
 const ROUNDS = 5;
 
-/** Metrics as a training run writes them, every figure of a step in its line. */
+/** Metrics as a training run writes them: all figures of a step on one line. */
 function metrics(): string {
   const figures = {
     loss: -0.02178003080189228,
@@ -51,7 +52,7 @@ function metrics(): string {
   }).join('');
 }
 
-/** A run's folder; the rollouts of all its steps are the same groups, under their own names. */
+/** The folder of a run. All steps have the same groups, with different names. */
 async function writeRun(path: string, seed: number, groups: readonly Group[]): Promise<void> {
   await mkdir(join(path, 'rollouts'), { recursive: true });
   const run = new RunFolder(path);

@@ -1,6 +1,6 @@
 /**
- * Sampling with the key-value cache: tokens per second at several batch sizes, and what one row for each distinct
- * live prefix saves when samples agree for long (a peaked distribution), against as many rows as samples.
+ * Sampling with the key-value cache: tokens per second at several batch sizes. When samples agree for long (a peaked
+ * distribution), each distinct live prefix needs only one row; the peer uses one row for each sample.
  */
 import { LocalEngine, type SamplingOptions } from '../src/engine/index.js';
 import { Stream } from '../src/random/stream.js';
@@ -20,8 +20,8 @@ const OPTIONS: SamplingOptions = {
 const ROWS = 64;
 
 /**
- * Completions that end after 8 to 256 tokens, most of them early: a request comes in as soon as another has ended. The peer
- * waits until all requests of a batch have ended.
+ * Completions of 8 to 256 tokens, most of them short: a new request starts as soon as another has ended. The peer waits
+ * until all requests of a batch have ended.
  */
 async function unequalLengths(engine: LocalEngine, model: string): Promise<Row> {
   const count = 8 * ROWS;
@@ -90,7 +90,7 @@ export async function runDecodeBench(): Promise<Row[]> {
         ['agree for long', 0.005],
       ] as const) {
         const group = [{ prompt, count, key: ['bench'] }];
-        // The peer: the same samples as requests of one, so nothing is shared.
+        // The peer: the same samples as requests of one completion each, so nothing is shared.
         const alone = Array.from({ length: count }, (_, i) => ({ prompt, count: 1, key: ['bench', i] }));
         const times: [number[], number[]] = [[], []];
         let decoded = 0;

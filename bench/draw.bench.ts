@@ -1,6 +1,6 @@
 /**
- * The dashboard with a lot to show, in a real browser: a run of 2,000 steps and 100,000 rollouts opens, and a group of
- * 64 completions × 2,000 tokens draws. Times are the page's own, from the click to what is asked for being there.
+ * The dashboard with much data in a real browser: opening a run of 2,000 steps and 100,000 rollouts, and drawing a
+ * group of 64 completions × 2,000 tokens. The page measures the time from the click until the result is visible.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ import { isMain, median, printRows, type Row } from './measure.js';
 import { syntheticGroup } from './update.bench.js';
 
 const STEPS = 2000;
-/** Completions a step: 100,000 rollouts in all. */
+/** Completions per step: 100,000 rollouts in total. */
 const COMPLETIONS = 50;
 const ROUNDS = 5;
 
@@ -68,7 +68,7 @@ async function writeRun(folder: string): Promise<void> {
   await writeGroups(run.rolloutsFile(STEPS), [group('large', STEPS, 64, 2000, 0)]);
 }
 
-/** ms from going to an address until the selector is there and has been painted. */
+/** Milliseconds from navigation until the selector's element has been painted. */
 function opening(page: Page, hash: string, selector: string): Promise<number> {
   return page.evaluate(`new Promise((resolve) => {
     const from = performance.now();

@@ -1,7 +1,7 @@
 /**
- * Synthetic rollout logs with token ids, as a training run would write them: groups of completions that share their
- * beginnings, ids spread like a vocabulary of 150,000. Two shapes: our own log (with log-probabilities or without) and
- * rows of one completion for the generic reader.
+ * Writes synthetic rollout logs with token ids, as a training run would: groups of completions that share prefixes, ids
+ * distributed like a vocabulary of 150,000. Two shapes: our own log (with or without log-probabilities), and one
+ * completion per row for the generic reader.
  */
 
 import { once } from 'node:events';
@@ -27,7 +27,7 @@ export interface Generated {
   readonly tokens: number;
 }
 
-/** Writes a log of about the wanted size; the same options give the same file. */
+/** Writes a log of about the given size. The same options give the same file. */
 export async function generateRollouts(options: GenerateOptions): Promise<Generated> {
   const { file, bytes: wanted, shape, k = 16, length = 1000 } = options;
   let state = 12345;
@@ -38,7 +38,7 @@ export async function generateRollouts(options: GenerateOptions): Promise<Genera
   const ids = (n: number) => Array.from({ length: n }, () => Math.floor(random() ** 2 * 150_000));
   const out = createWriteStream(file, { highWaterMark: 1 << 22 });
   let [bytes, groups, completions, tokens] = [0, 0, 0, 0];
-  // Making numbers costs more than writing them: bodies are made once and dealt out anew.
+  // Generating numbers is slower than writing them, so 64 bodies are generated once and reused.
   const bodies = Array.from({ length: 64 }, () => ids(Math.floor(length * (0.5 + random()))));
   const logs = bodies.map((body) => `[${body.map(() => (Math.log(random()) / 2).toFixed(8)).join(',')}]`);
   const texts = bodies.map((body) => body.join(','));

@@ -1,4 +1,4 @@
-/** What every benchmark needs: medians, tables, and the machine it ran on. */
+/** Shared by all benchmarks: medians, tables, and a description of the machine. */
 import { cpus } from 'node:os';
 import { argv, version } from 'node:process';
 import { fileURLToPath } from 'node:url';

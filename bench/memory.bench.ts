@@ -1,7 +1,7 @@
 /**
- * Peak resident memory of a pretrained model under a budget, each job in its own process: an update of 6 completions that
- * share nothing, sampling, and greedy evaluation of many problems. `npx tsx bench/memory.bench.ts <model> [budget] [job]`,
- * where the job is a part of its name; default: all. A model's folder is needed, and the jobs take minutes.
+ * Peak resident memory of a pretrained model under a memory budget: an update of 6 completions that share nothing,
+ * sampling, and greedy evaluation of many problems. Each job runs in its own process. `npx tsx bench/memory.bench.ts
+ * <model folder> [budget] [part of a job's name]`; without a job, all run. The jobs take minutes.
  */
 import { execFileSync } from 'node:child_process';
 import { LocalEngine } from '../src/engine/index.js';
@@ -25,7 +25,7 @@ interface Job {
   readonly name: keyof typeof JOBS;
 }
 
-/** One job, in this process. */
+/** Runs one job in this process. */
 async function runJob({ model, budget, name }: Job): Promise<void> {
   const { count, length, update } = JOBS[name];
   const { config, stored, parameters } = await withCheckpoint(model, async (checkpoint) => {

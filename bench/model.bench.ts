@@ -1,8 +1,9 @@
 /**
- * LoRA updates and decoding of a model of half a billion parameters (the shape of Qwen2.5-0.5B, random weights in a
- * safetensors file): time and peak resident memory, each in a process of its own, beside PyTorch with transformers and peft on
- * the same file (model_peer.py). `npx tsx bench/model.bench.ts` writes docs/results/model.md; the peer needs a Python with
- * these packages: LAMBDA_GRPO_PYTHON, or what `npm run test:python` installs.
+ * LoRA updates and decoding of a model with half a billion parameters (the shape of Qwen2.5-0.5B, random weights in a
+ * safetensors file): time and peak resident memory, compared with PyTorch, transformers and peft on the same file
+ * (model_peer.py). Each measurement runs in its own process. `npx tsx bench/model.bench.ts` writes
+ * docs/results/model.md. The peer needs a Python with these packages: LAMBDA_GRPO_PYTHON, or the one that `npm run
+ * test:python` installs.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -43,7 +44,7 @@ interface Group {
   readonly rewards: readonly number[];
 }
 
-/** Completions of equal length that share a beginning. */
+/** Completions of equal length with a common prefix. */
 function group(prompt: number, shared: number, length: number): Group {
   return {
     prompt: Array.from({ length: prompt }, (_, t) => 1000 + t),
@@ -62,11 +63,11 @@ const JOBS = {
   decode: { what: 'decode', group: group(32, 16, 64), checkpointing: false, repetitions: 4 },
 } as const;
 type JobName = keyof typeof JOBS;
-/** Tokens of a sample in the decoding job. */
+/** Tokens per sample in the decoding job. */
 const NEW_TOKENS = 32;
 
 interface Figures {
-  /** The first one compiles. */
+  /** The first run compiles the program. */
   readonly seconds: readonly number[];
   /** GiB */
   readonly peak: number;

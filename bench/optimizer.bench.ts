@@ -1,7 +1,7 @@
 /**
- * AdamW over all weights of a model: our loop over the flat array against the same step as an ONNX graph (the
- * design's alternative). Both get gradients that are already in memory; the graph's cost includes bringing its
- * three outputs out of the runtime, which is where it loses.
+ * AdamW over all weights of a model: our loop over the flat array against the same step as an ONNX graph (the design's
+ * alternative). Both start from gradients in memory. The graph's time includes copying its three outputs out of the
+ * runtime, which is what makes it slower.
  */
 import { Optimizer } from '../src/engine/local/optimizer.js';
 import * as g from '../src/graph/index.js';

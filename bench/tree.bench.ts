@@ -1,9 +1,9 @@
 /**
- * Building the process tree, in nanoseconds for each token of the group (k·n of them, read or not), alone and with
- * the λ weight of every token written out. The peer compares all pairs of completions at every prefix, O(k²n), as
- * the paper's reference code does; both must give the same |λ| or the benchmark stops. Groups are synthetic random
- * trees; "shared" is the share of tokens in steps with |λ| > 1, "intermediate" the paper's mean proportion (§3).
- * Several groups take turns, so that neither the caches nor the branch predictor know the next one by heart.
+ * Building the process tree, in nanoseconds per token of the group (all k·n tokens count), without and with the λ
+ * weight of every token. The peer compares all pairs of completions at every prefix, O(k²n), as the paper's reference
+ * code does. Both must give the same |λ|, or the benchmark stops. Groups are synthetic random trees; "shared" is the
+ * share of tokens in steps with |λ| > 1, "intermediate" the paper's mean proportion (§3). Calls alternate between
+ * several groups, so that caches and branch predictor cannot adapt to one.
  */
 
 import { Stream } from '../src/random/stream.js';
@@ -14,13 +14,15 @@ import { isMain, median, printRows } from './measure.js';
 
 const GROUP_SIZES = [6, 16, 36, 64];
 const LENGTHS = [1000, 2000, 4000];
-/** Wanted mean intermediate proportions: the paper reports mostly below 0.2, up to 0.8 when a policy converges. */
+/** Target mean intermediate proportions: the paper reports mostly below 0.2, and up to 0.8 when a policy converges. */
 const PROPORTIONS = [0.05, 0.2, 0.5];
-/** Groups that take turns; their tokens at k = 64, n = 4,000 are 8 MB, more than a core's own caches. */
+/**
+ * Groups that calls alternate between. At k = 64, n = 4,000 their tokens take 8 MB, more than the caches of one core.
+ */
 const GROUPS = 8;
 const ROUNDS = 15;
 const WARM_UP = 3;
-/** Milliseconds one round should at least take. */
+/** Shortest time of one round, ms. */
 const ROUND_MS = 4;
 
 export interface TreeBenchRow {
@@ -32,11 +34,11 @@ export interface TreeBenchRow {
   readonly 'build ns/token': string;
   readonly 'with weights ns/token': string;
   readonly 'pairwise ns/token': string;
-  /** Peer's time over ours, both with the weights written out. */
+  /** The peer's time divided by ours, both with the weights of all tokens. */
   readonly 'pairwise / ours': string;
 }
 
-/** Median nanoseconds of one call, over rounds in which the groups take turns. */
+/** Median nanoseconds per call, over rounds that alternate between the groups. */
 function time(call: (group: readonly Int32Array[]) => unknown, groups: readonly Int32Array[][]): number {
   const round = (turns: number): number => {
     const from = performance.now();
@@ -48,7 +50,9 @@ function time(call: (group: readonly Int32Array[]) => unknown, groups: readonly 
   return median(Array.from({ length: ROUNDS }, () => round(turns)));
 }
 
-/** Median of single calls, for the peer that takes up to a tenth of a second for one group: 60 ms of them, at least 4. */
+/**
+ * Median of single calls, for the peer, which takes up to a tenth of a second per group: 60 ms of calls, at least 4.
+ */
 function timeSlow(call: (group: readonly Int32Array[]) => unknown, groups: readonly Int32Array[][]): number {
   const calls: number[] = [];
   const begin = performance.now();
@@ -60,7 +64,7 @@ function timeSlow(call: (group: readonly Int32Array[]) => unknown, groups: reado
   return median(calls);
 }
 
-/** Half a second of building before anything is timed: the first row must not pay for compiling the code. */
+/** Half a second of warm-up before the first measurement, so that the first row does not include compiling the code. */
 function warmUp(): void {
   const group = syntheticGroup(16, 1000, 0.2, new Stream('tree bench', 'warm-up'));
   const out = group.map(({ length }) => new Float64Array(length));

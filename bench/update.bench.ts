@@ -1,7 +1,7 @@
 /**
- * One training update of the real engine: forward, loss, backward and optimizer on one group. The same group is
- * computed as its packed tree and, as the peer, as k padded sequences (one row each, dense causal attention), on the
- * same kernels. Arithmetic is set against the machine's measured matrix-product peak in the same process.
+ * One training update of the real engine on one group: forward, loss, backward and optimizer. The group is computed as
+ * its packed tree and, as the peer, as k padded sequences (one row each, dense causal attention), on the same kernels.
+ * The arithmetic rate is compared with the machine's peak for matrix products, measured in the same process.
  */
 import { LocalEngine, type TrainExample, type UpdateOptions } from '../src/engine/index.js';
 import * as g from '../src/graph/index.js';
@@ -13,7 +13,7 @@ import { nodeBackend } from '../src/runtime/node.js';
 import { ProcessTree } from '../src/tree/index.js';
 import { isMain, median, printRows, type Row } from './measure.js';
 
-/** A 1024³ float32 product, the best the runtime does here: called once, it takes one sample of GFLOP/s. */
+/** A 1024³ float32 product, the fastest that the runtime reaches here. Each call gives one sample in GFLOP/s. */
 export async function matrixPeak(): Promise<{ sample(): Promise<number>; dispose(): Promise<void> }> {
   const size = 1024;
   const graph = new g.Graph();
@@ -31,13 +31,15 @@ export async function matrixPeak(): Promise<{ sample(): Promise<number>; dispose
   };
 }
 
-/** Floating-point operations of forward and backward for one token that sees `seen` others. */
+/** Floating-point operations of forward and backward for one token that attends to `seen` other tokens. */
 function flopsPerToken({ layers, width, vocabularySize }: ModelConfig, seen: number): number {
   const matrices = 12 * width * width * layers + vocabularySize * width;
   return 6 * matrices + 12 * layers * width * seen;
 }
 
-/** k completions of about n tokens; each continues an earlier one from a random place, so that a tree arises. */
+/**
+ * k completions of about n tokens; each continues an earlier completion from a random place, so that they form a tree.
+ */
 export function syntheticGroup(
   k: number,
   n: number,
@@ -103,7 +105,7 @@ export async function runUpdateBench(): Promise<Row[]> {
       [1, 16, 128, 0.2],
       [1, 16, 128, 0.4],
       [8, 16, 32, 0.4],
-      [8, 16, 32, 1.2], // as much as the arithmetic task shares
+      [8, 16, 32, 1.2], // about what the arithmetic task shares
     ]) {
       const model = { vocabularySize, contextLength: 512, layers, width, heads };
       const adamw = { name: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 } as const;
@@ -121,7 +123,7 @@ export async function runUpdateBench(): Promise<Row[]> {
       const times: [number[], number[]] = [[], []];
       const peaks: number[] = [];
       let treeTokens = 0;
-      // Taken in turns, so that what else the machine does falls on all three alike.
+      // The three alternate, so that other load on the machine affects them equally.
       for (let i = 0; i < 3 + ROUNDS; i++) {
         peaks.push(await product.sample());
         for (const [side, [on, batch]] of (

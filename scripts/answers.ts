@@ -1,7 +1,8 @@
 /**
- * Holds the checker of mathematical answers against others' verdicts and answers, and writes what came of it into
- * docs/answers.md, between `<!-- begin:name -->` and `<!-- end:name -->`: `npx tsx scripts/answers.ts`. The data are
- * others' and not part of this project; without them nothing is written. A disagreement without a reason here is an error.
+ * Compares our checker of mathematical answers with the verdicts and answers of other checkers and datasets, and writes
+ * the results to docs/answers.md, between `<!-- begin:name -->` and `<!-- end:name -->`: `npx tsx scripts/answers.ts`.
+ * The data are not part of this project; without them nothing is written. Every disagreement needs a reason in the list
+ * below; one without a reason is an error.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ const DATA = join(import.meta.dirname, '../../shared/data');
 const PAIRS = join(import.meta.dirname, '../src/task/math/pairs.txt');
 const PAGE = join(import.meta.dirname, '../docs/answers.md');
 
-/** Why the verdicts differ, by file and line of the case. */
+/** Reason for each different verdict, by file and line of the case. */
 const REASONS: Readonly<Record<string, string>> = {
   'math_verify_cases:16': 'The formula says ½ dollar = 10/9: a chain that contradicts itself is no answer.',
   'math_verify_cases:48': 'x = 5 + 5 + 1 = 1/3 contradicts itself.',
@@ -47,7 +48,7 @@ const code = (text: string): string => {
   return `\`\`${short.replace(/\|/g, '\\|')} \`\``;
 };
 
-/** Verdicts on cases as a table of those that differ. */
+/** The cases whose verdicts differ, as a table. */
 function table(name: string, cases: readonly Case[]): string {
   let [missed, accepted] = [0, 0];
   const lines: string[] = [];
@@ -74,7 +75,7 @@ function table(name: string, cases: readonly Case[]): string {
   ].join('\n');
 }
 
-/** Gold answers against themselves, and worked solutions against their gold answers. */
+/** Gold answers compared with themselves, and worked solutions with their gold answers. */
 function datasets(): string {
   const lines = [
     '| dataset | answers | equal to themselves | solutions with a final answer | right |',
@@ -102,7 +103,7 @@ function datasets(): string {
   return lines.join('\n');
 }
 
-/** Gold answers of a dataset, with the worked solution where that ends in a box or in `####`. */
+/** Gold answers of a dataset, with the worked solution if that ends in a box or in `####`. */
 function answers(name: string): { gold: string; solution: string | null }[] {
   return rows(`math/${name}.jsonl`).map((row) => {
     if (name.startsWith('gsm8k')) {
@@ -120,7 +121,7 @@ function answers(name: string): { gold: string; solution: string | null }[] {
   });
 }
 
-/** Pairs of our own, by kind. */
+/** Our own pairs, by kind. */
 function ownPairs(): string {
   const lines = ['| kind | pairs | accepted wrongly | missed |', '|---|--:|--:|--:|'];
   const kinds = new Map<string, { count: number; accepted: number; missed: number }>();

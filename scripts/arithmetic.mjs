@@ -1,6 +1,6 @@
-// The arithmetic recipe under both methods, three seeds: `node scripts/arithmetic.mjs [folder]` after `npm run build`.
-// Runs `compare` in the folder (runs that are finished there are kept) and writes docs/results/arithmetic.md and
-// .json and the two figures.
+// Trains the arithmetic recipe under both methods with three seeds: `node scripts/arithmetic.mjs [folder]` after
+// `npm run build`. Runs `compare` in the folder (finished runs are kept) and writes docs/results/arithmetic.md,
+// arithmetic.json and the two figures.
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';

@@ -1,5 +1,5 @@
-// The browser of the browser tests: Debian's Chromium, installed once before they begin where that can be done
-// (Linux, as root, with apt-get). Where it cannot, the tests say what is missing.
+// The browser of the browser tests: Debian's Chromium. It is installed once before the tests begin, if that is possible
+// (Linux, root, apt-get). If it is not, the tests say what is missing.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
@@ -10,7 +10,7 @@ export function findBrowser() {
   return [process.env.CHROMIUM, ...PLACES].find((place) => place && existsSync(place));
 }
 
-/** Installs one if there is none and it can be done. */
+/** Installs Chromium if there is none and apt-get is available. */
 export function ensureBrowser() {
   if (findBrowser() || process.platform !== 'linux' || process.getuid?.() !== 0) return;
   const apt = (...args) =>

@@ -1,4 +1,4 @@
-// What `npm start` and `npm test` need before they can run: installed packages that match the lockfile.
+// Prepares `npm start` and `npm test`: checks that the installed packages match the lockfile and installs them if not.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Optional for those who install the package (their npm may fail at its script), needed here. */
+/** Optional for users of the package (their npm may fail at its install script), needed here. */
 const NEEDED = 'node_modules/onnxruntime-node';
 
 /** Runs a command in the project's root; exits with its code if it fails. */
@@ -19,7 +19,7 @@ export function run(command, args, options = {}) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** Name and version of each package of a lockfile, rising; null: there is none that can be read. */
+/** Name and version of each package in a lockfile, sorted; null if there is no readable lockfile. */
 function packagesOf(file) {
   try {
     const { packages } = JSON.parse(readFileSync(file, 'utf8'));
@@ -32,7 +32,7 @@ function packagesOf(file) {
   }
 }
 
-/** Whether a package is there: npm that was stopped leaves some out, but may leave its list of all. */
+/** Whether a package is installed. An interrupted npm may leave its complete list although packages are missing. */
 function isThere({ name, version }) {
   try {
     return JSON.parse(readFileSync(join(root, name, 'package.json'), 'utf8')).version === version;
@@ -52,7 +52,7 @@ export function ensureInstalled() {
   const installed = packagesOf(join(root, 'node_modules', '.package-lock.json'));
   if (JSON.stringify(installed) === JSON.stringify(wanted) && wanted?.every(isThere)) return;
   console.error('installing packages …');
-  // `npm ci` begins by removing node_modules, whatever state it is in.
+  // `npm ci` begins by removing node_modules, whatever its state.
   const args = ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'];
   const { status, signal, error } = spawnSync('npm', args, {
     cwd: root,

@@ -1,4 +1,4 @@
-/** Draws the figures of the README that need no run: `npx tsx scripts/figures.ts`. */
+/** Draws those figures of the README that do not need a training run: `npx tsx scripts/figures.ts`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { analyzeGroup, treeSvg } from '../src/analysis/index.js';
 

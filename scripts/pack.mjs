@@ -1,4 +1,4 @@
-// `npm run pack [-- folder]`: builds, and packs what others install into lambda-grpo-<version>.tgz.
+// `npm run pack [-- folder]`: builds, and packs the package that users install as lambda-grpo-<version>.tgz.
 import { root, run } from './ensure.mjs';
 
 await import('./build.mjs');

@@ -1,7 +1,7 @@
 /**
- * Pictures of every view of dashboard and report over a runs folder, at a desk and on a telephone, light and dark, each checked
- * by axe: `npx tsx scripts/pictures.ts <runs folder> <folder for pictures>`. Those in docs/figures are of a run of
- * SmolLM2-135M-Instruct, with fewer colours.
+ * Takes screenshots of every view of dashboard and report for a runs folder, at desktop and phone width, light and
+ * dark, and checks each with axe: `npx tsx scripts/pictures.ts <runs folder> <folder for pictures>`. The pictures in
+ * docs/figures show a run of SmolLM2-135M-Instruct, with a reduced palette.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';

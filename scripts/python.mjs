@@ -1,4 +1,5 @@
-// Python for tests and peers only: LAMBDA_GRPO_PYTHON, the environment that `npm run test:python` makes in .venv/, or python3.
+// Finds Python for tests and peers: LAMBDA_GRPO_PYTHON, else the environment that `npm run test:python` makes in
+// .venv/, else python3.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ const VENV = join(root, '.venv');
 const OWN = process.platform === 'win32' ? join(VENV, 'Scripts', 'python.exe') : join(VENV, 'bin', 'python');
 const REQUIREMENTS = join(root, 'scripts', 'python', 'requirements.txt');
 
-/** A Python that has these modules; null: there is none. */
+/** A Python that has these modules; null if there is none. */
 export function findPython(modules) {
   const places = [process.env.LAMBDA_GRPO_PYTHON, existsSync(OWN) ? OWN : undefined, 'python3'];
   const has = (python) =>
@@ -16,7 +17,7 @@ export function findPython(modules) {
   return places.find((python) => python && has(python)) ?? null;
 }
 
-/** Makes .venv/ with what scripts/python needs, unless it is there. */
+/** Makes .venv/ with the packages that scripts/python needs, unless it exists. */
 export function ensurePython() {
   const installed = join(VENV, 'requirements.txt');
   const wanted = readFileSync(REQUIREMENTS, 'utf8');
@@ -31,7 +32,7 @@ export function ensurePython() {
   console.error('installing PyTorch, transformers, peft and TensorBoard in .venv (once, some minutes) …');
   run(python, ['-m', 'venv', VENV]);
   run(OWN, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS]);
-  // Last: an environment with this file is a whole one.
+  // Written last: an environment with this file is complete.
   writeFileSync(installed, wanted);
   return OWN;
 }

@@ -1,6 +1,7 @@
 /**
- * Fills the parts of the README and of pages in docs/ that come from elsewhere (configuration, examples, committed
- * results), between `<!-- begin:name -->` and `<!-- end:name -->`: `npx tsx scripts/readme.ts`. A test holds the pages to it.
+ * Fills the generated parts of the README and of pages in docs/ (configuration, examples, committed results), between
+ * `<!-- begin:name -->` and `<!-- end:name -->`: `npx tsx scripts/readme.ts`. A test checks that the pages are up to
+ * date.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describeConfig, describeMetrics } from '../src/train/index.js';
@@ -17,7 +18,7 @@ function table(file: string, heading?: string): string {
   return first < 0 ? '' : lines.slice(first, last < 0 ? undefined : last).join('\n');
 }
 
-/** Of what `npm start` prints: the table, and where everything was written. The trees are shown as a picture. */
+/** Part of the output of `npm start`: the table, and where everything was written. The trees are shown as a picture. */
 function startTable(): string {
   const [, printed = ''] = /```text\n([\s\S]*?)```/.exec(read('docs/results/start.md')) ?? [];
   const tree = printed.indexOf('\nprocess tree of');
@@ -27,7 +28,7 @@ function startTable(): string {
     : `\`\`\`text\n${printed.slice(0, tree).trim()}\n\n[two process trees]\n${printed.slice(end).trim().split('\n')[0]}\n\`\`\``;
 }
 
-/** A line a benchmark: from the least to the largest of a column of its table. */
+/** One line per benchmark: the smallest and the largest value of a column of its table. */
 function benchLines(): string {
   const line = (heading: string, column: string, say: (least: string, most: string) => string): string => {
     const [head, , ...rows] = table('docs/results/bench.md', heading)
@@ -63,7 +64,7 @@ function benchLines(): string {
   ].join('\n');
 }
 
-/** Experiments that have a verdict; those that are still run stand in docs/results/claims.md alone. */
+/** Experiments that have a verdict. Those still running are listed in docs/results/claims.md only. */
 function decidedClaims(): string {
   const rows = table('docs/results/claims.md').split('\n');
   return rows
@@ -103,7 +104,7 @@ const PAGES: Record<string, Record<string, () => string>> = {
 
 export const PAGE_NAMES = Object.keys(PAGES);
 
-/** A page as it should be. */
+/** A page with its generated parts filled in. */
 export function renderPage(file: string, text: string): string {
   let out = text;
   for (const [name, render] of Object.entries(PAGES[file])) {

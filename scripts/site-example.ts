@@ -1,6 +1,7 @@
 /**
- * `npx tsx scripts/site-example.ts`: the log that the site offers to try. Groups that its own training on sums samples in the first
- * steps after the warm-up, as our rollout log has them (web/site/example.jsonl).
+ * `npx tsx scripts/site-example.ts`: writes the example log that the site offers (web/site/example.jsonl), in the
+ * format of our rollout log. Its groups are sampled by the site's own training on sums in the first steps after the
+ * warm-up.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,7 +12,7 @@ import { nodeBackend } from '../src/runtime/node.js';
 import { startSums, sumsConfig } from '../web/site/sums-training.js';
 
 const STEPS = 8;
-/** Groups of a step that are kept, so that the file stays small. */
+/** Groups kept per step, so that the file stays small. */
 const KEPT = 6;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));

@@ -1,6 +1,7 @@
 /**
- * `npx tsx scripts/site-figures.ts`: the built site (`npm run site`) in headless Chromium. Measures what a reader waits for, and
- * takes the pictures of its sections (docs/figures/site-*.png). Prints a table for docs/performance.md.
+ * `npx tsx scripts/site-figures.ts`: opens the built site (`npm run site`) in headless Chromium, measures how long a
+ * reader waits for each part, and takes the pictures of its sections (docs/figures/site-*.png). Prints a table for
+ * docs/performance.md.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
@@ -98,7 +99,7 @@ await page.screenshot({ path: join(root, 'docs/figures/site-390.png') });
 await browser.close();
 await server.close();
 
-// The same steps by onnxruntime-node, one method after the other, a thread.
+// The same steps with onnxruntime-node, one method after the other, on one thread.
 const beginning = performance.now();
 const recipe = resolveConfig(parse(readFileSync(join(root, 'recipes/binary-tree.yaml'), 'utf8')));
 for (const method of ['grpo', 'lambda-grpo'] as const) {

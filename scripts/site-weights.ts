@@ -1,6 +1,7 @@
 /**
- * `npx tsx scripts/site-weights.ts`: the warm-up that the site's sums go on from. Trains the recipe's small version on written
- * solutions by the library's own warm-up, and writes the weights, as `Engine.save` keeps them, to web/site/sums.safetensors.
+ * `npx tsx scripts/site-weights.ts`: makes the warm-up weights for the site's training on sums. Runs the library's own
+ * warm-up on written solutions with the small version of the recipe, and writes the weights, as `Engine.save` stores
+ * them, to web/site/sums.safetensors.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

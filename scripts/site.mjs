@@ -1,4 +1,5 @@
-// `npm run site`: the page that shows the paper, as static files in site/. `npm run site -- --serve [port]` shows it here as well.
+// `npm run site`: builds the site that explains the paper, as static files in site/. `npm run site -- --serve [port]`
+// also serves it.
 import { join } from 'node:path';
 import { bin, ensureInstalled, root, run } from './ensure.mjs';
 

@@ -1,6 +1,6 @@
-// `npm run skyrl`: a SkyRL server on this machine's CPU, which speaks the Tinker API. Installs it once (.venv-tinker-<version>,
-// about 2 GB), makes a tiny model if none is named, and serves on loopback until Ctrl-C. Both of its processes, API and engine,
-// end with this one. `startServer` does the same for tests.
+// `npm run skyrl`: starts a SkyRL server, which speaks the Tinker API, on this machine's CPU. The first call installs
+// it (.venv-tinker-<version>, about 2 GB). Without a model it makes a tiny one. It serves on loopback until Ctrl-C; its
+// two processes, API and engine, end with this process. `startServer` does the same for tests.
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -10,10 +10,10 @@ import { parseArgs } from 'node:util';
 import { root, run } from './ensure.mjs';
 
 const PYTHON = join(root, 'scripts', 'python');
-/** Where the tiny model lies, from the root: server and configuration name it by the same string. */
+/** Path of the tiny model relative to the root; server and configuration must use the same string. */
 export const TINY = 'models/tiny-qwen3';
 
-/** PyTorch comes first: SkyRL alone would pull in another build of it. 0.4 asks for Python 3.12 and runs on 3.11. */
+/** PyTorch comes first: SkyRL alone would install another build of it. 0.4 asks for Python 3.12 but runs on 3.11. */
 const PACKAGES = {
   '0.3.0': [['torch==2.13.0'], ['skyrl[tinker,jax]==0.3.0', 'jax==0.10.2', 'flax==0.12.8']],
   '0.4.0': [
@@ -38,8 +38,9 @@ const PACKAGES = {
 export const VERSIONS = Object.keys(PACKAGES);
 
 /**
- * For a small model on a CPU, where compiling takes longest: programs are compiled for each number of sequences, so
- * sequences are trained alone and sampled in batches filled up to 16. A model that nobody unloads keeps its place for 300 s.
+ * Settings for a small model on a CPU, where compiling takes longest. Programs are compiled for each number of
+ * sequences, so sequences are trained one at a time and sampled in batches padded to 16. A model that is not unloaded
+ * keeps its place for 300 s.
  */
 const CPU = {
   max_lora_adapters: 16,
@@ -68,12 +69,12 @@ export function ensureSkyRL(version) {
   for (const packages of PACKAGES[version]) {
     run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]);
   }
-  // Last: an environment with this file is a whole one.
+  // Written last: an environment with this file is complete.
   writeFileSync(receipt, wanted);
   return python;
 }
 
-/** Makes the tiny model unless it is there. */
+/** Makes the tiny model unless it exists. */
 export function ensureTinyModel(python) {
   if (existsSync(join(root, TINY, 'made.json'))) return;
   run(python, [join(PYTHON, 'make_tiny_qwen3.py'), TINY], { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -91,7 +92,7 @@ export function freePort() {
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Groups of processes that must not outlive this one. */
+/** Process groups that must not outlive this process. */
 const running = new Set();
 process.on('exit', () => {
   for (const pid of running) signalGroup(pid, 'SIGKILL');
@@ -107,8 +108,8 @@ function signalGroup(pid, signal) {
 
 /**
  * Starts a server and waits until it answers.
- * @param folder of its database, checkpoints and log; a server that is started again with the same one goes on from there
- * @returns its address, its log, `end` (both processes, in order) and `kill` (at once, as a crash does)
+ * @param folder for its database, checkpoints and log; a server started again with the same folder continues from there
+ * @returns its address, its log, `end` (ends both processes in order) and `kill` (ends them at once, like a crash)
  */
 export async function startServer({ version, model, folder, port, config }) {
   const python = ensureSkyRL(version);
@@ -133,12 +134,12 @@ export async function startServer({ version, model, folder, port, config }) {
     ],
     {
       cwd: root,
-      // A group of its own: a Ctrl-C reaches this process alone, which then ends the group.
+      // Its own process group: Ctrl-C reaches only this process, which then ends the group.
       detached: true,
       stdio: ['ignore', output, output],
       env: {
         ...process.env,
-        // Lines of its log are not broken.
+        // Wide enough that lines of its log are not wrapped.
         COLUMNS: '200',
         JAX_PLATFORMS: process.env.JAX_PLATFORMS ?? 'cpu',
         JAX_COMPILATION_CACHE_DIR: join(root, `.venv-tinker-${version}`, 'compiled'),

@@ -1,4 +1,5 @@
-// `npm run test:crash [ends] [seed]`: runs are killed (default: a hundred times) and must end as if nothing had been.
+// `npm run test:crash [ends] [seed]`: kills runs (default: a hundred times) and checks that they end with the same
+// files as uninterrupted runs.
 import { bin, ensureInstalled, run } from './ensure.mjs';
 
 ensureInstalled();

@@ -1,5 +1,5 @@
-// `npm run test:live`: TRL itself trains a tiny model, and the dashboard follows it. Needs a Python with trl, named in
-// LAMBDA_GRPO_PYTHON (or python3). `npm test` replays growing logs instead (src/dashboard/logs.test.ts).
+// `npm run test:live`: TRL trains a tiny model while the dashboard follows it. Needs a Python with trl:
+// LAMBDA_GRPO_PYTHON or python3. `npm test` replays growing logs instead (src/dashboard/logs.test.ts).
 import { ensureBrowser } from './browser.mjs';
 import { bin, ensureInstalled, run } from './ensure.mjs';
 import { findPython } from './python.mjs';

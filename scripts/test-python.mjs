@@ -1,5 +1,5 @@
-// `npm run test:python`: installs what is missing, Python's packages too, and runs the tests that compare with Python itself:
-// what it makes of our fixtures today, and that it loads what we save. `npm test` has the numbers alone.
+// `npm run test:python`: installs what is missing (Python packages too) and runs the tests that compare with Python
+// directly: they make our fixtures again and load the files that we save. `npm test` uses only the committed numbers.
 import { bin, ensureInstalled, run } from './ensure.mjs';
 import { ensurePython } from './python.mjs';
 

@@ -1,5 +1,6 @@
-// `npm run test:real`: SmolLM2-135M-Instruct here against transformers and peft. Installs what is missing, Python's packages too,
-// makes the model in .models/ (once), and writes what was measured into docs/results/real.md. LAMBDA_GRPO_REAL_MODEL names another folder.
+// `npm run test:real`: compares SmolLM2-135M-Instruct in our engine with transformers and peft. Installs what is
+// missing (Python packages too), makes the model in .models/ once, and writes the measurements to docs/results/real.md.
+// LAMBDA_GRPO_REAL_MODEL names another model folder.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
-// `npm run test:tinker [version | file …]`: trains on real SkyRL servers. Installs what is missing (SkyRL too, once), builds,
-// runs test/skyrl, or some of its files, for each version, and writes what the tests measured into docs/results/tinker.md: the
-// latest of each figure, which are kept in runs/.
+// `npm run test:tinker [version | file …]`: trains on real SkyRL servers. Installs what is missing (SkyRL too, once),
+// builds, runs test/skyrl or the given files for each version, and writes the measurements to docs/results/tinker.md.
+// The latest value of each figure is kept in runs/.
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// `npm test`: installs what is missing (packages, a browser), builds (the package test packs dist/) and runs every test;
-// `npm run test:long` the suite that takes longer than that.
+// `npm test`: installs what is missing (packages, a browser), builds (the package test packs dist/) and runs every test
+// except the slow suite, which is `npm run test:long`.
 import { ensureBrowser } from './browser.mjs';
 import { bin, ensureInstalled, run } from './ensure.mjs';
 

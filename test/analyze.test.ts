@@ -1,7 +1,7 @@
 /**
- * `analyze` as a user meets it: the built program in a process of its own, on small logs written here, on TRL's own
- * (test/readers/fixtures) and on real ones where they are there (others' texts, not part of this project: without
- * them those tests are skipped). What the readers do with each format is tested beside them.
+ * `analyze` from the command line: the built program in its own process, on small logs written here, on TRL's own
+ * (test/readers/fixtures), and on real logs if they are available. (Real logs are not part of this project; without
+ * them those tests are skipped.) Tests of each format's reader are beside the reader.
  */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * The checker of answers against others' verdicts, datasets and graded completions (shared/data/INDEX.md). They are not
- * part of this project: without them these tests are skipped, and those beside the checker have to do.
+ * The checker of answers against the verdicts of other checkers, datasets and graded completions
+ * (shared/data/INDEX.md). These data are not part of this project: without them these tests are skipped, and only the
+ * tests beside the checker run.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * From a supervised warm-up to right sums by rewards alone, small enough for every day: two digits, 2 layers × 64.
- * The recipe itself, three digits, both methods: test/long/arithmetic.test.ts.
+ * Training on sums, from the supervised warm-up to right answers by rewards alone, in a small version for every test
+ * run: two digits, 2 layers × 64. The recipe itself (three digits, both methods) runs in test/long/arithmetic.test.ts.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** The tree that is shown is the tree that was trained: the run's own advantages, weights and exponent, and it is said. */
+/** The displayed tree uses the run's own advantages, weights and exponent, and says so. */
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** Small files that stand for gigabytes: one line, soon, in little memory, measured on a process of its own. */
+/**
+ * Small files that expand to gigabytes: the program refuses them soon, with one line and in little memory, measured on
+ * a separate process.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,7 +1,7 @@
 /**
- * `lambda-grpo/core` bundled for a browser: training steps of the binary tree in Chromium, on onnxruntime-web's WebAssembly,
- * give the numbers that they give in Node.js, also with the graphs that WebGPU gets, and on WebGPU itself (one step: its
- * shaders are slow to compile without a graphics card). Needs what `npm run build` makes.
+ * `lambda-grpo/core` bundled for a browser: training steps of the binary tree in Chromium with onnxruntime-web
+ * (WebAssembly) give the same numbers as in Node.js. The same holds for the graphs that WebGPU gets, and for WebGPU
+ * itself (one step, because its shaders compile slowly without a graphics card). Needs the output of `npm run build`.
  */
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

@@ -1,4 +1,7 @@
-/** `lambda-grpo/tree` and `lambda-grpo/objective` in a real browser: the same numbers as here, and nothing else loaded. */
+/**
+ * `lambda-grpo/tree` and `lambda-grpo/objective` in a real browser: the same numbers as in Node.js, and no other file
+ * is loaded.
+ */
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

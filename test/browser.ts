@@ -1,6 +1,6 @@
 /**
- * A real browser for tests: a Chromium through playwright-core. `npm test` installs one where it can. Without one the
- * browser tests are skipped on a developer's machine, and fail in CI.
+ * A real browser for tests: a Chromium driven by playwright-core. `npm test` installs one if possible. Without a
+ * browser these tests are skipped on a developer's machine, and fail in CI.
  */
 import { type Browser, chromium } from 'playwright-core';
 import { findBrowser } from '../scripts/browser.mjs';

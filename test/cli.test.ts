@@ -1,4 +1,4 @@
-/** The command line as a user meets it: the built program in a process of its own. */
+/** The command line: the built program in its own process. */
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

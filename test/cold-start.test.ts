@@ -1,4 +1,7 @@
-/** A cold start on solutions from a file, accuracy before and after, and a schedule that ends with the run: by the command line. */
+/**
+ * A cold start from solutions in a file, accuracy before and after training, and a learning-rate schedule that ends
+ * with the run, from the command line.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';

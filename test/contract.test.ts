@@ -1,4 +1,7 @@
-/** The loop needs the engine's contract alone, and a configuration that an engine cannot serve is refused in one line. */
+/**
+ * The training loop needs only the engine's interface. A configuration that an engine cannot serve is refused in one
+ * line.
+ */
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** The files that people look for say what is so: recipes name files that hold their examples, workflows call .ci/run. */
+/**
+ * CONTRIBUTING.md and similar files are correct: the files that its recipes name exist and contain its examples, and
+ * the workflows call .ci/run.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

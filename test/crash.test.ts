@@ -1,6 +1,6 @@
 /**
- * A run that is ended at any moment and continued is the run that was not. `npm run test:crash` ends them a hundred times;
- * here a few ends show that the harness works (CRASH_ENDS and CRASH_SEED say how many, and which).
+ * A run that is killed at any moment and continued equals the uninterrupted run. `npm run test:crash` kills runs a
+ * hundred times; this test kills a few (CRASH_ENDS and CRASH_SEED set how many, and when).
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

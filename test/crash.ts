@@ -1,6 +1,7 @@
 /**
- * Chains of ends: a run is killed, or asked to end, again and again at moments drawn from a seed, and continued each time
- * with `--resume`; at its end it must be the uninterrupted run, bit by bit (times apart). Whole processes of dist/.
+ * Kills a run, or asks it to stop, again and again at random moments drawn from a seed, and continues it each time with
+ * `--resume`. At the end its files must equal those of the uninterrupted run bit by bit (except times). Uses whole
+ * processes of dist/.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * Credit rules in the analysis of logs: what each token is given is the literal loop's (credit-literal.ts), figures are sums over
- * completions and tokens, and GRPO's are those that stand there without any rule.
+ * Credit rules in the analysis of logs: the value of each token equals that of the literal loop (credit-literal.ts),
+ * figures are sums over completions and tokens, and GRPO's figures are the same as without a rule.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

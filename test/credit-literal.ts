@@ -1,6 +1,7 @@
 /**
- * The published credit rules once more, as literal loops over completions and prefixes: no tree, no sums that are passed up. What
- * a completion's copy of a token gets follows from which completions share which prefixes. For tests alone.
+ * The published credit rules as literal loops over completions and prefixes, without a tree. The value of a
+ * completion's copy of a token follows from which completions share which prefixes. Used as an independent peer in
+ * tests.
  */
 export type Tokens = readonly number[];
 

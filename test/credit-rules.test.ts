@@ -1,6 +1,7 @@
 /**
- * The published credit rules: each is the literal loop over completions and prefixes (credit-literal.ts), and has the relation
- * to GRPO that docs/credit.md says, in coefficients over thousands of groups and in a transformer's gradient.
+ * The published credit rules: each equals the literal loop over completions and prefixes (credit-literal.ts), and
+ * relates to GRPO as docs/credit.md says, both in coefficients over thousands of groups and in a transformer's
+ * gradient.
  */
 import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';

@@ -1,4 +1,7 @@
-/** The choice of credit rules beside a tree: made of a view alone, as the report and the site's log have it. */
+/**
+ * The choice of credit rules beside a tree is computed from the tree view alone, which is all that the report and the
+ * site's log have.
+ */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { analyzeGroup, publishedCredit, treeView } from '../src/analysis/index.js';

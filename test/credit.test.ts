@@ -1,4 +1,7 @@
-/** Credit rules of the user's own: GRPO and λ-GRPO as hooks are the built-in ones to the bit; what is no coefficient is named. */
+/**
+ * Custom credit rules: GRPO and λ-GRPO written as custom rules equal the built-in ones to the bit; results that are not
+ * coefficients are refused with their place.
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';

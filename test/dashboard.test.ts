@@ -1,4 +1,4 @@
-/** The dashboard end to end: the real server over real run folders, in a real browser, at a desk and on a telephone. */
+/** The dashboard end to end: the real server over real run folders, in a real browser, at desktop and phone width. */
 
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';

@@ -1,6 +1,7 @@
 /**
- * The doors of the README, each walked through in a fresh clone: its files, an installation and a build, nothing else. The
- * door with a model fetches one from the Hub: it is walked through where DOORS_WITH_NETWORK is set.
+ * Runs the commands of each entry point ("door") of the README in a fresh clone that has only its files, an
+ * installation and a build. The one with a model downloads it from the Hub, so it runs only if DOORS_WITH_NETWORK is
+ * set.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';

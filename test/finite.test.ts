@@ -1,4 +1,7 @@
-/** What is not a number is named where it enters: files of weights, sampling, export; and steps that change nothing are said. */
+/**
+ * NaN and infinite numbers are refused by name where they enter (files of weights, sampling, export), and steps that
+ * change no weight are reported.
+ */
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

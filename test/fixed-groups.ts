@@ -1,6 +1,6 @@
 /**
- * The tiny GPT-2 and the groups of test/trl, and our λ-GRPO gradient on them: what gradients of Python trainers are
- * compared with.
+ * The tiny GPT-2 and the groups of test/trl, and our λ-GRPO gradient on them: the reference for gradients of Python
+ * trainers.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-/** `analyze --follow` as a user meets it: the built program over a folder in which logs come and grow. */
+/** `analyze --follow` from the command line: the built program over a folder in which logs appear and grow. */
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,7 @@
 /**
- * The λ weights against the paper's reference implementation: 200 groups whose scales it gave itself
- * (scripts/fixtures/grpo_prm_scales.py, docs/golden.md). Equal to the last bit, but for what JSON and 1/x round.
+ * The λ weights against the paper's reference implementation: 200 groups with the scales that it computed itself
+ * (scripts/fixtures/grpo_prm_scales.py, docs/golden.md). They are equal to the last bit, except for the rounding of
+ * JSON and 1/x.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,6 @@
-/** The habits of the field around the loss: what they do to rewards, groups and references, and that a continued run keeps them. */
+/**
+ * Common options around the loss: their effect on rewards, groups and references, and that a continued run keeps them.
+ */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

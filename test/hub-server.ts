@@ -1,4 +1,4 @@
-/** A small server that speaks the Hub's protocol over files it is given: one model, me/tiny, at one commit. */
+/** A small server that speaks the Hub's protocol over the given files: one model, me/tiny, at one commit. */
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

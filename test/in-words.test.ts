@@ -1,4 +1,4 @@
-/** The task of the experiments on a real model: its problems, what is right, and where a completion ends. */
+/** The task of the experiments on a real model: its problems, which answers are right, and where a completion ends. */
 import { describe, expect, it } from 'vitest';
 import inWords from '../recipes/tasks/in-words.js';
 

@@ -1,4 +1,4 @@
-/** What `npm start` and `npm test` do before anything else: packages are installed, also after an installation that was stopped. */
+/** `npm start` and `npm test` install missing packages first, also after an interrupted installation. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import {
   cpSync,

@@ -1,4 +1,4 @@
-/** The house stays as it is drawn: a room imports only from the rooms below it, and the core needs no machine. */
+/** The layers of src/: a room imports only from the rooms below it, and the core needs no Node.js. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join, relative, resolve, sep } from 'node:path';

@@ -1,7 +1,8 @@
 /**
- * A golden run: the recipe of `npm start` with its five seeds, whose figures are known and the same on every run. It shows that the
- * program still computes what it did. It does not show the paper's effect (§4.3, Table 1): five seeds cannot, and these were seen
- * before the thresholds were written. The twenty seeds of docs/results/binary-tree.md test the effect.
+ * A golden run: the recipe of `npm start` with its five seeds, whose figures are the same on every run. It shows that
+ * the program still computes the same numbers. It does not show the paper's effect (§4.3, Table 1): five seeds are too
+ * few, and they were known before the thresholds were written. The twenty seeds of docs/results/binary-tree.md test the
+ * effect.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * TRL itself trains a tiny model while the dashboard follows its output folder, in a real browser (`npm run test:live`).
- * `npm test` leaves it out: src/dashboard/logs.test.ts replays such folders as they grow.
+ * TRL trains a tiny model while the dashboard follows its output folder in a real browser (`npm run test:live`).
+ * `npm test` leaves it out; src/dashboard/logs.test.ts replays growing folders instead.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';

@@ -1,4 +1,6 @@
-/** Adapters against peft: its own files, logits, gradients and merged weights (scripts/python/make_lora_fixtures.py). */
+/**
+ * LoRA adapters against peft: its files, logits, gradients and merged weights (scripts/python/make_lora_fixtures.py).
+ */
 import { readFileSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

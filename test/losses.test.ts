@@ -1,6 +1,6 @@
 /**
- * The loss family in the packed tree against PyTorch's autograd over k separate sequences, off-policy, with the formulae
- * of the papers (scripts/python/make_loss_fixtures.py).
+ * The losses on the packed tree against PyTorch's autograd over k separate sequences, off-policy, with the formulas of
+ * the papers (scripts/python/make_loss_fixtures.py).
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

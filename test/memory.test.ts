@@ -1,4 +1,4 @@
-/** What an update needs at its peak, measured from outside: resident memory of processes of their own. */
+/** Peak memory of an update: the resident memory of separate processes, measured from outside. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

@@ -1,4 +1,7 @@
-/** Tasks of the user's own: the worked examples learn, what is wrong with a module is one line, turns are continued exactly. */
+/**
+ * Custom tasks: the worked examples learn, an error in a module is one line, and multi-turn completions are continued
+ * exactly.
+ */
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

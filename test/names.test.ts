@@ -1,4 +1,7 @@
-/** Names and messages in plain words: a variable is a noun for its value, and a message says what was expected and what came. */
+/**
+ * Names and messages in plain words: a variable is a noun for its value, and a message says what was expected and what
+ * came instead.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

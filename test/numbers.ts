@@ -1,4 +1,4 @@
-/** How far arrays of numbers lie apart. */
+/** Distance between arrays of numbers. */
 import { expect } from 'vitest';
 
 /** Largest difference of elements at the same place; the arrays must be of one length. */

@@ -1,4 +1,6 @@
-/** What leaves the built program: text that is shown and not obeyed, pipes that close, disks that are full, narrow terminals. */
+/**
+ * Output of the built program: control characters are shown and not obeyed, closed pipes, full disks, narrow terminals.
+ */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,6 @@
-/** Whole processes on one run folder: two writers, a full disk, a folder that is removed, a parent that is killed. */
+/**
+ * Whole processes that use one run folder: two writers, a full disk, a folder that is removed, a parent that is killed.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,

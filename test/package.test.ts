@@ -1,4 +1,4 @@
-/** What others install: the packed package, in a project of its own, with types. */
+/** The packed package as users install it: in a separate project, with types. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,

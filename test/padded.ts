@@ -1,2 +1,4 @@
-/** The peer of the packed tree stands with the experiment that needs it as well: `lambda-grpo reproduce theorem`. */
+/**
+ * Exports the padded peer of the packed tree, which is in src/ because `lambda-grpo reproduce theorem` needs it too.
+ */
 export * from '../src/reproduce/padded.js';

@@ -1,7 +1,7 @@
 /**
- * Our decoder against transformers: tiny random checkpoints of every architecture that transformers wrote, and the
- * numbers that PyTorch computes with them (scripts/python/make_model_fixtures.py). The packed tree here, k separate
- * sequences and autograd there.
+ * Our decoder against transformers: tiny random checkpoints of every architecture, written by transformers, and the
+ * numbers that PyTorch computes with them (scripts/python/make_model_fixtures.py). We compute the packed tree; PyTorch
+ * computes k separate sequences with autograd.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** Started by memory.test.ts: one update of a model of the shape it is told; prints the process's peak resident memory, MiB. */
+/**
+ * Started by memory.test.ts: one update of a model with the given shape. Prints the process's peak resident memory,
+ * MiB.
+ */
 import { LocalEngine, type TrainExample } from '../src/engine/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
 import { nodeBackend } from '../src/runtime/node.js';

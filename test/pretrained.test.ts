@@ -1,6 +1,7 @@
 /**
- * A run from a pretrained model in the Hugging Face layout to one that transformers could read again: real tokenizer, chat
- * template, dataset, checker. The model is tiny and random: nothing is learnt here but that every part fits the next.
+ * A run from a pretrained model in the Hugging Face layout to an exported model that transformers can read: real
+ * tokenizer, chat template, dataset and checker. The model is tiny and random, so the test only shows that the parts
+ * work together.
  */
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * The committed numbers are what Python gives: every script of scripts/python that makes fixtures is run again, into a folder
- * of its own. (Other tests compare our code with the committed numbers, so that they need no Python.)
+ * The committed numbers are those that Python gives: every script of scripts/python that makes fixtures runs again,
+ * into a temporary folder. (Other tests compare our code with the committed numbers, so that they need no Python.)
  */
 import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

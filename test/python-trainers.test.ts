@@ -1,9 +1,9 @@
 /**
- * Our λ-GRPO gradient against Python trainers with the files of docs/python, on the same tiny GPT-2 and the same
- * groups. They compute k padded sequences and weight their tokens; ours is one packed tree a group.
- * TRL: one optimizer step of its real training loop, in shuffled micro-batches (scripts/python/check_trl.py), and with the
- * weights of two credit rules from a file of `analyze --weights` (scripts/python/check_credit.py).
- * veRL: its advantages and policy loss (scripts/python/check_verl.py); its Ray trainer was not run.
+ * Our λ-GRPO gradient against Python trainers that use the files of docs/python, on the same tiny GPT-2 and the same
+ * groups. They compute k padded sequences and weight their tokens; ours is one packed tree per group.
+ * TRL: one optimizer step of its real training loop, in shuffled micro-batches (scripts/python/check_trl.py), and with
+ * the weights of two credit rules from a file of `analyze --weights` (scripts/python/check_credit.py).
+ * veRL: its advantages and policy loss (scripts/python/check_verl.py), but not its Ray trainer.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LocalEngine } from '../src/engine/index.js';

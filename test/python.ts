@@ -1,4 +1,4 @@
-/** Runs scripts/python, where there is a Python with PyTorch, transformers, peft and TensorBoard. */
+/** Runs scripts/python if there is a Python with PyTorch, transformers, peft and TensorBoard. */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { findPython } from '../scripts/python.mjs';

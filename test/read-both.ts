@@ -1,4 +1,4 @@
-/** Logs read by their paths and, with the libraries of a browser, from Blobs: what both say must be the same. */
+/** Reads logs twice, by their paths and from Blobs with the browser's libraries. Both results must be equal. */
 import { readFile } from 'node:fs/promises';
 import { expect } from 'vitest';
 import { blobSource } from '../src/input/web.js';

@@ -1,4 +1,4 @@
-/** All groups of a log, and what was noted while they were read. */
+/** All groups of a log, and the notes that its reader gave. */
 
 import type { Group, ReadNote, ReadOptions } from '../src/rollouts/index.js';
 import { readBoth as readRollouts } from './read-both.js';

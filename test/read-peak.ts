@@ -1,4 +1,6 @@
-/** Started by bombs.test.ts: reads a log to its end; prints the groups, what was wrong, and the peak memory in MiB. */
+/**
+ * Started by bombs.test.ts: reads a log to its end. Prints the number of groups, the error, and the peak memory in MiB.
+ */
 import { resourceUsage } from 'node:process';
 import { readRollouts } from '../src/rollouts/files.js';
 

@@ -1,4 +1,4 @@
-/** The README is true: what it takes from elsewhere is what stands there, what it names exists, its example runs. */
+/** The README is true: its generated parts are up to date, the files it names exist, and its example runs. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** `reproduce` as a whole: the smoke version of every experiment, runs cut off in the middle, what reports may say. */
+/** `reproduce` as a whole: the smoke version of every experiment, interrupted runs, and what reports may say. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';

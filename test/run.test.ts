@@ -1,4 +1,4 @@
-/** Whole runs: repetition, resume, bad numbers, checkpoints that are damaged, Ctrl-C. */
+/** Whole runs: repetition, resume, numbers that are not finite, damaged checkpoints, Ctrl-C. */
 import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * The site, as any static host serves it: built to a folder, under a path of its own, opened in Chromium. What the reader moves
- * changes both trees at once, a link shows the same, and the policies that train in the page are those of Node.js.
+ * The site on a static host: built to a folder, served under a path, opened in Chromium. Controls change both trees at
+ * once, a link restores the same state, and training in the page gives the same policies as in Node.js.
  */
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

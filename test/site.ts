@@ -1,6 +1,6 @@
 /**
- * The site for tests: built to a folder, served by a plain static host under a path of its own, and opened in Chromium. A page's
- * steps are compared with those that the same file takes in Node.js.
+ * Builds the site, serves it under a path with a plain static server, and opens it in Chromium. Tests compare a page's
+ * training steps with those of the same module in Node.js.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';

@@ -1,4 +1,7 @@
-/** Worked solutions with right and wrong last lines: from problems of our own, and from GSM8K where it is there. */
+/**
+ * The checker on worked solutions with right and wrong last lines: from our own problems, and from GSM8K if it is
+ * available.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

@@ -1,6 +1,7 @@
 /**
- * Worked solutions in the manner of GSM8K with a given final answer: bodies with and without calculations in angle brackets,
- * short and long, and last lines in the ways that models write them. Texts that are cut off end nowhere in particular.
+ * Generates worked solutions in the style of GSM8K with a given final answer: bodies with and without calculations in
+ * angle brackets, short and long, and last lines in the forms that models write. Truncated texts end at an arbitrary
+ * place.
  */
 import type { Stream } from '../src/random/stream.js';
 

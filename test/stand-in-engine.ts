@@ -1,6 +1,6 @@
 /**
- * An engine without a model: one number for each token, whatever came before, trained by hand-written gradients. It shows
- * what the loop asks of an engine, and that it asks for nothing else.
+ * An engine without a model: one number per token, independent of context, trained by hand-written gradients. It shows
+ * that the training loop needs only the engine's interface.
  */
 import type { Engine, TrainExample, TreeExample } from '../src/engine/index.js';
 import { readText, type Store, writeText } from '../src/model/index.js';

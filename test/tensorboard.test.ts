@@ -1,6 +1,7 @@
 /**
- * Event files for TensorBoard: byte for byte those of TensorBoard's own writer (scripts/python/make_event_fixtures.py), and
- * in a run's folder the figures of metrics.jsonl and no others, wherever the run was cut off.
+ * Event files for TensorBoard: equal byte for byte to those of TensorBoard's own writer
+ * (scripts/python/make_event_fixtures.py). In a run folder they hold exactly the figures of metrics.jsonl, wherever the
+ * run was interrupted.
  */
 import { copyFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

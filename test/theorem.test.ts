@@ -1,6 +1,6 @@
 /**
- * The theorem (PAPER.md §2) through a real transformer: the packed tree, the PRM objective and GRPO on padded
- * sequences give one loss and one gradient. The padded side is src/reproduce/padded.ts.
+ * The theorem (PAPER.md §2) on a real transformer: the packed tree, the PRM objective and GRPO on padded sequences give
+ * the same loss and gradient. The padded side is src/reproduce/padded.ts.
  */
 import { describe, expect, it } from 'vitest';
 import { Parameters } from '../src/model/index.js';

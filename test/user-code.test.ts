@@ -1,4 +1,7 @@
-/** A user's code against the command line: what it does to the process is one line and exit code 1, wherever its file lies. */
+/**
+ * Faults of user code from the command line: whatever the code does to the process, the result is one line and exit
+ * code 1, wherever its file is.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';

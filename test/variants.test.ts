@@ -1,6 +1,6 @@
 /**
- * Checkpoints whose config.json says less, more or other than their weights, and configurations of public models: read as
- * transformers reads them (scripts/python/make_model_fixtures.py wrote the files and its logits).
+ * Checkpoints whose config.json disagrees with their weights, and configurations of public models: they are read as
+ * transformers reads them (scripts/python/make_model_fixtures.py wrote the files and the logits of transformers).
  */
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** `<process-tree>` as another project has it: built by plain Vite, under a strict content security policy, in a real browser. */
+/**
+ * `<process-tree>` in another project: built with plain Vite, under a strict content security policy, in a real
+ * browser.
+ */
 import { execFileSync } from 'node:child_process';
 import {
   mkdirSync,

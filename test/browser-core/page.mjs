@@ -1,4 +1,4 @@
-/** What the browser loads: the steps, and ONNX Runtime's WebAssembly from the server that the page came from. */
+/** The script that the browser loads: the training steps, and ONNX Runtime's WebAssembly from the page's own server. */
 import * as ort from 'onnxruntime-web/wasm';
 import { trainingSteps } from './steps.mjs';
 

@@ -1,6 +1,6 @@
 /**
- * A few training steps of the binary tree by `lambda-grpo/core` alone, on whichever runtime is handed in: sample → reward →
- * tree → coefficients → update. Returns every number that the steps gave, and what a store kept of the engine.
+ * A few training steps of the binary tree with `lambda-grpo/core` alone, on the given runtime: sample → reward → tree →
+ * coefficients → update. Returns all numbers of the steps and the files that the engine saved.
  */
 import {
   analyzeGroup,

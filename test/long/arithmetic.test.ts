@@ -1,6 +1,6 @@
 /**
- * The arithmetic recipe from warm-up to right answers, both methods, as it is committed (three digits): within ten
- * minutes on two cores. `npm run test:long`.
+ * The arithmetic recipe as committed (three digits), both methods, from warm-up to right answers, within ten minutes on
+ * two cores. `npm run test:long`.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * What takes longer of the site: WebGPU (computed by the processor), several seeds, settings that are refused, workers that die, another optimizer, without its host, and 250 steps
- * of both methods. `npm run test:long`.
+ * Slow tests of the site: WebGPU (on the CPU), several seeds, refused settings, workers that die, another optimizer,
+ * use without the host, and 250 steps of both methods. `npm run test:long`.
  */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

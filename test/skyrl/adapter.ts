@@ -1,4 +1,4 @@
-/** An adapter that a server saved, fetched as its archive: an independent way to what the server trained. */
+/** Reads an adapter that a server saved, from its archive: an independent way to see what the server trained. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * The engine on a real server against the local one on the same checkpoint: the same policy at the start, the same gradient of
- * an update, and nothing left over from a run before.
+ * The Tinker engine on a real server against the local engine on the same checkpoint: the same policy at the start, the
+ * same gradient of an update, and no state left over from a previous run.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

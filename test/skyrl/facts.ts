@@ -1,4 +1,4 @@
-/** What a test measured on a real server, for docs/results/tinker.md, which `npm run test:tinker` writes. */
+/** Collects what tests measured on a real server, for docs/results/tinker.md, which `npm run test:tinker` writes. */
 import { appendFileSync } from 'node:fs';
 
 /** SkyRL's version that is tested. */

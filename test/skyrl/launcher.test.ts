@@ -1,4 +1,6 @@
-/** The launcher of a real server: both of its processes end with whoever started them, however that ends. */
+/**
+ * The launcher of a real server: both of its processes end with the process that started them, even if that is killed.
+ */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** What a long shared prompt costs on a server that computes it again for each completion. */
+/** The cost of a long shared prompt on a server that computes it again for each completion. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * Whole runs of the program on a real server: the binary tree is learnt, a killed trainer and a killed server cost nothing
- * but the steps since the last checkpoint, and what is exported loads in peft.
+ * Whole runs on a real server: the binary tree is learnt, killing the trainer or the server costs only the steps since
+ * the last checkpoint, and the exported adapter loads in peft.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

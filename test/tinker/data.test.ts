@@ -1,6 +1,6 @@
 /**
- * A step's trees as data of a server with an exact model: its gradient equals the objective's by definition (k separate
- * sequences, no tree), for GRPO and λ-GRPO, each normalisation and either reduction of the server.
+ * A step's trees as data for a server with an exact model: its gradient equals the objective's by definition (k
+ * separate sequences, no tree), for GRPO and λ-GRPO, every normalisation and both reductions of the server.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EngineError, type TrainExample } from '../../src/engine/engine.js';

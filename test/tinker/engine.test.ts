@@ -1,6 +1,6 @@
 /**
- * The engine over a server with an exact model: what an update, a sample and a checkpoint are there, and what is refused before
- * anything is sent.
+ * The Tinker engine on a server with an exact model: updates, samples and checkpoints, and requests that are refused
+ * before anything is sent.
  */
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * Training through a network that fails: whatever is dropped, cut, refused, late or restarted, each step's gradient is
- * in the weights once. Where nobody can know, the run goes back to the last state that was saved.
+ * Training through a failing network: whatever is dropped, cut, refused, late or restarted, each step's gradient is
+ * applied exactly once. If it is unknown whether the server acted, the run goes back to the last saved state.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

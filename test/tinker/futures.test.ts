@@ -1,4 +1,4 @@
-/** Futures by long polling: held, 408, try_again, both shapes of a failure, a result that never comes, many at once. */
+/** Futures by long polling: held, 408, try_again, both forms of failure, a result that never comes, many at once. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';

@@ -1,6 +1,7 @@
 /**
- * What real servers said (SkyRL 0.3 with JSON, 0.4 with protobuf; recorded on loopback, trimmed to one flow each): our
- * requests are theirs to the byte, their answers are read, and both wires tell the same story.
+ * Recorded traffic of real servers (SkyRL 0.3 with JSON, 0.4 with protobuf; recorded on loopback, reduced to one flow
+ * each): our requests equal the recorded ones byte for byte, their answers are read, and both wire formats give the
+ * same results.
  */
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';

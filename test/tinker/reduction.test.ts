@@ -1,4 +1,4 @@
-/** The server's reduction is told by its gradient norms; a server that does something else is refused. */
+/** The server's reduction is detected from its gradient norms; a server with another reduction is refused. */
 import { describe, expect, it } from 'vitest';
 import { findReduction } from '../../src/engine/tinker/reduction.js';
 import { Session, TinkerClient, type TrainingModel } from '../../src/tinker/index.js';

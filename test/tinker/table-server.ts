@@ -1,8 +1,8 @@
 /**
- * A server of the Tinker API with an exact model: a table of logits for each token after each token, trained by
- * gradients in closed form. It has the real servers' state machine: sessions, models, futures that can be fetched again,
- * gradients that add up until a step, checkpoints that outlive a restart while models don't; numbers that are
- * ignored on the JSON wire and known on the protobuf wire. It reads and writes protobuf by code of its own.
+ * A server of the Tinker API with an exact model: a table of logits for each token given the previous token, trained by
+ * gradients in closed form. It has the state machine of real servers: sessions, models, futures that can be fetched
+ * again, gradients that accumulate until a step, and checkpoints that survive a restart while models do not. Request
+ * numbers are ignored on the JSON wire and recognised on the protobuf wire. It has its own protobuf code.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

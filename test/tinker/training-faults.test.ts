@@ -1,7 +1,7 @@
 /**
- * Whole training runs through a network that fails: connections dropped before and after the server acted, bursts of 429 and
- * 5xx, slow answers, half of a body, restarts. Whatever comes: each step's gradient is in the weights once, the records are
- * those of an undisturbed run, and each return or ending is one clear line.
+ * Whole training runs through a failing network: connections dropped before and after the server acted, bursts of 429
+ * and 5xx, slow answers, truncated bodies, restarts. In every case each step's gradient is applied exactly once, the
+ * records equal those of an undisturbed run, and each return to a checkpoint or early end is one clear line.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

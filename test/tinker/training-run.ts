@@ -1,4 +1,4 @@
-/** Runs of the whole training loop on a table server, continued as a person would continue them. */
+/** Runs the whole training loop on a table server and continues it as a user would. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Training runs on a server with an exact model: they learn, continue, stop when the sampler is stale, and keep keys secret. */
+/**
+ * Training runs on a server with an exact model: they learn, continue, stop if the sampler is stale, and keep keys
+ * secret.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,16 +1,17 @@
 /**
- * What the published credit rules make of each step, as values that a tree's picture can show. A view says enough for all of them:
- * which steps the completions go through, rewards and advantages. Rules ask for nothing of a step's tokens but whether it has any.
+ * Computes each published credit rule's value of each step, for display in a tree. A tree view holds all that the rules
+ * need: which steps each completion goes through, rewards and advantages. Of a step's tokens the rules only need to
+ * know whether there are any.
  */
 import type { NodeValuesView, TreeView } from '../../src/analysis/tree-view.js';
 import { nodePush } from '../../src/objective/credit/copies.js';
 import { CREDIT_NAMES, CREDIT_RULES } from '../../src/objective/credit/rules.js';
 import { ProcessTree } from '../../src/tree/index.js';
 
-/** Rules that have a button of their own. */
+/** Rules that have their own button. */
 const SHOWN: readonly string[] = ['grpo', 'lambda-grpo', 'lambda-0.5'];
 
-/** @param advantages aᵢ, as the group is judged, [k] */
+/** @param advantages aᵢ as the group was judged, [k] */
 export function creditViews(
   tree: ProcessTree,
   rewards: ArrayLike<number>,
@@ -23,7 +24,7 @@ export function creditViews(
   }));
 }
 
-/** The view with a choice of rules. */
+/** The view with values of all rules added. */
 export function withCreditViews(view: TreeView): TreeView {
   const { steps, completions } = view;
   const order = [...completions].sort((a, b) => a.index - b.index);

@@ -1,39 +1,39 @@
-/** A table that sorts by its columns and filters by text: any data, rows made only for what is shown. */
+/** A table that can be sorted by its columns and filtered by text. It creates elements only for the visible rows. */
 import { element } from './dom.js';
 
 export interface Column<T> {
   readonly name: string;
-  /** Said when pointed at. */
+  /** Tooltip of the header. */
   readonly meaning?: string;
   readonly text: (row: T) => string;
-  /** What to sort by; default: the text. */
+  /** Sort key; default: the text. */
   readonly value?: (row: T) => number | string;
-  /** Numbers: to the right, and largest first when first sorted by. */
+  /** Numbers are aligned right and sorted descending first. */
   readonly number?: boolean;
-  /** Left out where there is little room, until all columns are asked for. */
+  /** Hidden on narrow pages until the reader asks for all columns. */
   readonly wide?: boolean;
-  /** Over several lines where there is little room. */
+  /** Wraps over several lines on narrow pages. */
   readonly wraps?: boolean;
 }
 
 export interface TableOptions<T> {
   readonly columns: readonly Column<T>[];
   readonly rows: readonly T[];
-  /** Column sorted by at first, largest first. */
+  /** Column that the table is sorted by at first, largest value first. */
   readonly sortBy?: string;
   readonly caption: string;
-  /** What the text filter looks into. */
+  /** Text that the filter searches. */
   readonly search: (row: T) => string;
-  /** Further filters, each a box to tick. */
+  /** Further filters, each with a checkbox. */
   readonly filters?: readonly { readonly name: string; readonly keeps: (row: T) => boolean }[];
   readonly onOpen: (row: T) => void;
 }
 
 export interface DataTable<T> {
   readonly element: HTMLElement;
-  /** Marks a row as the one that is open. */
+  /** Marks a row as the open one. */
   mark(row: T): void;
-  /** Rows as shown now. */
+  /** The visible rows, in their order. */
   shown(): readonly T[];
 }
 
@@ -42,7 +42,7 @@ function classOf<T>({ number, wide, wraps }: Column<T>): string | undefined {
   return names.length > 0 ? names.join(' ') : undefined;
 }
 
-/** Rows drawn at once; the rest on request. */
+/** Rows drawn at once; the reader can ask for more. */
 const PAGE = 200;
 
 export function dataTable<T>(options: TableOptions<T>): DataTable<T> {
@@ -108,7 +108,7 @@ export function dataTable<T>(options: TableOptions<T>): DataTable<T> {
   function rowElement(row: T): HTMLElement {
     const cells = columns.map((column, i) => {
       const text = column.text(row);
-      // The first cell is the handle: one stop of the tab key for each row.
+      // Only the first cell can take the focus: one tab stop per row.
       const content = i === 0 ? element('button', { type: 'button', class: 'open' }, text) : text;
       return element('td', { class: classOf(column), title: column.number ? undefined : text }, content);
     });

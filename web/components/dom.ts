@@ -1,4 +1,4 @@
-/** Elements from data. Text only ever enters as text: no string here is read as markup. */
+/** Creates elements from data. Text is always inserted as text, never parsed as markup. */
 
 export type Child = Node | string;
 
@@ -22,7 +22,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return node;
 }
 
-/** The same for a drawing. */
+/** The same for SVG elements. */
 export function svgElement<K extends keyof SVGElementTagNameMap>(
   name: K,
   attributes: Readonly<Record<string, string | number>> = {},

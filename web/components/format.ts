@@ -1,4 +1,4 @@
-/** Numbers and texts as all pages write them. */
+/** Formats numbers and texts for all pages. */
 import { HIDDEN, shownCharacter } from '../../src/analysis/shown.js';
 
 /** −0.50, 0.00, +1.26. */
@@ -8,12 +8,12 @@ export function signed(value: number, digits = 2): string {
   return value < 0 ? `−${text}` : `+${text}`;
 }
 
-/** As short as it can be with up to 4 decimals. */
+/** As short as possible, with up to 4 decimals. */
 export function plain(value: number): string {
   return String(Number(value.toFixed(4))).replace('-', '−');
 }
 
-/** As `plain`; numbers too small for it with two figures that count: 1.6e−6. */
+/** As `plain`, but very small numbers have two significant digits: 1.6e−6. */
 export function figure(value: number): string {
   return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1).replace(/-/g, '−') : plain(value);
 }
@@ -27,19 +27,22 @@ export function count(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, '\u2009');
 }
 
-/** 1 token, 2 tokens; with a plural of its own: 1 branch, 2 branches. */
+/** 1 token, 2 tokens; the plural can be given: 1 branch, 2 branches. */
 export function counted(value: number, noun: string, plural = `${noun}s`): string {
   return `${count(value)} ${value === 1 ? noun : plural}`;
 }
 
 const HIDDEN_CHARACTER = new RegExp(HIDDEN, 'gu');
 
-/** A text on one line: line ends and tabs as symbols; what nobody sees or what turns the order of reading around, as an escape. */
+/**
+ * A text on one line: line ends and tabs are shown as symbols, invisible and bidirectional control characters as
+ * escapes.
+ */
 export function visible(text: string): string {
   return shown(text.replace(/\r\n?|\n/g, '⏎').replace(/\t/g, '⇥'));
 }
 
-/** A text over several lines, in which nothing is hidden: line ends and tabs stay. */
+/** A text on several lines: line ends and tabs stay, invisible characters are shown as escapes. */
 export function shownLines(text: string): string {
   return text
     .replace(/\r\n?/g, '\n')

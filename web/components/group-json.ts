@@ -1,6 +1,6 @@
 /**
- * A group as JSON, as `<process-tree>` takes it: a line of our rollout logs is one; so is a prompt with completions that
- * have a text and a reward. Whatever is wrong is said with the key where it stands.
+ * Reads a group from JSON for `<process-tree>`: a line of our rollout log, or a prompt with completions that have a
+ * text and a reward. An error names the wrong key.
  */
 import { analyzeGroup } from '../../src/analysis/analyze-group.js';
 import { type TreeView, treeView } from '../../src/analysis/tree-view.js';
@@ -8,10 +8,13 @@ import { pieceOf } from '../../src/rollouts/pieces.js';
 import { textUnits } from '../../src/rollouts/text-units.js';
 
 export interface CompletionJson {
-  /** Token ids (with `pieces` for their texts), or the texts of the tokens themselves; absent: `text` is cut into words and marks. */
+  /**
+   * Token ids (`pieces` holds their texts), or the texts of the tokens. Absent: `text` is split into words and
+   * punctuation marks.
+   */
   readonly tokens?: readonly number[] | readonly string[];
   readonly text?: string;
-  /** Finite. */
+  /** A finite number. */
   readonly reward: number;
 }
 
@@ -19,16 +22,16 @@ export interface GroupJson {
   readonly completions: readonly CompletionJson[];
   /** Text of each token id. */
   readonly pieces?: Readonly<Record<string, string>>;
-  /** How a run judged the completions, [k] each; absent: advantages are made from the rewards as in the paper. */
+  /** How the run judged the completions, [k] each; absent: advantages are computed from the rewards as in the paper. */
   readonly judged?: { readonly advantages: readonly number[]; readonly weights?: readonly number[] } | null;
 }
 
-/** JSON that is no group. */
+/** JSON that is not a group. */
 export class GroupJsonError extends Error {
   override name = 'GroupJsonError';
 }
 
-/** The picture's data. @throws GroupJsonError naming the key */
+/** The data of the picture. @throws GroupJsonError naming the key */
 export function viewOfGroup(value: unknown): TreeView {
   const group = object(value, 'the group');
   if (!Array.isArray(group.completions) || group.completions.length === 0)
@@ -50,7 +53,7 @@ export function viewOfGroup(value: unknown): TreeView {
   });
 }
 
-/** Ids of each completion's tokens, and the texts of the ids where the completions bring them. */
+/** Token ids of each completion, and the texts of the ids if the completions hold them. */
 function tokensOf(entries: readonly Record<string, unknown>[]): {
   ids: Int32Array[];
   texts: Record<number, string> | null;

@@ -1,21 +1,21 @@
-/** The table of groups, as the report and the dashboard show it. */
+/** The table of groups in the report and the dashboard. */
 import type { ZeroVariance } from '../../src/objective/index.js';
 import { type Column, type DataTable, dataTable } from './data-table.js';
 import { count, percent, plain, visible } from './format.js';
 
 const ZERO_VARIANCE = { right: 'all right', wrong: 'all wrong', other: 'equal rewards' } as const;
 
-/** What both pages know of a group. */
+/** Properties of a group that both pages have. */
 export interface GroupFigures {
   readonly id: string;
-  /** The part of its prompt that tells it from the others. */
+  /** The part of the prompt in which it differs from the others. */
   readonly question: string;
   readonly completions: number;
   readonly tokens: number;
   readonly distinctTokens: number;
   readonly meanReward: number;
   readonly flat: boolean;
-  /** Null: mixed rewards. */
+  /** Null if rewards are mixed. */
   readonly zeroVariance: ZeroVariance | null;
   readonly pathDepth: number;
   readonly pushedDown: number;
@@ -26,7 +26,7 @@ export interface GroupFigures {
 export interface GroupTableOptions<T> {
   readonly rows: readonly T[];
   readonly caption: string;
-  /** Columns of this page alone, by the name of the common one that they follow. */
+  /** Additional columns of the page, by the name of the common column that they follow. */
   readonly more?: Readonly<Record<string, Column<T>>>;
   readonly search: (row: T) => string;
   readonly onOpen: (row: T) => void;
@@ -48,12 +48,12 @@ export function numberColumn<T>(
   };
 }
 
-/** A column that a narrow page leaves out. */
+/** A column that is hidden on narrow pages. */
 export function wide<T>(column: Column<T>): Column<T> {
   return { ...column, wide: true };
 }
 
-/** Groups with most good completions pushed down first, then those with the largest flaw. */
+/** Sort order: most good completions pushed down first, then the largest flaw. */
 export function groupTable<T extends GroupFigures>(options: GroupTableOptions<T>): DataTable<T> {
   const { rows, caption, more = {}, search, onOpen } = options;
   const common: Column<T>[] = [

@@ -1,4 +1,7 @@
-/** The groups of a log: the table, and the process tree of the one that is open. The report shows it, and a page that reads a log. */
+/**
+ * Shows the groups of a log: the table, and the process tree of the open group. Used by the report and by pages that
+ * read a log.
+ */
 import type { ReportData, ReportGroup } from '../../src/analysis/report/data.js';
 import { withCreditViews } from './credit-views.js';
 import { element } from './dom.js';
@@ -6,7 +9,7 @@ import { count, plain, shownLines, visible } from './format.js';
 import { groupTable, numberColumn } from './group-table.js';
 
 /**
- * @param group where the group that is open is shown; hidden until there is one
+ * @param group element that shows the open group; hidden until a group is open
  * @param level of its heading
  */
 export function logGroups(

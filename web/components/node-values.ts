@@ -1,15 +1,15 @@
 /**
- * What the boxes of a tree can show: for each step a number that gives its colour and stands in it. The weights that an
- * objective gives the step's tokens are |λ|^(1 − p)·Â(λ): p = 0 is GRPO, p = 1 λ-GRPO. A view may bring values of its own
- * (credit rules).
+ * The numbers that a tree can show: one for each step, which sets the colour of its box and is printed in it. An
+ * objective weights a step's tokens by |λ|^(1 − p)·Â(λ): p = 0 is GRPO, p = 1 λ-GRPO. A view may also hold its own
+ * values (credit rules).
  */
 import type { TreeView } from '../../src/analysis/tree-view.js';
 import { plain } from './format.js';
 
-/** `step`: Â(λ); `grpo`, `lambda-grpo`; a number: the exponent p; anything else: values that the view brings, by name. */
+/** `step`: Â(λ); `grpo`, `lambda-grpo`; a number: the exponent p; any other name: values of the view with this name. */
 export type Weights = 'step' | 'grpo' | 'lambda-grpo' | number | (string & {});
 
-/** The value of each step, [steps]. Weights that nothing is known of count as `step`. */
+/** The value of each step, [steps]. Unknown names mean `step`. */
 export function nodeValues({ steps, values = [] }: TreeView, weights: Weights): readonly number[] {
   const brought = values.find(({ name }) => name === weights);
   if (brought) return brought.nodes;
@@ -17,14 +17,14 @@ export function nodeValues({ steps, values = [] }: TreeView, weights: Weights): 
   return steps.map(({ size, advantage }) => (p === null ? advantage : size ** (1 - p) * advantage));
 }
 
-/** p; null for what is no weight of a step. */
+/** The exponent p; null if the weights have no exponent. */
 export function exponentOf(weights: Weights): number | null {
   if (weights === 'grpo') return 0;
   if (weights === 'lambda-grpo') return 1;
   return typeof weights === 'number' ? weights : null;
 }
 
-/** In words. */
+/** A description of the weights. */
 export function describeWeights({ values = [] }: TreeView, weights: Weights): string {
   const brought = values.find(({ name }) => name === weights);
   if (brought) return brought.meaning;
@@ -35,7 +35,7 @@ export function describeWeights({ values = [] }: TreeView, weights: Weights): st
   return `|λ|^${plain(1 - p)}·Â, p = ${plain(p)}`;
 }
 
-/** An attribute's text as weights. */
+/** Reads the weights from the text of an attribute. */
 export function readWeights(text: string | null): Weights {
   if (text === null || text.trim() === '') return 'step';
   const number = Number(text);

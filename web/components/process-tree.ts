@@ -1,8 +1,8 @@
 /**
- * `<process-tree>`: a group as JSON in, the picture out. A custom element without a framework: the tree, its legend, the
- * figures of the step one looks at, and the chosen completion as a text to read. Styles are a constructed sheet in a
- * shadow root, so a strict content security policy holds; colours and fonts are custom properties (`--process-tree-…`),
- * light or dark follows `color-scheme`.
+ * `<process-tree>`: a custom element that draws a group given as JSON. It shows the tree, its legend, the figures of
+ * the focused step, and the text of the chosen completion. It needs no framework. Its styles are a constructed style
+ * sheet in a shadow root, so it works under a strict content security policy. Colours and fonts are custom properties
+ * (`--process-tree-…`); light or dark follows `color-scheme`.
  */
 import type { TreeView } from '../../src/analysis/tree-view.js';
 import { element } from './dom.js';
@@ -13,19 +13,19 @@ import { readingView, stepFigures } from './reading-view.js';
 import { treeLegend } from './tree-legend.js';
 import { treeMap } from './tree-map.js';
 
-/** A completion was chosen, or none is any more. */
+/** A completion was chosen or deselected. */
 export interface CompletionSelect {
-  /** Its place in the group, from 0; null: none. */
+  /** Index in the group, from 0; null if none is chosen. */
   readonly completion: number | null;
 }
 
-/** The reader looks at a step. */
+/** The reader focused a step. */
 export interface StepFocus {
-  /** Its place among the steps in depth-first order, 0 is the root. */
+  /** Index among the steps in depth-first order; 0 is the root. */
   readonly step: number;
 }
 
-/** What the numbers show was chosen. */
+/** The reader chose what the numbers show. */
 export interface WeightsChange {
   readonly weights: Weights;
 }
@@ -36,7 +36,7 @@ export interface ProcessTreeEvents {
   readonly 'weights-change': CustomEvent<WeightsChange>;
 }
 
-// Where there is no page (a server that only imports the module) the class is there and nothing is registered.
+// Without a document (a server that only imports the module) the class exists but is not registered.
 const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
 let sheet: CSSStyleSheet | null = null;
 
@@ -52,18 +52,18 @@ export class ProcessTreeElement extends Base {
   private observer: ResizeObserver | null = null;
   private drawn: Drawn | null = null;
 
-  /** The group that is shown. What is no group is said in the picture's place (`problem`). */
+  /** The group that is shown. Invalid input is reported in place of the picture (`problem`). */
   set group(value: GroupJson | null) {
     this.read(() => value);
     this.restart();
   }
 
-  /** Why there is no picture; null: nothing is wrong. */
+  /** Why there is no picture; null if nothing is wrong. */
   get problem(): string | null {
     return this.fault;
   }
 
-  /** The picture's data, where the group was analysed elsewhere (`treeView` of lambda-grpo). */
+  /** The data of the picture, if the group was analysed elsewhere (`treeView` of lambda-grpo). */
   get view(): TreeView | null {
     return this.data;
   }
@@ -73,7 +73,7 @@ export class ProcessTreeElement extends Base {
     this.restart();
   }
 
-  /** The chosen completion, from 0; null: none. */
+  /** Index of the chosen completion, from 0; null if none is chosen. */
   get selected(): number | null {
     return this.row === null || !this.data ? null : this.data.completions[this.row].index;
   }
@@ -84,7 +84,10 @@ export class ProcessTreeElement extends Base {
     this.drawPanel();
   }
 
-  /** What colours and numbers show: `step`, `grpo`, `lambda-grpo`, an exponent p from 0 to 1, or a name of the view's values. */
+  /**
+   * What colours and numbers show: `step`, `grpo`, `lambda-grpo`, an exponent p from 0 to 1, or the name of values in
+   * the view.
+   */
   get weights(): Weights {
     return this.shownWeights;
   }
@@ -108,7 +111,7 @@ export class ProcessTreeElement extends Base {
     }
     let width = -1;
     this.observer = new ResizeObserver(([{ contentRect }]) => {
-      // Fitting changes the height, which is no reason to fit again.
+      // Fitting changes the height; a changed height alone must not fit again.
       if (contentRect.width === width) return;
       width = contentRect.width;
       this.fit();
@@ -123,7 +126,7 @@ export class ProcessTreeElement extends Base {
     this.observer = null;
   }
 
-  /** A group that stands in the page: `<script type="application/json">` within the element. */
+  /** A group inside the element: `<script type="application/json">`. */
   private readScript(): void {
     const script = this.querySelector('script[type="application/json"]');
     if (!script) return;
@@ -249,7 +252,7 @@ interface Drawn {
   readonly figures: HTMLElement;
 }
 
-/** Registers the element, once. Importing `lambda-grpo/view` does. */
+/** Registers the element once. Importing `lambda-grpo/view` does this. */
 export function defineProcessTree(name = 'process-tree'): void {
   const { customElements } = globalThis;
   if (customElements && !customElements.get(name)) customElements.define(name, ProcessTreeElement);

@@ -1,7 +1,7 @@
 /**
- * A completion to be read: its text with its own line breaks, each step on the colour of its value, a bar where a step
- * begins, spaces shown as dots. In the margin of a line |λ| of the steps that begin there: how many completions still
- * go the same way.
+ * The text of a completion for reading, with its own line breaks: each step has the colour of its value and begins with
+ * a bar, and spaces are shown as dots. The margin shows |λ| of the steps that begin on each line: how many completions
+ * share them.
  */
 import type { TreeView } from '../../src/analysis/tree-view.js';
 import { element } from './dom.js';
@@ -12,14 +12,14 @@ import { colour, strongestOf } from './tree-map.js';
 export interface ReadingOptions {
   /** Value of each step, [steps]. */
   readonly values: readonly number[];
-  /** Told which step the reader points at. */
+  /** Called with the step under the pointer. */
   readonly onStep: (node: number) => void;
 }
 
 interface Piece {
   readonly node: number;
   readonly text: string;
-  /** Whether the step begins here. */
+  /** Whether the step begins in this part. */
   readonly first: boolean;
 }
 
@@ -32,7 +32,7 @@ export function readingView(view: TreeView, row: number, { values, onStep }: Rea
   const strongest = strongestOf(values);
   const lines = linesOf(view, path).map((pieces) => {
     const begun = pieces.filter(({ first }) => first);
-    // A line within one step says how many share it, faintly.
+    // A line that lies within one step shows faintly how many completions share it.
     const marks = begun.length > 0 ? begun : pieces.slice(0, 1);
     return element(
       'div',
@@ -79,7 +79,7 @@ export function readingView(view: TreeView, row: number, { values, onStep }: Rea
   );
 }
 
-/** The path's texts, cut at line ends; the line end belongs to the line that it ends. */
+/** The texts of the path, split at line ends. A line end belongs to the line before it. */
 function linesOf({ steps }: TreeView, path: readonly number[]): Piece[][] {
   const lines: Piece[][] = [[]];
   for (const node of path) {
@@ -116,7 +116,7 @@ function words(
   return piece;
 }
 
-/** The figures of one step, and its text where no completion is read. @param alone whether none is */
+/** The figures of one step, and its text if no completion is shown. @param alone whether no completion is shown */
 export function stepFigures(view: TreeView, node: number, weights: Weights, alone: boolean): HTMLElement {
   const { steps, completions, values = [] } = view;
   const chosen = values.filter(({ name }) => name === weights);

@@ -1,4 +1,7 @@
-/** Above a tree: which numbers its boxes show, what the colours mean, and the switch of the completions' figures. */
+/**
+ * The legend above a tree: the choice of numbers in the boxes, the meaning of the colours, and the switch for the
+ * completions' figures.
+ */
 import type { TreeView } from '../../src/analysis/tree-view.js';
 import { element } from './dom.js';
 import { plain, signed } from './format.js';
@@ -7,22 +10,22 @@ import { strongestOf } from './tree-map.js';
 
 export interface TreeLegend {
   readonly element: HTMLElement;
-  /** Marks what is shown. @param values [steps] */
+  /** Marks the current choice. @param values [steps] */
   show(weights: Weights, values: readonly number[]): void;
 }
 
 export interface TreeLegendOptions {
-  /** Whether the reader may choose what is shown. */
+  /** Whether the reader may choose the numbers. */
   readonly choosable: boolean;
   readonly onWeights: (weights: Weights) => void;
-  /** Whether each completion's advantage is to be seen where there is little room. */
+  /** Whether narrow pages show the advantage of each completion. */
   readonly onNumbers: (shown: boolean) => void;
 }
 
 let trees = 0;
 
 export function treeLegend(view: TreeView, options: TreeLegendOptions): TreeLegend {
-  // Radio buttons of one name belong together, in a page without shadow roots too.
+  // A unique name, because radio buttons with the same name form one group even in a page without shadow roots.
   const name = `weights-${++trees}`;
   const choices: readonly (readonly [Weights, string])[] = [
     ['step', 'step advantage Â'],
@@ -48,7 +51,7 @@ export function treeLegend(view: TreeView, options: TreeLegendOptions): TreeLege
   between.addEventListener('change', () => options.onWeights(Number(slider.value)));
   slider.addEventListener('input', () => options.onWeights(Number(slider.value)));
 
-  // Values that the view brings may be many.
+  // The view may hold many kinds of values.
   const brought = view.values ?? [];
   const rules = element(
     'select',

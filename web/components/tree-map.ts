@@ -1,7 +1,8 @@
 /**
- * A group's process tree, drawn from left to right: one row a completion, one column a level, and one box a process
- * step, as high as the completions that share it (|λ|), coloured by its value (blue up, orange down, grey at 0).
- * On the left each completion's reward and advantage; choosing one lights its path. Arrow keys walk the tree.
+ * Draws a group's process tree from left to right: one row per completion, one column per level, one box per process
+ * step. A box is as high as the number of completions that share it (|λ|) and coloured by its value (blue up, orange
+ * down, grey at 0). On the left are each completion's reward and advantage; choosing one highlights its path. Arrow
+ * keys move through the tree.
  */
 import type { StepView, TreeView } from '../../src/analysis/tree-view.js';
 import { element } from './dom.js';
@@ -12,32 +13,32 @@ const ROW = 24;
 const GAP = 2;
 const NARROWEST = 76;
 const WIDEST = 380;
-/** A level is not made narrower than this to fit the tree into the window. */
+/** Minimum width of a level when the tree is fitted into the window. */
 const LEAST_WIDE = 150;
-/** An empty root has room for its number. */
+/** Width of an empty root: room for its number. */
 const ROOT = 46;
-/** Room below which levels are drawn closer. */
+/** Width below which levels are drawn closer together. */
 const NARROW = 420;
-/** Beside the boxes: the field's own, and a scroll bar. */
+/** Width beside the boxes: padding and a scroll bar. */
 const MARGINS = 34;
 const CHARACTER = 7.4;
-/** Characters that a box is given at most; more would not be seen. */
+/** Maximum number of characters in a box; more would not be visible. */
 const SHOWN = 1200;
 
 export interface TreeMap {
   readonly element: HTMLElement;
-  /** Lights the path of a completion (its row), or none. */
+  /** Highlights the path of a completion (its row); null highlights none. */
   light(row: number | null): void;
   /** Gives each step its number and colour. @param values [steps] */
   show(values: readonly number[]): void;
-  /** Fits the columns to the room there is, and says how much of the tree is in view. @param width pixels */
+  /** Fits the columns to the available width, and says how much of the tree is visible. @param width pixels */
   fit(width: number): void;
 }
 
 export interface TreeMapOptions {
-  /** Told which completion the reader chose, by its row. */
+  /** Called with the row of the chosen completion. */
   readonly onLight: (row: number | null) => void;
-  /** Told which step the reader looks at. */
+  /** Called with the focused step. */
   readonly onStep: (node: number) => void;
 }
 
@@ -186,7 +187,7 @@ export function treeMap({ steps, completions }: TreeView, { onLight, onStep }: T
     tellRoom();
   }
 
-  /** Says which levels are in view where not all of them are. */
+  /** Says which levels are visible, if not all of them are. */
   function tellRoom(): void {
     const { scrollLeft, clientWidth, scrollWidth } = scroller;
     const wide = scrollWidth > clientWidth + 1;
@@ -241,7 +242,7 @@ interface Span {
   readonly end: number;
 }
 
-/** Where each level begins and ends: as wide as its longest text; narrower where that makes the tree fit into the room. */
+/** Start and end of each level. A level is as wide as its longest text, or narrower if that makes the tree fit. */
 function columnsOf(steps: readonly StepView[], room: number): Span[] {
   const most = Math.max(NARROWEST, Math.min(WIDEST, room * 0.8));
   const less = room < NARROW ? 16 : 0;
@@ -257,7 +258,7 @@ function columnsOf(steps: readonly StepView[], room: number): Span[] {
   return drawn(low);
 }
 
-/** @param less pixels that each level does without */
+/** @param less pixels that each level gives up */
 function spansOf(steps: readonly StepView[], widest: number, less: number): Span[] {
   const widths: number[] = [];
   for (const { depth, text, tokens, size } of steps) {
@@ -277,12 +278,12 @@ function spansOf(steps: readonly StepView[], widest: number, less: number): Span
   });
 }
 
-/** The largest absolute value, never 0. */
+/** The largest absolute value; never 0. */
 export function strongestOf(values: readonly number[]): number {
   return values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
 }
 
-/** Colours an element by a value: its sign gives the hue, its share of the strongest how much of it. */
+/** Colours an element by a value: the sign gives the hue, the share of the largest value its strength. */
 export function colour(target: HTMLElement, value: number, strongest: number): void {
   target.classList.remove('up', 'down', 'neutral');
   target.classList.add(signOf(value));

@@ -1,4 +1,4 @@
-/** A group as it is typed or pasted: one completion a line, its reward, a space, its text. */
+/** Reads a group that was typed or pasted: one completion per line, its reward, a space, its text. */
 
 /** The worked example of the paper (§3). */
 export const EXAMPLE = `0.5 ABCD
@@ -9,7 +9,7 @@ export const EXAMPLE = `0.5 ABCD
 0.5 VWYZ`;
 const MOST_LINES = 1000;
 
-/** What counts as a token. */
+/** How the text is split into tokens. */
 export type Unit = 'characters' | 'words';
 
 export interface TypedGroup {

@@ -1,4 +1,4 @@
-/** What the server tells, asked for once or followed. */
+/** Requests to the server: single answers, and the stream of events. */
 import type {
   ApiError,
   GroupDetail,
@@ -23,10 +23,10 @@ async function get<T>(path: string): Promise<T> {
 const part = encodeURIComponent;
 
 export const getRuns = (): Promise<RunList> => get('runs');
-/** @param after position of what is known already */
+/** @param after position of the data that the page already has */
 export const getRun = (run: string, after?: string): Promise<RunDetail> =>
   get(`runs/${part(run)}${after === undefined ? '' : `?after=${part(after)}`}`);
-/** What the trees tell, of the groups that are read so far; the rest is read on. */
+/** Diagnosis of the groups that have been read so far; each request makes the server read more. */
 export const getDiagnosis = (run: string): Promise<RunDiagnosis> => get(`runs/${part(run)}/diagnosis`);
 export const getSteps = (run: string): Promise<RunSteps> => get(`runs/${part(run)}/steps`);
 export const getStep = (run: string, step: number): Promise<StepGroups> =>
@@ -40,7 +40,7 @@ export interface Following {
   readonly onState: (connected: boolean) => void;
 }
 
-/** Follows all runs until the page is left. */
+/** Follows all runs until the page is closed. */
 export function follow({ onList, onRun, onState }: Following): void {
   const events = new EventSource('api/events');
   events.addEventListener('open', () => onState(true));
@@ -51,7 +51,7 @@ export function follow({ onList, onRun, onState }: Following): void {
   );
 }
 
-/** What is known of a run with what came since; null: something was missed, and all is to be asked for. */
+/** Known data of a run merged with newer data; null: something is missing, and the run must be fetched again. */
 export function merged(detail: RunDetail, summary: RunSummary, added: RunPart): RunDetail | null {
   const before = detail.metrics;
   const { from, metrics, rolloutsFrom } = added;

@@ -1,11 +1,11 @@
-/** Configuration: what differs between the chosen runs, key by key, and each run's config.yaml. */
+/** The configuration page: keys that differ between the chosen runs, and each run's config.yaml. */
 import type { RunDetail } from '../../src/dashboard/api.js';
 import { element } from '../components/dom.js';
 import { shownLines, visible } from '../components/format.js';
 import { runChoice } from './run-choice.js';
 import type { Store } from './store.js';
 
-/** Keys whose values are not the same in all of the runs, in the order of the configuration. */
+/** Keys whose values differ between the runs, in the order of the configuration. */
 export function differing(runs: readonly Pick<RunDetail, 'settings'>[]): string[] {
   const keys = [...new Set(runs.flatMap(({ settings }) => Object.keys(settings)))];
   return keys.filter((key) => runs.some(({ settings }) => settings[key] !== runs[0].settings[key]));
@@ -18,7 +18,7 @@ export function configView(store: Store): { element: HTMLElement; dispose(): voi
   function draw(): void {
     choice.draw();
     const runs = store.selected.filter(({ settings }) => Object.keys(settings).length > 0);
-    // A step that is added changes nothing here, and an opened part stays open.
+    // New steps change nothing here, and open sections stay open.
     const now = JSON.stringify(runs.map(({ run, settings }) => [run, settings]));
     if (now === drawn) return;
     drawn = now;

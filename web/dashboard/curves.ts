@@ -1,4 +1,4 @@
-/** From the columns of runs to curves: one a run, or the mean of runs that differ in nothing but their seed. */
+/** Makes curves from the columns of runs: one curve per run, or the mean of runs that differ only in their seed. */
 import { csvLine } from '../../src/analysis/csv.js';
 import type { RunDetail } from '../../src/dashboard/api.js';
 import { confidenceInterval, mean as meanOf, shareInterval } from '../../src/statistics/index.js';
@@ -9,7 +9,7 @@ export type XAxis = 'step' | 'tokens' | 'time';
 export interface CurveOptions {
   readonly metric: MetricName;
   readonly x: XAxis;
-  /** Weight of what came before in the moving average, [0, 1). */
+  /** Weight of the previous average in the moving average, [0, 1). */
   readonly smoothing: number;
   /** Mean and 95% interval over the runs of a series. */
   readonly bands: boolean;
@@ -17,7 +17,7 @@ export interface CurveOptions {
 
 export interface Curve {
   readonly name: string;
-  /** Runs it is made of. */
+  /** Runs that it averages. */
   readonly runs: readonly string[];
   readonly x: number[];
   readonly mean: number[];
@@ -51,7 +51,7 @@ export function curvesOf(runs: readonly RunDetail[], options: CurveOptions): Cur
   });
 }
 
-/** Where the metric was taken, smoothed. */
+/** The steps at which the metric was measured, smoothed. */
 function pointsOf({ metrics }: RunDetail, { metric, x, smoothing }: CurveOptions): Points {
   const values = metrics.values[metric];
   const at = x === 'step' ? metrics.step : x === 'time' ? metrics.time : metrics.values.tokens;
@@ -61,7 +61,7 @@ function pointsOf({ metrics }: RunDetail, { metric, x, smoothing }: CurveOptions
   let weight = 0;
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
-    // Before the first step no token was sampled.
+    // Before the first step no token has been sampled.
     const where = at[i] ?? (metrics.step[i] === 0 ? 0 : null);
     if (value === null || value === undefined || where === null) continue;
     sum = smoothing * sum + (1 - smoothing) * value;
@@ -73,7 +73,7 @@ function pointsOf({ metrics }: RunDetail, { metric, x, smoothing }: CurveOptions
   return points;
 }
 
-/** Mean and interval at each step that all of them have; that of a share stays within 0 and 1. */
+/** Mean and interval at each step that all runs have. The interval of a share stays within 0 and 1. */
 function bandOf(points: readonly Points[], share: boolean): Pick<Curve, 'x' | 'mean' | 'low' | 'high'> {
   const places = points.map(({ steps }) => new Map(steps.map((step, i) => [step, i])));
   const shared = points[0].steps.filter((step) => places.every((place) => place.has(step)));
@@ -99,7 +99,7 @@ function nameOf(group: readonly RunDetail[]): string {
   return `${first.task}, ${first.method} (${group.length} seeds)`;
 }
 
-/** The raw figures of runs, a line a step: run, step, tokens, seconds, value. */
+/** The raw figures of runs, one line per step: run, step, tokens, seconds, value. */
 export function csvOf(runs: readonly RunDetail[], metric: MetricName): string {
   const rows = runs.flatMap(({ run, metrics }) =>
     (metrics.values[metric] ?? []).flatMap((value, i) =>

@@ -1,18 +1,21 @@
-/** What the trees of the chosen runs tell, fetched one run at a time: the server reads on at each request until it has all groups. */
+/**
+ * Diagnoses of the chosen runs, fetched one run at a time: the server reads more groups at each request until it has
+ * all.
+ */
 import type { RunDiagnosis, RunSummary } from '../../src/dashboard/api.js';
 import { getDiagnosis } from './api.js';
 
-/** Between two answers about a run that is all read, ms. */
+/** Pause between requests for a run that has been read completely, ms. */
 const REST = 3000;
-/** While its groups are being read, or after a failure, ms. */
+/** Pause while its groups are being read, or after a failure, ms. */
 const SHORT = 400;
 
 interface Known {
   readonly diagnosis: RunDiagnosis | null;
   readonly problem: string | null;
-  /** `updated` and the steps of the run that it was asked for. */
+  /** `updated` and the steps of the run when it was requested. */
   readonly stamp: string;
-  /** Not before, ms. */
+  /** Earliest time of the next request, ms. */
   readonly next: number;
 }
 
@@ -23,19 +26,19 @@ export class Diagnoses {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private disposed = false;
 
-  /** @param changed told after every answer */
+  /** @param changed called after every answer */
   constructor(private readonly changed: () => void) {}
 
   of(run: string): RunDiagnosis | null {
     return this.known.get(run)?.diagnosis ?? null;
   }
 
-  /** What went wrong last. */
+  /** The last error. */
   problemOf(run: string): string | null {
     return this.known.get(run)?.problem ?? null;
   }
 
-  /** Which runs are looked at, as they are by now. */
+  /** Sets the runs to be diagnosed. */
   want(runs: readonly RunSummary[]): void {
     this.wanted = runs;
     void this.go();

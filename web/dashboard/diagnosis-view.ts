@@ -1,6 +1,6 @@
 /**
- * Diagnosis: the figures that tell how a run is doing, each with what a bad curve means and what to try; and what only the
- * trees of its groups tell, read while the page is open.
+ * The diagnosis page: figures that show how a run is doing, each with the meaning of a bad curve and a remedy; and
+ * figures that only the trees of its groups give, read while the page is open.
  */
 import type { RunDetail, RunDiagnosis } from '../../src/dashboard/api.js';
 import type { MetricName } from '../../src/train/metrics.js';
@@ -14,7 +14,7 @@ import { runChoice } from './run-choice.js';
 import type { Store } from './store.js';
 import { TREE_SIGNS } from './tree-signs.js';
 
-/** One sentence each on what a bad curve means. */
+/** One sentence for each on what a bad curve means. */
 const SIGNS: readonly (readonly [MetricName, string])[] = [
   [
     'entropy',
@@ -158,7 +158,7 @@ function swatch(colour: number): HTMLElement {
   return line;
 }
 
-/** What only the trees tell of the runs: a card for each sign, with a line for each run. */
+/** Figures that only the trees give: one card per sign, one line per run. */
 function treeCards() {
   const state = element('p', { class: 'lead', role: 'status' });
   const problems = element('p', { class: 'problem' });
@@ -222,7 +222,7 @@ function treeCards() {
   };
 }
 
-/** How much of the runs is in the figures. */
+/** How much of the runs the figures cover. */
 function stateOf(
   runs: readonly RunDetail[],
   diagnosed: readonly RunDiagnosis[],

@@ -1,4 +1,4 @@
-/** Gives the reader a file. */
+/** Offers a file for download. */
 export function download(name: string, type: string, text: string): void {
   const link = document.createElement('a');
   const address = URL.createObjectURL(new Blob([text], { type }));

@@ -1,4 +1,4 @@
-/** One group of a run: its process tree, computed here by the code that training uses. */
+/** One group of a run: its process tree, computed in the page by the code that training uses. */
 
 import { analyzeGroup } from '../../src/analysis/analyze-group.js';
 import { pieceOf } from '../../src/rollouts/pieces.js';

@@ -1,4 +1,4 @@
-/** The groups that were sampled in a step of a run. */
+/** The groups that were sampled in one step of a run. */
 import type { GroupRow } from '../../src/dashboard/api.js';
 import type { Column } from '../components/data-table.js';
 import { element } from '../components/dom.js';
@@ -13,7 +13,7 @@ const RANGE: Column<GroupRow> = {
   meaning: 'lowest and highest reward',
 };
 
-/** @param step null: the last one that was written */
+/** @param step null: the last step that was written */
 export async function groupsView(run: string, step: number | null): Promise<HTMLElement> {
   const { rolloutSteps, task, method, engine, seed, log } = await getSteps(run);
   const title = element('h1', {}, 'Groups of ', element('span', { class: 'source' }, run));

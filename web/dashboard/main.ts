@@ -1,4 +1,4 @@
-/** The dashboard: which view the address names, and what lies around it. */
+/** The dashboard: shows the view that the address names, and the navigation around it. */
 import './dashboard.css';
 import { element } from '../components/dom.js';
 import { configView } from './config-view.js';
@@ -9,7 +9,7 @@ import { runsView } from './runs-view.js';
 import { Store } from './store.js';
 import { tryView } from './try-view.js';
 
-/** Pages of the bar beside the runs, to which all others belong. */
+/** Pages of the navigation besides the runs; every other page belongs to the runs. */
 const OTHERS = ['/diagnosis', '/config', '/try'];
 const store = new Store();
 const view = document.getElementById('view') as HTMLElement;
@@ -24,7 +24,7 @@ async function show(): Promise<void> {
   const number = (name: string): number | null => (params.has(name) ? Number(params.get(name)) : null);
   const run = params.get('run') ?? '';
   let shown: { element: HTMLElement; dispose?(): void };
-  // What still stands there answers another address: a click on it would lead from the wrong place.
+  // The visible page belongs to the previous address: a click on it would start from the wrong place.
   const focused = document.activeElement?.id;
   view.inert = true;
   view.setAttribute('aria-busy', 'true');

@@ -1,4 +1,4 @@
-/** What pages call the metrics, in the order in which they are shown. */
+/** Titles of the metrics, in the order in which pages show them. */
 import type { MetricName } from '../../src/train/metrics.js';
 
 export const METRIC_TITLES: readonly (readonly [MetricName, string])[] = [

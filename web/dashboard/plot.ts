@@ -1,4 +1,4 @@
-/** Curves on the page: zoom by dragging, values under the pointer, the band between low and high. */
+/** Plots curves: zoom by dragging, values under the pointer, a band between low and high. */
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { PALETTE } from '../../src/analysis/svg.js';
@@ -8,11 +8,11 @@ export interface PlotOptions {
   readonly height: number;
   /** Without axis labels, for small multiples. */
   readonly small?: boolean;
-  /** Told the value of each curve under the pointer; null: the pointer is elsewhere. */
+  /** Called with the value of each curve under the pointer; null: the pointer is elsewhere. */
   readonly onHover?: (at: { readonly x: number; readonly values: readonly (number | null)[] } | null) => void;
 }
 
-/** Black of the palette would not be seen on a dark page. */
+/** The palette's black would be invisible on a dark page. */
 const COLOURS = PALETTE.map((colour) => (colour === '#000000' ? '#8a929b' : colour));
 
 export const colourOf = (index: number): string => COLOURS[index % COLOURS.length];
@@ -30,7 +30,7 @@ export class Plot {
     this.observer.observe(this.element);
   }
 
-  /** Shows these curves; a zoom that the reader has made is kept. @param colours number of each one's colour; default: in order */
+  /** Shows these curves and keeps the reader's zoom. @param colours palette index of each curve; default: in order */
   draw(curves: readonly Curve[], xLabel = 'step', colours?: readonly number[]): void {
     const data = dataOf(curves);
     this.element.dataset.points = String(data[0].length);
@@ -42,7 +42,7 @@ export class Plot {
     if (this.plot && names === this.names) {
       const { min, max } = this.plot.scales.x;
       const xs = this.plot.data[0];
-      // Around a single point uPlot makes a range of its own, which is no zoom.
+      // Around a single point uPlot sets its own range, which is not a zoom by the reader.
       const whole = xs.length < 2 || (min === xs[0] && max === xs.at(-1));
       this.plot.setData(data, whole);
       if (!whole && min !== undefined && max !== undefined) this.plot.setScale('x', { min, max });
@@ -131,7 +131,7 @@ export class Plot {
       axes: [
         {
           ...axis,
-          // Steps, tokens and seconds: there is no half of a step.
+          // Steps, tokens and seconds are whole numbers.
           incrs: WHOLE,
           values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? grouped(value) : '')),
           ...(small
@@ -179,14 +179,14 @@ function widthOf(_: uPlot, labels: readonly string[] | null): number {
   return 22 + 7 * (labels ?? []).reduce((most, { length }) => Math.max(most, length), 2);
 }
 
-/** A little more than the values need; a constant has room above and below. */
+/** The range of the values with a small margin; a constant has room above and below. */
 function rangeOf(_: uPlot, low: number | null, high: number | null): [number, number] {
   if (low === null || high === null) return [0, 1];
   const room = low === high ? 0.5 : 0.06 * (high - low);
   return [low - room, high + room];
 }
 
-/** uPlot wants one column of x for all: the union, with gaps. */
+/** uPlot needs one column of x for all curves: the union of their x, with gaps. */
 function dataOf(curves: readonly Curve[]): uPlot.AlignedData {
   if (curves.length === 0) return [[]];
   const tables = curves.map(

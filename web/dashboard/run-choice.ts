@@ -1,4 +1,4 @@
-/** Which runs a page looks at: a box for each, kept from page to page. */
+/** The choice of runs on a page: one checkbox per run; the choice is kept between pages. */
 import { element } from '../components/dom.js';
 import type { Store } from './store.js';
 

@@ -1,4 +1,4 @@
-/** Runs: a list to choose from, and the curves of those chosen. */
+/** The runs page: a list of runs to choose from, and the curves of the chosen runs. */
 import { lineChartSvg } from '../../src/analysis/chart.js';
 import type { RunDetail, RunSummary } from '../../src/dashboard/api.js';
 import type { MetricName } from '../../src/train/metrics.js';
@@ -10,7 +10,7 @@ import { METRIC_TITLES } from './metric-titles.js';
 import { colourOf, Plot } from './plot.js';
 import type { Store } from './store.js';
 
-/** Columns that a narrow page leaves out. */
+/** Columns that narrow pages hide. */
 const WIDE = ['task', 'method', 'engine', 'seed', 'accuracy', 'last written'];
 const AXES: readonly (readonly [XAxis, string])[] = [
   ['step', 'step'],
@@ -257,7 +257,7 @@ function ago(time: number): string {
   return new Date(time).toISOString().slice(0, 10);
 }
 
-/** The last part of a path; the whole of it is said when pointed at. */
+/** The last part of a path; the tooltip has the whole path. */
 function folderName(path: string): string {
   return path.split(/[\\/]/).findLast((name) => name !== '') ?? path;
 }

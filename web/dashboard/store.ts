@@ -1,10 +1,10 @@
-/** The runs that the page knows, kept up to date by the server's events. Views listen. */
+/** The runs that the page knows, updated by the server's events. Views subscribe to changes. */
 import type { RunDetail, RunSummary } from '../../src/dashboard/api.js';
 import { follow, getRun, getRuns, merged } from './api.js';
 
 type Listener = () => void;
 
-/** Chosen at first: the runs written to last. */
+/** Runs chosen at first: those written to most recently. */
 const FIRST = 12;
 
 export class Store {
@@ -12,9 +12,9 @@ export class Store {
   folder = '';
   version = '';
   connected = false;
-  /** What went wrong last, for people. */
+  /** The last error, as a message for the user. */
   problem: string | null = null;
-  /** Runs whose figures are shown, by name. */
+  /** Runs whose figures are loaded, by name. */
   readonly details = new Map<string, RunDetail>();
   private chosen: ReadonlySet<string> | null = null;
   private readonly loading = new Set<string>();
@@ -26,7 +26,7 @@ export class Store {
     return () => this.listeners.delete(listener);
   }
 
-  /** The names of the runs that the reader looks at. Until there is a choice, runs that begin later come in by themselves. */
+  /** Names of the chosen runs. Until the reader chooses, new runs are included automatically. */
   get selection(): ReadonlySet<string> {
     if (this.chosen) return this.chosen;
     return new Set(
@@ -43,7 +43,7 @@ export class Store {
     this.tell();
   }
 
-  /** What is known of the runs that are looked at; what is not yet is fetched. */
+  /** Loaded data of the chosen runs; missing data is fetched. */
   get selected(): RunDetail[] {
     const { selection } = this;
     for (const run of selection) void this.load(run);
@@ -59,7 +59,7 @@ export class Store {
     follow({
       onList: () => void this.list(),
       onState: (connected) => {
-        // What was said while the line was down is asked for anew.
+        // Events were missed while the connection was down, so everything is fetched again.
         if (connected && !this.connected) {
           void this.list();
           for (const run of this.details.keys()) void this.load(run, true);
@@ -93,7 +93,7 @@ export class Store {
     this.tell();
   }
 
-  /** What is new of a run that is known, all of another. */
+  /** Fetches the new data of a known run, or all data of another run. */
   private async read(run: string): Promise<RunDetail> {
     const after = this.details.get(run)?.position;
     const answer = await getRun(run, after);

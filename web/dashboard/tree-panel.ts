@@ -1,6 +1,6 @@
 /**
- * A group's tree with the tokens of the completion that is chosen, one by one: step reward, step advantage, |λ|, and the
- * weights that GRPO, λ-GRPO and what is chosen between them give each.
+ * A group's tree with a table of the tokens of the chosen completion: step reward, step advantage, |λ|, and the weight
+ * of each token under GRPO, λ-GRPO and the chosen exponent.
  */
 import type { GroupAnalysis } from '../../src/analysis/analyze-group.js';
 import { treeView } from '../../src/analysis/tree-view.js';
@@ -17,7 +17,7 @@ export interface PanelOptions {
   readonly separator?: string;
 }
 
-/** Tokens that are written at once; more on request. */
+/** Tokens shown at once; more on request. */
 const PAGE = 400;
 
 export function treePanel(analysis: GroupAnalysis, options: PanelOptions): HTMLElement {

@@ -1,20 +1,23 @@
-/** What only the trees of a run's groups tell: figures of each diagnosis in words, when to look closer, what it means and what to do. */
+/**
+ * Signs that only the trees of a run's groups give: the figures in words, when to look closer, what it means and what
+ * to do.
+ */
 import type { RunDiagnosis } from '../../src/dashboard/api.js';
 import { count, counted, figure } from '../components/format.js';
 
 export interface TreeSign {
   readonly title: string;
-  /** Null: the run's groups do not say. */
+  /** Null: the run's groups do not contain this figure. */
   readonly value: (run: RunDiagnosis) => string | null;
-  /** Worth a closer look. */
+  /** Whether the figure deserves a closer look. */
   readonly look: (run: RunDiagnosis) => boolean;
   /** One sentence on what it means and what to do. */
   readonly meaning: string;
-  /** What groups must hold for it. */
+  /** What groups must contain for this figure. */
   readonly needs: string;
 }
 
-/** Beyond these figures a sign asks for a look. */
+/** Thresholds beyond which a sign asks for a closer look. */
 const NOISE = 0.01;
 const RATIOS = 0.02;
 const DRIFT = 0.01;
@@ -23,7 +26,7 @@ const IDLE = 0.5;
 const EQUAL = 0.5;
 const AGE = 4;
 const GROWTH = 0.1;
-/** Points of the curves from which on their ends are compared. */
+/** Minimum number of points for comparing the ends of a curve. */
 const LEAST_STEPS = 6;
 
 export const TREE_SIGNS: readonly TreeSign[] = [
@@ -149,7 +152,7 @@ export const TREE_SIGNS: readonly TreeSign[] = [
   },
 ];
 
-/** Means of the first third and of the last; nothing for few points. */
+/** Means of the first and the last third of the steps; empty for few points. */
 function ends(values: readonly number[]): readonly number[] {
   if (values.length < LEAST_STEPS) return [];
   const third = Math.floor(values.length / 3);

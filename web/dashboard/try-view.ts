@@ -1,4 +1,6 @@
-/** Try it: completions and rewards from the keyboard, and at once the tree, step rewards and weights they imply. */
+/**
+ * Try it: the reader types completions and rewards, and the page shows the resulting tree, step rewards and weights.
+ */
 import { analyzeGroup } from '../../src/analysis/analyze-group.js';
 import { element } from '../components/dom.js';
 import { EXAMPLE, readTyped, type Unit } from '../components/typed-group.js';
@@ -23,7 +25,7 @@ export function tryView(): HTMLElement {
       result.replaceChildren(treePanel(analysis, { tokenText: (id) => texts[id] }));
       problem.textContent = '';
     } catch (error) {
-      // What was there before stays: one is still typing.
+      // The last picture stays: the reader is still typing.
       problem.textContent = (error as Error).message;
     }
   }

@@ -1,4 +1,4 @@
-/** The dashboard's pages, served by `lambda-grpo dashboard` from dist/web/. */
+/** Builds the dashboard's pages to dist/web/, which `lambda-grpo dashboard` serves. */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 
@@ -10,9 +10,9 @@ export default defineConfig({
     outDir: fileURLToPath(new URL('../../dist/web', import.meta.url)),
     emptyOutDir: true,
     target: 'es2022',
-    // light-dark() as it is written: what would take its place needs rules that the page does not have.
+    // Keeps light-dark() as written: the fallback would need rules that the page does not have.
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
-    // The page may load nothing but its own files: no code written into the HTML, no data: addresses.
+    // The page may only load its own files: no inline code in the HTML, no data: URLs.
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
   },

@@ -1,4 +1,4 @@
-/** The report's page: a table of groups, and the process tree of the one that is open. */
+/** The page of the report: a table of groups, and the process tree of the open group. */
 import type { ReportData } from '../../src/analysis/report/data.js';
 import { logGroups } from '../components/log-groups.js';
 import { defineProcessTree } from '../components/process-tree.js';

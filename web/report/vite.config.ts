@@ -1,4 +1,4 @@
-/** The report's script and style, each one file: the page that `analyze` writes carries them within itself. */
+/** Builds the report's script and style as one file each, which `analyze` embeds in the page. */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 
@@ -9,7 +9,7 @@ export default defineConfig({
     outDir: fileURLToPath(new URL('../../dist/report', import.meta.url)),
     emptyOutDir: true,
     target: 'es2022',
-    // light-dark() as it is written: what would take its place needs rules that the page does not have.
+    // Keeps light-dark() as written: the fallback would need rules that the page does not have.
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
     lib: {
       entry: 'main.ts',

@@ -4,12 +4,12 @@ import wasm from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
 import type { Backend } from '../../src/core.js';
 import type { SiteProvider } from './messages.js';
 
-/** More would wait for each other: the page's models are small. */
+/** The page's models are small: more threads would only wait for each other. */
 const MOST_THREADS = 4;
 
 /**
- * Threads of WebAssembly: memory that they share needs an isolated page, which the host's headers make
- * (`npx lambda-grpo site` sends them).
+ * Number of WebAssembly threads. Threads need shared memory, which needs the isolation headers that `npx lambda-grpo
+ * site` sends.
  * @param workers that compute at the same time
  */
 export function threadsFor(workers: number): number {

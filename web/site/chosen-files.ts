@@ -1,13 +1,13 @@
-/** The files of a log, as they were chosen or dropped: folders are walked as `analyze` walks them. */
+/** The files of a log that the reader chose or dropped. Folders are walked as `analyze` walks them. */
 import { isBesideFolder, isLogName, isTrainData, lastName, trainedOn } from '../../src/rollouts/names.js';
 import type { LogFile } from './log-worker.js';
 
-/** A file that is named itself is read whatever its name; of a folder, those that can be logs. */
+/** A file that is named directly is read whatever its name; in a folder, only files that can be logs are read. */
 export function chosenFiles(files: Iterable<File>): LogFile[] {
   return Array.from(files, (blob) => ({ blob, path: blob.webkitRelativePath || blob.name }));
 }
 
-/** What was dropped. Its entries must be asked for at once: they are gone when the event is over. */
+/** The dropped files. Their entries must be requested at once: they are gone after the event. */
 export async function droppedFiles({ items, files }: DataTransfer): Promise<LogFile[]> {
   const entries = Array.from(items, (item) => item.webkitGetAsEntry?.() ?? null);
   if (entries.every((entry) => entry === null || entry.isFile)) return chosenFiles(files);
@@ -31,7 +31,7 @@ async function filesOf(entry: FileSystemEntry, named: boolean): Promise<LogFile[
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   const chosen: LogFile[] = [];
   for (;;) {
-    // A reader gives a hundred at a time, and none at the end.
+    // A reader returns up to a hundred entries at a time, and none at the end.
     const entries = await new Promise<FileSystemEntry[]>((...both) => reader.readEntries(...both));
     if (entries.length === 0) return chosen;
     for (const within of entries) chosen.push(...(await filesOf(within, false)));

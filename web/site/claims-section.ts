@@ -1,4 +1,7 @@
-/** What came of the paper's claims when they were tested: the table that `reproduce` writes, as it was when the page was built. */
+/**
+ * The paper's claims and the verdicts of our experiments: the table that `reproduce` writes, as of the build of the
+ * page.
+ */
 import table from '../../docs/results/claims.md?raw';
 import { element } from '../components/dom.js';
 import { claimsOf } from './claims.js';

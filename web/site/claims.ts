@@ -8,7 +8,7 @@ export interface Claim {
   readonly figures: string;
 }
 
-/** @throws Error for a row that is no claim: the page shows none it could not read */
+/** @throws Error for a row that is not a claim: the page never shows an unreadable table */
 export function claimsOf(markdown: string): Claim[] {
   const [, , ...rows] = markdown.split('\n').filter((line) => line.startsWith('|'));
   return rows.map((row) => {

@@ -1,4 +1,4 @@
-/** What computes, in words. */
+/** Describes in words which device computes. */
 import type { SiteProvider } from './messages.js';
 
 export function computing(provider: SiteProvider, threads: number): string {

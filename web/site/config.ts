@@ -1,4 +1,4 @@
-/** The controls as changes to the binary tree's recipe: the configuration itself checks each value. */
+/** Converts the controls to changes of the binary tree's recipe; the configuration's schema checks each value. */
 import { type Config, type Method, parseConfig } from '../../src/core.js';
 import type { Settings } from './settings.js';
 
@@ -18,12 +18,12 @@ const MOST_STEPS = 2000;
 
 /**
  * @param recipe text of recipes/binary-tree.yaml
- * @throws ConfigError naming the key, what is expected and what came; Error for more steps than the page takes
+ * @throws ConfigError naming the key, what is expected and what came; Error for more steps than the page allows
  */
 export function configOf(recipe: string, settings: Settings, method: Method): Config {
   const set = (Object.keys(KEYS) as (keyof Settings)[]).map((name) => {
     const value = settings[name].trim();
-    // A text stands between quotes: what is typed is a value, never a part of the file.
+    // Typed text is quoted: it is always a value, never YAML syntax.
     const written = value === '' ? 'null' : Number.isFinite(Number(value)) ? value : JSON.stringify(value);
     return `${KEYS[name]}=${written}`;
   });

@@ -1,6 +1,6 @@
 /**
- * What stands behind a claim of the text: verdict, figures and picture of the experiment that tested it, as `reproduce` wrote them to
- * docs/results. No figure is typed here. A section whose experiment has no results is hidden.
+ * Inserts the evidence for a claim of the text: verdict, figures and picture of the experiment that tested it, as
+ * `reproduce` wrote them to docs/results. No figure is typed here. A section whose experiment has no results is hidden.
  */
 import { element } from '../components/dom.js';
 
@@ -10,7 +10,7 @@ export interface Finding {
   readonly summary: string;
 }
 
-// By name, so that the page holds these of each file and not its data.
+// Imported by name, so that the page contains only these values and not the data of each file.
 const TITLES = import.meta.glob<string>(
   '../../docs/results/{theorem,binary-tree,scale-control,scale-control-reasoning,reasoning,process-rewards,structure}.json',
   { eager: true, import: 'title' },
@@ -28,7 +28,7 @@ const PICTURES = import.meta.glob<string>(
   { eager: true, query: '?raw', import: 'default' },
 );
 
-/** What an experiment found; null: it was not run. */
+/** The findings of an experiment; null: it has not been run. */
 export function findingOf(experiment: string): Finding | null {
   const file = `../../docs/results/${experiment}.json`;
   const [title, verdict, summary] = [TITLES[file], VERDICTS[file], SUMMARIES[file]];
@@ -36,7 +36,7 @@ export function findingOf(experiment: string): Finding | null {
   return { title, verdict, summary };
 }
 
-/** Fills the places of the text that name an experiment, and maybe a picture. */
+/** Fills the elements of the text that name an experiment and, optionally, a picture. */
 export function showEvidence(text: ParentNode): void {
   for (const place of text.querySelectorAll<HTMLElement>('[data-result]')) {
     const { result = '', picture } = place.dataset;
@@ -56,16 +56,16 @@ export function showEvidence(text: ParentNode): void {
     const svg = PICTURES[`../../docs/results/${picture}.svg`];
     if (svg === undefined) continue;
     const figure = element('figure', { tabindex: 0, 'aria-label': `Chart of ${result}` });
-    // Drawn by this program.
+    // SVG drawn by this program.
     figure.innerHTML = apart(svg, result);
     place.append(figure);
   }
 }
 
-/** With a large letter and a full stop; signs and names of variables stay as they are. */
+/** Capitalised and with a full stop; symbols and names of variables stay as they are. */
 const sentence = (text: string): string =>
   `${text.replace(/^[a-z](?=[a-z])/, (letter) => letter.toUpperCase())}.`;
 
-/** Ids within a chart are its own: on one page each chart's must differ. */
+/** Ids of several charts on one page must differ. */
 const apart = (svg: string, name: string): string =>
   svg.replaceAll('id="frame"', `id="frame-${name}"`).replaceAll('url(#frame)', `url(#frame-${name})`);

@@ -1,4 +1,4 @@
-/** @returns draws at the next frame, once, however often it is asked before */
+/** @returns a function that draws at the next frame, once, however often it is called before */
 export function oncePerFrame(draw: () => void): () => void {
   let scheduled = false;
   return () => {

@@ -1,4 +1,4 @@
-/** The engine of the small random model that a configuration describes, in one thread. */
+/** Makes the engine of the small random model that a configuration describes, on one thread. */
 import {
   type Backend,
   type Config,

@@ -1,6 +1,6 @@
 /**
- * The tree in ten seconds: six completions whose rewards one drags. Tree, step rewards, advantages and |λ| under GRPO and
- * λ-GRPO, side by side, change at once.
+ * The introduction: six completions whose rewards the reader can drag. The tree, step rewards, advantages and |λ| under
+ * GRPO and λ-GRPO are shown side by side and change at once.
  */
 import { analyzeGroup } from '../../src/analysis/analyze-group.js';
 import { type TreeView, treeView } from '../../src/analysis/tree-view.js';
@@ -40,7 +40,7 @@ export function groupSection(place: HTMLElement, address: Address): void {
       address.set('tokens', unit.value, 'characters');
       return group;
     } catch (error) {
-      // What was there before stays: one is still typing.
+      // The last picture stays: the reader is still typing.
       problem.textContent = (error as Error).message;
       return null;
     }
@@ -134,7 +134,7 @@ export function groupSection(place: HTMLElement, address: Address): void {
   );
   readAll();
   if (sliders.childElementCount === 0) {
-    // The address held no group.
+    // The address did not contain a group.
     const fault = problem.textContent;
     input.value = EXAMPLE;
     readAll();
@@ -154,7 +154,7 @@ export function setReward(lines: string, completion: number, reward: number): st
     .join('\n');
 }
 
-/** What becomes of the best completion: the sum of the pushes that its tokens get. */
+/** The sum of the pushes that the tokens of the best completion get. */
 export function findingOf(view: TreeView): string {
   const { completions, steps } = view;
   const [best] = [...completions].sort((a, b) => b.reward - a.reward || a.index - b.index);

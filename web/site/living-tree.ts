@@ -1,6 +1,6 @@
 /**
- * The 16 paths of a binary tree as a living tree: a branch is as wide as the policy is likely to go there, and has the colour of
- * its step advantage in the group that was just sampled.
+ * The 16 paths of a binary tree, animated: the width of a branch is the policy's probability of going there, its colour
+ * the step advantage in the newest group.
  */
 import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../src/analysis/svg.js';
 import type { Method } from '../../src/core.js';
@@ -11,9 +11,9 @@ import type { StepRecord } from './training.js';
 const WIDTH = 560;
 const ROW = 22;
 const WIDEST = 36;
-/** Above the first path and below the last, for half of a wide branch. */
+/** Margin above the first path and below the last: half of a wide branch. */
 const MARGIN = 10;
-/** Beside the tree, for the names of its paths. */
+/** Width for the names of the paths. */
 const NAMES = 104;
 
 export const COLOUR: Record<string, string> = { grpo: GRPO_COLOUR, 'lambda-grpo': LAMBDA_GRPO_COLOUR };
@@ -63,7 +63,7 @@ export class LivingTree {
     });
   }
 
-  /** Shows the policy that a step began with, and how the step judged its turns. */
+  /** Shows the policy at the beginning of a step, and the step's advantages of each turn. */
   show({ step, logprobs, advantages }: StepRecord): void {
     const probability = new Map<string, number>([['', 1]]);
     const strongest = advantages.reduce<number>((most, value) => Math.max(most, Math.abs(value ?? 0)), 1e-9);

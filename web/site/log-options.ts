@@ -1,4 +1,4 @@
-/** How a log is read: the options of `lambda-grpo analyze`, for logs of no known format or without a group's id. */
+/** Options for reading a log, as in `lambda-grpo analyze`, for logs of unknown format or without group ids. */
 import { FORMAT_NAMES, type FormatName } from '../../src/rollouts/group.js';
 import { element } from '../components/dom.js';
 import type { LogOptions } from './log-worker.js';

@@ -1,4 +1,7 @@
-/** Your log in the page: files are dropped or chosen, read in a worker, and shown as the report of `analyze` shows them. */
+/**
+ * Analysis of the reader's log in the page: files are dropped or chosen, read in a worker, and shown like the report of
+ * `analyze`.
+ */
 import { element } from '../components/dom.js';
 import { count, counted } from '../components/format.js';
 import { logGroups } from '../components/log-groups.js';
@@ -8,7 +11,7 @@ import { oncePerFrame } from './frames.js';
 import { optionsForm } from './log-options.js';
 import type { FromLog, LogFile, ToLog } from './log-worker.js';
 
-/** What was read, and how far the reading is. */
+/** What has been read, and the progress. */
 interface Reading {
   readonly worker: Worker;
   readonly name: string;
@@ -20,7 +23,7 @@ interface Reading {
 
 export function logSection(place: HTMLElement): void {
   let reading: Reading | null = null;
-  /** The last files, to read them again in another way. */
+  /** The last files, to read them again with other options. */
   let files: readonly LogFile[] = [];
   const redraw = oncePerFrame(drawProgress);
 
@@ -129,7 +132,7 @@ export function logSection(place: HTMLElement): void {
     const group = element('section', { id: 'log-group', 'aria-labelledby': 'log-group-title', hidden: true });
     const { lead, table } = logGroups(data, group, 4);
     const shown = element('div', { class: 'log-figures' });
-    // Markup of our own: what a log says enters it escaped.
+    // Our own markup: text from the log is escaped.
     shown.innerHTML = figures;
     result.replaceChildren(
       shown,
@@ -147,7 +150,7 @@ export function logSection(place: HTMLElement): void {
 
   input.addEventListener('change', () => {
     const chosen = chosenFiles(input.files ?? []);
-    // The same file can be chosen again.
+    // Allows choosing the same file again.
     input.value = '';
     if (chosen.length > 0) read(chosen);
   });

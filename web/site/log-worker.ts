@@ -1,6 +1,6 @@
 /**
- * A log is read in a worker, by the readers of `lambda-grpo analyze`: groups one at a time, their trees, the figures over all of them.
- * The file's bytes stay in the browser.
+ * A worker that reads a log with the readers of `lambda-grpo analyze`: one group at a time, its tree, and the figures
+ * of all groups. The file never leaves the browser.
  */
 import { analyzeRead } from '../../src/analysis/analyze-read.js';
 import { LogGatherer } from '../../src/analysis/gather.js';
@@ -12,7 +12,7 @@ import { blobSource } from '../../src/input/web.js';
 import { BadRowsError, placed } from '../../src/rollouts/bad-rows.js';
 import { type ReadOptions, readGroups } from '../../src/rollouts/read.js';
 
-/** A file and its path within what was chosen. */
+/** A file and its path within the chosen folder. */
 export interface LogFile {
   readonly blob: Blob;
   readonly path: string;
@@ -29,7 +29,7 @@ export interface ToLog {
 }
 
 export type FromLog =
-  /** Bytes read, of the files as they are; a Parquet file counts when it has been read. */
+  /** Bytes read of the files on disk; a Parquet file counts when it has been read completely. */
   | { readonly kind: 'progress'; readonly bytes: number; readonly groups: number }
   | {
       readonly kind: 'done';
@@ -39,7 +39,7 @@ export type FromLog =
       readonly tokens: number;
       readonly skipped: number;
     }
-  /** @param rows rows could not be read, and the log can be read without them */
+  /** @param rows true if only some rows could not be read, and the log can be read without them */
   | { readonly kind: 'fault'; readonly message: string; readonly rows: boolean };
 
 const scope = self as unknown as {
@@ -47,9 +47,9 @@ const scope = self as unknown as {
   onmessage: ((event: MessageEvent<ToLog>) => void) | null;
 };
 
-/** Time between two reports of how far it is, ms. */
+/** Time between two progress reports, ms. */
 const REPORT = 100;
-/** Notes of a kind that are shown; beyond, they are counted. */
+/** Notes of a kind that are shown; the others are only counted. */
 const SHOWN = 10;
 const PAGE_HEADING = 3;
 const JUDGED = 'advantages are made from the rewards as in the paper, by the standard deviation of the group';

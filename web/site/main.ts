@@ -1,4 +1,4 @@
-/** The site: one page, read from top to bottom, whose pictures answer to the reader. */
+/** The site: one page, read from top to bottom, with interactive pictures. */
 import { defineProcessTree } from '../components/process-tree.js';
 import { Address } from './address.js';
 import { claimsSection } from './claims-section.js';
@@ -20,12 +20,12 @@ function show(): void {
   showEvidence(document);
   logSection(document.querySelector('#log') as HTMLElement);
   claimsSection(document.querySelector('#claims') as HTMLElement);
-  // The sections were empty when the browser looked for it.
+  // The sections were still empty when the browser looked for the target of the address.
   const { hash } = location;
   if (/^#[a-z-]+$/.test(hash)) document.querySelector(hash)?.scrollIntoView();
 }
 
-// A link to another state, opened in the same tab; one to a section is no state.
+// A link to another state, opened in the same tab. A link to a section is not state.
 addEventListener('hashchange', () => {
   if (location.hash.includes('=')) location.reload();
 });

@@ -1,9 +1,9 @@
-/** What the page and a training worker say to each other. */
+/** Messages between the page and a training worker. */
 import type { Method } from '../../src/core.js';
 import type { Settings } from './settings.js';
 import type { StepRecord } from './training.js';
 
-/** What computes in the worker. */
+/** What the worker computes with. */
 export type SiteProvider = 'wasm' | 'webgpu';
 
 export type ToWorker =
@@ -13,7 +13,7 @@ export type ToWorker =
       readonly method: Method;
       readonly provider: SiteProvider;
     }
-  /** Goes on until this step is taken. */
+  /** Train until this step is done. */
   | { readonly kind: 'until'; readonly step: number };
 
 export type FromWorker =
@@ -22,10 +22,10 @@ export type FromWorker =
       readonly target: string;
       readonly depth: number;
       readonly steps: number;
-      /** On which WebAssembly computes. */
+      /** Threads of WebAssembly. */
       readonly threads: number;
     }
   | { readonly kind: 'step'; readonly record: StepRecord }
-  /** Every few seconds, also while the graphics card is waited for. */
+  /** Sent every few seconds, also while waiting for the graphics card. */
   | { readonly kind: 'alive' }
   | { readonly kind: 'fault'; readonly message: string };

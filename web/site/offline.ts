@@ -1,4 +1,6 @@
-/** Without its host the page opens again as it was: a service worker (public/sw.js) keeps its files where the browser allows it. */
+/**
+ * Lets the page open again without its host: a service worker (public/sw.js) caches its files if the browser allows it.
+ */
 export async function keepOffline(): Promise<void> {
   if (!('serviceWorker' in navigator) || !isSecureContext) return;
   try {
@@ -9,6 +11,6 @@ export async function keepOffline(): Promise<void> {
     const assets = files.filter((name) => new URL(name).pathname.includes('/assets/'));
     active?.postMessage([page, ...new Set(assets)]);
   } catch {
-    // A browser that forbids it, as in a private window: the page works, as long as its host is there.
+    // A browser may forbid it, for instance in a private window. The page then works only while its host is reachable.
   }
 }

@@ -1,6 +1,7 @@
 /**
- * GRPO and λ-GRPO from the same seed, each in its own worker. The page says how far they may go; what they report is kept, so that
- * any step can be looked at again. A worker that dies is started anew and takes the same steps once more: same seed, same numbers.
+ * Trains GRPO and λ-GRPO from the same seed, each in its own worker. The page sets how far they may go and keeps their
+ * reports, so that any step can be shown again. If a worker dies, a new one takes the same steps again: same seed, same
+ * numbers.
  */
 import type { Method } from '../../src/core.js';
 import type { FromWorker, SiteProvider, ToWorker } from './messages.js';
@@ -10,15 +11,15 @@ import type { StepRecord } from './training.js';
 export const METHODS: readonly Method[] = ['grpo', 'lambda-grpo'];
 
 export interface RaceEvents {
-  /** Both are ready to train. */
+  /** Both workers are ready to train. */
   ready(): void;
   /** A method took a step. */
   step(): void;
-  /** The run cannot go on: a setting is refused, or workers die again and again. */
+  /** The run cannot continue: a setting was refused, or workers die again and again. */
   fault(message: string): void;
-  /** A worker died and another took its place. */
+  /** A worker died and was replaced. */
   restarted(method: Method, message: string): void;
-  /** The tab slept, and its workers with it. */
+  /** The tab was suspended, and its workers with it. */
   slept(seconds: number): void;
 }
 
@@ -27,13 +28,13 @@ interface Lane {
   worker: Worker;
   ready: boolean;
   records: StepRecord[];
-  /** Of the worker that runs now; it repeats what an earlier one took. */
+  /** Steps of the current worker; it repeats those that an earlier one took. */
   taken: number;
   heard: number;
   deaths: number;
 }
 
-/** A worker that says nothing for so long, although it has steps to take, is dead. */
+/** A worker that has steps to take and sends nothing for this long is considered dead. */
 const SILENCE = 20_000;
 const LOOK = 1_000;
 const MOST_DEATHS = 3;
@@ -42,7 +43,7 @@ export class Race {
   target = '';
   depth = 0;
   steps = 0;
-  /** Of WebAssembly, in each worker. */
+  /** Threads of WebAssembly in each worker. */
   threads = 1;
   private until = 0;
   private announced = false;
@@ -62,7 +63,7 @@ export class Race {
     this.watch = setInterval(() => this.look(), LOOK);
   }
 
-  /** Steps that both have taken. */
+  /** Steps that both methods have taken. */
   get taken(): number {
     return Math.min(...this.lanes.map(({ records }) => records.length));
   }
@@ -71,7 +72,7 @@ export class Race {
     return this.laneOf(method).records;
   }
 
-  /** Both go on until they have taken this step. */
+  /** Lets both methods continue until they have taken this step. */
   goTo(step: number): void {
     this.until = step;
     for (const lane of this.lanes) {
@@ -124,7 +125,7 @@ export class Race {
 
   private look(): void {
     const now = Date.now();
-    // The tab slept: its workers did, too.
+    // The tab was suspended, and so were the workers.
     const asleep = now - this.looked;
     if (asleep > 5 * LOOK) {
       for (const lane of this.lanes) lane.heard = now;

@@ -1,6 +1,6 @@
 /**
- * One run shows what can happen, several seeds how often it does: both methods from each of several seeds, one after the other, and
- * how often each seed's last groups held the target.
+ * Trains both methods from each of several seeds, one after the other, and shows how often each seed's last groups
+ * contained the target. One run shows only what can happen; several seeds show how often.
  */
 import { shareInterval } from '../../src/statistics/index.js';
 import { element, svgElement } from '../components/dom.js';
@@ -9,7 +9,7 @@ import type { SiteProvider } from './messages.js';
 import { METHODS, Race } from './race.js';
 import type { Settings } from './settings.js';
 
-/** Last steps whose mean is a seed's figure, as in the README's table. */
+/** Number of last steps whose mean is a seed's figure, as in the README's table. */
 const LAST = 50;
 const MOST = 50;
 const NAMES: Record<string, string> = { grpo: 'GRPO', 'lambda-grpo': 'λ-GRPO' };
@@ -42,7 +42,7 @@ export function seedsPanel(controls: SeedsControls): HTMLElement {
     status.textContent = message;
   }
 
-  /** One seed of both methods: the mean frequency of the last steps. @throws Error for what cannot go on */
+  /** One seed of both methods: the mean frequency of the last steps. @throws Error if the run cannot continue */
   function run(settings: Settings): Promise<number[]> {
     return new Promise((resolve, reject) => {
       const opened = new Race(settings, controls.provider(), {
@@ -113,7 +113,7 @@ function described(values: readonly number[]): string {
   return `${mean.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
 }
 
-/** A dot for each seed, the mean and its interval, from 0 to 1. */
+/** One dot per seed, the mean and its interval, from 0 to 1. */
 function strip(values: readonly (readonly number[])[]): SVGSVGElement {
   const at = (share: number) => LEFT + share * (WIDTH - LEFT - 20);
   const svg = svgElement('svg', {

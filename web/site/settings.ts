@@ -1,13 +1,13 @@
-/** What a reader sets: the binary tree's controls. They stand in the page's address too, so the names are short. */
+/** The controls of the binary tree that a reader sets. They are also stored in the address, so the names are short. */
 
-/** The controls, by their short names; texts as they were typed. */
+/** The controls by their short names; the texts as typed. */
 export interface Settings {
   readonly n: string;
   readonly rneg: string;
   readonly optimizer: string;
   readonly lr: string;
   readonly epsilon: string;
-  /** Largest norm of the gradient; empty: never clipped. */
+  /** Largest norm of the gradient; empty: no clipping. */
   readonly clip: string;
   readonly seed: string;
   readonly steps: string;

@@ -1,4 +1,4 @@
-/** A worker's loop: it takes steps until the one that it was told, and reports each. */
+/** The loop of a worker: it takes steps up to the given one, and reports each. */
 
 export interface Stepper<R extends { readonly step: number }> {
   /** Steps of the whole run. */
@@ -12,7 +12,7 @@ export class StepLoop<R extends { readonly step: number }> {
   private step = 0;
   private busy = false;
 
-  /** @param report told each step */
+  /** @param report called with each step */
   constructor(private readonly report: (record: R) => void) {}
 
   /** @throws what a step throws */
@@ -21,7 +21,7 @@ export class StepLoop<R extends { readonly step: number }> {
     await this.go();
   }
 
-  /** Goes on until this step is taken. @throws what a step throws */
+  /** Continues until this step is done. @throws what a step throws */
   async goTo(step: number): Promise<void> {
     this.until = step;
     await this.go();
@@ -36,7 +36,7 @@ export class StepLoop<R extends { readonly step: number }> {
         const record = await stepper.next();
         this.step = record.step;
         this.report(record);
-        // Lets the page's messages in.
+        // Lets messages of the page in.
         await new Promise((resolve) => setTimeout(resolve));
       }
     } finally {

@@ -1,4 +1,7 @@
-/** Sums with a chain of thought: the completions of a few held-out sums, read step by step while the policy trains. */
+/**
+ * Training on sums with a chain of thought: shows completions of a few held-out sums, step by step, while the policy
+ * trains.
+ */
 import { element } from '../components/dom.js';
 import { percent } from '../components/format.js';
 import { Plot } from '../dashboard/plot.js';

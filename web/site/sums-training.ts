@@ -1,6 +1,7 @@
 /**
- * Sums with a written chain of thought: a model that a supervised warm-up taught the form, with most of its carries forgotten, goes
- * on training by rewards for right answers alone. The same sums, held out from training, are sampled before each step, to be read.
+ * Training on sums with a written chain of thought. The model has learnt the form in a supervised warm-up in which most
+ * carries were forgotten; it continues with rewards for right answers alone. Before each step the same held-out sums
+ * are sampled for display.
  */
 import {
   type Backend,
@@ -18,7 +19,9 @@ import {
 } from '../../src/core.js';
 import { freshEngine } from './fresh-engine.js';
 
-/** What differs from recipes/arithmetic.yaml, so that a step takes a second: two digits, a smaller model, fewer prompts. */
+/**
+ * Differences from recipes/arithmetic.yaml, so that a step takes a second: two digits, a smaller model, fewer prompts.
+ */
 const CHANGES = [
   'task.digits=2',
   'task.held_out=100',
@@ -32,9 +35,9 @@ const CHANGES = [
   'sampling.prompts_per_step=16',
   'train.steps=60',
 ];
-/** The engine's name for its file of weights. */
+/** The name under which the engine stores its weights. */
 export const WEIGHTS = 'model.safetensors';
-/** Held-out sums that are shown, and completions of each. */
+/** Number of held-out sums that are shown, and completions of each. */
 const SHOWN = 4;
 const SAMPLES = 12;
 
@@ -53,11 +56,11 @@ export interface ShownSum {
 export interface SumsRecord {
   /** From 1. */
   readonly step: number;
-  /** Share of the step's samples, before its update, that are right. */
+  /** Share of the step's samples that are right (before its update). */
   readonly success: number;
   readonly loss: number;
   readonly gradNorm: number;
-  /** Drawn before the update; not trained on. */
+  /** Sampled before the update; not trained on. */
   readonly shown: readonly ShownSum[];
 }
 
@@ -68,7 +71,7 @@ export interface SumsTraining {
 
 /**
  * @param weights the file of weights that `Engine.save` wrote after the warm-up
- * @param onGroups told the groups that each step is trained on
+ * @param onGroups called with the groups that each step is trained on
  */
 export async function startSums(
   backend: Backend,
@@ -79,7 +82,7 @@ export async function startSums(
   const { objective, optimizer, sampling, seed } = config;
   const task = createTask(config.task, seed);
   const engine = freshEngine(backend, config, task);
-  // The optimizer begins afresh, as it does after a warm-up.
+  // The optimizer starts afresh, as it does after a warm-up.
   const saved = new Map<string, Uint8Array>();
   await engine.save(memoryStore(saved));
   saved.set(WEIGHTS, weights);

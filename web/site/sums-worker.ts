@@ -1,4 +1,7 @@
-/** Sums in a worker: the warmed-up weights from the page's folder, then steps until the one that it was told. */
+/**
+ * A worker that trains on sums: it loads the warmed-up weights from the page's folder, then takes steps up to the given
+ * one.
+ */
 import recipe from '../../recipes/arithmetic.yaml?raw';
 import type { Method } from '../../src/core.js';
 import { backendOf, threadsFor } from './backend.js';

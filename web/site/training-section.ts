@@ -1,6 +1,7 @@
 /**
- * Two policies train: the controls, both living trees, the target's frequency, and the way back to any step. A step that was taken
- * is shown from what was kept of it; going on from there takes no copy of the weights, because the same seed takes the same steps.
+ * The training of two policies: controls, both animated trees, the target's frequency, and a slider back to any step. A
+ * past step is shown from its record. Continuing from there needs no copy of the weights, because the same seed takes
+ * the same steps.
  */
 import { csvLine } from '../../src/analysis/csv.js';
 import { element } from '../components/dom.js';
@@ -17,16 +18,16 @@ import { seedsPanel } from './seeds.js';
 import { SETTINGS, type Settings } from './settings.js';
 import type { StepRecord } from './training.js';
 
-/** Steps over which the drawn frequency is a mean. */
+/** Number of steps that the drawn frequency averages. */
 const WINDOW = 10;
 const NAMES: Record<string, string> = { grpo: 'GRPO', 'lambda-grpo': 'λ-GRPO' };
-/** Places of the methods' colours in the palette of plots. */
+/** Indices of the methods' colours in the palette of plots. */
 const COLOURS = METHODS.map((method) => (method === 'grpo' ? 1 : 0));
 
 export function trainingSection(place: HTMLElement, address: Address): void {
   let race: Race | null = null;
   let trees: LivingTree[] = [];
-  /** The step that is looked at; null: the newest. */
+  /** The step that is shown; null: the newest. */
   let shown: number | null = null;
   let running = false;
   let began = 0;
@@ -176,7 +177,7 @@ export function trainingSection(place: HTMLElement, address: Address): void {
     buttons();
   });
   single.addEventListener('click', () => {
-    // From a step that is looked at, the next of those that were taken.
+    // Advances from the shown step to the next step that was taken.
     if (race && shown !== null && shown < race.taken) {
       shown++;
       rewind.value = String(shown);
@@ -236,7 +237,7 @@ export function trainingSection(place: HTMLElement, address: Address): void {
   stop();
 }
 
-/** The controls, with the address's values. */
+/** The controls, with the values of the address. */
 function settingsForm(
   address: Address,
   onChange: () => void,

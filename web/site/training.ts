@@ -1,7 +1,7 @@
 /**
- * A run on the paper's binary tree, step by step, on whichever runtime is handed in: sample → reward → tree → coefficients →
- * update, all of them the library's. Each step also says what the policy was before its update: the probability of every turn
- * of the whole tree.
+ * A run on the paper's binary tree, step by step, on the given runtime: sample → reward → tree → coefficients → update,
+ * all from the library. Each step also reports the policy before its update: the probability of every turn of the whole
+ * tree.
  */
 import {
   analyzeGroup,
@@ -17,18 +17,18 @@ import {
 } from '../../src/core.js';
 import { freshEngine } from './fresh-engine.js';
 
-/** One step: the policy that it began with, the group drawn from it, and its update. */
+/** One step: the policy at its beginning, the sampled group, and the update. */
 export interface StepRecord {
   /** From 1. */
   readonly step: number;
   /** ln π of each turn given those before it, the whole tree in depth-first order, L before R, [2 + 4 + … + 2^depth]. */
   readonly logprobs: readonly number[];
-  /** Â(λ) of each of these turns; null where no completion of the group took it. */
+  /** Â(λ) of each of these turns; null if no completion of the group took it. */
   readonly advantages: readonly (number | null)[];
   /** The group's completions, as L and R, and their rewards. */
   readonly paths: readonly string[];
   readonly rewards: readonly number[];
-  /** Share of the group that is the target. */
+  /** Share of the group's completions that equal the target. */
   readonly frequency: number;
   readonly loss: number;
   readonly gradNorm: number;
@@ -37,7 +37,7 @@ export interface StepRecord {
 export interface TreeTraining {
   /** The target, as L and R. */
   readonly target: string;
-  /** Turns of a path. */
+  /** Number of turns in a path. */
   readonly depth: number;
   /** Takes the next step. */
   next(): Promise<StepRecord>;
@@ -97,7 +97,7 @@ function allPaths(depth: number, [left, right]: readonly number[] = []): Int32Ar
   );
 }
 
-/** Step advantages of a group, laid on the turns of the whole tree. */
+/** Step advantages of a group, assigned to the turns of the whole tree. */
 function advantagesOn(
   whole: ProcessTree,
   completions: readonly { readonly tokens: Int32Array; readonly reward: number }[],

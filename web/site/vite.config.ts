@@ -1,4 +1,4 @@
-/** The site: static files in site/, relative addresses, nothing from elsewhere. */
+/** Builds the site as static files in site/, with relative addresses; it loads nothing from other hosts. */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 
@@ -11,11 +11,11 @@ export default defineConfig({
     outDir: fileURLToPath(new URL('../../site', import.meta.url)),
     emptyOutDir: true,
     target: 'es2022',
-    // light-dark() as it is written: what would take its place needs rules that the page does not have.
+    // Keeps light-dark() as written: the fallback would need rules that the page does not have.
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
-    // What computes is loaded by the workers, when training starts.
+    // Workers load the runtime when training starts.
     chunkSizeWarningLimit: 600,
   },
 });

@@ -1,4 +1,4 @@
-/** One policy on the binary tree in a worker. */
+/** A worker that trains one policy on the binary tree. */
 import recipe from '../../recipes/binary-tree.yaml?raw';
 import { backendOf, threadsFor } from './backend.js';
 import { configOf } from './config.js';

@@ -1,6 +1,6 @@
 /**
- * `lambda-grpo/view`: the web component `<process-tree>`. Importing it registers the element; it needs no framework and no
- * style sheet (docs/view.md).
+ * `lambda-grpo/view`: the web component `<process-tree>`. Importing it registers the element; it needs no framework and
+ * no style sheet (docs/view.md).
  */
 import { defineProcessTree } from '../components/process-tree.js';
 

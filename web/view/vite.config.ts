@@ -1,4 +1,4 @@
-/** `lambda-grpo/view`: one module that needs nothing else, in dist/view/. */
+/** Builds `lambda-grpo/view` as one module without dependencies in dist/view/. */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 
@@ -9,7 +9,7 @@ export default defineConfig({
     outDir: fileURLToPath(new URL('../../dist/view', import.meta.url)),
     emptyOutDir: true,
     target: 'es2022',
-    // light-dark() as it is written: what would take its place needs rules that the page does not have.
+    // Keeps light-dark() as written: the fallback would need rules that the page does not have.
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
     lib: { entry: 'index.ts', formats: ['es'], fileName: () => 'index.js' },
   },
