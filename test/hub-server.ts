@@ -1,4 +1,4 @@
-/** A small server that speaks the Hub's protocol over the given files: one model, me/tiny, at one commit. */
+/** A small server that speaks the Hub's protocol over the given files: one model at one commit. */
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -16,7 +16,13 @@ export interface HubServer {
   close(): Promise<void>;
 }
 
-export async function startHub(files: ReadonlyMap<string, Buffer>, commit: string): Promise<HubServer> {
+export async function startHub(
+  files: ReadonlyMap<string, Buffer>,
+  commit: string,
+  model = 'me/tiny',
+): Promise<HubServer> {
+  const api = new RegExp(`^/api/models/${model}/(revision|tree|paths-info)/(\\w+)$`);
+  const file = new RegExp(`^/${model}/resolve/(\\w+)/([\\w.]+)$`);
   const oid = (name: string): string =>
     createHash('sha1')
       .update(files.get(name) as Buffer)
@@ -40,14 +46,13 @@ export async function startHub(files: ReadonlyMap<string, Buffer>, commit: strin
       json({ error: 'Invalid username or password.' });
       return;
     }
-    const [, what, revision] =
-      /^\/api\/models\/me\/tiny\/(revision|tree|paths-info)\/(\w+)$/.exec(pathname) ?? [];
-    const [, at, name] = /^\/me\/tiny\/resolve\/(\w+)\/([\w.]+)$/.exec(pathname) ?? [];
+    const [, what, revision] = api.exec(pathname) ?? [];
+    const [, at, name] = file.exec(pathname) ?? [];
     const known = /^[0-9a-f]{40}$/.test(revision ?? at ?? '');
     if (what === 'revision' && (known || revision === 'main')) {
       json({
         _id: '1',
-        id: 'me/tiny',
+        id: model,
         sha: known ? revision : hub.commit,
         private: false,
         downloads: 0,

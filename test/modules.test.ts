@@ -401,6 +401,30 @@ describe('a module', () => {
     expect((await out.readMetrics())[0].reward_mean).toBe(3.5);
   });
 
+  it('the configuration’s longest completion replaces that of the module, also above it', async () => {
+    const path = join(folder, 'length.mjs');
+    await writeFile(path, `export default ${definition('reward: ({ tokens }) => tokens.length')}`);
+    const longest = async (max_completion_tokens: number | null) => {
+      const config = resolveConfig({
+        task: { name: 'module', path, max_completion_tokens },
+        sampling: { group_size: 2 },
+        model: { layers: 1, width: 8, heads: 1 },
+        train: { steps: 1 },
+        evaluation: { every: 0 },
+      });
+      const { folder: out } = await run({
+        config,
+        out: join(folder, `length-${max_completion_tokens}`),
+        threads: 1,
+      });
+      return (await out.readMetrics())[0].reward_mean;
+    };
+    expect(await Promise.all([null, 1, 5].map(longest))).toEqual([2, 1, 5]);
+    expect(() => resolveConfig({ task: { name: 'module', path, max_completion_tokens: 0 } })).toThrow(
+      'task.max_completion_tokens',
+    );
+  });
+
   it('asynchronous rewards and verdicts are waited for', async () => {
     const later = <T>(value: T) => new Promise<T>((resolve) => setTimeout(() => resolve(value), 5));
     const task = await definedTask(
@@ -480,6 +504,10 @@ describe('prompts', () => {
     expect((await definedTask(definition, { call, vocabulary })).maxPromptTokens).toBe(10);
     await expect(definedTask(definition, { call, vocabulary, context: 3 })).rejects.toThrow(
       "maxCompletionTokens: expected less than the model's context of 3, got 3",
+    );
+    const longer = definedTask(definition, { call, vocabulary, context: 8, maxCompletionTokens: 8 });
+    await expect(longer).rejects.toThrow(
+      "task.max_completion_tokens: expected less than the model's context of 8, got 8",
     );
   });
 

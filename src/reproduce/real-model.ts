@@ -30,12 +30,26 @@ export interface RealCase {
 }
 
 /**
+ * The recipe as the experiments began with it: completions as long as the module's, and a lower learning rate. The recipe itself became shorter and
+ * faster; units that are done keep their names.
+ */
+export function smollm2Base() {
+  const base = recipe('smollm2-sums');
+  if (base.task.name !== 'module') throw new TypeError('recipes/smollm2-sums.yaml is of another task');
+  return {
+    ...base,
+    task: { ...base.task, max_completion_tokens: null },
+    optimizer: { ...base.optimizer, learning_rate: 1e-4 },
+    train: { ...base.train, steps: 30 },
+  };
+}
+
+/**
  * The recipe's run on problems that are answered in words. Its budget of memory is the same everywhere: an update that is made of other runs
  * rounds differently.
  */
 export function realModelConfig(setting: RealCase, { pretrained }: Places): Config {
-  const base = recipe('smollm2-sums');
-  if (base.task.name !== 'module') throw new TypeError('recipes/smollm2-sums.yaml is of another task');
+  const base = smollm2Base();
   return {
     ...base,
     task: {

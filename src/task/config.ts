@@ -96,6 +96,10 @@ const userModule = z.strictObject({
     .record(z.string(), z.unknown())
     .default({})
     .describe('Options for the module, if its default export is a function'),
+  max_completion_tokens: whole(1)
+    .nullable()
+    .default(null)
+    .describe("Longest completion; null: the module's maxCompletionTokens"),
   // A run that such an error stopped goes on as one that had these values from its start: no call failed before.
   on_error: changeable(z.enum(['stop', 'zero', 'skip_group']))
     .default('stop')

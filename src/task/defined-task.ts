@@ -27,6 +27,8 @@ export interface DefinedTaskOptions {
   readonly render?: ((messages: readonly ChatMessage[]) => string) | null;
   /** Longest sequence that the model can take, tokens; null: a random model is made as long as the task needs. */
   readonly context?: number | null;
+  /** Longest completion, tokens, in place of the definition's; null: the definition's. */
+  readonly maxCompletionTokens?: number | null;
   readonly onError?: OnError;
   /** Told once what is unusual, in one line. */
   readonly warn?: (line: string) => void;
@@ -95,11 +97,12 @@ export async function definedTask(exported: unknown, options: DefinedTaskOptions
     heldOut.push(await problemOf(source, `held-out-${i}`));
   const listed = [...train, ...heldOut];
   const examples = typeof problems === 'function' ? await times(LOOKED_AT, nth) : [];
-  const { maxCompletionTokens } = definition;
+  const maxCompletionTokens = options.maxCompletionTokens ?? definition.maxCompletionTokens;
   const room = options.context == null ? Number.POSITIVE_INFINITY : options.context - maxCompletionTokens;
   if (room < 1) {
     const expected = `expected less than the model's context of ${options.context}, got ${maxCompletionTokens}`;
-    throw await refusal(call, 'maxCompletionTokens', expected);
+    const key = options.maxCompletionTokens == null ? 'maxCompletionTokens' : 'task.max_completion_tokens';
+    throw await refusal(call, key, expected);
   }
   const tooLong = listed.filter(({ promptTokens }) => promptTokens.length > room);
   if (tooLong.length > 0) {

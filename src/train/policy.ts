@@ -146,6 +146,7 @@ async function taskOf(
       vocabulary,
       render: template ? (messages) => template.render(messages) : null,
       context: config.model.context ?? model?.config.contextLength ?? null,
+      maxCompletionTokens: task.max_completion_tokens,
       onError,
       warn: warnOnce,
     });

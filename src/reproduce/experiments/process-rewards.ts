@@ -14,7 +14,7 @@ import {
 } from '../process-rewards-data.js';
 import { massSvg, processRewardsBody, processRewardsSummary } from '../process-rewards-page.js';
 import { stageRows, taskRow } from '../process-rewards-rows.js';
-import { contentOf, weightsOf } from '../real-model.js';
+import { contentOf, smollm2Base, weightsOf } from '../real-model.js';
 import { recipe, treeConfig } from '../tree-runs.js';
 import { type Unit, unit } from '../unit.js';
 import { warmConfig, warmup } from '../warm-runs.js';
@@ -195,7 +195,7 @@ function policyOf(
     );
   }
   // One model: seeds are of sampling.
-  const base = withMethod(recipe('smollm2-sums'), 'grpo');
+  const base = withMethod(smollm2Base(), 'grpo');
   const config = {
     ...base,
     model: { ...base.model, path: modelPath(places) },
