@@ -1,7 +1,7 @@
 /**
- * lambda-grpo/core: what needs no Node.js. Trees, objective, graphs, the engine over a runtime that is handed in, the built-in
- * tasks, and one training step: sample → reward → tree → coefficients → update. Files are read and written elsewhere: weights
- * and checkpoints lie in a `Store`.
+ * lambda-grpo/core: everything that needs no Node.js. Trees, objective, graphs, the engine on a given runtime, the
+ * built-in tasks, and one training step: sample → reward → tree → coefficients → update. It does not read or write
+ * files: weights and checkpoints go to a `Store`.
  *
  * @example
  * import * as ort from 'onnxruntime-web/wasm';

@@ -1,6 +1,6 @@
 /**
  * The analysis of one group (paper §2-§4): its process tree, the hidden rewards and advantages of its steps, how much
- * structure there is, and where the factor |λ| does harm.
+ * structure it has, and where the factor |λ| does harm.
  */
 import {
   type AdvantageOptions,
@@ -17,14 +17,14 @@ import type { Group } from '../rollouts/group.js';
 import { ProcessTree, type TreeStatistics, treeStatistics } from '../tree/index.js';
 import type { AsTrained } from './as-trained.js';
 
-/** What an analysis needs of a group: token ids and one reward for each completion. */
+/** Input of an analysis: token ids and one reward for each completion. */
 export type AnalyzableGroup = {
   readonly completions: readonly Pick<Group['completions'][number], 'tokens' | 'reward' | 'success'>[];
 };
 
-/** How a group is judged; default: as in the paper, by its standard deviation and every completion alike. */
+/** How the group is judged; default: as in the paper, with the standard deviation and equal weights. */
 export interface AnalysisOptions extends AdvantageOptions {
-  /** What a run trained with instead (`asTrained`). */
+  /** Advantages that the run trained with (`asTrained`). */
   readonly asTrained?: AsTrained | null;
 }
 
@@ -33,7 +33,7 @@ export interface GroupAnalysis {
   readonly statistics: TreeStatistics;
   /** Outcome rewards rᵢ, [k]. */
   readonly rewards: Float64Array;
-  /** Advantages aᵢ, [k]: GRPO's, or those that the run took. */
+  /** Advantages aᵢ, [k]: GRPO's, or those of the run. */
   readonly advantages: Float64Array;
   /** R̂(λ) of each node, [nodes]. */
   readonly stepRewards: Float64Array;
@@ -41,11 +41,11 @@ export interface GroupAnalysis {
   readonly stepAdvantages: Float64Array;
   /** λ-GRPO's weight 1/|λ| of each node, [nodes]. */
   readonly lambdaWeights: Float64Array;
-  /** (|λ| − 1)·|Â(λ)| of each node: what GRPO adds to a step beyond its one share, [nodes]. */
+  /** (|λ| − 1)·|Â(λ)| of each node: how much GRPO adds to a step beyond counting it once, [nodes]. */
   readonly stepFlaw: Float64Array;
   /** Share of each completion's tokens whose step advantage has the opposite sign of its own advantage, [k]. */
   readonly oppositeShare: Float64Array;
-  /** All rewards are equal, so nothing is learnt: what its completions have in common; null: mixed rewards. */
+  /** If all rewards are equal (so nothing is learnt): what the completions have in common. Null: mixed rewards. */
   readonly zeroVariance: ZeroVariance | null;
 }
 
@@ -62,7 +62,7 @@ export function analyzeGroup(
 ): GroupAnalysis {
   const rewards = Float64Array.from(group.completions, ({ reward }) => reward);
   const tree = ProcessTree.build(group.completions.map(({ tokens }) => tokens));
-  // Rewards are checked in any case.
+  // Rewards are checked even if the advantages are given.
   const fromRewards = groupAdvantages(rewards, options);
   const advantages = trained ? Float64Array.from(trained.advantages) : fromRewards;
   const steps = stepAdvantages(

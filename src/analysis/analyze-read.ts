@@ -1,11 +1,11 @@
-/** The analysis of a group that was read from a log: what cannot be analysed is said with its place in the log. */
+/** The analysis of a group that was read from a log. An error names the group's place in the log. */
 import { UserError } from '../errors.js';
 import { RewardError } from '../objective/index.js';
 import { type Group, placed } from '../rollouts/index.js';
 import { TreeError } from '../tree/index.js';
 import { type AnalysisOptions, analyzeGroup, type GroupAnalysis } from './analyze-group.js';
 
-/** Rewards are squared. */
+/** Rewards are squared, so they are bounded. */
 const LARGEST_REWARD = 1e150;
 
 /** @throws UserError naming file, line and group */

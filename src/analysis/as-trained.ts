@@ -6,19 +6,19 @@
 import { type AdvantageOptions, groupAdvantages, type Normalisation } from '../objective/index.js';
 import type { Group } from '../rollouts/group.js';
 
-/** What of a run's configuration says how a group is judged. */
+/** The part of a run's configuration that says how a group is judged. */
 export interface RunObjective {
   readonly advantageScale: NonNullable<AdvantageOptions['scale']>;
   readonly normalisation: Normalisation;
   readonly lambdaExponent: number;
-  /** Completions that were cut off at the longest length have no loss. */
+  /** Completions that were cut off at the maximum length have no loss. */
   readonly masksTruncated: boolean;
   readonly loss: string;
-  /** Module of the credit rule that took the place of the method's; null: none did. */
+  /** Module of the custom credit rule; null: the method's own rule. */
   readonly credit: string | null;
 }
 
-/** Of the section `objective` of a run's configuration. */
+/** Reads it from the section `objective` of a run's configuration. */
 export function runObjective(objective: {
   readonly advantage_scale: RunObjective['advantageScale'];
   readonly normalisation: Normalisation;
@@ -40,11 +40,11 @@ export function runObjective(objective: {
 export interface AsTrained {
   /** aᵢ, [k] */
   readonly advantages: ArrayLike<number>;
-  /** What each completion counts in the steps it goes through, [k], up to a common factor. */
+  /** Weight of each completion in the steps that it goes through, [k], up to a common factor. */
   readonly weights: ArrayLike<number>;
 }
 
-/** @returns null where the log does not say what was trained on: rewards scaled by all of a step, and no advantages */
+/** @returns null if the log does not hold what was trained on: rewards scaled over the whole step, and no advantages */
 export function asTrained(
   { completions }: Pick<Group, 'completions'>,
   objective: RunObjective,
@@ -69,13 +69,13 @@ export function asTrained(
   };
 }
 
-/** How often a step counts under an exponent. */
+/** Weight of a step under an exponent. */
 function counted(p: number): string {
   if (p === 1) return 'once';
   return p === 0 ? '|λ| times' : `|λ|^${Number((1 - p).toFixed(4))} times`;
 }
 
-/** In words, beside figures that were made so. */
+/** A description of the setting, shown beside figures. */
 export function describeTrained(objective: RunObjective): string {
   const { advantageScale, normalisation, lambdaExponent: p, masksTruncated, loss, credit } = objective;
   const scale = {

@@ -9,7 +9,7 @@ const chart = (series: object) =>
     format: String,
     series: [{ name: 'share', colour: '#123', values: [0.5, 0.25], ...series }],
   });
-/** Place of attributes in all elements of a kind. */
+/** Positions of an attribute in all elements of a kind. */
 const numbers = (svg: string, element: string, attribute: string): number[] =>
   [...svg.matchAll(new RegExp(`<${element} [^>]*\\b${attribute}="([\\d.]+)"`, 'g'))].map((match) =>
     Number(match[1]),

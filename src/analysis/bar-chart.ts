@@ -1,15 +1,15 @@
 /**
- * Bar charts as self-contained SVG: groups of bars side by side, one colour a series, values written above them.
- * For reports; no interaction. The background is white, as of the line charts.
+ * Bar charts as self-contained SVG: groups of bars side by side, one colour per series, values written above the bars.
+ * For reports; not interactive. The background is white, as in the line charts.
  */
 import { centred, chartHead, escapeMarkup, INK, round } from './svg.js';
 
 export interface BarSeries {
   readonly name: string;
   readonly colour: string;
-  /** One value a category, ≥ 0, [n]. */
+  /** One value per category, ≥ 0, [n]. */
   readonly values: readonly number[];
-  /** Ends of each value's interval, drawn as a line over the bar, [n]. */
+  /** Ends of each value's interval, drawn as a line on the bar, [n]. */
   readonly low?: readonly number[];
   readonly high?: readonly number[];
 }

@@ -1,12 +1,12 @@
 /**
- * Line charts as self-contained SVG: axes with round ticks, one line a series, a band between its low and high
- * values, a legend. For figures in docs/ and reports; no interaction, no logarithmic axes.
+ * Line charts as self-contained SVG: axes with round ticks, one line per series, a band between its low and high
+ * values, a legend. For figures in docs/ and reports; not interactive, no logarithmic axes.
  */
 import { centred, chartHead, escapeMarkup, FAINT, INK, PALETTE, round } from './svg.js';
 
 export interface Series {
   readonly name: string;
-  /** [n], rising; a gap in the line where mean is not finite. */
+  /** [n], ascending; the line has a gap where the mean is not finite. */
   readonly x: readonly number[];
   /** [n] */
   readonly mean: readonly number[];
@@ -14,7 +14,7 @@ export interface Series {
   readonly low?: readonly number[];
   /** Upper edge of the band, [n]. */
   readonly high?: readonly number[];
-  /** CSS colour; by default the next of PALETTE. */
+  /** CSS colour; default: the next colour of PALETTE. */
   readonly colour?: string;
 }
 
@@ -23,14 +23,14 @@ export interface LineChart {
   readonly xLabel: string;
   readonly yLabel: string;
   readonly series: readonly Series[];
-  /** Ends of the y axis; by default round numbers around the values. */
+  /** Ends of the y axis; default: round numbers around the values. */
   readonly yRange?: readonly [number, number];
   /** Pixels. */
   readonly width?: number;
   readonly height?: number;
 }
 
-/** Mean width of a character of the legend, in its font size. */
+/** Mean width of a character in the legend, relative to its font size. */
 const CHARACTER = 0.58;
 
 /** The chart as SVG text. @throws RangeError for series of unequal lengths or without a finite value */
@@ -122,8 +122,8 @@ export function lineChartSvg(chart: LineChart): string {
 }
 
 /**
- * Round numbers (1, 2 or 5 times a power of ten apart) from at or below `from` to at or above `to`.
- * @param whole whole numbers alone, for steps and counts
+ * Round numbers (1, 2 or 5 times a power of ten apart) that cover `from` to `to`.
+ * @param whole only whole numbers, for steps and counts
  */
 export function ticks(from: number, to: number, about: number, whole = false): number[] {
   const [low, high] =
@@ -144,7 +144,7 @@ function label(tick: number, all: readonly number[]): string {
   return tick.toFixed(decimals).replace('-', '−');
 }
 
-/** Stretches of consecutive true values, as indices. */
+/** Ranges of consecutive true values, as indices. */
 function runs(valid: readonly boolean[]): number[][] {
   const out: number[][] = [];
   valid.forEach((ok, n) => {

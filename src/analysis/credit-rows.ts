@@ -1,11 +1,11 @@
-/** Figures under credit rules as a table, for the summary of `analyze` and the report. */
+/** The figures under credit rules as a table, for the summary of `analyze` and the report. */
 import { CREDIT_RULES, isCreditName } from '../objective/index.js';
 import type { CreditFigures } from './figures.js';
 
-/** Depths of the table; what lies deeper stands in one column. */
+/** Depths of the table; all deeper steps share one column. */
 const DEPTHS = 3;
 
-/** Header and one line a rule: its push by sign and depth, and whom it pushes the wrong way. */
+/** A header and one line per rule: its push by sign and depth, and how many completions it pushes the wrong way. */
 export function creditRows(figures: readonly CreditFigures[]): {
   readonly header: readonly string[];
   readonly rows: readonly (readonly string[])[];

@@ -3,12 +3,12 @@ import type { GroupAnalysis } from './analyze-group.js';
 import type { CreditFigures } from './figures.js';
 import type { GroupCredit } from './group-credit.js';
 
-/** "Most of its tokens": more than this share. */
+/** "Most of its tokens" means more than this share. */
 export const MOST = 0.5;
-/** An advantage this much smaller than the largest is rounding: the reward is the mean, neither good nor bad. */
+/** An advantage this much smaller than the largest is rounding: the reward equals the mean. */
 const ROUNDING = 1e-9;
 
-/** 1 for good completions, −1 for bad ones, 0 for those whose advantage is 0 but for rounding, [k]. */
+/** 1 for good completions, −1 for bad ones, 0 if the advantage is 0 up to rounding, [k]. */
 export function signsOf(advantages: Float64Array): Int8Array {
   let largest = 0;
   for (const advantage of advantages) largest = Math.max(largest, Math.abs(advantage));

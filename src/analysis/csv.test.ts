@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type CsvCell, csvLine } from './csv.js';
 
-/** RFC 4180, read by its rules. */
+/** Parses CSV by the rules of RFC 4180. */
 function parsed(line: string): string[] {
   expect(line.endsWith('\r\n')).toBe(true);
   const cells: string[] = [];
@@ -30,7 +30,7 @@ test('a text that a spreadsheet would evaluate gets an apostrophe, in every colu
     '=',
   ];
   expect(parsed(csvLine(formulas))).toEqual(formulas.map((text) => `'${text}`));
-  // What stands before the sign is shown, and is then the cell's first character.
+  // The invisible character before the sign is shown as an escape, so the escape is the cell's first character.
   expect(parsed(csvLine(['\t=1', '\r=1', '\n=1', '\u0000=1', '\ufeff=1', '\u200b=1']))).toEqual([
     '⇥=1',
     '\\x0d=1',

@@ -12,7 +12,7 @@ const SYMBOLS: Readonly<Record<string, string>> = { '\n': '⏎', '\t': '⇥' };
 const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/;
 const FORMULA = /^\s*[=+\-@＝＋－＠]/u;
 
-/** The cells of a row, line end included; null is an empty cell. */
+/** The cells of a row, with line end; null is an empty cell. */
 export function csvLine(cells: readonly CsvCell[]): string {
   return `${cells.map(csvCell).join(',')}\r\n`;
 }
@@ -24,6 +24,6 @@ function csvCell(value: CsvCell): string {
     (character) => SYMBOLS[character] ?? shownCharacter(character),
   );
   const text = FORMULA.test(shown) && !NUMBER.test(shown) ? `'${shown}` : shown;
-  // Some spreadsheets part cells at semicolons.
+  // Some spreadsheets split cells at semicolons.
   return /[",;]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

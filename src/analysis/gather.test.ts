@@ -1,7 +1,7 @@
 /**
- * Every figure two ways: from the tree's nodes, and token by token from the definitions (PAPER.md §2-§4), which know
- * no tree: λ⁽ⁱ'ᵗ⁾ is whoever begins with the first t + 1 tokens of completion i. On random groups, and on real logs
- * where they are there (others' texts, not part of this project).
+ * Every figure computed in two ways: from the tree's nodes, and token by token from the definitions (PAPER.md §2-§4)
+ * without a tree, where λ⁽ⁱ'ᵗ⁾ is the set of completions that begin with the first t + 1 tokens of completion i. On
+ * random groups, and on real logs if they are available (they are not part of this project).
  */
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -20,7 +20,7 @@ if (!present) console.warn(`real logs: skipped, there is no ${LOGS}`);
 
 type Plain = { tokens: ArrayLike<number>; reward: number };
 
-/** One token's λ: its members' number, mean advantage, and how many process sets lie above it. */
+/** λ of one token: its size, mean advantage, and the number of process sets above it. */
 interface Step {
   readonly first: number;
   readonly size: number;
@@ -28,7 +28,7 @@ interface Step {
   readonly depth: number;
 }
 
-/** What the definitions say of one group, without a tree. */
+/** The figures of one group by the definitions, without a tree. */
 function naive(group: readonly Plain[]) {
   const k = group.length;
   const rewards = group.map(({ reward }) => reward);
@@ -103,7 +103,7 @@ function naiveFigures(groups: readonly (readonly Plain[])[]): {
         at.up += Math.max(advantage, 0);
         at.down += Math.max(-advantage, 0);
         depths.set(depth, at);
-        if (first !== i) return; // the same token of another completion has been counted
+        if (first !== i) return; // already counted with another completion
         total.distinctTokens++;
         lambdaMass.up += Math.max(advantage, 0);
         lambdaMass.down += Math.max(-advantage, 0);
@@ -139,7 +139,7 @@ function naiveFigures(groups: readonly (readonly Plain[])[]): {
     sharedTokenShare: total.tokens > 0 ? sums.shared / total.tokens : 0,
     tokensSaved: total.tokens > 0 ? 1 - total.distinctTokens / total.tokens : 0,
     bySize: rising(sizes).map(([size, bin]) => ({ size, ...bin })),
-    // An empty root is a depth without a token.
+    // An empty root is a depth without tokens.
     byDepth: Array.from({ length: (byDepth.at(-1)?.[0] ?? -1) + 1 }, (_, depth) => ({
       depth,
       ...(depths.get(depth) ?? { up: 0, down: 0 }),
@@ -155,7 +155,7 @@ function naiveFigures(groups: readonly (readonly Plain[])[]): {
   return { figures, scores };
 }
 
-/** Equal in every number, those that are sums to rounding. */
+/** Equal in every number; sums are equal up to rounding. */
 function expectClose(actual: unknown, expected: unknown, at = ''): void {
   if (typeof expected === 'number') {
     const off = Math.abs((actual as number) - expected);
@@ -256,7 +256,7 @@ describe.skipIf(!present)('real logs: figures by the tree are those of the defin
         groups.push(group.completions);
         scores.push(gatherer.add(group, analyzeGroup(group)));
       }
-      if (groups.length === 0) continue; // refused: its ids mix prompts
+      if (groups.length === 0) continue; // refused: its ids have several prompts
       read++;
       const expected = naiveFigures(groups);
       expectClose(gatherer.result().all, expected.figures, file);

@@ -1,7 +1,7 @@
 /**
- * Figures over many groups (PAPER.md §3-4), one group at a time: sums for the whole log and for each training step it
- * names, so memory depends on the number of steps and the largest group, not on the log. It walks the tree's nodes,
- * fewer than 2k of them, never the tokens. What the figures mean: figures.ts and docs/analyze.md.
+ * Figures over many groups (PAPER.md §3-4), one group at a time: sums for the whole log and for each training step that
+ * it names. Memory depends on the number of steps and the largest group, not on the log. Works on the tree's nodes,
+ * fewer than 2k, and never on tokens. Meaning of the figures: figures.ts and docs/analyze.md.
  */
 import type { Group } from '../rollouts/index.js';
 import type { GroupAnalysis } from './analyze-group.js';
@@ -11,11 +11,11 @@ import { DiagnosticSums } from './diagnostics/sums.js';
 import type { LogAnalysis, LogFigures, SourceFigures } from './figures.js';
 import type { GroupCredit } from './group-credit.js';
 
-/** How badly one group is hit, to sort groups by. */
+/** How strongly GRPO's flaw affects one group, for sorting groups. */
 export interface GroupScore {
   /** Completions with aᵢ > 0 most of whose tokens lie in steps with Â < 0. */
   readonly pushedDown: number;
-  /** Largest share of tokens in steps with Â < 0 among the completions with aᵢ > 0, [0, 1]; 0 where there are none. */
+  /** The largest share of tokens in steps with Â < 0 among the completions with aᵢ > 0, [0, 1]; 0 if there are none. */
   readonly worst: number;
   /** Largest (|λ| − 1)·|Â(λ)| of a step with tokens. */
   readonly flaw: number;
@@ -27,9 +27,9 @@ export class LogGatherer {
   private readonly prompts = new SplitSums();
 
   /**
-   * Takes a group into the figures.
+   * Adds a group to the figures.
    * @param analysis of the same group
-   * @param credit the group under the rules that figures are wanted of, the same ones for every group
+   * @param credit the group under the requested rules, the same rules for every group
    * @throws RangeError for another group's analysis
    */
   add(group: Group, analysis: GroupAnalysis, credit: readonly GroupCredit[] = []): GroupScore {
@@ -46,7 +46,7 @@ export class LogGatherer {
       this.sources.set(label, sums);
     }
     this.prompts.add(group);
-    // The dear part, done once for all sums that take it.
+    // The expensive part, computed once for all sums that use it.
     const diagnostics = new DiagnosticSums();
     diagnostics.add(group, analysis);
     sums.add(group, analysis, credit, diagnostics);
@@ -54,7 +54,7 @@ export class LogGatherer {
     return groupScore(analysis);
   }
 
-  /** The figures of all groups so far. Means and shares over nothing are 0. */
+  /** The figures of all groups so far. Means and shares over no items are 0. */
   result(): LogAnalysis {
     const all = this.all.figures();
     const splitPrompts = this.prompts.figures();
@@ -65,7 +65,7 @@ export class LogGatherer {
   }
 }
 
-/** How badly a group is hit. */
+/** How strongly GRPO's flaw affects a group. */
 export function groupScore({ tree, stepFlaw, advantages, oppositeShare }: GroupAnalysis): GroupScore {
   let [pushedDown, worst, flaw] = [0, 0, 0];
   for (let node = 0; node < tree.nodeCount; node++) {
@@ -80,7 +80,7 @@ export function groupScore({ tree, stepFlaw, advantages, oppositeShare }: GroupA
   return { pushedDown, worst, flaw };
 }
 
-/** Sums over the groups of one source: all of them, and those of each training step. */
+/** Sums over the groups of one source: all groups, and those of each training step. */
 class SourceSums {
   private readonly all = new Sums();
   private readonly steps = new Map<number, Sums>();

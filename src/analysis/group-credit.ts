@@ -21,19 +21,19 @@ export interface GroupCredit extends NodePush {
   readonly rule: string;
   /** Advantage and factor of each completion's copy of a token. */
   readonly copies: CopyCredit;
-  /** Share of each completion's tokens that are pushed against its own advantage, [k], in [0, 1]; 0 for an empty one. */
+  /** Share of each completion's tokens that are pushed against its own advantage, [k], in [0, 1]; 0 for an empty completion. */
   readonly against: Float64Array;
 }
 
-/** A group under a published rule; completions weigh alike, advantages are those of the analysis. */
+/** A group under a published rule, with equal weights of the completions and the advantages of the analysis. */
 export function publishedCredit(name: CreditName, analysis: GroupAnalysis): GroupCredit {
   const { tree, rewards, advantages } = analysis;
   return credited(name, CREDIT_RULES[name].copies(tree, rewards, advantages), analysis);
 }
 
 /**
- * A group under a rule of the user's own: it says what the copies of a token sum up to, and each gets an equal part.
- * @throws CreditError for what is no coefficient, and what the rule throws
+ * A group under a custom rule. The rule gives the sum over a token's copies; each copy gets an equal part.
+ * @throws CreditError for results that are not coefficients, and what the rule throws
  */
 export async function ownCredit(
   name: string,
@@ -70,7 +70,7 @@ function credited(rule: string, copies: CopyCredit, { tree, advantages }: GroupA
   return { rule, copies, push, first, against };
 }
 
-/** A value of each token of a completion, from those of the nodes it goes through, [|g|]. */
+/** Values of a completion's tokens from the values of its nodes, [|g|]. */
 function perToken(
   tree: ProcessTree,
   completion: number,
@@ -86,7 +86,7 @@ function perToken(
   return out;
 }
 
-/** What the rule gives each token of a completion: advantage bᵢ, and the factor s of its whole term, [|g|] each. */
+/** What the rule gives each token of a completion: the advantage bᵢ, and the factor s of its whole term, [|g|] each. */
 export function tokenCredit(
   tree: ProcessTree,
   completion: number,

@@ -1,4 +1,4 @@
-/** Prompts are told apart by what differs: the user's question, in whole words. */
+/** Prompts are distinguished by the part that differs (the user's question), in whole words. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { promptParts } from './prompt-parts.js';

@@ -4,16 +4,16 @@
  * common.
  */
 
-/** Shared characters of the line that a part begins in: up to here it is shown from the line's beginning. */
+/** If the line shares at most this many characters, the part begins at the start of the line. */
 const LINE = 40;
 
-/** Ends of a chat template's opening of a user's turn, where there is but one prompt to look at. */
+/** Ends of a chat template's opening of a user's turn, used if there is only one prompt. */
 const USER =
   /<\|im_start\|>user\n|<\|start_header_id\|>user<\|end_header_id\|>\n*|<start_of_turn>user\n|<\|user\|>\n?|<｜User｜>|\[INST\] ?/g;
 const TURN_END =
   /<\|im_end\|>|<\|eot_id\|>|<end_of_turn>|<\|end\|>|<｜Assistant｜>|<\|assistant\|>| ?\[\/INST\]/;
 
-/** The part of each prompt in which it differs from the others, in their order; equal prompts have equal parts. */
+/** The part of each prompt in which it differs from the others, in the same order; equal prompts have equal parts. */
 export function promptParts(prompts: readonly string[]): string[] {
   const distinct = [...new Set(prompts)];
   if (distinct.length < 2) return prompts.map(lastQuestion);
@@ -25,7 +25,7 @@ export function promptParts(prompts: readonly string[]): string[] {
   });
 }
 
-/** The last turn of a user under a known chat template; else the whole. */
+/** The last user turn under a known chat template; else the whole prompt. */
 function lastQuestion(prompt: string): string {
   const last = [...prompt.matchAll(USER)].at(-1);
   if (!last) return prompt;
@@ -34,7 +34,7 @@ function lastQuestion(prompt: string): string {
   return rest.slice(0, end).trim() || prompt;
 }
 
-/** Characters that all begin with, back to the beginning of a word, or of the line. */
+/** Length of the common prefix, back to the beginning of a word or line. */
 function sharedStart([first, ...others]: readonly string[]): number {
   let length = first.length;
   for (const other of others) {
@@ -47,7 +47,7 @@ function sharedStart([first, ...others]: readonly string[]): number {
   return first.slice(0, length).search(/\S*$/);
 }
 
-/** Characters that all end with, on to the end of a word, or of the line. @param from where parts begin */
+/** Length of the common suffix, starting at a word boundary. @param from where parts begin */
 function sharedEnd([first, ...others]: readonly string[], from: number): number {
   let length = Math.min(first.length, ...others.map((other) => other.length)) - from;
   for (const other of others) {
@@ -56,7 +56,7 @@ function sharedEnd([first, ...others]: readonly string[], from: number): number 
     length = i;
   }
   const end = first.slice(first.length - length);
-  // The template closes the turn here, which is no part of what the user said.
+  // The template closes the turn here; this is not part of the user's text.
   const turn = TURN_END.exec(end);
   if (turn) return length - turn.index;
   const newline = end.indexOf('\n');

@@ -1,12 +1,12 @@
 /**
- * Makes invisible characters and control characters visible, for the terminal and CSV: control characters (C0, C1,
- * DEL), format characters (bidi, zero width, tags), line and paragraph separators, lone surrogates. The joiner within
- * an emoji is kept: 👩‍🔬 is three characters.
+ * Makes invisible and control characters visible, for the terminal and CSV: control characters (C0, C1, DEL), format
+ * characters (bidi, zero width, tags), line and paragraph separators, lone surrogates. The joiner within an emoji is
+ * kept: 👩‍🔬 is three code points.
  */
 const JOINED =
   '(?<=\\p{Extended_Pictographic}(?:\\ufe0f|\\p{Emoji_Modifier})?)\\u200d(?=\\p{Extended_Pictographic})';
 
-/** One of them, as a regular expression with the flag u. */
+/** Matches one of these characters, with the flag u. */
 export const HIDDEN = `(?!${JOINED})[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]`;
 
 /** `\x1b`, `\u202e`, `\u{e0041}`. */

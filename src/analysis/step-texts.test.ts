@@ -116,7 +116,7 @@ describe('texts of steps', () => {
             const nodes: number[] = [];
             for (let node = tree.leaf[completion]; node >= 0; node = tree.parent[node]) nodes.unshift(node);
             for (const node of nodes) path += texts[node];
-            // Bytes at a branch within a character are shown there as well, and nothing else.
+            // Only the bytes at a branch within a character are shown as bytes.
             expect(path.replace(/⟨[0-9A-F]{2}⟩/g, '')).toBe(text.replace(/⟨[0-9A-F]{2}⟩/g, ''));
           });
         },

@@ -6,7 +6,7 @@ import { HIDDEN, shownCharacter } from './shown.js';
 
 export const GRPO_COLOUR = '#D55E00';
 export const LAMBDA_GRPO_COLOUR = '#0072B2';
-/** Told apart with every common colour blindness (Okabe and Ito). */
+/** Colours that people with common colour blindness can distinguish (Okabe and Ito). */
 export const PALETTE = [
   LAMBDA_GRPO_COLOUR,
   GRPO_COLOUR,
@@ -17,7 +17,7 @@ export const PALETTE = [
   '#000000',
 ];
 
-/** A colour for each rule: GRPO's and λ-GRPO's are always theirs, others take turns. */
+/** A colour for each rule: GRPO and λ-GRPO always have the same colour, the others take the remaining ones in turn. */
 export function ruleColours(names: readonly string[]): string[] {
   const others = PALETTE.slice(2);
   let next = 0;
@@ -34,8 +34,8 @@ export const PAPER = '#ffffff';
 const HIDDEN_CHARACTER = new RegExp(`(?![\\n\\t])${HIDDEN}`, 'gu');
 
 /**
- * Text that is safe within markup, of SVG as of HTML, and within its quoted attributes; what nobody sees or what turns the
- * order of reading around is shown as an escape.
+ * Text that is safe in SVG and HTML markup and in quoted attributes. Invisible and bidirectional control characters are
+ * shown as escapes.
  */
 export function escapeMarkup(text: string): string {
   return text.replace(HIDDEN_CHARACTER, shownCharacter).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -46,7 +46,7 @@ export function round(pixels: number): number {
   return Math.round(pixels * 100) / 100;
 }
 
-/** The beginning of a chart: size, background, and its title from `left` on. `</svg>` is for the caller. */
+/** The beginning of a chart: size, background, and the title, which begins at `left`. The caller adds `</svg>`. */
 export function chartHead(title: string, width: number, height: number, left: number): string[] {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" font-family="system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif" font-size="13">`,
@@ -56,7 +56,7 @@ export function chartHead(title: string, width: number, height: number, left: nu
   ];
 }
 
-/** A text with its middle at x. */
+/** A text centred at x. */
 export function centred(text: string, x: number, y: number): string {
   return `<text x="${round(x)}" y="${y}" text-anchor="middle" fill="${INK}">${escapeMarkup(text)}</text>`;
 }

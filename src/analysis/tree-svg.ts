@@ -1,7 +1,7 @@
 /**
- * A group's process tree as a picture: one row a completion, one column a token, and one box a process step, as
- * high as the completions that share it (|λ|) and as wide as its tokens. Blue steps are pushed up, orange ones down,
- * both with Â printed in them, so that no colour is needed to read it. Self-contained SVG, text escaped.
+ * A group's process tree as a picture: one row per completion, one column per token, and one box per process step. A
+ * box is as high as the number of completions that share it (|λ|) and as wide as its tokens. Blue steps are pushed up,
+ * orange ones down; Â is printed in each, so it can be read without colours. Self-contained SVG, text escaped.
  */
 import type { GroupAnalysis } from './analyze-group.js';
 import { stepTexts, type TokenTextOptions } from './step-texts.js';

@@ -1,20 +1,20 @@
 /**
- * A group's process tree as plain data for a page: what each step says and how it is judged. Pages draw it and do
- * no mathematics; all numbers are those of `analyzeGroup`.
+ * A group's process tree as plain data for a page: the text of each step and its values. Pages only draw it; all
+ * numbers are those of `analyzeGroup`.
  */
 import type { GroupAnalysis } from './analyze-group.js';
 import { stepTexts, type TokenTextOptions } from './step-texts.js';
 
 /** One process step λ. */
 export interface StepView {
-  /** Place of the parent, −1 for the root. */
+  /** Index of the parent; −1 for the root. */
   readonly parent: number;
-  /** Nodes above it. */
+  /** Number of nodes above it. */
   readonly depth: number;
-  /** First of its rows (completions in the order of the leaves), and how many it has: |λ|. */
+  /** First of its rows (completions in the order of the leaves), and the number of rows: |λ|. */
   readonly row: number;
   readonly size: number;
-  /** Tokens of the step, and what they say; cut where `textCut`. */
+  /** Number of tokens in the step, and their text, shortened if `textCut`. */
   readonly tokens: number;
   readonly text: string;
   readonly textCut?: true;
@@ -23,20 +23,20 @@ export interface StepView {
   readonly advantage: number;
 }
 
-/** One completion, in its row. */
+/** One completion with its row. */
 export interface CompletionView {
-  /** Its number in the group, from 0. */
+  /** Index in the group, from 0. */
   readonly index: number;
-  /** Place of its leaf among the steps. */
+  /** Index of its leaf among the steps. */
   readonly leaf: number;
   readonly tokens: number;
   readonly reward: number;
   readonly advantage: number;
-  /** Share of its tokens in steps with the opposite sign of its own advantage. */
+  /** Share of its tokens in steps whose advantage has the opposite sign of its own. */
   readonly against: number;
 }
 
-/** A number for each step beside Â: what another rule of credit gives it. */
+/** Another value for each step besides Â, such as that of a credit rule. */
 export interface NodeValuesView {
   readonly name: string;
   /** One sentence. */
@@ -48,14 +48,14 @@ export interface NodeValuesView {
 export interface TreeView {
   /** In depth-first preorder, the root first. */
   readonly steps: readonly StepView[];
-  /** Row by row. */
+  /** In the order of the rows. */
   readonly completions: readonly CompletionView[];
-  /** What a reader may look at instead of Â. */
+  /** Values that a reader may choose instead of Â. */
   readonly values?: readonly NodeValuesView[];
 }
 
 export interface TreeViewOptions extends TokenTextOptions {
-  /** Longest text of a step, in characters. */
+  /** Maximum length of a step's text, in characters. */
   readonly longest?: number;
 }
 
@@ -94,6 +94,6 @@ export function treeView(analysis: GroupAnalysis, options: TreeViewOptions): Tre
 
 function shortened(text: string, longest: number): { text: string; cut: boolean } {
   if (text.length <= longest) return { text, cut: false };
-  // A pair of surrogates that was cut in two leaves half a character.
+  // Cutting a surrogate pair in two would leave half a character.
   return { text: text.slice(0, longest).replace(/[\uD800-\uDBFF]$/, ''), cut: true };
 }

@@ -1,4 +1,4 @@
-/** Weights as lines of JSON, a completion a line. */
+/** Writes weights as JSON lines, one completion per line. */
 import { WholeFile } from '../files/index.js';
 import { tokenValues } from '../objective/index.js';
 import { creditColumns, creditValues, type WeightsRow, type WeightsSink } from './weights-row.js';
@@ -9,7 +9,7 @@ export class JsonLinesSink implements WeightsSink {
     private readonly columns: readonly string[],
   ) {}
 
-  /** @param rules credit rules whose columns stand last */
+  /** @param rules credit rules whose columns come last */
   static async open(path: string, rules: readonly string[]): Promise<JsonLinesSink> {
     return new JsonLinesSink(await WholeFile.open(path), creditColumns(rules));
   }

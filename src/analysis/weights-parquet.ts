@@ -1,8 +1,8 @@
 /**
- * Weights as Parquet, through DuckDB. A completion's values are equal within a step, so only one value a step goes
- * over to DuckDB, with the step's length; the lists of a value for each token are made there. Rows are gathered to
- * batches of bounded size, each written as a part beside the target; the parts become one file at the end. Nothing
- * grows with the number of rows but those parts.
+ * Writes weights as Parquet through DuckDB. A completion's values are constant within a step, so only one value per
+ * step and the step's length are passed to DuckDB, which expands them to one value per token. Rows are collected in
+ * batches of bounded size; each is written as a part beside the target, and the parts become one file at the end. Only
+ * the number of parts grows with the number of rows.
  */
 import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
@@ -10,10 +10,10 @@ import { makeTemporaryFolder, move, remove } from '../files/index.js';
 import { openDuckDB, parquetTable, parquetTarget } from '../input/files.js';
 import { creditColumns, creditValues, type WeightsRow, type WeightsSink } from './weights-row.js';
 
-/** A batch ends with the first of these. */
+/** A batch ends when the first of these limits is reached. */
 const BATCH_TOKENS = 1 << 19;
 const BATCH_ROWS = 1 << 14;
-/** Tokens of a row group, whose pages the writer holds in memory. */
+/** Tokens per row group, whose pages the writer holds in memory. */
 const ROW_GROUP_TOKENS = 1 << 20;
 
 const KEYS = 'step, group_id, completion, file, line, reward, advantage, token_source, tokens';
@@ -34,8 +34,8 @@ export class ParquetSink implements WeightsSink {
   ) {}
 
   /**
-   * @param path the file to be written; parts stand in a temporary folder beside it until it is whole
-   * @param rules credit rules whose columns stand last, with a value for each token
+   * @param path the file to be written; parts are in a temporary folder beside it until it is complete
+   * @param rules credit rules whose columns come last, with a value for each token
    */
   static async open(path: string, rules: readonly string[]): Promise<ParquetSink> {
     const credit = creditColumns(rules);
@@ -58,7 +58,7 @@ export class ParquetSink implements WeightsSink {
   }
 
   async finish(): Promise<void> {
-    // A log without groups is a table without rows, with all its columns.
+    // A log without groups gives a table without rows but with all columns.
     if (this.batch.length > 0 || this.parts === 0) await this.writePart();
     const rows = Math.max(1, Math.min(1 << 16, Math.floor(ROW_GROUP_TOKENS / this.longest)));
     const parts = Array.from({ length: this.parts }, (_, part) => this.partFile(part));
@@ -88,7 +88,7 @@ export class ParquetSink implements WeightsSink {
     return join(this.folder, `${part}.parquet`);
   }
 
-  /** Fills the table with the batch, writes it with a value for each token, and empties it again. */
+  /** Copies the batch into the table, writes it with a value for each token, and empties the table. */
   private async writePart(): Promise<void> {
     await this.append(this.batch);
     const perToken = VALUES.map(

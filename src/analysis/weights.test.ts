@@ -30,7 +30,7 @@ function group(id: string, completions: readonly (readonly number[])[], extra: P
   };
 }
 
-/** The paper's example, a completion without tokens, equal ones, names that need quoting, no step. */
+/** The paper's example, a completion without tokens, equal completions, names that need quoting, no step. */
 const groups: Group[] = [
   group(
     'p1',
@@ -63,7 +63,7 @@ interface Row {
   step_advantage: number[];
 }
 
-/** What the file must hold, from analyzeGroup alone; Parquet has float32 for values of tokens. */
+/** The expected content of the file, from analyzeGroup alone; Parquet stores values of tokens as float32. */
 function expectedRows(groups: readonly Group[], round: (value: number) => number): Row[] {
   return groups.flatMap((g) => {
     const analysis = analyzeGroup(g);

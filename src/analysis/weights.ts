@@ -1,8 +1,8 @@
 /**
- * The hidden process rewards as a table for other trainers (`analyze --weights`): one row for each completion, with
- * its keys and, for each of its tokens, the λ weight, the step reward and the step advantage (PAPER.md §2, §5).
- * JSON lines or Parquet, told by the ending; docs/weights.md has the columns. Written under a temporary name beside
- * the target and renamed when whole: a file of the target's name is never half a file.
+ * The hidden process rewards as a table for other trainers (`analyze --weights`): one row per completion, with its keys
+ * and, for each of its tokens, the λ weight, the step reward and the step advantage (PAPER.md §2, §5). The file ending
+ * chooses JSON lines or Parquet; docs/weights.md describes the columns. The file is written under a temporary name
+ * beside the target and renamed when complete.
  */
 import { UserError } from '../errors.js';
 import { fileError } from '../files/index.js';
@@ -13,7 +13,7 @@ import { JsonLinesSink } from './weights-json.js';
 import { ParquetSink } from './weights-parquet.js';
 import type { WeightsRow, WeightsSink } from './weights-row.js';
 
-/** Weights that cannot be written, or not where they should. */
+/** Weights that cannot be written, or not to the given file. */
 export class WeightsError extends UserError {
   override name = 'WeightsError';
 }
@@ -29,10 +29,10 @@ export class WeightsWriter {
   ) {}
 
   /**
-   * Begins a file; memory stays bounded however many groups are added.
+   * Begins a file. Memory stays bounded however many groups are added.
    * @param path ends in .jsonl or .parquet
-   * @param rules credit rules whose advantages and scales are written too
-   * @throws WeightsError for another ending, or where no file can be written
+   * @param rules credit rules whose advantages and scales are also written
+   * @throws WeightsError for another ending, or if the file cannot be written
    * @example
    * const writer = await WeightsWriter.open('weights.parquet');
    * for await (const group of readRollouts('logs')) await writer.add(group, analyzeGroup(group));
@@ -51,7 +51,7 @@ export class WeightsWriter {
    * Adds a row for each completion of a group, in the group's order.
    * @param analysis of the same group
    * @param credit the group under the file's rules, in their order
-   * @throws WeightsError where the file cannot be written; RangeError for another group's analysis, or other rules
+   * @throws WeightsError if the file cannot be written; RangeError for another group's analysis, or other rules
    */
   async add(group: Group, analysis: GroupAnalysis, credit: readonly GroupCredit[] = []): Promise<void> {
     if (this.done || this.completed) throw new Error(`weights file ${this.path} is closed`);
@@ -84,14 +84,14 @@ export class WeightsWriter {
     }
   }
 
-  /** Completes the file, still under a temporary name. @throws WeightsError, FileError; nothing is left then */
+  /** Completes the file, which still has a temporary name. @throws WeightsError, FileError; then nothing is left */
   async complete(): Promise<void> {
     if (this.completed || this.done) return;
     this.completed = true;
     await this.orDiscard(() => this.sink.finish());
   }
 
-  /** Completes the file and gives it its name. @throws WeightsError, FileError; nothing is left then */
+  /** Completes the file and renames it to its target name. @throws WeightsError, FileError; then nothing is left */
   async close(): Promise<void> {
     if (this.done) return;
     await this.complete();
@@ -109,7 +109,9 @@ export class WeightsWriter {
     }
   }
 
-  /** Leaves nothing behind; a file that had the name before stays as it was. After `close`, does nothing. */
+  /**
+   * Removes unfinished output; an existing file of the target's name stays unchanged. After `close` it does nothing.
+   */
   async abort(): Promise<void> {
     if (this.done) return;
     this.done = true;

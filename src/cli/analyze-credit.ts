@@ -7,7 +7,7 @@ import { openCredit } from '../train/index.js';
 
 export interface AnalyzeRule {
   readonly name: string;
-  /** @throws UserError for a rule of the user's own that returns no coefficients */
+  /** @throws UserError for a custom rule whose results are not coefficients */
   credit(analysis: GroupAnalysis, at: string): GroupCredit | Promise<GroupCredit>;
 }
 
@@ -16,13 +16,13 @@ const SECONDS = 60;
 
 /**
  * @param names of published rules, or files of modules
- * @throws UserError for a name that is neither, and for one that stands twice
+ * @throws UserError for a name that is neither, and for a duplicate
  */
 export async function openRules(names: readonly string[]): Promise<AnalyzeRule[]> {
   const rules: AnalyzeRule[] = [];
   for (const argument of names) {
     const name = isCreditName(argument) ? argument : basename(argument, extname(argument));
-    // Columns of weights are named by letters, digits and underscores.
+    // Names of weight columns consist of letters, digits and underscores.
     const column = name.replaceAll(/\W/g, '_');
     if (rules.some((rule) => rule.name.replaceAll(/\W/g, '_') === column))
       throw new UserError(`--credit: expected each rule once, got '${name}' twice`);

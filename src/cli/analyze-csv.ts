@@ -1,15 +1,15 @@
-/** The table of groups that `analyze --csv` writes: RFC 4180, one row for each group, in the order of the logs. */
+/** The table of groups that `analyze --csv` writes: RFC 4180, one row per group, in the order of the logs. */
 
 import { type CsvCell, csvLine, type GroupAnalysis, type GroupScore } from '../analysis/index.js';
 import type { Group } from '../rollouts/index.js';
 import { mean } from '../statistics/index.js';
 
-/** Characters of the prompt that are shown. */
+/** Maximum number of characters of the prompt. */
 const PROMPT = 80;
-/** Digits of a figure. */
+/** Significant digits of a figure. */
 const DIGITS = 12;
 
-/** Every column with its value; docs/analyze.md says what each means. */
+/** Every column with its value; docs/analyze.md explains each. */
 const COLUMNS: readonly [string, (group: Group, analysis: GroupAnalysis, score: GroupScore) => CsvCell][] = [
   ['step', ({ step }) => step],
   ['group_id', ({ id }) => id],
@@ -34,10 +34,10 @@ const COLUMNS: readonly [string, (group: Group, analysis: GroupAnalysis, score: 
   ['source', ({ source }) => source?.label ?? null],
 ];
 
-/** The header, line end included. */
+/** The header, with line end. */
 export const CSV_HEADER = csvLine(COLUMNS.map(([name]) => name));
 
-/** A group's row, line end included. */
+/** A group's row, with line end. */
 export function csvRow(group: Group, analysis: GroupAnalysis, score: GroupScore): string {
   return csvLine(COLUMNS.map(([, value]) => rounded(value(group, analysis, score))));
 }

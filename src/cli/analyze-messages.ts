@@ -5,17 +5,17 @@ import { SOURCE_NOTES } from './analyze-summary.js';
 import { visible } from './format.js';
 import { say } from './terminal.js';
 
-/** Most messages that are printed, and that `--json` lists; the others are only counted. */
+/** Maximum number of messages that are printed and that `--json` lists; the others are only counted. */
 const PRINTED = 10;
 const LISTED = 1000;
 
 export class Messages {
-  /** By which the figures may be wrong. */
+  /** Messages about reasons why the figures may be wrong. */
   readonly warnings = new Listed();
   readonly notes = new Listed();
   readonly bad = new Listed();
 
-  /** @param shown how a message that names files is shown */
+  /** @param shown converts a message that names files for display */
   constructor(private readonly shown: (text: string) => string) {}
 
   note({ file, line, message, warning }: ReadNote): void {
@@ -26,7 +26,10 @@ export class Messages {
     this.bad.add(this.shown(message));
   }
 
-  /** On standard error; the summary has the warnings itself, and a failure's own message the bad rows, unless they were skipped. */
+  /**
+   * Prints on standard error what is not printed elsewhere: the summary contains the warnings, and the error of a
+   * failed command contains the bad rows unless they are skipped.
+   */
   print(beside: 'summary' | 'json' | 'failure' | 'skipping failure'): void {
     const lines =
       (beside === 'summary' ? '' : this.warnings.lines('warning')) +
@@ -35,7 +38,7 @@ export class Messages {
     if (lines !== '') say(lines.trimEnd());
   }
 
-  /** What a reader of the report must know: warnings, where tokens and groups come from, notes, rows that were left out. */
+  /** Notes for readers of the report: warnings, the origin of tokens and groups, notes, skipped rows. */
   remarks({ tokenSources, groupSources }: LogAnalysis['all']): string[] {
     const named = (counts: Readonly<Record<string, number>>, what: string) =>
       Object.entries(counts).map(
@@ -70,7 +73,7 @@ class Listed {
     if (this.list.length < LISTED) this.list.push(message);
   }
 
-  /** The first ones, a line each after a word of what they are. */
+  /** The first messages, one line each, with a prefix. */
   lines(word: string): string {
     const shown = this.list.slice(0, PRINTED).map((message) => `${word}: ${visible(message)}\n`);
     const more = this.count - shown.length;

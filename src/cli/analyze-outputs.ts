@@ -14,7 +14,7 @@ import { WholeFile } from '../files/index.js';
 import type { Group } from '../rollouts/index.js';
 import { CSV_HEADER, csvRow } from './analyze-csv.js';
 
-/** A file in the making. */
+/** An output file that is being written. */
 export interface Output {
   add?(
     group: Group,
@@ -22,11 +22,11 @@ export interface Output {
     score: GroupScore,
     credit: readonly GroupCredit[],
   ): Promise<void> | void;
-  /** Writes all that is left, still under a temporary name. */
+  /** Completes the file, which still has a temporary name. */
   complete(analysis: LogAnalysis): Promise<void>;
-  /** Gives the file its name. */
+  /** Renames the file to its target name. */
   publish(): Promise<void>;
-  /** Leaves nothing behind. */
+  /** Removes unfinished output. */
   abort(): Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export async function csvOutput(path: string): Promise<Output> {
   };
 }
 
-/** λ weights, step rewards and step advantages of every token, and what credit rules give it. */
+/** λ weights, step rewards and step advantages of every token, and its values under credit rules. */
 export async function weightsOutput(path: string, rules: readonly string[]): Promise<Output> {
   const writer = await WeightsWriter.open(path, rules);
   return {

@@ -1,20 +1,23 @@
-/** What `analyze` prints: the figures of figures.ts as tables with bars, plain text of at most about 100 columns. */
+/**
+ * The summary that `analyze` prints: the figures of figures.ts as tables with bars, plain text of at most about 100
+ * columns.
+ */
 import { creditRows, diagnosticRows, type LogAnalysis, type LogFigures } from '../analysis/index.js';
 import { elide, paint, visible } from './format.js';
 import { formatTable } from './table.js';
 
 export interface SummaryOptions {
-  /** Groups of each format that was read. */
+  /** Groups by format. */
   readonly formats: Readonly<Record<string, number>>;
   readonly files: number;
-  /** Of the files, those that were left out. */
+  /** Files that were skipped. */
   readonly leftOut?: number;
-  /** By which the figures may be wrong. */
+  /** Reasons why the figures may be wrong. */
   readonly warnings?: readonly string[];
   readonly colour?: boolean;
 }
 
-/** What each source of tokens and of groups means, in every output. */
+/** Explanation of each source of tokens and of groups, for every output. */
 export const SOURCE_NOTES: Readonly<Record<string, string>> = {
   exact: 'token ids as sampled',
   retokenized: 'retokenized: ids computed from the text with --tokenizer',
@@ -25,15 +28,15 @@ export const SOURCE_NOTES: Readonly<Record<string, string>> = {
 };
 
 const BAR = 24;
-/** Rows of the tables by depth and by training step at most. */
+/** Maximum number of rows in the tables by depth and by training step. */
 const DEPTHS = 8;
 const STEPS = 16;
 const SOURCES = 40;
 const WARNINGS = 10;
-/** Columns of a source's label. */
+/** Width of a source's label, in columns. */
 const LABEL = 60;
 
-/** The summary, newline included. */
+/** The summary, with line end. */
 export function summaryText(
   analysis: LogAnalysis,
   { formats, files, leftOut = 0, warnings = [], colour = false }: SummaryOptions,
@@ -189,7 +192,7 @@ function byDepth({ byDepth, mass }: LogFigures): string {
   );
 }
 
-/** One line a source. */
+/** One line per source. */
 function bySource(sources: LogAnalysis['sources']): string {
   const shown = sources.slice(0, SOURCES);
   const table = figuresTable(
@@ -247,7 +250,7 @@ function warningLines(warnings: readonly string[]): string {
   return shown.join('') + (more > 0 ? `and ${more} more\n` : '');
 }
 
-/** First, last, and some between at even distances. */
+/** The first, the last, and some items at even distances between them. */
 function bySteps(steps: LogAnalysis['steps']): string {
   const shown = Math.min(STEPS, steps.length);
   const places = Array.from({ length: shown }, (_, i) =>

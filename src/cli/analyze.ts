@@ -1,6 +1,6 @@
 /**
- * `lambda-grpo analyze`: the hidden process rewards of anyone's rollouts. Reads the logs group by group, builds each
- * group's tree, and prints figures over all of them (docs/analyze.md); files appear at the end, whole, or not at all.
+ * `lambda-grpo analyze`: the hidden process rewards in any rollout log. Reads the logs group by group, builds each
+ * group's tree, and prints figures over all of them (docs/analyze.md). All output files are complete or absent.
  */
 import { stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
@@ -33,16 +33,16 @@ import { INTERRUPTED, outputIsTTY, print, printJson, say } from './terminal.js';
 
 export interface AnalyzeCommandOptions extends ReadCommandOptions {
   readonly scale?: 'std' | 'none';
-  /** Compare branches by the tokenizer's text: turns that were tokenised again. */
+  /** Compare branches by the tokenizer's text, to detect turns that were tokenised again. */
   readonly checkTokens?: boolean;
   readonly json?: boolean;
-  /** Read again whenever the logs have grown, until Ctrl-C. */
+  /** Run again whenever the logs have grown, until Ctrl-C. */
   readonly follow?: boolean;
   readonly csv?: string;
   /** Credit rules, by name or module. */
   readonly credit?: readonly string[];
   readonly weights?: string;
-  /** Where the report goes; false: nowhere. */
+  /** Path of the report; false: no report. */
   readonly report: string | false;
   readonly maxGroups: number;
 }
@@ -61,7 +61,7 @@ export function analyzeCommand(
   );
 }
 
-/** @param shown how a text that names the paths is shown */
+/** @param shown converts a text that names the paths for display */
 async function analyze(
   paths: readonly string[],
   shown: (text: string) => string,
@@ -91,7 +91,7 @@ async function analyze(
     if (interrupt.signal.aborted) throw new Interrupted('interrupted');
   };
   try {
-    // Weights first: the only ones that can still fail when the others are complete.
+    // Weights first: they are the only output that can still fail when the others are complete.
     if (options.weights !== undefined)
       outputs.push(
         await weightsOutput(
@@ -132,7 +132,7 @@ async function analyze(
       },
     });
     for await (const group of source) {
-      // Groups can come for long without the event loop being reached, and Ctrl-C only comes through it.
+      // Many groups may come without returning to the event loop, and Ctrl-C is only noticed there.
       if (performance.now() - breath > 100) {
         await setImmediate();
         breath = performance.now();
@@ -157,7 +157,7 @@ async function analyze(
     for (const output of outputs) await output.complete(analysis);
     checkInterrupt();
     for (const output of outputs) await output.publish();
-    // What was told once need not be told with every round.
+    // Messages of an earlier round need not be repeated.
     if (round === 0) messages.print(options.json ? 'json' : 'summary');
     if (options.json) {
       printJson(
@@ -202,8 +202,8 @@ async function analyze(
 }
 
 /**
- * What was read, by the names of files and folders: where they lie is of no use to who gets the page. Folders of logs are called
- * alike in every run, so theirs has the run's before it.
+ * What was read, by the names of files and folders without their location, which readers of the page do not need. Log
+ * folders have the same name in every run, so theirs includes the name of the run.
  */
 function titleOf(paths: readonly string[]): string {
   const names = paths.map((path) => {
@@ -214,11 +214,11 @@ function titleOf(paths: readonly string[]): string {
   return distinct.length > 3 ? `${distinct[0]} and ${distinct.length - 1} more` : distinct.join(', ');
 }
 
-/** Ctrl-C, on its way out of the readers. */
+/** Thrown on Ctrl-C to leave the readers. */
 class Interrupted extends UserError {}
 
 /**
- * The group's analysis; null where it has none and bad groups are skipped.
+ * The group's analysis; null if it cannot be analysed and bad groups are skipped.
  * @throws UserError with file and line
  */
 function analyzed(
@@ -242,7 +242,7 @@ function analyzed(
   }
 }
 
-/** With its file under the name that the user knows. */
+/** Names the file as the user knows it. */
 function withName(group: Group, shown: (text: string) => string): Group {
   const { source } = group;
   return source ? { ...group, source: { ...source, file: shown(source.file) } } : group;
@@ -258,7 +258,7 @@ interface Circumstances {
   readonly objectives: RunObjectives;
 }
 
-/** What `--json` prints: the figures of all groups at the top, each step's below `steps`. */
+/** The output of `--json`: the figures of all groups at the top level, those of each step in `steps`. */
 function jsonOf(
   { all, splitPrompts, steps, sources }: LogAnalysis,
   about: Circumstances,
@@ -286,12 +286,12 @@ function jsonOf(
   };
 }
 
-/** How groups of runs were judged, a line for each way. */
+/** How groups of runs were judged, one line for each way. */
 function trainedAs({ all }: RunObjectives): string[] {
   return [...new Set(all.flatMap((objective) => (objective ? [describeTrained(objective)] : [])))];
 }
 
-/** The files that are written, by option. */
+/** The requested output files, by option. */
 function writtenFiles({ csv, weights, report }: AnalyzeCommandOptions): Record<string, string> {
   return {
     ...(csv === undefined ? {} : { csv }),
@@ -300,7 +300,7 @@ function writtenFiles({ csv, weights, report }: AnalyzeCommandOptions): Record<s
   };
 }
 
-/** How much of the files has been read, in MB. */
+/** Progress through the files, in MB. */
 class BytesRead {
   readonly total: number;
   private finished = 0;

@@ -1,4 +1,7 @@
-/** `lambda-grpo compare`: the same configuration under GRPO and λ-GRPO, or other credit rules, over several seeds, side by side. */
+/**
+ * `lambda-grpo compare`: runs the same configuration under GRPO and λ-GRPO, or under other credit rules, over several
+ * seeds, and compares the results.
+ */
 
 import { join } from 'node:path';
 import { lineChartSvg, ruleColours, runObjective } from '../analysis/index.js';
@@ -64,7 +67,7 @@ export async function compareCommand(
   let comparison: Comparison;
   const started = performance.now();
   try {
-    // Once for all runs, which would else fetch the same files side by side.
+    // Fetched once; otherwise all runs would fetch the same files at the same time.
     if (!options.resume) await openModel(config.model, fetchBar());
     comparison = await compare({
       config,
@@ -144,7 +147,7 @@ interface MethodRow {
   readonly accuracy: ShareInterval | null;
 }
 
-/** Problems behind a success rate and an accuracy; the binary tree is one. */
+/** Number of problems behind a success rate or an accuracy; the binary tree has one. */
 interface Problems {
   readonly sampled: number;
   readonly heldOut: number;
@@ -178,7 +181,7 @@ interface Curve {
   readonly y: readonly number[];
 }
 
-/** One figure against the step: mean over seeds with its 95% band. */
+/** One figure against the step: the mean over seeds with its 95% band. */
 function chart(
   { runs }: Comparison,
   curveOf: (run: ComparedRun) => Curve,
@@ -257,7 +260,7 @@ interface FoundGroup {
   readonly group: Group;
 }
 
-/** Process trees of an early and of a late group: what the policies tried at first, and what they still try. */
+/** Process trees of an early and of a late group: what the policies tried at first, and at the end. */
 async function printGroups({ runs }: Comparison, window: number): Promise<void> {
   const last = Math.max(...runs.map(({ metrics }) => metrics.at(-1)?.step ?? 0));
   const late = await richestGroup(runs, last - window, last);
@@ -274,7 +277,7 @@ async function printGroups({ runs }: Comparison, window: number): Promise<void> 
   }
 }
 
-/** Of the groups with mixed rewards of steps after `from` up to `to`, the one whose tree has the most nodes. */
+/** The group with mixed rewards and the most nodes, from the steps after `from` up to `to`. */
 async function richestGroup(
   runs: readonly ComparedRun[],
   from: number,

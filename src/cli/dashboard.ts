@@ -1,4 +1,4 @@
-/** `lambda-grpo dashboard` and the option `--ui`: serve the dashboard. */
+/** `lambda-grpo dashboard` and the option `--ui`: serves the dashboard. */
 import { type Dashboard, startDashboard } from '../dashboard/index.js';
 import { interrupted, onInterrupt } from './interrupt.js';
 import { openReading, type ReadCommandOptions } from './read-options.js';
@@ -9,12 +9,12 @@ export interface DashboardCommandOptions extends ReadCommandOptions {
   readonly host?: string;
 }
 
-/** A fault of the dashboard; the page is told that there was one. */
+/** Reports an internal error of the dashboard; the page is told too. */
 function report(error: unknown): void {
   say(`dashboard: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
 }
 
-/** Serves until Ctrl-C or SIGTERM; both are its proper end. */
+/** Serves until Ctrl-C or SIGTERM, both of which end it normally. */
 export async function dashboardCommand(
   folder: string,
   options: DashboardCommandOptions,
@@ -34,7 +34,7 @@ export async function dashboardCommand(
 }
 
 /**
- * The dashboard beside a job: its address goes to stderr, standard output stays the job's.
+ * Serves the dashboard during a job. Its address goes to stderr; standard output belongs to the job.
  * @param singleRun whether the folder is that of a single run
  */
 export async function serveBeside(folder: string, singleRun: boolean, version: string): Promise<Dashboard> {

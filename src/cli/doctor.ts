@@ -36,7 +36,7 @@ function facts(version: string): string[][] {
   ];
 }
 
-/** On Linux, which C library: the runtime's binaries need glibc. */
+/** The C library on Linux: the runtime's binaries need glibc. */
 function libc(): string {
   if (process.platform !== 'linux') return '';
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
@@ -46,13 +46,15 @@ function libc(): string {
 const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
 function memory(): string {
-  // 0, or more than there is: no limit.
+  // 0, or more than the machine has: no limit.
   const limit = process.constrainedMemory();
   const limited = limit > 0 && limit < totalmem() ? `, limit of this process ${gib(limit)}` : '';
   return `${gib(totalmem())}, ${gib(freemem())} free${limited}`;
 }
 
-/** Of an installed package: its package.json may not be exported, so it is looked for beside what is. */
+/**
+ * The version of an installed package. Its package.json may not be exported, so it is searched beside the entry point.
+ */
 function versionOf(name: string): string {
   const require = createRequire(import.meta.url);
   for (const folder of require.resolve.paths(name) ?? []) {

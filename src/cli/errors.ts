@@ -8,9 +8,9 @@ import { TreeError } from '../tree/index.js';
 import { say } from './terminal.js';
 
 export interface Surroundings {
-  /** Prints on standard error; takes lines without the last one's end. */
+  /** Prints on standard error; the lines come without a final line end. */
   readonly say: (text: string) => void;
-  /** Set, not called: output that is still on its way is not cut off. */
+  /** Sets the exit code instead of calling process.exit, so that pending output is not cut off. */
   setExitCode(code: number): void;
 }
 
@@ -21,7 +21,7 @@ const PROCESS: Surroundings = {
   },
 };
 
-/** Runs a command to its end and turns what it throws into a message and an exit code. */
+/** Runs a command and turns an error into a message and an exit code. */
 export async function runCommand(
   command: () => Promise<void> | void,
   around: Surroundings = PROCESS,
@@ -34,9 +34,10 @@ export async function runCommand(
   }
 }
 
-/** What is shown for an error; a UserError's several lines are several faults. */
+/** The text that is shown for an error. Several lines of a UserError are several faults. */
 export function describeError(error: unknown): string {
-  // The pure rooms know no UserError; what they refuse are rewards and groups, which come from the user.
+  // Rooms without dependencies do not know UserError; the errors that they throw about rewards and groups are caused by
+  // input.
   if (error instanceof UserError || error instanceof RewardError || error instanceof TreeError) {
     return error.message
       .split('\n')

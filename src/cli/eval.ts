@@ -92,7 +92,7 @@ export async function evalCommand(model: string, options: EvalCommandOptions): P
   }
 }
 
-/** The policy, and the task whose held-out problems it is asked. */
+/** The policy, and the task whose held-out problems are evaluated. */
 async function open(model: string, options: EvalCommandOptions) {
   const { dataset = [] } = options;
   if (isRunFolder(model)) {
@@ -119,13 +119,13 @@ async function open(model: string, options: EvalCommandOptions) {
   return { engine, task, from: model };
 }
 
-/** Training may end completions at a box; a model is scored on what it concludes, unless asked otherwise. */
+/** Training may end a completion at a box. By default a model is evaluated on its final answer. */
 function withStop(config: Config, { stopAtBox = false }: EvalCommandOptions): Config {
   const { task } = config;
   return task.name === 'math' ? { ...config, task: { ...task, stop_at_box: stopAtBox } } : config;
 }
 
-/** The run's own way of asking, on other problems: neither its data nor its module is needed. */
+/** The run's prompt format with other problems; the run's data and module are not needed. */
 function withDataset(config: Config, model: string, options: EvalCommandOptions): Config {
   const { task } = config;
   if (config.model.path === null && config.model.tokenizer === null) {
@@ -137,7 +137,7 @@ function withDataset(config: Config, model: string, options: EvalCommandOptions)
   return resolveConfig({ ...config, task: { ...taskKeys, ...mathTaskOf(options) } });
 }
 
-/** Keys of the math task that the command line gives. */
+/** Keys of the math task that the command line sets. */
 function mathTaskOf(options: EvalCommandOptions): Record<string, unknown> {
   const { dataset = [] } = options;
   const keys = {
@@ -156,7 +156,7 @@ function mathTaskOf(options: EvalCommandOptions): Record<string, unknown> {
   };
 }
 
-/** A problem with its completions, each under its reward and verdict. */
+/** A problem with its completions, each below its reward and verdict. */
 function formatCompletions({ id, prompt, answer, completions }: ProblemRecord): string {
   const lines = [`problem ${id}${answer === '' ? '' : `, answer ${answer}`}`, indented(prompt)];
   completions.forEach(({ text, tokens, reward, success, stop, note }, i) => {

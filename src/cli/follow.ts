@@ -9,10 +9,10 @@ import { findFiles } from '../rollouts/files.js';
 import { onInterrupt } from './interrupt.js';
 import { INTERRUPTED, say } from './terminal.js';
 
-/** Milliseconds between looks at the files. */
+/** Pause between two checks of the files, ms. */
 const LOOK = 500;
 
-/** @param once with the number of the round, from 0 */
+/** @param once called with the number of the round, from 0 */
 export async function follow(
   paths: readonly string[],
   once: (round: number) => Promise<void>,
@@ -45,7 +45,7 @@ export async function follow(
   }
 }
 
-/** Names, sizes and times of all files that the paths mean; empty where there are none yet. */
+/** Names, sizes and times of all files that the paths match; empty if there are none yet. */
 async function stateOf(paths: readonly string[]): Promise<string> {
   const files = await findFiles(paths).catch((error: unknown) => {
     if (error instanceof UserError) return [];

@@ -1,6 +1,6 @@
 /**
- * A group's process tree as text: one line a step, branches in box-drawing characters, with |λ|, the step's reward
- * R̂ and its advantage Â, in blue where the step is pushed up and orange where it is pushed down.
+ * A group's process tree as text: one line per step, branches in box-drawing characters, with |λ|, the step's reward R̂
+ * and its advantage Â, blue if the step is pushed up and orange if it is pushed down.
  */
 import { stepTexts } from '../analysis/index.js';
 import type { ProcessTree } from '../tree/index.js';
@@ -12,24 +12,24 @@ export interface TreeFigures {
   readonly stepRewards: ArrayLike<number>;
   /** Mean advantage of each process set, [nodes]. */
   readonly stepAdvantages: ArrayLike<number>;
-  /** How a token id is shown. */
+  /** Text of a token id. */
   readonly tokenText: (id: number) => string;
 }
 
 export interface TreeFormat {
-  /** Columns of the terminal. */
+  /** Width of the terminal, in columns. */
   readonly width?: number;
   readonly colour?: boolean;
-  /** Put between the texts of two tokens: '' where tokens are pieces of a text. */
+  /** Separator between the texts of two tokens: '' if tokens are pieces of a text. */
   readonly separator?: string;
-  /** Most lines for steps; of the rest only the number is given. */
+  /** Maximum number of step lines; the other steps are only counted. */
   readonly maxNodes?: number;
 }
 
-/** Characters of a step's text that are worth reading at least, however deep it lies. */
+/** Minimum width of a step's text, however deep the step is. */
 const LEAST_TEXT = 8;
 
-/** The tree, a line a node in depth-first order under a header, newline included. */
+/** The tree: a header, then one line per node in depth-first order, with line end. */
 export function formatTree(figures: TreeFigures, format: TreeFormat = {}): string {
   const { width = 100, colour = false, separator = '', maxNodes = Number.POSITIVE_INFINITY } = format;
   const { tree, stepRewards, stepAdvantages, tokenText } = figures;
@@ -46,13 +46,13 @@ export function formatTree(figures: TreeFigures, format: TreeFormat = {}): strin
   const widths = header.map((name, c) =>
     Math.max(displayWidth(name), ...columns.map((row) => displayWidth(row[c]))),
   );
-  // On a very narrow terminal the figures go, one after the other; Â is the last.
+  // On a very narrow terminal the columns of figures are left out one after the other; Â is the last.
   const figuresFrom = header.findIndex((_, c) => width - widthOf(widths.slice(c)) >= LEAST_TEXT);
   const shownFrom = figuresFrom < 0 ? header.length : figuresFrom;
   const room = Math.max(1, width - widthOf(widths.slice(shownFrom)));
 
   const lines: { branch: string; text: string }[] = [];
-  const stems: string[] = []; // what is drawn below a node, by depth
+  const stems: string[] = []; // prefix of the lines below a node, by depth
   for (let node = 0; node < shown; node++) {
     const depth = tree.depth[node];
     const parent = tree.parent[node];
@@ -82,18 +82,18 @@ export function formatTree(figures: TreeFigures, format: TreeFormat = {}): strin
   return `${out.join('\n')}\n`;
 }
 
-/** Columns of the figures, with their distances. */
+/** Width of the figures, with their gaps. */
 function widthOf(widths: readonly number[]): number {
   return widths.reduce((sum, width) => sum + width + 2, 0);
 }
 
-/** What the step says; one without tokens says why. */
+/** The text of the step; a step without tokens gets an explanation. */
 function stepText(tree: ProcessTree, node: number, text: string): string {
   if (tree.end[node] > tree.start[node]) return visible(text);
   return tree.parent[node] < 0 ? (tree.isLeaf(node) ? '(empty)' : '(root)') : '(ends)';
 }
 
-/** A very deep branch keeps its end: `…  │  └─ `. */
+/** The prefix of a very deep branch is cut at its beginning: `…  │  └─ `. */
 function elideBranch(branch: string, room: number): string {
   if (branch.length <= room) return branch;
   if (room < 4) return '';

@@ -5,7 +5,7 @@ import { formatTree } from './format-tree.js';
 import { safeText } from './safe-text.js';
 import { formatTable } from './table.js';
 
-// The worked example of the paper: step rewards and advantages by hand, from PAPER.md §2.
+// The worked example of the paper: step rewards and advantages computed by hand from PAPER.md §2.
 const TEXTS = ['ABCD', 'ABEFHI', 'JKLM', 'JKLNQST', 'JKLNQU', 'VWYZ'];
 const tree = ProcessTree.build(TEXTS.map((text) => Int32Array.from(text, (c) => c.charCodeAt(0))));
 const BY_STEP: Record<string, [number, number]> = {

@@ -1,5 +1,5 @@
 /**
- * Text for the terminal: colours where they are wanted, and widths as a terminal shows them (combining marks take no
+ * Text for the terminal: colours if they are wanted, and widths as a terminal shows them (combining marks take no
  * column, wide East Asian characters and emoji take two). Tables and the tree have their own files.
  */
 import stringWidth from 'string-width';
@@ -11,7 +11,10 @@ export interface ColourStream {
   readonly isTTY?: boolean;
 }
 
-/** Whether to colour: a terminal, and NO_COLOR (no-color.org) not set; FORCE_COLOR overrules the first. */
+/**
+ * Whether to use colours: on a terminal, unless NO_COLOR (no-color.org) is set; FORCE_COLOR overrides the terminal
+ * check.
+ */
 export function wantsColour(stream: ColourStream, environment: NodeJS.ProcessEnv = process.env): boolean {
   if (environment.NO_COLOR) return false;
   if (environment.FORCE_COLOR && environment.FORCE_COLOR !== '0') return true;
@@ -21,11 +24,11 @@ export function wantsColour(stream: ColourStream, environment: NodeJS.ProcessEnv
 export interface Paint {
   bold(text: string): string;
   dim(text: string): string;
-  /** Blue for more than 0, orange for less, as strong as |value| / scale; plain at 0. */
+  /** Blue above 0, orange below 0, with strength |value| / scale; plain at 0. */
   signed(text: string, value: number, scale: number): string;
 }
 
-// 256-colour cube, from weak to strong. Blue and orange are told apart with every common colour blindness.
+// 256-colour cube, from weak to strong. People with common colour blindness can distinguish blue and orange.
 const BLUE = [110, 75, 39, 33];
 const ORANGE = [180, 179, 214, 208];
 
@@ -44,26 +47,26 @@ export function paint(colour: boolean): Paint {
   };
 }
 
-/** Columns a text takes in a terminal, our colours not counted. */
+/** Width of a text in terminal columns, without our colour codes. */
 export function displayWidth(text: string): number {
   return stringWidth(withoutStyle(text), { countAnsiEscapeCodes: true });
 }
 
-/** A text filled up with blanks to a width. */
+/** A text padded with spaces to a width. */
 export function pad(text: string, width: number, side: 'left' | 'right' = 'left'): string {
   const blanks = ' '.repeat(Math.max(0, width - displayWidth(text)));
   return side === 'left' ? text + blanks : blanks + text;
 }
 
-/** What a reader takes for one character, of plain text. */
+/** Splits plain text into what a reader sees as characters. */
 const GRAPHEMES = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-/** Code units of a character at most; more of them are cut apart. */
+/** Maximum number of code units in a character; longer ones are split. */
 const LONGEST_CHARACTER = 32;
 
-/** A plain text cut in its middle to a width: `the beginning…the end`. */
+/** A plain text shortened in its middle to a width: `the beginning…the end`. */
 export function elide(text: string, width: number): string {
   if (width < 1) return '';
-  // Of a long text only the ends are looked at.
+  // Only the ends of a long text are needed.
   const reach = LONGEST_CHARACTER * (width + 1);
   if (text.length <= 2 * reach && displayWidth(text) <= width) return text;
   const apart = text.length > 2 * reach;
@@ -72,7 +75,7 @@ export function elide(text: string, width: number): string {
   return `${head}…${fitting(rest, Math.floor((width - 1) / 2), true)}`;
 }
 
-/** As many of a text's first characters, or last ones, as have room. */
+/** The first or the last characters of a text that fit into the width. */
 export function fitting(text: string, width: number, fromEnd = false): string {
   const characters = Array.from(GRAPHEMES.segment(text), ({ segment }) => segment);
   if (fromEnd) characters.reverse();
@@ -99,7 +102,7 @@ export function breakText(text: string, width: number): string[] {
     if (line !== '') lines.push(line);
     line = word;
     while (displayWidth(line) > width) {
-      // A wide character in one column: it cannot fit, and is not lost.
+      // A wide character does not fit into one column, but is kept.
       const start = fitting(line, width) || ([...GRAPHEMES.segment(line)][0]?.segment ?? line);
       lines.push(start);
       line = line.slice(start.length);

@@ -15,7 +15,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export function onInterrupt(announce: () => void): Interrupt {
   const controller = new AbortController();
   const handler = (name: NodeJS.Signals): void => {
-    // A closed terminal may send its own after another: that is no second wish.
+    // A terminal that closes may send SIGHUP after another signal: that is not a second request.
     if (controller.signal.aborted && name === 'SIGHUP') return;
     if (controller.signal.aborted) process.exit(INTERRUPTED);
     controller.abort();

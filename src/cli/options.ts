@@ -2,7 +2,7 @@
 import { basename, extname, join } from 'node:path';
 import { ConfigError } from '../train/index.js';
 
-/** Whole numbers from `least` to `most`, for commander. */
+/** Parses a whole number from `least` to `most`, for commander. */
 export function wholeNumber(
   name: string,
   least: number,
@@ -18,7 +18,7 @@ export function wholeNumber(
   };
 }
 
-/** `--checkpoint`: a step, or the best, for commander. */
+/** Parses `--checkpoint`, a step or `best`, for commander. */
 export function stepOrBest(text: string): number | 'best' {
   const step = Number(text);
   if (text === 'best') return text;
@@ -28,7 +28,7 @@ export function stepOrBest(text: string): number | 'best' {
   return step;
 }
 
-/** Numbers above 0, for commander. */
+/** Parses a number above 0, for commander. */
 export function positiveNumber(name: string, most = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -40,7 +40,7 @@ export function positiveNumber(name: string, most = Number.POSITIVE_INFINITY): (
   };
 }
 
-/** `name=number`, given any number of times, for commander. */
+/** Parses `name=number`, which may be repeated, for commander. */
 export function numbersByName(
   name: string,
 ): (text: string, before?: Readonly<Record<string, number>>) => Record<string, number> {
@@ -54,7 +54,7 @@ export function numbersByName(
   };
 }
 
-/** Names that are separated by commas, for commander. */
+/** Parses names separated by commas, for commander. */
 export function namesOf(option: string): (text: string) => string[] {
   return (text) => {
     const names = text.split(',').map((name) => name.trim());
@@ -63,7 +63,7 @@ export function namesOf(option: string): (text: string) => string[] {
   };
 }
 
-/** Where a run goes when `--out` is not given: runs/<name of the configuration file><suffix>. */
+/** The default of `--out`: runs/<name of the configuration file><suffix>. */
 export function defaultFolder(file: string, suffix: string): string {
   return join('runs', basename(file, extname(file)) + suffix);
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { displayWidth } from './format.js';
 import { formatDuration, Progress, progressLine, StepLines } from './progress.js';
 
-/** A terminal that keeps what was written and a clock that is set by hand. */
+/** A fake terminal that records its output, and a clock that the test sets. */
 function terminal(isTTY = true, columns = 100) {
   const written: string[] = [];
   const lines: string[] = [];

@@ -10,7 +10,7 @@ import { drawing } from './terminal.js';
 export interface ProgressStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
-  /** Puts a line in the place of the one before. */
+  /** Replaces the previous line. */
   draw(line: string): void;
   /** Prints a line. */
   say(line: string): void;
@@ -20,18 +20,18 @@ export interface ProgressOptions {
   readonly label: string;
   /** Steps of the whole job. */
   readonly total: number;
-  /** What is counted, e.g. MB; nothing is shown for steps. */
+  /** Unit of the count, e.g. MB; omitted for steps. */
   readonly unit?: string;
-  /** Steps done before: a resumed run. They count as done, but not for the rate. */
+  /** Steps done before (a resumed run). They count as done, but not for the rate. */
   readonly done?: number;
   readonly stream?: ProgressStream;
-  /** Milliseconds, rising. */
+  /** Milliseconds, increasing. */
   readonly now?: () => number;
 }
 
 const BAR = 20;
 const REDRAW_MS = 100;
-/** Between two lines where there is no terminal. */
+/** Pause between two lines if there is no terminal, ms. */
 const LINE_MS = 60_000;
 
 export class Progress {
@@ -69,8 +69,8 @@ export class Progress {
 
   /**
    * @param done steps done so far
-   * @param note what else to show, e.g. the latest reward
-   * @param atOnce draws in any case: the next update may be long in coming
+   * @param note additional text, e.g. the latest reward
+   * @param atOnce draws in any case, because the next update may take long
    */
   update(done: number, note = this.note, atOnce = false): void {
     this.done = done;
@@ -79,14 +79,14 @@ export class Progress {
     else if (atOnce || this.now() - this.drawn >= REDRAW_MS) this.draw();
   }
 
-  /** Draws the last state and leaves the line. */
+  /** Draws the last state and ends the line. */
   end(): void {
     if (!this.stream.isTTY) return;
     this.draw();
     this.stream.say('');
   }
 
-  /** Removes the line, so that something else can be written in its place. */
+  /** Removes the line, so that other output can take its place. */
   clear(): void {
     if (this.stream.isTTY) this.stream.draw('');
   }
@@ -110,7 +110,7 @@ export class Progress {
   }
 }
 
-/** What a job prints where no bar can be drawn: a line for each step, and one now and then within long ones. */
+/** Output of a job that cannot draw a bar: one line per step, and occasional lines within long steps. */
 export class StepLines {
   private readonly started: number;
   private lastLine: number;
@@ -124,14 +124,14 @@ export class StepLines {
     this.lastLine = this.started;
   }
 
-  /** A step is done. */
+  /** Reports a completed step. */
   step(label: string, done: number, total: number, note: string): void {
     this.before ??= done - 1;
     const rate = (done - this.before) / ((this.now() - this.started) / 1000);
     this.say(progressLine(label, done, total, rate, note, '', false));
   }
 
-  /** Something goes on: said where nothing was said for a while. @param quiet ms */
+  /** Reports the current activity if nothing was printed for a while. @param quiet ms */
   stage(line: string, quiet: number): void {
     if (this.now() - this.lastLine >= quiet) this.say(line);
   }
@@ -142,7 +142,7 @@ export class StepLines {
   }
 }
 
-/** The line itself. @param rate steps a second; not shown while nothing is known; @param bar whether it has one */
+/** The text of the line. @param rate steps a second; omitted if unknown; @param bar whether to include the bar */
 export function progressLine(
   label: string,
   done: number,

@@ -31,7 +31,7 @@ export interface ReadCommandOptions {
 
 export interface Reading {
   readonly read: ReadOptions;
-  /** With the text of each token, made when something asks for it: only few groups are shown. */
+  /** Adds the text of each token. It is computed on demand, because only few groups are shown. */
   readonly withTexts: (group: Group) => Group;
 }
 
@@ -41,7 +41,7 @@ export async function openReading(options: ReadCommandOptions): Promise<Reading>
   return { read: readOptions(options, tokenizer), withTexts: (group) => withTexts(group, tokenizer) };
 }
 
-/** Declares the options. */
+/** Adds the options to a command. */
 export function addReadOptions(command: Command): Command {
   return command
     .addOption(
@@ -124,7 +124,7 @@ function withTexts(group: Group, tokenizer: TextTokenizer | undefined): Group {
   };
 }
 
-/** What was wrong with rows, and the option that leaves them out. */
+/** The faults of rows, and the option that skips them. */
 export function withSkipBad({ count, message }: BadRowsError): string {
   return count === 1 ? `${message} (--skip-bad skips it)` : `${message}\n--skip-bad skips them`;
 }

@@ -92,7 +92,7 @@ async function reproduceCommand(name: string, options: ReproduceCommandOptions):
   const work = options.work ?? join('runs', quick ? 'reproduce-quick' : 'reproduce');
   const out = options.out ?? (quick ? join(work, 'results') : join('docs', 'results'));
   if (options.rewrite) {
-    // Of all experiments those that have been run; one that was named must have been.
+    // With `all`, only experiments that have been run; a named experiment must have been run.
     for (const experiment of name === 'all' ? EXPERIMENTS : chosen) {
       if (name === 'all' && !existsSync(join(out, `${experiment.name}.json`))) continue;
       const { verdict, summary, page } = await rewrite(experiment, out);

@@ -1,4 +1,4 @@
-/** The objective of the run that wrote a rollout file: `tree` and `analyze` use it for its groups. */
+/** The objective of the run that wrote a rollout file. `tree` and `analyze` use it for its groups. */
 import { dirname } from 'node:path';
 import { type RunObjective, runObjective } from '../analysis/index.js';
 import { objectiveOfRollouts } from '../train/index.js';
@@ -7,7 +7,7 @@ import { objectiveOfRollouts } from '../train/index.js';
 export class RunObjectives {
   private readonly known = new Map<string, RunObjective | null>();
 
-  /** Null for a file of no run. @throws ConfigError for a run whose configuration cannot be read */
+  /** Null for a file that belongs to no run. @throws ConfigError for a run whose configuration cannot be read */
   for(file: string): RunObjective | null {
     const folder = dirname(file);
     let objective = this.known.get(folder);
@@ -19,7 +19,7 @@ export class RunObjectives {
     return objective;
   }
 
-  /** Those that were asked for, each once. */
+  /** The distinct objectives that were requested so far. */
   get all(): readonly (RunObjective | null)[] {
     return [...this.known.values()];
   }

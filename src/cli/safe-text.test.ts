@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { paint } from './format.js';
 import { safeJson, safeText, visible, withoutStyle } from './safe-text.js';
 
-/** What a terminal obeys or nobody sees, by the Unicode tables' own names. */
+/** Characters that a terminal obeys or that are invisible, by the names of the Unicode tables. */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 
 describe('text for a terminal', () => {
@@ -20,7 +20,7 @@ describe('text for a terminal', () => {
   test('keeps what people write: line ends, λ, combining marks, Japanese, Arabic, emoji with joiners', () => {
     const text = 'λ R̂ Â ±\n日本語 Привет العربية 👩‍🔬 👨🏽‍🚀 ❤️‍🔥 🇩🇪 → █';
     expect(safeText(text)).toBe(text);
-    // A joiner anywhere else hides.
+    // A joiner anywhere else is invisible.
     expect(safeText('a\u200db 👩\u200dx')).toBe('a\\u200db 👩\\u200dx');
   });
 

@@ -6,33 +6,33 @@
 import { randomBytes } from 'node:crypto';
 import { HIDDEN, shownCharacter } from '../analysis/shown.js';
 
-/** Made of private-use characters, drawn for each process. */
+/** Private-use characters, drawn anew for each process. */
 const MARK = Array.from(randomBytes(8), (byte) => String.fromCodePoint(0xf0000 + byte)).join('');
 const CODE = `${MARK}[0-9;]*m`;
 const CODES = new RegExp(CODE, 'gu');
 const CODES_AND_HIDDEN = new RegExp(`${CODE}|(?!\\n)${HIDDEN}`, 'gu');
 
-/** A colour's code for text that will go through the terminal: 1, 38;5;33. */
+/** A colour code for text that is printed later: 1, 38;5;33. */
 export function styleCode(code: string): string {
   return `${MARK}${code}m`;
 }
 
-/** Text without the codes of our colours. */
+/** Text without our colour codes. */
 export function withoutStyle(text: string): string {
   return text.replace(CODES, '');
 }
 
-/** What is written to a terminal; line ends stay. */
+/** Text that is safe to print; line ends stay. */
 export function safeText(text: string): string {
   return replaceHidden(text, shownCharacter).replace(CODES, (code) => `\x1b[${code.slice(MARK.length)}`);
 }
 
-/** A text on one line, for a cell or a message: line ends and tabs as symbols, nothing that is obeyed. */
+/** A text on one line, for a cell or a message: line ends and tabs as symbols, no control characters. */
 export function visible(text: string): string {
   return replaceHidden(text.replaceAll('\n', '⏎').replaceAll('\t', '⇥'), shownCharacter);
 }
 
-/** JSON on one line with the same value, in which nothing is obeyed. */
+/** JSON on one line with the same value and without control characters. */
 export function safeJson(value: unknown): string {
   return replaceHidden(JSON.stringify(value), (character) =>
     Array.from(

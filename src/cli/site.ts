@@ -3,7 +3,7 @@ import { startSite } from '../dashboard/index.js';
 import { interrupted, onInterrupt } from './interrupt.js';
 import { print } from './terminal.js';
 
-/** Serves until Ctrl-C or SIGTERM; both are its proper end. */
+/** Serves until Ctrl-C or SIGTERM, both of which end it normally. */
 export async function siteCommand({ port }: { readonly port?: number }): Promise<void> {
   const interrupt = onInterrupt(() => {});
   try {

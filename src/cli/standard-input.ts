@@ -7,10 +7,13 @@ import { ScratchFile } from '../files/index.js';
 
 const NAME = 'standard input';
 
-/** The paths to read, and how a text that names them is shown. */
+/** The paths to read, and a function that converts a text that names them for display. */
 type Command = (paths: readonly string[], shown: (text: string) => string) => Promise<void>;
 
-/** @throws UserError for a terminal, FileError where it cannot be kept; what the command throws, with the name in it */
+/**
+ * @throws UserError if standard input is a terminal, FileError if it cannot be stored; what the command throws, with
+ * the name replaced
+ */
 export async function withStandardInput(paths: readonly string[], command: Command): Promise<void> {
   if (!paths.includes('-')) return command(paths, (text) => text);
   if (process.stdin.isTTY) throw new UserError('-: expected a log piped into standard input, got a terminal');

@@ -8,9 +8,9 @@ import { withoutStyle } from './safe-text.js';
 import { outputWidth } from './terminal.js';
 
 const GAP = 2;
-/** A text is not made narrower than this. */
+/** Minimum width of a text. */
 const LEAST_TEXT = 12;
-/** A bar that has less room than this is left out. */
+/** A bar with less room is left out. */
 const LEAST_BAR = 4;
 
 interface Column {
@@ -22,9 +22,9 @@ interface Column {
 }
 
 /**
- * Rows under a header, columns aligned: text left, what looks like a number right.
+ * Rows below a header, with aligned columns: text left, numbers right.
  * @param header [columns]; @param rows [rows][columns]
- * @param width columns of the terminal; default: of standard output
+ * @param width in columns of the terminal; default: that of standard output
  */
 export function formatTable(
   header: readonly string[],
@@ -56,7 +56,7 @@ function columnOf(header: string, cells: readonly string[]): Column {
   return { kind: 'text', header, cells, natural, least: Math.min(natural, Math.max(word, LEAST_TEXT)) };
 }
 
-/** The columns in tables that fit when each is as narrow as it may be. */
+/** Distributes the columns over tables that fit if every column has its minimum width. */
 function blocks(columns: readonly Column[], width: number): Column[][] {
   const [first, ...rest] = columns;
   const result: Column[][] = [[first]];
@@ -68,7 +68,7 @@ function blocks(columns: readonly Column[], width: number): Column[][] {
   return result.filter((block) => block.length > 1 || columns.length === 1);
 }
 
-/** Widths that fit: what a column has above its least is given up by the widest first, bars before texts. */
+/** Widths that fit: the widest columns are narrowed first, bars before texts. */
 function fitted(columns: readonly Column[], width: number): number[] {
   const widths = columns.map(({ natural }) => natural);
   const shrink = (may: (column: Column) => boolean, least: (column: Column) => number): void => {
@@ -97,12 +97,12 @@ function fitted(columns: readonly Column[], width: number): number[] {
   columns.forEach(({ kind, least }, c) => {
     if (c > 0 && kind === 'bar' && total(widths) > width) widths[c] = least;
   });
-  // A terminal too narrow for anything: figures are broken as well.
+  // On an extremely narrow terminal even figures are broken.
   shrink(
     () => true,
     () => 1,
   );
-  // What breaks at blanks seldom fills its lines.
+  // Text that is broken at spaces seldom fills its lines.
   return widths.map((width, c) => {
     const { kind, header, cells } = columns[c];
     if (kind === 'bar' || width === 0) return width;
@@ -126,7 +126,7 @@ function render(all: readonly Column[], allWidths: readonly number[]): string {
         .join(' '.repeat(GAP))
         .trimEnd(),
     );
-  // A header of two lines stands on the rule.
+  // A header of two lines is aligned with the rule below.
   const headers = columns.map(({ header }, c) => breakText(header, widths[c]));
   const height = Math.max(...headers.map((lines) => lines.length));
   const lines = row(headers.map((header) => [...Array(height - header.length).fill(''), ...header]));

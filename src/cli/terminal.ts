@@ -8,14 +8,14 @@ import { safeJson, safeText } from './safe-text.js';
 
 /** Exit code of a job that was ended by Ctrl-C. */
 export const INTERRUPTED = 130;
-/** Exit code of a job that was cut short because nobody reads its output: what the shell gives for SIGPIPE. */
+/** Exit code of a job that ended because nobody reads its output: the code of the shell for SIGPIPE. */
 const UNREAD = 141;
 
 let output: 'open' | 'unread' | 'failed' = 'open';
 let listening = false;
 const jobs = new Set<() => void>();
 
-/** Prints on standard output, a line end added. */
+/** Prints on standard output with a line end. */
 export function print(text = ''): void {
   writeOut(`${safeText(text)}\n`);
 }
@@ -25,13 +25,13 @@ export function printJson(value: unknown): void {
   writeOut(`${safeJson(value)}\n`);
 }
 
-/** Prints on standard error, a line end added. */
+/** Prints on standard error with a line end. */
 export function say(text: string): void {
   listen();
   process.stderr.write(`${safeText(text)}\n`);
 }
 
-/** A line of standard error that is drawn over itself; nothing where that is no terminal. */
+/** A line of standard error that is redrawn in place; nothing if standard error is not a terminal. */
 export const drawing = {
   get isTTY(): boolean {
     return process.stderr.isTTY === true;
@@ -39,7 +39,7 @@ export const drawing = {
   get columns(): number {
     return process.stderr.columns;
   },
-  /** Puts a line in the place of the one before. */
+  /** Replaces the previous line. */
   draw(line: string): void {
     listen();
     process.stderr.write(`\r${safeText(line)}\x1b[K`);
@@ -47,32 +47,32 @@ export const drawing = {
   say,
 };
 
-/** Whether the bar of a job can be drawn without mixing with what another program prints of our output. */
+/** Whether a progress bar can be drawn without mixing with the output of a program that reads ours. */
 export function drawsBar(): boolean {
   return drawing.isTTY && !isPipe(1);
 }
 
-/** Columns of what reads standard output: the terminal's, else COLUMNS, else no limit. */
+/** Width of standard output: that of the terminal, else COLUMNS, else unlimited. */
 export function outputWidth(): number {
   const columns = process.stdout.columns || Number(process.env.COLUMNS);
   return Number.isInteger(columns) && columns > 0 ? columns : Number.POSITIVE_INFINITY;
 }
 
-/** Standard output, for what must know whether it is a terminal. */
+/** Standard output, for code that must know whether it is a terminal. */
 export function outputIsTTY(): boolean {
   return process.stdout.isTTY === true;
 }
 
 /**
- * Tells a job that standard output takes nothing more, instead of ending the process at once.
- * @returns stops that
+ * Tells a job that standard output is closed, instead of ending the process at once.
+ * @returns a function that stops this
  */
 export function onOutputLost(end: () => void): () => void {
   jobs.add(end);
   return () => jobs.delete(end);
 }
 
-/** Ends the process, whatever still keeps it alive, once its output is written. */
+/** Ends the process once its output is written, whatever still keeps it alive. */
 export function endOnceWritten(): void {
   process.stdout.write('', () => process.stderr.write('', () => process.exit()));
 }
@@ -91,7 +91,7 @@ function listen(): void {
   if (listening) return;
   listening = true;
   process.stdout.on('error', lost);
-  // There is no other place to say it.
+  // Standard error has failed too, so the error cannot be reported.
   process.stderr.on('error', () => {});
   process.on('exit', () => {
     if (output === 'failed') process.exitCode = 1;
@@ -101,7 +101,7 @@ function listen(): void {
 
 function lost(error: NodeJS.ErrnoException): void {
   if (output !== 'open') return;
-  // Windows says EOF.
+  // Windows reports EOF.
   output =
     error.code === 'EPIPE' || error.code === 'EOF' || error.code === 'ECONNRESET' ? 'unread' : 'failed';
   if (output === 'failed') say(`error: standard output cannot be written: ${error.message}`);

@@ -6,9 +6,9 @@ import type { MetricsRecord, TrainObserver } from '../train/index.js';
 import { Progress, StepLines } from './progress.js';
 import { drawing, drawsBar, outputIsTTY, print, say } from './terminal.js';
 
-/** From this length on, the stages of a step are told. */
+/** Steps longer than this report their stages. */
 const SLOW_STEP_MS = 2000;
-/** Time without a line after which the stage of a long step is one, and the step of a quick warm-up. */
+/** Time without output after which the stage of a long step, or a step of a quick warm-up, gets a line. */
 const QUIET_MS = 5000;
 
 export class TrainDisplay {
@@ -44,19 +44,19 @@ export class TrainDisplay {
     },
     stage: (stage, step, steps) => {
       const done = Math.max(0, step - 1);
-      // Told from the first step on, until one was quick.
+      // Stages are reported from the first step on, until a step was quick.
       if (this.slow)
         this.draw(this.method, done, steps)?.update(done, `${this.latest}  ${stage} …`.trim(), true);
       this.lines?.stage(`${this.method} ${done}/${steps}  ${stage} …`, QUIET_MS);
     },
   };
 
-  /** Makes room for something else. */
+  /** Clears the bar for other output. */
   clear(): void {
     this.bar?.clear();
   }
 
-  /** Leaves the last state. */
+  /** Keeps the last state on the screen. */
   end(): void {
     this.bar?.end();
     this.bar = null;

@@ -24,7 +24,9 @@ export interface TrainCommandOptions extends ConfigChanges {
   readonly out?: string;
   readonly resume?: boolean;
   readonly threads?: number;
-  /** Evaluate before the first step and after the last: held-out problems, or as many as the configuration says. */
+  /**
+   * Evaluate before the first step and after the last, on all held-out problems or as many as the configuration says.
+   */
   readonly eval?: number | true;
   /** Serve the dashboard while it runs. */
   readonly ui?: boolean;
@@ -79,7 +81,7 @@ export async function trainCommand(
   }
 }
 
-/** At the start and the end, where the configuration evaluates never. */
+/** Before the first and after the last step, if the configuration does not evaluate. */
 function withEvaluation(config: Config, problems: number | true | undefined): Config {
   if (problems === undefined) return config;
   const { evaluation, train } = config;
@@ -92,7 +94,7 @@ function withEvaluation(config: Config, problems: number | true | undefined): Co
   };
 }
 
-/** Held-out accuracy at the start and the end, each with Wilson's 95% interval over the problems. */
+/** Held-out accuracy before and after training, each with Wilson's 95% interval over the problems. */
 function beforeAndAfter(metrics: readonly MetricsLine[]): string | null {
   const lines = metrics.filter(
     ({ phase, eval_accuracy }) => phase === 'train' && eval_accuracy !== undefined,
@@ -116,7 +118,7 @@ function bestLine(metrics: readonly MetricsLine[]): string {
   return `best of the evaluations: step ${best.step}, held-out accuracy ${best.eval_accuracy.toFixed(3)} (--checkpoint best)`;
 }
 
-/** What says how much each step is pushed: the method, or a rule of the user's own. */
+/** The name of what weights the steps: the method, or the custom rule. */
 const ruleOf = ({ method, objective: { credit } }: Config): string =>
   credit === null ? method : `credit ${basename(credit)}`;
 

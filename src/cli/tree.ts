@@ -46,7 +46,7 @@ async function showTree(
   printGroup(group, { maxNodes: options.maxNodes, completions: true, objective });
 }
 
-/** The wanted group; without a wish the first with mixed rewards, else the first. */
+/** The requested group; by default the first with mixed rewards, else the first. */
 async function find(
   file: string,
   wanted: string | undefined,
@@ -76,7 +76,7 @@ async function find(
   );
 }
 
-/** Without a terminal 100 columns; on a wide one figures stay near their steps. */
+/** Without a terminal 100 columns; on a wide one the figures stay near their steps. */
 function treeWidth(): number {
   const width = outputWidth();
   return Number.isFinite(width) ? Math.min(width, 140) : 100;
@@ -84,7 +84,7 @@ function treeWidth(): number {
 
 export interface PrintOptions {
   readonly maxNodes?: number;
-  /** Also one line for each completion. */
+  /** Also print one line for each completion. */
   readonly completions?: boolean;
   /** How the group's run judged it; default: as in the paper. */
   readonly objective?: RunObjective | null;

@@ -1,19 +1,20 @@
 /**
- * What the dashboard's server answers, as types that its front end shares. All of it is read from run folders; a
- * run that is being written, or was cut off, shows what is there. Paths: every `run` is a run folder relative to the
- * runs folder, `/` between its parts, percent-encoded as one part of the address.
+ * The answers of the dashboard's server, as types that its front end shares. They are read from run folders; a run that
+ * is being written or was interrupted shows the data that exists. Paths: `run` is a run folder relative to the runs
+ * folder, `/` between its parts, percent-encoded as one part of the address.
  *
- *   GET /api/runs                              RunList
- *   GET /api/runs/:run                         RunDetail; with ?after=<position> only what came after it
- *   GET /api/runs/:run/diagnosis               RunDiagnosis, of what is read so far; each request reads on
- *   GET /api/runs/:run/steps                   RunSteps
- *   GET /api/runs/:run/steps/:step             StepGroups
- *   GET /api/runs/:run/steps/:step/groups/:n   GroupDetail, n from 0
- *   GET /api/events                            server-sent events: `run` with a RunUpdate, `list` without data
- *                                              when runs came or went
+ *     GET /api/runs                              RunList
+ *     GET /api/runs/:run                         RunDetail; with ?after=<position> only newer data
+ *     GET /api/runs/:run/diagnosis               RunDiagnosis of the data read so far; each request reads more
+ *     GET /api/runs/:run/steps                   RunSteps
+ *     GET /api/runs/:run/steps/:step             StepGroups
+ *     GET /api/runs/:run/steps/:step/groups/:n   GroupDetail, n from 0
+ *     GET /api/events                            server-sent events: `run` with a RunUpdate; `list` without data
+ *                                                if runs appeared or disappeared
+ *
  * Errors are `ApiError` with status 400, 401, 403, 404, 405, 413, 414, 500 or 503. Every other address is a file of the
- * built front end, `/` its index.html; there is one page, so views are told apart after the `#`. With `?token=` the
- * start page sets a cookie and sends on to `/`, so the page never sees the token.
+ * built front end, `/` its index.html. There is one page; the part after `#` chooses the view. With `?token=` the start
+ * page sets a cookie and redirects to `/`, so the page never sees the token.
  */
 import type { DiagnosisFigures, GroupAnalysis, StepMass } from '../analysis/index.js';
 import type { FormatName } from '../rollouts/index.js';
@@ -24,34 +25,34 @@ export interface ApiError {
 }
 
 /**
- * Finished: as many steps as configured. Running: a process writes to it. Interrupted: neither. A log of another
- * framework does not say when it is complete: stopped, once nothing was written for a while.
+ * Finished: all configured steps are done. Running: a process writes to it. Interrupted: neither. A log of another
+ * framework does not say when it is complete; it counts as stopped if nothing was written for a while.
  */
 export type RunState = 'running' | 'interrupted' | 'finished' | 'stopped';
 
 export interface RunSummary {
   readonly run: string;
-  /** Null: a run's own folder; else a log that was found, and what it is read as. */
+  /** Null: our own run folder; else the format of a log of another framework. */
   readonly log: FormatName | null;
   readonly state: RunState;
   readonly task: string;
   readonly method: string;
-  /** Where the model is sampled and trained, by its name in the configuration. */
+  /** The engine that samples and trains the model, by its name in the configuration. */
   readonly engine: string;
   readonly seed: number;
-  /** Training steps taken, and configured (0: not known). */
+  /** Training steps taken, and configured steps (0: unknown). */
   readonly step: number;
   readonly steps: number;
   /** Mean reward and success rate of the last step; held-out accuracy of the last evaluation. */
   readonly reward: number | null;
   readonly success: number | null;
   readonly accuracy: number | null;
-  /** Unix time in ms: of the configuration's file, and of the last line of metrics. */
+  /** Unix time in ms: of the configuration file, and of the last line of metrics. */
   readonly started: number;
   readonly updated: number;
-  /** The same for runs that differ in nothing but their seed. */
+  /** Equal for runs that differ only in their seed. */
   readonly series: string;
-  /** What is wrong with it, where its files cannot be read; what can be is there all the same. */
+  /** The fault, if some of its files cannot be read; readable data is still shown. */
   readonly problem?: string;
 }
 
@@ -61,38 +62,41 @@ export interface RunList {
   readonly runs: readonly RunSummary[];
 }
 
-/** Metrics of training steps as columns; null where a figure was not taken. */
+/** Metrics of training steps as columns; null if a figure was not measured. */
 export interface MetricColumns {
   /** [n] */
   readonly step: readonly number[];
-  /** Seconds since the run's start, as far as the steps tell (sampling and updates summed), [n]. */
+  /** Seconds since the run's start, as far as the metrics tell (sum of sampling and update times), [n]. */
   readonly time: readonly number[];
-  /** Each [n]; a metric that the run has never taken is missing. */
+  /** Each [n]; metrics that were never measured are missing. */
   readonly values: { readonly [name in MetricName]?: readonly (number | null)[] };
 }
 
-/** All of it, with `from` 0; after a position that still holds, what came since. */
+/** All data if `from` is 0; if a valid position was given, only newer data. */
 export interface RunDetail extends RunSummary, RunPart {
-  /** `config.yaml`, as it stands there; '' for a log. */
+  /** The text of `config.yaml`; '' for a log. */
   readonly config: string;
-  /** Its keys, dotted, with their values as JSON, defaults included; none where it cannot be read. */
+  /** Its keys, dotted, with their values as JSON, defaults included; empty if it cannot be read. */
   readonly settings: Readonly<Record<string, string>>;
   /** Unit and meaning of each metric. */
   readonly units: { readonly [name in MetricName]: readonly [unit: string, meaning: string] };
 }
 
-/** Steps whose rollouts were written, rising. */
+/** Steps whose rollouts were written, ascending. */
 export interface RunSteps extends RunSummary {
   readonly rolloutSteps: readonly number[];
 }
 
-/** What only the trees of a run's groups tell of it. */
+/** Diagnosis of a run from the trees of its groups. */
 export interface RunDiagnosis {
   readonly run: string;
-  /** Files of groups that are in the figures, and all there are: less than all while they are read. */
+  /**
+   * Files of groups that are included in the figures, and the number of files: fewer are included while they are being
+   * read.
+   */
   readonly read: number;
   readonly files: number;
-  /** β of the run's KL term; null: not known. */
+  /** β of the run's KL term; null: unknown. */
   readonly beta: number | null;
   readonly figures: DiagnosisFigures;
   /** The first file that cannot be read, if there is one. */
@@ -100,31 +104,31 @@ export interface RunDiagnosis {
 }
 
 /**
- * What a run has from some place on. Whoever has what comes before cuts its columns to `from`, its steps to
- * `rolloutsFrom`, and appends (a run that was resumed lost its last steps; a metric taken for the first time is null
- * before). A place beyond what it has means that it missed something: it reads the run again.
+ * The part of a run from some position on. A page that has the earlier part cuts its columns to `from` and its steps to
+ * `rolloutsFrom`, and appends the new ones (a resumed run lost its last steps; a metric that is new is null before). If
+ * `from` is beyond what the page has, it missed something and must fetch the whole run.
  */
 export interface RunPart {
   readonly from: number;
   readonly metrics: MetricColumns;
-  /** Index of the first of `rolloutSteps` among the steps whose rollouts were written. */
+  /** Index of the first of `rolloutSteps` among all steps with rollouts. */
   readonly rolloutsFrom: number;
   readonly rolloutSteps: readonly number[];
-  /** Names all up to here, for `?after=`. */
+  /** Position after this part, for `?after=`. */
   readonly position: string;
 }
 
-/** Sent as a run grows. Open the events first, then read the run. */
+/** Sent as a run grows. Open the event stream before fetching the run, so that nothing is missed. */
 export interface RunUpdate extends RunPart {
   readonly run: string;
   readonly summary: RunSummary;
 }
 
 export interface GroupRow {
-  /** Place in the step's file, from 0. */
+  /** Index in the step's file, from 0. */
   readonly n: number;
   readonly id: string;
-  /** Where it differs from those of the step's other groups, at most 200 characters. */
+  /** The part that differs from the step's other prompts, at most 200 characters. */
   readonly prompt: string;
   readonly completions: number;
   readonly tokens: number;
@@ -133,13 +137,13 @@ export interface GroupRow {
   readonly minReward: number;
   readonly maxReward: number;
   readonly flat: boolean;
-  /** Null: mixed rewards. */
+  /** Null if rewards are mixed. */
   readonly zeroVariance: GroupAnalysis['zeroVariance'];
   readonly pathDepth: number;
   readonly intermediateProportion: number;
   /** Completions with aᵢ > 0 most of whose tokens lie in steps with Â < 0. */
   readonly pushedDown: number;
-  /** The largest share of tokens in steps against it, over completions with aᵢ > 0. */
+  /** The largest share of tokens in steps with the opposite sign, over completions with aᵢ > 0. */
   readonly worst: number;
   /** Largest (|λ| − 1)·|Â|. */
   readonly flaw: number;
@@ -151,13 +155,13 @@ export interface StepGroups {
   readonly run: string;
   readonly step: number;
   readonly groups: readonly GroupRow[];
-  /** How the run judges its groups, in words; absent: not known, judged as in the paper. */
+  /** How the run judges its groups, in words; absent: unknown, judged as in the paper. */
   readonly judged?: string;
-  /** The first line of its file that is no group, if there is one; the others are shown. */
+  /** The first line of its file that is not a group, if there is one; the other lines are shown. */
   readonly problem?: string;
 }
 
-/** A group with what is needed to draw it; its tree and figures are computed where they are shown. */
+/** A group with all data for drawing it; the page computes its tree and figures. */
 export interface GroupDetail {
   readonly run: string;
   readonly step: number;
@@ -170,12 +174,12 @@ export interface GroupDetail {
     readonly advantage: number | null;
     readonly stop: 'stop' | 'length' | 'turns' | null;
   }[];
-  /** How the run judged it, [k] each, and in words; null: not known. */
+  /** How the run judged it, [k] each, and in words; null: unknown. */
   readonly judged: {
     readonly advantages: readonly number[];
     readonly weights: readonly number[];
     readonly text: string;
   } | null;
-  /** How each token id is shown. */
+  /** Text of each token id. */
   readonly tokenTexts: Readonly<Record<number, string>>;
 }

@@ -11,10 +11,10 @@ export interface AppParts {
   readonly events: Events;
   /** Folder of the built front end. */
   readonly pages: string;
-  /** The runs folder as its user named it. */
+  /** The runs folder as the user named it. */
   readonly folder: string;
   readonly version: string;
-  /** Told of faults of this program. */
+  /** Called with internal errors. */
   readonly report: (error: unknown) => void;
 }
 

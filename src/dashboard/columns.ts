@@ -1,4 +1,4 @@
-/** The metrics of a run's training steps as columns, grown record by record. */
+/** The metrics of a run's training steps as columns, which grow record by record. */
 import { METRICS, type MetricName, type MetricsLine } from '../train/metrics.js';
 import type { MetricColumns } from './api.js';
 
@@ -7,7 +7,7 @@ const NAMES = Object.keys(METRICS) as MetricName[];
 export class Columns {
   private readonly step: number[] = [];
   private readonly time: number[] = [];
-  /** Only metrics that were taken at least once. */
+  /** Only metrics that were measured at least once. */
   private readonly values = new Map<MetricName, (number | null)[]>();
   private seconds = 0;
 
@@ -34,7 +34,7 @@ export class Columns {
     }
   }
 
-  /** The last figure that was taken of a metric. */
+  /** The last measured value of a metric. */
   last(name: MetricName): number | null {
     const column = this.values.get(name) ?? [];
     for (let i = column.length - 1; i >= 0; i--) if (column[i] !== null) return column[i];
@@ -50,7 +50,7 @@ export class Columns {
     return this.step.slice(from);
   }
 
-  /** Records from index `from` on; every metric of the run is there, also where the part has none of it. */
+  /** Records from index `from` on. Every metric of the run is included, even if these records have no value of it. */
   from(from = 0): MetricColumns {
     return {
       step: this.step.slice(from),
@@ -59,7 +59,7 @@ export class Columns {
     };
   }
 
-  /** Index of the first record in which the two differ; where one goes on, the shorter one's length. */
+  /** Index of the first record in which the two differ; if one continues the other, the length of the shorter. */
   firstDifference(other: Columns): number {
     const length = Math.min(this.length, other.length);
     for (let i = 0; i < length; i++) {

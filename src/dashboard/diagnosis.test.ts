@@ -1,4 +1,4 @@
-/** What the trees of a run tell, from the server: of its own rollouts and of logs that grow, the same that `analyze` says. */
+/** The server's diagnosis of a run equals that of `analyze`, for our own rollouts and for logs that grow. */
 import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,7 +47,7 @@ async function get<T>(dashboard: Dashboard, path: string): Promise<T> {
 }
 const diagnosisOf = (dashboard: Dashboard, name: string) =>
   get<RunDiagnosis>(dashboard, `/api/runs/${encodeURIComponent(name)}/diagnosis`);
-/** Asks until it is as wanted: each request reads on. */
+/** Repeats the request until the answer is as wanted: each request reads more. */
 async function until(
   dashboard: Dashboard,
   name: string,
@@ -93,7 +93,8 @@ describe('a run’s own rollouts', () => {
     const more = await until(dashboard, 'a', ({ files, read }) => files === 4 && read === 4);
     expect(more.figures).toEqual(JSON.parse(JSON.stringify((await wanted(out)).figures())));
 
-    // Steps 5 and on are lost and come again with other groups: metrics end earlier, so nothing of before holds.
+    // Steps from 5 on are lost and written again with other groups: the metrics were cut, so the old groups no longer
+    // count.
     const place = new RunFolder(out);
     const lines = (await readFile(place.metricsFile, 'utf8')).trimEnd().split('\n');
     await writeFile(place.metricsFile, `${lines.slice(0, 6).join('\n')}\n`);
@@ -124,7 +125,7 @@ describe('a run’s own rollouts', () => {
 });
 
 describe('a log of another framework', () => {
-  /** As veRL writes them: the first prompt of each step stands under two ids. */
+  /** Rows as veRL writes them: the first prompt of each step has two ids. */
   const rows = (step: number): object[] =>
     Array.from({ length: 12 }, (_, i) => ({
       input: `user\nWhat is ${Math.floor(i / 8)} + ${step}?\nassistant\n`,

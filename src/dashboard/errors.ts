@@ -1,12 +1,12 @@
 /** Errors of the dashboard: UserError at startup, an HTTP answer with a status while serving. */
 import { UserError } from '../errors.js';
 
-/** A dashboard that cannot be started: no such folder, a port that is taken. */
+/** A dashboard that cannot be started: the folder does not exist, or the port is in use. */
 export class DashboardError extends UserError {
   override name = 'DashboardError';
 }
 
-/** An answer that is no success; its message is what the reader of the page is told. */
+/** An HTTP answer with an error status; the message is shown to the reader of the page. */
 export class Refusal extends Error {
   override name = 'Refusal';
   constructor(

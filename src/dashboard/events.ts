@@ -1,20 +1,20 @@
 /**
- * Server-sent events that tell every open page what has changed. One watcher serves all pages. It polls the files'
- * sizes and times (system notifications do not work on every file system), and pauses while no page is open.
+ * Server-sent events that tell every open page what has changed. One watcher serves all pages. It polls sizes and times
+ * of the files (system notifications do not work on every file system), and pauses while no page is open.
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Reader } from './reader.js';
 import { type RunStore, refreshAll } from './run-store.js';
 
 const POLL = 500;
-/** Every this many polls the folder is searched for runs, and quiet runs are looked at. */
+/** Every this many polls, the folder is searched for new runs, and quiet runs are checked. */
 const SEARCH_EVERY = 4;
 const QUIET_EVERY = 20;
-/** A run in which nothing was written for this long is quiet, ms. */
+/** A run is quiet if nothing was written for this long, ms. */
 const QUIET = 600_000;
 const HEARTBEAT = 15_000;
 const MOST_CLIENTS = 64;
-/** A page that has this much left to take is cut off; it connects again and reads anew. */
+/** A page with more unsent data than this is disconnected; it reconnects and fetches everything again. */
 const MOST_WAITING = 4 << 20;
 
 type Client = ReadableStreamDefaultController<Uint8Array>;
@@ -37,7 +37,7 @@ export class Events {
     return this.clients.size;
   }
 
-  /** The stream of one page; null: there are too many. */
+  /** The stream of one page; null if too many are open. */
   open(): ReadableStream<Uint8Array> | null {
     if (this.clients.size >= MOST_CLIENTS) return null;
     let client: Client;
@@ -66,8 +66,8 @@ export class Events {
   private async watch(): Promise<void> {
     if (this.watching) return;
     this.watching = true;
-    // What happened while nobody watched is in what a page reads first. A fault of the file system is no reason to
-    // stop watching.
+    // Changes from before the watcher started are in what a page fetches first. Errors of the file system do not stop
+    // the watcher.
     await this.begin().catch(() => undefined);
     for (let polls = 1; this.clients.size > 0; polls++) {
       await setTimeout(this.every, undefined, { ref: false });
@@ -112,7 +112,7 @@ export class Events {
     if (this.clock() - this.lastSent >= HEARTBEAT) this.sendBytes(': still here\n\n');
   }
 
-  /** @param data one line, as JSON is */
+  /** @param data one line */
   private send(event: string, data: string): void {
     this.sendBytes(`event: ${event}\ndata: ${data}\n\n`);
   }

@@ -7,18 +7,18 @@ import type { RunPart, RunSummary } from './api.js';
 import { Columns } from './columns.js';
 
 export class Feed {
-  /** Grown by its owner; exchanged by `replace` alone. */
+  /** Grown by its owner; replaced only by `replace`. */
   columns = new Columns();
-  /** Steps whose rollouts were written, rising. */
+  /** Steps whose rollouts were written, ascending. */
   rollouts: readonly number[] = [];
-  /** Another one when records that were read before no longer hold. */
+  /** Changes when records that were read before become invalid. */
   epoch = newEpoch();
-  /** Records from here on have not been sent as an update. */
+  /** Records from this index on have not been sent as an update. */
   private unsent = 0;
   private sent = '';
   private sentRollouts: readonly number[] = [];
 
-  /** Records were read anew: those that differ, or are gone, no longer hold. */
+  /** Sets newly read records; records that differ or are missing become invalid. */
   replace(columns: Columns, before = this.columns): void {
     const same = columns.firstDifference(before);
     this.columns = columns;
@@ -26,7 +26,7 @@ export class Feed {
     if (same < before.length) this.epoch = newEpoch();
   }
 
-  /** Steps of the records that were not sent yet. */
+  /** Steps of the records that have not been sent yet. */
   get unsentSteps(): readonly number[] {
     return this.columns.stepsFrom(this.unsent);
   }
@@ -35,7 +35,7 @@ export class Feed {
     return this.unsent < this.columns.length || JSON.stringify(summary) !== this.sent;
   }
 
-  /** What was not sent yet; from now on it is. */
+  /** Returns what has not been sent yet and marks it as sent. */
   take(summary: RunSummary): RunPart {
     const part = this.part(
       Math.min(this.unsent, this.columns.length),
@@ -51,7 +51,7 @@ export class Feed {
     this.sentRollouts = this.rollouts;
   }
 
-  /** All that came after a position, where it still holds; else all. */
+  /** Everything after a position, if it is still valid; else everything. */
   after(position: string | undefined): RunPart {
     const held = position === undefined ? null : this.heldUpTo(position);
     return this.part(held?.records ?? 0, held?.rollouts ?? 0);
@@ -68,7 +68,7 @@ export class Feed {
     };
   }
 
-  /** How much of a position still holds. */
+  /** How much of a position is still valid. */
   private heldUpTo(position: string): { records: number; rollouts: number } | null {
     const [epoch, records, rollouts, last] = position.split('.');
     if (epoch !== this.epoch || !(Number(records) <= this.columns.length)) return null;
@@ -81,7 +81,7 @@ function newEpoch(): string {
   return randomBytes(6).toString('hex');
 }
 
-/** Index from which on two lists differ. */
+/** Index of the first difference between two lists. */
 function firstChange(before: readonly number[], now: readonly number[]): number {
   let i = 0;
   while (i < before.length && i < now.length && before[i] === now[i]) i++;

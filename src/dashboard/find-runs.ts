@@ -1,24 +1,27 @@
-/** Finds the run folders below a folder, and files that may be logs. Links are not followed; depth and number are bounded. */
+/**
+ * Finds the run folders below a folder, and files that may be logs. Links are not followed; depth and number are
+ * limited.
+ */
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isBesideFolder, isLogName } from '../rollouts/names.js';
 import { openInside, resolveInside } from './inside.js';
 
-/** `compare` makes <folder>/<method>/seed_<n>; a folder of such folders is one level more. */
+/** `compare` makes <folder>/<method>/seed_<n>; a folder of such folders adds one level. */
 const DEEPEST = 5;
 const MOST_FOLDERS = 20_000;
 const MOST_LOGS = 20_000;
 
-/** Each as its names below the folder that was searched. */
+/** Each as its path below the searched folder, one name per level. */
 export interface Places {
-  /** Run folders, in the order of their names. */
+  /** Run folders, sorted by name. */
   readonly runs: readonly (readonly string[])[];
-  /** Files outside of run folders that may be logs, in the order of their names, numbers by their value. */
+  /** Files outside of run folders that may be logs, sorted by name, with numbers by their value. */
   readonly logs: readonly (readonly string[])[];
 }
 
-/** @param only a single folder's name: nothing beside it is looked at */
+/** @param only name of a single folder; nothing else is searched */
 export async function findRuns(root: string, only?: string): Promise<Places> {
   const runs: string[][] = [];
   const logs: string[][] = [];
@@ -28,7 +31,7 @@ export async function findRuns(root: string, only?: string): Promise<Places> {
     const next: string[][] = [];
     for (const parts of level) {
       if (++looked > MOST_FOLDERS) break;
-      // Only the first could be a link; the others were told to be folders.
+      // Only the first name could be a link; the others were listed as folders.
       if (looked === 1 && (await resolveInside(root, parts)) === null) continue;
       const entries = await readdir(join(root, ...parts), { withFileTypes: true }).catch(() => []);
       if (parts.length > 0 && (await isRun(root, parts, entries))) {
@@ -53,22 +56,24 @@ export async function findRuns(root: string, only?: string): Promise<Places> {
   };
 }
 
-/** A folder that itself is a run is shown alone, under its own name. */
+/** A folder that is a run itself is shown alone, under its own name. */
 export async function isRunFolder(path: string): Promise<boolean> {
   return isRun(path, [], await readdir(path, { withFileTypes: true }));
 }
 
-/** Also one of which a file is missing: the page says which. */
+/** Also a run folder with a missing file: the page says which. */
 async function isRun(root: string, parts: readonly string[], entries: readonly Dirent[]): Promise<boolean> {
   const has = (name: string) => entries.some((entry) => entry.name === name);
   if (has('metrics.jsonl')) return !(await hasOtherMetrics(root, [...parts, 'metrics.jsonl']));
   return has('config.yaml') && (has('rollouts') || has('checkpoints'));
 }
 
-/** Characters of a first line that is looked at. */
+/** Number of characters of the first line that are examined. */
 const FIRST_LINE = 1 << 16;
 
-/** Whether a file of metrics is another framework's (prime-rl and Tinker write one of this name): its first record has no phase. */
+/**
+ * Whether metrics.jsonl is another framework's (prime-rl and Tinker use the same name): its first record has no phase.
+ */
 async function hasOtherMetrics(root: string, parts: readonly string[]): Promise<boolean> {
   const file = await openInside(root, parts);
   if (!file) return false;
@@ -79,7 +84,7 @@ async function hasOtherMetrics(root: string, parts: readonly string[]): Promise<
     const isObject = typeof record === 'object' && record !== null && !Array.isArray(record);
     return isObject && !('phase' in record);
   } catch {
-    // Damaged or not whole yet: the page of the run says so.
+    // Damaged or incomplete: the page of the run says so.
     return false;
   } finally {
     await file.close();

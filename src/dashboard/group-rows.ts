@@ -1,4 +1,4 @@
-/** What pages get of a group: its row of a step's table, and all of it. */
+/** A group's data for pages: its row in a step's table, and all of it. */
 import {
   analyzeGroup,
   asTrained,
@@ -15,12 +15,12 @@ import type { GroupDetail, GroupRow } from './api.js';
 
 const PROMPT = 200;
 
-/** A group as its run judged it; as in the paper where that is not known. */
+/** Analyses a group as its run judged it, or as in the paper if that is unknown. */
 export function judgedGroup(group: Group, objective: RunObjective | null): GroupAnalysis {
   return analyzeGroup(group, { asTrained: objective && asTrained(group, objective) });
 }
 
-/** What the table of groups says of one; its prompt whole: `withParts` leaves of it what tells it apart. */
+/** The row of a group, with its whole prompt; `withParts` reduces the prompt to the part that differs. */
 export function rowOf(group: Group, n: number, analysis: GroupAnalysis): GroupRow {
   const { statistics, rewards, zeroVariance } = analysis;
   return {
@@ -42,7 +42,7 @@ export function rowOf(group: Group, n: number, analysis: GroupAnalysis): GroupRo
   };
 }
 
-/** A group with what is needed to draw it. */
+/** A group with all data for drawing it. */
 export function detailOf(
   run: string,
   step: number,
@@ -75,10 +75,10 @@ export function detailOf(
   };
 }
 
-/** The rows, each with the part of its prompt in which it differs from the others'. */
+/** The rows, each with the part of its prompt in which it differs from the others. */
 export function withParts(rows: readonly GroupRow[]): GroupRow[] {
   const parts = promptParts(rows.map(({ prompt }) => prompt));
-  // By characters, so that none is cut in two.
+  // By code points, so that no character is cut in two.
   return rows.map((row, i) => ({
     ...row,
     prompt: Array.from(parts[i].slice(0, 2 * PROMPT))
@@ -87,7 +87,7 @@ export function withParts(rows: readonly GroupRow[]): GroupRow[] {
   }));
 }
 
-/** The text, or the token ids where a log has no text. */
+/** The text, or the token ids if a log has no text. */
 function promptOf({ prompt, tokenTexts = {} }: Group): string {
   return prompt.text ?? shownPieces(Array.from(prompt.tokens, (id) => pieceOf(tokenTexts, id)));
 }

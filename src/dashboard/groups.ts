@@ -1,7 +1,6 @@
 /**
- * The groups of a step, read from its rollout file. The file is scanned once: each group gives its row of the table
- * and its offset, and an opened group is read from there. Files are written whole, so size and time show whether one
- * has changed.
+ * The groups of a step, read from its rollout file. The file is scanned once for each group's table row and offset; an
+ * opened group is read from its offset. Files are written as a whole, so size and time show whether one has changed.
  */
 
 import type { FileHandle } from 'node:fs/promises';
@@ -14,21 +13,21 @@ import { detailOf, judgedGroup, rowOf, withParts } from './group-rows.js';
 import { openInside } from './inside.js';
 import { LONGEST_LINE, linesOf } from './lines.js';
 
-/** How many steps' tables are kept. */
+/** Number of steps whose tables are kept. */
 const KEPT = 64;
 
 interface StepIndex {
   readonly stamp: string;
   readonly rows: readonly GroupRow[];
-  /** First byte, and one past the last, of each group's line. */
+  /** Offsets of the first byte and the end of each group's line. */
   readonly places: readonly (readonly [start: number, end: number])[];
   readonly problem: string | null;
 }
 
-/** A run, and how it judges its groups. */
+/** A run and its way of judging groups. */
 export interface JudgedRun {
   readonly run: string;
-  /** Null: not known; groups are then judged as in the paper. */
+  /** Null: unknown; groups are then judged as in the paper. */
   readonly objective: RunObjective | null;
 }
 
@@ -37,7 +36,7 @@ export class GroupReader {
 
   constructor(private readonly root: string) {}
 
-  /** @throws Refusal 404 where the step has no rollouts */
+  /** @throws Refusal 404 if the step has no rollouts */
   async step({ run, objective }: JudgedRun, step: number): Promise<StepGroups> {
     return this.withFile(run, step, async (file, name) => {
       const { rows, problem } = await this.index(file, name, run, step, objective);
@@ -46,7 +45,7 @@ export class GroupReader {
     });
   }
 
-  /** @throws Refusal 404 where there is no such group */
+  /** @throws Refusal 404 if there is no such group */
   async group({ run, objective }: JudgedRun, step: number, n: number): Promise<GroupDetail> {
     return this.withFile(run, step, async (file, name) => {
       const { places } = await this.index(file, name, run, step, objective);
@@ -87,7 +86,7 @@ export class GroupReader {
     const kept = await this.indices.get(key)?.catch(() => null);
     this.indices.delete(key);
     const index = kept?.stamp === stamp ? Promise.resolve(kept) : indexOf(file, name, stamp, objective);
-    // The latest used is the last.
+    // The most recently used entry is the last.
     this.indices.set(key, index);
     for (const oldest of this.indices.keys()) {
       if (this.indices.size <= KEPT) break;
@@ -97,7 +96,7 @@ export class GroupReader {
   }
 }
 
-/** A line that holds no group is named and passed over. */
+/** A line that is not a group is reported and skipped. */
 async function indexOf(
   file: FileHandle,
   name: string,

@@ -1,22 +1,21 @@
 /**
- * Access control: only pages of this server, on the printed address, get answers. Every request is checked by its head
+ * Access control: only pages of this server, at the printed address, get answers. The head of every request is checked
  * before anything is read.
- *
- * - Host must be an address of this server: foreign names that point here (DNS rebinding) are refused. Origin, if a
+ * - Host must be an address of this server: other names that resolve here (DNS rebinding) are refused. Origin, if the
  * browser sends one, must be this server's, and so must Sec-Fetch-Site.
- * - Only GET and HEAD, no body, short addresses.
- * - With a token (on any host but loopback) every request needs it: as a cookie, which the address with `?token=`
- * sets, or as `Authorization: Bearer`.
+ * - Only GET and HEAD, without a body, with a short address.
+ * - With a token (required on any host but loopback) every request needs it: as a cookie, which the address with
+ * `?token=` sets, or as `Authorization: Bearer`.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Refusal } from './errors.js';
 import { isName } from './inside.js';
 
-/** Longest address, in characters; a run's name is part of it. */
+/** Longest address, in characters; it contains a run's name. */
 const LONGEST_URL = 2048;
 
-/** The head of a request as it came in. */
+/** The head of a request. */
 export interface RequestHead {
   readonly method?: string;
   /** As sent, not normalised. */
@@ -27,13 +26,13 @@ export interface RequestHead {
 export interface Rules {
   /** Allowed values of Host, in lower case. */
   readonly hosts: ReadonlySet<string>;
-  /** null: none is asked for. */
+  /** null: no token is required. */
   readonly token: string | null;
-  /** Name of the cookie that carries it. Cookies know no ports, so it has this server's in it. */
+  /** Name of the cookie with the token. Cookies are shared between ports, so the name contains the port. */
   readonly cookie: string;
 }
 
-/** A request that may be answered; with `redirect`, by sending it on with a cookie set. */
+/** An allowed request; with `redirect`, the answer sets a cookie and redirects. */
 export interface Admitted {
   readonly redirect?: { readonly location: string; readonly cookie: string };
 }
@@ -67,7 +66,7 @@ function checkOrigin(headers: IncomingHttpHeaders, { hosts }: Rules, api: boolea
   }
   const site = headers['sec-fetch-site'];
   if (site === undefined || site === 'same-origin' || site === 'none') return;
-  // A link on another site may lead to the page, as one in a browser's history does, but to no figures.
+  // A link on another site or in the browser's history may open the page, but not request data.
   if (api || headers['sec-fetch-mode'] !== 'navigate') {
     throw new Refusal(403, 'the request comes from a different site');
   }
@@ -77,7 +76,7 @@ function checkToken(headers: IncomingHttpHeaders, path: string, query: string, r
   const { token, cookie } = rules;
   if (token === null) return {};
   const candidate = new URLSearchParams(query).get('token');
-  // Only to the start page: an address that was sent in is never given back.
+  // Redirects only to the start page: an address from the request is never returned.
   if (path === '/' && candidate !== null && isEqual(candidate, token)) {
     return {
       redirect: { location: '/', cookie: `${cookie}=${token}; Path=/; HttpOnly; SameSite=Lax` },
@@ -93,7 +92,7 @@ function checkToken(headers: IncomingHttpHeaders, path: string, query: string, r
   throw new Refusal(401, 'a token is required; open the printed address with its ?token=');
 }
 
-/** An address of plain names: nothing that could mean a folder above, or something else than it says. */
+/** Only plain names are allowed: nothing that could mean a parent folder or be decoded to something else. */
 function checkPath(path: string): void {
   if (!path.startsWith('/')) throw new Refusal(404, 'no such page');
   for (const part of path.slice(1).split('/')) {
@@ -103,20 +102,20 @@ function checkPath(path: string): void {
     } catch {
       throw new Refusal(400, 'the address is not percent-encoded UTF-8');
     }
-    // The start page's name is empty.
+    // The name of the start page is empty.
     if (path !== '/' && !names.every(isName)) throw new Refusal(404, 'no such page');
   }
 }
 
-/** In a time that does not tell how much of it is right. */
+/** Compares in constant time. */
 function isEqual(candidate: string, token: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(candidate), digest(token));
 }
 
 /**
- * Sent with every answer: scripts, styles and data of this server alone, in no frame, kept from other sites.
- * @param loopback browsers heed Cross-Origin-Opener-Policy there only (or over TLS), and elsewhere complain of it
+ * Headers of every answer: scripts, styles and data only from this server, no frames, no use by other sites.
+ * @param loopback browsers apply Cross-Origin-Opener-Policy only there (or over TLS), and print a warning elsewhere
  */
 export function safeHeaders(loopback: boolean): Readonly<Record<string, string>> {
   return loopback ? { ...SAFE_HEADERS, 'Cross-Origin-Opener-Policy': 'same-origin' } : SAFE_HEADERS;

@@ -1,4 +1,4 @@
-/** The dashboard: a server over run folders. Its front end is in web/; what they share is api.ts. */
+/** The dashboard: a server for run folders. Its front end is in web/; api.ts has the types that both share. */
 export type * from './api.js';
 export { DashboardError } from './errors.js';
 export type { LogOptions } from './log-reader.js';

@@ -4,10 +4,10 @@ import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 
 /**
- * Where a path really is.
+ * The real path after resolving links.
  * @param root the folder that must not be left
- * @param parts names below it, one level each
- * @returns null where there is nothing, or where it lies outside
+ * @param parts names below it, one per level
+ * @returns null if it does not exist or lies outside
  */
 export async function resolveInside(root: string, parts: readonly string[]): Promise<string | null> {
   if (parts.some((part) => !isName(part))) return null;
@@ -24,12 +24,12 @@ export async function resolveInside(root: string, parts: readonly string[]): Pro
 
 /**
  * Opens a file for reading.
- * @returns null where there is none, where it is no plain file, or where it lies outside of `root`
+ * @returns null if it does not exist, is not a regular file, or lies outside of `root`
  */
 export async function openInside(root: string, parts: readonly string[]): Promise<FileHandle | null> {
   const path = await resolveInside(root, parts);
   if (path === null) return null;
-  // Links were followed above, so the last name is none, unless it was exchanged since; a pipe must not block.
+  // Links are already resolved, so a link here was created since then; opening a pipe must not block.
   const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
   const handle = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => null);
   if (handle === null) return null;

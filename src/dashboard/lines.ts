@@ -1,11 +1,11 @@
-/** The lines of a rollout file, one at a time: a file may be larger than memory, a line may not. */
+/** Reads a rollout file line by line: a file may be larger than memory, a line may not. */
 import type { FileHandle } from 'node:fs/promises';
 
 const CHUNK = 1 << 20;
-/** A group's line beyond this is not read. */
+/** Longest line of a group that is read. */
 export const LONGEST_LINE = 1 << 28;
 
-/** Lines with the place of their first byte; null for one that is too long. */
+/** Lines with the offset of their first byte; null for a line that is too long. */
 export async function* linesOf(
   file: FileHandle,
 ): AsyncGenerator<{ number: number; start: number; bytes: Buffer | null }> {

@@ -1,12 +1,12 @@
-/** A server takes its port: what cannot be had is one clear line. */
+/** Makes a server listen on a port. A port that is not available gives a one-line error. */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { DashboardError, messageOf } from './errors.js';
 
 /**
- * @param port undefined: the usual one if it is free, else any
- * @returns the port that is listened on
- * @throws DashboardError where the port or the host cannot be had
+ * @param port undefined: the default port if it is free, else any
+ * @returns the port
+ * @throws DashboardError if the port or the host is not available
  */
 export async function listen(
   server: Server,

@@ -1,17 +1,17 @@
-/** A step's figures from its groups, for logs: those metrics of a run that rewards, lengths and trees give. */
+/** The figures of a step of a log: those metrics of a run that follow from rewards, lengths and trees. */
 import type { Group } from '../rollouts/index.js';
 import { sum } from '../statistics/index.js';
 import type { MetricsLine } from '../train/metrics.js';
 import type { GroupRow } from './api.js';
 
-/** What is kept of a group. */
+/** Data that is kept of a group. */
 export interface LogRow {
-  /** 0 where the log names no steps. */
+  /** 0 if the log does not name steps. */
   readonly step: number;
   readonly row: GroupRow;
   /** Completions that solve their problem; null: the log does not say. */
   readonly solved: number | null;
-  /** Completions that were cut off at the longest length; null: the log does not say. */
+  /** Completions that were cut off at the maximum length; null: the log does not say. */
   readonly cutOff: number | null;
 }
 
@@ -27,7 +27,7 @@ export function logRow({ step, completions }: Group, row: GroupRow): LogRow {
   };
 }
 
-/** @param before tokens of the steps before */
+/** @param before tokens of all earlier steps */
 export function stepFigures(
   step: number,
   rows: readonly LogRow[],
@@ -37,7 +37,7 @@ export function stepFigures(
   const completions = sum(groups.map((group) => group.completions));
   const step_tokens = sum(groups.map(({ tokens }) => tokens));
   const tree_tokens = sum(groups.map(({ distinctTokens }) => distinctTokens));
-  /** Mean over completions of what is a mean within each group. */
+  /** The mean over completions of a value that is a mean within each group. */
   const mean = (value: (group: GroupRow) => number): number =>
     sum(groups.map((group) => group.completions * value(group))) / completions;
   const share = (is: (group: GroupRow) => boolean): number => groups.filter(is).length / groups.length;

@@ -30,36 +30,39 @@ import { resolveInside } from './inside.js';
 import { type LogRow, logRow, stepFigures } from './log-figures.js';
 import type { Reader } from './reader.js';
 
-/** Longest time that a page waits for a log to be read before it gets what is there, ms. */
+/** Longest time that a page waits for a log to be read; after that it gets what has been read, ms. */
 const PATIENCE = 1000;
-/** A log is read anew only after this many times of what its last reading took. */
+/** Pause before a log is read again, as a multiple of its last reading time. */
 const REST = 4;
-/** A log is running if something was written in this time, or in three times the usual time between its files, ms. */
+/**
+ * A log is running if something was written within this time, or within three times the usual time between its files,
+ * ms.
+ */
 const FRESH = 20_000;
-/** A file that cannot be read and was written to within this time is being written, ms. */
+/** An unreadable file that was written to within this time is considered unfinished, ms. */
 const UNFINISHED = 10_000;
 
-/** Tokens of the groups of one step that are kept for the reader who goes from group to group. */
+/** Tokens of the groups of one step that stay in memory while the reader goes from group to group. */
 const MOST_KEPT = 4_000_000;
 
-/** How logs are read. */
+/** Options for reading logs. */
 export interface LogOptions {
   readonly read?: ReadOptions;
-  /** Puts the text of each token into a group that has only ids. */
+  /** Adds the text of each token to a group that has only ids. */
   readonly withTexts?: (group: Group) => Group;
 }
 
 interface LogFile {
   readonly parts: readonly string[];
-  /** Of what was read; '' before. */
+  /** Stamp of the version that was read; '' if none was. */
   stamp: string;
-  /** Of what is there. */
+  /** Stamp of the current version. */
   now: string;
-  /** When it was last written to, ms. */
+  /** Time of the last write, ms. */
   time: number;
-  /** The groups of the file, in its order. */
+  /** The groups of the file, in order. */
   rows: readonly LogRow[];
-  /** What their trees tell. */
+  /** Diagnosis from their trees. */
   diagnosis: TreeDiagnosis;
   problem: string | null;
 }
@@ -91,7 +94,7 @@ export class LogReader implements Reader {
     private readonly clock: () => number,
   ) {}
 
-  /** Which files are its own, in their order. */
+  /** Sets the log's files, in order. */
   setFiles(files: readonly (readonly string[])[]): void {
     const known = new Map(this.files.map((file) => [file.parts.join('/'), file]));
     this.files = files.map(
@@ -211,7 +214,7 @@ export class LogReader implements Reader {
     return detailOf(this.run, step, n, withTexts(group), null);
   }
 
-  /** The groups that a file has of a step, by their place in it; those of the last one asked for are kept. */
+  /** The groups of a step in a file, by index; those of the last request are kept. */
   private async wholeGroups(
     file: LogFile,
     step: number,
@@ -228,7 +231,7 @@ export class LogReader implements Reader {
       groups.set(place, group);
       tokens += group.completions.reduce((sum, completion) => sum + completion.tokens.length, 0);
       if (tokens <= MOST_KEPT) continue;
-      // Too many to keep: those around the one that is wanted are read again.
+      // Too many to keep: the groups around the requested one are read again.
       isWhole = false;
       for (const other of groups.keys()) if (other !== wanted && groups.size > 1) groups.delete(other);
       tokens = 0;
@@ -237,14 +240,17 @@ export class LogReader implements Reader {
     return groups;
   }
 
-  /** The groups of a step, with the file and the place in it of each. */
+  /** The groups of a step, each with its file and its index in the file. */
   private groupsOf(step: number): { file: LogFile; at: number; row: GroupRow }[] {
     return this.files.flatMap((file) =>
       file.rows.flatMap((entry, at) => (entry.step === step ? [{ file, at, row: entry.row }] : [])),
     );
   }
 
-  /** Whether groups of one file are told in another one too (Tinker's summaries, prime-rl's annotations): all are read anew. */
+  /**
+   * Whether files must be read together, because one file has data about groups of another (Tinker's summaries,
+   * prime-rl's annotations).
+   */
   private get together(): boolean {
     return (
       this.format === 'tinker' ||
@@ -292,7 +298,7 @@ export class LogReader implements Reader {
       this.diagnosed = null;
       current.stamp = stamps.get(current) ?? current.stamp;
       current.problem = problems.get(current) ?? null;
-      // What is there is shown while the rest is being read.
+      // Shows the data read so far while the rest is being read.
       if (performance.now() - drawn > PATIENCE / 2) {
         this.draw();
         drawn = performance.now();
@@ -322,7 +328,7 @@ export class LogReader implements Reader {
     for (const file of changed) {
       const message = problems.get(file) ?? null;
       const hasCome = file.stamp === stamps.get(file);
-      // Nothing came of it: what was read of it before stays while it is being written.
+      // The file could not be read: while it is being written, its earlier version stays.
       if (!hasCome && (message === null || file.now === 'gone')) {
         file.rows = [];
         file.diagnosis = new TreeDiagnosis();
@@ -333,13 +339,13 @@ export class LogReader implements Reader {
     this.draw();
   }
 
-  /** The groups of some files; what a format must have seen before of the others is read too. */
+  /** The groups of some files. If the format needs earlier files, those are read too. */
   private async *groupsIn(
     files: readonly LogFile[],
     onBad: (file: LogFile, message: string) => void = () => {},
   ): AsyncGenerator<{ file: LogFile; group: Group }> {
     const wanted = new Set(this.together ? this.files : files);
-    // A file may repeat groups of the one before (TRL): that one is read first.
+    // A file may repeat groups of the previous one (TRL), so that one is read first.
     const list = this.files.filter((file, i) => wanted.has(file) || wanted.has(this.files[i + 1]));
     const byPath = new Map<string, LogFile>();
     for (const file of list) {
@@ -349,20 +355,20 @@ export class LogReader implements Reader {
     if (byPath.size === 0) return;
     const fileOf = (path: string): LogFile | undefined => byPath.get(path);
     const groups = readRollouts([...byPath.keys()], {
-      // A page that says what is wrong with the ids is worth more than none.
+      // Faults of the ids are shown on the page instead of refusing the log.
       splitMerged: true,
       ...this.options.read,
       format: this.format,
       skipBad: true,
       onBad: ({ file: path, message }) => {
         const file = fileOf(path);
-        // The page has no business with where the folder lies.
+        // The page must not learn the location of the folder.
         if (file) onBad(file, message.replaceAll(path, basename(path)));
       },
     });
     let breath = performance.now();
     for await (const group of groups) {
-      // Groups can come for long without the event loop being reached, and other pages wait.
+      // Many groups may come without returning to the event loop, and other pages wait for it.
       if (performance.now() - breath > 50) {
         await setTimeout(0);
         breath = performance.now();
@@ -372,7 +378,7 @@ export class LogReader implements Reader {
     }
   }
 
-  /** Columns and steps from what was read. */
+  /** Columns and steps from the groups that were read. */
   private draw(): void {
     this.diagnosed = null;
     const byStep = new Map<number, LogRow[]>();

@@ -1,4 +1,4 @@
-/** Logs of other frameworks on the dashboard: found, followed file by file as they are written, with groups and figures. */
+/** Logs of other frameworks on the dashboard: found, followed while they are written, with groups and figures. */
 import {
   appendFile,
   copyFile,
@@ -64,7 +64,7 @@ afterAll(async () => {
   expect(faults).toEqual([]);
 });
 
-/** Rows as veRL writes them: three groups of four a step. */
+/** Rows as veRL writes them: three groups of four in each step. */
 function verlRows(step: number): object[] {
   return Array.from({ length: 12 }, (_, i) => ({
     input: `user\nWhat is ${Math.floor(i / 4)} + ${step}?\nassistant\n`,
@@ -81,7 +81,7 @@ describe('TRL’s output folder', () => {
     const folder = await newFolder();
     const out = join(folder, 'completions');
     await mkdir(out);
-    // What else lies there is no log.
+    // The other files in the folder are not logs.
     await mkdir(join(folder, 'checkpoint-2'));
     await writeFile(join(folder, 'checkpoint-2', 'trainer_state.json'), '{"log_history": []}');
     await writeFile(join(folder, 'README.md'), 'a card');
@@ -91,7 +91,7 @@ describe('TRL’s output folder', () => {
     const name = folder.split('/').at(-1) as string;
     for (const step of [1, 2, 3]) {
       const file = `completions_0000${step}.parquet`;
-      // Half a file first: it is being written.
+      // First half of a file: it is still being written.
       const whole = await readFile(join(TRL, 'plain', file));
       await writeFile(join(out, file), whole.subarray(0, whole.length >> 1));
       await until(
@@ -102,7 +102,7 @@ describe('TRL’s output folder', () => {
       await writeFile(join(out, file), whole);
       const steps = await until(
         () => runsOf(dashboard).then((runs) => runs[0]),
-        // Step 2 repeats what stands in step 1, and is left out.
+        // Step 2 repeats the rows of step 1, so it is left out.
         (run) => run !== undefined && run.step === (step === 2 ? 1 : step),
         `step ${step}`,
       );
@@ -160,7 +160,7 @@ describe('TRL’s output folder', () => {
       'two runs',
     );
     expect(runs.map(({ run }) => run).sort()).toEqual(['chat', 'plain']);
-    // Its two rewards have weights that nobody gave.
+    // The log has two rewards, and no weights are given.
     await until(
       async () => {
         const old = new Date(Date.now() - 60_000);
@@ -190,7 +190,7 @@ describe('veRL’s rollout folder', () => {
     )[0].run;
     const text = lines(verlRows(2));
     const file = join(folder, '2.jsonl');
-    // A step that is being written: two groups and a half, the last line cut.
+    // A step that is being written: two groups and a half, the last line cut off.
     const cut = text.split('\n').slice(0, 9).join('\n').length + 20;
     await writeFile(file, text.slice(0, cut));
     await until(
@@ -204,7 +204,7 @@ describe('veRL’s rollout folder', () => {
       ({ groups }) => groups.length === 3 && groups.every(({ completions }) => completions === 4),
       'the whole step',
     );
-    // The users' questions, not what stands around each of them.
+    // The users' questions, without the common text around them.
     expect(step.groups.map(({ prompt }) => prompt)).toEqual([0, 1, 2].map((n) => `What is ${n} + 2?`));
     const wanted = await groupsOf(file);
     const shown = await get<GroupDetail>(dashboard, at(run, '/steps/2/groups/2'));
@@ -298,7 +298,7 @@ describe('one log, and folders with more in them', () => {
     );
     expect(runs).toHaveLength(1);
     const { rolloutSteps } = await get<RunSteps>(dashboard, at(runs[0].run, '/steps'));
-    // It names no steps.
+    // The log names no steps.
     expect(rolloutSteps).toEqual([0]);
     expect((await get<StepGroups>(dashboard, at(runs[0].run, '/steps/0'))).groups).toHaveLength(1);
   });
@@ -333,7 +333,7 @@ describe('one log, and folders with more in them', () => {
       ]),
     );
     expect(runs).toHaveLength(4);
-    // Named itself, such a folder is no single run either.
+    // Even if the folder is named directly, it is not a single run.
     const [only] = await until(
       await start(join(folder, 'tinker')).then((other) => () => runsOf(other)),
       (list) => list.length === 1,
@@ -353,7 +353,7 @@ describe('one log, and folders with more in them', () => {
     await symlink(join(outside, '1.jsonl'), join(folder, 'dump', '1.jsonl'));
     const dashboard = await start(folder);
     expect(await runsOf(dashboard)).toEqual([]);
-    // What was empty becomes a log.
+    // An empty file becomes a log.
     await writeFile(join(folder, 'empty.jsonl'), lines(verlRows(3)));
     const [run] = await until(
       () => runsOf(dashboard),

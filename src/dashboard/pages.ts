@@ -26,7 +26,7 @@ export interface Page {
   readonly cache: string;
 }
 
-/** Where the front end was built to: beside this program's own built files, seen from them or from their source. */
+/** The folder of the built front end, relative to the built program or to its source. */
 export function builtFolder(): string {
   const [beside, fromSource] = ['../web/', '../../dist/web/'].map((way) =>
     fileURLToPath(new URL(way, import.meta.url)),
@@ -36,7 +36,7 @@ export function builtFolder(): string {
 
 /**
  * @param path of the address, from `/`
- * @returns null where there is no such file
+ * @returns null if there is no such file
  */
 export async function readPage(folder: string, path: string): Promise<Page | null> {
   const name = path === '/' ? 'index.html' : path.slice(1);

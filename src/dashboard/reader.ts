@@ -1,5 +1,5 @@
 /**
- * The interface between the server and what it shows: a run folder (run-reader.ts) or a log of any framework
+ * The interface between the server and its data: a run folder (run-reader.ts) or a log of any framework
  * (log-reader.ts).
  */
 import type {
@@ -13,24 +13,24 @@ import type {
 } from './api.js';
 
 export interface Reader {
-  /** Its name: relative to the folder that is served, `/` between its parts. */
+  /** Its name: relative to the served folder, `/` between its parts. */
   readonly run: string;
-  /** When something was last written, ms. */
+  /** Time of the last write, ms. */
   readonly lastWritten: number;
-  /** Reads what is new. */
+  /** Reads new data. */
   refresh(): Promise<void>;
   summary(): RunSummary;
-  /** @param after the position of a part that was given before: what came since, where that still holds */
+  /** @param after position of an earlier answer: only newer data is returned if it is still valid */
   detail(after?: string): Promise<RunDetail>;
   steps(): Promise<RunSteps>;
-  /** What the trees tell, of the groups that are read so far; of the rest something is read at each call. */
+  /** Diagnosis of the groups that have been read so far; each call reads more. */
   diagnosis(): Promise<RunDiagnosis>;
-  /** Everything up to now counts as sent. */
+  /** Marks all current data as sent. */
   markSent(): Promise<void>;
-  /** What has changed since the last call; null: nothing. */
+  /** Changes since the last call; null: none. */
   takeUpdate(): Promise<RunUpdate | null>;
-  /** @throws Refusal 404 where the step has no rollouts */
+  /** @throws Refusal 404 if the step has no rollouts */
   stepGroups(step: number): Promise<StepGroups>;
-  /** @throws Refusal 404 where there is no such group */
+  /** @throws Refusal 404 if there is no such group */
   group(step: number, n: number): Promise<GroupDetail>;
 }

@@ -1,7 +1,7 @@
 /**
- * What the trees of a run's rollouts tell, for its page: step files are gone through once, oldest first, a while at each
- * request, so that a run of 100,000 steps costs nothing until somebody looks and no request waits for all of it. Files
- * are written whole and stay; after a resumption, which may write some again, all are read anew.
+ * Diagnosis of a run from the trees of its rollouts. Step files are read once, oldest first, for a limited time per
+ * request. So a run of 100,000 steps costs nothing until a page asks, and no request waits for all of it. Files are
+ * written as a whole and do not change; after a resumption, which may write some again, all are read again.
  */
 import { setTimeout } from 'node:timers/promises';
 import { type RunObjective, TreeDiagnosis } from '../analysis/index.js';
@@ -12,11 +12,11 @@ import { judgedGroup } from './group-rows.js';
 import { openInside } from './inside.js';
 import { LONGEST_LINE, linesOf } from './lines.js';
 
-/** What one request reads before it rests, ms; a file that was begun is read to its end. */
+/** Reading time per request, ms; a file that was begun is read to its end. */
 const QUANTUM = 1500;
-/** Longest time that a request waits for it, ms. */
+/** Longest time that a request waits for reading, ms. */
 const PATIENCE = 1000;
-/** Longest time without a look at other requests, ms. */
+/** Longest time without handling other requests, ms. */
 const BREATH = 50;
 
 export class RolloutDiagnosis {
@@ -36,7 +36,7 @@ export class RolloutDiagnosis {
     private readonly parts: readonly string[],
   ) {}
 
-  /** Steps that are in the figures. */
+  /** Number of steps included in the figures. */
   get read(): number {
     return this.done;
   }
@@ -51,9 +51,9 @@ export class RolloutDiagnosis {
   }
 
   /**
-   * Reads on, for a while.
-   * @param steps that have rollouts, rising
-   * @param state another one where what was read before no longer holds
+   * Reads more, for a limited time.
+   * @param steps that have rollouts, ascending
+   * @param state changes if data that was read before is no longer valid
    */
   async readOn(steps: readonly number[], state: string, objective: RunObjective | null): Promise<void> {
     const now = JSON.stringify([state, objective]);

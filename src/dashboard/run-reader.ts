@@ -1,7 +1,7 @@
 /**
- * What the dashboard knows of one run: its configuration, its metrics as columns, kept up to date by reading what was
- * added. Whatever is wrong with the files becomes the run's `problem`; nothing here throws for it. Rollouts are read
- * elsewhere, when a step is looked at: of 100,000 of them nothing is touched to list or open a run.
+ * The dashboard's data of one run: its configuration and its metrics as columns, updated by reading what was appended.
+ * A fault of the files becomes the run's `problem` and is never thrown. Rollouts are read elsewhere and only when a
+ * step is opened: listing or opening a run reads none of its 100,000 rollouts.
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, stat } from 'node:fs/promises';
@@ -32,14 +32,20 @@ import type { Reader } from './reader.js';
 import { RolloutDiagnosis } from './run-diagnosis.js';
 import { Tail } from './tail.js';
 
-/** A run whose writer cannot be asked is running if something was written in this time, or in three times its last step's, ms. */
+/**
+ * A run whose writer cannot be checked counts as running if something was written within this time, or within three
+ * times the duration of its last step, ms.
+ */
 const FRESH = 20_000;
-/** The writer on another machine touches its lock far more often than this, ms. */
+/** A writer on another machine touches its lock far more often than this, ms. */
 const TOUCHED = 120_000;
-/** A folder that is copied from elsewhere grows without a lock; once could be a run that has just let go of it. */
+/**
+ * Growths without a lock after which the run counts as a copy in progress; one growth could be a run that has just
+ * released its lock.
+ */
 const GROWTHS = 2;
 const LARGEST_CONFIG = 1 << 20;
-/** New steps whose rollouts are looked for one by one. */
+/** Up to this many new steps, rollout files are looked up one by one. */
 const MOST_LOOKED_FOR = 1000;
 const NO_CONFIG = 'config.yaml is missing or links outside the folder';
 const NO_METRICS = 'metrics.jsonl is missing or links outside the folder';
@@ -64,18 +70,18 @@ export class RunReader implements Reader {
   private config: ReadConfig;
   /** The first damaged line. */
   private lineProblem: string | null = null;
-  /** Why the metrics could not be read; they are tried again. */
+  /** Why the metrics could not be read; reading is tried again. */
   private metricsProblem: string | null = null;
   private warmupSteps = 0;
   private started = 0;
   private updated = 0;
-  /** The epoch in which all rollouts were looked for. */
+  /** The epoch in which all rollouts were listed. */
   private rolloutsOf = '';
-  /** Whether the process that holds the folder's lock runs; null: it cannot be asked; undefined: there is no lock. */
+  /** Whether the process that holds the folder's lock is alive; null: unknown; undefined: there is no lock. */
   private writer: boolean | null | undefined;
-  /** When the lock was last touched, ms. */
+  /** Time of the lock's last touch, ms. */
   private touched = 0;
-  /** How often metrics came while nothing held the folder. */
+  /** How often metrics grew while no process held the lock. */
   private unheldGrowths = 0;
   private reading: Promise<void> = Promise.resolve();
 
@@ -96,9 +102,9 @@ export class RunReader implements Reader {
     this.trees = new RolloutDiagnosis(root, parts);
   }
 
-  /** Reads what is new. */
+  /** Reads new data. */
   refresh(): Promise<void> {
-    // One after another: the tail has one place. What fails is tried again the next time.
+    // Calls run one after another, because the tail has one position. A failed read is tried again the next time.
     this.reading = this.reading.then(async () => {
       const before = this.feed.columns.length;
       await this.readConfig().catch((error) => {
@@ -117,7 +123,7 @@ export class RunReader implements Reader {
     return this.reading;
   }
 
-  /** When something was last written, ms. */
+  /** Time of the last write, ms. */
   get lastWritten(): number {
     return Math.max(this.started, this.updated);
   }
@@ -184,7 +190,7 @@ export class RunReader implements Reader {
   async takeUpdate(): Promise<RunUpdate | null> {
     if (!this.feed.hasNew(this.summary())) return null;
     await this.addRollouts(this.feed.unsentSteps);
-    // Nothing is awaited from here on: a record that comes later belongs to the next update.
+    // No await from here on, so that a record that comes later belongs to the next update.
     const summary = this.summary();
     return { run: this.run, summary, ...this.feed.take(summary) };
   }
@@ -197,7 +203,7 @@ export class RunReader implements Reader {
     return this.groups.group(this, step, n);
   }
 
-  /** Looks for the rollouts of new steps alone: a long run's folder has 100,000 of them. */
+  /** Looks only for the rollouts of new steps, because a long run's folder has 100,000 files. */
   private async addRollouts(steps: readonly number[]): Promise<void> {
     const folder = await this.rolloutsFolder();
     if (!folder || this.rolloutsOf !== this.feed.epoch || steps.length > MOST_LOOKED_FOR)
@@ -210,7 +216,7 @@ export class RunReader implements Reader {
     if (added.length > 0) this.feed.rollouts = [...this.feed.rollouts, ...added];
   }
 
-  /** Steps whose rollouts were written; where the folder cannot be read, those known before. */
+  /** Steps whose rollouts were written; if the folder cannot be read, the last known ones. */
   private async readRollouts(): Promise<void> {
     const { epoch } = this.feed;
     const folder = await this.rolloutsFolder();
@@ -218,7 +224,7 @@ export class RunReader implements Reader {
     this.rolloutsOf = epoch;
   }
 
-  /** The run's folder, unless its rollouts lie elsewhere. */
+  /** The run's folder; null if its `rollouts` is a link to elsewhere. */
   private async rolloutsFolder(): Promise<RunFolder | null> {
     const path = await resolveInside(this.root, this.parts);
     const rollouts = await resolveInside(this.root, [...this.parts, 'rollouts']);
@@ -228,7 +234,7 @@ export class RunReader implements Reader {
   private state(config: Config | null): RunState {
     if (config) {
       const { train, warmup } = config;
-      // A run that others start from has a warm-up and no steps.
+      // A run that only makes a shared warm-up has no training steps.
       const done =
         train.steps > 0 ? this.feed.columns.lastStep() >= train.steps : this.warmupSteps >= warmup.steps;
       if (done) return 'finished';
@@ -274,13 +280,13 @@ export class RunReader implements Reader {
     }
   }
 
-  /** How the run judges its groups; null where its configuration cannot be read. */
+  /** How the run judges its groups; null if its configuration cannot be read. */
   get objective(): RunObjective | null {
     const { config } = this.config;
     return config && runObjective(config.objective);
   }
 
-  /** @throws where the file cannot be read; what is wrong with its text is its problem */
+  /** @throws if the file cannot be read; invalid text becomes the run's problem */
   private async configOf(file: FileHandle): Promise<ReadConfig> {
     if ((await file.stat()).size > LARGEST_CONFIG)
       return this.noConfig('', 'config.yaml is larger than 1 MiB');
@@ -295,7 +301,7 @@ export class RunReader implements Reader {
     }
   }
 
-  /** Without a configuration a run is a series of its own. */
+  /** A run without a configuration forms its own series. */
   private noConfig(text: string, problem: string): ReadConfig {
     return { text, config: null, problem, series: `run ${this.run}`, settings: {} };
   }
@@ -329,7 +335,7 @@ export class RunReader implements Reader {
     }
   }
 
-  /** A damaged line is named and passed over; the rest is shown. */
+  /** A damaged line is reported and skipped; the rest is shown. */
   private addLine(text: string | null, number: number): void {
     try {
       if (text === null) throw new Error('longer than 1 MiB');
@@ -353,7 +359,7 @@ async function stampOf(path: string): Promise<{ stamp: string; time: number }> {
   }
 }
 
-/** Each value of a configuration under its dotted key, as JSON. */
+/** The values of a configuration as JSON, by dotted key. */
 function settingsOf(values: object, prefix = ''): Record<string, string> {
   return Object.fromEntries(
     Object.entries(values).flatMap(([key, value]) =>

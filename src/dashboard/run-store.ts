@@ -1,4 +1,4 @@
-/** The runs and logs of a folder, each with its reader, kept for as long as it is there. */
+/** The runs and logs of a folder, each with its reader, which is kept while the run exists. */
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { formatOfLog } from '../rollouts/files.js';
@@ -12,19 +12,19 @@ import { type LogOptions, LogReader } from './log-reader.js';
 import type { Reader } from './reader.js';
 import { RunReader } from './run-reader.js';
 
-/** Runs that are read at the same time. */
+/** Number of runs that are read at the same time. */
 const AT_ONCE = 8;
 /** ms */
 const LOOK_EVERY = 2000;
-/** How long new files are opened to find out what they are, ms. */
+/** Longest time spent on detecting the formats of new files, ms. */
 const LOOK_FOR = 1000;
 
 export interface StoreOptions {
-  /** The folder; it may come into being later. */
+  /** The folder; it may be created later. */
   readonly root: string;
-  /** One run's name: nothing beside it is shown. */
+  /** Name of the only run that is shown. */
   readonly only?: string;
-  /** One log's name: nothing beside it is shown. */
+  /** Name of the only log that is shown. */
   readonly file?: string;
   /** ms */
   readonly clock: () => number;
@@ -36,17 +36,17 @@ export class RunStore {
   private readers = new Map<string, Reader>();
   private looking: Promise<readonly Reader[]> | null = null;
   private lookedAt = Number.NEGATIVE_INFINITY;
-  /** What files were found to be, by their place; null: no log, or not yet. */
+  /** Detected formats of files, by path; null: not a log, or not yet. */
   private readonly formats = new Map<string, { stamp: string; format: FormatName | null }>();
 
   constructor(private readonly options: StoreOptions) {}
 
-  /** The runs that were there when last looked. */
+  /** The runs of the last search. */
   known(): readonly Reader[] {
     return [...this.readers.values()];
   }
 
-  /** Looks which runs there are. */
+  /** Searches for runs. */
   find(): Promise<readonly Reader[]> {
     this.looking ??= this.look().finally(() => {
       this.looking = null;
@@ -56,7 +56,7 @@ export class RunStore {
 
   /** The run of this name, up to date; undefined: there is none. Only names that were found lead to a folder. */
   async get(run: string): Promise<Reader | undefined> {
-    // A log may have got another file.
+    // A log may have a new file.
     if (!this.readers.has(run) || this.options.clock() - this.lookedAt > LOOK_EVERY) await this.find();
     const reader = this.readers.get(run);
     await reader?.refresh();
@@ -92,13 +92,13 @@ export class RunStore {
     return this.known();
   }
 
-  /** Logs by the run that they are of; files that are none are left out. */
+  /** Logs by the run that they belong to; files that are not logs are left out. */
   private async logsOf(
     logs: readonly (readonly string[])[],
   ): Promise<ReadonlyMap<string, { format: FormatName; files: (readonly string[])[] }>> {
     const { root } = this.options;
     const byFile = this.options.logs.read?.byFile === true;
-    // Among many files that are no logs the rest is looked at the next time.
+    // With many files that are not logs, the rest is examined the next time.
     const until = performance.now() + LOOK_FOR;
     const kept = new Set(trainedOn(logs.map((parts) => parts.join('/'))));
     const runs = new Map<string, { format: FormatName; files: (readonly string[])[] }>();

@@ -1,4 +1,4 @@
-/** What the server tells of real run folders: finished, broken, and being written at this moment. */
+/** The server's answers about real run folders: finished, broken, and being written. */
 import { readFileSync } from 'node:fs';
 import {
   appendFile,
@@ -254,7 +254,7 @@ describe('state', () => {
     const text = await readFile(path.metricsFile, 'utf8');
     const state = async () => (await detail('states')).state;
     await writeFile(path.metricsFile, text.split('\n').slice(0, 6).join('\n').concat('\n'));
-    // Written to a moment ago, and yet: nobody writes to it.
+    // Written to a moment ago, but no process writes to it now.
     expect(await detail('states')).toMatchObject({ state: 'interrupted', step: 3 });
     const lock = await FolderLock.take(out);
     expect(await state()).toBe('running');
@@ -264,7 +264,7 @@ describe('state', () => {
     await lock.release();
     expect(await state()).toBe('interrupted');
 
-    // A writer that was killed leaves its lock; so does one on another machine, which touches it.
+    // A killed writer leaves its lock; a writer on another machine touches its lock.
     const holder = { pid: 2 ** 22 - 1, host: 'h', machine: '', started: null, since: '', nonce: 'n' };
     const mine = await FolderLock.take(out);
     const { machine } = JSON.parse(await readFile(join(out, 'writer.lock'), 'utf8')) as { machine: string };
@@ -298,7 +298,7 @@ describe('state', () => {
   });
 });
 
-/** A page that follows: the events so far. */
+/** A page that follows the events: those received so far. */
 function follow(from: Dashboard) {
   const events: { event: string; data: string }[] = [];
   let text = '';
@@ -326,7 +326,7 @@ async function until(holds: () => boolean | Promise<boolean>, what: string): Pro
   expect.fail(`did not come: ${what}`);
 }
 
-/** Columns of one metric, put together from updates as a page does that has read the run before. */
+/** Columns of one metric as a page merges them from updates, after fetching the run. */
 function followed(
   events: readonly { event: string; data: string }[],
   name: string,
@@ -375,7 +375,7 @@ describe('a run that is being written', () => {
     const first = await detail('live', live);
     expect(first, 'at once').toMatchObject({ state: 'interrupted', step: 5, steps: 8 });
 
-    // Cut off after step 5, its last checkpoint lost: what is continued from is step 4.
+    // Interrupted after step 5 with its last checkpoint lost, so the run continues from step 4.
     await rm(join(out, 'checkpoints', 'step_000005'), { recursive: true });
     await run({ config: long, out, resume: true, threads: 1 });
     const last = await detail('live', live);
@@ -421,7 +421,7 @@ describe('a run that is being written', () => {
     const updates = page.events.filter(({ data }) => data.includes('"slow"')).length;
     expect(updates, 'one by one, not all at the end').toBeGreaterThan(4);
 
-    // Resumed elsewhere, with other figures from step 5 on, and as many of them.
+    // Resumed on another machine, with the same number of records but other figures from step 5 on.
     const others = lines.map((line) => {
       const record = JSON.parse(line);
       return JSON.stringify(record.phase === 'train' && record.step >= 5 ? { ...record, loss: 9 } : record);
@@ -468,7 +468,7 @@ describe('a run that is being written', () => {
         () => followed(page.events, 'long', 'loss', before).step.at(-1) === step + 100,
         `step ${step}`,
       );
-      // A batch may be seen in parts, each with a head of its own.
+      // A batch may arrive in several parts, each with its own header.
       const updates = page.events.slice(eventCount).filter(({ data }) => data.includes('"long"'));
       const heads = updates.map(({ data }) =>
         JSON.stringify({ ...JSON.parse(data), metrics: {}, rolloutSteps: [] }),
@@ -489,7 +489,7 @@ describe('a run that is being written', () => {
     expect(rollouts).toHaveLength(2400);
     page.stop();
 
-    // A page that was away for ten steps.
+    // A page that was disconnected for ten steps.
     await grow(2400, 2410);
     const since = (position: string) =>
       read<RunDetail>(`${runPath('long')}?after=${encodeURIComponent(position)}`, live);
@@ -499,7 +499,7 @@ describe('a run that is being written', () => {
     expect(rest.rolloutSteps).toEqual(rest.metrics.step);
     expect(JSON.stringify(rest).length).toBeLessThan(JSON.stringify(whole).length / 20);
     expect(await since(rest.position)).toMatchObject({ from: 2410, rolloutsFrom: 2410, rolloutSteps: [] });
-    // A position of which the run has since lost something, or that is none, holds nothing.
+    // A position is invalid if the run has since lost data before it, or if it never existed.
     const text = await readFile(out.metricsFile, 'utf8');
     await writeFile(out.metricsFile, text.split('\n').slice(0, 1000).join('\n').concat('\n'));
     for (const position of [rest.position, '', 'x', '1.2.3.4', `${rest.position}.9`]) {
@@ -521,7 +521,7 @@ describe('a run that is being written', () => {
     await until(() => live.following === 1, 'the page');
     await detail(names[0], live);
     await new Promise((resolve) => setTimeout(resolve, 200));
-    // The disk fails: every read and every look at an open file, of either file, for a while.
+    // The disk fails: for a while, every read and every stat of both files gives an error.
     const probe = await open(join(folder, names[0], 'config.yaml'));
     const handle = Object.getPrototypeOf(probe) as Pick<typeof probe, 'read' | 'stat' | 'readFile'>;
     await probe.close();

@@ -1,4 +1,4 @@
-/** What the server lets out, and to whom: over real sockets, with requests as an attacker would write them. */
+/** What the server answers, and to whom: real sockets, with requests that an attacker could send. */
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
@@ -53,7 +53,7 @@ afterAll(async () => {
   expect(faults).toEqual([]);
 });
 
-/** Sends bytes as they are and waits until the other side closes. */
+/** Sends bytes unchanged and waits until the server closes the connection. */
 function raw(text: string, port = server.port): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
@@ -68,7 +68,7 @@ function raw(text: string, port = server.port): Promise<string> {
   });
 }
 
-/** A GET with this request target; status and whole answer. */
+/** A GET with this request target; returns status and whole answer. */
 async function get(target: string, headers: Record<string, string> = {}, port = server.port) {
   const all = { Host: `127.0.0.1:${port}`, Connection: 'close', ...headers };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -106,7 +106,7 @@ describe('address', () => {
     await expect(start({ host: '192.0.2.1' })).rejects.toThrow(
       /--host: expected an address or a name of this machine, got '192\.0\.2\.1'/,
     );
-    // An empty host would be every address of the machine.
+    // An empty host would mean every address of the machine.
     for (const host of ['', ' ', '\t'])
       await expect(start({ host })).rejects.toThrow(
         `--host: expected an address or a name of this machine, got '${host}'`,

@@ -1,6 +1,6 @@
 /**
- * The dashboard's server: on loopback unless another host is named, and then only with a token that is made anew at
- * each start.
+ * The dashboard's server. It listens on loopback unless another host is given; then it requires a token, which is
+ * generated anew at each start.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
@@ -21,50 +21,50 @@ import type { LogOptions } from './log-reader.js';
 import { builtFolder } from './pages.js';
 import { RunStore } from './run-store.js';
 
-/** Taken if it is free. */
+/** The default port, used if it is free. */
 export const DEFAULT_PORT = 4780;
 const LOOPBACK = '127.0.0.1';
-/** Request line and headers together, bytes; beyond it Node.js answers 431. */
+/** Maximum size of request line and headers together, in bytes; beyond it Node.js answers 431. */
 const LARGEST_HEAD = 8192;
 const MOST_CONNECTIONS = 256;
 
 export interface DashboardOptions {
-  /** The runs folder, one run's, a folder that another framework writes its logs to, or one log. */
+  /** A runs folder, a single run's folder, a log folder of another framework, or one log. */
   readonly folder: string;
-  /** Whether it is one run's; the folder may then come into being later. Default: as it is found to be. */
+  /** Whether it is a single run's folder; it may then be created later. Default: detected. */
   readonly singleRun?: boolean;
-  /** Of this program, shown on the page. */
+  /** Version of this program, shown on the page. */
   readonly version: string;
-  /** How logs of other frameworks are read. */
+  /** Options for reading logs of other frameworks. */
   readonly logs?: LogOptions;
-  /** Default: 127.0.0.1. Anything but loopback asks for a token. */
+  /** Default: 127.0.0.1. Any other host than loopback requires a token. */
   readonly host?: string;
-  /** 0: any free one; default: 4780 if it is free. */
+  /** 0: any free port; default: 4780 if it is free. */
   readonly port?: number;
-  /** Folder of the built front end; default: where it is built to. */
+  /** Folder of the built front end; default: its build folder. */
   readonly pages?: string;
   /** ms; default: the system's. */
   readonly clock?: () => number;
-  /** Time between two looks at the files, ms; default: 500. */
+  /** Time between two checks of the files, ms; default: 500. */
   readonly poll?: number;
-  /** Told of faults of this program. */
+  /** Called with internal errors. */
   readonly report: (error: unknown) => void;
 }
 
 export interface Dashboard {
-  /** What to open, with the token where one is needed. */
+  /** The address to open, including the token if one is required. */
   readonly address: string;
   readonly port: number;
   readonly token: string | null;
-  /** Pages that are following now. */
+  /** Number of pages that follow the events. */
   readonly following: number;
-  /** Ends every connection. */
+  /** Closes every connection. */
   close(): Promise<void>;
 }
 
 /**
- * Starts serving.
- * @throws DashboardError where there is no such folder, or the port or host cannot be had
+ * Starts the server.
+ * @throws DashboardError if the folder does not exist, or the port or host is not available
  */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { version, report, clock = Date.now, pages = builtFolder() } = options;
@@ -81,7 +81,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   const token = isLoopback(host) ? null : randomBytes(24).toString('base64url');
   const headers = Object.entries(safeHeaders(isLoopback(host)));
   let rules: Rules = { hosts: new Set(), token, cookie: 'lambda-grpo' };
-  // The global Request and Response are left alone: a training run may go on in this process.
+  // Keeps the global Request and Response: a training run may use them in this process.
   const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const handle = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     for (const [name, value] of headers) outgoing.setHeader(name, value);
@@ -116,7 +116,9 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   };
 }
 
-/** A run's own folder is shown from the one above it, so that the run has a name; nothing beside it is. */
+/**
+ * A single run's folder is served from its parent, so that the run has a name; other entries of the parent are hidden.
+ */
 async function placeOf({
   folder,
   singleRun,
@@ -124,7 +126,7 @@ async function placeOf({
   const path = resolve(folder);
   const single = { root: dirname(path), only: basename(path) };
   if (singleRun === true) return single;
-  // `--ui` of a comparison starts before its folder is made.
+  // With `--ui`, the server of a comparison starts before its folder exists.
   if (singleRun === undefined) {
     if (!existsSync(path)) {
       throw new DashboardError(
@@ -137,7 +139,7 @@ async function placeOf({
   return { root: path };
 }
 
-/** A log may be empty as yet. @throws DashboardError for a file that is none */
+/** A log may still be empty. @throws DashboardError for a file that is not a log */
 async function checkLog({ folder, logs }: DashboardOptions): Promise<void> {
   const format = await formatOfLog(folder, logs?.read ?? {}).catch((error) => {
     throw new DashboardError(messageOf(error));
@@ -149,7 +151,7 @@ async function checkLog({ folder, logs }: DashboardOptions): Promise<void> {
   );
 }
 
-/** An empty host would be every address of the machine. @throws DashboardError */
+/** An empty host would mean every address of the machine. @throws DashboardError */
 function checkAddress({ host, port }: DashboardOptions): void {
   if (host !== undefined && host.trim() === '') {
     throw new DashboardError(`--host: expected an address or a name of this machine, got '${host}'`);
@@ -159,7 +161,7 @@ function checkAddress({ host, port }: DashboardOptions): void {
   }
 }
 
-/** Says no, and lets go of the connection: what may still come in on it is not read. */
+/** Sends a refusal and closes the connection without reading the rest of the request. */
 function refuse(incoming: IncomingMessage, outgoing: ServerResponse, error: unknown): void {
   const refusal = error instanceof Refusal ? error : new Refusal(400, messageOf(error));
   const body = `${JSON.stringify(bodyOf(refusal))}\n`;
@@ -181,7 +183,7 @@ function isEverything(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-/** What Host may be: the names under which this machine is reached at the address that is listened on. */
+/** Allowed values of Host: the names of this machine at the address that it listens on. */
 function hostsOf(host: string, server: Server, port: number): Set<string> {
   const { address } = server.address() as AddressInfo;
   const names = [host, address];
@@ -197,7 +199,7 @@ function hostsOf(host: string, server: Server, port: number): Set<string> {
   return new Set(
     names.flatMap((name) => {
       const written = bracketed(name.toLowerCase());
-      // Browsers leave out the port that is http's own.
+      // Browsers omit the default port of http.
       return port === 80 ? [written, `${written}:80`] : [`${written}:${port}`];
     }),
   );

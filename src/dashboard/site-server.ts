@@ -1,6 +1,6 @@
 /**
- * The server of the site (web/site): static files on this machine's own address, for nobody else. Its headers make the page isolated,
- * so that WebAssembly may use threads, and let it load nothing from elsewhere.
+ * The server of the site (web/site): static files, on loopback only. Its headers isolate the page, so that WebAssembly
+ * may use threads, and let it load nothing from other hosts.
  */
 import { existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -11,7 +11,7 @@ import { admit, type Rules, safeHeaders } from './guard.js';
 import { listen } from './listen.js';
 import { readPage } from './pages.js';
 
-/** Taken if it is free. */
+/** The default port, used if it is free. */
 export const SITE_PORT = 4790;
 const LOOPBACK = '127.0.0.1';
 
@@ -20,7 +20,7 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** Where the site is built to: beside the package's other files. */
+/** The site's build folder, beside the package's other files. */
 const builtSite = (): string => fileURLToPath(new URL('../../site/', import.meta.url));
 
 const HEADERS: Readonly<Record<string, string>> = {
@@ -28,15 +28,15 @@ const HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self' data:; " +
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  // With Cross-Origin-Opener-Policy: memory may be shared among threads.
+  // With Cross-Origin-Opener-Policy, this allows threads to share memory.
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
 /**
- * Starts serving.
- * @param folder of the built site; default: where it is built to
- * @param port 0: any free one; default: 4790 if it is free
- * @throws DashboardError where the site is not built, or the port cannot be had
+ * Starts the server.
+ * @param folder of the built site; default: its build folder
+ * @param port 0: any free port; default: 4790 if it is free
+ * @throws DashboardError if the site is not built, or the port is not available
  */
 export async function startSite({
   folder = builtSite(),

@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** What one more read gives: lines with their numbers, '↺' where the file is read from its start. */
+/** The result of one more read: lines with their numbers, '↺' if the file is read from its start. */
 async function read(): Promise<string[]> {
   const calls: string[] = [];
   const handle = await open(file);

@@ -1,18 +1,18 @@
 /**
- * Follows a file of lines that another process appends to: each call reads the new bytes only. A last line without
- * its line end is left for later. A file that is not the one read so far (shorter, or with other bytes before the
- * place reached: a resumed run writes its metrics anew) is read from its start.
+ * Follows a file of lines that another process appends to: each call reads only new bytes. A last line without a line
+ * end is left for later. If the file is not the one read so far (it is shorter, or bytes before the current position
+ * differ, as when a resumed run rewrites its metrics), it is read from its start.
  */
 import type { FileHandle } from 'node:fs/promises';
 
 const CHUNK = 1 << 20;
-/** How many of the bytes before the place reached are compared. */
+/** Number of bytes before the current position that are compared. */
 const REMEMBERED = 256;
 
 export interface TailReader {
-  /** The file is read from its start: what came before no longer counts. */
+  /** The file is read from its start: earlier lines no longer count. */
   restart(): void;
-  /** One line without its end, numbered from 1; null: it is longer than any line may be (1 MiB). */
+  /** One line without its line end, numbered from 1; null: it is longer than the limit (1 MiB). */
   line(text: string | null, number: number): void;
 }
 
@@ -22,7 +22,7 @@ export class Tail {
   private inode = 0;
   /** The bytes before `offset`. */
   private before: Buffer = Buffer.alloc(0);
-  /** Within a line that is too long: its rest is passed over. */
+  /** The current line is too long: its rest is skipped. */
   private skipping = false;
 
   async read(file: FileHandle, reader: TailReader): Promise<void> {
@@ -52,7 +52,7 @@ export class Tail {
     }
   }
 
-  /** @returns how many bytes are done with; 0: they are the beginning of a line */
+  /** @returns number of bytes that were processed; 0: the line is incomplete */
   private take(bytes: Buffer, reader: TailReader): number {
     let from = 0;
     for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, from)) {

@@ -1,9 +1,12 @@
-/** Sums for `AgeFigures`: how old the weights were that sampled a completion, against the newest of its training step. */
+/**
+ * Sums for `AgeFigures`: the age of the weights that sampled a completion, relative to the newest weights of its
+ * training step.
+ */
 import type { Group } from '../../rollouts/index.js';
 import type { AgeFigures } from './figures.js';
 
 export class AgeSums {
-  /** By step: newest version, completions, the sum of their oldest versions, the oldest. */
+  /** By step: newest version, number of completions, sum of their oldest versions, the oldest version. */
   private readonly steps = new Map<string, { newest: number; count: number; sum: number; oldest: number }>();
   private mixed = 0;
 
@@ -25,7 +28,7 @@ export class AgeSums {
     }
   }
 
-  /** Takes what another one has added up. */
+  /** Adds the sums of another instance. */
   merge(other: AgeSums): void {
     this.mixed += other.mixed;
     for (const [key, sums] of other.steps) {

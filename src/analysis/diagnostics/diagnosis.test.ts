@@ -1,4 +1,6 @@
-/** The diagnosis of a run: what `LogGatherer` says of the same groups, in whatever parts they were read. */
+/**
+ * The diagnosis of a run equals what `LogGatherer` says of the same groups, however the groups are divided into parts.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Group } from '../../rollouts/index.js';
@@ -97,7 +99,7 @@ describe('the diagnosis of a run', () => {
   it('of many steps the curves are means over as many at a time as make 200 points', () => {
     const diagnosis = new TreeDiagnosis();
     for (let step = 1; step <= 1000; step++) {
-      // From the middle on the two share their first token.
+      // In the second half of the steps the two completions share their first token.
       const shared = step > 500;
       const completions = [0, 1].map((i) => ({ tokens: Int32Array.of(shared ? 9 : i, i), reward: i }));
       const both: Group = {
@@ -113,7 +115,7 @@ describe('the diagnosis of a run', () => {
     const { step, sharing } = diagnosis.figures().steps;
     expect(step).toHaveLength(200);
     expect([step[0], step[1], step[199]]).toEqual([5, 10, 1000]);
-    // Half of the tokens are two completions', the others one's.
+    // Half of the tokens are shared by two completions, the others by one.
     expect([sharing[0], sharing[99], sharing[100], sharing[199]]).toEqual([0.5, 0.5, 0.75, 0.75]);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Diagnostics of a run from the trees of its groups, and how the trees change over its steps. Parts that were read
- * separately (the files of a log) are combined by `merge`, so that only a growing file is read again.
+ * Diagnostics of a run from the trees of its groups, and how the trees change over its steps. `merge` combines parts
+ * that were read separately (the files of a log), so that only a growing file is read again.
  */
 import type { Group } from '../../rollouts/index.js';
 import type { GroupAnalysis } from '../analyze-group.js';
@@ -8,7 +8,7 @@ import type { Diagnostics, SplitFigures } from './figures.js';
 import { SplitSums } from './prompts.js';
 import { DiagnosticSums } from './sums.js';
 
-/** Points of the curves; more steps are averaged. */
+/** Maximum number of points of a curve; more steps are averaged. */
 const MOST_POINTS = 200;
 
 export interface DiagnosisFigures extends Diagnostics {
@@ -19,7 +19,7 @@ export interface DiagnosisFigures extends Diagnostics {
   /** Groups whose rewards are all equal. */
   readonly zeroVariance: { readonly right: number; readonly wrong: number; readonly other: number };
   readonly splitPrompts: SplitFigures;
-  /** By training step, rising; of many steps means over as many at a time as make at most 200 points. */
+  /** By training step, ascending. With more than 200 steps, neighbouring steps are averaged. */
   readonly steps: {
     readonly step: readonly number[];
     /** Mean over tokens of |λ|/k. */
@@ -68,7 +68,7 @@ export class TreeDiagnosis {
     });
   }
 
-  /** Takes what another one has of other groups. */
+  /** Adds the sums of another instance over other groups. */
   merge(other: TreeDiagnosis): void {
     this.groups += other.groups;
     this.completions += other.completions;

@@ -88,7 +88,7 @@ describe('the sampler’s noise', () => {
   it('counts ratios outside [0.9, 1.1], both bounds', () => {
     const member = (logprob: number) => ({ tokens: Int32Array.of(3), logprobs: Float32Array.of(logprob) });
     const noise = diagnosed(groupOf([0, -0.1, -0.206, -0.1, -0.1].map(member))).noise;
-    // Ratios 0.905, 0.899, 1.112, 1: two of four are beyond 10%.
+    // Ratios 0.905, 0.899, 1.112, 1: two of the four are outside of 10%.
     expect(noise).toMatchObject({ tokens: 1, values: 5, pairs: 4, equalPairs: 1, outside: 2 });
   });
 
@@ -120,7 +120,7 @@ it('the trainer against the sampler, and entropies where completions part, over 
     kl: expect.closeTo((Math.exp(-0.5) + 0.5 - 1) / 2, 6),
     entropies: 5,
     entropy: 16 / 5,
-    // The root's step [1] is shared by all; completions part at tokens 2 and 5.
+    // The root's step [1] is shared by all; the completions diverge at tokens 2 and 5.
     atBranches: 5,
   });
   expect(diagnosed(groupOf([{ tokens: Int32Array.of(1) }])).trainer).toBeNull();

@@ -1,4 +1,4 @@
-/** Sums for `NoiseFigures`: members of a step that the same weights sampled are compared, token by token. */
+/** Sums for `NoiseFigures`: compares, token by token, the members of a step that were sampled by the same weights. */
 import type { Completion } from '../../rollouts/index.js';
 import type { ProcessTree } from '../../tree/index.js';
 import type { NoiseFigures } from './figures.js';
@@ -44,7 +44,7 @@ export class NoiseSums {
     for (const { logprobs, mask } of members) {
       if (mask && mask[t] === 0) continue;
       const value = (logprobs as Float32Array)[t];
-      // Welford: no large sums whose difference is small.
+      // Welford's method avoids the difference of large sums.
       count++;
       const difference = value - mean;
       mean += difference / count;
@@ -67,7 +67,7 @@ export class NoiseSums {
     if (high - low > this.largest) this.largest = high - low;
   }
 
-  /** Takes what another one has added up. */
+  /** Adds the sums of another instance. */
   merge(other: NoiseSums): void {
     this.tokens += other.tokens;
     this.values += other.values;

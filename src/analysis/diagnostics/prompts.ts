@@ -7,7 +7,7 @@ import { groupAdvantages } from '../../objective/index.js';
 import type { Group } from '../../rollouts/index.js';
 import type { MergedFigures, SplitFigures } from './figures.js';
 
-/** How far advantages are from those that they should be. */
+/** Difference between the given advantages and the correct ones. */
 class Shift {
   private sum = 0;
   private count = 0;
@@ -32,7 +32,10 @@ class Shift {
   }
 }
 
-/** Advantages over all completions of an id, once for all of its groups: an id may have as many prompts as a log has rows. */
+/**
+ * Advantages over all completions of an id, computed once for all of its groups: an id may have as many prompts as a
+ * log has rows.
+ */
 const overIds = new WeakMap<Float64Array, Float64Array>();
 
 function advantagesOver(rewards: Float64Array): Float64Array {
@@ -59,7 +62,7 @@ export class MergedSums {
     this.shift.add(advantagesOver(rewards).subarray(from, from + completions.length), advantages);
   }
 
-  /** Takes what another one has added up. */
+  /** Adds the sums of another instance. */
   merge(other: MergedSums): void {
     for (const id of other.ids) this.ids.add(id);
     this.prompts += other.prompts;
@@ -73,25 +76,25 @@ export class MergedSums {
   }
 }
 
-/** Steps whose groups are remembered: readers give those of a step near each other. */
+/** Steps whose groups are remembered: readers give the groups of a step close to each other. */
 const STEPS = 4;
 /** Prompts of a step that are remembered. */
 const PROMPTS = 1 << 16;
 
-/** Watches over the groups of all steps; a prompt is known by its tokens, or its text. */
+/** Compares the groups of all steps. A prompt is identified by its tokens or its text. */
 export class SplitSums {
   private readonly steps = new Map<string, Map<string, number[][]>>();
   private readonly done = new SplitTotals();
 
   add({ prompt, completions, step, source, tokens }: Group): void {
-    // Units of a text have ids of their own in each group.
+    // Ids of text units differ from group to group, so the text is used.
     const key = tokens === 'text-units' ? (prompt.text ?? '') : digest(prompt.tokens);
     if (key === '') return;
     const rewards = completions.map(({ reward }) => reward);
     this.take(JSON.stringify([source?.label ?? null, step]), key, [rewards]);
   }
 
-  /** Takes what another one has seen; the groups of a step that both still know are put together. */
+  /** Adds what another instance has seen. Groups of a step that both still remember are combined. */
   merge(other: SplitSums): void {
     this.done.merge(other.done);
     for (const [at, prompts] of other.steps) for (const [key, groups] of prompts) this.take(at, key, groups);
@@ -113,7 +116,7 @@ export class SplitSums {
     else if (known.size < PROMPTS) known.set(prompt, [...rewards]);
   }
 
-  /** Of all groups so far; more may come. */
+  /** Figures of all groups so far; more may be added. */
   figures(): SplitFigures {
     const totals = new SplitTotals();
     totals.merge(this.done);
@@ -154,7 +157,7 @@ class SplitTotals {
   }
 }
 
-/** Two 32-bit hashes and the length; nothing of no tokens. */
+/** Two 32-bit hashes and the length; empty without tokens. */
 function digest(tokens: Int32Array): string {
   if (tokens.length === 0) return '';
   let [a, b] = [0x811c9dc5 | 0, 0];

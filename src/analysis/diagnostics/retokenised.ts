@@ -6,9 +6,9 @@ import type { Group } from '../../rollouts/index.js';
 import type { ProcessTree } from '../../tree/index.js';
 import type { RetokenisedFigures } from './figures.js';
 
-/** Branches of one node that are compared with each other. */
+/** Branches of one node that are compared with each other at most. */
 const BRANCHES = 64;
-/** Tokens of a branch that are followed. */
+/** Tokens of a branch that are followed at most. */
 const FOLLOWED = 1024;
 
 export class RetokenisedSums {
@@ -19,7 +19,7 @@ export class RetokenisedSums {
   private equalTexts = 0;
 
   add(tree: ProcessTree, { completions, tokenTexts, tokens }: Group): void {
-    // Ids that were made of the text hold no news of it.
+    // Ids that were computed from the text say nothing new about it.
     if (tokens !== 'exact') return;
     if (completions.some(({ text }) => text !== undefined)) {
       this.seen = true;
@@ -49,7 +49,7 @@ export class RetokenisedSums {
     }
   }
 
-  /** Takes what another one has added up. */
+  /** Adds the sums of another instance. */
   merge(other: RetokenisedSums): void {
     this.seen ||= other.seen;
     this.branches += other.branches;
@@ -65,7 +65,7 @@ export class RetokenisedSums {
   }
 }
 
-/** What follows a branching: the text, and where each token of it ends. */
+/** The text after a branching, and the end of each token in it. */
 interface Continuation {
   readonly text: string;
   readonly ends: readonly number[];
@@ -81,9 +81,9 @@ function continuation(tokens: Int32Array, textOf: (id: number) => string): Conti
   return { text, ends };
 }
 
-/** Whole tokens of a within what both say, if that covers the first token of each; else 0. */
+/** Whole tokens of `a` within the common text, if it covers the first token of both; else 0. */
 function sharedTokens(a: Continuation, b: Continuation): number {
-  // A token without a text (the end of an answer) says nothing.
+  // A token without a text (an end token) is not counted.
   if (a.ends[0] === 0 || b.ends[0] === 0) return 0;
   let common = 0;
   while (common < a.text.length && a.text[common] === b.text[common]) common++;
@@ -93,7 +93,7 @@ function sharedTokens(a: Continuation, b: Continuation): number {
   return count;
 }
 
-/** Completions with the text of one before them and other tokens, of which neither begins with the other's. */
+/** Completions with the same text as an earlier one but different tokens, where neither is a prefix of the other. */
 function equalTexts(tree: ProcessTree, completions: Group['completions']): number {
   const firstWith = new Map<string, number>();
   let count = 0;

@@ -5,7 +5,7 @@
 import type { LogAnalysis, LogFigures } from '../figures.js';
 import type { MergedFigures, SplitFigures } from './figures.js';
 
-/** Training steps from which on growth is told. */
+/** Minimum number of training steps for reporting growth. */
 const LEAST_STEPS = 6;
 
 export type DiagnosticRow = readonly [name: string, value: string, meaning: string];
@@ -81,7 +81,7 @@ function shifted({ shift, flipped, completions }: MergedFigures | SplitFigures):
   return `advantages off by ${fixed(shift, 2)}, ${count(flipped)} of ${count(completions)} of another sign`;
 }
 
-/** How sharing and depth changed from the first third of the steps to the last; nothing for few steps. */
+/** Change of sharing and depth from the first third of the steps to the last; empty for few steps. */
 function growth(steps: LogAnalysis['steps']): Row[] {
   if (steps.length < LEAST_STEPS) return [];
   const third = Math.floor(steps.length / 3);

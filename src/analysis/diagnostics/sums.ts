@@ -1,4 +1,4 @@
-/** All diagnostics of some groups, one group at a time. */
+/** Sums for all diagnostics, one group at a time. */
 import type { Group } from '../../rollouts/index.js';
 import type { GroupAnalysis } from '../analyze-group.js';
 import { AgeSums } from './age.js';
@@ -36,7 +36,7 @@ export class DiagnosticSums {
     }
   }
 
-  /** Takes what another one has added up. */
+  /** Adds the sums of another instance. */
   merge(other: DiagnosticSums): void {
     this.trainer.merge(other.trainer);
     this.noise.merge(other.noise);

@@ -1,4 +1,4 @@
-/** Sums for `TrainerFigures`: what a trainer says of the tokens that another program sampled. */
+/** Sums for `TrainerFigures`: the trainer's values for tokens that another program sampled. */
 import type { Completion } from '../../rollouts/index.js';
 import type { ProcessTree } from '../../tree/index.js';
 import type { TrainerFigures } from './figures.js';
@@ -39,7 +39,7 @@ export class TrainerSums {
     });
   }
 
-  /** Takes what another one has added up. */
+  /** Adds the sums of another instance. */
   merge(other: TrainerSums): void {
     this.tokens += other.tokens;
     this.difference += other.difference;

@@ -24,7 +24,7 @@ export function charts({ all, steps }: LogAnalysis): string[] {
   return figures.map((svg, i) => `<figure>${unique(svg, i)}</figure>`);
 }
 
-/** Ids within a chart are its own: on one page each chart's must differ. */
+/** Ids of several charts on one page must differ. */
 function unique(svg: string, i: number): string {
   return svg.replaceAll('id="frame"', `id="frame-${i}"`).replaceAll('url(#frame)', `url(#frame-${i})`);
 }
@@ -33,7 +33,7 @@ interface Bin {
   readonly name: string;
   readonly tokens: number;
   readonly mass: number;
-  /** |Â| over tokens, each step once. */
+  /** |Â| over tokens, counting each step once. */
   readonly once: number;
 }
 

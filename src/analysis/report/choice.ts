@@ -1,7 +1,7 @@
 /**
- * The groups of a log whose trees are shown, in the report and in a page. Which are kept: half of the room
- * for those that λ-GRPO changes most (most good completions pushed down, then the largest (|λ| − 1)·|Â|), half for
- * every n-th, so that the rest is shown as it is. Memory: the kept groups, with bounded texts.
+ * Chooses the groups of a log whose trees are shown, in the report and in a page. Half of them are the groups that
+ * λ-GRPO changes most (most good completions pushed down, then the largest (|λ| − 1)·|Â|); the other half is every n-th
+ * group, as an unbiased sample. Memory: the kept groups, with bounded texts.
  */
 
 import { type Group, pieceOf } from '../../rollouts/index.js';
@@ -13,18 +13,18 @@ import { treeView } from '../tree-view.js';
 import type { ReportData, ReportGroup } from './data.js';
 
 export interface ChoiceOptions {
-  /** Groups that are kept with their trees; default 200. */
+  /** Number of groups that are kept with their trees; default 200. */
   readonly maxGroups?: number;
 }
 
 const PROMPT_LENGTH = 2000;
 const QUESTION_LENGTH = 200;
-/** Characters of all steps of one group. */
+/** Maximum number of characters in all steps of one group. */
 const TEXT_LENGTH = 60_000;
 const MOST_STEPS = 2000;
 
 interface Kept {
-  /** Place in the log, from 0. */
+  /** Index in the log, from 0. */
   readonly order: number;
   readonly group: ReportGroup;
 }
@@ -32,7 +32,7 @@ interface Kept {
 export class GroupChoice {
   private readonly worstRoom: number;
   private readonly spreadRoom: number;
-  /** Most changed first. */
+  /** Ordered by change, largest first. */
   private readonly worst: Kept[] = [];
   /** Every `stride`-th group. */
   private spread: Kept[] = [];
@@ -44,7 +44,7 @@ export class GroupChoice {
     this.spreadRoom = maxGroups - this.worstRoom;
   }
 
-  /** Takes a group into the choice. @param analysis and @param score of the same group */
+  /** Offers a group to the choice. @param analysis and @param score of the same group */
   add(group: Group, analysis: GroupAnalysis, score: GroupScore): void {
     const order = this.count++;
     let kept: Kept | null = null;
@@ -78,13 +78,13 @@ export class GroupChoice {
     return groups.map((group, i) => ({ ...group, question: questions[i].slice(0, QUESTION_LENGTH) }));
   }
 
-  /** What the page gets. */
+  /** The data of one group for the page. */
   get data(): ReportData {
     return { total: this.count, groups: this.groups };
   }
 }
 
-/** More than 0 if the first is changed more. */
+/** Positive if the first group is changed more. */
 function compare(a: GroupScore, b: GroupScore): number {
   return a.pushedDown - b.pushedDown || a.flaw - b.flaw;
 }

@@ -4,7 +4,9 @@ import { analyzeGroup } from '../analyze-group.js';
 import { LogGatherer } from '../gather.js';
 import { ReportCollector } from './collector.js';
 
-/** A group whose first token is shared by all, so that flaw grows with the number of rewards that differ. */
+/**
+ * A group in which all completions share the first token, so that the flaw grows with the number of differing rewards.
+ */
 function group(id: number, spread: number): Group {
   return {
     id: String(id),

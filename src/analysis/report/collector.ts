@@ -10,7 +10,7 @@ import { type AboutReport, pageAssets, reportPage } from './page.js';
 export type ReportOptions = ChoiceOptions;
 
 export class ReportCollector {
-  /** Read first: better to fail before a long log than after it. */
+  /** Read first, so that a missing file is noticed before a long log is read. */
   private readonly assets = pageAssets();
   private readonly choice: GroupChoice;
 
@@ -19,7 +19,7 @@ export class ReportCollector {
     this.choice = new GroupChoice(options);
   }
 
-  /** Takes a group into the report. @param analysis and @param score of the same group */
+  /** Adds a group to the report. @param analysis and @param score of the same group */
   add(group: Group, analysis: GroupAnalysis, score: GroupScore): void {
     this.choice.add(group, analysis, score);
   }
@@ -29,7 +29,7 @@ export class ReportCollector {
     return this.choice.groups;
   }
 
-  /** The page, one self-contained file. @param analysis figures over all groups */
+  /** The page as one self-contained file. @param analysis figures over all groups */
   html(analysis: LogAnalysis, about: AboutReport): string {
     return reportPage(analysis, this.choice.data, about, this.assets);
   }

@@ -1,16 +1,16 @@
-/** What the page of the report gets, as JSON within it. */
+/** The data of the report's page, embedded as JSON. */
 import type { ZeroVariance } from '../../objective/index.js';
 import type { TreeView } from '../tree-view.js';
 
 export interface ReportGroup {
   readonly step: number | null;
   readonly id: string;
-  /** Which of several runs or formats it is from; empty where there is but one. */
+  /** Name of the source (run or format); empty if there is only one. */
   readonly source: string;
-  /** File and line of the log, where known. */
+  /** File and line of the log, if known. */
   readonly place: string;
   readonly prompt: string;
-  /** Where it differs from those of the other groups in the file. */
+  /** The part that differs from the other groups' prompts. */
   readonly question: string;
   readonly completions: number;
   readonly tokens: number;
@@ -22,16 +22,16 @@ export interface ReportGroup {
   readonly zeroVariance: ZeroVariance | null;
   readonly pathDepth: number;
   readonly intermediateProportion: number;
-  /** Of `GroupScore`. */
+  /** Values of `GroupScore`. */
   readonly pushedDown: number;
   readonly worst: number;
   readonly flaw: number;
-  /** Null where it has too many steps to be shown on a page. */
+  /** Null if it has too many steps to be shown on a page. */
   readonly tree: TreeView | null;
 }
 
 export interface ReportData {
-  /** Groups of the log; those below are some of them. */
+  /** Number of groups in the log; the ones below are a selection. */
   readonly total: number;
   readonly groups: readonly ReportGroup[];
 }

@@ -1,11 +1,14 @@
-/** The figures of a log as markup: headline, notes, charts, diagnostics. The report's file has it, and a page that reads a log. */
+/**
+ * The figures of a log as markup: headline, notes, charts, diagnostics. Used by the report's file and by pages that
+ * read a log.
+ */
 import type { LogAnalysis } from '../figures.js';
 import { escapeMarkup } from '../svg.js';
 import { charts } from './charts.js';
 import { diagnosticCards, headline, sourceTable } from './headline.js';
 
 /**
- * @param notes what the reader should know of how the figures came about
+ * @param notes how the figures were obtained, as far as the reader must know
  * @param level of its headings
  */
 export function figuresMarkup(analysis: LogAnalysis, notes: readonly string[], level = 2): string {

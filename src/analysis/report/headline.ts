@@ -1,11 +1,11 @@
-/** The figures at the top of the report, each with a line that says what it means. */
+/** The figures at the top of the report, each with a line that explains it. */
 
 import { creditRows } from '../credit-rows.js';
 import { diagnosticRows } from '../diagnostics/rows.js';
 import type { LogAnalysis, LogFigures } from '../figures.js';
 import { escapeMarkup } from '../svg.js';
 
-/** What each source of token ids means to a reader. */
+/** Explanation of each source of token ids. */
 const TOKENS: Readonly<Record<string, string>> = {
   exact: 'token ids as they were sampled',
   retokenized: 'retokenized: ids computed from the text, most likely the sampled ones',
@@ -22,7 +22,7 @@ export function headline({ all }: LogAnalysis): string {
   return `<p class="sources">${escapeMarkup(sources(all))}</p>\n<dl class="cards">${cards(cardsOf(all))}</dl>`;
 }
 
-/** What only the tree tells, and figures under credit rules where they were asked for. */
+/** Figures that only the tree gives, and figures under credit rules if they were requested. */
 export function diagnosticCards(analysis: LogAnalysis, level = 2): string {
   const { header, rows } = creditRows(analysis.all.credit);
   const rules = rows.map(([rule, up, ...values]): readonly string[] => [
@@ -48,7 +48,7 @@ function cards(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** A table of the sources, where there are several. */
+/** A table of the sources, if there are several. */
 export function sourceTable({ sources }: LogAnalysis, level = 2): string {
   if (sources.length === 0) return '';
   const cells = (tag: string, row: readonly string[]) =>
@@ -80,7 +80,7 @@ export function sourceTable({ sources }: LogAnalysis, level = 2): string {
 </section>`;
 }
 
-/** Where tokens and groups come from, in words. */
+/** The origin of tokens and groups in words. */
 function sources({ tokenSources, groupSources, groups }: LogFigures): string {
   const list = (counts: Readonly<Record<string, number>>, words: Readonly<Record<string, string>>) =>
     Object.entries(counts)
@@ -121,7 +121,7 @@ function cardsOf(f: LogFigures): [name: string, value: string, meaning: string][
   ];
 }
 
-/** With thin spaces between thousands. */
+/** With thin spaces between groups of three digits. */
 export function count(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, '\u2009');
 }

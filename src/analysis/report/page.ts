@@ -1,7 +1,7 @@
 /**
- * The report as one HTML file that needs nothing else: figures and charts are in its markup, groups in a JSON block,
- * and its only script and style are named by their digests in its content security policy, so that nothing in a log
- * can run or load. The script is web/report/, built to dist/report/.
+ * The report as one self-contained HTML file: figures and charts are in its markup, groups in a JSON block. The content
+ * security policy allows only its own script and style, by their digests, so nothing in a log can run or load. The
+ * script is web/report/, built to dist/report/.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
@@ -13,10 +13,10 @@ import type { ReportData } from './data.js';
 import { figuresMarkup } from './figures-markup.js';
 
 export interface AboutReport {
-  /** What was read, as the user named it. */
+  /** The logs as the user named them. */
   readonly source: string;
   readonly version: string;
-  /** What the reader should know of how the figures came about. */
+  /** Notes on how the figures were obtained. */
   readonly notes: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export interface PageAssets {
   readonly style: string;
 }
 
-/** Reads them. @throws UserError if they were not built */
+/** Reads script and style. @throws UserError if they were not built */
 export function pageAssets(): PageAssets {
   return { script: asset('report.js'), style: asset('report.css') };
 }
@@ -78,7 +78,7 @@ ${figuresMarkup(analysis, about.notes)}
 `;
 }
 
-/** JSON that ends no script block and starts no comment, whatever its texts hold. */
+/** JSON that cannot end a script block or start a comment, whatever its texts contain. */
 function json(data: ReportData): string {
   return JSON.stringify(data, (_, value) =>
     typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(7)) : value,
@@ -89,13 +89,13 @@ function digest(text: string): string {
   return `sha256-${createHash('sha256').update(text).digest('base64')}`;
 }
 
-/** A built file of the page: beside the compiled package, or in dist/ when run from the sources. */
+/** Path of a built file of the page: beside the compiled package, or in dist/ when run from the sources. */
 function asset(name: string): string {
   const places = ['../../report/', '../../../dist/report/'].map((place) =>
     fileURLToPath(new URL(place + name, import.meta.url)),
   );
   const file = places.find((place) => existsSync(place));
   if (!file) throw new UserError(`${places[0]}: the report's page is not built; run npm run build`);
-  // A digest is of the text as the browser sees it: line ends are one character there.
+  // Browsers compute the digest after converting line ends to one character.
   return readFileSync(file, 'utf8').replace(/\r\n?/g, '\n');
 }
