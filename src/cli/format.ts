@@ -88,7 +88,7 @@ export function fitting(text: string, width: number, fromEnd = false): string {
   return (fromEnd ? visible.reverse() : visible).join('');
 }
 
-/** A text in lines of at most a width: broken at blanks, within a word only where it alone is wider. */
+/** A text split into lines of at most a width: at spaces, or within a word that is wider than the line. */
 export function breakText(text: string, width: number): string[] {
   if (displayWidth(text) <= width) return [text];
   const lines: string[] = [];

@@ -1,7 +1,7 @@
 /**
- * What a trainer needs of a language model, wherever it runs: sample completions, score them, take an optimizer
- * step on coefficients, save and load. The trainer never learns whether the engine is local. Coefficients say
- * what is optimised (objective room); an engine only says how.
+ * The interface between a trainer and a language model, wherever the model runs: sample completions, score them, take
+ * an optimizer step on coefficients, save and load. Coefficients say what is optimised (objective room); an engine only
+ * says how.
  */
 import { UserError } from '../errors.js';
 import type { LossForm, Store } from '../model/index.js';
@@ -14,13 +14,15 @@ export interface SampleRequest {
   readonly prompt: Int32Array;
   /** Number of completions. */
   readonly count: number;
-  /** Names the random stream of this request: equal keys (and seed) draw equal numbers, in any batch. */
+  /** Key of the random stream of this request: equal keys (and seed) draw equal numbers, in any batch. */
   readonly key: readonly (string | number)[];
 }
 
-/** What every call that takes long may be given. */
+/** Options of every call that may take long. */
 export interface Abortable {
-  /** Once aborted, the call ends early by throwing the signal's reason; the engine is then as before the call. */
+  /**
+   * Once aborted, the call ends early by throwing the signal's reason; the engine is then in the state before the call.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -29,35 +31,38 @@ export interface SamplingOptions extends Abortable {
   readonly maxTokens: number;
   /** 0 is greedy. */
   readonly temperature: number;
-  /** Only the k likeliest tokens; 0 is all. */
+  /** Sample from the k likeliest tokens; 0 means all. */
   readonly topK: number;
-  /** Only the likeliest tokens whose probabilities reach p; 1 is all. */
+  /** Sample from the likeliest tokens whose probabilities reach p; 1 means all. */
   readonly topP: number;
-  /** A completion ends with the first of these (it is part of the completion, and trained). */
+  /** A completion ends with the first of these tokens (which is part of the completion, and trained). */
   readonly stopTokens: readonly number[];
-  /** Every other token has probability 0; undefined allows all. */
+  /** All other tokens have probability 0; undefined allows all. */
   readonly allowedTokens?: readonly number[];
   readonly seed: number;
   /**
-   * Further ends: makes a watcher for one completion, told each of its tokens in order, which says whether the
-   * completion ends with this one (as if by a stop token). Engines elsewhere may not take it.
+   * Makes a watcher for one completion. It is called with each token in order and says whether the completion ends with
+   * it (as if by a stop token). Remote engines may not support this.
    */
   readonly watch?: () => (token: number) => boolean;
 }
 
 export interface SampledCompletion {
-  /** Token ids, the stop token included, [n]. */
+  /** Token ids, including the stop token, [n]. */
   readonly tokens: Int32Array;
-  /** ln π of each token at the sampling temperature, before top-k and top-p cut the distribution, [n]. */
+  /** ln π of each token at the sampling temperature, before top-k and top-p, [n]. */
   readonly logprobs: Float32Array;
-  /** Entropy (nats) of the distribution that each was drawn from, before it was cut, [n]; absent where the engine cannot tell. */
+  /**
+   * Entropy (nats) of the distribution that each token was drawn from, before top-k and top-p, [n]; absent if the
+   * engine does not report it.
+   */
   readonly entropies?: Float32Array;
   readonly stop: 'stop' | 'length';
 }
 
-/** What sampling cost, to be compared with one row for each sample. */
+/** Cost of sampling, to be compared with one row for each sample. */
 export interface SampleStatistics {
-  /** Tokens that went through the decoder (one for each distinct live prefix, prompts included); absent: not known. */
+  /** Tokens that went through the decoder (one for each distinct live prefix, prompts included); absent: unknown. */
   readonly decodedTokens?: number;
   /** Tokens in all completions. */
   readonly sampledTokens: number;
@@ -74,11 +79,16 @@ export interface TreeExample {
 export interface TrainExample extends TreeExample {
   /** A⁺, A⁻ and KL weight of each node of the tree. */
   readonly coefficients: LossCoefficients;
-  /** 1 where a tree token is trained, 0 where it came from elsewhere, [tree.distinctTokenCount]; absent: all are. */
+  /**
+   * 1 if a tree token is trained, 0 if the model did not sample it, [tree.distinctTokenCount]; absent: all are trained.
+   */
   readonly mask?: Float32Array;
-  /** Further factor of A⁺ and A⁻ of each tree token, [tree.distinctTokenCount]; absent: 1. */
+  /** Additional factor of A⁺ and A⁻ of each tree token, [tree.distinctTokenCount]; absent: 1. */
   readonly weights?: Float32Array;
-  /** Weighted advantage wᵢ·|gᵢ|·aᵢ of each completion, [k]; needed for the form gspo, which has no coefficients of tokens. */
+  /**
+   * Weighted advantage wᵢ·|gᵢ|·aᵢ of each completion, [k]; needed for the form gspo, whose coefficients belong to
+   * sequences.
+   */
   readonly sequenceAdvantages?: Float64Array;
   /** ln π_old of each distinct tree token in depth-first order, [tree.distinctTokenCount]; absent: on-policy. */
   readonly oldLogprobs?: Float32Array;
@@ -86,7 +96,7 @@ export interface TrainExample extends TreeExample {
   readonly referenceLogprobs?: Float32Array;
 }
 
-/** The distribution that is trained and scored: the same that was sampled from. */
+/** The distribution that is trained and scored: the same one that was sampled from. */
 export interface PolicyOptions extends Abortable {
   readonly temperature: number;
   readonly allowedTokens?: readonly number[];
@@ -94,28 +104,28 @@ export interface PolicyOptions extends Abortable {
 
 export interface UpdateOptions extends PolicyOptions {
   readonly learningRate: number;
-  /** Largest global norm of the gradient; null: never clipped. */
+  /** Largest global norm of the gradient; null: no clipping. */
   readonly maxGradNorm: number | null;
   readonly clipLow: number;
   readonly clipHigh: number;
   /** Two-sided clipping: ratios of negative advantages are at most this; absent: unbounded. */
   readonly clipBound?: number;
-  /** Which ratio is clipped, and how; default ppo. */
+  /** The ratio that is clipped, and how; default ppo. */
   readonly form?: LossForm;
   /** β of the KL term. */
   readonly klBeta: number;
   /** Coefficient of the entropy bonus, default 0. */
   readonly entropyBonus?: number;
-  /** The gradient is scaled to the global norm of this batch's gradient, before it is clipped; absent: as it is. */
+  /** The gradient is scaled to the global norm of this batch's gradient before it is clipped; absent: not scaled. */
   readonly normOf?: readonly TrainExample[];
 }
 
 export interface TreeScores {
-  /** ln π of each distinct tree token, depth-first, for each example: [examples][distinctTokenCount]. */
+  /** ln π of each distinct tree token in depth-first order, for each example: [examples][distinctTokenCount]. */
   readonly logprobs: readonly Float32Array[];
   /**
-   * Entropy (nats) of the distribution each tree token was drawn from: [examples][distinctTokenCount]; absent where the
-   * engine cannot tell.
+   * Entropy (nats) of the distribution of each tree token: [examples][distinctTokenCount]; absent if the engine does
+   * not report it.
    */
   readonly entropies?: readonly Float32Array[];
 }
@@ -123,41 +133,44 @@ export interface TreeScores {
 export interface UpdateResult extends TreeScores {
   /** −J before the step. */
   readonly loss: number;
-  /** Global norm of the gradient before it was scaled or clipped; absent where the engine cannot tell. */
+  /** Global norm of the gradient before it was scaled or clipped; absent if the engine does not report it. */
   readonly gradNorm?: number;
-  /** Factor that gave the gradient the norm of `normOf`'s; absent without. */
+  /** Factor that scaled the gradient to the norm of `normOf`; absent without `normOf`. */
   readonly rescale?: number;
-  /** Some weight moved by more than 1e-10; absent where the engine cannot tell. */
+  /** Whether some weight moved by more than 1e-10; absent if the engine does not report it. */
   readonly changed?: boolean;
   /** Tokens computed: distinct tree tokens and prompts. */
   readonly treeTokens: number;
   /** Tokens that went through the model, padding included. */
   readonly computedTokens: number;
-  /** Of an engine that is sent sequences: what was sent, prompts included, and what equal completions would have added. */
+  /**
+   * Only for engines that send sequences: tokens sent, prompts included, and tokens that equal completions would have
+   * added.
+   */
   readonly sent?: { readonly tokens: number; readonly saved: number };
 }
 
-/** A log-probability, loss or gradient that is not a number; the weights are as before. */
+/** A log-probability, loss or gradient that is not finite; the weights are unchanged. */
 export class NotFiniteError extends UserError {
   override name = 'NotFiniteError';
 }
 
-/** A request, example or checkpoint that the engine cannot take. */
+/** A request, example or checkpoint that the engine does not support. */
 export class EngineError extends UserError {
   override name = 'EngineError';
 }
 
 /**
- * The engine's state is gone, or nobody knows what it is: weights may have taken a step or not. Nothing goes on until a
- * saved state is loaded.
+ * The engine's state is lost, or it is unknown whether the weights took a step. Nothing can continue until a saved
+ * state is loaded.
  */
 export class StateLostError extends EngineError {
   override name = 'StateLostError';
 }
 
-/** What an engine can do. A configuration that wants more is refused before anything starts. */
+/** The abilities of an engine. A configuration that needs more is refused before anything starts. */
 export interface Capabilities {
-  /** Which ratio an update can clip, and how. */
+  /** The ratios that an update can clip. */
   readonly forms: readonly LossForm[];
   /** Different bounds for ratios below and above 1. */
   readonly asymmetricClipping: boolean;
@@ -168,11 +181,11 @@ export interface Capabilities {
   /** Moving the reference towards the policy. */
   readonly referenceSync: boolean;
   readonly entropyBonus: boolean;
-  /** A gradient scaled to the norm of another batch's (`normOf`). */
+  /** Scaling a gradient to the norm of another batch's (`normOf`). */
   readonly rescale: boolean;
-  /** Tokens that are not trained, between others that are (`mask`). */
+  /** Tokens that are not trained between others that are (`mask`). */
   readonly masks: boolean;
-  /** Ends that are found by a function (`watch`). */
+  /** Ending a completion by a function (`watch`). */
   readonly watchers: boolean;
   /** A subset of the vocabulary (`allowedTokens`). */
   readonly allowedTokens: boolean;
@@ -180,23 +193,23 @@ export interface Capabilities {
   readonly topP: boolean;
   readonly momentum: boolean;
   readonly optimizers: readonly ('adamw' | 'sgd')[];
-  /** A gradient is scaled down to a largest norm (`maxGradNorm`). */
+  /** Scaling a gradient down to a maximum norm (`maxGradNorm`). */
   readonly gradientClipping: boolean;
-  /** Training at the temperature that was sampled at, whichever it is; false: at 1 alone. */
+  /** Training at any temperature that is sampled at; false: only at 1. */
   readonly temperature: boolean;
-  /** Prompt and completion together, tokens. */
+  /** Maximum of prompt and completion together, in tokens. */
   readonly contextLength: number;
-  /** `save` keeps the optimizer's state, so that a continued run equals an uninterrupted one. */
+  /** `save` stores the optimizer's state, so that a continued run equals an uninterrupted one. */
   readonly optimizerState: boolean;
-  /** Samples may come from other probabilities than those that are trained. */
+  /** Samples may have other probabilities than those that are trained. */
   readonly otherSampler: boolean;
-  /** `sample` may be called before an update and answered after it, with the weights from before. */
+  /** `sample` may be called before an update and return after it, with samples from the weights before the update. */
   readonly sampleAhead: boolean;
 }
 
-/** Every method may be cancelled; the engine is then as before the call. */
+/** Every method can be cancelled; the engine is then in the state before the call. */
 export interface Engine {
-  /** As the configuration names it. */
+  /** Its name in the configuration. */
   readonly name: string;
   readonly capabilities: Capabilities;
   /** Completions of each request, in the order of the requests. */
@@ -219,11 +232,11 @@ export interface Engine {
   freezeReference(options?: Abortable): Promise<void>;
   /** Moves the reference policy towards the current weights: reference ← share·current + (1 − share)·reference. */
   syncReference(share: number, options?: Abortable): Promise<void>;
-  /** Forgets the optimizer's state: what follows is another objective. */
+  /** Resets the optimizer's state, because what follows is another objective. */
   resetOptimizer(options?: Abortable): Promise<void>;
   /** Writes weights, optimizer state and reference into a store. */
   save(store: Store, options?: Abortable): Promise<void>;
-  /** Restores what `save` wrote. @throws EngineError if something is missing, cut short or of another model */
+  /** Restores what `save` wrote. @throws EngineError if something is missing, truncated or of another model */
   load(store: Store, options?: Abortable): Promise<void>;
   dispose(): Promise<void>;
 }

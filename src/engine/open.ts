@@ -1,10 +1,10 @@
-/** Opens the engine that a configuration names: the one place that knows which there are. */
+/** Opens the engine that a configuration names. Only this module knows all engines. */
 import { nodeBackend } from '../runtime/node.js';
 import type { Engine } from './engine.js';
 import { LocalEngine, type LocalEngineOptions } from './local/local-engine.js';
 import { TinkerEngine, type TinkerEngineOptions } from './tinker/tinker-engine.js';
 
-/** What an engine is opened with, by its name. */
+/** Options for opening an engine, by its name. */
 export type EngineSpec =
   | ({ readonly name: 'local' } & Omit<LocalEngineOptions, 'backend'>)
   | ({ readonly name: 'tinker' } & TinkerEngineOptions);

@@ -5,7 +5,7 @@ import { UserError } from '../errors.js';
 export class FileError extends UserError {
   override name = 'FileError';
 
-  /** @param code of the system's error, e.g. ENOSPC; undefined where there was none */
+  /** @param code of the system's error, e.g. ENOSPC; undefined if there is none */
   constructor(
     message: string,
     readonly code?: string,
@@ -32,7 +32,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ESTALE: 'the folder is no longer on its server',
 };
 
-/** How libraries that write themselves (DuckDB) pass on what the system said. */
+/** Libraries that write files themselves (DuckDB) include the system's message in this form. */
 const SAID: readonly (readonly [said: RegExp, code: string])[] = [
   [/no space left on device/i, 'ENOSPC'],
   [/read-only file system/i, 'EROFS'],
@@ -41,13 +41,13 @@ const SAID: readonly (readonly [said: RegExp, code: string])[] = [
   [/no such file or directory/i, 'ENOENT'],
 ];
 
-/** The system's name of the fault; undefined where an error has none. */
+/** The system's name of the error; undefined if it has none. */
 function codeOf(error: unknown): string | undefined {
   const { code, message } = error as NodeJS.ErrnoException;
   return code ?? SAID.find(([pattern]) => pattern.test(message))?.[1];
 }
 
-/** Why the system refused, in words; other errors say it themselves, in their first line. */
+/** The reason in words; for unknown errors, the first line of their message. */
 export function reasonOf(error: unknown): string {
   const { message } = error as Error;
   const code = codeOf(error);
@@ -56,7 +56,7 @@ export function reasonOf(error: unknown): string {
   return (error instanceof Error ? message : String(error)).split('\n')[0];
 }
 
-/** @param what the sentence's end before the reason */
+/** @param what what went wrong, the text between path and reason */
 export function fileError(path: string, error: unknown, what = 'cannot be written'): FileError {
   if (error instanceof FileError) return error;
   return new FileError(`${path}: ${what}: ${reasonOf(error)}`, codeOf(error));

@@ -1,4 +1,7 @@
-/** Writing on real file systems that are full, read-only or taken away; locks of processes that are dead, alive or elsewhere. */
+/**
+ * Writing on real file systems that are full, read-only or removed; locks of processes that are dead, alive or on
+ * another machine.
+ */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
@@ -33,7 +36,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(base, { recursive: true, force: true }));
 
-/** A file system of its own; null where this process may not make one. */
+/** A separate file system; null if this process may not mount one. */
 function mount(size: string): string | null {
   const place = mkdtempSync(join(tmpdir(), 'lambda-grpo-disk-'));
   try {
@@ -252,7 +255,7 @@ describe('a lock', () => {
         `${base}: process ${sleeper.pid} on host has been writing to it since 2026-11-26T00:00:00.000Z; ` +
           'wait until it ends, or choose another folder',
       );
-      // It counts however long it was not touched: a process may be stopped.
+      // The lock counts however long it was not touched: its process may be suspended.
       age(1e6);
       await refusal();
     } finally {

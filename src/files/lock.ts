@@ -1,9 +1,8 @@
 /**
- * Folder locks: a folder that is being written holds `writer.lock`, which names the writing process. Readers ignore
- * it. A lock whose process has ended is taken over. Processes are identified by process id and start time, since ids
- * are reused. A process on another machine cannot be checked, so its lock counts until it has not been touched for
+ * Folder locks: a folder that is being written holds `writer.lock`, which names the writing process. Readers ignore it.
+ * A lock whose process has ended is taken over. Processes are identified by process id and start time, since ids are
+ * reused. A process on another machine cannot be checked, so its lock is valid until it has not been touched for
  * `FORGOTTEN_MS`. A writer that lost its lock (it slept too long, or the file was removed) is stopped by `check`.
- *
  * Taking over is safe with several candidates: a lock may be replaced only by the holder of a second lock, whose file
  * is named after the nonce of the first. A late candidate finds a different nonce.
  */
@@ -24,7 +23,7 @@ export class LockError extends UserError {
 
 /** Name of the lock in its folder. */
 export const LOCK = 'writer.lock';
-/** Whether a name is of a lock, or of the lock of one. */
+/** Whether a name is that of a lock, or of the lock of a lock. */
 export const isLock = (name: string): boolean => name === LOCK || name.startsWith(`${LOCK}.`);
 
 const TOUCHED_EVERY_MS = 10_000;
@@ -36,11 +35,11 @@ interface Holder {
   readonly pid: number;
   readonly host: string;
   readonly machine: string;
-  /** Of the process. */
+  /** Start time of the process. */
   readonly started: string | null;
   /** When it took the lock. */
   readonly since: string;
-  /** Names this lock among all. */
+  /** Unique name of this lock. */
   readonly nonce: string;
 }
 
@@ -64,9 +63,9 @@ export class FolderLock {
   }
 
   /**
-   * Makes this process the only writer of a folder that is there.
+   * Makes this process the only writer of an existing folder.
    * @param patience milliseconds to wait for a writer that is about to end
-   * @throws LockError naming the process that writes; FileError where no lock can be written
+   * @throws LockError naming the process that writes; FileError if the lock cannot be written
    */
   static async take(folder: string, patience = 0): Promise<FolderLock> {
     const file = join(folder, LOCK);
@@ -94,7 +93,7 @@ export class FolderLock {
     }
   }
 
-  /** @throws LockError if the folder is no longer this process's to write to */
+  /** @throws LockError if the folder is no longer owned by this process */
   async check(): Promise<void> {
     const now = await read(this.file);
     if (now?.nonce === this.holder.nonce) return;
@@ -104,7 +103,7 @@ export class FolderLock {
     throw new LockError(`${this.folder}: this process stops writing here: ${why}`);
   }
 
-  /** Lets others write. */
+  /** Releases the lock. */
   async release(): Promise<void> {
     if (this.released) return;
     this.released = true;
@@ -114,14 +113,14 @@ export class FolderLock {
   }
 }
 
-/** Makes the lock ours. @returns who holds it, else null */
+/** Tries to take the lock. @returns its current holder, or null if it was taken */
 async function take(file: string, mine: Holder): Promise<Holder | null> {
   for (;;) {
     if (await create(file, mine)) return null;
     const other = await read(file);
     if (other === null) continue;
     if (!(await isOver(other, file, mine))) return other;
-    // Of several who see that it is over, one replaces it: who holds the lock of this lock.
+    // If several processes see that a lock is dead, only the holder of its second lock replaces it.
     const [claim, temporary] = [`${file}.${other.nonce}`, temporaryName(`${file}.${mine.nonce}`)];
     const rival = await take(claim, mine);
     if (rival) return rival;
@@ -137,7 +136,7 @@ async function take(file: string, mine: Holder): Promise<Holder | null> {
   }
 }
 
-/** Makes the file with all its content, where there is none. @returns whether there was none */
+/** Creates the file with all its content, unless it exists. @returns whether it was created */
 async function create(file: string, mine: Holder): Promise<boolean> {
   const temporary = temporaryName(`${file}.${mine.nonce}`);
   try {
@@ -147,7 +146,7 @@ async function create(file: string, mine: Holder): Promise<boolean> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') return false;
-    // A file system without links: the file is made empty and filled.
+    // A file system without hard links: the file is created empty and then filled.
     if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error;
     return await createAndFill(file, mine);
   } finally {
@@ -175,7 +174,7 @@ async function write(file: string, mine: Holder, flags = 'w'): Promise<void> {
   }
 }
 
-/** What a lock's file says; null: there is no file. */
+/** Content of a lock's file; null: there is no file. */
 async function read(file: string): Promise<Holder | null> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
@@ -222,7 +221,7 @@ async function untouchedFor(file: string): Promise<number> {
   }
 }
 
-/** Locks of locks, and temporary files, whose makers ended half-way. */
+/** Removes locks of locks, and temporary files, whose processes ended half-way. */
 async function forgetOldLocks(file: string): Promise<void> {
   const folder = dirname(file);
   for (const name of await readdir(folder)) {
@@ -232,13 +231,13 @@ async function forgetOldLocks(file: string): Promise<void> {
   }
 }
 
-/** Locks whose process was compared with the one that runs under its number. */
+/** Locks whose process has been compared with the running process of the same id. */
 const compared = new Map<string, boolean>();
 
 /**
  * Whether the process that a lock names still runs, for readers of a folder.
  * @param text the lock's content
- * @returns null where this machine cannot tell
+ * @returns null if this machine cannot check it
  */
 export async function holderRuns(text: string): Promise<boolean | null> {
   const holder = parse(text);

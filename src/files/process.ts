@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-/** Whether a process of this number runs on this machine; one that has ended but was not waited for does not. */
+/** Whether a process with this id runs on this machine; a zombie does not count. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -15,8 +15,8 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * When a process was started, as the system counts it: with its number, the name of one process.
- * @returns null where the system does not say
+ * Start time of a process in the system's unit; together with its id it identifies the process.
+ * @returns null if the system does not provide it
  */
 export async function startOf(pid: number): Promise<string | null> {
   const stat = statOf(pid);
@@ -29,7 +29,7 @@ export async function startOf(pid: number): Promise<string | null> {
   });
 }
 
-/** Fields of /proc/<pid>/stat from the state on; the name before it may hold anything, blanks and brackets too. */
+/** Fields of /proc/<pid>/stat from the state on. The process name before it may contain spaces and brackets. */
 function statOf(pid: number): string[] | null {
   const text = textOf(`/proc/${pid}/stat`);
   return text === null ? null : text.slice(text.lastIndexOf(')') + 2).split(' ');
@@ -43,13 +43,13 @@ function textOf(file: string): string | null {
   }
 }
 
-/** What numbers of processes mean something on: this host since it was started, in this container. */
+/** The scope in which process ids are valid: this host since its boot, and this container. */
 export function machine(): string {
   let namespace = '';
   try {
     namespace = readlinkSync('/proc/self/ns/pid');
   } catch {
-    // Not Linux: the host is enough.
+    // On other systems than Linux the host is enough.
   }
   return [hostname(), textOf('/proc/sys/kernel/random/boot_id') ?? '', namespace].join(' ').trim();
 }

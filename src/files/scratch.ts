@@ -24,7 +24,7 @@ export class ScratchFile {
     }
   }
 
-  /** @returns where the bytes begin. @throws FileError */
+  /** @returns offset of the bytes. @throws FileError */
   append(bytes: Uint8Array): number {
     const from = this.end;
     try {

@@ -11,16 +11,16 @@ import { isAlive } from './process.js';
 
 const NAME = /^(.*)\.(\d+)\.tmp$/;
 
-/** Where the target is written until it is whole. */
+/** Temporary path of an unfinished target. */
 export const temporaryName = (path: string): string => `${path}.${process.pid}.tmp`;
 
-/** Whether a name is that of something unfinished. */
+/** Whether a name is that of an unfinished target. */
 export const isTemporary = (name: string): boolean => name.endsWith('.tmp');
 
 const atEnd = new Map<string, () => void>();
 let listening = false;
 
-/** Runs when the process ends, unless it is taken back by `kept`. */
+/** Registers an action for the end of the process, until `forgetAtEnd`. */
 export function whenProcessEnds(path: string, act: () => void): void {
   if (!listening) {
     listening = true;
@@ -29,7 +29,7 @@ export function whenProcessEnds(path: string, act: () => void): void {
         try {
           run();
         } catch {
-          // The process ends anyway; what cannot be removed stays.
+          // The process ends anyway; if removal fails, the file stays.
         }
       }
     });
@@ -37,17 +37,17 @@ export function whenProcessEnds(path: string, act: () => void): void {
   atEnd.set(path, act);
 }
 
-/** The path is removed if the process ends before `settled`. */
+/** Removes the path at the end of the process, unless `settled` is called first. */
 export function unfinished(path: string): void {
   whenProcessEnds(path, () => rmSync(path, { recursive: true, force: true }));
 }
 
-/** The path is whole and has its name, or is gone. */
+/** The path was completed and renamed, or removed. */
 export function settled(path: string): void {
   atEnd.delete(path);
 }
 
-/** Removes what processes that are no more left of a target. */
+/** Removes unfinished files of a target that ended processes left. */
 export async function removeLeftovers(path: string): Promise<void> {
   const folder = dirname(path);
   for (const name of await readdir(folder).catch(() => [])) {

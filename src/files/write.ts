@@ -9,14 +9,14 @@ import { dirname, join } from 'node:path';
 import { fileError } from './errors.js';
 import { removeLeftovers, settled, temporaryName, unfinished } from './temporary.js';
 
-/** Makes a folder and those above it, where they do not exist. @throws FileError */
+/** Creates a folder and its parents if they do not exist. @throws FileError */
 export async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((error) => {
     throw fileError(path, error, 'cannot be made');
   });
 }
 
-/** Makes a folder in one that exists; one that is there stays as it is. @throws FileError */
+/** Creates a folder in an existing one; an existing folder is kept. @throws FileError */
 export async function makeSubfolder(path: string): Promise<void> {
   await mkdir(path).catch((error) => {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw fileError(path, error, 'cannot be made');
@@ -24,7 +24,7 @@ export async function makeSubfolder(path: string): Promise<void> {
 }
 
 /**
- * Makes a folder beside a file that is made from parts. It is removed with the process at the latest.
+ * Creates a folder for the parts of a file, beside the file. It is removed at the latest when the process ends.
  * @returns the folder. @throws FileError naming the file
  */
 export async function makeTemporaryFolder(path: string): Promise<string> {
@@ -40,7 +40,7 @@ export async function makeTemporaryFolder(path: string): Promise<string> {
   }
 }
 
-/** Writes a file whole, in the place of one that may be there. @throws FileError; the file is then as it was */
+/** Writes a whole file and replaces an existing one. @throws FileError; the existing file is then unchanged */
 export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   const file = await WholeFile.open(path);
   try {
@@ -54,7 +54,7 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
 }
 
 /**
- * Appends to a file that is there: one that was removed is not made again.
+ * Appends to an existing file; a removed file is not created again.
  * @throws FileError; the file then ends where it ended before
  */
 export async function append(path: string, content: string | Uint8Array): Promise<void> {
@@ -68,7 +68,7 @@ export async function append(path: string, content: string | Uint8Array): Promis
       await handle.truncate(size).catch(() => {});
       throw error;
     }
-    // A removed file can still be written to: its name is what counts.
+    // An open file that was removed can still be written to, so the path is checked.
     if ((await handle.stat()).nlink === 0) throw Object.assign(new Error('removed'), { code: 'ENOENT' });
   } catch (error) {
     throw fileError(path, error);
@@ -77,7 +77,7 @@ export async function append(path: string, content: string | Uint8Array): Promis
   }
 }
 
-/** Brings a file, or a folder's entries, to the disk. Where the system cannot do it for folders, nothing happens. */
+/** Flushes a file, or a folder's entries, to the disk. If the system cannot flush folders, nothing happens. */
 export async function sync(path: string): Promise<void> {
   const handle = await open(path, 'r').catch(() => null);
   await handle?.sync().catch(() => {});
@@ -85,9 +85,10 @@ export async function sync(path: string): Promise<void> {
 }
 
 /**
- * Makes a folder whole: `fill` writes into a temporary one, which then gets the name. One that has the name is moved away
- * first and removed after, so that at any moment the old or the new one lies there, whole, under its name or a temporary one.
- * @throws FileError, and what `fill` throws; nothing of the new folder is left then
+ * Writes a whole folder: `fill` writes into a temporary folder, which is then renamed. An existing folder is moved away
+ * first and removed afterwards, so at any moment the old or the new one exists as a whole, under its name or a
+ * temporary one.
+ * @throws FileError, and what `fill` throws; then nothing of the new folder is left
  */
 export async function writeFolder(path: string, fill: (folder: string) => Promise<void>): Promise<void> {
   const temporary = temporaryName(path);
@@ -123,8 +124,8 @@ export async function writeFolder(path: string, fill: (folder: string) => Promis
 }
 
 /**
- * Removes a file or a folder with all in it; one that is not there is no fault. A folder loses its name first: what has
- * the name is whole.
+ * Removes a file or a folder with its content; a missing one is not an error. A folder is renamed first, so that a
+ * folder with this name is always complete.
  * @throws FileError
  */
 export async function remove(path: string): Promise<void> {
@@ -140,14 +141,14 @@ export async function remove(path: string): Promise<void> {
   }
 }
 
-/** Gives a whole file or folder its name, in the place of a file that may have it. @throws FileError */
+/** Renames a finished file or folder to its target name, replacing an existing file. @throws FileError */
 export async function move(from: string, to: string): Promise<void> {
   await rename(from, to).catch((error) => {
     throw fileError(to, error);
   });
 }
 
-/** Removes what was left unfinished in a folder that nobody else writes to. @throws FileError */
+/** Removes unfinished files from a folder that no other process writes to. @throws FileError */
 export async function removeUnfinished(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     if (!name.endsWith('.tmp')) continue;
@@ -167,7 +168,7 @@ export async function copy(from: string, to: string): Promise<void> {
 
 const AT_ONCE = 1 << 20;
 
-/** A file in the making: it appears under its name when it is published, and what lay there before stays until then. */
+/** A file that is being written: it gets its name when it is published, and the existing file stays until then. */
 export class WholeFile {
   private text = '';
 
@@ -177,7 +178,7 @@ export class WholeFile {
     private readonly handle: FileHandle,
   ) {}
 
-  /** @throws FileError where no file can be written */
+  /** @throws FileError if the file cannot be written */
   static async open(path: string): Promise<WholeFile> {
     const temporary = temporaryName(path);
     await removeLeftovers(path);
@@ -188,13 +189,13 @@ export class WholeFile {
     return new WholeFile(path, temporary, handle);
   }
 
-  /** Adds text; it reaches the file a megabyte at a time. @throws FileError */
+  /** Adds text, which is written in blocks of a megabyte. @throws FileError */
   async write(text: string): Promise<void> {
     this.text += text;
     if (this.text.length >= AT_ONCE) await this.flush();
   }
 
-  /** Adds bytes, which are read before this returns. @throws FileError */
+  /** Adds bytes, which are copied before this returns. @throws FileError */
   async writeBytes(bytes: Uint8Array): Promise<void> {
     if (this.text !== '') await this.flush();
     try {
@@ -207,7 +208,7 @@ export class WholeFile {
     }
   }
 
-  /** Writes what is left and brings it to the disk; the file still has its temporary name. @throws FileError */
+  /** Writes the rest and flushes it to the disk; the file still has its temporary name. @throws FileError */
   async complete(): Promise<void> {
     await this.flush();
     try {
@@ -218,7 +219,7 @@ export class WholeFile {
     }
   }
 
-  /** Gives the completed file its name. @throws FileError */
+  /** Renames the completed file to its target name. @throws FileError */
   async publish(): Promise<void> {
     await rename(this.temporary, this.path).catch((error) => {
       throw fileError(this.path, error);
@@ -226,7 +227,7 @@ export class WholeFile {
     settled(this.temporary);
   }
 
-  /** Removes what was written; once published, does nothing. */
+  /** Removes the unfinished file; does nothing once it is published. */
   async abort(): Promise<void> {
     await this.handle.close().catch(() => {});
     await rm(this.temporary, { force: true }).catch(() => {});

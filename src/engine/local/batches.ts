@@ -1,6 +1,6 @@
 /**
- * What a run of the model is filled from: the packed forest, and for each of its predicted tokens what the loss needs. Here
- * the coefficients of tree nodes become those of tokens; from here on only edges.ts knows how tokens are counted.
+ * The inputs of a model run: the packed forest and, for each of its predicted tokens, the inputs of the loss. Here the
+ * coefficients of tree nodes become coefficients of tokens; after this, only edges.ts knows how tokens are numbered.
  */
 import type { SequenceBatch, TreeBatch, UpdateBatch, UpdateValues } from '../../model/index.js';
 import { tokenCoefficients } from '../../objective/index.js';
@@ -18,13 +18,13 @@ import type { PackedRows } from './pack.js';
 
 /** Added to the logits of tokens that are not allowed. */
 const FORBIDDEN = -1e9;
-/** δ where two-sided clipping is off: larger than any ratio that occurs. */
+/** δ without two-sided clipping: larger than any ratio that occurs. */
 const UNBOUNDED = 3e38;
 
-/** Tokens after which dropout repeats: its arithmetic is exact enough for numbers below this. */
+/** Number of tokens after which the dropout mask repeats: its arithmetic is exact enough for numbers below this. */
 const DROPOUT_PERIOD = 2 ** 14;
 
-/** 0 for allowed tokens, a large negative number for all others, [V]. */
+/** 0 for allowed tokens, a large negative number for the others, [V]. */
 export function logitBias(allowed: readonly number[] | undefined, vocabularySize: number): Float32Array {
   const bias = new Float32Array(vocabularySize);
   if (!allowed) return bias;
@@ -50,7 +50,7 @@ export function treeBatch(
   };
 }
 
-/** The coefficients of every edge, from those of the node that its token belongs to. */
+/** The coefficients of every edge: those of the node that its token belongs to. */
 export function updateBatch(
   tree: TreeBatch,
   { edges, batchToken }: PackedRows,
@@ -96,7 +96,7 @@ export function updateBatch(
   };
 }
 
-/** What the form gspo wants: which edges make up each sequence, and the advantage of each sequence. */
+/** Additional inputs of the form gspo: the edges of each sequence, and the advantage of each sequence. */
 function sequenceBatch(
   edges: Edges,
   batch: readonly TrainExample[],
@@ -134,7 +134,7 @@ function sequenceBatch(
   };
 }
 
-/** @throws EngineError if log-probabilities that the loss reads are not there for each tree token */
+/** @throws EngineError if a tree token lacks a log-probability that the loss reads */
 export function checkLogprobs(
   example: TrainExample,
   i: number,
@@ -153,7 +153,7 @@ export function emptyScores(batch: readonly TreeExample[]): Required<TreeScores>
   return { logprobs: empty(), entropies: empty() };
 }
 
-/** Puts what a run gave to the tree tokens of its examples. */
+/** Assigns the results of a run to the tree tokens of its examples. */
 export function collectScores(
   scores: Required<TreeScores>,
   edges: Edges,

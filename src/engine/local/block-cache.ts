@@ -1,7 +1,7 @@
 /**
- * Keys and values of long sequences: for each layer one array of blocks [blocks, heads, width, head] for keys and one for
- * values. A row has as many blocks as its tokens need, in any place; blocks are dense (0 … blocks−1), so a run reads a part
- * of each array in place, and what a row leaves behind when it ends is filled with the last blocks.
+ * Keys and values of long sequences: for each layer one array of blocks [blocks, heads, width, head] for keys and one
+ * for values. A row has as many blocks as its tokens need, at any positions. Blocks are dense (0 … blocks−1), so a run
+ * reads a prefix of each array in place; when a row ends, the last blocks move into its free positions.
  */
 import { architectureOf, type ModelConfig } from '../../model/index.js';
 import type { KvCache, Past } from './kv-cache.js';
@@ -14,12 +14,12 @@ export class BlockCache implements KvCache {
   private readonly owners: number[] = [];
   /** k₀, v₀, k₁, v₁, … */
   private readonly buffers: Float32Array[];
-  /** Blocks that there is room for. */
+  /** Capacity in blocks. */
   private capacity = 0;
   private readonly heads: number;
   private readonly head: number;
 
-  /** @param width tokens of one block */
+  /** @param width tokens per block */
   constructor(
     config: ModelConfig,
     private readonly width: number,
@@ -34,7 +34,7 @@ export class BlockCache implements KvCache {
     return this.lengths.length;
   }
 
-  /** Elements of one block in one buffer. */
+  /** Number of elements of one block in one buffer. */
   private get size(): number {
     return this.heads * this.head * this.width;
   }
@@ -52,7 +52,7 @@ export class BlockCache implements KvCache {
   }
 
   removeRow(row: number): void {
-    // The highest first: the block that takes a freed place is then never one that goes too.
+    // Highest block first: then the block that moves into a free position is never one that is removed too.
     for (const block of [...this.blocks[row]].sort((a, b) => b - a)) this.removeBlock(block);
     const last = this.rows - 1;
     this.blocks[row] = this.blocks[last];
@@ -62,7 +62,7 @@ export class BlockCache implements KvCache {
     this.lengths.pop();
   }
 
-  /** At least a block a row; more come with their tokens. */
+  /** At least one block per row; further blocks are added as tokens come. */
   reserve(rows: number): void {
     if (rows > this.capacity) this.resize(rows);
   }
@@ -78,7 +78,7 @@ export class BlockCache implements KvCache {
     const blocksPerRow = Math.max(1, ...lists.map(({ length }) => length));
     const rowBlocks = new Int32Array(count * blocksPerRow);
     const blocks = lists.reduce((sum, { length }) => sum + length, 0);
-    // Rows came later than those before them, and so did their blocks.
+    // Later rows have later blocks.
     const from = this.owners.length - blocks;
     const blockFill = new Int32Array(Math.max(1, blocks));
     lists.forEach((list, r) => {
@@ -149,7 +149,7 @@ export class BlockCache implements KvCache {
     for (const buffer of this.buffers) buffer.copyWithin(to * size, from * size, (from + 1) * size);
   }
 
-  /** One buffer after another: no more than one is there twice. */
+  /** One buffer after another, so that at most one exists twice. */
   private resize(capacity: number): void {
     const used = this.owners.length * this.size;
     this.buffers.forEach((buffer, i) => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Candidates } from './choose.js';
 
-/** Tokens that may be chosen, by sorting: what top-k and top-p are defined as. */
+/** Tokens that may be chosen, found by sorting: the definition of top-k and top-p. */
 function sorted(p: Float32Array, topK: number, topP: number): number[] {
   const order = [...p.keys()].sort((a, b) => p[b] - p[a] || a - b);
   const kept = topK > 0 ? order.slice(0, topK) : order;
@@ -13,7 +13,7 @@ function sorted(p: Float32Array, topK: number, topP: number): number[] {
   return (topP < 1 ? kept.slice(0, Math.max(1, count)) : kept).sort((a, b) => a - b);
 }
 
-/** Tokens that come out over a fine grid of quantiles, each weighted by its share. */
+/** Tokens chosen over a fine grid of quantiles, each with its frequency. */
 function chosen(candidates: Candidates, steps = 20_000): Map<number, number> {
   const shares = new Map<number, number>();
   for (let i = 0; i < steps; i++) {
@@ -25,7 +25,7 @@ function chosen(candidates: Candidates, steps = 20_000): Map<number, number> {
 
 describe('top-k and top-p', () => {
   it('keep the tokens that sorting keeps, ties by id, each with its share of the probability', () => {
-    // Powers of a half: sums are exact, so that both sides cut at the same place.
+    // Powers of a half: sums are exact, so both sides cut at the same place.
     const level = fc.integer({ min: 1, max: 9 }).map((n) => 2 ** -n);
     fc.assert(
       fc.property(
@@ -59,7 +59,7 @@ describe('top-k and top-p', () => {
       const p = Float32Array.from({ length: size }, (_, i) => Math.exp(valueAt(i)));
       const from = performance.now();
       for (let i = 0; i < 3; i++) new Candidates(p, { topK: 50_000, topP: 0.9 }).draw(0.4);
-      // Sorting takes 135 ms and more each on an idle machine.
+      // Sorting takes 135 ms and more for each on an idle machine.
       expect((performance.now() - from) / 3, name).toBeLessThan(120);
     }
   });

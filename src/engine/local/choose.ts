@@ -1,6 +1,6 @@
 /**
- * Choosing the next token among the likeliest, by the inverse of the cumulative sum. Without top-k and top-p, tokens of
- * a large vocabulary are chosen where their distributions are (model/draw.ts).
+ * Chooses the next token from the likeliest ones, by the inverse of the cumulative sum. Without top-k and top-p, tokens
+ * of a large vocabulary are chosen inside the graph (model/draw.ts).
  */
 
 export interface Choice {
@@ -8,7 +8,7 @@ export interface Choice {
   readonly topP: number;
 }
 
-/** The likeliest token, of equals the first, and its ln p; where there is no number, not one either. */
+/** The likeliest token (the first of equals) and its ln p; NaN if the probabilities are not numbers. */
 export function greedy(probabilities: Float32Array): [token: number, logprob: number] {
   let best = 0;
   for (let token = 1; token < probabilities.length; token++) {
@@ -17,9 +17,9 @@ export function greedy(probabilities: Float32Array): [token: number, logprob: nu
   return [best, Math.log(probabilities[best])];
 }
 
-/** The candidates of one distribution, prepared once for all samples that draw from it. */
+/** The candidates of one distribution, shared by all samples that draw from it. */
 export class Candidates {
-  /** Token ids, rising; null: all of the vocabulary. */
+  /** Token ids, ascending; null: the whole vocabulary. */
   private readonly tokens: Int32Array | null;
   private readonly cumulative: Float64Array;
 
@@ -43,7 +43,7 @@ export class Candidates {
     this.cumulative = cumulative;
   }
 
-  /** Token at a quantile and its ln p, before the others were left out; where there is no number, not one either. */
+  /** Token at a quantile and its ln p in the full distribution; NaN if the probabilities are not numbers. */
   draw(u: number): [token: number, logprob: number] {
     const token = this.pick(u);
     return [token, Math.log(this.probabilities[token] ?? Number.NaN)];
@@ -65,8 +65,9 @@ export class Candidates {
 }
 
 /**
- * Token ids, rising, of the likeliest: at most k, and as few as reach the share p of their probability (at least one). Of
- * equally likely tokens those with lower ids come first. Selects by partition, in time linear in V: nothing is sorted.
+ * Token ids, ascending, of the likeliest tokens: at most k, and as few as reach the share p of the probability (at
+ * least one). Of equally likely tokens those with lower ids come first. Selection by partition, in time linear in V,
+ * without sorting.
  */
 function likeliest(probabilities: Float32Array, { topK, topP }: Choice): Int32Array {
   const all = probabilities;
@@ -81,7 +82,7 @@ function likeliest(probabilities: Float32Array, { topK, topP }: Choice): Int32Ar
   return aboveCut(all, cut);
 }
 
-/** The values that are kept: all above `value`, and the first so many of those that equal it. */
+/** The values that are kept: all above `value`, and a number of those that equal it. */
 interface Cut {
   readonly value: number;
   readonly ties: number;
@@ -100,7 +101,7 @@ function aboveCut(values: Float32Array, { value, ties }: Cut): Int32Array {
 
 /**
  * The cut at which the weights of the largest values first reach a target (three-way partition, Hoare's selection).
- * @param weightOf a value's weight, above 0 or equal
+ * @param weightOf weight of a value, ≥ 0
  */
 function selectFalling(values: Float32Array, weightOf: (value: number) => number, target: number): Cut {
   const rest = values.slice();

@@ -9,7 +9,7 @@ import { LocalEngine } from './local-engine.js';
 
 const model = { vocabularySize: 12, contextLength: 64, width: 16, layers: 2, heads: 2 };
 
-/** Caches: in slots, and in blocks of few tokens. */
+/** Both caches: slots, and blocks of few tokens. */
 const caches: [string, Partial<DecodeLimits>][] = [
   ['slots', {}],
   ['blocks of 5', { blockWidth: 5 }],
@@ -151,12 +151,12 @@ describe('decoding with the cache', () => {
     const { completions: together } = await engine.sample(requests, base);
     const { completions: again } = await engine.sample(requests, base);
     expect(again).toEqual(together);
-    // Rows that wait for others to end, groups that are split, and prompts that go through in parts.
+    // Rows that wait for others to end, groups that are split, and prompts that are processed in parts.
     const narrow = makeEngine({ maxRows: 13, prefillLength: 7 });
     const { completions: admitted } = await narrow.sample(requests, base);
     const oneRow = makeEngine({ rowsThatFit: () => 1 });
     const { completions: single } = await oneRow.sample(requests, base);
-    // Blocks that are freed and filled by others' while rows come and go, and parts of prompts over the parts before.
+    // Blocks that are freed and reused while rows come and go, and parts of prompts that read earlier parts.
     const inBlocks = makeEngine({ maxRows: 13, prefillLength: 7, blockWidth: 3 });
     const { completions: blocks } = await inBlocks.sample(requests, base);
     expect((await inBlocks.sample(requests, base)).completions).toEqual(blocks);
@@ -204,7 +204,8 @@ describe('decoding with the cache', () => {
       },
     };
     const engine = makeEngine({ rowsThatFit: () => 8 }, counting);
-    // Completions of 1, 2, …, 12 tokens in turn, each request one sample: eight rows are busy until the requests run out.
+    // Completions of 1, 2, …, 12 tokens in turn, one sample per request: eight rows are busy until the requests run
+    // out.
     let sample = 0;
     const watch = () => {
       const length = 1 + (sample++ % 12);
@@ -219,7 +220,8 @@ describe('decoding with the cache', () => {
     const { completions } = await engine.sample(many, { ...base, stopTokens: [], watch });
     expect(completions.map(([{ tokens }]) => tokens.length)).toEqual(many.map((_, i) => 1 + (i % 12)));
     expect(Math.max(...decoded)).toBeLessThanOrEqual(8);
-    // 330 tokens after the first of each: in waves of 8 every wave would take its longest, 8 × 11 steps in all.
+    // 330 tokens after the first token of each. In waves of 8, every wave would take as many steps as its longest: 8 ×
+    // 11 in all.
     const tokens = decoded.reduce((n, rows) => n + rows, 0);
     expect(tokens).toBe(330);
     expect(decoded.length).toBeLessThan(1.4 * (tokens / 8));

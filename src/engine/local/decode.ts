@@ -1,8 +1,8 @@
 /**
- * Sampling walks the process tree while it grows: completions of a request that still agree are one row of the
- * decoder. At each step every row draws once for each of its samples; where the draws differ the row splits
- * (its cache is copied), where they end it is dropped, and the next requests that find room come in. Each sample has
- * its own random stream, so what it draws does not depend on what else is in the batch.
+ * Samples by building the process tree as it grows: completions of a request that still agree are one row of the
+ * decoder. At each step every row draws once for each of its samples. If the draws differ, the row splits (its cache is
+ * copied); samples that end are dropped, and waiting requests that fit are admitted. Each sample has its own random
+ * stream, so its draws do not depend on the rest of the batch.
  */
 import type {
   BlockBatch,
@@ -26,25 +26,25 @@ import { Candidates, greedy } from './choose.js';
 import type { KvCache } from './kv-cache.js';
 import { SlotCache } from './slot-cache.js';
 
-/** Runs the decode program of a cache under fixed weights. */
+/** Runs the decode program of a cache with fixed weights. */
 export type RunDecoder = (
   batch: Omit<SlotBatch, 'weights'> | Omit<BlockBatch, 'weights'>,
 ) => Promise<DecodeValues>;
 
 export interface DecodeLimits {
-  /** Rows decoded at the same time, whatever memory there is. */
+  /** Maximum number of rows that are decoded at the same time. */
   readonly maxRows: number;
-  /** Prompt tokens (with padding) of one prefill run. */
+  /** Maximum number of prompt tokens (with padding) in one prefill run. */
   readonly prefillTokens: number;
-  /** Tokens of one prompt that go through the model at once. */
+  /** Maximum number of tokens of one prompt that go through the model at once. */
   readonly prefillLength: number;
-  /** Tokens of a block of the cache; sequences of up to two blocks are cached in slots. */
+  /** Tokens per block of the cache; sequences of up to two blocks are cached in slots. */
   readonly blockWidth: number;
-  /** How many rows of so many cached tokens fit into memory; absent: any number. */
+  /** How many rows with this many cached tokens fit into memory; absent: any number. */
   readonly rowsThatFit?: (slots: number) => number;
 }
 
-/** One sample on its way. */
+/** One unfinished sample. */
 interface Walker {
   readonly stream: Stream;
   readonly tokens: number[];
@@ -54,32 +54,35 @@ interface Walker {
   readonly ends: ((token: number) => boolean) | undefined;
 }
 
-/** A distinct live prefix: the samples that share it, and the token all of them drew last. */
+/** A distinct live prefix: the samples that share it, and the last token, which all of them drew. */
 interface Row {
   readonly walkers: Walker[];
   token: number;
-  /** Tokens of the longest completion that it can become, prompt included. */
+  /** Longest possible sequence, prompt included, in tokens. */
   readonly longest: number;
 }
 
-/** What a sample drew. */
+/** The result of one draw. */
 interface Next {
   readonly token: number;
   readonly logprob: number;
-  /** Of the distribution, nats. */
+  /** Entropy of the distribution, nats. */
   readonly entropy: number;
 }
 
-/** What a run reads of tokens and cache. */
+/** Tokens and cache of a run. */
 type Input<Batch> = Omit<Batch, 'weights' | keyof DistributionBatch | keyof DrawBatch>;
 
-/** Samples of one request that are admitted together: all of them, unless so many rows can never fit. */
+/** Samples of one request that are admitted together: all of them, unless that many rows can never fit. */
 interface Admission {
   readonly prompt: Int32Array;
   readonly walkers: Walker[];
 }
 
-/** Requests that wait come in once this share of the rows is free: one by one, each prompt would be a run of its own. */
+/**
+ * Waiting requests are admitted when this share of the rows is free; admitted one by one, each prompt would need its
+ * own run.
+ */
 const ADMIT_SHARE = 1 / 8;
 
 export interface DecodePolicy {
@@ -88,7 +91,7 @@ export interface DecodePolicy {
   readonly logitBias: Float32Array;
 }
 
-/** Logits that are no numbers give no distribution to draw from: whatever would be drawn means nothing. */
+/** Logits that are not finite define no distribution to draw from. */
 function notFinite({ tokens }: Walker, logprob: number): NotFiniteError {
   return new NotFiniteError(
     `sampling: expected a finite log-probability, got ${logprob} for token ${tokens.length} of a completion; ` +
@@ -135,7 +138,7 @@ function checkRequest(
   }
 }
 
-/** All requests of one call. Those that find no room wait, in order, until enough rows have ended. */
+/** All requests of one call. Requests that do not fit wait, in order, until enough rows have ended. */
 class Sampler {
   decodedTokens = 0;
   private readonly cache: KvCache;
@@ -188,7 +191,7 @@ class Sampler {
     );
   }
 
-  /** Takes in what there is room for, in order: each of its samples may come to need a row of its own. */
+  /** Admits as many requests as fit, in order. Each of their samples may later need its own row. */
   private async admit(): Promise<void> {
     let samples = this.rows.reduce((n, { walkers }) => n + walkers.length, 0);
     let longest = this.rows.reduce((n, row) => Math.max(n, row.longest), 0);
@@ -221,12 +224,12 @@ class Sampler {
     await this.prefill(admitted);
   }
 
-  /** Rows of so many tokens that may live at the same time. */
+  /** How many rows of this length may live at the same time. */
   private room(slots: number): number {
     return Math.min(this.limits.maxRows, this.limits.rowsThatFit?.(slots) ?? this.limits.maxRows);
   }
 
-  /** Prompts through the model, several at a time, padded to the longest of the run. */
+  /** Runs prompts through the model, several at a time, padded to the longest of the run. */
   private async prefill(admitted: readonly Admission[]): Promise<void> {
     let from = 0;
     while (from < admitted.length) {
@@ -243,7 +246,7 @@ class Sampler {
     }
   }
 
-  /** A prompt longer than `prefillLength` goes through in parts, each over what the parts before left in the cache. */
+  /** A prompt longer than `prefillLength` is processed in parts; each part reads the cache of the earlier parts. */
   private async prefillRun(admitted: readonly Admission[], longest: number): Promise<void> {
     const { cache, limits } = this;
     const count = admitted.length;
@@ -266,7 +269,7 @@ class Sampler {
         last[r] = r * length + Math.max(0, part.length - 1);
         return part.length;
       });
-      // The first token of a completion is drawn where its prompt ends.
+      // The first token of a completion is drawn at the end of its prompt.
       const drawing = admitted.map(({ prompt, walkers }) =>
         prompt.length > from && prompt.length <= from + length ? walkers : [],
       );
@@ -286,7 +289,7 @@ class Sampler {
     this.branch(chosen, rows);
   }
 
-  /** One token further for every live row. */
+  /** Decodes one more token of every live row. */
   private async step(): Promise<void> {
     const { rows, cache } = this;
     const count = rows.length;
@@ -319,8 +322,8 @@ class Sampler {
   }
 
   /**
-   * One run of the decoder, and the next token of each sample that draws: drawn in the graph, the likeliest, or out of the
-   * likeliest that top-k and top-p leave, which are found here.
+   * One run of the decoder, and the next token of each drawing sample: drawn in the graph, the likeliest, or chosen
+   * here from the candidates that top-k and top-p leave.
    * @param drawing samples of each row of the run
    */
   private async decode(
@@ -336,7 +339,7 @@ class Sampler {
       ...batch,
       inverseTemperature: this.inverseTemperature,
       logitBias: this.policy.logitBias,
-      // A run of which nothing is drawn yet draws a number that nobody reads.
+      // A run in which nothing is drawn still draws one number, which is ignored.
       drawRow: () => {
         const rows = uniforms.flatMap((shares, row) => shares.map(() => BigInt(row)));
         return BigInt64Array.from(rows.length > 0 ? rows : [0n]);
@@ -361,7 +364,7 @@ class Sampler {
     return { cache: values.cache, next };
   }
 
-  /** Gives the token and its ln π at a quantile, for the sample that has this place among all that draw. */
+  /** Returns the token and its ln π at a quantile, for the sample with this index among all drawing samples. */
   private chooser(
     { choice, probabilities }: DecodeValues,
     row: number,
@@ -385,8 +388,8 @@ class Sampler {
   }
 
   /**
-   * Takes in the next token of every sample of the given rows, splits rows whose samples differ and drops those
-   * without a sample that goes on.
+   * Appends the next token to every sample of the given rows, splits rows whose samples differ, and drops rows without
+   * unfinished samples.
    * @param next tokens of each row's samples
    */
   private branch(next: readonly (readonly Next[])[], rows: readonly number[]): void {
@@ -419,7 +422,7 @@ class Sampler {
       }
       if (going.size === 0) dead.push(row);
     });
-    // From the back, so that the row that takes a freed place is never itself waiting to be dropped.
+    // In reverse, so that the row that moves into a free position is never one that still has to be dropped.
     for (const row of dead.sort((a, b) => b - a)) {
       this.cache.removeRow(row);
       const last = this.rows.pop() as Row;

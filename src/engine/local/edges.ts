@@ -1,17 +1,17 @@
 /**
- * The four numbers that a token of a packed forest goes by, and the way from one to another:
- *   place  where it stands in depth-first order, prompts included: what attention and positions use
+ * The four numberings of a token in a packed forest, and conversions between them:
+ *   place  its position in depth-first order, prompts included: used by attention and positions
  *   edge   its number among predicted tokens, part after part, each in depth-first order
- *   rank   where its edge stands once edges are sorted by the row that predicts them: the order in which the head answers
+ *   rank   its position when edges are sorted by the row that predicts them: the order of the head's output
  *   row    the row that predicts it, counted within its chunk of the head
- * Coefficients and log-probabilities come and go by edge; nothing outside this file knows the other three.
+ * Coefficients and log-probabilities are passed by edge; only this file uses the other three.
  */
 import type { HeadChunk } from '../../model/index.js';
 import type { PackedTree, TreePiece } from '../../tree/index.js';
 
 /** An example of the batch within a forest, or a piece of one. */
 export interface Part {
-  /** Its number in the batch. */
+  /** Its index in the batch. */
   readonly example: number;
   /** The piece of its tree; null: the whole tree. */
   readonly piece: TreePiece | null;
@@ -30,7 +30,7 @@ export interface Edge {
   readonly node: number;
   /** Whether it is the first token of the node's step. */
   readonly isFirst: boolean;
-  /** Whether it counts here: a token that several runs compute counts in one. */
+  /** Whether it counts here: a token that several runs compute counts in only one of them. */
   readonly counts: boolean;
 }
 
@@ -51,7 +51,7 @@ export function* edgesOf({ packed, piece, firstEdge }: Part): Generator<Edge> {
 export class Edges {
   /** Number of predicted tokens, E. */
   readonly count: number;
-  /** Places of the tokens that predict, in order of their first edge, [M]. */
+  /** Places of the predicting tokens, in order of their first edge, [M]. */
   private readonly headRows: Int32Array;
   /** Predicted token of each edge, [E]. */
   private readonly token: Int32Array;
@@ -78,12 +78,12 @@ export class Edges {
     this.edgeOfRank = sortedBy(this.headRow, headRows.length);
   }
 
-  /** Number of tokens that predict, M. */
+  /** Number of predicting tokens, M. */
   get rowCount(): number {
     return this.headRows.length;
   }
 
-  /** Cuts the rows that predict into chunks of nearly equal size, with their edges by rank. */
+  /** Divides the predicting rows into chunks of nearly equal size, with their edges by rank. */
   chunks(count: number): HeadChunk[] {
     let rank = 0;
     return Array.from({ length: count }, (_, i) => {
@@ -116,7 +116,7 @@ export class Edges {
   }
 
   /**
-   * Values that the head gave, by edge.
+   * Reorders output of the head by edge.
    * @param ranked by rank, [E]
    */
   byEdge(ranked: Float32Array): Float32Array {
@@ -136,7 +136,7 @@ export class Edges {
   }
 }
 
-/** Indices of keys 0 … count − 1, sorted by key and stable. */
+/** Indices of keys 0 … count − 1, in stable sorted order. */
 function sortedBy(keys: Int32Array, count: number): Int32Array {
   const next = new Int32Array(count + 1);
   for (const key of keys) next[key + 1]++;

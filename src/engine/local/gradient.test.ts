@@ -1,6 +1,6 @@
 /**
- * The whole update against central differences of its own loss, along random directions of all trained weights: contexts of
- * rows, grouped heads, stacked adapters, their dropout.
+ * The whole update against central differences of its own loss, along random directions of all trained weights:
+ * contexts of rows, grouped heads, stacked adapters, and adapter dropout.
  */
 import { describe, expect, it } from 'vitest';
 import type { LoraConfig, ModelConfig } from '../../model/index.js';
@@ -11,7 +11,7 @@ import { ProcessTree } from '../../tree/index.js';
 import type { TrainExample } from '../engine.js';
 import { LocalEngine } from './local-engine.js';
 
-/** Llama's shape with three query heads to a head of keys, and biases as Qwen2 has them. */
+/** The shape of Llama with three query heads per key head, and biases as in Qwen2. */
 const llama: ModelConfig = {
   vocabularySize: 11,
   contextLength: 64,
@@ -45,7 +45,7 @@ const cases: Record<string, ModelConfig> = {
   'an adapter of all maps with dropout': adapter('all-linear', 0.3),
 };
 
-/** Rows of 5 tokens: most have ancestors before them. Off-policy, so that the loss follows the weights. */
+/** Rows of 5 tokens: most have earlier ancestors. Off-policy, so that the loss depends on the weights. */
 const batch: TrainExample[] = [0, 1].map((group) => {
   const completions = Array.from({ length: 5 }, (_, i) =>
     Int32Array.from({ length: 5 + i }, (__, t) => (t < 3 ? (t + group) % 11 : (7 * i + t * t) % 11)),
@@ -75,7 +75,7 @@ describe('gradients of an update are those of its loss', () => {
         threads: 1,
       });
       const weights = engine.trainable.flat;
-      // B of a fresh adapter is 0, and then A has no gradient.
+      // B of a fresh adapter is 0, so A would have no gradient.
       for (let i = 0; i < weights.length; i++) weights[i] += 0.05 * Math.sin(i);
       const options = {
         temperature: 0.9,
@@ -89,7 +89,7 @@ describe('gradients of an update are those of its loss', () => {
       const start = weights.slice();
       for (let direction = 0; direction < 4; direction++) {
         const stream = new Stream(direction, 'test');
-        // Each direction has weights of every kind, and each its own mixture.
+        // Each direction mixes weights of every kind differently.
         const along = Float32Array.from(start, () => stream.normal());
         let expected = 0;
         engine.trainable.specs.forEach(({ offset }, k) => {
@@ -103,7 +103,7 @@ describe('gradients of an update are those of its loss', () => {
         };
         const central = async (h: number): Promise<number> =>
           ((await lossAt(h)) - (await lossAt(-h))) / (2 * h);
-        // Richardson's extrapolation: what is left of curvature is of fourth order.
+        // Richardson's extrapolation: the remaining error is of fourth order.
         const difference = (4 * (await central(1e-3)) - (await central(2e-3))) / 3;
         expect(Math.abs(difference - expected)).toBeLessThan(1e-2 * Math.max(0.1, Math.abs(expected)));
       }

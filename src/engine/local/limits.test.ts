@@ -1,4 +1,6 @@
-/** Limits follow from the budget: more memory never means less work at once, and no limit exceeds what was asked for. */
+/**
+ * Limits follow from the memory budget: more memory never means less work at once, and no limit exceeds the request.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EngineError } from '../engine.js';
@@ -35,8 +37,8 @@ describe('limits under a budget', () => {
             expect(less.maxTokens).toBeLessThanOrEqual(wanted.maxTokens);
             expect(less.maxTokens).toBeGreaterThanOrEqual(Math.min(longest, wanted.maxTokens));
             expect(less.maxLogits).toBeLessThanOrEqual(wanted.maxLogits);
-            // What makes room, checkpointing and chunks of attention: a smaller budget may have more tokens in a run, but
-            // only with it.
+            // What saves memory (checkpointing, chunks of attention): a smaller budget may allow more tokens per run,
+            // but only with these.
             if (!less.checkpointing) expect(larger?.checkpointing).toBe(false);
             if (less.maxSeen === Infinity) expect(larger?.maxSeen).toBe(Infinity);
             else expect(less.maxSeen).toBeGreaterThanOrEqual(longest + 64);
@@ -71,7 +73,7 @@ describe('limits under a budget', () => {
           expect(memory.packs(frozen, 2)).toBe(false);
           return;
         }
-        // What stays: weights, the adapter with two copies of it and two of its gradients.
+        // Permanent memory: weights, the adapter with two copies of it, and two copies of its gradients.
         expect(4 * weights).toBeLessThanOrEqual((mib * MIB - 4 * (weights + 5 * 1000)) / 4);
         const rows = [frozen, { ...frozen, packed: weights }].map((all) => memory.decodeRows(100, all));
         expect(rows[1]).toBeLessThanOrEqual(rows[0]);

@@ -1,8 +1,7 @@
 /**
- * The engine on this machine: a decoder in ONNX Runtime. Training packs every group into its tree and computes
- * each distinct token once; forward, loss and backward are one run of one model; gradients come out once per
- * run and the optimizer is a loop over the flat weights. Programs are compiled when first needed and serve
- * every batch size.
+ * The engine on this machine: a decoder in ONNX Runtime. Training packs every group into its tree and computes each
+ * distinct token once. Forward, loss and backward are one run of one model; gradients are returned once per run, and
+ * the optimizer is a loop over the flat weights. Programs are compiled when first needed and work for every batch size.
  */
 import {
   adapterIn,
@@ -53,39 +52,47 @@ import { type Holding, ProgramCache } from './program-cache.js';
 import { flatten, named, WEIGHTS_FILE, writeModelShape } from './saved.js';
 
 export interface LocalEngineOptions {
-  /** What runs the programs. */
+  /** The runtime that executes the programs. */
   readonly backend: Backend;
   readonly model: ModelConfig;
   readonly optimizer: OptimizerConfig;
-  /** Of the initial weights. */
+  /** Seed of the initial weights. */
   readonly seed: number;
-  /** Weights to start from, instead of random ones. They are taken over, not copied. */
+  /** Initial weights instead of random ones. They are used in place, not copied. */
   readonly parameters?: Parameters;
-  /** Weights that the runtime reads from their files instead; then only an adapter is trained. */
+  /** Weights that the runtime reads from their files; then only an adapter is trained. */
   readonly stored?: StoredWeights;
-  /** Weights of the adapter that `model.adapter` describes; default: a fresh one. */
+  /** Weights of the adapter that `model.adapter` describes; default: a new adapter. */
   readonly adapter?: ParameterSet;
   /** Threads within one operation; default: as many as the machine has cores. */
   readonly threads?: number;
-  /** Tokens of one run of the update program; larger batches accumulate gradients over several runs. */
+  /**
+   * Maximum number of tokens in one run of the update program; larger batches accumulate gradients over several runs.
+   */
   readonly maxTokensPerRun?: number;
-  /** Logits that an update or score computes at once (rows × vocabulary): bounds the memory of the head. */
+  /**
+   * Maximum number of logits (rows × vocabulary) that an update or score computes at once; it limits the memory of the
+   * head.
+   */
   readonly maxLogits?: number;
-  /** Tokens that attention sees at once (rows × the tokens before and in each); default: all rows at once. */
+  /**
+   * Maximum number of tokens that attention reads at once (rows × the tokens before and in each); default: all rows at
+   * once.
+   */
   readonly maxSeen?: number;
   /**
-   * Gradient checkpointing: layers keep only their input and compute again what the gradient needs. An update takes about
-   * a third longer, and holds the values of one layer instead of all.
+   * Gradient checkpointing: layers keep only their input and recompute what the gradient needs. An update takes about a
+   * third longer, and holds the values of one layer instead of all.
    */
   readonly checkpointing?: boolean;
-  /** Tokens of one row of a packed batch. */
+  /** Tokens per row of a packed batch. */
   readonly rowLength?: number;
-  /** Bytes that weights, updates and sampling may take together; default: no bound. */
+  /** Memory budget in bytes for weights, updates and sampling together; default: unlimited. */
   readonly memory?: number;
   readonly decode?: Partial<DecodeLimits>;
 }
 
-/** What this engine always knows of an update. */
+/** Properties of an update that this engine always reports. */
 export type LocalUpdate = UpdateResult & Required<Pick<UpdateResult, 'entropies' | 'gradNorm'>>;
 
 const NOTHING = new ParameterSet([]);
@@ -107,12 +114,12 @@ export class LocalEngine implements Engine {
   /** The adapter's weights; null: all weights are trained. */
   readonly adapter: ParameterSet | null;
   readonly optimizer: Optimizer;
-  /** What the reference policy has in the place of the trainable weights. */
+  /** The reference policy's values of the trainable weights. */
   private reference: ParameterSet | null = null;
   private readonly memory: Memory;
-  /** Decided when decoding begins. */
+  /** Chosen when decoding begins. */
   private packing: boolean | null = null;
-  /** Programs that update and score. */
+  /** Programs for updates and scores. */
   private readonly programs = new ProgramCache();
   private readonly decoders = new ProgramCache();
 
@@ -152,14 +159,14 @@ export class LocalEngine implements Engine {
     };
   }
 
-  /** The model that is run, its adapter included. */
+  /** The model as it runs, including its adapter. */
   get model(): ModelConfig {
     return this.options.model;
   }
 
   /**
-   * The model's weights; under an adapter they stay as they are.
-   * @throws EngineError if they are not held here, but read from their files
+   * The model's weights; with an adapter they do not change.
+   * @throws EngineError if they are not held in memory but read from their files
    */
   get parameters(): Parameters {
     if (!this.held)
@@ -167,7 +174,7 @@ export class LocalEngine implements Engine {
     return this.held;
   }
 
-  /** What updates change: the adapter's weights, or the model's; nothing where those are read from their files. */
+  /** The weights that updates change: the adapter's or the model's; empty if those are read from their files. */
   get trainable(): ParameterSet {
     return this.adapter ?? this.held ?? NOTHING;
   }
@@ -221,15 +228,15 @@ export class LocalEngine implements Engine {
     };
   }
 
-  /** Whether decoding has the weights a second time: those in files, or under an adapter, since they never change. */
+  /** Whether decoding has a second copy of the weights: if they are in files, or frozen under an adapter. */
   private get packs(): boolean {
     const frozen = this.options.stored !== undefined || this.adapter !== null;
-    // Weights that are held here pass through the model's bytes and the runtime's reading of them.
+    // Weights held in memory are copied into the model's bytes and again by the runtime while it reads them.
     this.packing ??= frozen && this.memory.packs(this.heldWeights, this.held ? 2 : 0);
     return this.packing;
   }
 
-  /** Runs of a batch and what they may take. */
+  /** Runs of a batch and their limits. */
   private plan(batch: readonly TreeExample[]): { runs: PackedRows[]; limits: RunLimits } {
     const {
       rowLength = ROW_LENGTH,
@@ -264,7 +271,7 @@ export class LocalEngine implements Engine {
       throw new NotFiniteError(`${what}; the weights were not touched`);
     }
     const rescale = options.normOf && (await this.rescale(options.normOf, gradNorm, options));
-    // From here on the step is taken as a whole.
+    // From here on the step is completed as a whole.
     options.signal?.throwIfAborted();
     const norm = gradNorm * (rescale ?? 1);
     const { maxGradNorm } = options;
@@ -274,7 +281,7 @@ export class LocalEngine implements Engine {
     return { ...result, rescale, changed };
   }
 
-  /** Factor from a gradient's norm to that of another batch's gradient; a gradient of 0 stays as it is. */
+  /** Factor from a gradient's norm to that of another batch's gradient; a gradient of 0 is not scaled. */
   private async rescale(
     batch: readonly TrainExample[],
     gradNorm: number,
@@ -363,7 +370,7 @@ export class LocalEngine implements Engine {
         `score ${JSON.stringify(variant)}`,
         () => this.compile(scoreProgram(model, variant)),
         tree,
-        // Values of a layer are forgotten with the next, as they are when layers compute again.
+        // With recomputation, the values of a layer are released when the next layer has been computed.
         this.holding(forest, { ...variant, checkpointing: true }),
       );
       collectScores(scores, forest.edges, values);
@@ -440,7 +447,7 @@ export class LocalEngine implements Engine {
     await this.decoders.dispose();
   }
 
-  /** With `pack`, frozen weights become part of the program, in the order that products read fastest. */
+  /** With `pack`, frozen weights become part of the program, in the layout that products read fastest. */
   private compile<Batch, Result>(
     definition: ProgramDefinition<Batch, Result>,
     { pack = false, planMemory = false }: Pick<SessionOptions, 'pack' | 'planMemory'> = {},
@@ -450,7 +457,7 @@ export class LocalEngine implements Engine {
     return Program.compile(backend, definition, { threads, stored, pack, planMemory, constants });
   }
 
-  /** What a run of an update or score takes. */
+  /** Memory of a run of an update or score. */
   private holding(
     { rows, chunkRows, length, contextLength, edges }: PackedRows,
     { context, chunks, checkpointing }: Pick<UpdateVariant, 'context' | 'chunks' | 'checkpointing'>,
@@ -482,7 +489,7 @@ export class LocalEngine implements Engine {
     return flatten(this.parameters.specs, store.path(WEIGHTS_FILE), tensors);
   }
 
-  /** @param trainable the weights in the place of what is trained: current or the reference policy's */
+  /** @param trainable values of the trainable weights: the current ones or the reference policy's */
   private weights(trainable: ParameterSet): WeightBatch['weights'] {
     const sets = this.adapter && this.held ? [trainable, this.held] : [trainable];
     return (name) => {
@@ -494,7 +501,10 @@ export class LocalEngine implements Engine {
     };
   }
 
-  /** The seed of an update's dropout follows from how many there were: a continued run draws the same. */
+  /**
+   * The seed of an update's dropout follows from the number of earlier updates, so a continued run draws the same
+   * numbers.
+   */
   private dropoutSeed(): number {
     if (!this.options.model.adapter?.dropout) return 0;
     return 1000 * new Stream(this.options.seed, 'dropout', this.optimizer.step).uniform();
@@ -506,7 +516,10 @@ const contextReading = ({ rows, chunkRows, contextLength }: PackedRows): Context
   return chunkRows < rows ? 'in chunks' : 'at once';
 };
 
-/** As few chunks as the limit allows, but a power of four: each number is a program of its own, slow to compile. */
+/**
+ * As few chunks as the limit allows, but a power of four: each number of chunks is a separate program and slow to
+ * compile.
+ */
 function headChunks(
   { edges }: PackedRows,
   { vocabularySize }: ModelConfig,

@@ -1,4 +1,7 @@
-/** What saves memory changes nothing else: head and attention in chunks, layers that compute again, trees in pieces. */
+/**
+ * Techniques that save memory change nothing else: head and attention in chunks, layers that recompute, trees in
+ * pieces.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { architectureOf, type ModelConfig } from '../../model/index.js';
@@ -42,7 +45,7 @@ const options: UpdateOptions = {
   klBeta: 0,
 };
 
-/** Two groups; rows of 8 make contexts, and some tokens are not trained. */
+/** Two groups; rows of 8 tokens make contexts, and some tokens are not trained. */
 const batch = (clipped: boolean): TrainExample[] =>
   [0, 1].map((group) => {
     const completions = Array.from({ length: 6 }, (_, i) =>
@@ -104,7 +107,7 @@ describe('head and attention in chunks, checkpointing and trees in pieces', () =
             { checkpointing: true, maxSeen: 70 },
             // Attention one row at a time.
             { maxLogits: 50, maxTokensPerRun: 20, maxSeen: 1 },
-            // Trees of more than 25 tokens in pieces, most with one completion.
+            // Trees of more than 25 tokens are cut into pieces, most with one completion.
             { checkpointing: true, maxLogits: 90, maxTokensPerRun: 14 },
           ]) {
             const other = await gradientsOf(model, change, clipped, update);
@@ -201,7 +204,7 @@ describe('attention in chunks', () => {
         }),
         { numRuns: 25 },
       );
-      // The rows of chunks are as many in each: some batches need a row more.
+      // All chunks have the same number of rows, so some batches need one more row.
       expect(padded).toBeGreaterThan(1);
       await Promise.all([plain.dispose(), chunked.dispose()]);
     },
@@ -214,7 +217,7 @@ describe('attention in chunks', () => {
     const coefficients = lossCoefficients(tree, Float64Array.of(1), weights, { lambdaExponent: 1 });
     const example: TrainExample = { prompt: Int32Array.of(4, 2), tree, coefficients };
     const { gradients } = await engine.gradients([example], options);
-    // The mean of ln π, whose gradient the loss −J has, with a sign.
+    // The mean of ln π, whose gradient is that of the loss −J up to the sign.
     const mean = async (): Promise<number> => {
       const { logprobs } = await engine.score([example], 'current', options);
       return logprobs[0].reduce((sum, value) => sum + value, 0) / 40;
@@ -222,7 +225,7 @@ describe('attention in chunks', () => {
     const { specs, views } = engine.parameters;
     for (const [i, { name }] of specs.entries()) {
       const values = views.get(name) as Float32Array;
-      // Along the gradient, where the difference is largest.
+      // Along the gradient, because the difference is largest there.
       const length = Math.sqrt(gradients[i].reduce((sum, v) => sum + v * v, 0));
       if (length < 1e-2) continue;
       const kept = values.slice();

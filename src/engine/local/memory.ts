@@ -1,72 +1,73 @@
 /**
- * How much of a memory budget each kind of work may take. What stays (weights, optimizer state, reference, gradients) comes
- * off first; the rest is what one run may hold, since runs come one after another. Bytes of a run are estimated from the
- * model's shape, with factors measured on real models (docs/decisions/0008): estimates lie above what was measured.
+ * How much of a memory budget each kind of work may use. Permanent memory (weights, optimizer state, reference,
+ * gradients) is subtracted first; the rest is available to one run, because runs do not overlap. The bytes of a run are
+ * estimated from the model's shape, with factors measured on real models (docs/decisions/0008): estimates are above the
+ * measured values.
  */
 import { architectureOf, type ModelConfig } from '../../model/index.js';
 import { EngineError } from '../engine.js';
 import type { Holding } from './program-cache.js';
 
 const FLOAT = 4;
-/** Arrays of rows × vocabulary that a chunk of the head holds: logits, their softmax, and what the gradient reads. */
+/** Number of arrays of rows × vocabulary in a chunk of the head: logits, their softmax, and what the gradient reads. */
 const HEAD_ARRAYS = 4;
-/** Share of a run's memory that the head may take. */
+/** Share of a run's memory that the head may use. */
 const HEAD_SHARE = 0.25;
-/** Arrays of all scores that attention holds at once. */
+/** Number of arrays of all scores that attention holds at once. */
 const SCORE_ARRAYS = 2;
 /**
- * Of a chunk of attention: arrays of its scores, and of keys and values that its rows read, at the peak of its gradient; and
- * arrays of all keys and values in which chunks add up their gradients.
+ * For a chunk of attention at the peak of its gradient: the number of arrays of its scores, and of the keys and values
+ * that its rows read; and the number of arrays of all keys and values in which chunks accumulate their gradients.
  */
 const [CHUNK_SCORES, CHUNK_READ, CHUNK_SUMS] = [4, 3, 5];
-/** Share of a run's memory that a chunk of attention may take. */
+/** Share of a run's memory that a chunk of attention may use. */
 const CHUNK_SHARE = 0.25;
-/** Share of a layer's values that stays until the gradient, where layers are not computed again. */
+/** Share of a layer's values that stays in memory until the gradient, if layers are not recomputed. */
 const KEPT_SHARE = 0.6;
 
 /**
- * Shares of what is left. The runtime keeps for each program what its largest run took, so sampling has a share of its own
- * besides that of updates and scores, whose programs share theirs (program-cache.ts).
+ * Shares of the remaining memory. The runtime keeps for each program the memory of its largest run, so sampling has its
+ * own share besides that of updates and scores, whose programs share theirs (program-cache.ts).
  */
 const [UPDATE_SHARE, SAMPLING_SHARE, PREFILL_SHARE] = [0.5, 0.35, 0.1];
 
-/** Share of what is left that a second copy of the weights may take, and what it may take where there is no bound, bytes. */
+/** Share of the remaining memory that a second copy of the weights may use, and its limit without a budget, bytes. */
 const [PACKED_SHARE, PACKED_WITHOUT_BOUND] = [0.25, 2 ** 31];
 
-/** Weights that the engine holds, numbers. */
+/** Numbers of weights that the engine holds. */
 export interface HeldWeights {
-  /** Of the model. */
+  /** All weights of the model. */
   readonly weights: number;
-  /** Those of them, or of the adapter, that are trained. */
+  /** The trainable weights, of the model or the adapter. */
   readonly trainable: number;
   /** Copies of the trainable weights: the optimizer's moments, the reference policy. */
   readonly copies: number;
-  /** Those that decoding has a second time, in the order that products read fastest; absent: none. */
+  /** Weights of which decoding has a second copy, in the layout that products read fastest; absent: none. */
   readonly packed?: number;
 }
 
-/** What one update or score may take. */
+/** Limits of one update or score. */
 export interface RunLimits {
   /** Tokens of one run. */
   readonly maxTokens: number;
   /** Logits that the head computes at once. */
   readonly maxLogits: number;
-  /** Tokens that the rows of one chunk of attention see together. */
+  /** Tokens that the rows of one chunk of attention read, all together. */
   readonly maxSeen: number;
-  /** Whether layers compute again what the gradient needs. */
+  /** Whether layers recompute what the gradient needs. */
   readonly checkpointing: boolean;
 }
 
-/** What the memory of an update or score depends on. */
+/** The size of an update or score, which determines its memory. */
 export interface RunSize {
-  /** With padding. */
+  /** Including padding. */
   readonly tokens: number;
   readonly rowLength: number;
-  /** Tokens before a row that it may see. */
+  /** Maximum number of earlier tokens that a row reads. */
   readonly context: number;
-  /** Rows of a chunk of attention; null: all rows at once. */
+  /** Rows per chunk of attention; null: all rows at once. */
   readonly chunkRows: number | null;
-  /** That the head computes at once. */
+  /** Logits that the head computes at once. */
   readonly logits: number;
   readonly checkpointing: boolean;
 }
@@ -74,7 +75,7 @@ export interface RunSize {
 export class Memory {
   private readonly layer: { readonly values: number; readonly cached: number };
 
-  /** @param budget bytes; infinite: no bound */
+  /** @param budget bytes; infinite: no limit */
   constructor(
     private readonly model: ModelConfig,
     readonly budget: number,
@@ -83,7 +84,10 @@ export class Memory {
     this.layer = { values: 12 * model.width + 8 * intermediate, cached: keyValueHeads * headWidth };
   }
 
-  /** What a run may hold beside what stays, bytes. @param gradients copies of the trainable weights' gradients */
+  /**
+   * Memory available to a run beside permanent memory, bytes. @param gradients copies of the trainable weights'
+   * gradients
+   */
   private left({ weights, trainable, copies, packed = 0 }: HeldWeights, gradients: number): number {
     const adapter = this.model.adapter ? trainable : 0;
     return this.budget - FLOAT * (weights + packed + adapter + (copies + gradients) * trainable);
@@ -92,7 +96,7 @@ export class Memory {
   /**
    * Limits of an update or score.
    * @param longest tokens of the longest path, prompt included
-   * @param wanted limits without regard to memory
+   * @param wanted limits that apply regardless of memory
    * @throws EngineError if not even one path fits
    */
   runLimits(longest: number, rowLength: number, held: HeldWeights, wanted: RunLimits): RunLimits {
@@ -121,8 +125,8 @@ export class Memory {
   }
 
   /**
-   * Limits of a run whose attention goes in chunks.
-   * @param rest bytes that the layers may take
+   * Limits of a run whose attention is computed in chunks.
+   * @param rest bytes that the layers may use
    */
   private inChunks(
     longest: number,
@@ -146,7 +150,10 @@ export class Memory {
     };
   }
 
-  /** What a run holds where attention goes in chunks: of each of its tokens, and of each token that a chunk's rows see, bytes. */
+  /**
+   * Memory of a run whose attention is computed in chunks, in bytes: for each of its tokens, and for each token that a
+   * chunk's rows read.
+   */
   private chunkBytes(rowLength: number): { readonly perToken: number; readonly perSeen: number } {
     const { values, cached } = this.layer;
     const { layers, heads, width } = this.model;
@@ -156,7 +163,7 @@ export class Memory {
     };
   }
 
-  /** What an update or score takes, and what all programs for them may keep. */
+  /** Memory of an update or score, and the limit for all programs of this kind together. */
   run(size: RunSize, held: HeldWeights): Holding {
     const { tokens, rowLength, context, chunkRows, logits, checkpointing } = size;
     const { perToken, perSeen } = this.chunkBytes(rowLength);
@@ -167,10 +174,10 @@ export class Memory {
     return { bytes: HEAD_ARRAYS * FLOAT * logits + layers, limit: UPDATE_SHARE * this.left(held, 2) };
   }
 
-  /** What a decoder has of its own, and what both, for slots and for blocks, may have. */
+  /** Memory of a decoder's own copy of the weights, and the limit for both decoders (slots and blocks) together. */
   decoder(held: HeldWeights): Holding {
     const { packed = 0 } = held;
-    // What is left is without one copy already.
+    // The remaining memory already excludes one copy.
     const limit = FLOAT * packed + PACKED_SHARE * this.left(held, 2);
     return { bytes: FLOAT * packed, limit };
   }
@@ -185,8 +192,9 @@ export class Memory {
   }
 
   /**
-   * Whether decoding may have all weights a second time. Without a bound: those of models that any machine has room for.
-   * @param passing further copies that there are while the decoder is made
+   * Whether decoding may have a second copy of all weights. Without a budget, only for models that any machine has room
+   * for.
+   * @param passing further copies that exist while the decoder is made
    */
   packs(held: HeldWeights, passing: number): boolean {
     const bytes = FLOAT * held.weights;
@@ -196,17 +204,17 @@ export class Memory {
     return bytes <= PACKED_SHARE * left && most <= 2 * PACKED_SHARE * left;
   }
 
-  /** Rows of so many tokens that may be decoded at the same time. */
+  /** How many rows with this many tokens may be decoded at the same time. */
   decodeRows(slots: number, held: HeldWeights): number {
     if (this.budget === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
     const cache = 2 * this.model.layers * this.layer.cached * slots;
     const { vocabularySize, heads } = this.model;
     const step = HEAD_ARRAYS * vocabularySize + this.layer.values + SCORE_ARRAYS * heads * slots;
-    // One buffer of the cache is there twice while it grows.
+    // One buffer of the cache exists twice while it grows.
     return Math.floor((SAMPLING_SHARE * this.left(held, 2)) / (FLOAT * (1.1 * cache + step)));
   }
 
-  /** Prompt tokens of one prefill run. @param seen tokens that the last of a prompt sees */
+  /** Prompt tokens per prefill run. @param seen tokens that the last token of a prompt reads */
   prefillTokens(seen: number, held: HeldWeights, wanted: number): number {
     if (this.budget === Number.POSITIVE_INFINITY) return wanted;
     const bytes = FLOAT * (this.layer.values + SCORE_ARRAYS * this.model.heads * seen);

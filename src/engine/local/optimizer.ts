@@ -1,7 +1,7 @@
 /**
- * AdamW and SGD over one flat weight array, with global-norm clipping. A plain loop: measured against the same
- * step as part of the ONNX graph, which needs three outputs for each weight instead of one (docs/log.md).
- * Decoupled weight decay touches matrices only (not biases, gains), as is usual for GPT-2.
+ * AdamW and SGD over one flat weight array, with global-norm clipping. A plain loop: the same step as part of the ONNX
+ * graph was slower, because it needs three outputs for each weight instead of one (docs/log.md). Decoupled weight decay
+ * applies only to matrices (not to biases and gains), as is usual for GPT-2.
  */
 import type { ParameterSpec } from '../../model/index.js';
 
@@ -15,7 +15,7 @@ export type OptimizerConfig =
     }
   | { readonly name: 'sgd'; readonly momentum: number; readonly weightDecay: number };
 
-/** Less than this is nothing to a weight: the last digit of 0.01 as float32 is ten times as much. */
+/** A smaller move counts as none: the last digit of 0.01 in float32 is ten times as much. */
 const NO_CHANGE = 1e-10;
 
 export class Optimizer {
@@ -57,7 +57,7 @@ export class Optimizer {
       const decay = spec.shape.length > 1 ? learningRate * this.config.weightDecay : 0;
       const apply = this.config.name === 'adamw' ? this.adamw : this.sgd;
       const after = weights.subarray(spec.offset, spec.offset + spec.size);
-      // Looked for until one is found: as a rule in the first tensor.
+      // Checked until a moved weight is found, usually in the first tensor.
       const before = changed ? null : after.slice();
       apply.call(this, weights, gradients[i], spec.offset, learningRate, scale, decay);
       changed ||= before?.some((value, j) => Math.abs(after[j] - value) > NO_CHANGE) ?? false;

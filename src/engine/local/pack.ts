@@ -11,33 +11,38 @@ import { Edges, type Part } from './edges.js';
 /** The forest of one run of the update or score program, and its predicted tokens. */
 export interface PackedRows extends ForestBatch {
   readonly edges: Edges;
-  /** A number of each token in the batch, the same however the batch is distributed; 0: padding, [B*L]. */
+  /**
+   * A unique number for each token of the batch, independent of how the batch is distributed over runs; 0: padding,
+   * [B*L].
+   */
   readonly batchToken: Int32Array;
-  /** Real tokens (without padding). */
+  /** Number of real tokens (without padding). */
   readonly tokenCount: number;
 }
 
 export interface PackLimits {
-  /** Slots of a row. */
+  /** Tokens per row. */
   readonly rowLength: number;
   /** Tokens of a run, prompts included. */
   readonly maxTokens: number;
   readonly vocabularySize: number;
   readonly contextLength: number;
-  /** Tokens that the rows of one chunk of attention see, all together; a chunk has at least one row. */
+  /**
+   * Maximum number of tokens that the rows of one chunk of attention read, all together; a chunk has at least one row.
+   */
   readonly maxSeen: number;
 }
 
-/** A tree or a piece of one, packed. */
+/** A packed tree or piece of a tree. */
 type Packed = Pick<Part, 'example' | 'packed' | 'piece'> & {
-  /** Tokens of the examples before. */
+  /** Number of tokens of the earlier examples. */
   readonly before: number;
 };
 
 /**
- * Distributes the examples over as few runs as the limit allows, in order. A tree larger than the limit is cut into pieces
- * (tree/cut.ts); a single path is never cut.
- * @throws EngineError for what the model cannot take
+ * Distributes the examples over as few runs as the limit allows, in order. A tree larger than the limit is cut into
+ * pieces (tree/cut.ts); a single path is never cut.
+ * @throws EngineError for examples that exceed the model
  */
 export function packBatch(batch: readonly TreeExample[], limits: PackLimits): PackedRows[] {
   let before = 0;
@@ -159,7 +164,7 @@ function packRows(
   };
 }
 
-/** Place of each token's parent; −1: it has none. */
+/** Place of each token's parent; −1: none. */
 function parents(trees: readonly Packed[], total: number): Int32Array {
   const parent = new Int32Array(total).fill(-1);
   let offset = 0;
@@ -172,7 +177,7 @@ function parents(trees: readonly Packed[], total: number): Int32Array {
   return parent;
 }
 
-/** Rows are shared out evenly over as few chunks as the limit allows; all are one chunk where there is no context. */
+/** Rows are divided evenly into as few chunks as the limit allows; without contexts all rows are one chunk. */
 function rowsOfChunk(rows: number, contextLength: number, length: number, maxSeen: number): number {
   const most = Math.max(1, Math.floor(maxSeen / (contextLength + length)));
   if (contextLength === 0 || rows <= most) return rows;

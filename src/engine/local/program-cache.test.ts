@@ -1,4 +1,4 @@
-/** What is kept, what is disposed of, and that no result depends on it. */
+/** Which programs are kept and which are disposed of; results do not depend on it. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import * as g from '../../graph/index.js';
@@ -6,7 +6,7 @@ import { Program } from '../../runtime/index.js';
 import { nodeBackend } from '../../runtime/node.js';
 import { ProgramCache } from './program-cache.js';
 
-/** x ↦ factor·x, and how often it was compiled and disposed of. */
+/** x ↦ factor·x, with counts of compilations and disposals. */
 function scaling(factor: number, counts: { compiled: number; disposed: number }) {
   return async (): Promise<Program<Float32Array, Float32Array>> => {
     counts.compiled++;
@@ -38,7 +38,7 @@ it('what is kept holds no more than the limit after any runs, and every result i
       const cache = new ProgramCache();
       const counts = { compiled: 0, disposed: 0 };
       const limit = 100;
-      /** The definition: the largest run of each since it was compiled, last used last. */
+      /** By definition: the largest run of each since it was compiled, least recently used first. */
       let kept: { factor: number; bytes: number }[] = [];
       for (const { factor, bytes } of uses) {
         const y = await cache.run(`× ${factor}`, scaling(factor, counts), Float32Array.of(1, 2), {

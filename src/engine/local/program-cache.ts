@@ -1,34 +1,34 @@
 /**
- * Compiled programs by a key that says which. The runtime keeps for each what its largest run took, so a bound on memory is a
- * bound on the sum over all of them: those that were not used for longest are disposed of, and compiled again when
- * they are asked for. Which program computes a batch never depends on what is kept.
+ * Compiled programs by key. The runtime keeps for each program the memory of its largest run, so a memory limit applies
+ * to the sum over all of them: the least recently used programs are disposed of, and compiled again when they are
+ * needed. Which program computes a batch never depends on the cache.
  */
 import type { Program } from '../../runtime/index.js';
 
 interface Entry {
   readonly program: Promise<Program<never, unknown>>;
-  /** What its largest run took, bytes, by our estimate. */
+  /** Estimated memory of its largest run, bytes. */
   bytes: number;
-  /** Runs that have not ended: it cannot be disposed of. */
+  /** Number of unfinished runs; while there are any, the program cannot be disposed of. */
   running: number;
 }
 
-/** What a run holds, and what all kept programs may hold together, bytes. */
+/** Memory of a run, and the limit for all kept programs together, bytes. */
 export interface Holding {
   readonly bytes: number;
   readonly limit: number;
 }
 
 export class ProgramCache {
-  /** The one used last comes last. */
+  /** In order of use, most recently used last. */
   private readonly entries = new Map<string, Entry>();
 
-  /** Keys of what is kept, the one used last at the end. */
+  /** Keys of the kept programs, most recently used last. */
   get keys(): readonly string[] {
     return [...this.entries.keys()];
   }
 
-  /** Runs a program, which is compiled if it is not here; others make room first. */
+  /** Runs a program and compiles it if needed; other programs are disposed of first to make room. */
   async run<Batch, Result>(
     key: string,
     compile: () => Promise<Program<Batch, Result>>,
@@ -53,7 +53,7 @@ export class ProgramCache {
     }
   }
 
-  /** Disposes of others until they hold no more than `limit`, or all of them are running. */
+  /** Disposes of other programs until the rest use at most `limit`, or all of them are running. */
   private async makeRoom(key: string, limit: number): Promise<void> {
     const others = [...this.entries].filter(([name]) => name !== key);
     let held = others.reduce((sum, [, { bytes }]) => sum + bytes, 0);

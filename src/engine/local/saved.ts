@@ -1,6 +1,6 @@
 /**
- * What an engine saves: weights and optimizer state, as named tensors of files and flat arrays in memory, and the shape of
- * its model, so that the store alone says what is in it.
+ * The saved state of an engine: weights and optimizer state, as named tensors in files and flat arrays in memory, and
+ * the shape of the model, so that the store describes itself.
  */
 import {
   adapterIn,
@@ -19,12 +19,12 @@ import { EngineError } from '../engine.js';
 export const WEIGHTS_FILE = 'model.safetensors';
 const MODEL_FILE = 'model.json';
 
-/** Writes the shape of a model, its adapter apart. */
+/** Writes the shape of a model and, separately, its adapter. */
 export async function writeModelShape(store: Store, { adapter: _, ...shape }: ModelConfig): Promise<void> {
   await writeText(store, MODEL_FILE, `${JSON.stringify(shape)}\n`);
 }
 
-/** The shape of the model whose weights, or an adapter to them, were saved. @throws EngineError naming the file */
+/** Reads the shape of the model whose weights or adapter were saved. @throws EngineError naming the file */
 export async function readModelShape(store: Store): Promise<ModelConfig> {
   try {
     return JSON.parse(await readText(store, MODEL_FILE)) as ModelConfig;
@@ -33,7 +33,7 @@ export async function readModelShape(store: Store): Promise<ModelConfig> {
   }
 }
 
-/** What was trained, from what an engine saved: the model's weights, or an adapter. @throws EngineError, ModelError */
+/** Reads the trained weights that an engine saved: the model's or an adapter's. @throws EngineError, ModelError */
 export async function readSaved(
   store: Store,
   isAdapter: boolean,
@@ -49,7 +49,7 @@ export async function readSaved(
   return { model: shape, trained: parameters };
 }
 
-/** Tensors of a file as one flat array; every one of them must be there with its shape, and no other. */
+/** Tensors of a file as one flat array. The file must hold exactly these tensors with their shapes. */
 export function flatten(
   specs: readonly ParameterSpec[],
   file: string,

@@ -1,6 +1,6 @@
 /**
- * Keys and values of short sequences: for each layer one array [rows, heads, slots, head] for keys and one for values. A run
- * reads as many slots of every row; they grow when the longest row needs it.
+ * Keys and values of short sequences: for each layer one array [rows, heads, slots, head] for keys and one for values.
+ * A run reads the same number of slots of every row; slots are added when the longest row needs them.
  */
 import { architectureOf, type ModelConfig } from '../../model/index.js';
 import type { KvCache, Past } from './kv-cache.js';
@@ -8,12 +8,12 @@ import type { KvCache, Past } from './kv-cache.js';
 const SLOT_STEP = 16;
 
 export class SlotCache implements KvCache {
-  /** Slots of every row; those at and after a row's length hold nothing that is read. */
+  /** Slots per row; those at and after a row's length are not read. */
   private slots: number;
   readonly lengths: number[] = [];
   /** k₀, v₀, k₁, v₁, … */
   private readonly buffers: Float32Array[];
-  /** Rows that there is room for. */
+  /** Capacity in rows. */
   private capacity = 0;
   /** Heads of keys and values, and channels of each. */
   private readonly heads: number;
@@ -31,12 +31,12 @@ export class SlotCache implements KvCache {
     return this.lengths.length;
   }
 
-  /** Elements of one token in one buffer. */
+  /** Number of elements of one token in one buffer. */
   private get channels(): number {
     return this.heads * this.head;
   }
 
-  /** Elements of one row in one buffer. */
+  /** Number of elements of one row in one buffer. */
   private get stride(): number {
     return this.channels * this.slots;
   }
@@ -93,7 +93,7 @@ export class SlotCache implements KvCache {
     if (4 * rows < this.capacity) this.resize(rows, this.slots);
   }
 
-  /** One buffer after another: no more than one is there twice. */
+  /** One buffer after another, so that at most one exists twice. */
   private resize(capacity: number, slots: number): void {
     const { head, slots: before } = this;
     this.buffers.forEach((buffer, i) => {

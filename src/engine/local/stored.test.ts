@@ -1,4 +1,6 @@
-/** Weights that the runtime reads from their files give what weights in memory give, wherever in a file they lie. */
+/**
+ * Weights that the runtime reads from their files give the same results as weights in memory, at any offset in a file.
+ */
 import { cp, mkdir, mkdtemp, open, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -172,7 +174,7 @@ describe('weights that stay in their files', () => {
   });
 
   it('beyond 4 GiB of a file', async () => {
-    // Positions are many more than are used, so that the file is large and next to nothing of it is read.
+    // Many more positions than are used, so that the file is large and only a small part of it is read.
     const small: ModelConfig = { vocabularySize: 32, contextLength: 64, width: 16, layers: 2, heads: 2 };
     const config = { ...small, contextLength: 2 ** 26 };
     const parameters = Parameters.initialize(small, 7);

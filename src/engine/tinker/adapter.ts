@@ -1,6 +1,6 @@
 /**
- * An adapter that comes home from a server: the files of its archive, as PEFT reads them. Servers leave `target_modules` out,
- * and PEFT then loads the adapters of q and v alone; here it names every module that has weights in the file.
+ * An adapter downloaded from a server: the files of its archive, as PEFT reads them. Servers leave `target_modules`
+ * out, and PEFT then loads only the adapters of q and v; here it names every module that has weights in the file.
  */
 import { parseTarGzip } from 'nanotar';
 import { memoryStore, SafetensorsFile, type StoredDType } from '../../model/index.js';
@@ -17,9 +17,9 @@ export interface AdapterFiles {
 
 /**
  * @param archive tar, compressed with gzip
- * @param base the model that the adapter belongs to, as the configuration names it
- * @returns content by file name, and what the weights are stored as
- * @throws EngineError for an archive that is damaged, or not an adapter
+ * @param base the adapter's model, as the configuration names it
+ * @returns content by file name, and the type in which the weights are stored
+ * @throws EngineError for an archive that is damaged or not an adapter
  */
 export async function adapterFiles(archive: Uint8Array, base: string): Promise<AdapterFiles> {
   const content = await unpack(archive);
@@ -52,7 +52,7 @@ export async function adapterFiles(archive: Uint8Array, base: string): Promise<A
   return { files, dtype };
 }
 
-/** Files by their names, without the folders that they lie in. */
+/** Files by name, without their folders. */
 async function unpack(archive: Uint8Array): Promise<Map<string, Uint8Array>> {
   const items = await parseTarGzip(archive).catch((error: Error) => {
     throw new EngineError(

@@ -1,8 +1,8 @@
-/** Samples of a server as completions, many at once. */
+/** Converts a server's samples to completions, many at once. */
 import type { SampledSequence } from '../../tinker/index.js';
 import { NotFiniteError, type SampledCompletion, type SamplingOptions } from '../engine.js';
 
-/** A sequence up to where it ends: a stop token that the server went past, or the place that `watch` names. */
+/** A sequence up to its end: a stop token after which the server continued, or the place that `watch` gives. */
 export function completion(
   { tokens, logprobs, stop }: SampledSequence,
   options: SamplingOptions,
@@ -24,7 +24,9 @@ export function completion(
   };
 }
 
-/** All at once; when one fails, or the signal comes, the others are not waited for. Each has a signal of its own. */
+/**
+ * Waits for all at once. When one fails or the signal is aborted, the others are cancelled through their own signals.
+ */
 export async function together<T, R>(
   items: readonly T[],
   signal: AbortSignal | undefined,

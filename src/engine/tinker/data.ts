@@ -1,25 +1,26 @@
 /**
- * A step's trees as the data of a Tinker server: one sequence for each distinct completion, whose advantage at token t
- * is what makes the server's gradient ours. Summed over the n equal completions of a leaf, the objective is
- *   Σ_t n·c_t·ρ_t  with  c_t = (A⁺ + A⁻)(λ_t)/|λ_t|  (coefficients of a node hold the sum over its |λ| members);
- * λ-GRPO's 1/|λ| stands in A⁺ and A⁻ already. Under clipping a positive and a negative part are clipped apart, so a leaf
- * that has both is two data. The server's reduction is undone: of a mean over sequences of Σ(w·loss)/Σw by
- * Σw · (data in the step). The terms of a node are spread over the leaves below it in proportion to their members.
+ * A step's trees as the data of a Tinker server: one sequence for each distinct completion. The advantage of token t is
+ * chosen so that the server's gradient equals ours. Summed over the n equal completions of a leaf, the objective is
+ * Σ_t n·c_t·ρ_t with c_t = (A⁺ + A⁻)(λ_t)/|λ_t| (coefficients of a node are the sum over its |λ| members);
+ * λ-GRPO's 1/|λ| is already in A⁺ and A⁻. With clipping, the positive and the negative part are clipped separately, so
+ * a leaf with both becomes two data. The server's reduction is undone: for a mean over sequences of Σ(w·loss)/Σw by the
+ * factor Σw · (data in the step). The terms of a node are distributed over the leaves below it in proportion to their
+ * members.
  */
 import { tokenCoefficients } from '../../objective/index.js';
 import type { Datum } from '../../tinker/index.js';
 import { packedIndices, packTree } from '../../tree/index.js';
 import { EngineError, type TrainExample, type TreeExample } from '../engine.js';
 
-/** How a server makes one gradient of several sequences. */
+/** How a server combines several sequences into one gradient. */
 export type Reduction = 'mean' | 'sum';
 
-/** Where a datum comes from: its completion's tree tokens, to bring log-probabilities home. */
+/** Origin of a datum: its completion's tree tokens, for mapping log-probabilities back. */
 export interface Origin {
   readonly example: number;
   /** Number of each completion token among the tree's distinct tokens, [|g|]. */
   readonly treeTokens: Int32Array;
-  /** Position of the first completion token among the datum's targets. */
+  /** Position of the first completion token in the datum's targets. */
   readonly first: number;
 }
 
@@ -28,25 +29,28 @@ export interface StepData {
   readonly origins: readonly Origin[];
   /** Tokens of all data, prompts included. */
   readonly tokens: number;
-  /** Tokens that equal completions would have added. */
+  /** Additional tokens if equal completions were sent separately. */
   readonly saved: number;
 }
 
 export interface DataOptions {
   readonly reduction: Reduction;
-  /** Ratios may leave the clip range (not the first update of a step): A⁺ and A⁻ are sent apart. */
+  /** Ratios may leave the clip range (not in the first update of a step): A⁺ and A⁻ are sent separately. */
   readonly clips: boolean;
-  /** Tokens of a datum at most. */
+  /** Maximum number of tokens in a datum. */
   readonly contextLength: number;
-  /** Ids are below this; absent: not known. */
+  /** Ids are below this number; absent: unknown. */
   readonly vocabulary?: number;
-  /** β of a KL term by its k1 estimate: −β·K·(ln π_old − ln π_ref) is added to each token's coefficient; absent: 0. */
+  /**
+   * β of a KL term with the k1 estimate: −β·K·(ln π_old − ln π_ref) is added to each token's coefficient; absent: 0.
+   */
   readonly klBeta?: number;
 }
 
 /**
  * @param logprobs ln π_old of each distinct tree token of each example, [examples][distinctTokenCount]
- * @throws EngineError for a sequence that is too long, an id outside the vocabulary, a number that is none, or no data
+ * @throws EngineError for a sequence that is too long, an id outside the vocabulary, a number that is not finite, or no
+ * data
  */
 export function stepData(
   batch: readonly TrainExample[],
@@ -80,9 +84,10 @@ export function stepData(
         old[first + t] = logprobs[e][token];
         trained[first + t] = mask ? mask[token] : 1;
       });
-      // A server divides by the sum of the weights: where nothing is trained, a first token with advantage 0.
+      // The server divides by the sum of the weights, so if no token is trained, the first gets weight 1 and advantage
+      // 0.
       const none = trained.every((value) => value === 0);
-      /** The leaf's share of its nodes' coefficients; those of the KL term by their sign, as A⁺ and A⁻ are. */
+      /** The leaf's share of its nodes' coefficients; KL coefficients are added by sign, as A⁺ and A⁻ are. */
       const part = (signs: readonly ('plus' | 'minus')[]): Float32Array => {
         const advantages = new Float32Array(length);
         treeTokens.forEach((token, t) => {
@@ -99,7 +104,7 @@ export function stepData(
       };
       const parts = clips ? [part(['plus']), part(['minus'])] : [part(['plus', 'minus'])];
       const kept = parts.filter((advantages) => advantages.some((advantage) => advantage !== 0));
-      // A completion that teaches nothing is sent all the same: its log-probabilities are asked for.
+      // A completion without gradient is sent too, because its log-probabilities are needed.
       const sent = none ? trained.map((_, i) => Number(i === first)) : trained;
       const weight = sent.reduce((a, b) => a + b, 0);
       for (const advantages of kept.length > 0 ? kept : [parts[0]]) {
@@ -129,7 +134,7 @@ export function stepData(
   };
 }
 
-/** Real servers answer with numbers that are none, pad in silence, or never answer. */
+/** Real servers answer such input with NaN, pad silently, or never answer. */
 function checkSequence(
   tokens: Int32Array,
   where: string,
@@ -148,10 +153,10 @@ function checkSequence(
   }
 }
 
-/** Tokens of one training request; a larger step is several, whose gradients add up. */
+/** Maximum number of tokens in one training request; a larger step is split into several, whose gradients add up. */
 const TOKENS_PER_REQUEST = 2 ** 17;
 
-/** Data in requests of bounded size. */
+/** Splits data into requests of bounded size. */
 export function requestsOf(data: StepData['data']): StepData['data'][] {
   const requests: StepData['data'][number][][] = [];
   let tokens = Number.POSITIVE_INFINITY;
@@ -166,7 +171,7 @@ export function requestsOf(data: StepData['data']): StepData['data'][] {
   return requests;
 }
 
-/** Values of the data's targets as those of tree tokens, [examples][distinctTokenCount]. */
+/** Converts values of the data's targets to values of tree tokens, [examples][distinctTokenCount]. */
 export function home(
   batch: readonly TreeExample[],
   { origins }: StepData,

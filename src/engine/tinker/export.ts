@@ -1,11 +1,11 @@
-/** The adapter of a checkpoint whose weights are on a server. */
+/** Exports the adapter of a checkpoint whose weights are on a server. */
 import type { Store } from '../../model/index.js';
 import { type ClientOptions, TinkerClient } from '../../tinker/index.js';
 import { type AdapterFiles, adapterFiles } from './adapter.js';
 import { readSavedOnServer } from './saved.js';
 
 /**
- * @param store of the checkpoint, which names what the server saved
+ * @param store of the checkpoint, which names the server's saved files
  * @returns content by file name, as PEFT reads it
  * @throws EngineError, TinkerError
  */

@@ -1,4 +1,4 @@
-/** What a server would take in silence, never answer, or answer with numbers that are none: refused before anything is sent. */
+/** Refuses requests that a server would silently accept, never answer, or answer with NaN, before anything is sent. */
 import {
   EngineError,
   type SampleRequest,
@@ -7,7 +7,7 @@ import {
   type UpdateOptions,
 } from '../engine.js';
 
-/** What no server has, should it be asked for in spite of the capabilities. */
+/** Options that no server supports, in case they are requested despite the capabilities. */
 export function refuseOthers(options: Partial<SamplingOptions & UpdateOptions>): void {
   const refuse = (key: string, expected: string, value: unknown): never => {
     throw new EngineError(`${key}: expected ${expected}, got ${value}`);
@@ -15,7 +15,7 @@ export function refuseOthers(options: Partial<SamplingOptions & UpdateOptions>):
   const { temperature = 1, maxTokens, allowedTokens, normOf, entropyBonus = 0, clipBound } = options;
   if (allowedTokens !== undefined)
     refuse('allowedTokens', 'the whole vocabulary', `${allowedTokens.length} tokens`);
-  // A sample at another temperature is one that is only looked at.
+  // Sampling at another temperature is allowed if the samples are not trained on.
   if (maxTokens === undefined && temperature !== 1) refuse('temperature', '1', temperature);
   if (normOf !== undefined) refuse('normOf', 'a gradient as it is', 'another batch');
   if (entropyBonus !== 0) refuse('entropyBonus', '0', entropyBonus);
@@ -45,7 +45,7 @@ export function checkRequest(
   }
 }
 
-/** π_old of an example that was sampled elsewhere. */
+/** π_old of an example that another engine sampled. */
 export function oldOf({ oldLogprobs, tree }: TrainExample, index: number): Float32Array {
   if (oldLogprobs?.length === tree.distinctTokenCount) return oldLogprobs;
   const got = oldLogprobs === undefined ? 'none' : oldLogprobs.length;

@@ -1,6 +1,6 @@
 /**
- * What an engine has on a server at a time: a session, the model that is trained in it, the snapshot that is sampled, and
- * the model of the reference policy. It is thrown away as a whole when its state is lost, or another state is loaded.
+ * An engine's state on a server: a session, the model that is trained in it, the snapshot that is sampled, and the
+ * model of the reference policy. It is discarded as a whole when the server loses it or another state is loaded.
  */
 import {
   type Abortable,
@@ -17,15 +17,16 @@ export interface LiveOptions {
 }
 
 /**
- * A new model may get the place of one that ended between a gradient and its step, and that gradient with it. A step of
- * learning rate 0 by a model that is thrown away leaves the place empty; the next model gets it, being the first free one.
+ * A new model may get the slot of a model that ended between a gradient and its step, and inherit that gradient. So a
+ * temporary model takes a step with learning rate 0, which clears the slot; the next model gets that slot, because
+ * servers use the first free one.
  */
 async function clear(model: TrainingModel, signal?: AbortSignal): Promise<void> {
   await model.optimStep({ learning_rate: 0, beta1: 0.9, beta2: 0.95, eps: 1e-8 }, { signal });
   await model.unload({ signal });
 }
 
-/** A server without a free place for a model, with what can be done. */
+/** The error for a server without a free slot for a model, with advice. */
 function full(error: unknown): unknown {
   if (!(error instanceof TinkerError) || !/maximum number of .*adapters/i.test(error.message)) return error;
   return new TinkerError(
@@ -38,7 +39,7 @@ function full(error: unknown): unknown {
 const FAREWELL = 10_000;
 
 export class Live {
-  /** The model has had no request yet: a state can be loaded into it. */
+  /** The model has had no request yet, so a state can be loaded into it. */
   isFresh = true;
   private snapshot: Promise<{ readonly path: string; readonly sampler: Sampler }> | undefined;
   private reference: { readonly path: string; readonly model: Promise<TrainingModel> } | undefined;
@@ -63,18 +64,18 @@ export class Live {
     }
   }
 
-  /** The model, for a request that is not its first any more. */
+  /** The model, for a request after which it is no longer fresh. */
   get model(): TrainingModel {
     this.isFresh = false;
     return this.trained;
   }
 
-  /** The weights have moved: what is sampled next is another snapshot. */
+  /** The weights have changed: the next sampling needs a new snapshot. */
   moved(): void {
     this.snapshot = undefined;
   }
 
-  /** Samples from the current weights. Snapshots have new names each: older ones are never sampled again. */
+  /** Samples from the current weights. Every snapshot has a new name; older ones are never sampled again. */
   async sampler({ signal }: Abortable = {}): Promise<{ readonly path: string; readonly sampler: Sampler }> {
     if (this.snapshot) return this.snapshot;
     const begun = this.takeSnapshot(signal);
@@ -95,7 +96,7 @@ export class Live {
     return this.model.saveState(`state-${++this.states}`, options);
   }
 
-  /** The reference policy: the weights of a saved state, in a model beside the one that is trained. */
+  /** Loads the reference policy: the weights of a saved state, in a second model. */
   async referenceModel(path: string, { signal }: Abortable = {}): Promise<TrainingModel> {
     if (this.reference?.path !== path) {
       const begun = { path, model: this.loadReference(path, signal) };
@@ -114,7 +115,7 @@ export class Live {
     return model;
   }
 
-  /** Gives the server's memory back, as far as the server answers. */
+  /** Unloads the models to free the server's memory, if the server answers. */
   async end(): Promise<void> {
     const signal = AbortSignal.timeout(FAREWELL);
     const reference = await this.reference?.model.catch(() => undefined);
@@ -123,7 +124,7 @@ export class Live {
     this.session.close();
   }
 
-  /** Leaves the session to expire: the server no longer has it, or does not answer. */
+  /** Lets the session expire: the server has lost it or does not answer. */
   abandon(): void {
     this.session.close();
   }

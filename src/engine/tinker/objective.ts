@@ -1,6 +1,6 @@
 /**
- * −J of a batch from its log-probabilities (model/loss.ts says what J is), as servers report losses that are scaled by
- * their own reductions. A KL term is what was put into the advantages: −β·K·(ln π_old − ln π_ref)·ρ.
+ * −J of a batch from its log-probabilities (model/loss.ts defines J), because servers report losses with their own
+ * reductions. The KL term is part of the advantages: −β·K·(ln π_old − ln π_ref)·ρ.
  */
 import { tokenCoefficients } from '../../objective/index.js';
 import type { TrainExample, UpdateOptions } from '../engine.js';

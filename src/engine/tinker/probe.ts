@@ -1,7 +1,7 @@
 /**
- * What a server does that no answer of it says, found out by asking models that are thrown away afterwards: how it makes one
- * gradient of several sequences (reduction.ts), whether it clips gradients, and whether sampling an older snapshot leaves the
- * weights that are trained as they are. Only what a run needs is asked.
+ * Detects behaviour that a server does not report, with temporary models: how it combines several sequences into one
+ * gradient (reduction.ts), whether it clips gradients, and whether sampling an older snapshot leaves the trained
+ * weights unchanged. Only what a run needs is tested.
  */
 import type { Datum } from '../../tinker/index.js';
 import type { Reduction } from './data.js';
@@ -30,10 +30,10 @@ const DATUM: Datum = {
   weights: Float32Array.of(1, 1, 1),
 };
 
-/** Log-probabilities that differ by less are the same weights'. */
+/** Log-probabilities that differ by less come from the same weights. */
 const SAME = 1e-5;
 
-/** @param live a fresh one, of no use afterwards */
+/** @param live a fresh one; it must not be used afterwards */
 export async function askServer(
   live: Live,
   questions: Questions,
@@ -49,7 +49,7 @@ export async function askServer(
   if (questions.clipping) {
     const before = await logprobs();
     await live.model.forwardBackward({ data, loss }, { signal });
-    // Without memory, and with an epsilon far above the clipped gradient, such a step goes nowhere.
+    // Without momentum, and with an epsilon far above the clipped gradient, such a step changes almost nothing.
     const adam = { learning_rate: 0.1, beta1: 0, beta2: 0, eps: 1e-3, grad_clip_norm: 1e-9 };
     await live.model.optimStep(adam, { signal });
     clips = farthest(before, await logprobs()) < SAME;

@@ -1,13 +1,13 @@
 /**
- * How a server makes one gradient of several sequences, found out by asking a model that is thrown away afterwards: one
- * datum, the same datum twice, and the same with doubled weights, each with a step of learning rate 0 that tells the
- * gradient's norm. A mean over sequences of Σ(w·loss)/Σw leaves the norm as it is both times; a sum doubles it both times.
+ * Detects how a server combines several sequences into one gradient, with a temporary model: one datum, the same datum
+ * twice, and the same with doubled weights, each with a step of learning rate 0 that reports the gradient's norm. A
+ * mean over sequences of Σ(w·loss)/Σw leaves the norm unchanged both times; a sum doubles it both times.
  */
 import type { Datum, TrainingModel } from '../../tinker/index.js';
 import { EngineError } from '../engine.js';
 import type { Reduction } from './data.js';
 
-/** @param model a fresh one, of no use afterwards; unloading it is the caller's */
+/** @param model a fresh one, not to be used afterwards; the caller unloads it */
 export async function findReduction(
   model: Pick<TrainingModel, 'forwardBackward' | 'optimStep'>,
   options: { readonly signal?: AbortSignal } = {},

@@ -1,5 +1,5 @@
 /**
- * What a checkpoint of a run on a server holds: the names of what the server saved (weights and optimizer, the snapshot to
+ * The checkpoint of a run on a server: the names of what the server saved (weights and optimizer, the snapshot to
  * export, the reference policy), in one small file. The weights themselves stay on the server.
  */
 import { z } from 'zod';
@@ -9,15 +9,15 @@ import { EngineError } from '../engine.js';
 const FILE = 'tinker.json';
 
 const schema = z.object({
-  /** Scheme and host, for the person who looks for it. */
+  /** Scheme and host, so that a user can find the server. */
   server: z.string(),
   base_model: z.string(),
   rank: z.int(),
-  /** Weights and optimizer's state. */
+  /** Weights and optimizer state. */
   state: z.string().min(1),
-  /** The same weights alone, as an adapter that can be fetched. */
+  /** The same weights without optimizer state, as an adapter that can be downloaded. */
   sampler: z.string().min(1),
-  /** Weights of the reference policy; null: none was frozen. */
+  /** Weights of the reference policy; null: none. */
   reference: z.string().min(1).nullable(),
 });
 

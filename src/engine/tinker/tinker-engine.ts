@@ -1,10 +1,10 @@
 /**
- * The engine over a server of the Tinker API. Weights live there: samples come from a snapshot of them, an update is sent as
- * sequences with advantages (data.ts), a checkpoint names what the server saved. Where a lost answer leaves open whether the
- * weights took a step, nothing goes on until a saved state is loaded: no gradient twice, none lost.
- *
- * A server has no KL term, no entropies, one temperature and the whole vocabulary; `capabilities` say so. Completions that end
- * by their text (`watch`) are cut here, at the place where they would have ended.
+ * The engine on a server of the Tinker API. The server holds the weights: samples come from a snapshot of them, an
+ * update is sent as sequences with advantages (data.ts), a checkpoint names what the server saved. If a lost answer
+ * leaves it unknown whether the weights took a step, nothing continues until a saved state is loaded, so no gradient is
+ * applied twice or lost.
+ * A server has no KL term, no entropies, one temperature and the whole vocabulary; `capabilities` say so. Completions
+ * that end by their text (`watch`) are cut here.
  */
 import type { LossForm, Store } from '../../model/index.js';
 import { lossCoefficients } from '../../objective/index.js';
@@ -45,22 +45,22 @@ import { readSavedOnServer, writeSaved } from './saved.js';
 
 export interface TinkerEngineOptions extends LiveOptions, Abortable {
   readonly optimizer: OptimizerConfig;
-  /** How the server makes one gradient of several sequences; absent: it is asked. */
+  /** How the server combines several sequences into one gradient; absent: it is detected. */
   readonly reduction?: Reduction;
-  /** Token ids are below this. */
+  /** Token ids are below this number. */
   readonly vocabulary: number;
-  /** Prompt and completion together, tokens. */
+  /** Maximum of prompt and completion together, in tokens. */
   readonly contextLength: number;
-  /** What a KL term does: it enters the advantages (k1), or is refused. */
+  /** How a KL term is handled: added to the advantages (k1), or refused. */
   readonly kl: 'advantages' | 'refuse';
-  /** Gradients are to be clipped: the server is asked whether it does. Default false. */
+  /** Whether gradients should be clipped; the server's support is then tested. Default false. */
   readonly clipsGradients?: boolean;
-  /** Sampling is to go on during updates: the server is asked whether its snapshots allow it. Default false. */
+  /** Whether sampling should continue during updates; the server's snapshots are then tested. Default false. */
   readonly samplesAhead?: boolean;
   readonly client: ClientOptions;
 }
 
-/** Times that something is begun anew which has not changed anything yet. */
+/** How often an operation without side effects is tried. */
 const TRIES = 3;
 
 export class TinkerEngine implements Engine {
@@ -81,7 +81,7 @@ export class TinkerEngine implements Engine {
     const { baseModel, signal } = options;
     const client = new TinkerClient(options.client);
     const models = await client.models({ signal });
-    // Servers take any name, and train what they have.
+    // Servers accept any name and train the model that they have.
     if (!models.includes(baseModel)) {
       const names = models.length > 0 ? models.join(', ') : 'none';
       throw new EngineError(
@@ -165,12 +165,12 @@ export class TinkerEngine implements Engine {
     const loss = this.lossName(form, options);
     return this.onServer(options.signal, async (live) => {
       const hasOld = batch.some(({ oldLogprobs }) => oldLogprobs !== undefined);
-      // π_old is the policy itself: its own log-probabilities make the ratio 1.
+      // π_old is the policy itself: with its own log-probabilities the ratio is 1.
       const old = hasOld ? batch.map(oldOf) : await this.logprobs(live.model, batch, options);
       const clips = hasOld && form === 'ppo';
       const { reduction } = this.traits;
       const step = stepData(batch, old, { ...this.limits(reduction), clips, klBeta });
-      // From here on the step is taken as a whole.
+      // From here on the step is completed as a whole.
       options.signal?.throwIfAborted();
       const rows: Float32Array[] = [];
       for (const data of requestsOf(step.data)) {
@@ -180,7 +180,7 @@ export class TinkerEngine implements Engine {
       const now = home(batch, step, rows);
       const value = stepLoss(batch, old, now, clips, options);
       if (!Number.isFinite(value)) {
-        // The gradient is there already, and would be part of the next step.
+        // The server has already added the gradient, which would become part of the next step.
         this.lost = `the loss is ${value}`;
         throw new NotFiniteError(`the loss is ${value}; the server's weights are to be loaded again`);
       }
@@ -210,7 +210,7 @@ export class TinkerEngine implements Engine {
     { clipLow, clipHigh }: UpdateOptions,
   ): { loss: LossName; bounds: LossBounds } {
     if (form === 'gspo') throw new EngineError('form: expected ppo or cispo, got gspo');
-    // CISPO's weight has a cap alone.
+    // CISPO's weight is only limited from above.
     const low = form === 'cispo' ? 0 : 1 - clipLow;
     return { loss: form, bounds: { clip_low_threshold: low, clip_high_threshold: 1 + clipHigh } };
   }
@@ -230,7 +230,7 @@ export class TinkerEngine implements Engine {
   }
 
   private limits(reduction: Reduction): { reduction: Reduction; contextLength: number } {
-    // Completions are the server's own tokens; a tokenizer may name fewer than the model has.
+    // Completions consist of the server's own tokens; a tokenizer may know fewer than the model has.
     return { reduction, contextLength: this.options.contextLength };
   }
 
@@ -283,7 +283,7 @@ export class TinkerEngine implements Engine {
     throw new EngineError('syncReference: expected a reference policy that stays, as this engine has');
   }
 
-  /** Servers forget an optimizer's state only by loading weights without it. */
+  /** Servers reset an optimizer's state only by loading weights without it. */
   async resetOptimizer({ signal }: Abortable = {}): Promise<void> {
     const path = await this.onServer(signal, (live) => live.saveState({ signal }));
     await this.restore(path, false, signal);
@@ -312,7 +312,7 @@ export class TinkerEngine implements Engine {
     this.reference = saved.reference;
   }
 
-  /** A new model with a saved state: some servers load only into a model that has done nothing yet. */
+  /** A new model with a saved state: some servers load only into a model without earlier requests. */
   private async restore(path: string, optimizer: boolean, signal?: AbortSignal): Promise<void> {
     await tried(async () => {
       if (this.lost !== undefined || !this.live?.isFresh) await this.leave();
@@ -327,7 +327,7 @@ export class TinkerEngine implements Engine {
     });
   }
 
-  /** Gives up what is on the server. */
+  /** Discards the state on the server. */
   private async leave(): Promise<void> {
     const { live } = this;
     this.live = undefined;
@@ -338,7 +338,7 @@ export class TinkerEngine implements Engine {
     await this.leave();
   }
 
-  /** @throws StateLostError once the server's state is gone or not known */
+  /** @throws StateLostError once the server's state is lost or unknown */
   private async onServer<T>(signal: AbortSignal | undefined, work: (live: Live) => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
     if (this.lost !== undefined) throw new StateLostError(this.lost);
@@ -356,7 +356,7 @@ export class TinkerEngine implements Engine {
 const isLost = (error: unknown): error is Error =>
   error instanceof UnknownOutcomeError || error instanceof LostError;
 
-/** Begins what has changed nothing again, if the server lost it on the way. */
+/** Repeats an operation without side effects if the server lost its state during it. */
 async function tried<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
