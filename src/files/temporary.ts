@@ -20,7 +20,7 @@ export const isTemporary = (name: string): boolean => name.endsWith('.tmp');
 const atEnd = new Map<string, () => void>();
 let listening = false;
 
-/** Registers an action for the end of the process, until `forgetAtEnd`. */
+/** Registers an action for the end of the process; `settled` removes it. */
 export function whenProcessEnds(path: string, act: () => void): void {
   if (!listening) {
     listening = true;

@@ -3,7 +3,7 @@ import { Session } from '../runtime/index.js';
 import { nodeBackend } from '../runtime/node.js';
 import * as g from './index.js';
 
-/** Deterministic values in [-1, 1], far from each other so that min/max have no ties. */
+/** Deterministic values in [-1, 1], far enough apart that min and max have no ties. */
 function values(count: number, seed: number): Float32Array {
   return Float32Array.from({ length: count }, (_, i) => Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 0.9);
 }
@@ -12,7 +12,7 @@ interface Case {
   readonly op: string;
   readonly shapes: readonly (readonly number[])[];
   readonly build: (x: g.Tensor[], graph: g.Graph) => g.Tensor;
-  /** Maps the raw values, e.g. to positive ones for Log. */
+  /** Transforms the raw values, e.g. to positive ones for Log. */
   readonly domain?: (v: number) => number;
 }
 
@@ -263,7 +263,8 @@ describe('gradients agree with central differences', () => {
       const graph = new g.Graph();
       const inputs = shapes.map((shape, i) => graph.input(`x${i}`, 'float32', shape));
       const output = build(inputs, graph);
-      // Σ (w ∘ y) + y²/2: no symmetry that would hide an error. Per element so that it can be summed in double.
+      // Σ (w ∘ y) + y²/2: without a symmetry that could hide an error. Per element, so that it can be summed in double
+      // precision.
       const count = output.shape.reduce<number>((n, d) => n * Number(d), 1);
       const weight = graph.constant(values(count, 99), output.shape);
       const perElement = g.add(g.mul(output, weight), g.mul(g.mul(output, output), 0.5));

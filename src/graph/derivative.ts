@@ -30,11 +30,11 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
 }
 
 /**
- * Gradients of Σ ⟨y, seed⟩ with respect to tensors: the way back from tensors whose gradients are known already.
+ * Gradients of Σ ⟨y, seed⟩ with respect to tensors: back-propagation from tensors whose gradients are already known.
  * @param seeds tensors y with their gradients, of the same shape
  * @param wrt float32 tensors of the same graph
- * @returns one tensor for each of `wrt`, of its shape; null where no y depends on it
- * @throws ShapeError on passing an operation without a derivative
+ * @returns one tensor for each of `wrt`, of its shape; null if no y depends on it
+ * @throws ShapeError for an operation without a derivative on the way
  */
 export function backward(
   seeds: readonly (readonly [Tensor, Tensor])[],
@@ -58,7 +58,7 @@ export function backward(
     grads.set(tensor, sum);
     if (wanted.has(tensor) && sum.shape.length > 0) fresh.push(sum);
   };
-  /** Gradients of `wrt` since the last part that is computed again. */
+  /** Gradients of `wrt` that were computed since the last recomputed part. */
   const fresh: Tensor[] = [];
   for (const [tensor, seed] of seeds) accumulate(tensor, seed);
   const replay = new Replay(seeds[0][0].graph);
@@ -68,7 +68,8 @@ export function backward(
     const outputGrads = node.outputs.map((t) => grads.get(t) ?? null);
     const arrived = outputGrads.find((g) => g !== null);
     if (!arrived) continue;
-    // What is computed again waits for all gradients so far: they read what was computed again before, and let it go.
+    // A recomputation waits for all gradients so far: they read the previous recomputed part, whose memory is then
+    // released.
     const computed = replay.copyOf(node, () => [arrived, ...fresh.splice(0)]);
     const inputGrads = derivativeOf(computed)(computed, outputGrads);
     derivedInputs(node).forEach((input, k) => {

@@ -1,4 +1,4 @@
-/** Fused graphs have the values of plain ones, and fewer operations. */
+/** Fused graphs have the same values as plain ones, and fewer operations. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { Session } from '../runtime/index.js';
 import { nodeBackend } from '../runtime/node.js';
@@ -19,7 +19,7 @@ const operators = (outputs: Readonly<Record<string, g.Tensor>>): string[] =>
 const shapes = { a: [3, 4], b: [4, 5], c: [3, 5], d: [4, 5] } as const;
 type Names = keyof typeof shapes;
 
-/** A session fuses what it is given, so plain values come from operations that fusing does not know. */
+/** A session fuses every graph, so plain values are computed with operations that are never fused. */
 async function valuesOf(
   outputs: Readonly<Record<string, g.Tensor>>,
   inputs: ReadonlySet<string>,

@@ -22,7 +22,7 @@ function gemm(node: Node, inputs: readonly Tensor[], alpha: number): Tensor {
   return inputs[0].graph.emit('Gemm', inputs, node.outputs, attributes).outputs[0];
 }
 
-/** x and c of c·x; null: it is no such product. */
+/** x and c of c·x; null if the tensor is not such a product. */
 function scaled({ node }: Tensor): { x: Tensor; factor: number } | null {
   if (node.op !== 'Mul') return null;
   const [a, b] = node.inputs;
@@ -36,7 +36,7 @@ function scaled({ node }: Tensor): { x: Tensor; factor: number } | null {
   return null;
 }
 
-/** The same outputs from fewer operations. */
+/** The same outputs with fewer operations. */
 export function fuse(outputs: Outputs): Outputs {
   const order = topologicalOrder(Object.values(outputs));
   const uses = new Map<Tensor, number>();
@@ -47,7 +47,7 @@ export function fuse(outputs: Outputs): Outputs {
   Object.values(outputs).forEach(use);
   const replaced = new Map<Tensor, Tensor>();
   const at = (tensor: Tensor): Tensor => replaced.get(tensor) ?? tensor;
-  /** What `tensor` became, if that is a product without addend which nothing else reads. */
+  /** The replacement of `tensor`, if it is a product without addend that nothing else reads. */
   const product = (tensor: Tensor): Node | null => {
     const { node } = at(tensor);
     return node.op === 'Gemm' && node.inputs.length === 2 && uses.get(tensor) === 1 ? node : null;
@@ -80,7 +80,7 @@ export function fuse(outputs: Outputs): Outputs {
       }
     }
     if (node.op === 'Add' && sameShape(inputs[0].shape, inputs[1].shape)) {
-      // The later one is the better: what it is added to is there already.
+      // The later product is the better one, because its addend has already been computed.
       for (const [i, j] of [
         [1, 0],
         [0, 1],

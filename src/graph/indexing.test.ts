@@ -5,11 +5,11 @@ import * as g from './index.js';
 
 const WIDTH = 4;
 
-/** Rows that are whole numbers, so that sums are exact in any order. */
+/** Rows of whole numbers, so that sums are exact in any order. */
 const rowsOf = (count: number, seed: number): Float32Array =>
   Float32Array.from({ length: count * WIDTH }, (_, i) => ((i * 7919 + seed * 104_729) % 17) - 8);
 
-/** The sums by a plain loop. */
+/** The sums, computed by a plain loop. */
 function expected(size: number, targets: Int32Array, rows: Float32Array): number[] {
   const sums = new Array<number>(size * WIDTH).fill(0);
   targets.forEach((target, i) => {

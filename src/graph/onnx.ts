@@ -9,7 +9,7 @@ const IR_VERSION = 9;
 const OPSET = 20;
 const ELEMENT_TYPE: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 };
 
-/** A model ready for the runtime: its bytes, and the inputs and outputs by name. */
+/** A model for the runtime: its bytes, and its inputs and outputs by name. */
 export interface CompiledModel {
   readonly bytes: Uint8Array;
   readonly inputs: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
@@ -18,16 +18,16 @@ export interface CompiledModel {
   readonly nodeCount: number;
 }
 
-/** Where the values of a tensor lie: little-endian, as the runtime has them in memory. */
+/** Position of a tensor's values in a file: little-endian, in the runtime's memory layout. */
 export interface StoredValues {
   /** Name of a file in the folder. */
   readonly file: string;
-  /** First byte. */
+  /** Offset of the first byte. */
   readonly offset: number;
   readonly bytes: number;
 }
 
-/** Inputs whose values lie in files: they are part of the model instead, and runs are not fed with them. */
+/** Inputs whose values are in files: they become part of the model, and runs need not provide them. */
 export interface StoredInputs {
   /** Folder of the files. */
   readonly folder: string;
@@ -35,11 +35,11 @@ export interface StoredInputs {
   readonly values: ReadonlyMap<string, StoredValues>;
 }
 
-/** Values of at least so many bytes are not copied before the whole model is put together. */
+/** Values of at least this many bytes are copied only once, into the final model. */
 const LARGE = 2 ** 16;
 
 class ProtoWriter {
-  /** What was written before the buffer. */
+  /** Bytes written before the buffer. */
   private readonly pieces: Uint8Array[] = [];
   private buffer = new Uint8Array(256);
   private length = 0;
@@ -155,7 +155,7 @@ function writeInitializer(
     .bytes(9, new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
 }
 
-/** A tensor whose values lie in a file: TensorProto with data_location EXTERNAL. */
+/** A tensor whose values are in a file: TensorProto with data_location EXTERNAL. */
 function writeStored(w: ProtoWriter, name: string, { dtype, shape }: Tensor, place: StoredValues): void {
   for (const dim of shape) w.varint(1, dim as number);
   w.varint(2, ELEMENT_TYPE[dtype]).string(8, name);
@@ -166,16 +166,16 @@ function writeStored(w: ProtoWriter, name: string, { dtype, shape }: Tensor, pla
   w.varint(14, 1);
 }
 
-/** Follows StopGradient to what it stands for. */
+/** Follows StopGradient nodes to the tensor that they copy. */
 function resolve(tensor: Tensor): Tensor {
   let at = tensor;
   while (at.node.op === 'StopGradient') at = at.node.inputs[0];
   return at;
 }
 
-/** How tensors of a graph are named, and what is written of its inputs. */
+/** Names of a graph's tensors, and how its inputs are written. */
 interface Naming {
-  /** Before the names of computed tensors: names within a node's body must differ from all around. */
+  /** Prefix of the names of computed tensors: names in a node's body must differ from all names around it. */
   readonly prefix: string;
   readonly inputName: (tensor: Tensor) => string;
   readonly onInput: (tensor: Tensor) => void;
@@ -183,14 +183,14 @@ interface Naming {
 
 /**
  * Writes the operations that compute `outputs` into a GraphProto.
- * @returns how many there are, those in bodies included
+ * @returns number of operations, including those in bodies
  */
 function writeOperations(
   graph: ProtoWriter,
   outputs: Readonly<Record<string, Tensor>>,
   { prefix, inputName, onInput }: Naming,
 ): number {
-  // An output is the tensor itself under its public name; only inputs and second names need an Identity.
+  // An output tensor gets its public name directly; only inputs and second names need an Identity.
   const publicNames = new Map<Tensor, string>();
   for (const [name, tensor] of Object.entries(outputs)) {
     const real = resolve(tensor);
@@ -203,7 +203,7 @@ function writeOperations(
   };
   let count = 0;
   const order = topologicalOrder(Object.values(outputs));
-  // A statistic that nobody reads is left unnamed: the runtime then does not compute it.
+  // An unused statistic has no name, so that the runtime does not compute it.
   const read = new Set<Tensor>(Object.values(outputs).map(resolve));
   for (const node of order) for (const input of node.inputs) read.add(resolve(input));
   for (const node of order) {
@@ -249,7 +249,7 @@ function writeOperations(
   return count;
 }
 
-/** @param outer names of what the node reads; the body reads the captured ones by them */
+/** @param outer names of the node's inputs; the body refers to captured tensors by these names */
 function writeBody(w: ProtoWriter, body: Body, prefix: string, outer: readonly string[]): number {
   const { inputs, captured, outputs } = body;
   const inner = inputs.length - captured;
@@ -272,7 +272,7 @@ function writeBody(w: ProtoWriter, body: Body, prefix: string, outer: readonly s
 
 /**
  * The ONNX model that computes `outputs`.
- * @param outputs tensors by the name their values come out under
+ * @param outputs tensors by their output name
  * @param stored inputs whose values the runtime reads from files
  * @param constants values of inputs that are written into the model; less than 2 GiB together
  */

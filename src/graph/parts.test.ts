@@ -1,4 +1,4 @@
-/** Computing part by part gives what computing all at once gives, values and gradients, whatever is around. */
+/** Computing part by part gives the same values and gradients as computing all at once, inside any graph. */
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Session } from '../runtime/index.js';
@@ -20,11 +20,11 @@ const WIDTH = 3;
 const values = (count: number, seed: number): Float32Array =>
   Float32Array.from({ length: count }, (_, i) => Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 0.9);
 
-/** Of rows [R, W] and their factors, under a square matrix: softmax(rows · matrix · 0.5) ∘ factors ∘ rows. */
+/** Computes softmax(rows · matrix · 0.5) ∘ factors ∘ rows, with rows [R, W] and a square matrix. */
 const compute = (rows: g.Tensor, factors: g.Tensor, matrix: g.Tensor): g.Tensor =>
   g.mul(g.mul(g.softmax(g.mul(g.matmul(rows, matrix), 0.5)), factors), rows);
 
-/** Σ (what the layers give) ∘ weights, with two layers, part by part or at once. */
+/** Σ (output of two layers) ∘ weights, computed part by part or at once. */
 function loss(byParts: boolean, checkpointing: boolean) {
   const graph = new g.Graph();
   const rows = byParts ? 'K*R' : 'N';

@@ -6,27 +6,27 @@ import { add, mul, sub } from './ops/elementwise.js';
 import { concat, split, transpose } from './ops/structure.js';
 import { changeBodies, type Node, type Tensor, topologicalOrder } from './tensor.js';
 
-/** What a node becomes: its outputs, computed from its (already rewritten) inputs. */
+/** Replaces a node: computes its outputs from its (already rewritten) inputs. */
 export type Rule = (node: Node, inputs: readonly Tensor[]) => readonly Tensor[];
 /** Rules by operator. */
 export type Pass = Readonly<Record<string, Rule>>;
 
 const flag = (node: Node, name: string): boolean => (node.attributes[name] as { int: number }).int === 1;
 
-/** The last two axes exchanged. */
+/** Exchanges the last two axes. */
 function transposed(x: Tensor): Tensor {
   const order = x.shape.map((_, axis) => axis);
   const [a, b] = order.splice(-2);
   return transpose(x, [...order, b, a]);
 }
 
-/** The first axis before the last one. */
+/** Moves the first axis before the last one. */
 function rowsInPlace(x: Tensor): Tensor {
   const axes = x.shape.map((_, axis) => axis);
   return transpose(x, [...axes.slice(1, -1), 0, ...axes.slice(-1)]);
 }
 
-/** FusedMatMul as MatMul, with Transpose and Mul where it has them. */
+/** FusedMatMul as MatMul, with Transpose and Mul if it needs them. */
 const plainMatMul: Rule = (node, [a, last]) => {
   const b = node.attributes.transBatchB ? rowsInPlace(last) : last;
   const [left, right] = [flag(node, 'transA') ? transposed(a) : a, flag(node, 'transB') ? transposed(b) : b];
@@ -49,21 +49,24 @@ const plainLogSoftmax: Rule = (_, [x]) => {
   return [sub(shifted, over('ReduceLogSumExp', shifted))];
 };
 
-/** RotaryEmbedding on rows as they are. */
+/** RotaryEmbedding on rows in their given layout. */
 const plainTurn: Rule = (_, [x, , cos, sin]) => {
   const half = Number(x.shape[2]) / 2;
   const [a, b] = split(x, [half, half], 2);
   return [concat([sub(mul(a, cos), mul(b, sin)), add(mul(b, cos), mul(a, sin))], 2)];
 };
 
-/** Only operators that ONNX Runtime's WebGPU provider has kernels for. */
+/** Uses only operators for which ONNX Runtime's WebGPU provider has kernels. */
 export const webgpuPass: Pass = {
   FusedMatMul: plainMatMul,
   LogSoftmax: plainLogSoftmax,
   RotaryEmbedding: plainTurn,
 };
 
-/** The same outputs, with every node that a pass has a rule for replaced; what lies above is emitted again. */
+/**
+ * The same outputs, with every node replaced for which a pass has a rule. Nodes that depend on replaced ones are
+ * created again.
+ */
 export function rewrite(
   outputs: Readonly<Record<string, Tensor>>,
   pass: Pass,

@@ -1,7 +1,7 @@
 /**
- * A program: a graph with rules for filling its inputs from a batch and for reading its outputs. Each input is
- * declared once, with name, type, shape and fill function, beside the operation that reads it. Symbolic sizes are
- * given by the program for each batch, or follow from the number of values of an input.
+ * A program: a graph with rules for filling its inputs from a batch and for reading its outputs. Each input is declared
+ * once, with name, type, shape and fill function, beside the operation that reads it. Symbolic sizes are given by the
+ * program for each batch, or follow from the number of values of an input.
  */
 import { formatShape, type Shape, ShapeError } from './shape.js';
 import { type DType, Graph, type Tensor } from './tensor.js';
@@ -22,11 +22,14 @@ export interface Input<Batch> {
   readonly name: string;
   readonly dtype: InputDType;
   readonly shape: Shape;
-  /** Its values for a batch; they stay as they are until the run ends. */
+  /** Its values for a batch; they must not change until the run ends. */
   readonly fill: (batch: Batch) => Values;
 }
 
-/** Where parts of a program declare their inputs. A part that needs less of a batch fits every batch that has more. */
+/**
+ * The interface through which parts of a program declare their inputs. A part that reads less of a batch accepts every
+ * batch that has more.
+ */
 export interface InputScope<Batch> {
   readonly graph: Graph;
   /** @throws ShapeError if the name is taken */
@@ -44,11 +47,11 @@ export type Sizes = Readonly<Record<string, number>>;
 /** A program that can be compiled. */
 export interface ProgramDefinition<Batch, Result> {
   readonly inputs: readonly Input<Batch>[];
-  /** Tensors by the name their values come out under. */
+  /** Tensors by their output name. */
   readonly outputs: Readonly<Record<string, Tensor>>;
-  /** Sizes that do not follow from one input alone. */
+  /** Sizes that do not follow from a single input. */
   readonly sizes: (batch: Batch) => Sizes;
-  /** Names of the outputs that a batch wants; absent: all. Those that are not wanted are not handed out, which costs. */
+  /** Names of the outputs that a batch needs; absent: all. Returning fewer outputs is faster. */
   readonly wanted?: (batch: Batch) => readonly string[];
   /** @param values of an output, by its name */
   readonly read: (values: (name: string) => Float32Array, batch: Batch) => Result;
@@ -71,9 +74,9 @@ export class InputList<Batch> implements InputScope<Batch> {
 }
 
 /**
- * The inputs that a run must be fed with.
- * @param read names that the compiled graph reads, those in files left out
- * @param elsewhere names whose values lie in files
+ * The inputs that a run must provide.
+ * @param read names that the compiled graph reads, without those in files
+ * @param elsewhere names whose values are in files
  * @throws ShapeError if the graph reads a name that was not declared, or does not read one that was
  */
 export function checkInputs<Batch>(
@@ -94,8 +97,8 @@ export function checkInputs<Batch>(
 }
 
 /**
- * Sizes of an input's axes for so many values. A symbol that is not known yet is bound, if it is the only one.
- * @param sizes known so far; grows
+ * Sizes of an input's axes, from its number of values. An unknown symbol is bound if it is the only one.
+ * @param sizes known so far; new ones are added
  * @throws ShapeError if the values do not fill the shape
  */
 export function bindShape(name: string, shape: Shape, count: number, sizes: Map<string, number>): number[] {

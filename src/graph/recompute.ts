@@ -13,17 +13,17 @@ import { copyDerivative } from './vjp.js';
 
 interface Part {
   readonly from: Tensor;
-  /** Nodes between, each after the ones it reads. */
+  /** Nodes between the two tensors, each after the ones that it reads. */
   readonly nodes: ReadonlySet<Node>;
 }
 
 const parts = new WeakMap<Graph, Part[]>();
 
 /**
- * Marks everything between two tensors as to be computed again for the derivative. What does not depend on `from` (weights,
- * masks) is kept.
- * @param from what is kept, float32 with at least one axis
- * @param result depends on `from`; nothing else in between may be read from outside
+ * Marks everything between two tensors for recomputation in the derivative. Nodes that do not depend on `from`
+ * (weights, masks) are kept.
+ * @param from is kept in memory, float32 with at least one axis
+ * @param result depends on `from`; other nodes in between must not be read from outside
  * @returns `result`
  */
 export function recompute(from: Tensor, result: Tensor): Tensor {
@@ -41,9 +41,9 @@ export function recompute(from: Tensor, result: Tensor): Tensor {
 }
 
 /**
- * The same values, but not before others have been computed.
+ * `x` with a dependency: it is available only after other tensors have been computed.
  * @param x float32
- * @param done float32 tensors, each with at least one axis and not empty; were one not finite, the result would be NaN
+ * @param done float32 tensors, each with at least one axis and not empty; if one is not finite, the result is NaN
  */
 export function after(x: Tensor, ...done: readonly Tensor[]): Tensor {
   if (done.length === 0) return x;
@@ -56,7 +56,7 @@ export function after(x: Tensor, ...done: readonly Tensor[]): Tensor {
   return add(x, nothing);
 }
 
-/** Finds for each node the one whose values its derivative should read: itself, or its second computation. */
+/** Finds for each node the one whose values its derivative should read: the node itself, or its recomputation. */
 export class Replay {
   private readonly known: readonly Part[];
   private readonly copies = new Map<Node, Node>();
@@ -65,7 +65,7 @@ export class Replay {
     this.known = parts.get(graph) ?? [];
   }
 
-  /** @param done what has to be there before the second computation begins */
+  /** @param done tensors that must be computed before the recomputation begins */
   copyOf(node: Node, done: () => readonly Tensor[]): Node {
     const copy = this.copies.get(node);
     if (copy) return copy;

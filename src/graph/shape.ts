@@ -1,7 +1,7 @@
 /**
  * Shapes of symbolic tensors. A dimension is a number, or a symbol whose size is known only at run time ('N', 'rows');
- * a product of symbols is written 'B*L', with a factor '3*B*L'. Two symbols are equal only if their names are equal,
- * so shape errors are found while building the graph. A symbol never broadcasts as 1.
+ * a product of symbols is written 'B*L', with a factor '3*B*L'. Two symbols are equal only if their names are equal, so
+ * shape errors are detected while the graph is built. A symbol never broadcasts as 1.
  */
 
 /** Size of one axis: fixed, or a symbol bound at run time. */
@@ -9,7 +9,7 @@ export type Dim = number | string;
 /** Sizes of all axes, outermost first. */
 export type Shape = readonly Dim[];
 
-/** Raised while a graph is built: the operation, the shapes found and what it allows. */
+/** Thrown while a graph is built: the operation, its shapes, and the shapes that it allows. */
 export class ShapeError extends Error {
   override name = 'ShapeError';
 }
@@ -36,7 +36,9 @@ export function broadcastShapes(a: Shape, b: Shape, op: string): Shape {
   return out;
 }
 
-/** Product of dimensions as a number and a sorted list of symbols: equal exactly if the element counts are. */
+/**
+ * Product of dimensions as a number and a sorted list of symbols: equal if and only if the element counts are equal.
+ */
 function elementCount(shape: Shape): { factor: number; symbols: string } {
   let factor = 1;
   const symbols: string[] = [];
@@ -59,13 +61,13 @@ export function sameElementCount(a: Shape, b: Shape): boolean {
   return x.factor === y.factor && x.symbols === y.symbols;
 }
 
-/** A dimension so many times as large. */
+/** A dimension multiplied by a number. */
 export function times(count: number, dim: Dim): Dim {
   if (typeof dim === 'number') return count * dim;
   return count === 1 ? dim : `${count}*${dim}`;
 }
 
-/** Axis counted from the front; negative ones count from the back. */
+/** Axis counted from the front; a negative axis counts from the back. */
 export function normalizeAxis(axis: number, rank: number, op: string): number {
   const out = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || out < 0 || out >= rank) {

@@ -20,7 +20,7 @@ export interface Tensor {
   readonly graph: Graph;
   readonly dtype: DType;
   readonly shape: Shape;
-  /** The node that makes this tensor, and which of its outputs this is. */
+  /** The node that computes this tensor, and the index of its output. */
   readonly node: Node;
   readonly output: number;
 }
@@ -57,7 +57,7 @@ export class Graph {
   private readonly inputNames = new Set<string>();
   private readonly symbols = new Map<string, SymbolSource>();
 
-  /** An input of the model. Its symbolic dimensions become readable by every other operation of the graph. */
+  /** An input of the model. After this, other operations of the graph can read its symbolic dimensions. */
   input(name: string, dtype: DType, shape: Shape): Tensor {
     if (this.inputNames.has(name)) throw new ShapeError(`input: the name '${name}' is taken`);
     this.inputNames.add(name);
@@ -111,7 +111,7 @@ export class Graph {
     );
   }
 
-  /** A node; the one made before if there is an equal one. */
+  /** A new node, or the existing one if there is an equal node. */
   emit(
     op: string,
     inputs: readonly Tensor[],
@@ -187,7 +187,7 @@ export class Body {
   private readonly id = Body.count++;
 
   /**
-   * @param inputs the last `captured` of them are tensors of the graph around, the same each time
+   * @param inputs the last `captured` of them are tensors of the outer graph, the same for each repetition
    * @param outputs of the same graph as the inputs
    */
   constructor(
@@ -196,7 +196,7 @@ export class Body {
     readonly outputs: readonly Tensor[],
   ) {}
 
-  /** What nodes are compared by. */
+  /** A key for comparing nodes. */
   toJSON(): number {
     return this.id;
   }
@@ -204,7 +204,7 @@ export class Body {
 
 type Outputs = Readonly<Record<string, Tensor>>;
 
-/** Attributes whose bodies have other outputs of the same types; the same object if nothing changes. */
+/** Attributes with replaced outputs of their bodies (of the same types); the same object if nothing changes. */
 export function changeBodies(
   attributes: Node['attributes'],
   change: (outputs: Outputs) => Outputs,
@@ -220,10 +220,12 @@ export function changeBodies(
   return changed.length === 0 ? attributes : { ...attributes, ...Object.fromEntries(changed) };
 }
 
-/** All nodes that `outputs` depend on, each after the ones it reads. No recursion: graphs can be deep. */
+/**
+ * All nodes that `outputs` depend on, each after the ones that it reads. Without recursion, because graphs can be deep.
+ */
 export function topologicalOrder(outputs: readonly Tensor[]): Node[] {
   const order: Node[] = [];
-  /** Index of the next input to visit; absent: not yet met. */
+  /** Index of the next input to visit; absent: not visited yet. */
   const next = new Map<Node, number>();
   const stack: Node[] = [];
   const visit = (node: Node): void => {

@@ -5,7 +5,7 @@
 import { ShapeError } from './shape.js';
 import type { Node, Tensor } from './tensor.js';
 
-/** Gradients of a node's inputs from those of its outputs (null: none arrived, none is passed on). */
+/** Computes gradients of a node's inputs from those of its outputs (null: no gradient). */
 export type Derivative = (node: Node, outputGrads: readonly (Tensor | null)[]) => readonly (Tensor | null)[];
 
 const derivatives = new Map<string, Derivative>();
@@ -14,7 +14,7 @@ export function defineDerivative(op: string, derivative: Derivative): void {
   derivatives.set(op, derivative);
 }
 
-/** A derivative for operations with a single output that always receives a gradient. */
+/** Registers a derivative for an operation with one output; it is only called with a gradient. */
 export function defineSimpleDerivative(
   op: string,
   derivative: (node: Node, gradient: Tensor) => readonly (Tensor | null)[],
@@ -24,9 +24,9 @@ export function defineSimpleDerivative(
   );
 }
 
-/** Several nodes that have one derivative together: it stands at the last of them. */
+/** A joint derivative of several nodes, registered for the last of them. */
 export interface JointDerivative {
-  /** What the first nodes read, found from the last. */
+  /** Inputs of the first nodes, found from the last node. */
   readonly inputs: (last: Node) => readonly Tensor[];
   /** Gradients of `inputs`. */
   readonly derivative: Derivative;
@@ -34,12 +34,14 @@ export interface JointDerivative {
 
 const overrides = new WeakMap<Node, Derivative | JointDerivative>();
 
-/** Another derivative for one node: equal in value, found in a way that the operator alone does not know. */
+/**
+ * Sets another derivative for one node: it has equal values but uses knowledge that the operator alone does not have.
+ */
 export function overrideDerivative(node: Node, derivative: Derivative | JointDerivative): void {
   overrides.set(node, derivative);
 }
 
-/** Gives a node's second computation the derivative that was set for the first. */
+/** Gives a node's recomputation the derivative that was set for the original node. */
 export function copyDerivative(from: Node, to: Node): void {
   const override = overrides.get(from);
   if (override) overrides.set(to, override);
@@ -53,13 +55,13 @@ export function derivativeOf(node: Node): Derivative {
   return known;
 }
 
-/** The tensors that a node's derivative gives gradients of. */
+/** The tensors for which a node's derivative gives gradients. */
 export function derivedInputs(node: Node): readonly Tensor[] {
   const override = overrides.get(node);
   return typeof override === 'object' ? override.inputs(node) : node.inputs;
 }
 
-/** Operators that have a derivative: what the test against central differences must cover. */
+/** Operators that have a derivative: the test against central differences must cover all of them. */
 export function differentiableOperators(): string[] {
   return [...derivatives.keys()].sort();
 }

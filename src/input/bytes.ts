@@ -1,7 +1,7 @@
 /**
  * Reads a file (plain, gzip or zstd) in blocks of whole lines. The memory of a block is reused for the next one, so
- * data must be copied out before going on, which parsing does. Memory is one block plus the longest line, for files of
- * any length.
+ * data must be copied before reading on; parsing does this. Memory is one block plus the longest line, for files of any
+ * length.
  */
 import { UserError } from '../errors.js';
 import { InputError, messageOf } from './errors.js';
@@ -12,7 +12,7 @@ import { isZstd, unzstd } from './zstd.js';
 
 const CHUNK = 1 << 20;
 
-/** Whole lines: `bytes[0, length)`, each ended by a newline (added to the last one of a file). */
+/** Whole lines: `bytes[0, length)`, each with a newline (added to the last line of a file if missing). */
 export interface Block {
   readonly bytes: Uint8Array;
   readonly length: number;
@@ -31,10 +31,10 @@ export interface Line {
 }
 
 /**
- * The file's bytes as they are once unpacked; gzip and zstd are known by their first bytes. A chunk's memory is used
- * again for the next one.
- * @param onRead told after each chunk how many of the file's own bytes have been read
- * @throws InputError naming the file where it cannot be read, is damaged or does not end as a packed file ends
+ * The unpacked bytes of a file; gzip and zstd are detected by their first bytes. A chunk's memory is reused for the
+ * next one.
+ * @param onRead called after each chunk with the number of bytes of the file that have been read
+ * @throws InputError naming the file if it cannot be read, is damaged, or is a truncated packed file
  */
 export async function* readBytes(file: Source, onRead?: (bytes: number) => void): AsyncGenerator<Uint8Array> {
   let handle: OpenSource | undefined;
@@ -53,9 +53,9 @@ export async function* readBytes(file: Source, onRead?: (bytes: number) => void)
 }
 
 /**
- * Unpacks a packed file to its end, so that nothing of it is used before all of it is known to be sound. Does nothing
- * for files that are not packed.
- * @param onRead told after each chunk; what it throws ends the reading
+ * Unpacks a packed file to its end, so that none of it is used before it is known to be intact. Does nothing for other
+ * files.
+ * @param onRead called after each chunk; an exception from it ends the reading
  * @throws InputError as `readBytes`
  */
 export async function checkUnpacks(file: Source, onRead?: (bytes: number) => void): Promise<void> {
@@ -72,8 +72,8 @@ export async function checkUnpacks(file: Source, onRead?: (bytes: number) => voi
 }
 
 /**
- * Two chunks in turn, one read while the other is looked at. (A stream would take fresh memory for each chunk, which
- * costs more than reading it.)
+ * Two buffers in turn: one is read while the other is processed. (A stream would allocate memory for each chunk, which
+ * takes longer than reading it.)
  */
 async function* readPlain(handle: OpenSource, onRead?: (bytes: number) => void): AsyncGenerator<Uint8Array> {
   const chunks = [new Uint8Array(CHUNK), new Uint8Array(CHUNK)];
@@ -102,7 +102,7 @@ async function packingOf(handle: OpenSource): Promise<'gzip' | 'zstd' | null> {
 
 /**
  * The file in blocks of whole lines.
- * @param onRead as `readBytes`
+ * @param onRead as in `readBytes`
  * @throws InputError as `readBytes`, and for a line beyond the limit
  */
 export async function* readBlocks(file: Source, onRead?: (bytes: number) => void): AsyncGenerator<Block> {
@@ -139,10 +139,10 @@ export async function* readBlocks(file: Source, onRead?: (bytes: number) => void
   }
 }
 
-/** The lines of a block that hold more than white space. */
+/** The lines of a block that are not blank. */
 export function* linesOf({ bytes, length, firstLine }: Block): Generator<Line> {
   let number = firstLine;
-  // Nearly always all of them are.
+  // Nearly always the whole block is UTF-8.
   const allText = isUtf8(bytes.subarray(0, length));
   for (let start = 0; start < length; number++) {
     const newline = bytes.indexOf(10, start);
@@ -156,7 +156,7 @@ export function* linesOf({ bytes, length, firstLine }: Block): Generator<Line> {
   }
 }
 
-/** Whether a text begins with the mark of its byte order. */
+/** Whether a text begins with a byte order mark. */
 export function beginsWithMark(bytes: Uint8Array): boolean {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 }

@@ -1,10 +1,9 @@
 /**
- * What DuckDB reads for us: Parquet, row by row. One connection without disk use and with a memory limit; results are
- * streamed, so that a file is never whole in memory. Nested columns come as JSON text and go through our own reader,
- * which makes typed arrays of token ids.
- *
- * DuckDB takes a file's name for a pattern, a URL or a home folder, and its folders for columns. Every name reaches it
- * through this file (`test/layout.test.ts`), so that a name means the file of that name.
+ * Parquet through DuckDB, row by row. One connection without disk use and with a memory limit; results are streamed, so
+ * that a file is never in memory as a whole. Nested columns come as JSON text and are parsed by our own reader, which
+ * makes typed arrays of token ids.
+ * DuckDB interprets file names as patterns, URLs or home folders, and folder names as columns. All names are passed to
+ * it through this file (`test/layout.test.ts`), so that a name always means the file of that name.
  */
 import { resolve, sep } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
@@ -15,7 +14,7 @@ import type { Column, ParquetRow } from './source.js';
 import { WrittenNumber } from './written-number.js';
 
 /**
- * A database in memory that fetches nothing.
+ * An in-memory database that downloads nothing.
  * @param memory DuckDB's limit, such as 256MB
  */
 export async function openDuckDB(memory: string): Promise<DuckDBInstance> {
@@ -30,7 +29,7 @@ export async function openDuckDB(memory: string): Promise<DuckDBInstance> {
 
 let opened: Promise<DuckDBConnection> | undefined;
 
-/** The process's one connection for reading, opened when first needed: logs that need no DuckDB do not load it. */
+/** The connection for reading, opened when first needed; logs that do not need DuckDB do not load it. */
 function connection(): Promise<DuckDBConnection> {
   opened ??= openDuckDB('384MB').then((instance) => instance.connect());
   return opened;
@@ -40,26 +39,26 @@ const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
 const column = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /**
- * A file's name as DuckDB reads exactly that file: whole from the root, so that it is no URL and no home folder, with
- * each sign of a pattern in brackets.
- * @throws InputError for a name that cannot be written so
+ * A file name in the form that makes DuckDB read exactly this file: an absolute path (not a URL or home folder), with
+ * special characters of patterns in brackets.
+ * @throws InputError for a name that cannot be written this way
  */
 export function literalName(file: string): string {
   const name = resolve(file).replaceAll(sep, '/');
   if (!/[*?[]/.test(name)) return name;
-  // Within a pattern DuckDB takes a backslash for the end of a folder's name.
+  // Within a pattern DuckDB takes a backslash as a path separator.
   if (name.includes('\\'))
     throw new InputError(`${file}: cannot be read: its name holds a backslash and one of * ? [; rename it`);
   return name.replace(/[*?[]/g, '[$&]');
 }
 
-/** What stands behind FROM for the rows of some Parquet files. */
+/** The expression after FROM for the rows of some Parquet files. */
 export function parquetTable(...files: readonly string[]): string {
   const names = files.map((file) => quoted(literalName(file)));
   return `read_parquet([${names.join(', ')}], hive_partitioning = false)`;
 }
 
-/** What stands behind COPY … TO for one Parquet file. Targets are no patterns. */
+/** The expression after COPY … TO for one Parquet file. Targets are not patterns. */
 export function parquetTarget(file: string): string {
   return quoted(resolve(file));
 }
@@ -68,7 +67,7 @@ const NUMBER = /^(DOUBLE|FLOAT|U?\w*INT|U?INTEGER|DECIMAL[^[]*)$/;
 
 /**
  * Names and types of a Parquet file's columns.
- * @throws InputError naming the file where it is no whole Parquet file, or a column nests too deep
+ * @throws InputError naming the file if it is not a complete Parquet file, or a column is nested too deeply
  */
 export async function parquetColumns(file: string): Promise<readonly Column[]> {
   const db = await connection();
@@ -93,11 +92,11 @@ export async function parquetColumns(file: string): Promise<readonly Column[]> {
 }
 
 /**
- * The rows of a Parquet file, in its order, numbered from 1. Whole numbers and decimals that no double holds are
+ * The rows of a Parquet file, in order, numbered from 1. Whole numbers and decimals that do not fit into a double are
  * WrittenNumber.
- * @param columns those wanted
- * @param numbers as JsonReader
- * @throws InputError naming the file, also in the middle of it where it is damaged there
+ * @param columns to be read
+ * @param numbers as in JsonReader
+ * @throws InputError naming the file, also while rows are read if it is damaged there
  */
 export async function* parquetRows(
   file: string,
@@ -144,7 +143,7 @@ export async function* parquetRows(
   }
 }
 
-/** Levels of lists, structs and maps in a type such as STRUCT("a" INTEGER[][], b VARCHAR)[]. */
+/** Nesting depth of lists, structs and maps in a type such as STRUCT("a" INTEGER[][], b VARCHAR)[]. */
 function depthOf(type: string): number {
   const deepest = [0];
   let depth = 0;
@@ -157,7 +156,7 @@ function depthOf(type: string): number {
   return deepest[0];
 }
 
-/** How a column comes over. exact: as text, since a double may not hold it. */
+/** How a column is transferred. exact: as text, because a double may not hold its values. */
 function kindOf(type: string): 'nested' | 'exact' | 'number' | 'plain' | 'text' {
   if (/\]$|^(STRUCT|MAP|UNION)\b/.test(type)) return 'nested';
   if (/^(U?(BIG|HUGE)INT|DECIMAL)/.test(type)) return 'exact';
@@ -167,7 +166,7 @@ function kindOf(type: string): 'nested' | 'exact' | 'number' | 'plain' | 'text' 
 
 function notRead(file: string, error: unknown): InputError {
   if (error instanceof InputError) return error;
-  // DuckDB's first line says what; the others show the query.
+  // DuckDB's first line has the message; the others show the query.
   const [why] = (error instanceof Error ? error.message : String(error)).split('\n');
   return new InputError(`${file}: cannot be read as Parquet: ${messageOf(why)}`);
 }

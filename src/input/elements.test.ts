@@ -33,7 +33,7 @@ describe('a document', () => {
         fc.constantFrom(undefined, 2),
         async (list, space) => {
           const text = JSON.stringify(list, null, space);
-          // JSON has no −0 once it is written.
+          // JSON text has no −0.
           expect(await elements(text, ['*'])).toEqual(JSON.parse(text));
           expect(await elements(`{"a b":1,"\\u006b":${text},"z":[[5,"]"]]}`, ['k', '*'])).toEqual(
             JSON.parse(text),

@@ -1,6 +1,6 @@
 /**
  * Reads logs that are one JSON document of any size: the document is scanned byte by byte, and only the values at the
- * wanted paths are parsed, one at a time. A path is a list of keys, with * for each item of a list.
+ * given paths are parsed, one at a time. A path is a list of keys, with * for each item of a list.
  */
 import { readBytes } from './bytes.js';
 import { InputError } from './errors.js';
@@ -10,9 +10,9 @@ import type { Source } from './source.js';
 import { joinBytes, textOf } from './text.js';
 
 export interface Element {
-  /** Which of the paths it is. */
+  /** Index of the matching path. */
   readonly place: number;
-  /** Positions in the lists on the way, from 0. */
+  /** Indices in the lists along the path, from 0. */
   readonly indices: readonly number[];
   /** Line on which it begins, from 1. */
   readonly line: number;
@@ -24,9 +24,9 @@ interface Frame {
   index: number;
   key: string;
   inKey: boolean;
-  /** A value stands since the last comma. */
+  /** Whether there has been a value since the last comma. */
   filled: boolean;
-  /** A number or a word that is not wanted is being read. */
+  /** A number or word outside of the given paths is being read. */
   passing: boolean;
 }
 
@@ -36,15 +36,15 @@ interface Wanted {
   readonly line: number;
   readonly indices: number[];
   readonly pieces: Uint8Array[];
-  /** A number, text or word, which the next comma or bracket ends. */
+  /** A number, text or word, which ends at the next comma or bracket. */
   readonly scalar: boolean;
 }
 
 /**
- * The values at the wanted places, in the order of the file.
- * @param onRead as `readBytes`
- * @param numbers as JsonReader
- * @throws InputError for a file that ends in the middle, is not JSON where it is read, or is beyond the limits
+ * The values at the given paths, in the order of the file.
+ * @param onRead as in `readBytes`
+ * @param numbers as in JsonReader
+ * @throws InputError for a truncated file, invalid JSON in a value that is read, or a value beyond the limits
  */
 export async function* elementsOf(
   source: Source,
@@ -60,7 +60,7 @@ export async function* elementsOf(
   let escaped = false;
   let keyBytes: number[] | null = null;
   const open: { wanted: Wanted | null } = { wanted: null };
-  /** Where the text began that is being read, and the chunk, in bytes from the beginning. */
+  /** Offset of the text that is being read, and of the chunk, in bytes from the beginning. */
   let textBegan = 0;
   let passed = 0;
   let held = 0;
@@ -72,7 +72,7 @@ export async function* elementsOf(
         path.length === stack.length &&
         path.every((step, i) => (stack[i].list ? step === '*' : step === stack[i].key)),
     );
-  /** A value begins at the byte; takes note of it where it is wanted. */
+  /** Begins a value at this byte, and records it if its path matches. */
   const begin = (scalar: boolean): boolean => {
     const frame = stack[stack.length - 1];
     if (ended || frame?.inKey || frame?.filled)
@@ -173,7 +173,7 @@ function parsed(json: JsonReader, bytes: Uint8Array, where: string): Json {
   }
 }
 
-/** A key from the bytes between its quotes; one with a broken escape is no key that anybody looks for. */
+/** A key from the bytes between its quotes; a key with an invalid escape matches no path. */
 function keyOf(bytes: Uint8Array): string {
   const text = textOf(bytes);
   if (!text.includes('\\')) return text;

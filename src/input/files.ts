@@ -20,7 +20,7 @@ const machine: Machine = {
   scratch: () => new ScratchOnDisk(),
 };
 
-/** The file of this path. Nothing is opened before it is read. */
+/** The file of this path, opened when it is first read. */
 export function fileSource(path: string): Source {
   return { name: path, machine, open: () => openFile(path) };
 }
@@ -34,7 +34,7 @@ async function openFile(path: string): Promise<OpenSource> {
   };
 }
 
-/** Values one after the other in a temporary file, which is made with the first. */
+/** A list of values in a temporary file, which is created with the first value. */
 class ScratchOnDisk implements Scratch {
   private readonly lengths = new Map<number, number>();
   private file: ScratchFile | undefined;

@@ -6,13 +6,13 @@ import { createGunzip, type Gunzip } from 'node:zlib';
 import { InputError } from './errors.js';
 import type { OpenSource } from './source.js';
 
-/** Bytes that go to zlib at once: unpacked they are at most a thousand times as many, which then wait to be taken. */
+/** Bytes per call of zlib. They expand to at most a thousand times as many, which wait in memory. */
 const INPUT = 1 << 14;
 const OUTPUT = 1 << 18;
 
 /**
- * @param onRead told how many bytes of the file have been read
- * @throws InputError for what is damaged, cut short or followed by something else
+ * @param onRead called with the number of bytes of the file that have been read
+ * @throws InputError for a file that is damaged, truncated or followed by other data
  */
 export async function* gunzip(
   file: string,
@@ -29,7 +29,7 @@ export async function* gunzip(
       let read = begun;
       while (!member.ended) {
         const length = await size(read);
-        // zlib keeps the bytes while it works in another thread: each piece has its own.
+        // zlib reads the bytes later in another thread, so each piece has its own memory.
         yield* await (length === 0 ? member.end() : member.write(Buffer.from(input.subarray(0, length))));
         read += length;
         onRead?.(read);
@@ -47,7 +47,7 @@ export async function* gunzip(
   }
 }
 
-/** Members that follow each other without padding, as zlib takes them. */
+/** Members that follow each other without padding: zlib reads them as one stream. */
 class Member {
   ended = false;
   private readonly zlib: Gunzip = createGunzip({ chunkSize: OUTPUT });
@@ -84,7 +84,7 @@ class Member {
     this.zlib.destroy();
   }
 
-  /** What came out until the input was used up, the members ended or an error came. */
+  /** The output until the input was used up, the members ended or an error occurred. */
   private async inflated(put: (done: () => void) => void): Promise<readonly Buffer[]> {
     await new Promise<void>((resolve) => {
       this.wake = resolve;

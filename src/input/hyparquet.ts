@@ -104,7 +104,7 @@ function columnOf(tree: SchemaTree, file: string): Column {
 const isTime = ({ element }: SchemaTree): boolean =>
   /^(DATE|TIME|TIMESTAMP)$/.test(element.logical_type?.type ?? '');
 
-/** Levels of lists, maps and structs. The group that repeats within a list or map is none of its own. */
+/** Nesting depth of lists, maps and structs. The repeated group within a list or map does not count. */
 function depthOf({ element, children }: SchemaTree): number {
   if (children.length === 0) return element.repetition_type === 'REPEATED' ? 1 : 0;
   const isList = /^(LIST|MAP|MAP_KEY_VALUE)$/.test(element.converted_type ?? '');
@@ -118,7 +118,10 @@ const timeOf = (milliseconds: number): string =>
     .replace('T', ' ')
     .replace(/(\.0+)?Z$/, '');
 
-/** Columns of decimals as what they are stored as, since the library would make doubles of them; and their digits behind the point. */
+/**
+ * Metadata that declares decimals as their stored type, because the library would convert them to doubles; and the
+ * number of decimal places of each.
+ */
 function withoutDecimals(
   metadata: FileMetaData,
   columns: readonly SchemaTree[],
@@ -135,7 +138,7 @@ function withoutDecimals(
   };
 }
 
-/** A decimal from its digits: a whole number, or the bytes of a larger one. */
+/** A decimal from its stored value: a whole number, or the bytes of a larger one. */
 function decimalOf(value: unknown, scale: number, json: JsonReader): Json {
   if (value === null || value === undefined) return null;
   let digits: bigint;
@@ -149,7 +152,7 @@ function decimalOf(value: unknown, scale: number, json: JsonReader): Json {
   return json.parse(new TextEncoder().encode(written));
 }
 
-/** Times as texts, and JSON as the text that it is. */
+/** Converts times to texts and keeps JSON columns as text. */
 const PARSERS: Partial<ParquetParsers> = {
   timestampFromMilliseconds: (value) => timeOf(Number(value)),
   timestampFromMicroseconds: (value) => timeOf(Number(value / 1000n)),

@@ -1,6 +1,6 @@
 /**
- * Reads external files: completely, by exact name, with exact numbers, in bounded memory. Runs anywhere; bytes come
- * from a `Source` (files.ts for Node.js, web.ts for browsers).
+ * Reads external files: completely, by exact name, with exact numbers, in bounded memory. Independent of the platform:
+ * bytes come from a `Source` (files.ts for Node.js, web.ts for browsers).
  */
 export {
   type Block,

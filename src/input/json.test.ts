@@ -6,7 +6,7 @@ import { decimalOf, WrittenNumber } from './written-number.js';
 
 const reader = new JsonReader();
 const parse = (text: string) => reader.parse(Buffer.from(text));
-/** Typed arrays as plain ones and written numbers as doubles, to compare with JSON.parse. */
+/** Converts typed arrays to plain ones and written numbers to doubles, for comparison with JSON.parse. */
 const plain = (value: unknown): unknown => {
   if (value instanceof WrittenNumber) return value.toNumber();
   if (Array.isArray(value) || ArrayBuffer.isView(value)) return Array.from(value as unknown[], plain);
@@ -88,7 +88,7 @@ describe('JSON from bytes', () => {
         fc.integer({ min: -60, max: 60 }),
         (digits, power) => {
           const decimal = decimalOf(`${digits}e${power}`)!;
-          // By definition: shifted by 60 places it is a whole number again.
+          // By definition: multiplied by 10⁶⁰ it is a whole number.
           const [whole, fraction = ''] = decimal.split('.');
           expect(BigInt(whole + fraction.padEnd(60, '0'))).toBe(digits * 10n ** BigInt(power + 60));
         },

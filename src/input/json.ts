@@ -8,7 +8,7 @@ import { LIMITS } from './limits.js';
 import { textOf } from './text.js';
 import { WrittenNumber } from './written-number.js';
 
-/** What JSON can hold; lists of numbers alone are typed arrays where our reader made them. */
+/** JSON values; our reader returns lists of numbers as typed arrays. */
 export type Json =
   | null
   | boolean
@@ -21,9 +21,9 @@ export type Json =
   | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
-/** Text that is not JSON, or beyond the limits; the message says which. */
+/** Text that is not JSON or is beyond the limits; the message says which. */
 export class JsonError extends Error {
-  /** @param at offset of the byte that cannot be there, from the start of the text */
+  /** @param at offset of the unexpected byte, from the start of the text */
   constructor(
     readonly at: number,
     message = `is not JSON: unexpected byte at column ${at + 1}`,
@@ -34,10 +34,10 @@ export class JsonError extends Error {
 
 const POWERS = Float64Array.from({ length: 23 }, (_, n) => Number(`1e${n}`));
 const MAX_EXACT = 2 ** 53;
-/** Bytes of a number that is kept as it is written. */
+/** Maximum number of bytes of a number that is kept as text. */
 const LONGEST_NUMBER = 1000;
 
-/** Parses one text after the other; its scratch space grows to the longest list seen. */
+/** Parses one text after the other; its buffers grow to the longest list so far. */
 export class JsonReader {
   private bytes: Uint8Array = new Uint8Array(1);
   private at = 0;
@@ -52,14 +52,14 @@ export class JsonReader {
   private readonly keys: (string | undefined)[] = new Array(2048);
 
   /**
-   * @param numbers double: whole numbers beyond 2⁵³ and those beyond all doubles are WrittenNumber; written: all are,
-   *   and no list is a typed array
+   * @param numbers double: whole numbers beyond 2⁵³ and numbers beyond the range of doubles are WrittenNumber; written:
+   * all numbers are, and no list is a typed array
    */
   constructor(private readonly numbers: 'double' | 'written' = 'double') {}
 
   /**
-   * The value of `bytes[start, end)`, UTF-8. Lists of whole numbers that fit in 32 bits are Int32Array, other lists of
-   * numbers Float64Array, an empty list is an array.
+   * The value of `bytes[start, end)`, UTF-8. Lists of whole numbers that fit in 32 bits become Int32Array, other lists
+   * of numbers Float64Array, an empty list an array.
    * @throws JsonError
    */
   parse(bytes: Uint8Array, start = 0, end = bytes.length): Json {
@@ -71,7 +71,7 @@ export class JsonReader {
     this.numbersLeft = LIMITS.numbers;
     const value = this.value();
     if (this.at > end) this.unexpected();
-    this.space(); // may run on into white space behind the text
+    this.space(); // may read into white space after the text
     if (this.at < end) this.unexpected();
     return value;
   }
@@ -170,7 +170,7 @@ export class JsonReader {
     return object;
   }
 
-  /** A text that stands as a key: from the table where its bytes are there, else read and put there. */
+  /** A text used as a key: from the cache if its bytes are there, else decoded and added. */
   private key(): string {
     const { bytes, keys } = this;
     const from = this.at + 1;
@@ -261,7 +261,7 @@ export class JsonReader {
     return list;
   }
 
-  /** The list from its first number on, as integers for as long as they are; null: it holds other things too. */
+  /** The list from its first number on, as integers as long as they are whole; null: it has other items too. */
   private wholeNumbers(): Int32Array | Float64Array | null {
     const { bytes } = this;
     let { ints } = this;
@@ -274,8 +274,8 @@ export class JsonReader {
         ints.set(this.ints);
         this.ints = ints;
       }
-      // The bytes of a log are mostly these digits, a token id has at most six: written out, they take half the time of
-      // a loop. c ^ 48 is a digit's value, and more than 9 for all else.
+      // Most bytes of a log are these digits, and a token id has at most six: unrolled, they take half the time of a
+      // loop. c ^ 48 is a digit's value, and more than 9 for any other character.
       const from = at;
       let value = bytes[at] ^ 48;
       let next = bytes[++at] ^ 48;
@@ -304,7 +304,8 @@ export class JsonReader {
         do c = bytes[++at];
         while (c === 0x20 || c === 0x0a || c === 0x0d || c === 0x09);
       }
-      // More digits, a sign, a fraction or no number at all: the list goes on elsewhere, or is none.
+      // More digits, a sign, a fraction, or not a number: another function reads the rest of the list, or it is not a
+      // list of numbers.
       const first = bytes[from] ^ 48;
       if (first > 9 || (c !== 0x2c && c !== 0x5d)) return this.anyNumbers(from, n);
       if (first === 0 && (bytes[from + 1] ^ 48) < 10) this.unexpected(from);
@@ -320,7 +321,7 @@ export class JsonReader {
     return ints.slice(0, n);
   }
 
-  /** The rest of a list whose first n items were short whole numbers, from `at` on: with signs, fractions, powers. */
+  /** The rest of a list whose first n items were short whole numbers, from `at` on: signs, fractions, exponents. */
   private anyNumbers(at: number, n: number): Int32Array | Float64Array | null {
     const { bytes } = this;
     while (this.doubles.length < n) this.doubles = new Float64Array(2 * this.doubles.length);
@@ -331,7 +332,7 @@ export class JsonReader {
     for (;;) {
       let c = bytes[this.at];
       if (c !== 0x2d && !(c >= 0x30 && c <= 0x39)) return null;
-      if (c === 0x2d && bytes[this.at + 1] === 0x49) return null; // −Infinity: by value()
+      if (c === 0x2d && bytes[this.at + 1] === 0x49) return null; // −Infinity is read by value()
       if (n === doubles.length) {
         if (n > this.numbersLeft) this.countNumbers(n);
         doubles = new Float64Array(2 * n);
@@ -355,8 +356,8 @@ export class JsonReader {
   }
 
   /**
-   * A number. Up to 2⁵³ in digits and 10^±22 in scale one product or quotient of exact doubles is the nearest double;
-   * the others go through Number(), or stay as they are written.
+   * A number. Up to 2⁵³ in digits and 10^±22 in scale, one product or quotient of exact doubles is the nearest double;
+   * other numbers are converted by Number() or kept as text.
    */
   private number(): number | WrittenNumber {
     const { bytes } = this;
@@ -401,7 +402,7 @@ export class JsonReader {
     return Number.isFinite(value) ? value : this.written(from);
   }
 
-  /** The number from there on to here. */
+  /** The number from that offset to the current one. */
   private written(from: number): WrittenNumber {
     if (this.at - from > LONGEST_NUMBER) this.beyond(LONGEST_NUMBER, 'bytes in a number');
     return new WrittenNumber(textOf(this.bytes, from, this.at));

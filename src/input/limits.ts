@@ -4,9 +4,9 @@
  * less than 1 GB.
  */
 export const LIMITS = {
-  /** Levels of lists and objects. */
+  /** Nesting depth of lists and objects. */
   depth: 500,
-  /** The same within a column of Parquet: DuckDB's work for one doubles with each. */
+  /** The same within a column of Parquet: DuckDB's time doubles with each level. */
   columnDepth: 16,
   /** Bytes of one line, or of one element of a JSON document. */
   rowBytes: 1 << 27,
@@ -20,6 +20,6 @@ export const LIMITS = {
   values: 1 << 22,
   /** Numbers of one row that are in lists of numbers. */
   numbers: 1 << 25,
-  /** Bytes that zstd may look back: what the zstd program allows unless told otherwise. */
+  /** Window size of zstd, in bytes: the default limit of the zstd program. */
   zstdWindow: 1 << 27,
 } as const;

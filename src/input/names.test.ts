@@ -1,4 +1,7 @@
-/** A name means the file of that name: for DuckDB, for the readers of logs and problems, for the writer of weights. */
+/**
+ * A file name always means the file of that name: for DuckDB, the readers of logs and problems, and the writer of
+ * weights.
+ */
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -27,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** Puts the i-th seed under a name below a new folder; gives the path. */
+/** Writes the i-th seed under a name in a new folder; returns the path. */
 let count = 0;
 async function put(names: Record<string, number>): Promise<string> {
   const root = join(folder, `n${count++}`);
@@ -44,7 +47,7 @@ async function rewards(file: string): Promise<unknown[]> {
   return list;
 }
 
-/** Names that a pattern, a URL, a home folder, an option or a partition could be taken for, with files they would match. */
+/** Names that look like a pattern, a URL, a home folder, an option or a partition, with files that they would match. */
 const NAMES = [
   'log[12].parquet',
   'log*.parquet',
@@ -87,7 +90,7 @@ describe.skipIf(process.platform === 'win32')('a name', () => {
     for await (const group of readRollouts(file, { groupSize: 1 })) groups.push(group);
     expect(groups.map(({ completions }) => completions[0].reward)).toEqual([3]);
     expect(groups[0].completions[0].text).toBe('a');
-    // The dataset's reader tells Parquet by the name's end.
+    // The dataset's reader detects Parquet by the file ending.
     const named = join(root, `${name}.parquet`);
     await copyFile(file, named);
     expect(await readDataset(named, {}, () => null)).toMatchObject([{ problem: 'p', answer: '3' }]);

@@ -1,6 +1,7 @@
 /**
- * Packed files, whole or not at all. Peers: Python's gzip and the zstd program, which packed the zstd file below (two
- * frames of 20 rows, level 3 with a checksum and level 19 without, between them a skippable and an empty frame).
+ * Packed files are read completely or refused. Peers: Python's gzip and the zstd program, which packed the zstd file
+ * below (two frames of 20 rows, level 3 with a checksum and level 19 without; between them a skippable and an empty
+ * frame).
  */
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -28,7 +29,10 @@ const FRAMES = Buffer.from(
     'tUr2/UMTqQI=',
   'base64',
 );
-/** Where the frames begin: after the first one the skippable one's magic number, 5 bytes in it, 13 of the empty one. */
+/**
+ * Offsets of the frames: after the first one come the skippable frame's magic number, its 5 bytes, and the 13 of the
+ * empty frame.
+ */
 const FIRST = FRAMES.indexOf(Buffer.from([0x53, 0x2a, 0x4d, 0x18]));
 const BOUNDARIES = [0, FIRST, FIRST + 13, FIRST + 26, FRAMES.length];
 
@@ -191,7 +195,7 @@ describe('a log that is packed', () => {
       ['log.jsonl.gz', Buffer.concat([gzipSync(rows(0, 20)), gzipSync(rows(20, 40))])],
       ['log.jsonl.zst', FRAMES],
     ] as const) {
-      // Every fifth: the tests above take every byte.
+      // Every fifth byte: the tests above check every byte.
       const ends = Array.from({ length: packed.length + 1 }, (_, end) => end).filter(
         (end) =>
           end % 5 === 0 ||
@@ -214,7 +218,7 @@ describe('a log that is packed', () => {
         if (groups === 0) expect(messages[0]).toContain(file);
         counts.add(groups);
       }
-      // None, the first member's, all.
+      // None, those of the first member, or all.
       expect([...counts].sort((a, b) => a - b)).toEqual([0, 10, 20]);
     }
   });

@@ -1,12 +1,12 @@
 /**
- * Reads the plain values of a Python pickle: numbers, texts, lists, dictionaries, and PyTorch tensors by their
- * storage. It executes nothing: a class or function is only its name, and objects become null. Protocols 2 to 5.
+ * Reads the plain values of a Python pickle: numbers, texts, lists, dictionaries, and PyTorch tensors through their
+ * storage. It executes nothing: a class or function is only a name, and objects become null. Protocols 2 to 5.
  */
 import { InputError } from './errors.js';
 import { LIMITS } from './limits.js';
 import { textOf, viewOf } from './text.js';
 
-/** A tensor whose numbers lie in a member of the archive. */
+/** A tensor whose numbers are in a member of the archive. */
 export class PickledTensor {
   constructor(
     /** `FloatStorage`, `LongStorage`, … */
@@ -33,7 +33,7 @@ class Storage {
 const MARK = Symbol('mark');
 type Entry = unknown;
 
-/** @throws InputError for what is no such pickle; values beyond the limits of a row */
+/** @throws InputError for data that is not such a pickle, and for values beyond the limits of a row */
 export function unpickle(bytes: Uint8Array, file: string): unknown {
   const numbers = viewOf(bytes);
   const stack: Entry[] = [];
@@ -154,7 +154,7 @@ export function unpickle(bytes: Uint8Array, file: string): unknown {
       case 0x8d:
         stack.push(text(wide()));
         break;
-      // Bytes mean nothing to a reader of logs.
+      // Byte strings do not occur in logs.
       case 0x42:
         need(numbers.getUint32(need(4), true));
         stack.push(null);
@@ -277,7 +277,7 @@ function storageOf(id: Entry): Entry {
   return new Storage(id[1].name.replace(/^torch(\.storage)?\./, ''), id[2]);
 }
 
-/** The two things that are made of others: a tensor of its storage, and an ordered dictionary. */
+/** The two supported calls: a tensor from its storage, and an ordered dictionary. */
 function reduced(maker: Entry, values: Entry): Entry {
   if (!(maker instanceof Name) || !Array.isArray(values)) return null;
   if (maker.name === 'collections.OrderedDict' && values.length === 0) return new Map();
@@ -290,7 +290,7 @@ function reduced(maker: Entry, values: Entry): Entry {
   return new PickledTensor(storage.type, storage.member, offset, shape, stride);
 }
 
-/** Dictionaries of texts as objects; names of classes are nothing. A list within itself is refused. */
+/** Converts dictionaries to objects and names of classes to null. A list that contains itself is refused. */
 function plain(value: Entry, fault: (what: string) => never): unknown {
   const done = new Map<object, unknown>();
   const within = new Set<object>();

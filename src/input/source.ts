@@ -5,50 +5,52 @@
 import type { JsonObject } from './json.js';
 
 export interface Source {
-  /** Its path, or its name where it has no path. Errors begin with it, and formats look at it. */
+  /** Its path, or its name if it has no path. Error messages begin with it, and format detection uses it. */
   readonly name: string;
   readonly machine: Machine;
   open(): Promise<OpenSource>;
 }
 
 export interface OpenSource {
-  /** Bytes of the file. */
+  /** Size of the file in bytes. */
   size(): Promise<number>;
-  /** Copies bytes from there on. @returns how many; fewer than there is room for only at the end of the file */
+  /**
+   * Copies bytes from an offset on. @returns number of bytes; fewer than the buffer holds only at the end of the file
+   */
   read(into: Uint8Array, from: number): Promise<number>;
   close(): Promise<void>;
 }
 
-/** What readers need that Node.js and browsers do in different ways. */
+/** Services of the platform that differ between Node.js and browsers. */
 export interface Machine {
   /**
-   * @param onRead told how many bytes of the file have been read
-   * @throws InputError for what is damaged, cut short or followed by something else
+   * @param onRead called with the number of bytes of the file that have been read
+   * @throws InputError for a file that is damaged, truncated or followed by other data
    */
   gunzip(name: string, file: OpenSource, onRead?: (bytes: number) => void): AsyncGenerator<Uint8Array>;
   readonly parquet: ParquetReader;
-  /** Room for what memory may not hold. */
+  /** Storage for data that may not fit into memory. */
   scratch(): Scratch;
 }
 
 export interface ParquetReader {
   /**
    * Names of a file's columns.
-   * @throws InputError naming the file where it is no whole Parquet file, or a column nests too deep
+   * @throws InputError naming the file if it is not a complete Parquet file, or a column is nested too deeply
    */
   columns(file: Source): Promise<readonly Column[]>;
   /**
-   * The rows of a file, in its order, numbered from 1. Whole numbers that no double holds are WrittenNumber.
-   * @throws InputError naming the file, also in the middle of it where it is damaged there
+   * The rows of a file, in order, numbered from 1. Whole numbers that do not fit into a double are WrittenNumber.
+   * @throws InputError naming the file, also while rows are read if it is damaged there
    */
   rows(file: Source, columns: readonly Column[]): AsyncGenerator<ParquetRow>;
 }
 
 export interface Column {
   readonly name: string;
-  /** As the reader of Parquet calls it. */
+  /** Type name as given by the Parquet reader. */
   readonly type: string;
-  /** Its values are numbers. */
+  /** Whether its values are numbers. */
   readonly number: boolean;
 }
 
@@ -57,9 +59,9 @@ export type ParquetRow =
   /** A row with a value beyond the limits. */
   | { readonly number: number; readonly message: string };
 
-/** Keeps values that can be cloned, typed arrays among them. */
+/** Stores values that can be cloned, including typed arrays. */
 export interface Scratch {
-  /** @returns the place to read it from */
+  /** @returns the offset for reading it */
   put(value: unknown): number;
   read(place: number): unknown;
   close(): void;

@@ -1,9 +1,9 @@
-/** Bytes as text, and some small things that a Uint8Array cannot do alone. */
+/** Conversion of bytes to text, and small helpers for Uint8Array. */
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const strict = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true });
 
-/** UTF-8 as text; what is none becomes �. */
+/** Decodes UTF-8; invalid bytes become �. */
 export function textOf(bytes: Uint8Array, from = 0, to = bytes.length): string {
   return decoder.decode(bytes.subarray(from, to));
 }
@@ -28,12 +28,12 @@ export function joinBytes(pieces: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
-/** To read numbers of several bytes. */
+/** A view for reading numbers of several bytes. */
 export function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, byteLength);
 }
 
-/** Whether the bytes begin with these characters of ASCII. */
+/** Whether the bytes begin with these ASCII characters. */
 export function beginsWith(bytes: Uint8Array, characters: string): boolean {
   if (bytes.length < characters.length) return false;
   for (let i = 0; i < characters.length; i++) if (bytes[i] !== characters.charCodeAt(i)) return false;

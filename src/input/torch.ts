@@ -9,10 +9,10 @@ import type { Source } from './source.js';
 import { viewOf } from './text.js';
 import { ZipFile } from './zip.js';
 
-/** Bytes of the pickle: those of the rollouts of a step, not of their tensors. */
+/** Maximum size of the pickle in bytes: it holds the rollouts of a step without their tensors. */
 const PICKLE = 1 << 29;
 
-/** How the numbers of a storage are read, and their bytes. */
+/** How the numbers of a storage are read, and their size in bytes. */
 const STORAGES: Readonly<
   Record<string, readonly [bytes: number, read: (b: DataView, at: number) => number]>
 > = {
@@ -27,8 +27,8 @@ const STORAGES: Readonly<
 };
 
 /**
- * @returns the value; tensors of other kinds or more dimensions are null
- * @throws InputError for another file, or one that is cut short or beyond the limits
+ * @returns the value; tensors of other types or with more dimensions are null
+ * @throws InputError for another kind of file, or one that is truncated or beyond the limits
  */
 export async function readTorch(file: Source): Promise<unknown> {
   const zip = await ZipFile.open(file);

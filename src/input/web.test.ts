@@ -1,4 +1,7 @@
-/** What a page reads from a File is what Node.js reads from the file: Parquet of every kind, and packed files, sound and damaged. */
+/**
+ * A page reads the same data from a File as Node.js reads from the file: Parquet of every kind, and packed files,
+ * intact and damaged.
+ */
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Every third row has nothing in some columns. */
+/** Every third row has empty values in some columns. */
 const table = (rows: number): string => `SELECT
   i AS whole, 9007199254740993 + i AS wide, (i / 7)::DOUBLE AS double, (i / 7)::FLOAT AS single, i % 3 = 0 AS yes,
   (i % 256 - 128)::TINYINT AS tiny, i::UBIGINT AS natural,
@@ -41,7 +44,7 @@ async function all(source: Source): Promise<{ columns: readonly Column[]; rows: 
 const blobOf = async (file: string): Promise<Source> => blobSource(new Blob([await readFile(file)]), file);
 
 describe('Parquet', () => {
-  // 2,048 rows are a group.
+  // A row group has 2,048 rows.
   for (const [version, codec, rows] of [
     ['V1', 'snappy', 2100],
     ['V2', 'zstd', 2100],
@@ -84,7 +87,7 @@ describe('Parquet', () => {
 });
 
 describe('gzip', () => {
-  /** The digest of what comes out, or the error's one line. */
+  /** The digest of the output, or the one-line error. */
   async function outcomeOf(source: Source): Promise<string> {
     const hash = createHash('sha1');
     try {

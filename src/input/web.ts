@@ -8,7 +8,7 @@ import type { Machine, OpenSource, Scratch, Source } from './source.js';
 
 const machine: Machine = { gunzip, parquet: hyparquetReader, scratch: () => new ScratchInMemory() };
 
-/** @param name its path within what was dropped, for formats that look at it */
+/** @param name its path within the dropped folder, which format detection uses */
 export function blobSource(blob: Blob, name: string): Source {
   return {
     name,
@@ -25,13 +25,13 @@ export function blobSource(blob: Blob, name: string): Source {
   };
 }
 
-/** Bytes that are read at once, and bytes that come out at once, however many these stand for. */
+/** Bytes per read, and maximum number of bytes that are unpacked at once, whatever the compression ratio. */
 const INPUT = 1 << 20;
 const OUTPUT = 1 << 18;
-/** A header and a checksum of gzip, and the largest window. */
+/** Size of a gzip header and checksum, and of the largest window. */
 const WINDOW_BITS = 16 + 15;
 
-/** Gzip, member after member, as gzip.ts reads it with zlib: zero bytes between and behind them are padding. */
+/** Gzip, member after member, with the same rules as gzip.ts: zero bytes between and after members are padding. */
 async function* gunzip(
   name: string,
   file: OpenSource,

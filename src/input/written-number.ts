@@ -1,6 +1,6 @@
 /**
- * Numbers kept as text. A double holds whole numbers up to 2⁵³ and about 17 digits; a longer id or answer would
- * change, so its text is kept.
+ * Numbers kept as text. A double holds whole numbers up to 2⁵³ and about 17 digits; a longer id or answer would change,
+ * so its text is kept.
  */
 
 /** A number of JSON that is kept as its text, such as 12345678901234567891 or 1e400. */
@@ -16,19 +16,19 @@ export class WrittenNumber {
     return this.text;
   }
 
-  /** JSON has no way to hand a number's text through: it stands as a text there, with all its digits. */
+  /** JSON.stringify cannot write a number from text, so it is written as a string with all its digits. */
   toJSON(): string {
     return this.text;
   }
 }
 
-/** Digits that are written out at most: beyond, a short text like 1e999999999 would fill the memory. */
+/** Maximum number of digits that are written out; a short text like 1e999999999 would otherwise fill the memory. */
 const MOST_DIGITS = 1000;
 
 /**
- * A number's text without a power of ten: 1.50e3 is 1500, 2.5e-7 is 0.00000025.
- * @param text as JSON or Number's toString writes numbers
- * @returns null where it is no such number, or has more than 1000 digits written out
+ * A number's text without an exponent: 1.50e3 is 1500, 2.5e-7 is 0.00000025.
+ * @param text a number as JSON or Number's toString writes it
+ * @returns null if it is not such a number, or has more than 1000 digits written out
  */
 export function decimalOf(text: string): string | null {
   const [, sign, whole, fraction = '', power = '0'] =

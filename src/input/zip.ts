@@ -16,9 +16,9 @@ const END64 = 0x06064b50;
 const LOCATOR64 = 0x07064b50;
 const ENTRY = 0x02014b50;
 const LOCAL = 0x04034b50;
-/** A value that stands in the zip64 extra instead. */
+/** A placeholder: the value is in the zip64 extra field. */
 const ELSEWHERE = 0xffffffff;
-/** Bytes of a directory at most. */
+/** Maximum size of a directory in bytes. */
 const DIRECTORY = 1 << 26;
 
 export class ZipFile {
@@ -28,7 +28,7 @@ export class ZipFile {
     private readonly members: ReadonlyMap<string, Member>,
   ) {}
 
-  /** @throws InputError for what is no such archive, or is cut short */
+  /** @throws InputError for a file that is not such an archive, or is truncated */
   static async open(file: Source): Promise<ZipFile> {
     const handle = await file.open().catch((error: Error) => {
       throw new InputError(`${file.name}: cannot be read: ${error.message}`);
@@ -45,7 +45,7 @@ export class ZipFile {
     return this.members.keys();
   }
 
-  /** @param most bytes that are taken @throws InputError for a name that is not there, and for a larger member */
+  /** @param most maximum number of bytes @throws InputError for a missing member, and for a larger one */
   async read(name: string, most: number): Promise<Uint8Array> {
     const member = this.members.get(name);
     if (!member) throw new InputError(`${this.file}: expected a member ${name}, got none of this name`);
@@ -104,7 +104,7 @@ async function directory(file: string, handle: OpenSource): Promise<Map<string, 
     const packed = numbers.getUint16(at + 10, true) !== 0;
     const wide = zip64(extra);
     const take = (value: number): number => (value === ELSEWHERE ? (wide.shift() ?? value) : value);
-    // In this order: size, packed size, place.
+    // In this order: size, packed size, offset.
     const memberSize = take(numbers.getUint32(at + 24, true));
     take(numbers.getUint32(at + 20, true));
     const place = take(numbers.getUint32(at + 42, true));
@@ -114,7 +114,7 @@ async function directory(file: string, handle: OpenSource): Promise<Map<string, 
   return members;
 }
 
-/** The 64-bit numbers of the zip64 extra, in their order. */
+/** The 64-bit numbers of the zip64 extra field, in order. */
 function zip64(extra: Uint8Array): number[] {
   const numbers = viewOf(extra);
   for (let at = 0; at + 4 <= extra.length; ) {

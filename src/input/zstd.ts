@@ -19,13 +19,13 @@ interface Frame {
   /** The header's bytes. */
   readonly bytes: Uint8Array;
   readonly checksum: boolean;
-  /** Bytes of its content; null where it does not say. */
+  /** Size of its content in bytes; null if it is not stated. */
   readonly size: bigint | null;
 }
 
 /**
- * @param onRead told how many bytes of the file have been read
- * @throws InputError for what is damaged, cut short, followed by something else or beyond the limits
+ * @param onRead called with the number of bytes of the file that have been read
+ * @throws InputError for a file that is damaged, truncated, followed by other data or beyond the limits
  */
 export async function* unzstd(
   file: string,
@@ -83,7 +83,7 @@ export async function* unzstd(
   }
 }
 
-/** The header behind the magic number. */
+/** The header after the magic number. */
 async function frameOf(input: Input, file: string): Promise<Frame> {
   const flags = (await input.take(1))[0];
   const single = (flags >> 5) & 1;
@@ -119,7 +119,7 @@ function littleEndian(bytes: Uint8Array): number {
   return value;
 }
 
-/** The file's bytes, so many at a time. What is taken holds until the next is. */
+/** Takes the file's bytes in pieces of a given size. A piece is valid until the next one is taken. */
 class Input {
   private readonly buffer = new Uint8Array(INPUT);
   private start = 0;
@@ -131,7 +131,7 @@ class Input {
     private readonly handle: OpenSource,
   ) {}
 
-  /** Bytes taken. */
+  /** Number of bytes taken so far. */
   get position(): number {
     return this.read - (this.end - this.start);
   }
@@ -157,7 +157,7 @@ class Input {
     }
   }
 
-  /** Whether so many bytes wait, after reading if need be. */
+  /** Whether this many bytes are available, reading more if necessary. */
   private async fill(length: number): Promise<boolean> {
     if (this.end - this.start >= length) return true;
     this.buffer.copyWithin(0, this.start, this.end);

@@ -1,6 +1,6 @@
 /**
  * Broadcasting along axes and summing over them. Each is the derivative of the other, and every broadcasting operation
- * needs the sum for its derivative, so both live here, below all other operations. Means, which also multiply, are in
+ * needs the sum for its derivative, so both are here, below all other operations. Means, which also multiply, are in
  * reduction.ts.
  */
 import {
@@ -24,7 +24,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
       `Reshape: ${formatShape(x.shape)} does not have the elements of ${formatShape(shape)}`,
     );
   }
-  // -1 (inferred) stands for one symbol; others are copied from the same axis (0) or read from an input.
+  // -1 (inferred) is used for one symbol; others are copied from the same axis (0) or read from an input.
   let inferred = false;
   const codes = shape.map((dim, axis): Dim => {
     if (typeof dim === 'number') return dim;
@@ -38,7 +38,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return x.graph.emit('Reshape', [x, x.graph.shapeTensor(codes)], [{ dtype: x.dtype, shape }]).outputs[0];
 }
 
-/** `x` broadcast to `shape`, as real memory. */
+/** `x` broadcast to `shape`, stored in full. */
 export function expand(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
   if (!sameShape(broadcastShapes(x.shape, shape, 'Expand'), shape)) {
@@ -47,12 +47,12 @@ export function expand(x: Tensor, shape: Shape): Tensor {
   return x.graph.emit('Expand', [x, x.graph.shapeTensor(shape)], [{ dtype: x.dtype, shape }]).outputs[0];
 }
 
-/** Sum over `axes`; with `keepDims` they stay as 1. */
+/** Sum over `axes`; with `keepDims` they remain with size 1. */
 export function reduceSum(x: Tensor, axes: readonly number[], keepDims = false): Tensor {
   return reduce('ReduceSum', x, axes, keepDims);
 }
 
-/** A reduction over `axes`, whichever its operator. */
+/** A reduction over `axes` with the given operator. */
 export function reduce(op: string, x: Tensor, axes: readonly number[], keepDims: boolean): Tensor {
   if (axes.length === 0) return x;
   const rank = x.shape.length;
@@ -76,7 +76,7 @@ export function sumAll(x: Tensor): Tensor {
   );
 }
 
-/** Undoes broadcasting: sums `x` over the axes in which `shape` was stretched to x's. */
+/** Reverses broadcasting: sums `x` over the axes in which `shape` was expanded. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
   const extra = x.shape.length - shape.length;
@@ -88,7 +88,7 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(summed.shape, shape) ? summed : reshape(summed, shape);
 }
 
-/** The shape in which the reduced axes stay as 1. */
+/** The shape in which the reduced axes have size 1. */
 export const keptShape = (shape: Shape, axes: readonly number[]): Shape =>
   shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
 

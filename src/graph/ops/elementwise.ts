@@ -65,13 +65,13 @@ export function div(a: Operand, b: Operand): Tensor {
   return binary('Div', x, y);
 }
 
-/** The smaller of both, element by element; where they are equal the gradient goes to `a`. */
+/** The element-wise minimum; for equal elements the gradient goes to `a`. */
 export function minimum(a: Operand, b: Operand): Tensor {
   const [x, y] = pair(a, b, 'Min');
   return binary('Min', x, y);
 }
 
-/** The larger of both, element by element; where they are equal the gradient goes to `a`. */
+/** The element-wise maximum; for equal elements the gradient goes to `a`. */
 export function maximum(a: Operand, b: Operand): Tensor {
   const [x, y] = pair(a, b, 'Max');
   return binary('Max', x, y);
@@ -84,11 +84,11 @@ export const sqrt = (x: Tensor): Tensor => unary('Sqrt', x);
 export const tanh = (x: Tensor): Tensor => unary('Tanh', x);
 export const cos = (x: Tensor): Tensor => unary('Cos', x);
 export const sin = (x: Tensor): Tensor => unary('Sin', x);
-/** The largest whole number that is not above x. Its derivative is 0. */
+/** The largest whole number ≤ x. Its derivative is 0. */
 export const floor = (x: Tensor): Tensor => unary('Floor', x);
 export const sigmoid = (x: Tensor): Tensor => unary('Sigmoid', x);
 
-/** A copy that the derivative does not pass: its gradient is nothing. */
+/** A copy through which no gradient passes. */
 export const stopGradient = (x: Tensor): Tensor => unary('StopGradient', x);
 
 /** Comparison, as booleans. No derivative. */
@@ -96,7 +96,7 @@ export const lessOrEqual = (a: Tensor, b: Tensor): Tensor => binary('LessOrEqual
 export const less = (a: Tensor, b: Tensor): Tensor => binary('Less', a, b, 'bool');
 export const and = (a: Tensor, b: Tensor): Tensor => binary('And', a, b, 'bool');
 
-/** `x` in another type. No derivative but from float32 to float32, which is `x` itself. */
+/** `x` as another type. The only derivative is from float32 to float32, which is `x` itself. */
 export function cast(x: Tensor, dtype: DType): Tensor {
   if (x.dtype === dtype) return x;
   const code = { float32: 1, int32: 6, int64: 7, bool: 9 }[dtype];
@@ -116,8 +116,8 @@ const GELU_SCALE = Math.sqrt(2 / Math.PI);
 const GELU_CUBIC = 0.044715;
 
 /**
- * GPT-2's GELU, x·σ(2u) with u = √(2/π)(x + 0.044715 x³): the tanh approximation, written with the sigmoid
- * because value and derivative then share σ.
+ * GPT-2's GELU, x·σ(2u) with u = √(2/π)(x + 0.044715 x³): the tanh approximation, written with the sigmoid so that
+ * value and derivative share σ.
  */
 export function gelu(x: Tensor): Tensor {
   const twiceU = mul(x, add(mul(mul(x, x), 2 * GELU_SCALE * GELU_CUBIC), 2 * GELU_SCALE));
@@ -130,7 +130,8 @@ export function silu(x: Tensor): Tensor {
 }
 
 /**
- * h = silu(gate)·up. With σ = σ(gate) the gradient of the gate is h' · (h + σ·(up − h)): all that it reads is there already.
+ * h = silu(gate)·up. With σ = σ(gate) the gradient of the gate is h' · (h + σ·(up − h)), which reads only tensors that
+ * already exist.
  */
 export function swiglu(gate: Tensor, up: Tensor): Tensor {
   assertSameShape(gate, up, 'swiglu');
@@ -145,7 +146,7 @@ export function swiglu(gate: Tensor, up: Tensor): Tensor {
   return h;
 }
 
-/** Requires equal shapes: for places where broadcasting would hide a mistake. */
+/** Requires equal shapes, in places where broadcasting would hide a mistake. */
 export function assertSameShape(a: Tensor, b: Tensor, what: string): void {
   if (!sameShape(a.shape, b.shape)) {
     throw new ShapeError(`${what}: shapes ${formatShape(a.shape)} and ${formatShape(b.shape)} differ`);

@@ -15,7 +15,7 @@ import { unsqueeze, zeros } from './structure.js';
  * Rows of a table.
  * @param table [V, ...]
  * @param indices int32 or int64 [N], values in [0, V)
- * @param addBack the derivative, from the gradient of the rows to the table's; default: `addRows`
+ * @param addBack derivative: maps the gradient of the rows to that of the table; default: `addRows`
  * @returns [N, ...]
  */
 export function gather(table: Tensor, indices: Tensor, addBack?: (gradient: Tensor) => Tensor): Tensor {
@@ -29,16 +29,16 @@ export function gather(table: Tensor, indices: Tensor, addBack?: (gradient: Tens
   return node.outputs[0];
 }
 
-/** Rows of a table, no row twice: the derivative only has to put them back. */
+/** Distinct rows of a table: the derivative only writes them back. */
 export function gatherDistinct(table: Tensor, indices: Tensor): Tensor {
   return gather(table, indices, (gradient) => placeRows(table.shape, indices, gradient));
 }
 
 /**
- * Single elements (or slices) of a tensor, none of them twice.
+ * Distinct single elements (or slices) of a tensor.
  * @param x [d0, d1, ...]
  * @param indices int64 [..., r]: the first r coordinates, all different
- * @param addBack the derivative, from the gradient of what was read to that of `x`: then coordinates may be equal
+ * @param addBack derivative: maps the gradient of the result to that of `x`; with it, coordinates may be equal
  * @returns [..., ...rest]
  */
 export function gatherND(x: Tensor, indices: Tensor, addBack?: (gradient: Tensor) => Tensor): Tensor {
@@ -55,7 +55,7 @@ export function gatherND(x: Tensor, indices: Tensor, addBack?: (gradient: Tensor
 }
 
 /**
- * Zeros of `shape` with rows added at `indices`; equal indices add up, in order. One after another, about 10 ns an
+ * Zeros of `shape` with rows added at `indices`; rows with equal indices are added up, in order. About 10 ns per
  * element.
  * @param indices int32 or int64 [N], values in [0, shape[0])
  * @param rows [N, ...shape.slice(1)]
@@ -71,7 +71,7 @@ export function addRows(shape: Shape, indices: Tensor, rows: Tensor): Tensor {
   ).outputs[0];
 }
 
-/** Zeros of `shape` with rows put at `indices`, which are all different, [N]. */
+/** Zeros of `shape` with rows written at `indices`, which are all different, [N]. */
 export function placeRows(shape: Shape, indices: Tensor, rows: Tensor): Tensor {
   return scatter(shape, unsqueeze(cast(indices, 'int64'), 1), rows);
 }
@@ -97,7 +97,7 @@ defineSimpleDerivative('Gather', ({ inputs: [table, indices] }, g) => [
 ]);
 defineSimpleDerivative('GatherND', ({ inputs: [x, indices] }, g) => [scatter(x.shape, indices, g), null]);
 defineSimpleDerivative('ScatterND', ({ inputs: [, indices] }, g) => [null, null, gatherND(g, indices)]);
-/** Its indices are those of `addRows`: the same for all elements of a row. */
+/** The index is the same for all elements of a row, as in `addRows`. */
 defineSimpleDerivative('ScatterElements', ({ inputs: [, places] }, g) => [
   null,
   null,

@@ -1,6 +1,6 @@
 /**
- * Matrix products. `matmul` is ONNX Runtime's FusedMatMul (transposes and a factor without extra passes);
- * `linear` is Gemm with its bias. The derivatives are products of the same two kinds: nothing is transposed in memory.
+ * Matrix products. `matmul` is ONNX Runtime's FusedMatMul (transposes and a factor without extra passes); `linear` is
+ * Gemm with its bias. Their derivatives are products of the same two kinds, so nothing is transposed in memory.
  */
 import { broadcastShapes, formatShape, ShapeError } from '../shape.js';
 import type { Tensor } from '../tensor.js';
@@ -10,7 +10,7 @@ import { sumTo } from './broadcast.js';
 interface MatMulOptions {
   readonly transA?: boolean;
   readonly transB?: boolean;
-  /** The first axis of b is its row axis, the last axis its columns; the batch lies between. */
+  /** b is stored with its rows as the first axis and its columns as the last; the batch axes are between them. */
   readonly rowsFirstB?: boolean;
   /** Factor of the product. */
   readonly alpha?: number;

@@ -13,9 +13,9 @@ import { zeros } from './structure.js';
 /**
  * Computes a tensor part by part.
  * @param parts [K, …]: each part gets a slice without the first axis
- * @param whole what every part reads
- * @param compute the computation of one part, in a graph of its own; `back` is empty but for the derivative
- * @param back what the derivative reads besides, [K, …]
+ * @param whole tensors that every part reads
+ * @param compute the computation of one part, in its own graph; `back` is empty except in the derivative
+ * @param back additional inputs of the derivative, [K, …]
  * @returns the results of all parts, [K, …]
  */
 export function partByPart(
@@ -28,7 +28,7 @@ export function partByPart(
     states: [],
     results: [compute(ofPart, ofAll, [])],
   })).results;
-  // The node may be a second computation with other inputs (recompute.ts): only those tell what it reads.
+  // The node may be a recomputation with other inputs (recompute.ts), so its inputs are read from the node itself.
   overrideDerivative(result.node, ({ inputs }, [gradient]) => {
     if (!gradient) return inputs.map(() => null);
     const [read, all] = [inputs.slice(0, parts.length), inputs.slice(parts.length)];
@@ -59,9 +59,9 @@ export function partByPart(
 }
 
 interface Scanned {
-  /** Handed from each part to the next; at last, what the last one left. */
+  /** Passed from each part to the next; finally the value after the last part. */
   readonly states: readonly Tensor[];
-  /** Of each part, [K, …]. */
+  /** Results of each part, [K, …]. */
   readonly results: readonly Tensor[];
 }
 

@@ -8,29 +8,29 @@ import { defineDerivative, defineSimpleDerivative } from '../vjp.js';
 import { expand, keptShape, reduce, reducedAxes, reduceSum, reshape, sumTo } from './broadcast.js';
 import { add, mul, sub } from './elementwise.js';
 
-/** Mean over `axes`; with `keepDims` they stay as 1. */
+/** Mean over `axes`; with `keepDims` they remain with size 1. */
 export function reduceMean(x: Tensor, axes: readonly number[], keepDims = false): Tensor {
   return reduce('ReduceMean', x, axes, keepDims);
 }
 
-/** ln Σ exp(x) over the last axis, which goes. Without derivative. */
+/** ln Σ exp(x) over the last axis, which is removed. No derivative. */
 export function reduceLogSumExp(x: Tensor): Tensor {
   return reduce('ReduceLogSumExp', x, [-1], false);
 }
 
-/** The largest along an axis, which goes. No derivative. */
+/** The maximum along an axis, which is removed. No derivative. */
 export function reduceMax(x: Tensor, axis: number): Tensor {
   return reduce('ReduceMax', x, [axis], false);
 }
 
-/** Index of the largest along the last axis, which goes; of equals the first. int64, no derivative. */
+/** Index of the maximum along the last axis, which is removed; the first of equal elements. int64, no derivative. */
 export function argMax(x: Tensor): Tensor {
   const shape = x.shape.slice(0, -1);
   const attributes = { axis: { int: x.shape.length - 1 }, keepdims: { int: 0 } };
   return x.graph.emit('ArgMax', [x], [{ dtype: 'int64', shape }], attributes).outputs[0];
 }
 
-/** Sums up to and with each element along an axis. No derivative. */
+/** Inclusive cumulative sum along an axis. No derivative. */
 export function cumulativeSum(x: Tensor, axis: number): Tensor {
   const at = x.graph.constant(BigInt64Array.of(BigInt(axis)), []);
   return x.graph.emit('CumSum', [x, at], [{ dtype: x.dtype, shape: x.shape }]).outputs[0];
@@ -72,7 +72,7 @@ export function layerNorm(x: Tensor, scale: Tensor, bias: Tensor, epsilon: numbe
 }
 
 /**
- * x / √(mean of x² + ε) · scale over the last axis: LayerNorm without centring and without bias.
+ * x / √(mean of x² + ε) · scale over the last axis: LayerNorm without centring and bias (RMSNorm).
  * @param x [..., D]
  * @param scale [D]
  */

@@ -28,13 +28,13 @@ export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
     .outputs[0];
 }
 
-/** An axis of size 1 before axis `axis` of x; unlike reshape, whatever symbols x's shape has. */
+/** Inserts an axis of size 1 before axis `axis` of x; unlike reshape, it works for any symbols in the shape. */
 export function unsqueeze(x: Tensor, axis: number): Tensor {
   const shape = [...x.shape.slice(0, axis), 1, ...x.shape.slice(axis)];
   return x.graph.emit('Unsqueeze', [x, x.graph.int64s([axis])], [{ dtype: x.dtype, shape }]).outputs[0];
 }
 
-/** Without axis `axis`, whose size is 1. */
+/** Removes axis `axis`, which has size 1. */
 export function squeeze(x: Tensor, axis: number): Tensor {
   if (x.shape[axis] !== 1) throw new ShapeError(`Squeeze: axis ${axis} of ${formatShape(x.shape)} is not 1`);
   const shape = x.shape.filter((_, i) => i !== axis);
@@ -62,7 +62,7 @@ export function split(x: Tensor, sizes: readonly number[], axis: number): Tensor
   return [...x.graph.emit('Split', [x, x.graph.int64s(sizes)], outputs, { axis: { int: at } }).outputs];
 }
 
-/** Two pieces along an axis, the sizes known when the model runs. */
+/** Splits an axis in two; the sizes are known when the model runs. */
 export function splitAt(x: Tensor, axis: number, first: Dim, second: Dim): [Tensor, Tensor] {
   const at = normalizeAxis(axis, x.shape.length, 'Split');
   const outputs = [first, second].map((size) => ({
