@@ -8,23 +8,23 @@ import type { ModelConfig } from './config.js';
 import { adaptedModules, loraName } from './lora.js';
 import { type LinearModule, layerModules } from './modules.js';
 
-/** A weight made of several. */
+/** A weight composed of several. */
 export interface StackedWeight {
   readonly name: string;
   readonly shape: readonly [number, number];
   /** Its values for a batch. */
   readonly values: (batch: WeightBatch) => Float32Array;
-  /** What the single weights have of its gradient, by name. */
+  /** Splits its gradient into those of the single weights, by name. */
   readonly parts: (gradient: Float32Array) => readonly (readonly [string, Float32Array])[];
 }
 
 export interface AdapterStack {
-  /** Maps whose outputs stand side by side, adapted or not. */
+  /** Linear maps with the same input, with or without an adapter, whose outputs are concatenated. */
   readonly outputs: readonly LinearModule[];
   readonly adapted: readonly LinearModule[];
   /** [adapted·r, in] */
   readonly a: StackedWeight;
-  /** [Σ out, adapted·r]: a block for each adapted map, else 0. */
+  /** [Σ out, adapted·r]: one block for each adapted map, 0 elsewhere. */
   readonly b: StackedWeight;
 }
 
@@ -64,7 +64,7 @@ function stack(outputs: readonly LinearModule[], adapted: readonly LinearModule[
     firstRow.set(name, row);
     row += out;
   }
-  /** Calls back for each row of a map's block: its place in the block and in the stack. */
+  /** Calls back for each row of a map's block, with its positions in the block and in the stack. */
   const eachRow = (j: number, visit: (single: number, stacked: number) => void): void => {
     const { name, out } = adapted[j];
     for (let o = 0; o < out; o++) visit(o * r, ((firstRow.get(name) as number) + o) * width + j * r);
@@ -106,7 +106,7 @@ function stack(outputs: readonly LinearModule[], adapted: readonly LinearModule[
   return { outputs, adapted, a, b };
 }
 
-/** Makes the values of a batch's weights once: a decoder asks with every token. */
+/** Caches the stacked values of a batch's weights, because a decoder asks for them with every token. */
 function once(values: (batch: WeightBatch) => Float32Array): (batch: WeightBatch) => Float32Array {
   const known = new WeakMap<WeightBatch['weights'], Float32Array>();
   return (batch) => {

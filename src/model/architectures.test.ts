@@ -72,7 +72,7 @@ describe('config.json', () => {
       { model_type: 'gpt2', activation_function: 'relu' },
       'activation_function: expected "gelu_new" or "gelu_pytorch_tanh", got "relu"',
     ],
-    // Where both are there, transformers 5 reads the older one alone.
+    // If both are present, transformers 5 reads only the older one.
     [
       {
         rope_parameters: { rope_theta: 5e5, rope_type: 'default' },

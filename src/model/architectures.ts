@@ -20,7 +20,7 @@ type Json = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Reads one file's keys and remembers which; every fault names the file and the key. */
+/** Reads the keys of one file and remembers which were read; every error names the file and the key. */
 class Keys {
   private readonly readKeys = new Set<string>();
 
@@ -45,7 +45,7 @@ class Keys {
     return Object.keys(this.json).length === 0;
   }
 
-  /** Refuses keys that nobody has asked for, unless `harmless`. */
+  /** Refuses keys that were not read, unless they are `harmless`. */
   finish(harmless: (key: string, value: unknown) => boolean): void {
     for (const [key, value] of Object.entries(this.json)) {
       if (this.readKeys.has(key) || harmless(key, value)) continue;
@@ -78,7 +78,7 @@ class Keys {
     return value;
   }
 
-  /** Refuses every other value than the one we have. */
+  /** Refuses all values except the supported one. */
   only(key: string, allowed: readonly unknown[], otherwise: unknown): void {
     if (!allowed.includes(this.get(key) ?? otherwise)) {
       this.fail(key, allowed.map((value) => JSON.stringify(value)).join(' or '));
@@ -93,17 +93,17 @@ class Keys {
   }
 }
 
-/** A value as a message shows it. */
+/** A value as shown in messages. */
 function brief(value: unknown): string {
   const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
 /**
- * A model's shape from its config.json.
+ * Reads a model's shape from its config.json.
  * @param json the parsed file
  * @param where the file's name, for messages
- * @throws ModelError naming file, key, what was found and what is allowed
+ * @throws ModelError naming file and key, what is expected and what came
  */
 export function readModelConfig(json: unknown, where: string): ModelConfig {
   if (!isObject(json)) throw new ModelError(`${where}: expected the keys of a model, got ${brief(json)}`);
@@ -157,7 +157,7 @@ function readRotary(keys: Keys, family: Exclude<Family, 'gpt2'>): ModelConfig {
   const attentionBias = family !== 'qwen2' && keys.flag('attention_bias', false);
   const layers = keys.whole('num_hidden_layers');
   const smollm3 = family === 'smollm3';
-  // Where SmolLM 3 does not say it, it has 4; null is as many as there are heads.
+  // If a SmolLM 3 file does not set it, it is 4; null means as many as there are heads.
   const keyValueHeads = smollm3 && keys.get('num_key_value_heads') === undefined ? 4 : heads;
   const architecture: Architecture = {
     family,
@@ -189,8 +189,8 @@ function readRotary(keys: Keys, family: Exclude<Family, 'gpt2'>): ModelConfig {
 }
 
 /**
- * Layers without positions: `no_rope_layers` has 0 for each, at least one entry a layer; without it every
- * `no_rope_layer_interval`-th layer is one.
+ * Layers without positions: `no_rope_layers` has 0 for each of them (at least one entry per layer); without this key,
+ * every `no_rope_layer_interval`-th layer is one.
  */
 function readUnturned(keys: Keys, layers: number): number[] {
   const interval = keys.whole('no_rope_layer_interval', 4);
@@ -204,8 +204,8 @@ function readUnturned(keys: Keys, layers: number): number[] {
 }
 
 /**
- * Rotary positions: `rope_parameters`, or the older `rope_scaling` beside `rope_theta`. Where both objects are there,
- * `rope_scaling` takes the place of the other as a whole, `rope_theta` included, as in transformers 5.
+ * Rotary positions: `rope_parameters`, or the older `rope_scaling` with `rope_theta`. If both objects are present,
+ * `rope_scaling` replaces the other as a whole, `rope_theta` included, as in transformers 5.
  */
 function readRope(keys: Keys, defaultTheta: number): Rotary {
   const [old, now] = [keys.object('rope_scaling'), keys.object('rope_parameters')];
@@ -213,7 +213,7 @@ function readRope(keys: Keys, defaultTheta: number): Rotary {
   const outer = keys.positive('rope_theta', defaultTheta);
   if (!rope) return { theta: outer, scaling: null };
   const theta = rope.get('rope_theta') === undefined ? outer : rope.positive('rope_theta');
-  // `type` is the older name; where both are there, it says nothing.
+  // `type` is the older name; it is ignored if both are present.
   const older = rope.get('type');
   const typeKey = rope.get('rope_type') === undefined && older !== undefined ? 'type' : 'rope_type';
   rope.only(typeKey, ['default', 'llama3'], 'default');

@@ -1,8 +1,8 @@
 /**
- * Tree attention, for training and scoring (decoding: cached-attention.ts). Tokens of whole forests are in depth-first
- * order, cut into rows of L. Token i attends to token j iff j ≤ i < subtreeEnd[j], that is, j is i or an ancestor of
- * i. From earlier rows a row needs only the ancestors of its first token (its "context"), whose keys and values are
- * gathered, not computed again (context.ts). Cost: N·(L + depth) instead of N².
+ * Tree attention for training and scoring (decoding: cached-attention.ts). The tokens of whole forests are in
+ * depth-first order, cut into rows of L. Token i attends to token j iff j ≤ i < subtreeEnd[j], that is, j is i or an
+ * ancestor of i. Of earlier rows, a row needs only the ancestors of its first token (its "context"); their keys and
+ * values are gathered, not recomputed (context.ts). Cost: N·(L + depth) instead of N².
  */
 import * as g from '../graph/index.js';
 import type { ForestBatch } from './batches.js';
@@ -11,12 +11,13 @@ import { chunkReader, contextReader, firstSlots } from './context.js';
 
 /**
  * Mixes values between tokens.
- * @param qkv heads of queries, keys and values of N tokens in any fixed order: the elements of [N, heads + 2·keyValueHeads, d]
+ * @param qkv heads of queries, keys and values of N tokens, in any fixed order of the elements of [N, heads +
+ * 2·keyValueHeads, d]
  * @returns [N, heads·d]
  */
 export type Attend = (layer: number, qkv: g.Tensor) => g.Tensor;
 
-/** Added to scores that must not count; finite, so that a row of them is no NaN. */
+/** Added to masked scores; finite, so that a fully masked row does not give NaN. */
 const HIDDEN = -1e9;
 
 export function bias(visible: g.Tensor): g.Tensor {
@@ -24,14 +25,14 @@ export function bias(visible: g.Tensor): g.Tensor {
 }
 
 /**
- * Heads as the products want them. Query heads that share a head of keys and values stand below each other as rows of one
- * matrix: nothing is repeated in memory.
+ * Arranges heads for the matrix products. Query heads that share a key-value head become rows of one matrix, so keys
+ * and values are not repeated in memory.
  */
 export class Heads {
   readonly headWidth: number;
   readonly keyValueHeads: number;
   private readonly heads: number;
-  /** Query heads to a head of keys and values. */
+  /** Query heads per key-value head. */
   private readonly group: number;
   private readonly scale: number;
 
@@ -45,7 +46,7 @@ export class Heads {
   }
 
   /**
-   * Cuts heads of queries, keys and values apart.
+   * Separates the heads of queries, keys and values.
    * @returns queries [rows, keyValueHeads, group·length, d], and keys with values [rows, length, 2·keyValueHeads, d]
    */
   apart(qkv: g.Tensor, rows: g.Dim, length: g.Dim): [g.Tensor, g.Tensor] {
@@ -56,7 +57,10 @@ export class Heads {
     return [g.reshape(g.transpose(q, [0, 2, 1, 3]), shape), kv];
   }
 
-  /** All heads of tokens, [tokens, heads + 2·keyValueHeads, d], and those of keys and values, [tokens, 2·keyValueHeads, d]. */
+  /**
+   * All heads of tokens, [tokens, heads + 2·keyValueHeads, d], and those of keys and values, [tokens, 2·keyValueHeads,
+   * d].
+   */
   split(qkv: g.Tensor, tokens: g.Dim): [g.Tensor, g.Tensor] {
     const { heads, keyValueHeads, headWidth } = this;
     const all = g.reshape(qkv, [tokens, heads + 2 * keyValueHeads, headWidth]);
@@ -70,7 +74,7 @@ export class Heads {
     return [keys, values];
   }
 
-  /** [rows, 1, length, T] → to be added to scores. */
+  /** [rows, 1, length, T] → a mask to be added to scores. */
   mask(x: g.Tensor): g.Tensor {
     const { group } = this;
     const length = x.shape[2];
@@ -83,12 +87,12 @@ export class Heads {
     return g.add(g.matmul(queries, keys, { transB: true, alpha: this.scale }), mask);
   }
 
-  /** Values of what is seen, mixed by the softmax of scores; shaped as queries are. */
+  /** Values mixed by the softmax of scores, in the shape of queries. */
   mixed(queries: g.Tensor, keys: g.Tensor, values: g.Tensor, mask: g.Tensor): g.Tensor {
     return g.matmul(g.softmax(this.scores(queries, keys, mask)), values);
   }
 
-  /** Mixed values, shaped as queries are → [N, heads·d] */
+  /** Mixed values in the shape of queries → [N, heads·d] */
   joined(x: g.Tensor, rows: g.Dim, length: g.Dim, tokens: g.Dim): g.Tensor {
     const { heads, headWidth } = this;
     const apart = g.reshape(x, [rows, heads, length, headWidth]);
@@ -96,10 +100,10 @@ export class Heads {
   }
 }
 
-/** How rows see what is before them: not at all, all rows at once, or a chunk of rows after another. */
+/** How rows read earlier rows: not at all, all rows at once, or in chunks of rows. */
 export type ContextReading = 'none' | 'at once' | 'in chunks';
 
-/** Sizes of a forest's axes as its programs name them. */
+/** Names of a forest's symbolic axes in its programs. */
 export interface ForestAxes {
   readonly rows: g.Dim;
   readonly tokens: g.Dim;
@@ -120,7 +124,7 @@ export function treeAttention<Batch extends ForestBatch>(
   return reading === 'in chunks' ? inChunks(scope, heads) : atOnce(scope, heads, reading === 'at once');
 }
 
-/** What a row's own tokens see of each other, [rows, 1, L, L]. @param index, end [rows, L] */
+/** Mask of a row's own tokens, [rows, 1, L, L]. @param index, end [rows, L] */
 function within(index: g.Tensor, end: g.Tensor): g.Tensor {
   const [rows, length] = index.shape;
   const query = g.reshape(index, [rows, 1, length, 1]);
@@ -132,7 +136,7 @@ function within(index: g.Tensor, end: g.Tensor): g.Tensor {
   );
 }
 
-/** What they see of the row's context, [rows, 1, L, C]. @param index [rows, L] @param end [rows, C] */
+/** Mask of the row's context, [rows, 1, L, C]. @param index [rows, L] @param end [rows, C] */
 function before(index: g.Tensor, end: g.Tensor): g.Tensor {
   const [rows, length] = index.shape;
   const query = g.reshape(index, [rows, 1, length, 1]);
@@ -156,7 +160,7 @@ function atOnce(scope: g.InputScope<ForestBatch>, heads: Heads, context: boolean
   return attend(heads.mask(mask), contextReader(scope));
 }
 
-/** K chunks of R rows: what is in memory at once is what one chunk needs, of no more slots than its rows use. */
+/** K chunks of R rows: memory at any time is that of one chunk, with only as many slots as its rows use. */
 function inChunks(scope: g.InputScope<ForestBatch>, heads: Heads): Attend {
   const inputs = [
     scope.input('index', 'int32', ['K', 'R', 'L'], (batch) => batch.index),

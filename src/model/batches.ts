@@ -1,15 +1,15 @@
-/** The batches that the programs of a model run on: the values of all inputs. Shapes as in attention.ts and head.ts. */
+/** Batches of a model's programs: the values of all inputs. Shapes as in attention.ts and head.ts. */
 
-/** Weights by name, the model's and the adapter's. */
+/** Weights by name, of the model and the adapter. */
 export interface WeightBatch {
-  /** Another function once values have changed: what is made of them is kept as long as it is the same. */
+  /** A different function for changed values: results derived from it are cached as long as it is the same. */
   readonly weights: (name: string) => Float32Array;
 }
 
 /** Tokens of a packed forest: B rows of L tokens in depth-first order, with C ancestors before each row. */
 export interface ForestBatch {
   readonly rows: number;
-  /** Rows of one chunk of attention, R: all, or a divisor of B. */
+  /** Rows per chunk of attention, R: all, or a divisor of B. */
   readonly chunkRows: number;
   readonly length: number;
   readonly contextLength: number;
@@ -17,32 +17,32 @@ export interface ForestBatch {
   readonly tokens: Int32Array;
   /** Depth of each token, [B*L]. */
   readonly positions: Int32Array;
-  /** Place in depth-first order, [B, L]. */
+  /** Index in depth-first order, [B, L]. */
   readonly index: Int32Array;
-  /** First place after the token's subtree, [B, L]. */
+  /** End of the token's subtree (exclusive), [B, L]. */
   readonly subtreeEnd: Int32Array;
-  /** Places of each row's ancestors, from the root, [B*C]. */
+  /** Indices of each row's ancestors, from the root, [B*C]. */
   readonly context: Int32Array;
-  /** Their subtree ends; 0: padding, [B, C]. */
+  /** Ends of their subtrees; 0: padding, [B, C]. */
   readonly contextEnd: Int32Array;
 }
 
-/** A chunk of the rows that predict, and the edges (row, predicted token) that start there. */
+/** A chunk of the predicting rows, and the edges (row, predicted token) that start there. */
 export interface HeadChunk {
-  /** Places of the tokens that predict, [M]. */
+  /** Indices of the predicting tokens, [M]. */
   readonly headRows: Int32Array;
   /** Row within the chunk and predicted token of each edge, [E, 2]. */
   readonly pairs: BigInt64Array;
   /** Row within the chunk of each edge, [E]. */
   readonly rows: Int32Array;
-  /** The chunk's edges out of the values of all. */
+  /** Selects the chunk's edges from values of all edges. */
   take(values: Float32Array): Float32Array;
 }
 
 /** The distribution: ln softmax(logits · inverse temperature + bias). */
 export interface DistributionBatch {
   readonly inverseTemperature: number;
-  /** 0, or a large negative number for what is not allowed, [V]. */
+  /** 0, or a large negative number for tokens that are not allowed, [V]. */
   readonly logitBias: Float32Array;
 }
 
@@ -50,12 +50,12 @@ export interface HeadBatch extends DistributionBatch {
   readonly chunks: readonly HeadChunk[];
 }
 
-/** What scores a forest. */
+/** The batch for scoring a forest. */
 export interface TreeBatch extends WeightBatch, ForestBatch, HeadBatch {}
 
-/** GSPO's sequences: which edges make up each, and what one counts in its mean. */
+/** The sequences of GSPO: the edges of each, and the weight of an edge in its mean. */
 export interface SequenceBatch {
-  /** Edges in the order in which the head's chunks give them, [P]. */
+  /** Edges in the order of the head's chunks, [P]. */
   readonly edge: BigInt64Array;
   /** [P] */
   readonly sequence: BigInt64Array;
@@ -63,7 +63,7 @@ export interface SequenceBatch {
   readonly share: Float32Array;
 }
 
-/** What the loss of a forest is made of. Values of edges are those of tree tokens, example after example, [E]. */
+/** Inputs of a forest's loss. Values of edges are those of tree tokens, example after example, [E]. */
 export interface LossBatch extends HeadBatch {
   /** Sum of positive weighted advantages of each edge, [E]; gspo: of each sequence, [Q]. */
   readonly plus: Float32Array;
@@ -85,13 +85,15 @@ export interface LossBatch extends HeadBatch {
 }
 
 export interface UpdateBatch extends TreeBatch, LossBatch {
-  /** What the update's dropout is drawn from, 0 … 1000; read where the adapter has dropout. */
+  /** Seed of the update's dropout, 0 … 1000; read if the adapter has dropout. */
   readonly dropoutSeed: number;
-  /** A number of each token in the whole update, the same in whichever run it is computed, [B*L]; likewise. */
+  /**
+   * A unique number for each token in the whole update, independent of its run, [B*L]; read if the adapter has dropout.
+   */
   readonly dropoutIndex: Int32Array;
 }
 
-/** Tokens to be drawn from the distributions of R rows. Only a program that draws asks for them. */
+/** Tokens to be drawn from the distributions of R rows; only for programs that draw. */
 export interface DrawBatch {
   /** Row of each draw, at least one, [D]. */
   readonly drawRow: () => BigInt64Array;
@@ -99,11 +101,11 @@ export interface DrawBatch {
   readonly draw: () => Float32Array;
   /** 0 … R − 1 */
   readonly eachRow: () => BigInt64Array;
-  /** Whether the distributions themselves are handed out. */
+  /** Whether the distributions themselves are returned. */
   readonly wholeDistributions: boolean;
 }
 
-/** One step of decoding: S new tokens for each of R rows, over what is cached. */
+/** One step of decoding: S new tokens for each of R rows, in addition to the cache. */
 export interface DecodeBatch extends WeightBatch, DistributionBatch, DrawBatch {
   readonly rows: number;
   readonly newTokens: number;
@@ -120,19 +122,19 @@ export interface DecodeBatch extends WeightBatch, DistributionBatch, DrawBatch {
 /** Every row has T slots. */
 export interface SlotBatch extends DecodeBatch {
   readonly slots: number;
-  /** Slots in use, [R]. */
+  /** Number of used slots, [R]. */
   readonly pastLength: Int32Array;
 }
 
-/** Each of N blocks of W slots belongs to a row, in any order. */
+/** Each of N blocks of W slots belongs to one row, in any order. */
 export interface BlockBatch extends DecodeBatch {
   readonly blockWidth: number;
   /** Row of each block, [N]. */
   readonly blockRow: Int32Array;
-  /** Slots in use of each block, [N]. */
+  /** Number of used slots of each block, [N]. */
   readonly blockFill: Int32Array;
   readonly blocksPerRow: number;
-  /** Blocks of each row in order, then anything, [R, P]. */
+  /** Blocks of each row in order, then padding, [R, P]. */
   readonly rowBlocks: Int32Array;
   /** [R] */
   readonly rowBlockCount: Int32Array;

@@ -1,8 +1,8 @@
 /**
- * Attention of new tokens to a decoder's cache: R rows with S new tokens each. Short rows are cached side by side with
- * T slots each; long rows in blocks of W slots, as many as each row needs (Kwon et al. 2023, PagedAttention). Each
- * block is attended to separately, and the blocks of a row are combined by their sums of exponentials: softmax over
- * all = Σ_b softmax within b · Z_b / Z.
+ * Attention of new tokens to a decoder's cache: R rows with S new tokens each. Short rows are cached with T slots each;
+ * long rows in blocks of W slots, as many as each row needs (Kwon et al. 2023, PagedAttention). Each block is attended
+ * to separately, and the blocks of a row are combined by their sums of exponentials: softmax over all = Σ_b softmax
+ * within b · Z_b / Z.
  */
 import * as g from '../graph/index.js';
 import { type Attend, bias, Heads } from './attention.js';
@@ -17,13 +17,13 @@ export interface CachedAttention {
 
 const arange = (count: number): Int32Array => Int32Array.from({ length: count }, (_, i) => i);
 
-/** Which of a row's new tokens sees which, [1, 1, S, S]. */
+/** Mask among a row's new tokens, [1, 1, S, S]. */
 function causalBias(scope: g.InputScope<DecodeBatch>): g.Tensor {
   const index = scope.input('new_index', 'int32', ['S'], ({ newTokens }) => arange(newTokens));
   return bias(g.lessOrEqual(g.reshape(index, [1, 1, 1, 'S']), g.reshape(index, [1, 1, 'S', 1])));
 }
 
-/** Over T slots of every row. */
+/** Attends over T slots of every row. */
 export function slotAttention(scope: g.InputScope<SlotBatch>, config: ModelConfig): CachedAttention {
   const heads = new Heads(config);
   const { keyValueHeads, headWidth } = heads;
@@ -56,7 +56,7 @@ export function slotAttention(scope: g.InputScope<SlotBatch>, config: ModelConfi
   return { attend, fresh };
 }
 
-/** Over N blocks of W slots, each of one row; a row has up to P of them. */
+/** Attends over N blocks of W slots, each of one row; a row has up to P blocks. */
 export function blockAttention(scope: g.InputScope<BlockBatch>, config: ModelConfig): CachedAttention {
   const heads = new Heads(config);
   const { keyValueHeads, headWidth } = heads;
@@ -69,12 +69,12 @@ export function blockAttention(scope: g.InputScope<BlockBatch>, config: ModelCon
   const order = scope.input('block_index', 'int32', ['P'], ({ blocksPerRow }) => arange(blocksPerRow));
   const present = bias(g.less(g.reshape(order, [1, 1, 1, 'P']), g.reshape(used, ['R', 1, 1, 1])));
   const causal = heads.mask(causalBias(scope));
-  /** What a set of slots gives alone: ln Z, and the mean of its values under its softmax. */
+  /** Result over one set of slots: ln Z, and the mean of the values under its softmax. */
   const part = (scores: g.Tensor, values: g.Tensor): [g.Tensor, g.Tensor] => [
     g.reduceLogSumExp(scores),
     g.matmul(g.softmax(scores), values),
   ];
-  /** What belongs to blocks, gathered by row: [N, …] → [R, P, …]. */
+  /** Gathers values of blocks by row: [N, …] → [R, P, …]. */
   const byRow = (x: g.Tensor): g.Tensor => g.reshape(g.gather(x, rowBlocks), ['R', 'P', ...x.shape.slice(1)]);
   const fresh: g.Tensor[] = [];
   const attend: Attend = (layer, qkv) => {
@@ -96,7 +96,7 @@ export function blockAttention(scope: g.InputScope<BlockBatch>, config: ModelCon
   return { attend, fresh };
 }
 
-/** Keys and values that a layer has cached. */
+/** Cached keys and values of a layer. */
 function cached(scope: g.InputScope<DecodeBatch>, layer: number, shape: g.Shape): [g.Tensor, g.Tensor] {
   return [
     scope.input(`past_key.${layer}`, 'float32', shape, (batch) => batch.past(layer, 0)),

@@ -25,7 +25,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const load = (from: string): Promise<Parameters> => withCheckpoint(from, loadParameters);
 
-/** A copy of a real checkpoint to be damaged. */
+/** A copy of a real checkpoint that the test may damage. */
 async function copy(name: string): Promise<string> {
   const to = join(folder, name);
   await cp(join(models, name), to, { recursive: true });
@@ -42,7 +42,7 @@ async function says(from: string, line: string): Promise<void> {
   expect(error.message).not.toContain('\n');
 }
 
-/** Writes a file with this header and as many bytes of data. */
+/** Writes a file with this header and the given number of data bytes. */
 async function raw(file: string, header: unknown, dataBytes: number, length?: number): Promise<void> {
   const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
   const start = Buffer.alloc(8);
@@ -228,7 +228,7 @@ it('reads a tensor that lies beyond 4 GiB of a file', async () => {
   });
   const start = Buffer.alloc(8);
   start.writeBigUInt64LE(BigInt(header.length));
-  // A file with a hole: it takes no room.
+  // A sparse file: it takes no disk space.
   const handle = await open(file, 'w');
   await handle.write(Buffer.concat([start, Buffer.from(header)]), 0, undefined, 0);
   await handle.write(new Uint8Array(Float32Array.of(1, 2, 3).buffer), 0, 12, 8 + header.length + first);

@@ -15,28 +15,28 @@ export const CONFIG = 'config.json';
 const WEIGHTS = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
 const HEAD = 'lm_head.weight';
-/** A checkpoint whose files are there and whose headers are read. */
+/** A checkpoint whose files exist and whose headers have been read. */
 export interface Checkpoint {
-  /** The store's name: its folder. */
+  /** Name of the store: its folder. */
   readonly folder: string;
   readonly config: ModelConfig;
-  /** The parsed config.json, with keys that are not ours. */
+  /** The parsed config.json, including keys that we do not use. */
   readonly json: Readonly<Record<string, unknown>>;
   /** Tensors of all files, by name. */
   readonly tensors: ReadonlyMap<
     string,
     { readonly file: SafetensorsFile; readonly shape: readonly number[] }
   >;
-  /** The type that most weights are stored in. */
+  /** The type in which most weights are stored. */
   readonly dtype: StoredDType;
-  /** What the configuration says and the files contradict, a line each; the files are believed. */
+  /** Contradictions between configuration and files, one line each; the files are used. */
   readonly warnings: readonly string[];
   close(): Promise<void>;
 }
 
 /**
- * Opens a checkpoint: reads its configuration and the headers of its files, no weights.
- * @throws ModelError naming the file, what was found and what is needed
+ * Opens a checkpoint: reads its configuration and the headers of its files, but no weights.
+ * @throws ModelError naming the file, what is expected and what came
  */
 export async function checkpointIn(store: Store): Promise<Checkpoint> {
   const json = await readJson(store, CONFIG);
@@ -86,11 +86,11 @@ export async function checkpointIn(store: Store): Promise<Checkpoint> {
   }
 }
 
-/** A tensor's name without the prefix that GPT-2's files have or have not. */
+/** A tensor's name with or without the prefix that some GPT-2 files use. */
 const plainName = (name: string): string =>
   name.startsWith('transformer.') ? name.slice('transformer.'.length) : name;
 
-/** Whether a model that is said to be tied has a head with values of its own, as transformers decides it. */
+/** Whether a model that is declared as tied has its own head, decided as transformers does. */
 async function hasOwnHead(tensors: Checkpoint['tensors'], config: ModelConfig): Promise<boolean> {
   if (!architectureOf(config).tiedHead) return false;
   const { embedding } = modelModules(config);
@@ -116,7 +116,7 @@ export async function readJson(store: Store, name: string): Promise<unknown> {
   }
 }
 
-/** Files with the tensors that each holds; null: all that it has. */
+/** Files with the tensors that each holds; null: all tensors of the file. */
 async function weightFiles(store: Store): Promise<Map<string, Set<string> | null>> {
   if (await store.has(WEIGHTS)) return new Map([[WEIGHTS, null]]);
   const index = store.path(INDEX);
@@ -132,7 +132,7 @@ async function weightFiles(store: Store): Promise<Map<string, Set<string> | null
   }
   const files = new Map<string, Set<string>>();
   for (const [key, name] of Object.entries(map)) {
-    // A shard lies beside its index: a name with a path would read from elsewhere.
+    // A shard must be beside its index: a name with a path could read another folder.
     if (typeof name !== 'string' || /[/\\]/.test(name)) {
       throw new ModelError(
         `${index}: ${key}: expected the name of a file beside it, got ${JSON.stringify(name)}`,
@@ -148,12 +148,12 @@ async function weightFiles(store: Store): Promise<Map<string, Set<string> | null
   return files;
 }
 
-/** Buffers that files of some versions hold and that are no weights. */
+/** Buffers in files of some versions that are not weights. */
 const BUFFERS = /(^|\.)(attn\.(masked_)?bias|rotary_emb\.inv_freq)$/;
 
 /**
  * The stored name of each weight.
- * @throws ModelError naming tensors that are missing, of another shape, or of no use to this architecture
+ * @throws ModelError naming tensors that are missing, have another shape, or do not belong to this architecture
  */
 export function weightNames({ tensors, config, folder }: Checkpoint): Map<string, string> {
   const names = new Map<string, string>();
@@ -162,13 +162,13 @@ export function weightNames({ tensors, config, folder }: Checkpoint): Map<string
     if (!BUFFERS.test(key)) names.set(key, name);
   }
   if (architectureOf(config).tiedHead) {
-    // Of a tied pair a file may hold either, or both.
+    // A file may hold either weight of a tied pair, or both.
     const table = `${modelModules(config).embedding}.weight`;
     const head = names.get(HEAD);
     if (head !== undefined && !names.has(table)) names.set(table, head);
     names.delete(HEAD);
   }
-  // Shapes first: nothing as large as the weights is made for a file that does not fit.
+  // Shapes are checked first, so that no memory is allocated for a file that does not fit.
   const specs = parameterSpecs(config);
   const missing = specs.filter(({ name }) => !names.has(name)).map(({ name }) => name);
   if (missing.length > 0) throw new ModelError(`${folder}: ${listed('missing', missing)}`);
@@ -190,8 +190,9 @@ export function weightNames({ tensors, config, folder }: Checkpoint): Map<string
 }
 
 /**
- * The weights, as float32, read tensor by tensor into their place.
- * @throws ModelError naming tensors that are missing, of another shape, of no use to this architecture, or not finite
+ * The weights as float32, read tensor by tensor into their places.
+ * @throws ModelError naming tensors that are missing, have another shape, do not belong to this architecture, or are
+ * not finite
  */
 export async function loadParameters(checkpoint: Checkpoint): Promise<Parameters> {
   const names = weightNames(checkpoint);
@@ -203,7 +204,7 @@ export async function loadParameters(checkpoint: Checkpoint): Promise<Parameters
   return parameters;
 }
 
-/** Weights that stay in their files, by name: the runtime maps them into memory, and nobody changes them. */
+/** Weights that stay in their files, by name: the runtime maps them into memory, and they never change. */
 export type StoredWeights = StoredInputs;
 
 function listed(what: string, names: readonly string[]): string {
@@ -213,23 +214,23 @@ function listed(what: string, names: readonly string[]): string {
 }
 
 export interface WriteOptions {
-  /** What weights are stored as, default F32. */
+  /** Type in which weights are stored, default F32. */
   readonly dtype?: StoredDType;
-  /** A config.json whose other keys go with the weights. */
+  /** A config.json whose other keys are copied. */
   readonly json?: Readonly<Record<string, unknown>>;
-  /** Largest file, bytes; more is cut into shards. Default 5 GB. */
+  /** Maximum file size, bytes; larger models are split into shards. Default 5 GB. */
   readonly shardBytes?: number;
 }
 
 const TORCH_NAMES: Record<StoredDType, string> = { F32: 'float32', BF16: 'bfloat16', F16: 'float16' };
 
-/** Writes a model's configuration and weights as transformers reads them. */
+/** Writes a model's configuration and weights in the format that transformers reads. */
 export async function writeModel(
   store: Store,
   { config, specs, views }: Parameters,
   { dtype = 'F32', json = {}, shardBytes = 5e9 }: WriteOptions = {},
 ): Promise<void> {
-  // transformers names GPT-2's weights with a prefix.
+  // transformers writes GPT-2's weights with a prefix.
   const prefix = architectureOf(config).family === 'gpt2' ? 'transformer.' : '';
   const shards: Map<string, NamedTensor>[] = [new Map()];
   let bytes = 0;

@@ -5,29 +5,29 @@
 
 import { UserError } from '../errors.js';
 
-/** Families whose checkpoints are read and written; they name and lay out their tensors each in its way. */
+/** Families whose checkpoints are read and written; each has its own tensor names and layouts. */
 export const FAMILIES = ['gpt2', 'llama', 'qwen2', 'qwen3', 'smollm3'] as const;
 export type Family = (typeof FAMILIES)[number];
 
-/** Stretches the slow frequencies of rotary positions for contexts longer than those of pretraining (Llama 3.1). */
+/** Stretches low frequencies of rotary positions for contexts longer than in pretraining (Llama 3.1). */
 export interface Llama3Scaling {
   readonly factor: number;
   /** Wavelengths above originalContext / this are stretched by `factor`. */
   readonly lowFrequencyFactor: number;
-  /** Wavelengths below originalContext / this are left as they are. */
+  /** Wavelengths below originalContext / this stay unchanged. */
   readonly highFrequencyFactor: number;
   readonly originalContext: number;
 }
 
-/** Rotary positions: pairs of channels are turned by position · θ^(−2i/d). */
+/** Rotary positions: pairs of channels are rotated by position · θ^(−2i/d). */
 export interface Rotary {
   readonly theta: number;
   readonly scaling: Llama3Scaling | null;
-  /** Layers, from 0, whose queries and keys are not turned (NoPE); absent: none. */
+  /** Layers, from 0, whose queries and keys are not rotated (NoPE); absent: none. */
   readonly unturned?: readonly number[];
 }
 
-/** What architectures differ in. */
+/** Differences between architectures. */
 export interface Architecture {
   readonly family: Family;
   /** LayerNorm with bias, or RMSNorm without. */
@@ -35,31 +35,31 @@ export interface Architecture {
   readonly normEpsilon: number;
   /** null: learned positions, added to the embedding. */
   readonly rotary: Rotary | null;
-  /** Heads of keys and values; each serves heads / this many query heads (grouped-query attention). */
+  /** Number of key-value heads; each serves heads / this many query heads (grouped-query attention). */
   readonly keyValueHeads: number;
   /** Channels of a head. */
   readonly headWidth: number;
-  /** Width within the feed-forward part. */
+  /** Width of the feed-forward part. */
   readonly intermediate: number;
   /** GELU (tanh form), or SiLU of a gate times the other half (SwiGLU). */
   readonly activation: 'gelu' | 'swiglu';
-  /** Which linear maps have a bias. */
+  /** Linear maps that have a bias. */
   readonly bias: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
-  /** RMSNorm of each query and key head before they meet. */
+  /** Whether each query and key head has an RMSNorm. */
   readonly qkNorm: boolean;
-  /** The head is the embedding. */
+  /** Whether the head is the embedding. */
   readonly tiedHead: boolean;
 }
 
-/** A trained correction of low rank to the linear maps of a model whose own weights are frozen (lora.ts). */
+/** A trained low-rank correction to the linear maps of a model whose own weights are frozen (lora.ts). */
 export interface LoraConfig {
   /** Rank. */
   readonly r: number;
   /** The correction is multiplied by alpha / r. */
   readonly alpha: number;
-  /** Share of the correction's inputs that an update leaves out, [0, 1). */
+  /** Dropout probability of the correction's input during updates, [0, 1). */
   readonly dropout: number;
-  /** Names, or ends of names, of linear maps, as PEFT names them. */
+  /** Names, or suffixes of names, of linear maps, in PEFT's naming. */
   readonly targets: 'all-linear' | readonly string[];
 }
 
@@ -71,17 +71,17 @@ export interface ModelConfig {
   /** Width of the residual stream, D. */
   readonly width: number;
   readonly layers: number;
-  /** Attention heads (of queries). */
+  /** Number of attention heads (of queries). */
   readonly heads: number;
-  /** Absent: GPT-2's. */
+  /** Absent: that of GPT-2. */
   readonly architecture?: Architecture;
-  /** What is trained; absent: all weights. */
+  /** The adapter, which alone is trained; absent: all weights are trained. */
   readonly adapter?: LoraConfig;
 }
 
 export const LAYER_NORM_EPSILON = 1e-5;
 
-/** The options of a model, GPT-2's where it names none. */
+/** The options of a model; the default is GPT-2's. */
 export function architectureOf(config: ModelConfig): Architecture {
   return (
     config.architecture ?? {
@@ -100,12 +100,12 @@ export function architectureOf(config: ModelConfig): Architecture {
   );
 }
 
-/** A model, or a checkpoint of one, that cannot be. */
+/** An invalid model or checkpoint. */
 export class ModelError extends UserError {
   override name = 'ModelError';
 }
 
-/** @throws ModelError naming the key, what was found and what is allowed */
+/** @throws ModelError naming the key, what is expected and what came */
 export function checkModelConfig(config: ModelConfig): void {
   const whole = (key: string, value: number): void => {
     if (!Number.isInteger(value) || value < 1) {

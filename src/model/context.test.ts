@@ -1,4 +1,4 @@
-/** What rows of a forest see, and the way back, against plain loops over random trees. */
+/** Contexts of a forest's rows, forward and backward, against plain loops over random trees. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { packBatch } from '../engine/local/pack.js';
@@ -71,7 +71,7 @@ describe('the context of rows', () => {
             const width = contextLength + length;
             const values = numbers(rows * length * WIDTH, seed);
             const factors = numbers(rows * width * WIDTH, seed + 1);
-            // Paddings of a context are seen by no token, so no gradient comes from them.
+            // Padding of a context is masked for every token, so it has no gradient.
             const gradient = new Array<number>(values.length).fill(0);
             for (let row = 0; row < rows; row++) {
               const first = row * length;
@@ -89,7 +89,7 @@ describe('the context of rows', () => {
                 if (isContext && real) ancestors.add(token);
               }
               rowsWithContext += Number(ancestors.size > 0);
-              // The definition: all earlier tokens that the row's first token sees.
+              // By definition: all earlier tokens that the row's first token attends to.
               const seen = [...index].filter((j) => j < first && first < subtreeEnd[j]);
               expect([...ancestors].sort((a, b) => a - b)).toEqual(seen);
             }
@@ -124,10 +124,10 @@ describe('the context of rows', () => {
       const [forest] = packBatch([{ prompt, tree: longPath }], { ...limits, maxSeen });
       const { places, sums, sources } = planContext(forest);
       expect(forest.rows / forest.chunkRows).toBe(maxSeen === 30_000 ? 43 : 1);
-      // One token of the path stands at each slot; place 0 is of none.
+      // Each slot holds one token of the path; index 0 means none.
       expect(places).toBe(2);
       expect(sums.length).toBe(2 * forest.contextLength * forest.rows);
-      // Each row adds to one sum for each slot before it.
+      // Each row adds to one sum for each of its context's slots.
       expect(sums.reduce((n, v) => n + v, 0)).toBe((64 * 128 * 127) / 2);
       expect(sources.length).toBe((forest.rows / forest.chunkRows) * forest.rows * 64);
     }

@@ -1,21 +1,20 @@
 /**
  * The context of a row of a packed forest: the ancestors of its first token, before its own tokens. In the backward
- * pass the gradients of a token that several rows read are summed. A context holds the chain of ancestors from the
- * root, so a token has the same slot in all contexts, and few tokens share a slot; the sums of a slot are a product
- * with a 0/1 matrix, [C, J, B], the same for all layers.
- *
- * Rows are processed all at once, or R at a time, as K chunks of the B = K·R rows.
+ * pass, the gradients of a token that several rows read are summed. A context is the chain of ancestors from the root,
+ * so a token has the same slot in all contexts, and few tokens share a slot. The sums of a slot are a product with a
+ * 0/1 matrix, [C, J, B], the same for all layers. Rows are processed all at once, or R at a time, as K chunks of the B
+ * = K·R rows.
  */
 import * as g from '../graph/index.js';
 import type { ForestBatch } from './batches.js';
 
-/** The way back from contexts to tokens, for each chunk. */
+/** How gradients go back from contexts to tokens, for each chunk. */
 interface Plan {
-  /** Places of a slot, J. */
+  /** Number of distinct tokens per slot, J. */
   readonly places: number;
-  /** 1 where the row (last axis) adds to the sum of a place, [K, C, J, R]. Place 0 stays 0. */
+  /** 1 if the row (last axis) adds to the sum of a token of the slot, [K, C, J, R]. Index 0 stays 0. */
   readonly sums: Float32Array;
-  /** Which of the C·J sums each token gets, [K, B*L]; 0: none. */
+  /** Index of the sum, among C·J, that each token receives, [K, B*L]; 0: none. */
   readonly sources: BigInt64Array;
 }
 
@@ -24,7 +23,7 @@ type Reading = Pick<
   'rows' | 'chunkRows' | 'length' | 'contextLength' | 'context' | 'contextEnd'
 >;
 
-/** Plans by batch: several inputs are filled from one. */
+/** Plans by batch: several inputs are filled from one plan. */
 function planner(): (batch: ForestBatch) => Plan {
   const plans = new WeakMap<ForestBatch, Plan>();
   return (batch) => {
@@ -35,13 +34,13 @@ function planner(): (batch: ForestBatch) => Plan {
 }
 
 /**
- * Reads what each row sees, all rows at once.
+ * Reads the context of each row, all rows at once.
  * @returns x [B, L, …] → [B, C+L, …], with a derivative
  */
 export function contextReader(scope: g.InputScope<ForestBatch>): (x: g.Tensor) => g.Tensor {
   const plan = planner();
   const seen = scope.input('seen', 'int64', ['B', 'C+L', 2], seenBy);
-  /** Only programs with a derivative have these. */
+  /** Only programs with a derivative have these inputs. */
   let back: { readonly sums: g.Tensor; readonly sources: g.Tensor } | null = null;
   return (x) =>
     g.gatherND(x, seen, (gradient) => {
@@ -56,14 +55,14 @@ export function contextReader(scope: g.InputScope<ForestBatch>): (x: g.Tensor) =
 
 /** Reads the contexts of a chunk of R rows. */
 export interface ChunkReader {
-  /** Tokens of contexts, [K, R, C], and how many slots a chunk uses, [K, 1]. */
+  /** Tokens of contexts, [K, R, C], and number of slots that a chunk uses, [K, 1]. */
   readonly context: g.Tensor;
   readonly used: g.Tensor;
-  /** What `read` needs for the derivative, of all chunks. */
+  /** Inputs of `read`'s derivative, for all chunks. */
   readonly back: () => readonly g.Tensor[];
   /**
-   * @param x of all tokens, [N, …]
-   * @param context of a chunk, the slots that it uses, [R, S]
+   * @param x values of all tokens, [N, …]
+   * @param context of a chunk, only the slots that it uses, [R, S]
    * @param back of the chunk
    * @returns [R, S, …]
    */
@@ -105,7 +104,7 @@ export function firstSlots(
   return g.slice(x, axis, x.graph.int64s([0]), count, slots);
 }
 
-/** Slots that the rows of each chunk use, at least one: later ones need not be looked at. */
+/** Number of slots that the rows of each chunk use, at least one; later slots are not read. */
 function usedSlots({ rows, chunkRows, contextLength, contextEnd }: ForestBatch): BigInt64Array {
   return BigInt64Array.from({ length: rows / chunkRows }, (_, chunk) => {
     const ends = contextEnd.subarray(
@@ -120,7 +119,7 @@ function usedSlots({ rows, chunkRows, contextLength, contextEnd }: ForestBatch):
   });
 }
 
-/** Sums of the places of all slots. @param before gradients of contexts, [R, S, …] @returns [S*J, …] */
+/** Sums for all slots. @param before gradients of contexts, [R, S, …] @returns [S*J, …] */
 function sumsOf(before: g.Tensor, matrix: g.Tensor): g.Tensor {
   const [rows, slots, ...rest] = before.shape;
   const width = rest.reduce<number>((n, dim) => n * Number(dim), 1);
@@ -128,7 +127,7 @@ function sumsOf(before: g.Tensor, matrix: g.Tensor): g.Tensor {
   return g.reshape(sums, [`${slots}*${matrix.shape[1]}`, ...rest]);
 }
 
-/** Row and column of what each row sees, [B, C+L, 2]. */
+/** Row and column of each token that a row reads, [B, C+L, 2]. */
 function seenBy({ rows, length, contextLength, context }: ForestBatch): BigInt64Array {
   const seen = new BigInt64Array(2 * rows * (contextLength + length));
   let at = 0;
@@ -143,11 +142,11 @@ function seenBy({ rows, length, contextLength, context }: ForestBatch): BigInt64
   return seen;
 }
 
-/** @throws RangeError if a token stands at two slots of contexts */
+/** @throws RangeError if a token has two slots */
 export function planContext({ rows, chunkRows, length, contextLength, context, contextEnd }: Reading): Plan {
   const chunks = rows / chunkRows;
   const slotOf = new Map<number, number>();
-  /** Tokens of each slot in each chunk, in order of their places, from 1. */
+  /** Tokens of each slot in each chunk, in order, from 1. */
   const tokens: Map<number, number>[] = [];
   let places = 1;
   const visit = (

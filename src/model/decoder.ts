@@ -12,7 +12,7 @@ import { type LayerModules, type LinearModule, layerModules, modelModules } from
 import { parameterSpecs } from './parameters.js';
 import { rotaryTurn } from './rotary.js';
 
-/** All weights as inputs of a graph, by name; those of adapters stacked. */
+/** All weights as inputs of a graph, by name; weights of adapters are stacked. */
 export type ParameterTensors = ReadonlyMap<string, g.Tensor>;
 
 export function parameterInputs(scope: g.InputScope<WeightBatch>, config: ModelConfig): ParameterTensors {
@@ -29,13 +29,13 @@ export function parameterInputs(scope: g.InputScope<WeightBatch>, config: ModelC
   return weights;
 }
 
-/** What only updates have. */
+/** Options that only updates have. */
 export interface Training {
   readonly dropout?: ((x: g.Tensor, module: string) => g.Tensor) | null;
   readonly checkpointing?: boolean;
 }
 
-/** The norm of an architecture, by the name of its weights. */
+/** A norm of the architecture, by the name of its weights. */
 function normOf(weights: ParameterTensors, { norm, normEpsilon }: Architecture) {
   return (x: g.Tensor, name: string): g.Tensor => {
     const scale = weights.get(`${name}.weight`) as g.Tensor;
@@ -49,7 +49,7 @@ function normOf(weights: ParameterTensors, { norm, normEpsilon }: Architecture) 
  * The residual stream after the last layer, before the final norm.
  * @param tokens int32 [N]
  * @param positions int32 [N]
- * @param training dropout of what goes into an adapter; whether layers compute again what the gradient needs
+ * @param training dropout of adapter inputs; whether layers are recomputed for the gradient
  * @returns [N, D]
  */
 export function hiddenStates(
@@ -64,7 +64,7 @@ export function hiddenStates(
   const architecture = architectureOf(config);
   const norm = normOf(weights, architecture);
   const stacks = adapterStacks(config);
-  /** Every linear map of a layer goes through here: maps of the same input, their outputs side by side. */
+  /** Every linear map of a layer is computed here: maps with the same input are concatenated. */
   const map = (input: g.Tensor, modules: readonly LinearModule[]): g.Tensor => {
     const out = g.concat(
       modules.map(({ name, bias, transposed }) =>
@@ -90,7 +90,7 @@ export function hiddenStates(
   const [turned, still] = [config.heads + keyValueHeads, keyValueHeads];
   const turn =
     architecture.rotary && rotaryTurn(positions, architecture.rotary, headWidth, { turned, still });
-  /** Norm and rotary turn of the heads of queries and keys, where the architecture has them. */
+  /** Norm and rotation of the query and key heads, if the architecture has them. */
   const prepared = (qkv: g.Tensor, norms: LayerModules['qkNorm'], layer: number): g.Tensor => {
     let heads = qkv;
     if (norms) {
@@ -116,7 +116,7 @@ export function hiddenStates(
       x,
       map(architecture.activation === 'swiglu' ? g.swiglu(first, second) : g.gelu(first), [parts.down]),
     );
-    // The last layer's values are needed at once.
+    // The last layer is not recomputed, because its values are needed at once.
     if (checkpointing && layer < config.layers - 1) g.recompute(before, x);
   }
   return x;
@@ -142,7 +142,7 @@ function headProduct(
   return { input, weight: weights.get(`${head ?? embedding}.weight`) as g.Tensor };
 }
 
-/** What logits go through on their way to probabilities. */
+/** Parameters of the step from logits to probabilities. */
 export interface Distribution {
   /** Scalar. */
   readonly inverseTemperature: g.Tensor;
@@ -160,8 +160,8 @@ export function distribution(scope: g.InputScope<DistributionBatch>, config: Mod
 }
 
 /**
- * Next-token log-probabilities under the policy that is sampled and trained: ln softmax(logits / temperature +
- * bias), where the bias removes tokens that the task does not allow.
+ * Next-token log-probabilities of the policy that is sampled and trained: ln softmax(logits / temperature + bias),
+ * where the bias masks tokens that the task does not allow.
  * @param hidden [M, D]
  * @returns [M, V]
  */
@@ -170,7 +170,7 @@ export function logProbabilities(...args: Parameters<typeof policyLogits>): g.Te
 }
 
 /**
- * logits / temperature + bias, whose softmax is the policy: one product, since its input is divided and the bias is its own.
+ * logits / temperature + bias, whose softmax is the policy. Computed as one product with a scaled input and the bias.
  * @param hidden [M, D]
  * @returns [M, V]
  */

@@ -1,4 +1,4 @@
-/** Tokens chosen within a graph, against the definition: the inverse of the cumulative sum, in float64. */
+/** Tokens chosen in a graph against the definition: the inverse of the cumulative sum, in float64. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as g from '../graph/index.js';
@@ -92,7 +92,7 @@ describe('tokens chosen in the graph', () => {
         async ({ size, rows: all }, wanted) => {
           const rows = all.map((row) => {
             const values = Float32Array.from(row);
-            // Something is always allowed.
+            // At least one token is always allowed.
             if (values.every((value) => value < -1e8)) values[size >> 1] = 0;
             return values;
           });

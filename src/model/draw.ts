@@ -1,13 +1,13 @@
 /**
  * Samples tokens inside the graph: for 32 rows over 49,152 tokens, returning the distributions would copy 6 MB per
- * step. A token is drawn by the inverse of the cumulative sum in two stages, first a block of the vocabulary, then a
- * token of the block, so that no cumulative sum over the vocabulary is stored. Greedy tokens are found the same way;
- * ties go to the first.
+ * step. A token is drawn by the inverse of the cumulative sum in two stages: first a block of the vocabulary, then a
+ * token of the block, so that no cumulative sum over the vocabulary is stored. Greedy tokens are found the same way; of
+ * equal ones the first is taken.
  */
 import * as g from '../graph/index.js';
 import type { DrawBatch } from './batches.js';
 
-/** Just below 1, by more than a sum of float32 is off. */
+/** Below 1 by more than the rounding error of a float32 sum. */
 const BELOW_ONE = 1 - 2 ** -20;
 
 export interface Choice {
@@ -21,7 +21,7 @@ export interface Choice {
   readonly greedyLogprobs: g.Tensor;
 }
 
-/** A divisor of the vocabulary's size near its square root: tokens of a block. */
+/** Tokens per block: a divisor of the vocabulary's size near its square root. */
 export function blockWidth(vocabularySize: number): number {
   let width = vocabularySize;
   for (let divisor = 1; divisor * divisor <= vocabularySize; divisor++) {
@@ -43,7 +43,7 @@ export function chooseTokens(scope: g.InputScope<DrawBatch>, probabilities: g.Te
   const uniform = scope.input('draw', 'float32', ['D', 1], (batch) => batch.draw());
   const share = g.minimum(uniform, BELOW_ONE);
 
-  /** First index whose cumulative sum is above the target, as float32 [D, 1], and the sum of all before it. */
+  /** First index whose cumulative sum is above the target, as float32 [D, 1], and the sum of all earlier elements. */
   const place = (values: g.Tensor, target: (total: g.Tensor) => g.Tensor) => {
     const cumulative = g.cumulativeSum(values, 1);
     const last = graph.int64s([Number(values.shape[1]) - 1]);
@@ -60,7 +60,8 @@ export function chooseTokens(scope: g.InputScope<DrawBatch>, probabilities: g.Te
   const block = place(sums, (total) => g.mul(share, total));
   const at = g.concat([row, g.cast(block.index, 'int64')], 1);
   const rest = g.sub(block.aim, block.before);
-  // What is left of the target may be rounded to the block's whole sum: it is then the block's last possible token.
+  // Rounding may leave a rest of the target that equals the block's sum; then the last possible token of the block is
+  // taken.
   const within = place(g.gatherND(blocks, at), (total) => g.minimum(rest, g.mul(total, BELOW_ONE)));
   const drawn = g.gatherND(blocks, g.concat([at, g.cast(within.index, 'int64')], 1));
 
@@ -92,10 +93,10 @@ export function entropies(logits: g.Tensor, probabilities: g.Tensor, greedyLogpr
   return g.sub(g.sub(g.reduceMax(logits, 1), greedyLogprobs), mean);
 }
 
-/** Far below any probability that counts: 0 · ln 0 is 0. */
+/** Far below any relevant probability: 0 · ln 0 becomes 0. */
 const NO_PROBABILITY = 1e-30;
 
-/** −Σ p ln p of each row in nats, [R]: faster where the vocabulary is small. */
+/** −Σ p ln p of each row in nats, [R]: faster for a small vocabulary. */
 export function plainEntropies(probabilities: g.Tensor): g.Tensor {
   const logs = g.log(g.add(probabilities, NO_PROBABILITY));
   return g.neg(g.reduceSum(g.mul(probabilities, logs), [1]));

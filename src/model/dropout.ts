@@ -5,10 +5,10 @@
 import * as g from '../graph/index.js';
 import type { UpdateBatch } from './batches.js';
 
-/** Spread the arguments of the sine far apart. */
+/** Constants that spread the arguments of the sine far apart. */
 const [TOKEN, CHANNEL, MODULE, SPREAD] = [12.9898, 78.233, 37.719, 43758.5453];
 
-/** @returns leaves out a share p of x [N, D] and makes up for it in the rest; N are the tokens of a forest */
+/** @returns a function that drops a share p of x [N, D] and scales the rest; N are the tokens of a forest */
 export function dropoutOf(
   scope: g.InputScope<Pick<UpdateBatch, 'dropoutSeed' | 'dropoutIndex'>>,
   p: number,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decode16, encode16 } from './dtypes.js';
 
-/** From the definition: sign, power of two, fraction. */
+/** By definition: sign, exponent, fraction. */
 function value(bits: number, exponentBits: number, fractionBits: number): number {
   const sign = bits >> (exponentBits + fractionBits) ? -1 : 1;
   const exponent = (bits >> fractionBits) & ((1 << exponentBits) - 1);

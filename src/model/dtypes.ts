@@ -3,7 +3,7 @@
  * float32 and rounded back to nearest, ties to even.
  */
 
-/** Number types that weights are read and written in. */
+/** Number types for reading and writing weights. */
 export const DTYPES = ['F32', 'BF16', 'F16'] as const;
 export type StoredDType = (typeof DTYPES)[number];
 
@@ -24,7 +24,7 @@ function halfTable(): Uint32Array {
     else if (exponent > 0) halves[bits] = sign | ((exponent + 112) << 23) | (fraction << 13);
     else if (fraction === 0) halves[bits] = sign;
     else {
-      // Subnormal: shifted until it has the leading bit that float32 leaves out.
+      // Subnormal: shifted until it has the leading bit that float32 omits.
       let shift = 0;
       while ((fraction & 0x400) === 0) {
         fraction <<= 1;
@@ -51,7 +51,7 @@ export function decode16(from: Uint16Array, dtype: 'BF16' | 'F16', into: Float32
 }
 
 /**
- * To the nearest, ties to even; what is too large becomes infinite.
+ * Rounds to nearest, ties to even; numbers that are too large become infinite.
  * @param from [n]
  * @param into bit patterns, [n]
  */
@@ -62,7 +62,7 @@ export function encode16(from: Float32Array, dtype: 'BF16' | 'F16', into: Uint16
 }
 
 function toBfloat(bits: number): number {
-  // Not a number stays one: rounding could carry it into infinity.
+  // NaN must stay NaN: rounding could turn it into infinity.
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }

@@ -1,6 +1,6 @@
 /**
- * Models and adapters as folders on Node.js. A folder is written under a temporary name first, so it is complete or
- * absent. The content of the files is defined in checkpoint.ts, safetensors.ts and lora.ts.
+ * Models and adapters as folders on Node.js. A folder is first written under a temporary name, so it is complete or
+ * absent. checkpoint.ts, safetensors.ts and lora.ts define the content of the files.
  */
 import { constants, existsSync } from 'node:fs';
 import { access, open, readdir, realpath } from 'node:fs/promises';
@@ -29,7 +29,7 @@ import {
 } from './safetensors.js';
 import type { ByteSource, Store } from './store.js';
 
-/** A folder's files. One that is written replaces what had its name when it is whole. */
+/** The files of a folder. A new file replaces an existing one of the same name when it is complete. */
 export function folderStore(folder: string): Store {
   const path = (name: string): string => join(folder, name);
   return {
@@ -72,10 +72,10 @@ async function openFile(path: string): Promise<ByteSource> {
   }
 }
 
-/** @throws ModelError naming the file, what was found and what is needed */
+/** @throws ModelError naming the file, what is expected and what came */
 export const openCheckpoint = (folder: string): Promise<Checkpoint> => checkpointIn(folderStore(folder));
 
-/** Opens a checkpoint, and closes it after its use. @throws ModelError as `openCheckpoint` does */
+/** Opens a checkpoint, and closes it after use. @throws ModelError as `openCheckpoint` does */
 export async function withCheckpoint<T>(
   folder: string,
   use: (checkpoint: Checkpoint) => Promise<T>,
@@ -89,9 +89,9 @@ export async function withCheckpoint<T>(
 }
 
 /**
- * Where the weights lie, if the runtime can read them in place: all F32, at places that are multiples of 4 bytes, in
- * files of one folder; null: they have to be loaded.
- * They are looked through once: what the runtime maps nobody else reads.
+ * Location of the weights, if the runtime can read them in place: all F32, at offsets that are multiples of 4 bytes, in
+ * files of one folder; null: they must be loaded. The weights are checked once, because the runtime maps them without
+ * checking.
  * @param checkpoint of a folder
  * @throws ModelError as `loadParameters` does
  */
@@ -104,7 +104,7 @@ export async function storedWeights(checkpoint: Checkpoint): Promise<StoredWeigh
     const file = (checkpoint.tensors.get(stored) as { file: SafetensorsFile }).file;
     const { dtype, offset, size } = file.tensors.get(stored) as StoredTensor;
     if (dtype !== 'F32' || offset % 4 !== 0) return null;
-    // The Hub's cache has links to files that lie elsewhere; the runtime wants a file within the folder.
+    // The Hub's cache has links to files in other folders; the runtime needs a file within the folder.
     const real = await realpath(file.file);
     folders.add(dirname(real));
     await file.check(stored);
@@ -115,21 +115,21 @@ export async function storedWeights(checkpoint: Checkpoint): Promise<StoredWeigh
 }
 
 export interface WriteFolderOptions {
-  /** What weights are stored as, default F32. */
+  /** Type in which weights are stored, default F32. */
   readonly dtype?: StoredDType;
-  /** A folder whose tokenizer, chat template and other keys of config.json go with the weights. */
+  /** A folder whose tokenizer, chat template and other keys of config.json are copied. */
   readonly source?: string;
-  /** Largest file, bytes; more is cut into shards. Default 5 GB. */
+  /** Maximum file size, bytes; larger models are split into shards. Default 5 GB. */
   readonly shardBytes?: number;
 }
 
-/** What makes a model's text of its tokens, copied beside the weights. */
+/** Files for converting between text and tokens, copied beside the weights. */
 const TOKENIZER_FILES =
   /^(tokenizer.*\.json|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt|chat_template\.jinja|generation_config\.json|tokenizer\.model)$/;
 
 /**
- * Writes a model's folder as transformers reads it.
- * @throws ModelError if the folder is there already: nothing is written over
+ * Writes a model's folder in the format that transformers reads.
+ * @throws ModelError if the folder exists already: nothing is overwritten
  */
 export async function writeCheckpoint(
   folder: string,
@@ -146,9 +146,9 @@ export async function writeCheckpoint(
 }
 
 /**
- * Writes an adapter's folder as PEFT reads it.
- * @param base name or folder of the model that it belongs to
- * @throws ModelError if the folder is there already
+ * Writes an adapter's folder in the format that PEFT reads.
+ * @param base name or folder of the adapter's model
+ * @throws ModelError if the folder exists already
  */
 export async function writeAdapter(
   folder: string,
@@ -163,7 +163,7 @@ export async function writeAdapter(
 export const readAdapter = (folder: string, config: ModelConfig): ReturnType<typeof adapterIn> =>
   adapterIn(folderStore(folder), config);
 
-/** Writes files as a new folder. @throws ModelError if the folder is there already */
+/** Writes files as a new folder. @throws ModelError if the folder exists already */
 export async function writeFiles(folder: string, content: ReadonlyMap<string, Uint8Array>): Promise<void> {
   await newFolder(folder, async (temporary) => {
     for (const [name, bytes] of content) await folderStore(temporary).write(name, [bytes]);

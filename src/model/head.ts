@@ -1,8 +1,7 @@
 /**
  * The head in chunks: logits of a few rows at a time, so that memory does not grow with tokens × vocabulary. A chunk
- * starts after the previous one is finished. Each chunk completes its part of the loss and of the gradient. GSPO's
- * sequences span chunks: there all log-probabilities are computed first, and each chunk is computed again for its
- * gradient.
+ * starts after the previous one is finished. Each chunk computes its part of the loss and of the gradient. GSPO's
+ * sequences span chunks: there all log-probabilities are computed first, and each chunk is recomputed for its gradient.
  */
 import * as g from '../graph/index.js';
 import type { HeadBatch } from './batches.js';
@@ -16,7 +15,7 @@ export interface HeadValues {
   readonly entropies: g.Tensor;
 }
 
-/** Rows of hidden states through the head, chunk by chunk. */
+/** Computes the head for rows of hidden states, chunk by chunk. */
 export class Head {
   /** Hidden states of each chunk's rows, [M.i, D]. */
   readonly rows: readonly g.Tensor[];
@@ -48,7 +47,7 @@ export class Head {
     return this.rows.length;
   }
 
-  /** Values of chunk i from its rows: those of `rows`, or the same made to wait. */
+  /** Values of chunk i, computed from its rows: from `rows`, or from the same rows with a dependency. */
   evaluate(i: number, rows: g.Tensor): HeadValues {
     const logprobs = logProbabilities(this.weights, this.config, rows, this.distribution);
     return {
@@ -69,7 +68,7 @@ export class Head {
   }
 }
 
-/** Values of several chunks as one. */
+/** Concatenates the values of several chunks. */
 export function joined(values: readonly HeadValues[]): HeadValues {
   const all = (parts: readonly g.Tensor[], size: string): g.Tensor => {
     const whole = g.concat(parts, 0, size);
@@ -103,7 +102,7 @@ export interface ChunkValues extends HeadValues {
   readonly chunk: number;
 }
 
-/** −J of the edges of the chunks `values` belongs to. */
+/** −J of the edges of the given chunks. */
 export type LossOf = (values: readonly ChunkValues[]) => g.Tensor;
 
 /**
@@ -125,7 +124,7 @@ export function headGradients(
   );
   const gradients: g.Tensor[] = [];
   const sums = new Map<string, g.Tensor>();
-  /** The rows of a chunk, once the chunk before is done with. */
+  /** The rows of a chunk, available after the previous chunk is finished. */
   const waiting = (rows: g.Tensor): g.Tensor => g.after(rows, ...gradients.slice(-1));
   const back = (
     rows: g.Tensor,
@@ -141,7 +140,7 @@ export function headGradients(
       const before = sums.get(name);
       sums.set(name, before ? g.add(before, gradient) : gradient);
     });
-    // Whoever goes on from here finds the chunk's distribution read for the last time.
+    // Tensors that depend on this one are computed after the chunk's distribution was read for the last time.
     gradients.push(g.after(ofRows as g.Tensor, values.entropies, ...sums.values()));
   };
 

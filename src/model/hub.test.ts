@@ -1,4 +1,4 @@
-/** The real client against a small server that speaks the Hub's protocol over real files. */
+/** The real Hub client against a small server that speaks the Hub's protocol over real files. */
 import { lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -54,10 +54,10 @@ describe('a model by name', () => {
     await resolveModel('me/tiny@main', { hubUrl, cacheDir, onFetch: (p) => progress.push(p) });
     expect(hub.requests.some((line) => line.includes('/resolve/'))).toBe(false);
     expect(progress).toEqual([]);
-    // A revision that is given on its own counts more than the name's.
+    // A separate revision takes precedence over the one in the name.
     hub.commit = 'b'.repeat(40);
     expect((await resolveModel('me/tiny@main', { hubUrl, cacheDir, revision: COMMIT })).commit).toBe(COMMIT);
-    // Without the network a commit that is there is enough.
+    // Without network, a cached commit is enough.
     await hub.close();
     expect((await resolveModel('me/tiny', { hubUrl, cacheDir, revision: COMMIT })).commit).toBe(COMMIT);
     await expect(resolveModel('me/other', { hubUrl, cacheDir })).rejects.toThrow(

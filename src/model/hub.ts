@@ -13,38 +13,38 @@ export interface ResolveOptions {
   readonly revision?: string;
   /** Default: HF_TOKEN of the environment. */
   readonly token?: string;
-  /** Default: where the Hub's own tools have it (HF_HOME, HF_HUB_CACHE). */
+  /** Default: the cache of the Hub's own tools (HF_HOME, HF_HUB_CACHE). */
   readonly cacheDir?: string;
   /** Default: HF_ENDPOINT of the environment, or the Hub. */
   readonly hubUrl?: string;
-  /** Told while files are fetched, and once when all are there; never where all are in the cache. */
+  /** Called while files are downloaded, and once when all are complete; never called if all are in the cache. */
   readonly onFetch?: (progress: FetchProgress) => void;
 }
 
 export interface FetchProgress {
-  /** Being fetched. */
+  /** Name of the file being downloaded. */
   readonly file: string;
-  /** Of all files, those that were in the cache left out. */
+  /** Of all files that are not in the cache. */
   readonly bytes: number;
   readonly total: number;
 }
 
 export interface ResolvedModel {
   readonly folder: string;
-  /** Commit of the Hub; null for a folder of the user's. */
+  /** Commit of the Hub; null for a local folder. */
   readonly commit: string | null;
 }
 
 const HUB_NAME = /^([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/;
-/** What a model is made of: configuration, weights, tokenizer, chat template. */
+/** Files of a model: configuration, weights, tokenizer, chat template. */
 const WANTED =
   /^(?!.*\/)(config\.json|generation_config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json|tokenizer.*\.json|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt|tokenizer\.model|chat_template\.jinja|adapter_config\.json|adapter_model\.safetensors|LICENSE.*)$/;
 
-/** Between two looks at how much of a file is there. */
+/** Pause between two checks of a download's progress, ms. */
 const LOOK_MS = 250;
 
 /**
- * @param name a folder, or a name of the Hub
+ * @param name a folder, or a name on the Hub
  * @throws ModelError in one line: no such folder or model, no access, no network
  */
 export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
@@ -67,7 +67,7 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
     for await (const entry of hub.listFiles({ repo: repository, revision: sha, ...access })) {
       if (entry.type === 'file' && WANTED.test(entry.path)) files.set(entry.path, entry);
     }
-    // Where there are both, shards and a whole file hold the same: one of them is enough.
+    // If there are both shards and a single file, they hold the same weights, so one of them is enough.
     const whole = files.has('model.safetensors');
     const needed = [...files.values()].filter(
       ({ path }) =>
@@ -103,13 +103,13 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
 interface HubFile {
   readonly path: string;
   readonly size: number;
-  /** Names it in the cache: of its content where it is large, of its git object where not. */
+  /** The file's name in the cache: the hash of its content if it is large, else of its git object. */
   readonly oid?: string;
   readonly lfs?: { readonly oid: string };
   readonly xetHash?: string;
 }
 
-/** The library says nothing while it fetches: the file that it writes is looked at. */
+/** The library reports no progress, so the size of the file that it writes is checked. */
 class FetchObserver {
   private readonly total: number;
   private fetched = 0;
@@ -153,14 +153,14 @@ function reason(status: number | undefined, error: Error, revision: string): str
   return `no such folder, and the Hub cannot be reached (${cause ?? error.message.split('\n')[0]}); it is not in the cache`;
 }
 
-/** A revision's commit as the cache knows it, if that snapshot is there. */
+/** A revision's commit according to the cache, if that snapshot is there. */
 async function cachedCommit(storage: string, revision: string): Promise<string | null> {
   const reference = await readFile(join(storage, 'refs', revision), 'utf8').catch(() => revision);
   const commit = reference.trim();
   return existsSync(join(storage, 'snapshots', commit, 'config.json')) ? commit : null;
 }
 
-/** The library tells of downloads on standard output, which belongs to our commands. */
+/** The library prints downloads on standard output, which belongs to our commands. */
 async function quietly<T>(run: () => Promise<T>): Promise<T> {
   const { debug } = console;
   console.debug = () => {};

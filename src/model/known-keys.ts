@@ -5,7 +5,7 @@
  */
 import type { Family } from './config.js';
 
-/** Of every family: bookkeeping, generation defaults, and dropout, which is off here as in evaluation. */
+/** Keys of all families: bookkeeping, generation defaults, and dropout, which is off here as in evaluation. */
 const COMMON = `
   architectures model_type transformers_version torch_dtype dtype use_cache initializer_range
   bos_token_id eos_token_id pad_token_id sep_token_id unk_token_id decoder_start_token_id
@@ -21,7 +21,7 @@ const COMMON = `
   name_or_path model_name use_flash_attention use_flash_attention_2 use_flash_attn
 `;
 
-/** Of one family; `sliding_window` counts only with `use_sliding_window`, which is read. */
+/** Keys of one family; `sliding_window` matters only with `use_sliding_window`, which is read. */
 const OF_FAMILY: Readonly<Record<Family, string>> = {
   gpt2: `
     n_ctx reorder_and_upcast_attn summary_type summary_use_proj summary_activation summary_proj_to_labels
@@ -33,7 +33,7 @@ const OF_FAMILY: Readonly<Record<Family, string>> = {
   smollm3: 'sliding_window max_window_layers transformers.js_config',
 };
 
-/** Harmless at these values alone. */
+/** Keys that are harmless only with these values. */
 const AT_VALUES: Readonly<Record<string, readonly unknown[]>> = {
   chunk_size_feed_forward: [0],
   is_encoder_decoder: [false],
@@ -60,15 +60,15 @@ const HARMLESS = new Map(
   Object.entries(OF_FAMILY).map(([family, keys]) => [family, new Set([...words(COMMON), ...words(keys)])]),
 );
 
-/** Whether a key that is not read can be passed over. */
+/** Whether a key that is not read can be ignored. */
 export function isHarmless(family: Family, key: string, value: unknown): boolean {
-  // null is how these files write "not used"; a leading underscore is the libraries' own bookkeeping.
+  // null means "not used" in these files; keys with a leading underscore are the libraries' own bookkeeping.
   if (value === null || key.startsWith('_') || key.startsWith('unsloth_')) return true;
   const values = AT_VALUES[key];
   if (values?.includes(value)) return true;
   if (values && !HARMLESS.get(family)?.has(key)) return false;
   if (key === 'pruned_heads') return JSON.stringify(value) === '{}';
-  // Code of the model's own that replaces its computation is not run here.
+  // Custom code of a model that replaces its computation is not run here.
   if (key === 'auto_map') return typeof value === 'object' && !Object.keys(value).some(isModelClass);
   return HARMLESS.get(family)?.has(key) ?? false;
 }

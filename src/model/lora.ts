@@ -1,7 +1,7 @@
 /**
- * LoRA (arXiv:2106.09685): a linear layer W gets a trained low-rank correction, x·Wᵀ + (α/r)·dropout(x)·Aᵀ·Bᵀ, and W
- * is frozen. Names, shapes and initialisation are those of PEFT, whose files are read and written here. Before
- * training B is 0, so the policy equals the base model, which stays the reference policy of the KL term.
+ * LoRA (arXiv:2106.09685): a linear layer W gets a trained low-rank correction, x·Wᵀ + (α/r)·dropout(x)·Aᵀ·Bᵀ, and W is
+ * frozen. Names, shapes and initialisation are those of PEFT, whose files are read and written here. Before training B
+ * is 0, so the policy equals the base model, which stays the reference policy of the KL term.
  */
 import { Stream } from '../random/stream.js';
 import { architectureOf, type LoraConfig, type ModelConfig, ModelError } from './config.js';
@@ -11,8 +11,8 @@ import { readTensors, writeTensors } from './safetensors.js';
 import { readText, type Store, writeText } from './store.js';
 
 /**
- * The linear maps that an adapter is put on: `all-linear`, or those whose name is, or ends in, one of the targets.
- * @throws ModelError for a target that no module has
+ * The linear maps that get an adapter: `all-linear`, or those whose name equals or ends in one of the targets.
+ * @throws ModelError for a target that matches no module
  */
 export function adaptedModules(
   config: ModelConfig,
@@ -58,7 +58,7 @@ export function adapterSpecs(config: ModelConfig): ParameterSpec[] {
   return specs;
 }
 
-/** A fresh adapter: A uniform in ±1/√in (Kaiming with a = √5, as PEFT has it), B 0. */
+/** A new adapter: A uniform in ±1/√in (Kaiming with a = √5, as in PEFT), B 0. */
 export function freshAdapter(config: ModelConfig, seed: number): ParameterSet {
   const adapter = new ParameterSet(adapterSpecs(config));
   for (const { name, shape, init } of adapter.specs) {
@@ -71,7 +71,7 @@ export function freshAdapter(config: ModelConfig, seed: number): ParameterSet {
   return adapter;
 }
 
-/** What PEFT puts before a module's name. */
+/** PEFT's prefix of module names. */
 const filePrefix = (config: ModelConfig): string =>
   `base_model.model.${architectureOf(config).family === 'gpt2' ? 'transformer.' : ''}`;
 
@@ -79,8 +79,8 @@ const WEIGHTS = 'adapter_model.safetensors';
 const CONFIG = 'adapter_config.json';
 
 /**
- * Writes `adapter_config.json` and `adapter_model.safetensors` as PEFT reads them.
- * @param base name or folder of the model that it belongs to
+ * Writes `adapter_config.json` and `adapter_model.safetensors` in the format that PEFT reads.
+ * @param base name or folder of the adapter's model
  */
 export async function writeAdapterFiles(
   store: Store,
@@ -120,7 +120,7 @@ export async function writeAdapterFiles(
  * Reads an adapter.
  * @param config of the base model
  * @returns the base model's configuration with the adapter's, and its weights
- * @throws ModelError naming file and key for what we do not have, and for tensors that do not fit
+ * @throws ModelError naming file and key for unsupported options, and for tensors that do not fit
  */
 export async function adapterIn(
   store: Store,

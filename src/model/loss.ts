@@ -14,14 +14,14 @@ import * as g from '../graph/index.js';
 import type { LossBatch, SequenceBatch } from './batches.js';
 import { type ChunkValues, joined, type LossOf } from './head.js';
 
-/** Which ratio is clipped, and how: of tokens as PPO does, as a weight (CISPO), or of sequences (GSPO). */
+/** The ratio that is clipped, and how: of tokens as in PPO, as a weight (CISPO), or of sequences (GSPO). */
 export const LOSS_FORMS = ['ppo', 'cispo', 'gspo'] as const;
 export type LossForm = (typeof LOSS_FORMS)[number];
 
-/** Which terms a loss has. */
+/** Terms of a loss. */
 export interface LossTerms {
   readonly form: LossForm;
-  /** ρ against given old log-probabilities, clipped; otherwise on-policy. */
+  /** Clipped ρ against given old log-probabilities; otherwise on-policy. */
   readonly clipped: boolean;
   /** With the KL term. */
   readonly kl: boolean;
@@ -130,7 +130,7 @@ export interface LossInputs {
   readonly old: {
     readonly logprobs: g.Tensor;
     readonly clipHigh: g.Tensor;
-    /** cispo has neither of the following. */
+    /** cispo has neither of the next two. */
     readonly clipLow?: g.Tensor;
     /** δ, a large number without two-sided clipping. */
     readonly bound?: g.Tensor;
@@ -139,7 +139,7 @@ export interface LossInputs {
   readonly reference: { readonly logprobs: g.Tensor; readonly weight: g.Tensor } | null;
   /** Entropy (nats) of the distribution of each edge and the weight of the bonus, [E]; null without. */
   readonly entropy: { readonly values: g.Tensor; readonly weight: g.Tensor } | null;
-  /** gspo: each edge of each sequence, and what it counts in the sequence's mean, [P]; else null. */
+  /** gspo: each edge of each sequence, and its weight in the sequence's mean, [P]; else null. */
   readonly sequences: {
     /** int64 [P] */
     readonly edge: g.Tensor;

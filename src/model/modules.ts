@@ -1,6 +1,6 @@
 /**
- * The modules of a decoder with their names in the checkpoints of each family. Code that needs the list of weights,
- * adapters or files uses this; the decoder itself only asks for modules.
+ * The modules of a decoder and their names in the checkpoints of each family. Code that lists weights, adapters or
+ * files uses this; the decoder itself only asks for modules.
  */
 import { type Architecture, architectureOf, type ModelConfig } from './config.js';
 
@@ -9,10 +9,10 @@ export interface LinearModule {
   readonly name: string;
   readonly in: number;
   readonly out: number;
-  /** Whether its weight is stored [out, in]; GPT-2's are [in, out]. */
+  /** Whether its weight is stored as [out, in]; GPT-2's are [in, out]. */
   readonly transposed: boolean;
   readonly bias: boolean;
-  /** Adds to the residual stream. */
+  /** Whether its output is added to the residual stream. */
   readonly residual: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface LayerModules {
   readonly attentionNorm: string;
   /** One map for queries, keys and values together, or three. */
   readonly qkv: readonly LinearModule[];
-  /** Norms of query and key heads, where there are any. */
+  /** Norms of query and key heads, if there are any. */
   readonly qkNorm: { readonly q: string; readonly k: string } | null;
   readonly output: LinearModule;
   readonly mlpNorm: string;
@@ -39,7 +39,7 @@ export interface ModelModules {
   readonly head: string | null;
 }
 
-/** Names of what lies around the layers. */
+/** Names of the modules around the layers. */
 export function modelModules(config: ModelConfig): ModelModules {
   const { family, tiedHead } = architectureOf(config);
   return family === 'gpt2'
@@ -110,7 +110,7 @@ function rotaryLayer({ width, heads }: ModelConfig, architecture: Architecture, 
   };
 }
 
-/** Every linear map of the layers, in the order of the computation: what adapters may be put on. */
+/** Every linear map of the layers, in the order of the computation: the maps that can have an adapter. */
 export function linearModules(config: ModelConfig): LinearModule[] {
   return Array.from({ length: config.layers }, (_, layer) => {
     const { qkv, output, up, down } = layerModules(config, layer);

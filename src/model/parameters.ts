@@ -13,7 +13,7 @@ import { type LinearModule, layerModules, modelModules } from './modules.js';
 export interface ParameterSpec {
   readonly name: string;
   readonly shape: readonly number[];
-  /** Place of the first element in the flat array. */
+  /** Index of the first element in the flat array. */
   readonly offset: number;
   /** Number of elements. */
   readonly size: number;
@@ -92,7 +92,7 @@ export class Parameters extends ParameterSet {
     super(parameterSpecs(config), flat);
   }
 
-  /** Fresh weights, the same for the same seed. */
+  /** Random weights, the same for the same seed. */
   static initialize(config: ModelConfig, seed: number): Parameters {
     const parameters = new Parameters(config);
     for (const { name, init } of parameters.specs) {
@@ -109,7 +109,7 @@ export class Parameters extends ParameterSet {
     return parameters;
   }
 
-  /** A copy that later changes do not reach. */
+  /** A copy that does not share memory. */
   clone(): Parameters {
     return new Parameters(this.config, this.flat.slice());
   }

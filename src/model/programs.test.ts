@@ -1,11 +1,11 @@
-/** How many operations a layer has: making a session takes time that grows with the square of their number. */
+/** The number of operations per layer: the time for creating a session grows with the square of it. */
 import { describe, expect, it } from 'vitest';
 import { compileModel, fuse, type ProgramDefinition } from '../graph/index.js';
 import type { ContextReading } from './attention.js';
 import type { LoraConfig, ModelConfig } from './config.js';
 import { blockDecodeProgram, scoreProgram, slotDecodeProgram, updateProgram } from './programs.js';
 
-/** Llama's shape, small: grouped heads, rotary positions, no biases. */
+/** A small model of Llama's shape: grouped heads, rotary positions, no biases. */
 const llama: ModelConfig = {
   vocabularySize: 9,
   contextLength: 32,
@@ -41,7 +41,7 @@ const update = (config: ModelConfig, context: ContextReading = 'at once', checkp
     entropy: false,
   });
 
-/** What one more layer adds. */
+/** Operations that one more layer adds. */
 function operationsOfLayer(define: (layers: number) => ProgramDefinition<never, unknown>): number {
   const count = (layers: number): number => compileModel(fuse(define(layers).outputs)).nodeCount;
   expect(count(5) - count(4)).toBe(count(4) - count(3));

@@ -1,6 +1,6 @@
 /**
- * The three programs of a decoder: update (forward, loss and all gradients in one run), score (forward only) and
- * decode (new tokens with a cache). Each part declares its inputs where it reads them.
+ * The three programs of a decoder: update (forward, loss and all gradients in one run), score (forward only) and decode
+ * (new tokens with a cache). Each part declares its inputs where it reads them.
  */
 import * as g from '../graph/index.js';
 import { adapterStacks } from './adapter-stack.js';
@@ -22,17 +22,17 @@ import { adapterSpecs } from './lora.js';
 import { type LossTerms, lossOf } from './loss.js';
 import { parameterSpecs } from './parameters.js';
 
-/** Which program scores a forest. */
+/** Variant of the program that scores a forest. */
 export interface TreeVariant {
-  /** How rows of the batch read the ancestors before them. */
+  /** How rows of the batch read their earlier ancestors. */
   readonly context: ContextReading;
-  /** Chunks of rows in which the head is computed (head.ts). */
+  /** Number of chunks in which the head is computed (head.ts). */
   readonly chunks: number;
 }
 
-/** Which program updates: what it does not need, it does not compute. */
+/** Variant of the program that updates: it computes only what is needed. */
 export interface UpdateVariant extends TreeVariant, LossTerms {
-  /** Layers forget what they computed and compute it again for the gradient. */
+  /** Whether layers are recomputed for the gradient. */
   readonly checkpointing: boolean;
 }
 
@@ -61,13 +61,16 @@ export interface ChosenTokens {
 }
 
 export interface DecodeValues {
-  /** null: the vocabulary is small, and its distributions are handed out instead. */
+  /** null: the vocabulary is small, and its distributions are returned instead. */
   readonly choice: ChosenTokens | null;
   /** Entropy (nats) of each row's distribution, [R]. */
   readonly entropies: Float32Array;
-  /** π of the next token, [R, V]; null where it was not asked for. */
+  /** π of the next token, [R, V]; null if it was not requested. */
   readonly probabilities: Float32Array | null;
-  /** New keys and values, k₀, v₀, k₁, …, as one output because every output costs: [2·layers·R, keyValueHeads, S, d]. */
+  /**
+   * New keys and values, k₀, v₀, k₁, …, as one output, because every output takes time: [2·layers·R, keyValueHeads, S,
+   * d].
+   */
   readonly cache: Float32Array;
 }
 
@@ -94,13 +97,13 @@ function treeForward<Batch extends TreeBatch>(
   return { weights, head: new Head(scope, weights, config, hidden, chunks) };
 }
 
-/** A trained tensor of the graph and the weights that it is made of. */
+/** A trained tensor of the graph and the weights that it consists of. */
 interface Trained {
   readonly name: string;
   readonly parts: (gradient: Float32Array) => readonly (readonly [string, Float32Array])[];
 }
 
-/** Under an adapter nothing else is trained, and no other gradient is computed. */
+/** With an adapter only the adapter is trained, and no other gradient is computed. */
 function trainedTensors(config: ModelConfig): readonly Trained[] {
   if (config.adapter) return [...adapterStacks(config).values()].flatMap(({ a, b }) => [a, b]);
   return parameterSpecs(config).map(({ name }) => ({ name, parts: (gradient) => [[name, gradient]] }));
@@ -174,7 +177,7 @@ export function scoreProgram(
   };
 }
 
-/** The next token's distribution for rows cached in slots, and what the cache grows by. */
+/** The next token's distribution for rows cached in slots, and the new keys and values. */
 export function slotDecodeProgram(config: ModelConfig): g.ProgramDefinition<SlotBatch, DecodeValues> {
   return decodeProgram<SlotBatch>(config, slotAttention, ({ slots }) => ({ T: slots }));
 }
@@ -188,7 +191,7 @@ export function blockDecodeProgram(config: ModelConfig): g.ProgramDefinition<Blo
   }));
 }
 
-/** Up to so many tokens, handing a distribution out costs less than the operations that choose from it. */
+/** Up to this vocabulary size, returning a distribution is faster than choosing from it in the graph. */
 const SMALL_VOCABULARY = 1024;
 
 function decodeProgram<Batch extends DecodeBatch>(

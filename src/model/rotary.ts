@@ -1,14 +1,14 @@
 /**
- * Rotary positions: channels i and i + d/2 of a head are a plane, turned by position · θ^(−2i/d). What queries and keys
- * say to each other then depends on how far apart they are. Frequencies and angles are float32, as in the reference.
+ * Rotary positions: channels i and i + d/2 of a head form a plane, rotated by position · θ^(−2i/d). The product of a
+ * query and a key then depends on their distance. Frequencies and angles are float32, as in transformers.
  */
 import * as g from '../graph/index.js';
 import type { Rotary } from './config.js';
 
 /**
  * Angle of one position for each plane, [d/2].
- * With Llama 3's scaling, slow planes (wavelength above original / low) turn `factor` times slower, fast ones (below
- * original / high) as before, those between in proportion.
+ * With Llama 3's scaling, slow planes (wavelength above original / low) rotate `factor` times slower, fast ones (below
+ * original / high) are unchanged, those between are interpolated.
  */
 export function rotaryFrequencies({ theta, scaling }: Rotary, headWidth: number): Float32Array {
   return Float32Array.from({ length: headWidth / 2 }, (_, i) => {
@@ -25,8 +25,8 @@ export function rotaryFrequencies({ theta, scaling }: Rotary, headWidth: number)
 
 /**
  * @param positions int32 [N]
- * @param heads of queries, of keys and of values: those of values stay as they are
- * @returns turns all heads of these tokens, [N, heads, d] → [1, heads·N, d]
+ * @param heads of queries, of keys and of values; those of values are not rotated
+ * @returns a function that rotates all heads of these tokens, [N, heads, d] → [1, heads·N, d]
  */
 export function rotaryTurn(
   positions: g.Tensor,
@@ -40,7 +40,7 @@ export function rotaryTurn(
   const frequencies = graph.constant(rotaryFrequencies(rotary, headWidth), [1, 1, half]);
   const angles = g.mul(g.reshape(g.cast(positions, 'float32'), [tokens, 1, 1]), frequencies);
   const rows = g.times(heads.turned + heads.still, tokens);
-  // One row for each head of each token, so that one operation turns them all.
+  // One row for each head of each token, so that a single operation rotates them all.
   const still = g.mul(angles, 0);
   const all = g.concat(
     [g.expand(angles, [tokens, heads.turned, half]), g.expand(still, [tokens, heads.still, half])],

@@ -12,32 +12,34 @@ export interface NamedTensor {
   readonly data: Float32Array;
 }
 
-/** A tensor of a file, not yet read. */
+/** A tensor of a file that has not been read yet. */
 export interface StoredTensor {
   readonly dtype: StoredDType;
   readonly shape: readonly number[];
-  /** Place of its first byte in the file. */
+  /** Offset of its first byte in the file. */
   readonly offset: number;
-  /** Elements. */
+  /** Number of elements. */
   readonly size: number;
 }
 
-/** Bytes read or written at a time. */
+/** Bytes per read or write. */
 const CHUNK = 8 * 1024 * 1024;
-/** Longest header that is believed: the format's own bound. */
+/** Maximum length of a header, as defined by the format. */
 const LONGEST_HEADER = 100_000_000;
 
-/** An open file, its header checked. */
+/** An open file whose header has been checked. */
 export class SafetensorsFile {
   private constructor(
-    /** What it is called in messages: its path. */
+    /** Name in messages: its path. */
     readonly file: string,
     private readonly source: ByteSource,
     readonly tensors: ReadonlyMap<string, StoredTensor>,
     readonly metadata: Readonly<Record<string, string>>,
   ) {}
 
-  /** @throws ModelError naming the file (and tensor) if it is missing, cut short, malformed or of a type we lack */
+  /**
+   * @throws ModelError naming the file (and tensor) if it is missing, truncated, malformed or of an unsupported type
+   */
   static async open(store: Store, name: string): Promise<SafetensorsFile> {
     const file = store.path(name);
     const source = await store.open(name).catch((error) => {
@@ -55,7 +57,7 @@ export class SafetensorsFile {
   /**
    * Reads one tensor as float32.
    * @param into [size of the tensor]
-   * @throws ModelError naming file and tensor where a value is NaN or infinite: no weight is
+   * @throws ModelError naming file and tensor if a value is NaN or infinite
    */
   async read(name: string, into: Float32Array): Promise<void> {
     const { dtype, offset, size } = this.tensors.get(name) as StoredTensor;
@@ -74,7 +76,7 @@ export class SafetensorsFile {
     checkFinite(this.file, name, into);
   }
 
-  /** Looks through a tensor that is not going to be read here. @throws ModelError as `read` does */
+  /** Checks the values of a tensor that the runtime will read itself. @throws ModelError as `read` does */
   async check(name: string): Promise<void> {
     const { size } = this.tensors.get(name) as StoredTensor;
     for (let from = 0; from < size; from += CHUNK / 4) {
@@ -109,7 +111,7 @@ export class SafetensorsFile {
   }
 }
 
-/** Whether two tensors of one size hold the same values, read side by side up to the first difference. */
+/** Whether two tensors of the same size hold the same values; reads both up to the first difference. */
 export async function sameValues(
   a: readonly [file: SafetensorsFile, name: string],
   b: readonly [file: SafetensorsFile, name: string],
@@ -123,9 +125,9 @@ export async function sameValues(
   return true;
 }
 
-/** @throws ModelError naming the first value that is NaN or infinite. @param from number of the first value */
+/** @throws ModelError naming the first value that is NaN or infinite. @param from index of the first value */
 function checkFinite(file: string, name: string, values: Float32Array, from = 0): void {
-  // x − x is 0 for numbers alone, and sums of it are quicker than a branch for each.
+  // x − x is 0 only for finite numbers, and summing it is faster than a branch for each.
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i] - values[i];
   if (sum === 0) return;
@@ -198,7 +200,7 @@ function checkEntry(file: string, name: string, entry: unknown, first: number, e
   return { dtype: dtype as StoredDType, shape: shape as number[], offset: first + from, size };
 }
 
-/** Every byte of the data belongs to one tensor. */
+/** Every byte of the data must belong to exactly one tensor. */
 function checkPlaces(
   file: string,
   tensors: ReadonlyMap<string, StoredTensor>,
@@ -220,8 +222,9 @@ function checkPlaces(
 
 /**
  * Writes tensors (and string metadata) as one file, tensor by tensor.
- * @param dtype what they are stored as
- * @throws ModelError naming the tensor that has a value which is NaN, infinite, or too large for the type; nothing is written
+ * @param dtype in which they are stored
+ * @throws ModelError naming the tensor with a value that is NaN, infinite, or too large for the type; nothing is
+ * written
  */
 export async function writeTensors(
   store: Store,
@@ -249,7 +252,7 @@ export async function writeTensors(
   await store.write(name, pieces(start, tensors.values(), dtype));
 }
 
-/** The file's bytes: views of what is there, and one buffer that is filled again and again. */
+/** The file's bytes: views of existing memory, and one buffer that is reused. */
 function* pieces(
   start: Uint8Array,
   tensors: Iterable<NamedTensor>,
@@ -269,7 +272,7 @@ function* pieces(
   }
 }
 
-/** The first float32 that rounds to infinity as float16. */
+/** The smallest float32 that rounds to infinity in float16. */
 const BEYOND_F16 = 65_520;
 
 function checkRange(file: string, name: string, values: Float32Array): void {

@@ -1,32 +1,34 @@
 /**
- * Where models and checkpoints are stored: a store holds bytes under names. On Node.js it is a folder (`files.ts`); a
- * browser keeps one in memory.
+ * A store holds bytes under names: models and checkpoints. On Node.js it is a folder (`files.ts`); a browser keeps one
+ * in memory.
  */
 
-/** Bytes that are read by place. */
+/** Bytes with random access. */
 export interface ByteSource {
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
-  /** Reads bytes from `offset` on to the start of `into`. @returns how many; 0: there are none left */
+  /** Reads bytes from `offset` on into the beginning of `into`. @returns number of bytes; 0 at the end */
   read(into: Uint8Array, offset: number): Promise<number>;
   close(): Promise<void>;
 }
 
 /** Bytes under names. */
 export interface Store {
-  /** What it is called in messages: a folder's path. */
+  /** Name of the store in messages: a folder's path. */
   readonly name: string;
-  /** What a name in it is called in messages. */
+  /** Name of an entry in messages. */
   path(name: string): string;
   names(): Promise<string[]>;
   has(name: string): Promise<boolean>;
-  /** @throws Error, with a `code` such as ENOENT where there is one */
+  /** @throws Error, with a `code` such as ENOENT if there is one */
   open(name: string): Promise<ByteSource>;
-  /** Writes pieces under a name, each before the next is asked for: all of them are there in the end, or nothing is. */
+  /**
+   * Writes pieces under a name, each before the next is requested. At the end all of them are stored, or nothing is.
+   */
   write(name: string, pieces: Iterable<Uint8Array>): Promise<void>;
 }
 
-/** Fills `into` from `offset` on. @returns how many bytes there were */
+/** Fills `into` from `offset` on. @returns number of bytes read */
 export async function readFully(source: ByteSource, into: Uint8Array, offset: number): Promise<number> {
   let at = 0;
   while (at < into.length) {
@@ -52,7 +54,7 @@ export async function writeText(store: Store, name: string, text: string): Promi
   await store.write(name, [new TextEncoder().encode(text)]);
 }
 
-/** Why a store did not give what it was asked for, in a word or a few. */
+/** Why a store failed, in a few words. */
 export const reasonOf = (error: unknown): string => {
   const { code, message } = error as { code?: string; message: string };
   return code ?? message;

@@ -1,10 +1,10 @@
-/** Group advantages (PAPER.md §1): how much better a completion was than its group. */
+/** Group advantages (PAPER.md §1): the difference between a completion's reward and its group's mean. */
 import { hasZeroVariance } from './zero-variance.js';
 
-/** Relative to the largest reward: what summing up to some thousand rewards can be off. */
+/** Relative to the largest reward: the rounding error of summing up to a few thousand rewards. */
 const ROUNDING = 1e-14;
 
-/** A reward that no advantage can be taken from. */
+/** A reward for which no advantage can be computed. */
 export class RewardError extends Error {
   override name = 'RewardError';
 }
@@ -25,7 +25,7 @@ export interface RewardStatistics {
   readonly mean: number;
   /** Unbiased (k − 1); 0 for a single completion. */
   readonly std: number;
-  /** All rewards are equal, but for rounding (zero-variance.ts). */
+  /** Whether all rewards are equal up to rounding (zero-variance.ts). */
   readonly zeroVariance: boolean;
 }
 
@@ -43,7 +43,7 @@ export function rewardStatistics(rewards: ArrayLike<number>): RewardStatistics {
     mean += rewards[i] / k;
   }
   const zeroVariance = hasZeroVariance(rewards);
-  // Equal rewards have no spread, whatever rounding makes of their mean.
+  // Equal rewards have standard deviation 0, whatever the rounding of their mean.
   if (zeroVariance) return { mean: k > 0 ? rewards[0] : 0, std: 0, zeroVariance };
   let squares = 0;
   for (let i = 0; i < k; i++) squares += (rewards[i] - mean) ** 2;
@@ -51,7 +51,7 @@ export function rewardStatistics(rewards: ArrayLike<number>): RewardStatistics {
 }
 
 /**
- * aᵢ = (rᵢ − mean) / (std + ε); exact zeros where all rewards are equal (and for a single completion).
+ * aᵢ = (rᵢ − mean) / (std + ε); exactly 0 if all rewards are equal (and for a single completion).
  * @param rewards rᵢ, [k]
  * @returns [k]
  * @throws RewardError naming the completion if a reward is NaN or infinite
@@ -66,7 +66,7 @@ export function groupAdvantages(rewards: ArrayLike<number>, options: AdvantageOp
   for (let i = 0; i < rewards.length; i++) largest = Math.max(largest, Math.abs(rewards[i]));
   for (let i = 0; i < rewards.length; i++) {
     const deviation = rewards[i] - mean;
-    // A reward that is the mean but for its rounding is neither good nor bad: its sign would be noise.
+    // A reward that equals the mean up to rounding gets advantage 0, because its sign would be noise.
     advantages[i] = Math.abs(deviation) <= ROUNDING * largest ? 0 : deviation / divisor;
   }
   return advantages;

@@ -11,14 +11,14 @@ import { lambdaWeights } from './lambda.js';
 import { checkCount, memberSums } from './steps.js';
 
 /**
- * token: 1/Σ|g| over the step (DAPO); group: 1/(G·Σ|g|) over each of G groups (BNPO, a group being the local batch);
+ * token: 1/Σ|g| over the step (DAPO); group: 1/(G·Σ|g|) over each of G groups (BNPO, with a group as the local batch);
  * sequence: 1/(K·|g|) (GRPO); constant: 1/(K·longest completion) (Dr. GRPO).
  */
 export type Normalisation = 'token' | 'group' | 'sequence' | 'constant';
 
 /** Totals of the whole optimizer step, never of a micro-batch. */
 export interface BatchTotals {
-  /** Σ|g| over all groups; of tokens that are trained, where some are not. */
+  /** Σ|g| over all groups, counting only trained tokens. */
   readonly tokens: number;
   /** Completions in all groups, K. */
   readonly sequences: number;
@@ -29,8 +29,8 @@ export interface BatchTotals {
 }
 
 /**
- * wᵢ: what each token of a completion counts in the mean, [k]; 0 for an empty completion.
- * @param lengths |g| of each completion, [k]; 0 where nothing of it is trained
+ * wᵢ: the weight of each token of a completion in the mean, [k]; 0 for an empty completion.
+ * @param lengths |g| of each completion, [k]; 0 if none of it is trained
  */
 export function sequenceWeights(
   lengths: ArrayLike<number>,
@@ -52,13 +52,13 @@ export interface LossCoefficients {
   readonly plus: Float64Array;
   /** A⁻ ≤ 0 of each node, [nodes]. */
   readonly minus: Float64Array;
-  /** A⁺ and A⁻ of the first token of each node's step, [nodes]; absent: those of all its tokens. */
+  /** A⁺ and A⁻ of the first token of each node's step, [nodes]; absent: the same as for its other tokens. */
   readonly first?: { readonly plus: Float64Array; readonly minus: Float64Array };
   /** K, the weight of the KL term before β, of each node, [nodes]. */
   readonly kl: Float64Array;
 }
 
-/** A⁺ and A⁻ of a node's token. @param isFirst whether it is the first of the node's step */
+/** A⁺ and A⁻ of a node's token. @param isFirst whether it is the first token of the node's step */
 export function tokenCoefficients(
   coefficients: LossCoefficients,
   isFirst: boolean,
@@ -67,7 +67,7 @@ export function tokenCoefficients(
 }
 
 export interface CoefficientOptions {
-  /** p of |λ|^−p: 0 GRPO, 1 λ-GRPO. */
+  /** p of |λ|^−p: 0 is GRPO, 1 λ-GRPO. */
   readonly lambdaExponent: number;
 }
 

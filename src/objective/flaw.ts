@@ -3,7 +3,7 @@ import type { ProcessTree } from '../tree/index.js';
 import { checkCount } from './steps.js';
 
 /**
- * (|λ| − 1)·|Â(λ)| of each node: how much a token of the step is pushed beyond its one share.
+ * (|λ| − 1)·|Â(λ)| of each node: how much harder a token of the step is pushed than if it counted once.
  * @param stepAdvantages Â(λ), [nodes]
  * @returns [nodes]
  * @throws RangeError if there is not one value for each node

@@ -1,4 +1,4 @@
-/** The repair (PAPER.md §5): each step counts once, not once for each completion that shares it. */
+/** The repair (PAPER.md §5): each step counts once instead of once for each completion that shares it. */
 import type { ProcessTree } from '../tree/index.js';
 
 /**

@@ -1,6 +1,6 @@
 /**
- * How hard GRPO's sum pulls at a tree: Σ |λ|·|Â(λ)| over the tokens of its steps, and the part of it in steps that more than one
- * completion goes through. λ-GRPO counts each step once (PAPER.md §4, §5).
+ * The gradient mass of GRPO's sum in a tree: Σ |λ|·|Â(λ)| over the tokens of its steps, and its part in steps that
+ * several completions share. λ-GRPO counts each step once (PAPER.md §4, §5).
  */
 import type { ProcessTree } from '../tree/index.js';
 

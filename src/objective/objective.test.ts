@@ -146,10 +146,10 @@ describe('the flaw', () => {
   it("figures are those of the definition; the root's tokens are never against anyone", () => {
     fc.assert(
       fc.property(scored, (group) => {
-        // A first token that all share: the root's step is not empty.
+        // All completions share the first token: the root's step is not empty.
         const completions = group.map(({ tokens }) => [9, ...tokens]);
         const tree = ProcessTree.build(completions);
-        // In thousandths: rewards that differ by rounding alone have no sign to speak of.
+        // In thousandths: rewards that differ only by rounding have no meaningful sign.
         const advantages = groupAdvantages(group.map(({ reward }) => Math.round(1000 * reward) / 1000));
         const steps = stepAdvantages(tree, advantages);
         expect(steps[0]).toBe(0);

@@ -1,17 +1,20 @@
-/** The hidden process rewards (PAPER.md §2): what the group itself says about every step. */
+/** The hidden process rewards (PAPER.md §2): the step rewards and advantages that follow from the group alone. */
 import type { ProcessTree } from '../tree/index.js';
 
-/** A sum this much smaller than what it was added up from is rounding: its true value is 0. */
+/** A sum this much smaller than its terms is rounding: its true value is 0. */
 const ROUNDING = 1e-9;
 
-/** @throws RangeError if there is not one value for each of `expected` things */
+/** @throws RangeError if there is not one value for each of the `expected` items */
 export function checkCount(values: ArrayLike<number>, expected: number, what: string): void {
   if (values.length !== expected) {
     throw new RangeError(`${what}: expected ${expected} values, got ${values.length}`);
   }
 }
 
-/** Σ of a completion's value over the members of each node, [nodes]. Linear: children are added to their parents. */
+/**
+ * Σ of a completion's value over the members of each node, [nodes]. Computed in linear time by adding children to their
+ * parents.
+ */
 export function memberSums(tree: ProcessTree, value: (completion: number) => number): Float64Array {
   const sums = new Float64Array(tree.nodeCount);
   for (let i = 0; i < tree.groupSize; i++) sums[tree.leaf[i]] += value(i);
@@ -31,11 +34,12 @@ export function stepRewards(tree: ProcessTree, rewards: ArrayLike<number>): Floa
 }
 
 /**
- * Â(λ) = (R̂(λ) − mean) / (std + ε): mean advantage of the completions through each step. Exactly 0 where advantages
- * cancel, as they do at the root: what rounding would leave there has a sign, and signs are read (flaw.ts).
+ * Â(λ) = (R̂(λ) − mean) / (std + ε): mean advantage of the completions through each step. Exactly 0 if the advantages
+ * cancel, as they do at the root; a rest from rounding would have a meaningless sign (flaw.ts reads signs).
  * @param advantages aᵢ, [k]
- * @param weights wᵢ that the members have in the mean, [k]: those of sequence normalisation differ (PAPER.md §2); default: alike
- * @returns [nodes]; 0 for a step whose members all weigh nothing
+ * @param weights wᵢ of the members in the mean, [k]: they differ under sequence normalisation (PAPER.md §2); default:
+ * equal
+ * @returns [nodes]; 0 for a step whose members all have weight 0
  * @throws RangeError if there is not one advantage, and one weight, for each completion
  */
 export function stepAdvantages(
@@ -60,9 +64,9 @@ export function stepAdvantages(
 }
 
 /**
- * A value of each node as a value of each token of a completion.
+ * Expands values of nodes to values of a completion's tokens.
  * @param nodeValues [nodes]
- * @param out where to write them, at least [|g|]; without it, a new array
+ * @param out target, at least [|g|]; default: a new array
  * @returns [|g|]
  */
 export function tokenValues(

@@ -1,9 +1,9 @@
-/** Zero variance: one definition, against what the advantages say and against exact fractions. */
+/** Zero variance: the single definition, checked against the advantages and against exact fractions. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { groupAdvantages, hasZeroVariance, rewardStatistics, zeroVariance } from './index.js';
 
-/** Rewards that are one number in exact arithmetic, each as another order of additions leaves it. */
+/** Rewards that are equal in exact arithmetic, each summed in a different order. */
 const SAME: readonly (readonly number[])[] = [
   [0.3, 0.1 + 0.2],
   [0.7, 0.1 + 0.6, 0.2 + 0.5, 7 * 0.1],
@@ -43,7 +43,7 @@ describe('zero variance', () => {
     const parts = fc.array(fc.integer({ min: -200, max: 200 }), { minLength: 1, maxLength: 6 });
     fc.assert(
       fc.property(fc.array(parts, { minLength: 1, maxLength: 8 }), (group) => {
-        // Hundredths: the exact sums are whole numbers.
+        // In hundredths the exact sums are whole numbers.
         const exact = group.map((list) => list.reduce((a, b) => a + b, 0));
         const rewards = group.map((list) => list.reduce((a, b) => a + b / 100, 0));
         const equal = exact.every((sum) => sum === exact[0]);

@@ -1,17 +1,18 @@
 /**
- * Groups without variance: all rewards are equal, so every advantage is 0 and nothing is learnt. This is the one
- * definition, for the trainer, dynamic sampling and every figure. Rewards are equal if they differ by no more than
- * rounding: 0.3 and 0.1 + 0.2 are. Divided by ε = 1e-4 (PAPER.md §1) such a difference makes an advantage of at most 1e-8.
+ * Groups without variance: all rewards are equal, so every advantage is 0 and nothing is learnt. This is the only
+ * definition, used by the trainer, dynamic sampling and every figure. Rewards are equal if they differ only by
+ * rounding, like 0.3 and 0.1 + 0.2. Divided by ε = 1e-4 (PAPER.md §1), such a difference gives an advantage of at most
+ * 1e-8.
  */
 
-/** Rewards are added up from parts: a difference this small is what rounding leaves of parts of order 10³ and less. */
+/** Rewards are sums of parts: a difference this small is rounding for parts of order 10³ and less. */
 const ABSOLUTE = 1e-12;
 /** The same for larger rewards, relative to the largest. */
 const RELATIVE = 1e-13;
 
 /**
  * What the completions of a group without variance have in common: all are right, all are wrong, or neither is known
- * ('other': a constant that is neither, or right and wrong completions with one reward).
+ * ('other': another constant, or right and wrong completions with the same reward).
  */
 export type ZeroVariance = 'right' | 'wrong' | 'other';
 
@@ -29,8 +30,8 @@ export function hasZeroVariance(rewards: ArrayLike<number>): boolean {
 /**
  * The kind of a group without variance; null for one with mixed rewards.
  * @param rewards rᵢ, [k]
- * @param success whether each completion solved its problem, [k], where that is known. Where it is not, the reward
- * decides by the usual scales: 1 is right, 0 and −1 are wrong.
+ * @param success whether each completion solved its problem, [k], if known. Otherwise the reward decides by common
+ * scales: 1 is right, 0 and −1 are wrong.
  */
 export function zeroVariance(
   rewards: ArrayLike<number>,

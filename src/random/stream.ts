@@ -1,7 +1,7 @@
 /**
- * Counter-based random numbers: the n-th number of a stream is a hash of the stream's key and n, so streams need
- * no stored state beyond their name and place, and drawing from one never moves another. A key is a list such as
- * [seed, 'sampling', step, prompt, sample].
+ * Counter-based random numbers: the n-th number of a stream is a hash of the stream's key and n. A stream needs no
+ * stored state besides its key and position, and drawing from one never affects another. A key is a list such as [seed,
+ * 'sampling', step, prompt, sample].
  */
 
 /** 32-bit finaliser (xor-shift and multiply, full avalanche). */

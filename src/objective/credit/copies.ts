@@ -11,9 +11,9 @@ import { memberSums } from '../steps.js';
 import type { CreditContext } from './rule.js';
 
 export interface CopyCredit {
-  /** bᵢ(λ): advantage of completion i's tokens in a node that it goes through. */
+  /** bᵢ(λ): advantage of completion i's tokens in a node on its path. */
   readonly advantage: (completion: number, node: number) => number;
-  /** The same for the first token of the node's step; absent: no other. */
+  /** The same for the first token of the node's step; absent: the same as for its other tokens. */
   readonly first?: (completion: number, node: number) => number;
   /** s(λ): factor of the whole term of a copy's token, policy and KL, [nodes]. */
   readonly factor: Float64Array;
@@ -60,15 +60,15 @@ export function ruleOf(
     copyCoefficients(tree, rule(tree, rewards, advantages), weights);
 }
 
-/** What the copies of a node's members sum up to, each completion weighing alike: s(λ) Σ bᵢ(λ). */
+/** The sum over the copies of a node's members with equal weights: s(λ) Σ bᵢ(λ). */
 export interface NodePush {
-  /** Of every token of the node, or of those after the first, [nodes]. */
+  /** For every token of the node, or for those after the first, [nodes]. */
   readonly push: Float64Array;
-  /** Of the first token of the node's step, [nodes]. */
+  /** For the first token of the node's step, [nodes]. */
   readonly first: Float64Array;
 }
 
-/** A sum this much smaller than what it was added up from is rounding: its true value is 0, and its sign means nothing. */
+/** A sum this much smaller than its terms is rounding: its true value is 0, and its sign means nothing. */
 const ROUNDING = 1e-9;
 
 export function nodePush(tree: ProcessTree, { advantage, first, factor }: CopyCredit): NodePush {

@@ -1,10 +1,10 @@
 /**
- * GTPO of arXiv 2508.03772 (Simoni et al.; another paper has the same name for something else): tokens that good and bad
- * completions share are protected. In a step with members of both signs
+ * GTPO of arXiv 2508.03772 (Simoni et al.; another paper uses the same name for something else): tokens that good and
+ * bad completions share are protected. In a step with members of both signs
  *   bᵢ = 2·aᵢ for aᵢ > 0,  0 for aᵢ < 0,  that is 2·A⁺ + 0·A⁻;  elsewhere bᵢ = aᵢ.
- * The paper calls a token shared if both signs have it at its position, from the first one on; here it is shared if the whole
- * prefix is, which is stricter. Not part of this: the same run from the end, which is no prefix; the entropy filter, which
- * needs logits; the division by the number of shared tokens, which the released code has and an advantage has not.
+ * In the paper a token is shared if both signs have it at its position, from the first token on; here it is shared if
+ * the whole prefix is, which is stricter. Not included: shared tokens at the end (a common suffix); the entropy filter,
+ * which needs logits; the division by the number of shared tokens, which is in the released code.
  */
 import { type CopyRule, everyCopy } from './copies.js';
 

@@ -1,6 +1,6 @@
 /**
- * GRPO and λ-GRPO (PAPER.md §2, §5; Sullivan & Koller, arXiv 2509.21154): A⁺ = |λ|^−p Σ wᵢ·max(aᵢ, 0),
- * A⁻ = |λ|^−p Σ wᵢ·min(aᵢ, 0) over the members of a node; p = 0 is GRPO, 1 λ-GRPO, ½ between them.
+ * GRPO and λ-GRPO (PAPER.md §2, §5; Sullivan & Koller, arXiv 2509.21154): A⁺ = |λ|^−p Σ wᵢ·max(aᵢ, 0), A⁻ = |λ|^−p Σ
+ * wᵢ·min(aᵢ, 0) over the members of a node; p = 0 is GRPO, 1 λ-GRPO, ½ halfway between.
  */
 
 import type { ProcessTree } from '../../tree/index.js';
@@ -17,7 +17,7 @@ export function lambdaCredit(
     lossCoefficients(tree, advantages, weights, { lambdaExponent: exponent });
 }
 
-/** The same by copies: each has its own advantage, and the factor |λ|^−p. */
+/** The same rule by copies: each copy has its own advantage, and the factor |λ|^−p. */
 export function lambdaCopies(exponent: number): CopyRule {
   return (tree, _rewards, advantages) => ({
     advantage: (i) => advantages[i],

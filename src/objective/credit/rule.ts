@@ -6,13 +6,16 @@
 import type { ProcessTree } from '../../tree/index.js';
 import type { LossCoefficients } from '../coefficients.js';
 
-/** What a rule may use of a group besides its tree and its rewards. */
+/** Inputs of a rule besides the tree and the rewards. */
 export interface CreditContext {
   /** aᵢ of each completion as configured (`advantage_scale`), [k]. */
   readonly advantages: Float64Array;
-  /** wᵢ: what each token of a completion counts in the mean (`normalisation`), [k]; 0 for one that is left out. */
+  /**
+   * wᵢ: the weight of each token of a completion in the mean (`normalisation`), [k]; 0 for a completion that is left
+   * out.
+   */
   readonly weights: Float64Array;
-  /** Where in the run it is asked, for errors: `problem train-3, step 7`. */
+  /** Where in the run the rule is called, for errors: `problem train-3, step 7`. */
   readonly at?: string;
 }
 
@@ -22,7 +25,7 @@ export interface NodeCredit {
   readonly plus: ArrayLike<number>;
   /** A⁻ ≤ 0, [nodes]. */
   readonly minus: ArrayLike<number>;
-  /** A⁺ and A⁻ of the first token of each node's step, [nodes]; absent: those of all its tokens. */
+  /** A⁺ and A⁻ of the first token of each node's step, [nodes]; absent: the same as for its other tokens. */
   readonly first?: { readonly plus: ArrayLike<number>; readonly minus: ArrayLike<number> };
   /** K ≥ 0, the weight of KL term and entropy bonus, [nodes]; absent: the method's. */
   readonly kl?: ArrayLike<number>;
@@ -43,14 +46,14 @@ export type CreditRule = (
   context: CreditContext,
 ) => NodeCredit | Promise<NodeCredit>;
 
-/** What a rule returned is no coefficients. */
+/** The result of a rule is not a set of coefficients. */
 export class CreditError extends Error {
   override name = 'CreditError';
 }
 
 /**
- * Asks a rule, and checks and copies what it returns as soon as it is there: a rule may use its arrays again.
- * @param kl K where the rule says nothing of it, [nodes]
+ * Calls a rule, and checks and copies its result at once, because a rule may reuse its arrays.
+ * @param kl K if the rule does not return it, [nodes]
  * @throws CreditError as `checkCredit`
  */
 export function askRule(
@@ -73,9 +76,9 @@ function isPromise(value: unknown): value is Promise<unknown> {
 }
 
 /**
- * A copy of what a rule returned, once it is what it should be.
- * @param kl K where the rule says nothing of it, [nodes]
- * @throws CreditError in one line: what, of which node, what is expected and what came
+ * A checked copy of a rule's result.
+ * @param kl K if the rule does not return it, [nodes]
+ * @throws CreditError in one line: which node, what is expected and what came
  */
 export function checkCredit(tree: ProcessTree, credit: unknown, kl: Float64Array): LossCoefficients {
   if (typeof credit !== 'object' || credit === null) {
@@ -101,7 +104,7 @@ export function checkCredit(tree: ProcessTree, credit: unknown, kl: Float64Array
   };
 }
 
-/** @param sign of what is allowed besides 0 */
+/** @param sign allowed sign besides 0 */
 function nodeNumbers(name: string, values: unknown, nodes: number, sign: 1 | -1): Float64Array {
   const isList = Array.isArray(values) || (ArrayBuffer.isView(values) && !(values instanceof DataView));
   if (!isList)

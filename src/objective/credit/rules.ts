@@ -17,16 +17,16 @@ import { treeRl } from './treerl.js';
 import { treeRpo } from './treerpo.js';
 
 export interface NamedRule {
-  /** As the papers write it. */
+  /** The name as in the paper. */
   readonly title: string;
-  /** What each copy of a token gets, and its factor. */
+  /** The advantage of each copy of a token, and its factor. */
   readonly copies: CopyRule;
-  /** The same as coefficients of nodes: a `CreditRule` that is not asynchronous. */
+  /** The same as coefficients of nodes: a synchronous `CreditRule`. */
   readonly rule: (tree: ProcessTree, rewards: Float64Array, context: CreditContext) => LossCoefficients;
 }
 
 const named = (title: string, copies: CopyRule): NamedRule => ({ title, copies, rule: ruleOf(copies) });
-/** GRPO and λ-GRPO: the trainer's own sums, to the bit. */
+/** GRPO and λ-GRPO use the trainer's own sums and are equal to the bit. */
 const powered = (title: string, exponent: number): NamedRule => ({
   title,
   copies: lambdaCopies(exponent),

@@ -1,17 +1,17 @@
 /**
  * SPO-tree (Guo et al., arXiv 2505.23564): each segment of the tree is one sample, trained once, with
  *   b(λ) = V(λ) − V(parent),  or divided by the parent's std,
- * where std(parent) is the deviation of the values of the steps that follow it (over the parent's members, population; the
- * released code takes it over the sampled children, and V as their mean, with as many children at each node). Segments of no
- * advantage are left out there, which is the same but for the normaliser. Its probability mask needs the policy's
- * probabilities and cut points, and is not part of this.
+ * where std(parent) is the standard deviation of the values of the next steps (over the parent's members, population;
+ * the released code takes it over the sampled children, and V as their mean, with the same number of children at each
+ * node). The released code leaves out segments without an advantage, which differs only in the normaliser. Its
+ * probability mask needs the policy's probabilities and cut points, and is not included.
  */
 import { type CopyRule, eachStepOnce } from './copies.js';
 import { nodeValues } from './values.js';
 
 const EPSILON = 1e-8;
 
-/** @param standardised divided by the std of the parent's next values */
+/** @param standardised divide by the std of the parent's next values */
 export function spoTree(standardised: boolean): CopyRule {
   return (tree, _rewards, advantages) => {
     const { gain } = nodeValues(tree, advantages);

@@ -1,9 +1,10 @@
 /**
- * TEMPO (Tran et al., arXiv 2509.18314): GRPO's advantage, and at each token where completions part the change of value that
- * this token brings:
+ * TEMPO (Tran et al., arXiv 2509.18314): GRPO's advantage plus, at each token where completions diverge, the change of
+ * value at this token:
  *   bᵢ = aᵢ + (V(λ) − V(parent)) at the first token of step λ,  bᵢ = aᵢ at all others (there V does not change).
- * Both in one scale, (std + ε); the released code is the same, token by token. The only rule here whose coefficients differ
- * within a step. Where a completion ends and others go on, the token that ends it is not among ours, so neither is its term.
+ * Both are divided by (std + ε); the released code is the same, token by token. This is the only rule here whose
+ * coefficients differ within a step. If a completion ends where others continue, its end token is not among our tokens,
+ * so its term is missing too.
  */
 import { type CopyRule, everyCopy } from './copies.js';
 import { nodeValues } from './values.js';

@@ -1,9 +1,10 @@
 /**
  * Tree-GRPO (Ji et al., arXiv 2509.21240): every token of a completion gets the sum of two z-scores of its reward,
  *   bᵢ = (rᵢ − mean of its tree) / (std of its tree + ε) + aᵢ,
- * within its own tree and within all trees of the prompt. Their trees grow from M independent chains; here a tree is what hangs
- * on one branch of the root: completions that begin with the same step. A tree of one completion has nothing to compare: 0
- * (the released code takes mean 0 and std 1, which adds the raw reward; with its sampling no tree is that small).
+ * within its own tree and within all trees of the prompt. In the paper, trees grow from M independent chains; here a
+ * tree is one branch of the root: the completions that begin with the same step. A tree of one completion has no other
+ * to compare with: 0 (the released code takes mean 0 and std 1, which adds the raw reward; its sampling never makes
+ * such a small tree).
  */
 import { groupAdvantages } from '../advantages.js';
 import { type CopyRule, everyCopy } from './copies.js';

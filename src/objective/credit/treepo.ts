@@ -1,9 +1,9 @@
 /**
- * TreePO (Li et al., arXiv 2508.17445): every token of a completion gets its reward's mean difference to the subgroups that
- * it belongs to, one for each proper ancestor of its leaf (the root's is the whole group):
+ * TreePO (Li et al., arXiv 2508.17445): every token of a completion gets the mean difference between its reward and the
+ * means of its subgroups, one for each proper ancestor of its leaf (the root's is the whole group):
  *   bᵢ = mean over ancestors j of (aᵢ − V(j)).
- * The released code has two weights of the subgroups: alike (`average`, in its training script; taken here) and by their size. It
- * whitens the result over the tokens of the batch; here the scale is that of aᵢ (`advantage_scale`).
+ * The released code has two ways to weight the subgroups: equally (`average`, used in its training script and here) and
+ * by size. It whitens the result over the tokens of the batch; here the scale is that of aᵢ (`advantage_scale`).
  */
 import { type CopyRule, everyCopy } from './copies.js';
 import { nodeValues } from './values.js';

@@ -1,9 +1,10 @@
 /**
- * TreeRPO (Yang et al., arXiv 2506.05183): each step is one sample, trained once, and judged within the group of its siblings:
- *   b(λ) = V(λ) − mean of V over the children of its parent, each branch counting once.
- * Were each counted as often as it was taken, that would be SPO-tree's V − V(parent). Not divided by the siblings' deviation: a
- * branch that few took has a value of few samples. TreeRPO samples N continuations of every step; here siblings are the
- * branches that the group shows, and a completion that ends where others go on is one of them.
+ * TreeRPO (Yang et al., arXiv 2506.05183): each step is one sample, trained once, and compared with its siblings:
+ *   b(λ) = V(λ) − mean of V over the children of its parent, counting each branch once.
+ * If each branch counted as often as it was taken, this would be SPO-tree's V − V(parent). It is not divided by the
+ * siblings' standard deviation, because the value of a rare branch is a mean of few samples. TreeRPO samples N
+ * continuations of every step; here siblings are the branches that occur in the group, and a completion that ends where
+ * others continue is one of them.
  */
 import { type CopyRule, eachStepOnce } from './copies.js';
 import { nodeValues } from './values.js';

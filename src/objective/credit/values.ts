@@ -1,12 +1,13 @@
 /**
- * What tree methods call the value of a node: V(λ), the mean over its members, here of the advantages as configured, so that
- * V(root) = 0 and differences are in the unit of `advantage_scale` (`none`: that of the rewards). Members are independent
- * samples of the policy, so each counts once: a branch that many took weighs more, as a forced branch of a searched tree does not.
+ * The value of a node, as used by tree methods: V(λ) is the mean over its members of the configured advantages, so
+ * V(root) = 0 and differences are in the unit of `advantage_scale` (`none`: that of the rewards). Members are
+ * independent samples of the policy, so each counts once, and a branch that many took has more weight; a branch that a
+ * tree search forces does not.
  */
 import type { ProcessTree } from '../../tree/index.js';
 import { memberSums, stepAdvantages } from '../steps.js';
 
-/** A difference this much smaller than what it is taken from is rounding. */
+/** A difference this much smaller than its terms is rounding. */
 const ROUNDING = 1e-9;
 
 export interface NodeValues {
@@ -14,7 +15,7 @@ export interface NodeValues {
   readonly value: Float64Array;
   /** V(λ) − V(parent), 0 at the root, [nodes]. */
   readonly gain: Float64Array;
-  /** Whether a difference of values below this node is more than rounding. */
+  /** Whether the difference of values below this node is more than rounding. */
   readonly isRounding: (difference: number, node: number) => boolean;
 }
 
