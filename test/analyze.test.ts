@@ -544,7 +544,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     const stderr = await refused(
       unknown.out,
       ['logs'],
-      /expected a known format \(own, .*\), got rows of none, with the keys g, q, a, r; .*--prompt-key.*--reward-key/,
+      /expected a known format \(own, .*\), got rows of an unknown format, with the keys g, q, a, r; .*--prompt-key.*--reward-key/,
     );
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   });
@@ -568,7 +568,7 @@ describe('bad input: exit 1, by file and line, and no file; skipped if that is a
     await refused(
       mixed.out,
       ['logs', '--format', 'verifiers'],
-      /results\.jsonl:2: group 0: expected one prompt and answer per group, got others/,
+      /results\.jsonl:2: group 0: expected one prompt and answer per group, got ones that differ from line 1/,
     );
   });
 
@@ -685,7 +685,7 @@ describe.skipIf(!present)('real logs', () => {
     const refused = await analyze(folder, join(LOGS, 'verifiers'), '--no-report');
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toMatch(
-      /^error: .*math-python.*:2: group 0: expected one prompt and answer per group, got others.*\n$/,
+      /^error: .*math-python.*:2: group 0: expected one prompt and answer per group, got ones that differ from line 1.*\n$/,
     );
     const all = await figures(folder, join(LOGS, 'verifiers'), '--skip-bad');
     expect([all.groups, all.completions, all.badRowCount]).toEqual([70, 210, 5]);

@@ -70,7 +70,7 @@ describe.skipIf(!existsSync(cli))('a cold start', () => {
     const longer = await train('--out', 'run', '--resume', '--set', 'train.steps=5');
     expect([longer.code, longer.stderr.trim()]).toEqual([
       1,
-      'error: run: train.steps: expected 3, where the learning rate of schedule cosine ends, got 5',
+      'error: run: train.steps: expected 3, because the cosine schedule of the learning rate ends there, got 5',
     ]);
   });
 

@@ -78,7 +78,7 @@ describe('what an engine cannot do', () => {
     [{ objective: { kl_beta: 0.1 } }, 'objective.kl_beta: expected 0 for engine stand-in, got 0.1'],
     [
       { objective: { loss: 'cispo' } },
-      'objective.loss: expected a loss that it has for engine stand-in, got cispo',
+      'objective.loss: expected a loss that the engine supports for engine stand-in, got cispo',
     ],
     [
       { objective: { entropy_bonus: 0.01 } },
@@ -117,7 +117,9 @@ describe('what an engine cannot do', () => {
   it('may be what the task wants', () => {
     const watched = { ...plain, watch: () => () => false };
     expect(refusal({}, watched)).toContain('which ends completions by their text');
-    expect(refusal({}, plain, { allowedTokens: false })).toContain('which allows some tokens alone');
-    expect(refusal({}, plain, { contextLength: 3 })).toMatch(/^task: expected at most its context together/);
+    expect(refusal({}, plain, { allowedTokens: false })).toContain('which allows only some tokens');
+    expect(refusal({}, plain, { contextLength: 3 })).toMatch(
+      /^task: expected at most the context length in total/,
+    );
   });
 });

@@ -445,7 +445,7 @@ describe('a published rule', () => {
   it('goes with no ratio of sequences', () => {
     const config = walk({ method: 'grpo', objective: { loss: 'gspo' } });
     expect(() => methodVariants(config, ['grpo', 'treepo'])).toThrow(
-      'objective.credit: expected null with loss gspo (its one ratio for a sequence takes no coefficients of steps), got treepo',
+      'objective.credit: expected null with loss gspo (it has one ratio per sequence, so steps have no coefficients), got treepo',
     );
   });
 

@@ -79,7 +79,7 @@ it('a budget that is too small for one sequence is one clear line', { timeout: 6
     return stderr;
   };
   expect(attempt(false)).toMatch(
-    /EngineError: update: a sequence of 513 tokens needs about \d+ MiB, runtime.memory is 16 MiB/,
+    /EngineError: update: a sequence of 513 tokens needs about \d+ MiB, but runtime.memory is 16 MiB/,
   );
   expect(attempt(true)).toMatch(/EngineError: sample: one sequence of 513 tokens does not fit/);
 });

@@ -153,7 +153,7 @@ describe('a module that is none is one line', () => {
       'export default { get name() { throw new RangeError("no name"); } };',
       'default export: threw RangeError: no name',
     ],
-    ['no name', `export default ${definition('name: undefined')}`, 'name: expected a text, got nothing'],
+    ['no name', `export default ${definition('name: undefined')}`, 'name: expected a string, got nothing'],
     [
       'no problems',
       `export default ${definition('problems: []')}`,
@@ -167,7 +167,7 @@ describe('a module that is none is one line', () => {
     [
       'an empty piece',
       `export default ${definition("vocabulary: { pieces: ['<', ''], bos: '<' }")}`,
-      'vocabulary.pieces: expected a list of texts, none empty',
+      'vocabulary.pieces: expected a list of non-empty strings',
     ],
     [
       'a bos that is no piece',
@@ -182,7 +182,7 @@ describe('a module that is none is one line', () => {
     [
       'a stop of two tokens',
       `export default ${definition("stop: ['ab']")}`,
-      'stop: expected texts of one token, got "ab" of 2',
+      'stop: expected strings of one token, got "ab" of 2',
     ],
     [
       'a prompt it cannot spell',
@@ -197,22 +197,22 @@ describe('a module that is none is one line', () => {
     [
       'a prompt that is null',
       `export default ${definition('prompt: () => null')}`,
-      'prompt of problem train-0: expected a text, or messages [{ role, content }], got null',
+      'prompt of problem train-0: expected a string, or messages [{ role, content }], got null',
     ],
     [
       'messages without a template',
       `export default ${definition("prompt: () => [{ role: 'user', content: 'a' }]")}`,
-      'expected a text, got messages: the model has no chat template',
+      'expected a string, got messages: the model has no chat template',
     ],
     [
       'messages without content',
       `export default ${definition("prompt: () => [{ role: 'user' }]")}`,
-      'expected a text, or messages [{ role, content }], got [{"role":"user"}]',
+      'expected a string, or messages [{ role, content }], got [{"role":"user"}]',
     ],
     [
       'an answer that is a number',
       `export default ${definition('answer: () => 7')}`,
-      'answer of problem train-0: expected a text, got 7',
+      'answer of problem train-0: expected a string, got 7',
     ],
     [
       'a generator that ends',
@@ -294,7 +294,7 @@ describe('a reward, a verdict, an answer that fails names problem, step and comp
 
   it.each([
     ['throws', "() => { throw new Error('boom'); }", 'threw Error: boom'],
-    ['is missing', '() => undefined', 'expected a text or null, got undefined'],
+    ['is missing', '() => undefined', 'expected a string or null, got undefined'],
     ['cannot be spelt', "() => 'z'", 'cannot spell "z"'],
     ['never comes', '() => new Promise(() => {})', 'expected an answer within 0.3 s'],
   ])('an answer of the environment %s', async (name, respond, line) => {
@@ -310,7 +310,7 @@ describe('a reward, a verdict, an answer that fails names problem, step and comp
     [
       'is too long',
       "() => ({ problem: 'a', text: 'aaa' })",
-      'expected a text of 1 to 2 tokens (maxCompletionTokens), got 3',
+      'expected a string of 1 to 2 tokens (maxCompletionTokens), got 3',
     ],
   ])('a solution that %s', async (name, solution, line) => {
     const text = `export default ${definition(`solution: ${solution}`)}`;

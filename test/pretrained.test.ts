@@ -145,7 +145,7 @@ describe('a pretrained model', () => {
       'expected a new folder, got one that exists',
     );
     await expect(exportRun(join(folder, 'once'), `${out}2`, { checkpoint: 7 })).rejects.toThrow(
-      'no checkpoint of step 7; it has 1, 2, 3',
+      'no checkpoint of step 7; the run has 1, 2, 3',
     );
     const options = { samples: 0, passAt: [], temperature: 1, topP: 1, topK: 0, seed: 3, batch: 3 };
     const trained = await openTrained(join(folder, 'once'), undefined, { threads: 1 });

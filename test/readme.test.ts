@@ -102,7 +102,7 @@ describe('the configuration reference', () => {
   it('has the keys of sections within sections, those of model.lora among them', () => {
     for (const key of ['model.lora.r', 'model.lora.targets', 'task.columns.answer', 'engine.lora.rank'])
       expect(page).toContain(`| \`${key}\` |`);
-    expect(page).toContain('a list of texts');
+    expect(page).toContain('a list of strings');
     expect(page).not.toMatch(/\| array( or null)? \|/);
   });
 });

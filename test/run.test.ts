@@ -273,7 +273,7 @@ describe('the best checkpoint', () => {
     const out = join(folder, 'best-none');
     await run({ config: { ...config, evaluation: { ...config.evaluation, every: 0 } }, out, threads: 1 });
     await expect(openTrained(out, 'best')).rejects.toThrow(
-      `${out}: no checkpoint that was evaluated; it has 12`,
+      `${out}: no checkpoint that was evaluated; the run has 12`,
     );
     await rm(join(out, 'metrics.jsonl'));
     await expect(openTrained(out, 'best')).rejects.toThrow('metrics.jsonl: cannot be read (ENOENT)');
@@ -341,7 +341,7 @@ describe('a checkpoint that is not complete', () => {
       await rm(join(out, 'checkpoints', step, 'model.safetensors'));
     const before = await readFile(join(out, 'metrics.jsonl'), 'utf8');
     await expect(run({ config: walk, out, resume: true, threads: 1 })).rejects.toThrow(
-      /^[^\n]*step_000007.model\.safetensors: is missing; no checkpoint is complete: remove [^\n]*$/,
+      /^[^\n]*step_000007.model\.safetensors: is missing; no checkpoint is complete; delete the folder [^\n]*$/,
     );
     expect(await readFile(join(out, 'metrics.jsonl'), 'utf8')).toBe(before);
   });
@@ -420,7 +420,7 @@ describe('a loss or gradient that is no number', () => {
     const { updates, error } = await poisoned('update');
     expect(updates).toBe(7);
     expect(error.name).toBe('NotFiniteError');
-    expect(error.message).toBe('step 4: the loss is NaN; the weights were not touched');
+    expect(error.message).toBe('step 4: the loss is NaN; the weights were not changed');
   });
 
   it('in the weights that sample stops the run there, before any update', async () => {

@@ -177,7 +177,7 @@ describe('weights', () => {
       const error = await WeightsWriter.open(path).catch((e) => e);
       expect(error).toBeInstanceOf(UserError);
       expect(error.message).toBe(
-        `${path}: cannot be written: its folder does not exist, or was removed (ENOENT)`,
+        `${path}: cannot be written: its folder does not exist or was removed (ENOENT)`,
       );
     }
   });

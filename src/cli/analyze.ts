@@ -77,7 +77,9 @@ async function analyze(
   );
 
   if (options.checkTokens === true && options.tokenizer === undefined)
-    throw new UserError('--check-tokens: expected also --tokenizer, for the text of token ids, got none');
+    throw new UserError(
+      '--check-tokens: expected --tokenizer as well (it gives the text of token ids), got none',
+    );
   const rules = await openRules(options.credit ?? []);
   const objectives = new RunObjectives();
   const outputs: Output[] = [];

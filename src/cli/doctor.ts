@@ -15,7 +15,7 @@ export async function doctorCommand(version: string): Promise<void> {
     feature,
     fault === null ? `works (${seconds.toFixed(1)} s)` : `fails: ${fault}`,
   ]);
-  print(formatTable(['tried here', ''], rows, Number.POSITIVE_INFINITY).trimEnd());
+  print(formatTable(['check', ''], rows, Number.POSITIVE_INFINITY).trimEnd());
   if (tests.some(({ fault }) => fault !== null)) process.exitCode = 1;
 }
 

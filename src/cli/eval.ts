@@ -47,7 +47,7 @@ export interface EvalCommandOptions {
 export async function evalCommand(model: string, options: EvalCommandOptions): Promise<void> {
   if (options.show && options.json) {
     throw new ConfigError(
-      '--show: expected no --json with it (--json prints a single JSON object), got both',
+      '--show: expected --show without --json (which prints a single JSON object), got both',
     );
   }
   const passAt =
@@ -184,7 +184,7 @@ function report(from: string, task: string, result: BenchmarkResult, samples: nu
     ],
     ...Object.entries(result.passAt).map(([k, share]) => [`pass@${k}`, withInterval(share)]),
     ['tokens of a completion', result.tokens.toFixed(1)],
-    ['cut off at the longest length', percent(result.truncated)],
+    ['cut off at the length limit', percent(result.truncated)],
   ];
   return `${from}: ${task}, ${result.problems} problems (95% intervals: Wilson)\n\n${formatTable(['figure', 'value'], rows)}`;
 }

@@ -13,5 +13,5 @@ export async function initCommand(folder: string): Promise<void> {
     starts ? 'npm start' : 'npx lambda-grpo train train.yaml',
   ];
   print(`next:\n${steps.map((step) => `  ${step}`).join('\n')}`);
-  print('task.ts holds the problems and the reward, train.yaml the run.');
+  print('task.ts defines the problems and the reward; train.yaml configures the run.');
 }

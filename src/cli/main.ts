@@ -64,7 +64,7 @@ program
   .addOption(setOption())
   .option(
     '--eval [problems]',
-    'evaluate before the first step and after the last, whatever the configuration says',
+    'evaluate before the first step and after the last, even if the configuration has no evaluation',
     wholeNumber('--eval', 1),
   )
   .option('--ui', 'serve the dashboard during training and print its address')
@@ -86,12 +86,12 @@ program
   .argument('<config>', 'YAML file, e.g. recipes/binary-tree.yaml')
   .option(
     '--credit <rules>',
-    'credit rules a,b,c: names (docs/credit.md) or files of your modules (default: grpo,lambda-grpo)',
+    'credit rules, separated by commas: names (docs/credit.md) or module files (default: grpo,lambda-grpo)',
     namesOf('--credit'),
   )
   .option(
     '--seeds <n>',
-    'number of seeds, counting up from that of the configuration',
+    'number of seeds; they count up from the seed of the configuration',
     wholeNumber('--seeds', 1),
     3,
   )
@@ -117,10 +117,10 @@ program
   .argument('<model>', 'run folder, model folder in the Hugging Face layout, or owner/name on the Hub')
   .option(
     '--dataset <files...>',
-    'problems: .jsonl, .json or .parquet (default: the held-out problems of the run)',
+    'files of problems: .jsonl, .json or .parquet (default: the held-out problems of the run)',
   )
-  .option('--problem-column <name>', 'column of problems (default: detected from the usual names)')
-  .option('--answer-column <name>', 'column of answers (default: detected from the usual names)')
+  .option('--problem-column <name>', 'name of the problem column (default: detected from common names)')
+  .option('--answer-column <name>', 'name of the answer column (default: detected from common names)')
   .option('--system-prompt <text>', 'system prompt')
   .addOption(
     new Option(
@@ -129,17 +129,15 @@ program
     ).choices(['chat', 'plain']),
   )
   .option('--max-tokens <n>', 'largest number of tokens per completion', wholeNumber('--max-tokens', 1))
-  .option(
-    '--stop-at-box',
-    'end a completion after its \\boxed{…}, as training does; only boxed answers count',
-  )
+  .option('--stop-at-box', 'end a completion after its \\boxed{…}, as in training; only boxed answers count')
   .option('--problems <n>', 'only the first n problems', wholeNumber('--problems', 1))
   .option('--samples <n>', 'samples per problem; 0: one greedy completion', wholeNumber('--samples', 0), 0)
   .option('--show', 'print each completion with its reward and verdict')
   .addOption(
-    new Option('--pass-at <k,…>', 'k of each pass@k (default: 1 and the number of samples)').argParser(
-      (text) => text.split(',').map(wholeNumber('--pass-at', 1)),
-    ),
+    new Option(
+      '--pass-at <k,…>',
+      'values of k for pass@k, separated by commas (default: 1 and the number of samples)',
+    ).argParser((text) => text.split(',').map(wholeNumber('--pass-at', 1))),
   )
   .option('--temperature <t>', 'sampling temperature', positiveNumber('--temperature'), 0.6)
   .option(
@@ -152,7 +150,7 @@ program
   .option('--seed <n>', 'seed of the samples', wholeNumber('--seed', 0), 0)
   .option(
     '--batch <n>',
-    'problems sampled at the same time; does not change the results',
+    'number of problems sampled at the same time; does not change the results',
     wholeNumber('--batch', 1),
     16,
   )
@@ -175,14 +173,18 @@ Examples:
 program
   .command('export')
   .description(
-    'write the policy of a run as a model folder for transformers, or its adapter as a PEFT folder',
+    'write the policy of a run as a model folder that transformers loads, or its adapter as a PEFT folder',
   )
   .option('--merged', 'for a run with an adapter: write the whole model with the adapter merged')
   .argument('<run>', 'run folder')
   .argument('<folder>', 'new folder')
-  .option('--checkpoint <step>', 'a step, or best: the best evaluated one (default: the latest)', stepOrBest)
+  .option(
+    '--checkpoint <step>',
+    'a step, or best: the checkpoint of the best evaluation (default: the latest)',
+    stepOrBest,
+  )
   .addOption(
-    new Option('--dtype <type>', 'type of the stored weights (default: that of the original model)').choices(
+    new Option('--dtype <type>', 'type of the stored weights (default: same as the original model)').choices(
       DTYPES,
     ),
   )
@@ -224,12 +226,12 @@ addReadOptions(
 )
   .option(
     '--check-tokens',
-    'with --tokenizer, for logs of token ids: count branches whose text equals a sibling’s, and turns that were tokenized again',
+    'for logs with token ids; needs --tokenizer: count branches with the same text as a sibling, and turns that were tokenized again',
   )
   .addOption(
     new Option(
       '--scale <how>',
-      'std: divide advantages by the group’s standard deviation; none: do not (default: as trained, for rollouts of a run; else std)',
+      'std: divide advantages by the group’s standard deviation; none: do not divide (default: as the run trained, for rollouts of a run; otherwise std)',
     ).choices(['std', 'none']),
   )
   .option('--follow', 'analyze again whenever the logs change, until Ctrl-C')
@@ -241,7 +243,7 @@ addReadOptions(
   )
   .option(
     '--credit <rules>',
-    'also compute figures (and, with --weights, token weights) under the credit rules a,b,c: names (docs/credit.md) or files of your modules',
+    'also compute figures (and, with --weights, token weights) under these credit rules, separated by commas: names (docs/credit.md) or module files',
     namesOf('--credit'),
   )
   .option('--report <file>', 'write an HTML page with figures, groups and trees', 'report.html')
@@ -283,7 +285,7 @@ addReadOptions(
     )
     .option(
       '--host <address>',
-      'serve on this address instead of 127.0.0.1; requires the token that is printed',
+      'serve on this address instead of 127.0.0.1; pages then require the printed token',
     ),
 )
   .addHelpText(
@@ -300,7 +302,7 @@ Examples:
 program
   .command('site')
   .description(
-    'serve the page that explains the paper: trees to change, training in the browser, your own log',
+    'serve the interactive page that explains the paper: edit trees, train in the browser, open a log',
   )
   .option(
     '--port <n>',

@@ -49,10 +49,13 @@ export function addReadOptions(command: Command): Command {
         FORMAT_NAMES,
       ),
     )
-    .option('--tokenizer <file>', 'tokenizer.json of the model: gives token ids to logs with texts only')
+    .option(
+      '--tokenizer <file>',
+      'tokenizer.json of the model; computes token ids for logs that have only text',
+    )
     .option(
       '--prompt-key <path>',
-      'for logs of unknown format: key path of the prompt; a.b is b in a, a.0 the first item of a list, a.*.b the b of each item',
+      'for logs of unknown format: key path of the prompt. a.b means key b inside a; a.0 the first item of list a; a.*.b key b of each item',
     )
     .option('--completion-key <path>', 'key path of the completion: text, messages or token ids')
     .option('--reward-key <path>', 'key path of the reward')
@@ -60,18 +63,18 @@ export function addReadOptions(command: Command): Command {
     .option('--tokens-key <path>', 'key path of the completion’s token ids')
     .option(
       '--mask-key <path>',
-      'key path of the mask of sampled tokens: 0 and 1, labels with −100, or their number',
+      'key path of the mask of sampled tokens: a list of 0 and 1, labels with −100, or the number of sampled tokens',
     )
     .option('--step-key <path>', 'key path of the training step')
     .option(
       '--group-size <n>',
-      'completions per group, if groups are consecutive rows or equal prompts',
+      'completions per group, for logs whose groups are consecutive rows or rows with equal prompts',
       wholeNumber('--group-size', 1),
     )
     .addOption(
       new Option(
         '--reward-weight <name=w>',
-        'weight of a reward in the total, for logs without a total; repeatable',
+        'weight of one reward in the total, for logs without a total; repeat the option for each reward',
       ).argParser(numbersByName('--reward-weight')),
     )
     .option(

@@ -46,20 +46,20 @@ export function addReproduceCommand(program: Command): void {
     .option('--seeds <n>', 'number of seeds (default: that of the experiment)', wholeNumber('--seeds', 1))
     .option(
       '--so-far',
-      'write the page of the completed seeds (language-model…, credit), also while another process continues; runs nothing',
+      'language-model…, credit: write the page from the seeds completed so far; runs nothing, so another process may continue meanwhile',
     )
-    .option('--rewrite', 'rewrite the pages from the JSON files in the report folder; runs nothing')
+    .option('--rewrite', 'write the pages again from the JSON files in the report folder; runs nothing')
     .option('--reference <folder>', "overhead: a checkout of the paper's code (coli-saar/grpo-prm)")
-    .option('--python <program>', 'overhead: the Python with torch that runs that code', 'python3')
+    .option('--python <program>', 'overhead: a Python interpreter with torch that runs that code', 'python3')
     .option('--logs <folder>', 'structure: a folder of rollout logs to include')
-    .option('--checkpoint <file>', 'binary-tree-gpt2: GPT-2 weights to start from, safetensors')
+    .option('--checkpoint <file>', 'binary-tree-gpt2: start from these GPT-2 weights, a safetensors file')
     .option(
       '--pretrained [folder]',
-      'credit, process-rewards: SmolLM2-135M-Instruct as well, from a folder, the Hub or its cache (hours); language-model…: its folder',
+      'credit, process-rewards: also test SmolLM2-135M-Instruct, from this folder, the Hub or its cache (takes hours); language-model…: the folder of that model',
     )
     .option(
       '--problems <file>',
-      'language-model-structure: word problems with answers, such as GSM8K, to be looked at as well',
+      'language-model-structure: also analyze these word problems with answers, such as GSM8K',
     )
     .addHelpText(
       'after',

@@ -114,8 +114,8 @@ const whereOf = (checkpoint: string, step: number): string =>
 
 function bestLine(metrics: readonly MetricsLine[]): string {
   const best = bestEvaluated(metrics);
-  if (best?.eval_accuracy === undefined) return 'no evaluation: no best checkpoint';
-  return `best of the evaluations: step ${best.step}, held-out accuracy ${best.eval_accuracy.toFixed(3)} (--checkpoint best)`;
+  if (best?.eval_accuracy === undefined) return 'no best checkpoint: the run had no evaluation';
+  return `best evaluation: step ${best.step}, held-out accuracy ${best.eval_accuracy.toFixed(3)} (--checkpoint best)`;
 }
 
 /** The name of what weights the steps: the method, or the custom rule. */

@@ -146,7 +146,7 @@ async function checkLog({ folder, logs }: DashboardOptions): Promise<void> {
   });
   if (format !== null || statSync(folder).size === 0) return;
   throw new DashboardError(
-    `${folder}: expected a log that analyze reads, got rows of no known format; its keys are named with ` +
+    `${folder}: expected a log that analyze reads, got rows of an unknown format; name its keys with ` +
       '--prompt-key, --completion-key or --tokens-key, and --reward-key (docs/formats.md)',
   );
 }

@@ -172,7 +172,7 @@ describe('a folder that was removed', () => {
     const file = join(folder, 'lines');
     await writeWhole(file, 'a\n');
     rmSync(folder, { recursive: true });
-    const gone = 'its folder does not exist, or was removed (ENOENT)';
+    const gone = 'its folder does not exist or was removed (ENOENT)';
     expect(await oneLine(append(file, 'b\n'))).toBe(`${file}: cannot be written: ${gone}`);
     expect(await oneLine(writeWhole(file, 'b\n'))).toBe(`${file}: cannot be written: ${gone}`);
     expect(await oneLine(writeFolder(join(folder, 'x'), async () => {}))).toContain(gone);
@@ -298,7 +298,7 @@ describe('a lock', () => {
     const lock = await FolderLock.take(base);
     lockOf({ pid: 77, nonce: 'other' });
     await expect(lock.check()).rejects.toThrow(
-      `${base}: this process stops writing here: process 77 on host writes to it now`,
+      `${base}: this process stops writing here: process 77 on host is writing to it now`,
     );
     await lock.release();
     expect(readdirSync(base)).toEqual([LOCK]);

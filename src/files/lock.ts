@@ -98,7 +98,7 @@ export class FolderLock {
     const now = await read(this.file);
     if (now?.nonce === this.holder.nonce) return;
     const why = now
-      ? `process ${now.pid} on ${now.host} writes to it now`
+      ? `process ${now.pid} on ${now.host} is writing to it now`
       : `${LOCK} is gone: the folder was removed or replaced`;
     throw new LockError(`${this.folder}: this process stops writing here: ${why}`);
   }
@@ -256,10 +256,10 @@ export async function holderRuns(text: string): Promise<boolean | null> {
 
 function busy({ pid, host, machine: where, since }: Holder, file: string): string {
   if (pid === 0) return `${LOCK} is being written by another process; try again in a few seconds`;
-  if (pid === process.pid && where === machine()) return 'this process writes to it already';
+  if (pid === process.pid && where === machine()) return 'this process is already writing to it';
   const elsewhere =
     where === machine()
       ? ''
-      : `; if that process has ended, remove ${file}, or wait: the lock counts for ${FORGOTTEN_MS / 60_000} minutes`;
+      : `; if that process has ended, remove ${file}, or wait: the lock expires after ${FORGOTTEN_MS / 60_000} minutes`;
   return `process ${pid} on ${host} has been writing to it since ${since}; wait until it ends, or choose another folder${elsewhere}`;
 }

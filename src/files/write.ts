@@ -12,14 +12,14 @@ import { removeLeftovers, settled, temporaryName, unfinished } from './temporary
 /** Creates a folder and its parents if they do not exist. @throws FileError */
 export async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((error) => {
-    throw fileError(path, error, 'cannot be made');
+    throw fileError(path, error, 'cannot be created');
   });
 }
 
 /** Creates a folder in an existing one; an existing folder is kept. @throws FileError */
 export async function makeSubfolder(path: string): Promise<void> {
   await mkdir(path).catch((error) => {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw fileError(path, error, 'cannot be made');
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw fileError(path, error, 'cannot be created');
   });
 }
 
@@ -137,7 +137,7 @@ export async function remove(path: string): Promise<void> {
     await rm(temporary, { recursive: true, force: true });
     settled(path);
   } catch (error) {
-    throw fileError(path, error, 'cannot be removed');
+    throw fileError(path, error, 'cannot be deleted');
   }
 }
 
@@ -154,7 +154,7 @@ export async function removeUnfinished(folder: string): Promise<void> {
     if (!name.endsWith('.tmp')) continue;
     const path = join(folder, name);
     await rm(path, { recursive: true, force: true }).catch((error) => {
-      throw fileError(path, error, 'cannot be removed');
+      throw fileError(path, error, 'cannot be deleted');
     });
   }
 }

@@ -75,7 +75,7 @@ describe('a document', () => {
   test('beyond the limits is refused before it is read to its end', async () => {
     await expect(elements('['.repeat(5_000_000), ['*'])).rejects.toThrow(/at most 500 levels/);
     await expect(elements('{"a":'.repeat(1_000_000), ['*'])).rejects.toThrow(/at most 500 levels/);
-    await expect(elements(`["${'x'.repeat(20_000_000)}"]`, ['k', '*'])).rejects.toThrow(/texts of at most/);
+    await expect(elements(`["${'x'.repeat(20_000_000)}"]`, ['k', '*'])).rejects.toThrow(/strings of at most/);
     await expect(elements(`{"${'k'.repeat(100_000)}":1}`, ['k', '*'])).rejects.toThrow(
       /keys of at most 65536/,
     );

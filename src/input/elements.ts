@@ -76,7 +76,7 @@ export async function* elementsOf(
   const begin = (scalar: boolean): boolean => {
     const frame = stack[stack.length - 1];
     if (ended || frame?.inKey || frame?.filled)
-      throw new InputError(`${file}:${line}: is not one JSON document`);
+      throw new InputError(`${file}:${line}: expected a single JSON document, got something else`);
     if (frame) frame.filled = true;
     const place = placeOf();
     if (place < 0) return false;
@@ -151,7 +151,7 @@ export async function* elementsOf(
     passed += chunk.length;
     if (inText && passed - textBegan > LIMITS.textBytes)
       throw new InputError(
-        `${file}:${line}: expected texts of at most ${LIMITS.textBytes} bytes, got a longer one`,
+        `${file}:${line}: expected strings of at most ${LIMITS.textBytes} bytes, got a longer one`,
       );
     if (!open.wanted) continue;
     held += chunk.length - from;
@@ -161,7 +161,8 @@ export async function* elementsOf(
       );
     open.wanted.pieces.push(chunk.slice(from));
   }
-  if (!ended) throw new InputError(`${file}:${line}: ends in the middle of its JSON document`);
+  if (!ended)
+    throw new InputError(`${file}:${line}: expected a whole JSON document, got one that is cut short`);
 }
 
 function parsed(json: JsonReader, bytes: Uint8Array, where: string): Json {

@@ -105,9 +105,9 @@ describe('JSON from bytes', () => {
     expect(() => nested(LIMITS.depth + 1)).toThrow(/at most 500 levels/);
     expect(() => parse(`[${'{},'.repeat(LIMITS.values)}1]`)).toThrow(/expected at most 4194304 values/);
     expect(() => parse(`["${'x'.repeat(LIMITS.textBytes + 1)}"]`)).toThrow(
-      /at most 16777216 bytes in a text/,
+      /at most 16777216 bytes in a string/,
     );
-    expect(() => parse(`["\\n${'x'.repeat(LIMITS.textBytes + 1)}"]`)).toThrow(/bytes in a text/);
+    expect(() => parse(`["\\n${'x'.repeat(LIMITS.textBytes + 1)}"]`)).toThrow(/bytes in a string/);
     expect(() => parse(`{${'"k":1,'.repeat(LIMITS.keys)}"k":1}`)).toThrow(/at most 1048576 keys/);
     const half = `[${'1,'.repeat(LIMITS.numbers / 2)}1]`;
     expect(() => parse(`[${half},${half}]`)).toThrow(/at most 33554432 numbers/);

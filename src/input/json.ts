@@ -207,7 +207,7 @@ export class JsonReader {
       at++;
     }
     if (at >= end) this.unexpected(end);
-    if (at - from > LIMITS.textBytes) this.beyond(LIMITS.textBytes, 'bytes in a text');
+    if (at - from > LIMITS.textBytes) this.beyond(LIMITS.textBytes, 'bytes in a string');
     this.at = at + 1;
     return textOf(bytes, from, at);
   }
@@ -220,7 +220,7 @@ export class JsonReader {
       at += c === 0x5c ? 2 : 1;
     }
     if (at >= end) this.unexpected(end);
-    if (at - from > LIMITS.textBytes) this.beyond(LIMITS.textBytes, 'bytes in a text');
+    if (at - from > LIMITS.textBytes) this.beyond(LIMITS.textBytes, 'bytes in a string');
     this.at = at + 1;
     try {
       return JSON.parse(textOf(bytes, from - 1, at + 1)) as string;

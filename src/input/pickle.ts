@@ -49,7 +49,7 @@ export function unpickle(bytes: Uint8Array, file: string): unknown {
     return from;
   };
   const text = (length: number): string => {
-    if (length > LIMITS.textBytes) fault(`a text of ${length} bytes`);
+    if (length > LIMITS.textBytes) fault(`a string of ${length} bytes`);
     const from = need(length);
     return textOf(bytes, from, from + length);
   };
@@ -136,7 +136,7 @@ export function unpickle(bytes: Uint8Array, file: string): unknown {
         break;
       case 0x8b: {
         const length = numbers.getInt32(need(4), true);
-        if (length > 1024) fault('a number of many digits');
+        if (length > 1024) fault('a number with too many digits');
         stack.push(integer(length));
         break;
       }

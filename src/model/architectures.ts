@@ -51,7 +51,7 @@ class Keys {
       if (this.readKeys.has(key) || harmless(key, value)) continue;
       throw new ModelError(
         `${this.where}: ${key}: expected a key that this architecture has, got ${brief(value)}; ` +
-          'an unknown key may change what the model computes (remove it if it does not)',
+          'an unknown key may change what the model computes (remove the key if it does not)',
       );
     }
   }

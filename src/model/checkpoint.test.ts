@@ -178,7 +178,10 @@ describe('what is wrong is named in one line', () => {
     const withMap = (map: Record<string, string>) =>
       writeFile(index, JSON.stringify({ weight_map: { ...whole.weight_map, ...map } }));
     await withMap({ 'model.norm.weight': '../secret.safetensors' });
-    await says(at, 'model.norm.weight: expected the name of a file beside it, got "../secret.safetensors"');
+    await says(
+      at,
+      'model.norm.weight: expected the name of a file in the same folder, got "../secret.safetensors"',
+    );
     await withMap({ 'model.norm.weight': 'model-00009-of-00009.safetensors' });
     await says(at, 'model-00009-of-00009.safetensors: is missing');
     await withMap({ 'model.norm.weight': 'model-00001-of-00004.safetensors' });

@@ -135,7 +135,7 @@ async function weightFiles(store: Store): Promise<Map<string, Set<string> | null
     // A shard must be beside its index: a name with a path could read another folder.
     if (typeof name !== 'string' || /[/\\]/.test(name)) {
       throw new ModelError(
-        `${index}: ${key}: expected the name of a file beside it, got ${JSON.stringify(name)}`,
+        `${index}: ${key}: expected the name of a file in the same folder, got ${JSON.stringify(name)}`,
       );
     }
     files.set(name, (files.get(name) ?? new Set()).add(key));

@@ -151,7 +151,7 @@ async function readHeader(
   await readFully(source, start, 0);
   const length = Number(new DataView(start.buffer).getBigUint64(0, true));
   if (length > end - 8) {
-    throw damaged(file, `its header should have ${length} bytes, ${end - 8} are there`);
+    throw damaged(file, `its header should have ${length} bytes, but only ${end - 8} are there`);
   }
   if (length > LONGEST_HEADER) throw damaged(file, `a header of ${length} bytes`);
   const bytes = new Uint8Array(length);

@@ -83,7 +83,9 @@ describe('TRL (its own logs)', () => {
     await expect(all(file, { ...weights, groupSize: 2 })).rejects.toThrow(
       /expected a sum of about 0 over a group, got -1\.532 over 2 rows/,
     );
-    await expect(all(file, { ...weights, groupSize: 8 })).rejects.toThrow(/another prompt than in line 1/);
+    await expect(all(file, { ...weights, groupSize: 8 })).rejects.toThrow(
+      /a prompt that differs from line 1/,
+    );
   });
 
   test('chat prompts and completions', async () => {
@@ -455,9 +457,11 @@ describe('documents', () => {
       ]);
     }
     const cut = JSON.stringify(stats).slice(0, -30);
-    await expect(all(await put('stats.json', cut))).rejects.toThrow(/stats\.json:1: ends in the middle/);
+    await expect(all(await put('stats.json', cut))).rejects.toThrow(
+      /stats\.json:1: expected a whole JSON document, got one that is cut short/,
+    );
     const wrong = JSON.stringify(stats).replace('"idx":7', '"idx":8');
-    await expect(all(await put('stats.json', wrong))).rejects.toThrow('another prompt');
+    await expect(all(await put('stats.json', wrong))).rejects.toThrow('got a prompt that differs from line');
   });
 
   test('reasoning-gym and a list of rows', async () => {

@@ -103,7 +103,7 @@ export class ById implements Grouping {
     if (!open) {
       if (this.closed.has(step))
         throw new RolloutError(
-          `${where}: step: expected the rows of a step near each other, got ${step} again after ${OPEN_STEPS} later steps (its groups would not be complete)`,
+          `${where}: step: expected the rows of a step close together, got step ${step} again after ${OPEN_STEPS} later steps (its groups would be incomplete)`,
         );
       open = new Map();
       this.steps.set(step, open);
@@ -113,7 +113,7 @@ export class ById implements Grouping {
     const known = first?.siblings.get(identity);
     if (first && !known && !this.options.splitMerged)
       throw new RolloutError(
-        `${where}: group ${id}: expected one prompt and answer per group, got others than in line ${first.line}; this id does not identify groups`,
+        `${where}: group ${id}: expected one prompt and answer per group, got ones that differ from line ${first.line}; this id does not identify groups`,
       );
     const member = this.store.put(sample);
     if (known) known.members.push(member);
@@ -227,7 +227,7 @@ export class ByPlace implements Grouping {
     const other = read.find(({ identity }) => identity !== read[0].identity);
     if (other)
       throw new RolloutError(
-        `${this.options.file}:${other.line}: expected groups of equal size whose rows follow each other, got another prompt than in line ${read[0].line} in a group of ${rows.length} rows; these groups cannot be recovered`,
+        `${this.options.file}:${other.line}: expected groups of equal size whose rows follow each other, got a prompt that differs from line ${read[0].line} in a group of ${rows.length} rows; these groups cannot be recovered`,
       );
     const id = String(this.count++);
     if (read.length === 0) return;
@@ -270,7 +270,7 @@ export class ByPrompt implements Grouping {
   add(sample: Sample): Iterable<Group> {
     if (sample.group !== undefined)
       throw new RolloutError(
-        `${this.options.file}:${sample.line}: expected a group id in every row or in none, got one after rows without`,
+        `${this.options.file}:${sample.line}: expected a group id in every row or in none, got one after rows without a group id`,
       );
     let open = this.steps.get(sample.step);
     if (!open) {
@@ -315,7 +315,7 @@ export class ByPrompt implements Grouping {
     const wrong = groups.find(({ members }) => members.length !== expected);
     if (wrong && (largest > expected || missing > this.unread))
       throw new RolloutError(
-        `${file}:${wrong.line}: expected a group id, got none, and this prompt ${wrong.members.length} times where ${size === undefined ? 'others stand' : 'a group has'} ${expected}; groups with a repeated prompt cannot be recovered`,
+        `${file}:${wrong.line}: expected a group id, got none, and this prompt occurs ${wrong.members.length} times, where ${size === undefined ? 'other prompts occur' : 'a group has'} ${expected}; groups with a repeated prompt cannot be recovered`,
       );
   }
 

@@ -27,7 +27,7 @@ function read(options: ReadOptions): ReturnType<typeof readGroups> {
 
 it('an id with two prompts is refused, with both lines', async () => {
   await expect(read({})).rejects.toThrow(
-    /log\.jsonl:2: group q: expected one prompt and answer per group, got others than in line 1/,
+    /log\.jsonl:2: group q: expected one prompt and answer per group, got ones that differ from line 1/,
   );
 });
 

@@ -19,7 +19,7 @@ function refuseMany(messages: { readonly length: number }, where: string, key: s
 /** A prompt: a text as it is, or messages, one text each. */
 export function promptParts(value: unknown, where: string, key: string): readonly string[] {
   if (typeof value === 'string') return [value];
-  if (!isList(value)) fail(where, key, value, 'a text or a list of messages');
+  if (!isList(value)) fail(where, key, value, 'a string or a list of messages');
   refuseMany(value, where, key);
   return Array.from(value as Json[], (message, i) => {
     const { role, text } = messageOf(message, where, `${key}[${i}]`);
@@ -38,7 +38,7 @@ export function completionParts(
   sampled: (message: JsonObject) => boolean = (message) => message.role === 'assistant',
 ): readonly Part[] {
   if (typeof value === 'string') return [{ text: value, sampled: true }];
-  if (!isList(value)) fail(where, key, value, 'a text or a list of messages');
+  if (!isList(value)) fail(where, key, value, 'a string or a list of messages');
   refuseMany(value, where, key);
   const parts: Part[] = [];
   Array.from(value as Json[]).forEach((message, i) => {
@@ -68,7 +68,7 @@ export function messageOf(value: unknown, where: string, key: string): { role: s
 export function contentText(value: unknown, where: string, key: string): string {
   if (value === undefined || value === null) return '';
   if (typeof value === 'string') return value;
-  if (!isList(value)) fail(where, key, value, 'a text, null or a list of parts');
+  if (!isList(value)) fail(where, key, value, 'a string, null or a list of parts');
   return Array.from(value as Json[], (part) => {
     if (typeof part === 'string') return part;
     if (isObject(part) && typeof part.text === 'string') return part.text;

@@ -13,7 +13,7 @@ function checkIds(file: string, groups: readonly Group[]): void {
     const key = JSON.stringify([step, id]);
     if (seen.has(key))
       throw new RolloutError(
-        `${file}: group ${JSON.stringify(id)}: expected ids that differ within a step, got it twice in step ${step}`,
+        `${file}: group ${JSON.stringify(id)}: expected each id once in a step, got it twice in step ${step}`,
       );
     seen.add(key);
   }

@@ -78,7 +78,7 @@ export class PaddingWatch {
     for (const { verb, rows: byId, line } of this.sides) {
       const [id, rows] = [...byId].sort(([, a], [, b]) => b - a)[0] ?? [0, 0];
       if (rows < 2 || rows < SHARE * this.rows) continue;
-      const message = `${rows} of ${this.rows} completions ${verb} with a run of token id ${id}, in groups whose completions all have one length: this looks like padding, and all figures count it as sampled tokens`;
+      const message = `${rows} of ${this.rows} completions ${verb} with a run of token id ${id}, in groups whose completions all have the same length; this looks like padding, and all figures count it as sampled tokens`;
       return { line, message };
     }
     return null;

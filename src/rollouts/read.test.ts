@@ -184,7 +184,7 @@ describe('whole numbers beyond 2^53', () => {
 describe('what cannot be known is refused', () => {
   test('rows of no known shape, and formats that are not the named one', async () => {
     expect(await error(await put({ 'a.jsonl': '{"x":1}\n' }))).toMatch(
-      /a\.jsonl: expected a known format .*, got rows of none, with the keys x; .*--prompt-key.*--tokens-key.*--reward-key.*--skip-bad/,
+      /a\.jsonl: expected a known format .*, got rows of an unknown format, with the keys x; .*--prompt-key.*--tokens-key.*--reward-key.*--skip-bad/,
     );
     const mixed = await put({ 'a.jsonl': lines([OWN]), 'b.jsonl': lines([row(1, 1)]) });
     await expect(all(mixed, { format: 'own' })).rejects.toThrow(BadRowsError);
@@ -203,7 +203,7 @@ describe('what cannot be known is refused', () => {
       'results.jsonl': lines([rollout({ id: 0 }, 'a', '1'), rollout({ id: 0 }, 'b', '2')]),
     });
     expect(await error(wrong)).toMatch(
-      /results\.jsonl:2: group 0: expected one prompt and answer per group, got others than in line 1/,
+      /results\.jsonl:2: group 0: expected one prompt and answer per group, got ones that differ from line 1/,
     );
     const game = [rollout({ id: 0 }, 'guess', 'story'), rollout({ id: 0 }, 'guess', 'other')];
     expect(await error(await put({ 'results.jsonl': lines(game) }))).toContain('group 0');
@@ -236,7 +236,7 @@ describe('what cannot be known is refused', () => {
       /3\.jsonl: expected a group id, got none, and all 8 prompts are the same text/,
     );
     expect((await all(file, { groupSize: 8 })).length).toBe(1);
-    expect(await error(file, { groupSize: 4 })).toContain('this prompt 8 times where a group has 4');
+    expect(await error(file, { groupSize: 4 })).toContain('this prompt occurs 8 times, where a group has 4');
     const twice = ['a', 'b', 'a', 'b', 'a', 'a'].map((input, i) => rollout(input, i));
     expect(await error(await put({ '3.jsonl': lines(twice) }))).toContain('cannot be recovered');
     const good = await all(await put({ '3.jsonl': lines(twice.slice(0, 4)) }));
@@ -271,7 +271,7 @@ describe('what cannot be known is refused', () => {
       [4, 1],
     ]);
     expect(await error(await put({ 'a.jsonl': steps([1, 2, 3, 4, 5, 1]) }))).toMatch(
-      /a\.jsonl:6: step: expected .*, got 1 again/,
+      /a\.jsonl:6: step: expected .*, got step 1 again/,
     );
   });
 });
@@ -365,9 +365,11 @@ describe('bad rows', () => {
     expect(rewards(groups)).toEqual([[0, 1], [3], [4, 5]]);
     expect(groups.map(({ groups }) => groups)).toEqual(['consecutive', 'consecutive', 'consecutive']);
     expect(await error(await put({ 'a.jsonl': lines(list) }), { groupSize: 3 })).toContain(
-      'another prompt than in line 1',
+      'a prompt that differs from line 1',
     );
-    expect(await error(await put({ 'a.jsonl': lines(list) }), { groupSize: 4 })).toContain('another prompt');
+    expect(await error(await put({ 'a.jsonl': lines(list) }), { groupSize: 4 })).toContain(
+      'got a prompt that differs from line',
+    );
     expect(await error(await put({ 'a.jsonl': lines(list.slice(0, 5)) }), { groupSize: 2 })).toContain(
       'expected groups of 2 rows, got 1 rows after',
     );

@@ -200,7 +200,7 @@ async function detectWhole(file: Source, options: ReadOptions): Promise<Detected
 function unknownFormat(file: string, keys: readonly string[]): string {
   const names = keys.length > 0 ? `, with the keys ${keys.join(', ')}` : '';
   return (
-    `${file}: expected a known format (${KNOWN_FORMATS}), got rows of none${names}; any log of rows is read with ` +
+    `${file}: expected a known format (${KNOWN_FORMATS}), got rows of an unknown format${names}; to read any log of rows, use ` +
     `--prompt-key, --completion-key or --tokens-key, and --reward-key (docs/formats.md), ` +
     `and --skip-bad leaves such a file out`
   );

@@ -63,7 +63,7 @@ describe.skipIf(!present)('real logs', () => {
       );
       if (failed === null) continue;
       expect(failed).toContain(
-        `${name}:2: group 0: expected one prompt and answer per group, got others than in line 1`,
+        `${name}:2: group 0: expected one prompt and answer per group, got ones that differ from line 1`,
       );
       refused.push(name.slice(0, -'__00000000.jsonl'.length));
     }

@@ -175,7 +175,7 @@ describe('a pickle', () => {
     ['an unknown operation', pickled([0xff]), 'operation 0xff'],
     ['nothing on the stack', pickled('.'), 'an empty stack'],
     ['no mark', pickled(']e.'), 'no mark'],
-    ['a text beyond the limits', pickled('X', [255, 255, 255, 127], 'x'), 'a text of 2147483647 bytes'],
+    ['a text beyond the limits', pickled('X', [255, 255, 255, 127], 'x'), 'a string of 2147483647 bytes'],
   ])('with %s is one clear error', async (name, pickle, description) => {
     const file = saved(`${name}.pt`, pickle);
     await expect(readTorch(fileSource(file))).rejects.toThrow(

@@ -238,7 +238,7 @@ describe('ids of groups', () => {
     expect(notes.map(({ line, message, warning }) => [line, message, warning])).toEqual([
       [
         2,
-        'group p occurs twice in step 1; the second is read as a separate group, p#2, and so are others like it',
+        'group p occurs twice in step 1; the second is read as a separate group, p#2; similar groups are read in the same way',
         true,
       ],
     ]);

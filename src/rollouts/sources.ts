@@ -108,7 +108,7 @@ export class IdsOfSource {
       this.warn(
         source.file,
         source.line,
-        `group ${id} occurs twice${where}; the second is read as a separate group, ${unique}, and so are others like it`,
+        `group ${id} occurs twice${where}; the second is read as a separate group, ${unique}; similar groups are read in the same way`,
       );
     }
     id = this.label === null ? unique : `${this.label}:${unique}`;

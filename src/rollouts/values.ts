@@ -44,7 +44,7 @@ export const asList: ValueReader<readonly Json[]> = (value, where, key) => {
 };
 
 export const asText: ValueReader<string> = (value, where, key) =>
-  typeof value === 'string' ? value : fail(where, key, value, 'a text');
+  typeof value === 'string' ? value : fail(where, key, value, 'a string');
 
 /** A measure: where no double holds it, the nearest one. */
 export const asNumber: ValueReader<number> = (value, where, key) => {
@@ -74,7 +74,7 @@ export const asStep: ValueReader<number | null> = (value, where, key) => {
 export const asId: ValueReader<string> = (value, where, key) => {
   if (typeof value === 'string' && value !== '') return value;
   if (value instanceof WrittenNumber && /^-?\d+$/.test(value.text)) return value.text;
-  return Number.isSafeInteger(value) ? String(value) : fail(where, key, value, 'a text or a whole number');
+  return Number.isSafeInteger(value) ? String(value) : fail(where, key, value, 'a string or a whole number');
 };
 
 export const asBoolean: ValueReader<boolean> = (value, where, key) =>

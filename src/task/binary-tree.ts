@@ -93,7 +93,7 @@ export function binaryTree({
       const length = shared(path);
       if (length === depth) return { reward: targetReward, note: 'target' };
       if (length >= n)
-        return { reward: negativeReward, note: `leaves the target after ${length} of its turns` };
+        return { reward: negativeReward, note: `leaves the target path after ${length} of its turns` };
       return { reward: otherReward, note: 'away from the target' };
     },
     success: (_, path) => shared(path) === depth,

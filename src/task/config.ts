@@ -10,38 +10,40 @@ const binaryTree = z.strictObject({
   depth: z.int().min(1).max(30).default(4).describe('Turns in a path'),
   n: whole(1)
     .default(1)
-    .describe('First turns shared with the target that make a path a bad one, at most depth'),
+    .describe(
+      'A path that shares its first n turns with the target but misses the target gets negative_reward; n is at most depth',
+    ),
   negative_reward: z
     .number()
     .default(-1)
-    .describe('Reward of paths that share these turns but miss the target (r_neg)'),
+    .describe('Reward of paths that share the first n turns with the target but miss it (r_neg)'),
   target_reward: z.number().default(1).describe('Reward of the target path'),
   other_reward: z.number().default(0.7).describe('Reward of every other path'),
   vocabulary: whole(2)
     .nullable()
     .default(null)
     .describe(
-      'For a given model: its vocabulary size; tokens with an even id mean L, with an odd id R. null: a vocabulary of three tokens, of which L and R are allowed',
+      'With model.path: the vocabulary size of that model; tokens with an even id mean L, with an odd id R. null: a vocabulary of three tokens, of which L and R are allowed',
     ),
 });
 
 const arithmetic = z.strictObject({
-  name: z.literal('arithmetic').describe('Addition, written column by column, the answer in a box'),
+  name: z.literal('arithmetic').describe('Addition, written column by column, with the answer in a box'),
   digits: z.int().min(1).max(8).default(3).describe('Digits of each summand'),
-  held_out: whole(1).default(200).describe('Held-out problems: for evaluation, never trained on'),
-  carry_error_rate: share().default(0.7).describe('Warm-up solutions: how often a carry is forgotten'),
-  slip_rate: share().default(0.08).describe('Warm-up solutions: how often a column gets a wrong digit'),
+  held_out: whole(1).default(200).describe('Number of held-out problems, used for evaluation only'),
+  carry_error_rate: share().default(0.7).describe('Warm-up solutions: share of carries that are forgotten'),
+  slip_rate: share().default(0.08).describe('Warm-up solutions: share of columns with a wrong digit'),
 });
 
 const chain = z.strictObject({
   name: z.literal('chain').describe('A chain of operations modulo a small number, step by step'),
   operations: z.int().min(1).max(64).default(8).describe('Steps of a chain'),
   modulus: z.int().min(2).max(10).default(7).describe('Numbers are 0 to modulus − 1'),
-  held_out: whole(1).default(200).describe('Held-out problems: for evaluation, never trained on'),
+  held_out: whole(1).default(200).describe('Number of held-out problems, used for evaluation only'),
   flip_error_rate: share()
     .default(0.65)
-    .describe('Warm-up solutions: how often a − b with a < b is written as b − a'),
-  slip_rate: share().default(0.03).describe('Warm-up solutions: how often a step has a wrong result'),
+    .describe('Warm-up solutions: share of differences a − b with a < b that are written as b − a'),
+  slip_rate: share().default(0.03).describe('Warm-up solutions: share of steps with a wrong result'),
 });
 
 const math = z.strictObject({
@@ -50,20 +52,20 @@ const math = z.strictObject({
   held_out_files: z
     .array(z.string().min(1))
     .default([])
-    .describe('Files of problems for evaluation; none: the last held_out training problems are held out'),
-  held_out: whole(1).default(125).describe('Number of held-out problems if held_out_files names no files'),
+    .describe('Files of problems for evaluation; empty: the last held_out training problems are held out'),
+  held_out: whole(1).default(125).describe('Number of held-out problems if held_out_files is empty'),
   columns: z
     .strictObject({
       problem: z
         .string()
         .nullable()
         .default(null)
-        .describe('Column of problems; null: detected from the usual names'),
+        .describe('Name of the problem column; null: detected from common names'),
       answer: z
         .string()
         .nullable()
         .default(null)
-        .describe('Column of answers; null: detected from the usual names'),
+        .describe('Name of the answer column; null: detected from common names'),
     })
     .prefault({})
     .describe('Names of the columns'),
@@ -73,15 +75,15 @@ const math = z.strictObject({
     .default('chat')
     .describe("chat: with the model's chat template; plain: the system prompt, then the text of the problem"),
   max_prompt_tokens: whole(1).default(1024).describe('Training problems with longer prompts are skipped'),
-  max_completion_tokens: whole(1).default(1024).describe('Longest completion'),
+  max_completion_tokens: whole(1).default(1024).describe('Length limit of a completion in tokens'),
   stop_at_box: z
     .boolean()
     .default(true)
     .describe(
       'End a completion after its first non-empty \\boxed{…} outside <think>…</think>, and accept only boxed answers. Training only; eval has --stop-at-box',
     ),
-  accuracy_weight: z.number().default(1).describe('Weight of the reward for a right answer'),
-  format_weight: z.number().default(0).describe('Weight of the reward for an answer in a closed box'),
+  accuracy_weight: z.number().default(1).describe('Reward for a correct answer'),
+  format_weight: z.number().default(0).describe('Reward for an answer in a closed box'),
 });
 
 const userModule = z.strictObject({
@@ -99,12 +101,12 @@ const userModule = z.strictObject({
   max_completion_tokens: whole(1)
     .nullable()
     .default(null)
-    .describe("Longest completion; null: the module's maxCompletionTokens"),
+    .describe("Length limit of a completion in tokens; null: the module's maxCompletionTokens"),
   // A run that such an error stopped goes on as one that had these values from its start: no call failed before.
   on_error: changeable(z.enum(['stop', 'zero', 'skip_group']))
     .default('stop')
     .describe(
-      'If a reward function throws or takes too long: stop the run, give reward 0, or skip the group',
+      'What happens if a reward function throws or takes too long: stop the run, give reward 0, or skip the group',
     ),
   call_seconds: changeable(z.number().positive().max(1_000_000))
     .default(60)

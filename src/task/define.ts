@@ -90,7 +90,7 @@ export function checkDefinition(value: unknown): TaskDefinition<unknown> {
     }
   };
   const orNone = (fits: (part: unknown) => boolean) => (part: unknown) => part === undefined || fits(part);
-  need('name', 'a text', (part) => typeof part === 'string' && part !== '');
+  need('name', 'a string', (part) => typeof part === 'string' && part !== '');
   need('problems', 'a list of problems, or a function of their number', (part) =>
     typeof part === 'function' ? true : isFilledList(part),
   );
@@ -99,7 +99,7 @@ export function checkDefinition(value: unknown): TaskDefinition<unknown> {
   need('reward', 'a function', isFunction);
   need('maxCompletionTokens', 'a whole number of at least 1', isCount);
   for (const key of ['answer', 'success', 'solution']) need(key, 'a function', orNone(isFunction));
-  need('stop', 'a list of texts', orNone(isTexts));
+  need('stop', 'a list of strings', orNone(isTexts));
   need('weights', 'finite numbers by name', orNone(isNumbers));
   need('vocabulary', '{ pieces, bos }', orNone(isObject));
   if (definition.vocabulary !== undefined)
@@ -121,7 +121,7 @@ function checkPieces(
   const isPiece = (part: unknown): boolean => typeof part === 'string' && (pieces as string[]).includes(part);
   need(
     'vocabulary.pieces',
-    'a list of texts, none empty',
+    'a list of non-empty strings',
     (part) => isTexts(part) && isFilledList(part),
     pieces,
   );

@@ -60,17 +60,17 @@ export async function definedTask(exported: unknown, options: DefinedTaskOptions
       const messages = typeof prompt !== 'string';
       if (messages) checkMessages(prompt);
       if (messages && !render) {
-        throw new TaskError('expected a text, got messages: the model has no chat template to render them');
+        throw new TaskError('expected a string, got messages: the model has no chat template to render them');
       }
       const rendered = messages ? (render as (m: readonly ChatMessage[]) => string)(prompt) : prompt;
       const encoded = messages ? vocabulary!.encode(rendered) : vocabulary!.encodePrompt(rendered);
-      if (encoded.length === 0) throw new TaskError('expected a text with at least one token, got none');
+      if (encoded.length === 0) throw new TaskError('expected a string with at least one token, got none');
       return { text: rendered, tokens: encoded, plain: !messages };
     });
     texts ||= plain;
     const answer = await call(`answer of problem ${id}`, async () => {
       const value = definition.answer ? await definition.answer(source) : '';
-      if (typeof value !== 'string') throw new TaskError(`expected a text, got ${showValue(value)}`);
+      if (typeof value !== 'string') throw new TaskError(`expected a string, got ${showValue(value)}`);
       return value;
     });
     const problem = { id, promptText: text, promptTokens: tokens, answer };
@@ -115,7 +115,7 @@ export async function definedTask(exported: unknown, options: DefinedTaskOptions
   }
   if (texts && render) {
     options.warn?.(
-      `${definition.name}: prompts are texts, so the model's chat template is not applied; return messages, [{ role: 'user', content: … }], to have it applied`,
+      `${definition.name}: prompts are strings, so the model's chat template is not applied; to apply it, return messages: [{ role: 'user', content: … }]`,
     );
   }
   const longest = [...listed, ...examples].reduce(
@@ -183,7 +183,7 @@ export async function definedTask(exported: unknown, options: DefinedTaskOptions
                   vocabulary.decode(before),
                 );
                 if (text !== null && typeof text !== 'string') {
-                  throw new TaskError(`expected a text or null, got ${showValue(text)}`);
+                  throw new TaskError(`expected a string or null, got ${showValue(text)}`);
                 }
                 return text === null ? null : vocabulary.encode(text);
               }),
@@ -202,7 +202,7 @@ export async function definedTask(exported: unknown, options: DefinedTaskOptions
               const encoded = vocabulary.encode(text);
               if (encoded.length === 0 || encoded.length > maxCompletionTokens) {
                 throw new TaskError(
-                  `expected a text of 1 to ${maxCompletionTokens} tokens (maxCompletionTokens), got ${encoded.length}`,
+                  `expected a string of 1 to ${maxCompletionTokens} tokens (maxCompletionTokens), got ${encoded.length}`,
                 );
               }
               return { problem: source, tokens: encoded };
@@ -235,7 +235,7 @@ function checkMessages(prompt: unknown): asserts prompt is readonly ChatMessage[
         typeof message?.role === 'string' && message.role !== '' && typeof message.content === 'string',
     );
   if (!fits)
-    throw new TaskError(`expected a text, or messages [{ role, content }], got ${showValue(prompt)}`);
+    throw new TaskError(`expected a string, or messages [{ role, content }], got ${showValue(prompt)}`);
 }
 
 /** @throws TaskError for what is neither a finite number nor finite numbers by name */
@@ -261,7 +261,7 @@ function stopTokens(definition: TaskDefinition<unknown>, vocabulary: Vocabulary)
   const stops = (definition.stop ?? []).map((text) => {
     const tokens = vocabulary.encode(text);
     if (tokens.length !== 1) {
-      throw new TaskError(`expected texts of one token, got ${JSON.stringify(text)} of ${tokens.length}`);
+      throw new TaskError(`expected strings of one token, got ${JSON.stringify(text)} of ${tokens.length}`);
     }
     return tokens[0];
   });

@@ -77,14 +77,14 @@ describe('solutions of the user’s own', () => {
     [
       'a message without content',
       { messages: [{ role: 'user' }] },
-      'my.jsonl:3: messages: message 0: expected { role, content }, two texts, got {"role":"user"}',
+      'my.jsonl:3: messages: message 0: expected { role, content } with two strings, got {"role":"user"}',
     ],
     [
       'a number',
       { prompt: 3, completion: 'a' },
-      'my.jsonl:3: prompt: expected a text or a list of messages, got 3',
+      'my.jsonl:3: prompt: expected a string or a list of messages, got 3',
     ],
-    ['no message', { messages: [] }, 'my.jsonl:3: messages: expected a text or a list of messages, got []'],
+    ['no message', { messages: [] }, 'my.jsonl:3: messages: expected a string or a list of messages, got []'],
     ['an empty row', {}, 'my.jsonl:3: expected messages, or prompt and completion, got an empty row'],
     [
       'too long',
@@ -103,7 +103,7 @@ describe('solutions of the user’s own', () => {
       ],
     };
     expect(() => example(row, { render: null })).toThrow(
-      'my.jsonl:3: expected a text as prompt, got messages: the model has no chat template to render them',
+      'my.jsonl:3: expected a string as prompt, got messages: the model has no chat template to render them',
     );
   });
 

@@ -58,7 +58,7 @@ function completionText(value: unknown, where: string): string {
   const messages = messagesOf(value, where);
   if (messages.length !== 1 || messages[0].role !== 'assistant') {
     throw new TaskError(
-      `${where}: expected a text, or one message of the assistant, got ${messages.length} messages`,
+      `${where}: expected a string, or one message of the assistant, got ${messages.length} messages`,
     );
   }
   return messages[0].content;
@@ -66,13 +66,13 @@ function completionText(value: unknown, where: string): string {
 
 function messagesOf(value: unknown, where: string): ChatMessage[] {
   if (!Array.isArray(value) || value.length === 0) {
-    throw new TaskError(`${where}: expected a text or a list of messages, got ${showValue(value)}`);
+    throw new TaskError(`${where}: expected a string or a list of messages, got ${showValue(value)}`);
   }
   return value.map((message, i) => {
     const { role, content } = (message ?? {}) as Record<string, unknown>;
     if (typeof role !== 'string' || typeof content !== 'string') {
       throw new TaskError(
-        `${where}: message ${i}: expected { role, content }, two texts, got ${showValue(message)}`,
+        `${where}: message ${i}: expected { role, content } with two strings, got ${showValue(message)}`,
       );
     }
     return { role, content };
@@ -101,7 +101,7 @@ export function solutionExamples(
   const examples = solutions.map(({ where, prompt, completion }): WarmupExample => {
     if (typeof prompt !== 'string' && !render) {
       throw new TaskError(
-        `${where}: expected a text as prompt, got messages: the model has no chat template to render them`,
+        `${where}: expected a string as prompt, got messages: the model has no chat template to render them`,
       );
     }
     const promptTokens =

@@ -126,5 +126,5 @@ export function configuredTemplate(
       `${where}: expected one called default, got ${named.map(({ name }) => name).join(', ')}`,
     );
   }
-  throw new TextError(`${where}: expected a text or a list, got ${typeof value}`);
+  throw new TextError(`${where}: expected a string or a list, got ${typeof value}`);
 }

@@ -91,7 +91,7 @@ describe('chat template', () => {
         'expected one called default, got tool',
       );
       await expect(loadChatTemplate(folder, { chat_template: 3 })).rejects.toThrow(
-        'expected a text or a list, got number',
+        'expected a string or a list, got number',
       );
       await writeFile(join(folder, 'chat_template.jinja'), 'F{{ messages|length }}');
       expect((await loadChatTemplate(folder, config))?.render(user)).toBe('F1');

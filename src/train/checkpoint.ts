@@ -97,7 +97,7 @@ export async function newestCheckpoint(folder: string): Promise<NewestCheckpoint
   }
   if (skipped.length === 0) return null;
   throw new CheckpointError(
-    `${skipped[0]}; no checkpoint is complete: remove ${folder} with all in it to start the run again`,
+    `${skipped[0]}; no checkpoint is complete; delete the folder ${folder} to start the run again`,
   );
 }
 

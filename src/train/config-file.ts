@@ -34,5 +34,5 @@ function located(file: string): string {
 
 function hint(): string {
   const names = readdirSync(join(home, 'recipes')).filter((name) => name.endsWith('.yaml'));
-  return `recipes/ of lambda-grpo has ${names.join(', ')}, and lambda-grpo init makes a new one`;
+  return `recipes/ of lambda-grpo has ${names.join(', ')}, and lambda-grpo init creates a new one`;
 }

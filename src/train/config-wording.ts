@@ -92,13 +92,13 @@ export function allowedText(schema: JsonSchema): string {
   if (types.includes('object')) return 'a section (a mapping of keys)';
   if (types.includes('array'))
     return `a list of ${pluralOf(schema.items as JsonSchema | undefined)}${orNull}`;
-  return types.map((type) => (type === 'string' ? 'a text' : String(type))).join(' or ');
+  return types.map((type) => (type === 'string' ? 'a string' : String(type))).join(' or ');
 }
 
 /** What the elements of a list are. */
 function pluralOf(items: JsonSchema | undefined): string {
   const allowed = items ? allowedText(items) : 'values';
-  return allowed.replace(/^a text/, 'texts').replace(/^a (whole )?number/, '$1numbers');
+  return allowed.replace(/^a string/, 'strings').replace(/^a (whole )?number/, '$1numbers');
 }
 
 function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSchema): string {

@@ -115,7 +115,7 @@ describe('a configuration', () => {
     ],
     [
       'task: {name: binary-tree}\nwarmup: {steps: 5}',
-      'run.yaml:2: warmup.steps: expected 0: task binary-tree has no solutions to learn from, got 5',
+      'run.yaml:2: warmup.steps: expected 0 (task binary-tree has no solutions to learn from), got 5',
     ],
     [
       'method: grpo\ntask: {name: binary-tree}\nobjective: {lambda_exponent: 1}',

@@ -29,7 +29,7 @@ export function memoryBytes(text: string): number {
 
 const schema = z
   .strictObject({
-    seed: whole(0).default(0).describe('Seed of weights, problems and samples'),
+    seed: whole(0).default(0).describe('Seed for weights, problems and samples'),
     method: z
       .enum(['grpo', 'lambda-grpo'])
       .default('lambda-grpo')
@@ -60,7 +60,7 @@ const schema = z
               .number()
               .positive()
               .default(128)
-              .describe('Scale: the adapter is multiplied by alpha / r'),
+              .describe('Scale; the adapter is multiplied by alpha / r'),
             dropout: z
               .number()
               .min(0)
@@ -70,7 +70,7 @@ const schema = z
             targets: z
               .union([z.literal('all-linear'), z.array(z.string().min(1)).min(1)])
               .default('all-linear')
-              .describe("Linear layers by PEFT's names, e.g. [q_proj, v_proj]"),
+              .describe('Names of the adapted linear layers as in PEFT, e.g. [q_proj, v_proj]'),
           })
           .nullable()
           .default(null)
@@ -80,7 +80,7 @@ const schema = z
           .min(1)
           .nullable()
           .default(null)
-          .describe('Folder with tokenizer.json, for text tasks; null: that of the model'),
+          .describe('Folder with tokenizer.json, for text tasks; null: the folder of the model'),
         layers: whole(1).default(2).describe('Transformer blocks (random model)'),
         heads: whole(1).default(2).describe('Attention heads; width must be a multiple of it (random model)'),
         width: whole(1).default(64).describe('Width of the residual stream (random model)'),
@@ -88,7 +88,7 @@ const schema = z
           .nullable()
           .default(null)
           .describe(
-            "Context length in tokens; null: that of the model (random model: the task's longest prompt plus completion)",
+            "Context length in tokens; null: the context of the model (random model: the task's longest prompt plus its longest completion)",
           ),
       })
       .prefault({})
@@ -114,14 +114,14 @@ const schema = z
           .enum(['dapo', 'grpo', 'dr_grpo', 'bnpo', 'cispo', 'gspo'])
           .default('dapo')
           .describe(
-            'Which loss of the family (docs/losses.md); gspo has no λ-GRPO: its ratio is that of a sequence',
+            'The loss (docs/losses.md); gspo has no λ-GRPO, because its ratio is that of a whole sequence',
           ),
         normalisation: z
           .enum(['token', 'group', 'sequence', 'constant'])
           .nullable()
           .default(null)
           .describe(
-            "1/Σ|g| (dapo, cispo), the same of each group (bnpo), 1/(k·|g|) (grpo, gspo), or 1/(k·longest completion) (dr_grpo); null: the loss's own",
+            '1/Σ|g| over the batch (dapo, cispo) or over each group (bnpo), 1/(k·|g|) (grpo, gspo), or 1/(k·longest completion) (dr_grpo); null: that of the loss',
           ),
         advantage_scale: z
           .enum(['std', 'batch', 'none'])
@@ -135,7 +135,7 @@ const schema = z
           .nullable()
           .default(null)
           .describe(
-            'p of the weight |λ|^−p: 0 for grpo, above 0 for lambda-grpo; null: 0 or 1. With p > 1 a step counts less, the more completions share it',
+            'p of the weight |λ|^−p: 0 for grpo, above 0 for lambda-grpo; null: 0 or 1. With p > 1, a step that more completions share counts less',
           ),
         credit: z
           .string()
@@ -163,7 +163,7 @@ const schema = z
           .nullable()
           .default(null)
           .describe(
-            'Two-sided clipping: largest ratio for negative advantages, more than 1 + clip_high; null: no bound',
+            'Dual clipping: largest ratio for negative advantages, more than 1 + clip_high; null: no bound',
           ),
         kl_beta: z.number().min(0).default(0).describe('β of the KL term to the reference policy'),
         reference_sync_every: whole(0)
@@ -171,13 +171,15 @@ const schema = z
           .describe('Steps between updates of the reference policy from the current policy; 0: never'),
         reference_sync_share: share()
           .default(0.6)
-          .describe('Mixing weight of such an update; 1: replace it by the current policy'),
+          .describe(
+            'Weight of the current policy in such an update; 1: the current policy replaces the reference policy',
+          ),
         entropy_bonus: z.number().min(0).default(0).describe('Coefficient of an entropy bonus'),
         truncated: z
           .enum(['train', 'mask'])
           .default('train')
           .describe(
-            'mask: completions cut off at the longest length have no loss; their rewards count in the group',
+            'mask: completions cut off at the length limit have no loss; their rewards still count in the group',
           ),
         length_penalty_tokens: whole(0)
           .default(0)
@@ -206,8 +208,10 @@ const schema = z
         schedule: z
           .enum(['constant', 'linear', 'cosine'])
           .default('constant')
-          .describe('How the learning rate falls after that, until the last step (train.steps)'),
-        final_share: share().default(0).describe('Share of the learning rate that linear and cosine fall to'),
+          .describe('How the learning rate falls after the warm-up until the last step (train.steps)'),
+        final_share: share()
+          .default(0)
+          .describe('linear and cosine: final learning rate as a share of learning_rate'),
         beta1: z.number().min(0).lt(1).default(0.9).describe('AdamW: β1, decay of the mean gradient'),
         beta2: z
           .number()
@@ -234,7 +238,7 @@ const schema = z
         resample_rounds: whole(0)
           .default(0)
           .describe(
-            'Dynamic sampling: replace groups with equal rewards by groups of further prompts, in at most this many rounds per step; 0: keep them',
+            'Dynamic sampling: replace groups with equal rewards by groups of new prompts, in at most this many rounds per step; 0: keep them',
           ),
         temperature: positive().default(1).describe('Divides the logits'),
         top_k: whole(0).default(0).describe('Sample from the k most likely tokens; 0: all'),
@@ -268,7 +272,7 @@ const schema = z
         steps: changeable(whole(0)).default(250).describe('Steps: sample, reward, update'),
         micro_batch_tokens: changeable(whole(1))
           .default(4096)
-          .describe('Most tokens in one run of the model; does not change the result'),
+          .describe('Largest number of tokens in one run of the model; does not change the result'),
         gradient_checkpointing: changeable(z.boolean())
           .default(false)
           .describe(
@@ -276,7 +280,7 @@ const schema = z
           ),
       })
       .prefault({})
-      .describe('The loop'),
+      .describe('The training loop'),
     evaluation: changeable(
       z.strictObject({
         every: whole(0)
@@ -284,7 +288,9 @@ const schema = z
           .describe(
             'Steps between evaluations; also one before the first and one after the last step. 0: no evaluation',
           ),
-        problems: whole(1).default(200).describe('Number of held-out problems, at most those of the task'),
+        problems: whole(1)
+          .default(200)
+          .describe('Number of held-out problems to evaluate, at most those of the task'),
       }),
     )
       .prefault({})
@@ -300,7 +306,7 @@ const schema = z
       }),
     )
       .prefault({})
-      .describe('Checkpoints, for --resume'),
+      .describe('Checkpoints, used by --resume'),
     log: changeable(
       z.strictObject({
         rollouts_every: whole(0).default(1).describe('Steps between written rollouts; 0: none'),
@@ -328,21 +334,17 @@ const schema = z
     if (credit !== null && loss === 'gspo') {
       refuse(
         'objective.credit',
-        'null with loss gspo (its one ratio for a sequence takes no coefficients of steps)',
+        'null with loss gspo (it has one ratio per sequence, so steps have no coefficients)',
         credit,
       );
     }
     if (credit !== null && p !== null && p !== exponentOf(method)) {
-      refuse(
-        'objective.lambda_exponent',
-        'null with objective.credit (the rule takes the place of |λ|^−p)',
-        p,
-      );
+      refuse('objective.lambda_exponent', 'null with objective.credit (the rule replaces |λ|^−p)', p);
     }
     if (loss === 'gspo' && (p ?? exponentOf(method)) !== 0) {
       refuse(
         'objective.loss',
-        `another loss with method ${method} (gspo's one ratio for a sequence is not a sum over steps, so there is no step for |λ| to divide)`,
+        `another loss with method ${method} (gspo has one ratio per sequence, so there are no steps for |λ| to divide)`,
         loss,
       );
     }
@@ -362,7 +364,7 @@ const schema = z
       refuse('warmup.steps', 'at least 1 with warmup.data', warmup.steps);
     }
     if (task.name === 'binary-tree' && warmup.steps > 0) {
-      refuse('warmup.steps', '0: task binary-tree has no solutions to learn from', warmup.steps);
+      refuse('warmup.steps', '0 (task binary-tree has no solutions to learn from)', warmup.steps);
     }
     if (model.path === null && model.width % model.heads !== 0) {
       refuse('model.width', `a multiple of heads, ${model.heads}`, model.width);

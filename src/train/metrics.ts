@@ -21,7 +21,7 @@ export const METRICS = {
   loss: ['', '−J of the first update of the step; in the warm-up the mean −ln π of a token, nats'],
   reward_mean: ['reward', 'mean reward'],
   reward_std: ['reward', 'unbiased standard deviation of the rewards'],
-  success_rate: ['share', 'completions that solve their problem (binary tree: that are the target)'],
+  success_rate: ['share', 'completions that solve their problem (binary tree: that reach the target)'],
   completion_length: ['tokens', 'mean length of a completion'],
   stopped_share: [
     'share',
@@ -36,11 +36,11 @@ export const METRICS = {
   rescale: ['', 'factor by which rescale_to scaled the gradient; only with rescale_to'],
   clip_fraction: [
     'share',
-    'clipped terms (token ratios; cispo: weights at the cap; gspo: sequence ratios; δ counts); 0 with one update per batch',
+    'clipped terms (token ratios; cispo: weights at the cap; gspo: sequence ratios; clip_bound included); 0 with one update per batch',
   ],
   sampling_logp_difference_mean: [
     'nats',
-    'mean |Δ ln π| of trained tokens between the sampler and the trainer before the update: rounding, unless something is wrong',
+    'mean |Δ ln π| of trained tokens between the sampler and the trainer before the update; normally rounding error only',
   ],
   sampling_logp_difference_max: ['nats', 'largest |Δ ln π| of a trained token'],
   learning_rate: ['', 'step size of the optimizer'],

@@ -90,7 +90,7 @@ function likelyReason(groups: readonly Group[], task: Task, { task: settings, sa
   if (equal) return endless ? `${reward}: ${length}` : reward;
   if (endless) return length;
   return every(({ reward: r }) => r === 0 || r === 1)
-    ? 'each problem is solved by all of its completions or by none'
+    ? 'each problem is solved by all of its completions or by none of them'
     : 'rewards differ only between problems';
 }
 

@@ -160,7 +160,7 @@ async function taskOf(
     }
     if (model && turns === null) {
       throw new ConfigError(
-        `model.path: expected null with the task '${task.name}', which has its own vocabulary, got a model; a task of text such as math takes one`,
+        `model.path: expected null with the task '${task.name}', which has its own vocabulary, got a model; text tasks such as math use one`,
       );
     }
     return createTask(task, seed);

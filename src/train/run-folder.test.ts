@@ -120,7 +120,7 @@ describe('a run folder', () => {
 
   test('has one writer: another is refused with the name of the process, readers are not', async () => {
     const folder = await createRunFolder(join(base, 'run'), config);
-    const refusal = /^[^\n]*run: this process writes to it already$/;
+    const refusal = /^[^\n]*run: this process is already writing to it$/;
     await expect(continueRunFolder(folder.path, config)).rejects.toThrow(refusal);
     expect((await openRunFolder(folder.path)).config).toEqual(config);
     expect(await folder.readMetrics()).toEqual([]);

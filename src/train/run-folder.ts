@@ -252,7 +252,7 @@ export async function continueRunFolder(
   const { schedule } = config.optimizer;
   if (schedule !== 'constant' && stored.train.steps !== config.train.steps) {
     throw new RunFolderError(
-      `${path}: train.steps: expected ${stored.train.steps}, where the learning rate of schedule ${schedule} ends, got ${config.train.steps}`,
+      `${path}: train.steps: expected ${stored.train.steps}, because the ${schedule} schedule of the learning rate ends there, got ${config.train.steps}`,
     );
   }
   const folder = new RunFolder(path, lock ?? (await FolderLock.take(path)), config.log.tensorboard);

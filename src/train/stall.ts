@@ -46,6 +46,6 @@ export class StallWatch {
       entropy !== undefined && isCertain(entropy)
         ? `the policy is certain of every token (entropy ${entropy.toPrecision(2)} nats)`
         : 'although rewards differ within a group';
-    return `step ${step}: the gradient is 0 since step ${since}: ${reason}; a learning rate of ${this.learningRate} may be too large, try a smaller one from an earlier checkpoint`;
+    return `step ${step}: the gradient has been 0 since step ${since}: ${reason}; a learning rate of ${this.learningRate} may be too large, try a smaller one from an earlier checkpoint`;
   }
 }

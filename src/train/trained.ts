@@ -54,7 +54,7 @@ async function choose(folder: RunFolder, checkpoint: number | 'best' | undefined
     const path = join(folder.checkpoints, checkpointName(Number(checkpoint)));
     // One that is there but not complete says itself what is wrong with it.
     if (typeof checkpoint === 'number' && existsSync(path)) await verifyCheckpoint(path);
-    const there = steps.length === 0 ? 'it has none yet' : `it has ${steps.join(', ')}`;
+    const there = steps.length === 0 ? 'the run has none yet' : `the run has ${steps.join(', ')}`;
     throw new CheckpointError(
       `${folder.path}: no checkpoint${best ? ' that was evaluated' : chosen}; ${there}`,
     );
@@ -151,7 +151,7 @@ export async function exportRun(
     if (config.engine.name === 'tinker') {
       if (merged)
         throw new ConfigError(
-          "--merged: expected no --merged for a run on a server (the model's weights are on the server)",
+          "--merged: expected a run on this machine, got a run on a server (its model's weights are on the server)",
         );
       const { files, dtype: stored } = await adapterFromServer(
         folderStore(chosen),

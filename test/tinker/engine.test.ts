@@ -365,7 +365,7 @@ describe('a state', () => {
       'memory: expected an adapter of rank 2 for table, got one of rank 1 for table',
     );
     await expect(engine.load(memoryStore())).rejects.toThrow(
-      'tinker.json: expected the names of a state on a server: nothing is stored as tinker.json',
+      'tinker.json: expected the names of a saved state on a server, got something else (nothing is stored as tinker.json)',
     );
   });
 
@@ -406,25 +406,25 @@ describe('a configuration that a server cannot serve is refused in one line', ()
   it.each([
     [
       { optimizer: {} },
-      'optimizer.max_grad_norm: expected null (it clips no gradient) for engine tinker, got 1',
+      'optimizer.max_grad_norm: expected null (the engine does not clip gradients) for engine tinker, got 1',
     ],
     [
       { optimizer: { name: 'sgd', max_grad_norm: null } },
-      'optimizer.name: expected an optimizer that it has for engine tinker, got sgd',
+      'optimizer.name: expected an optimizer that the engine supports for engine tinker, got sgd',
     ],
     [
       { sampling: { temperature: 0.7 } },
-      'sampling.temperature: expected 1 (it trains at no other) for engine tinker, got 0.7',
+      'sampling.temperature: expected 1 (the engine trains at no other temperature) for engine tinker, got 0.7',
     ],
     [{ sampling: { top_p: 0.9 } }, 'sampling.top_p: expected 1 for engine tinker, got 0.9'],
     [
       { method: 'grpo', objective: { loss: 'gspo' } },
-      'objective.loss: expected a loss that it has for engine tinker, got gspo',
+      'objective.loss: expected a loss that the engine supports for engine tinker, got gspo',
     ],
     [{ objective: { entropy_bonus: 0.1 } }, 'objective.entropy_bonus: expected 0 for engine tinker, got 0.1'],
     [
       { task: { name: 'binary-tree' } },
-      'task: expected a task that allows the whole vocabulary (binary-tree: task.vocabulary) for engine tinker, got binary-tree, which allows some tokens alone',
+      'task: expected a task that allows the whole vocabulary (binary-tree: task.vocabulary) for engine tinker, got binary-tree, which allows only some tokens',
     ],
   ])('%j', async (changes, line) => {
     const { server, engine } = await table();
@@ -448,7 +448,7 @@ describe('a configuration that a server cannot serve is refused in one line', ()
     await engine.sample([{ prompt: Int32Array.of(1), count: 1, key: [] }], sampling);
     const other = await openTable(server, treeConfig(server));
     await expect(other.sample([{ prompt: Int32Array.of(1), count: 1, key: [] }], sampling)).rejects.toThrow(
-      /create_model: failed on the server: Maximum number of LoRA adapters \(1\) reached; the place of a run that was killed is free .* or start the server with more$/,
+      /create_model: failed on the server: Maximum number of LoRA adapters \(1\) reached; the adapter slot of a killed run becomes free .* or start the server with more adapter slots$/,
     );
   });
 

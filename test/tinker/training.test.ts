@@ -159,7 +159,7 @@ describe('sampling ahead', () => {
     const config = ahead(server);
     const engine = await openTable(server, config, { samplesAhead: true });
     expect(() => checkCapabilities(config, createTask(config.task, 0), engine)).toThrow(
-      'engine.ahead: expected 0 (sampling an older snapshot changes what is trained there) for engine tinker, got 1',
+      'engine.ahead: expected 0 (on this engine, sampling from an older snapshot changes the training) for engine tinker, got 1',
     );
     await engine.dispose();
   });

@@ -266,7 +266,9 @@ describe('decoding with the cache', () => {
     const engine = makeEngine();
     const sample = (prompt: Int32Array, change: Partial<SamplingOptions> = {}) =>
       engine.sample([{ prompt, count: 1, key: [] }], { ...base, ...change });
-    await expect(sample(new Int32Array(0))).rejects.toThrow('the prompt of request 0 is empty');
+    await expect(sample(new Int32Array(0))).rejects.toThrow(
+      'request 0: expected a prompt of at least one token',
+    );
     await expect(sample(Int32Array.of(12))).rejects.toThrow(
       'token id 12 in the prompt of request 0 is outside the vocabulary 0…11',
     );

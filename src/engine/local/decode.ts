@@ -95,7 +95,7 @@ export interface DecodePolicy {
 function notFinite({ tokens }: Walker, logprob: number): NotFiniteError {
   return new NotFiniteError(
     `sampling: expected a finite log-probability, got ${logprob} for token ${tokens.length} of a completion; ` +
-      "the model's logits are not finite (weights that grew too large do that: a smaller learning rate, or other weights)",
+      "the model's logits are not finite (the weights may have grown too large: use a smaller learning rate or other weights)",
   );
 }
 
@@ -123,7 +123,9 @@ function checkRequest(
   config: ModelConfig,
 ): void {
   if (request.prompt.length === 0)
-    throw new EngineError(`sample: the prompt of request ${i} is empty; it needs a token`);
+    throw new EngineError(
+      `sample: request ${i}: expected a prompt of at least one token, got an empty prompt`,
+    );
   for (const token of request.prompt) {
     if (token < 0 || token >= config.vocabularySize) {
       throw new EngineError(

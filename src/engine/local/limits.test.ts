@@ -17,7 +17,7 @@ const limitsOf = (budget: number, longest: number) => {
   } catch (error) {
     expect(error).toBeInstanceOf(EngineError);
     expect((error as Error).message).toMatch(
-      /^update: a sequence of \d+ tokens needs about \d+(\.\d)? [MG]iB, runtime\.memory is/,
+      /^update: a sequence of \d+ tokens needs about \d+(\.\d)? [MG]iB, but runtime\.memory is/,
     );
     return null;
   }

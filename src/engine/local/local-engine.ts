@@ -170,7 +170,9 @@ export class LocalEngine implements Engine {
    */
   get parameters(): Parameters {
     if (!this.held)
-      throw new EngineError('the weights are read from their files; load them to have them here');
+      throw new EngineError(
+        'expected weights in memory, got weights that are read from their files; load them first',
+      );
     return this.held;
   }
 
@@ -268,7 +270,7 @@ export class LocalEngine implements Engine {
     const { loss, gradNorm } = result;
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
       const what = Number.isFinite(loss) ? `the gradient's norm is ${gradNorm}` : `the loss is ${loss}`;
-      throw new NotFiniteError(`${what}; the weights were not touched`);
+      throw new NotFiniteError(`${what}; the weights were not changed`);
     }
     const rescale = options.normOf && (await this.rescale(options.normOf, gradNorm, options));
     // From here on the step is completed as a whole.
@@ -289,7 +291,7 @@ export class LocalEngine implements Engine {
   ): Promise<number> {
     const wanted = (await this.gradients(batch, options)).gradNorm;
     if (!Number.isFinite(wanted)) {
-      throw new NotFiniteError(`the norm to be scaled to is ${wanted}; the weights were not touched`);
+      throw new NotFiniteError(`the gradient norm to scale to is ${wanted}; the weights were not changed`);
     }
     return gradNorm > 0 ? wanted / gradNorm : 1;
   }
@@ -301,7 +303,7 @@ export class LocalEngine implements Engine {
   ): Promise<LocalUpdate & { readonly gradients: readonly Float32Array[] }> {
     if (this.trainable === NOTHING) {
       throw new EngineError(
-        'update: the weights are read from their files, and there is no adapter to train',
+        'update: expected an adapter, got none (the weights are read from their files and cannot be trained)',
       );
     }
     const clipped = batch.some(({ oldLogprobs }) => oldLogprobs !== undefined);
@@ -357,7 +359,8 @@ export class LocalEngine implements Engine {
     options: PolicyOptions,
   ): Promise<Required<TreeScores>> {
     const parameters = policy === 'current' ? this.trainable : this.reference;
-    if (!parameters) throw new EngineError('score: no reference policy was frozen');
+    if (!parameters)
+      throw new EngineError('score: expected a reference policy, got none; call freezeReference first');
     const scores = emptyScores(batch);
     const { model } = this.options;
     const weights = this.weights(parameters);
@@ -385,7 +388,10 @@ export class LocalEngine implements Engine {
 
   async syncReference(share: number, { signal }: Abortable = {}): Promise<void> {
     signal?.throwIfAborted();
-    if (!this.reference) throw new EngineError('syncReference: no reference policy was frozen');
+    if (!this.reference)
+      throw new EngineError(
+        'syncReference: expected a reference policy, got none; call freezeReference first',
+      );
     const [from, to] = [this.trainable.flat, this.reference.flat];
     for (let i = 0; i < to.length; i++) to[i] += share * (from[i] - to[i]);
   }
@@ -426,7 +432,7 @@ export class LocalEngine implements Engine {
     const { tensors, metadata } = await readTensors(store, OPTIMIZER_FILE);
     if (metadata.optimizer !== this.optimizer.config.name) {
       throw new EngineError(
-        `${optimizerFile}: state of '${metadata.optimizer}', but the configuration says '${this.optimizer.config.name}'`,
+        `${optimizerFile}: expected the state of optimizer '${this.optimizer.config.name}', as in the configuration, got that of '${metadata.optimizer}'`,
       );
     }
     const states = [...this.optimizer.state].map(([name, flat]) => ({
@@ -480,7 +486,7 @@ export class LocalEngine implements Engine {
       const { r, alpha } = this.options.model.adapter ?? { r: 0, alpha: 0 };
       if (adapter.flat.length !== this.adapter.flat.length || config.adapter?.alpha !== alpha) {
         throw new EngineError(
-          `${store.name}: an adapter of r ${config.adapter?.r} and alpha ${config.adapter?.alpha}; this run's has r ${r} and alpha ${alpha}`,
+          `${store.name}: expected an adapter with r ${r} and alpha ${alpha}, as in this run, got r ${config.adapter?.r} and alpha ${config.adapter?.alpha}`,
         );
       }
       return adapter.flat;
@@ -497,7 +503,7 @@ export class LocalEngine implements Engine {
         const view = views.get(name);
         if (view) return view;
       }
-      throw new EngineError(`the model reads '${name}', which no weights have`);
+      throw new EngineError(`the model needs the tensor '${name}', but the weights do not contain it`);
     };
   }
 

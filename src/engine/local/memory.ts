@@ -140,7 +140,7 @@ export class Memory {
     if (needed > rest) {
       const budget = this.budget + (needed - rest) / UPDATE_SHARE;
       throw new EngineError(
-        `update: a sequence of ${longest} tokens needs about ${gibibytes(budget)}, runtime.memory is ${gibibytes(this.budget)}; raise it, shorten completions, or train an adapter (model.lora)`,
+        `update: a sequence of ${longest} tokens needs about ${gibibytes(budget)}, but runtime.memory is ${gibibytes(this.budget)}; raise it, shorten completions, or train an adapter (model.lora)`,
       );
     }
     const chunk = Math.max(row, Math.min(CHUNK_SHARE * rest, rest - longest * perToken));

@@ -86,7 +86,7 @@ function packExample(
 
 function checkExample(prompt: Int32Array, tree: ProcessTree, i: number, limits: PackLimits): void {
   if (prompt.length === 0)
-    throw new EngineError(`example ${i}: the prompt is empty; it needs at least one token`);
+    throw new EngineError(`example ${i}: expected a prompt of at least one token, got an empty prompt`);
   let longest = 0;
   for (const length of tree.lengths) longest = Math.max(longest, length);
   if (prompt.length + longest > limits.contextLength) {

@@ -243,7 +243,7 @@ describe('weights that stay in their files', () => {
       optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
       seed: 1,
     });
-    await expect(engine.update([example()], update)).rejects.toThrow('there is no adapter to train');
+    await expect(engine.update([example()], update)).rejects.toThrow('update: expected an adapter, got none');
     expect(() => engine.parameters).toThrow('read from their files');
     await engine.dispose();
   });

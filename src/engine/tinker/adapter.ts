@@ -56,7 +56,7 @@ export async function adapterFiles(archive: Uint8Array, base: string): Promise<A
 async function unpack(archive: Uint8Array): Promise<Map<string, Uint8Array>> {
   const items = await parseTarGzip(archive).catch((error: Error) => {
     throw new EngineError(
-      `the server's archive: expected tar.gz, got ${archive.length} bytes that are none (${error.message})`,
+      `the server's archive: expected a tar.gz archive, got ${archive.length} bytes that cannot be unpacked (${error.message})`,
     );
   });
   const files = items.flatMap(({ name, type, data }): [string, Uint8Array][] =>
@@ -80,7 +80,7 @@ async function adaptedModules(
     });
     if (modules.length * 2 !== names.length || modules.length === 0) {
       throw new EngineError(
-        `the server's archive: ${WEIGHTS}: expected pairs of lora_A.weight and lora_B.weight alone, got ${names.length} tensors, ${modules.length} pairs`,
+        `the server's archive: ${WEIGHTS}: expected pairs of lora_A.weight and lora_B.weight and nothing else, got ${names.length} tensors with ${modules.length} pairs`,
       );
     }
     const [{ dtype }] = file.tensors.values();

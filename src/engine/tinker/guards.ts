@@ -17,7 +17,7 @@ export function refuseOthers(options: Partial<SamplingOptions & UpdateOptions>):
     refuse('allowedTokens', 'the whole vocabulary', `${allowedTokens.length} tokens`);
   // Sampling at another temperature is allowed if the samples are not trained on.
   if (maxTokens === undefined && temperature !== 1) refuse('temperature', '1', temperature);
-  if (normOf !== undefined) refuse('normOf', 'a gradient as it is', 'another batch');
+  if (normOf !== undefined) refuse('normOf', 'none (this engine cannot rescale a gradient)', 'a batch');
   if (entropyBonus !== 0) refuse('entropyBonus', '0', entropyBonus);
   if (clipBound !== undefined) refuse('clipBound', 'none', clipBound);
 }

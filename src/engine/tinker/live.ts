@@ -30,7 +30,7 @@ async function clear(model: TrainingModel, signal?: AbortSignal): Promise<void> 
 function full(error: unknown): unknown {
   if (!(error instanceof TinkerError) || !/maximum number of .*adapters/i.test(error.message)) return error;
   return new TinkerError(
-    `${error.message}; the place of a run that was killed is free when its session expires, after 5 minutes: try again then, or start the server with more`,
+    `${error.message}; the adapter slot of a killed run becomes free when its session expires, after 5 minutes; try again then, or start the server with more adapter slots`,
     error.status,
   );
 }

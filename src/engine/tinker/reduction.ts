@@ -33,6 +33,6 @@ export async function findReduction(
   if (near(twice, 2) && near(doubled, 2)) return 'sum';
   const shown = (ratio: number): string => (Number.isFinite(ratio) ? ratio.toPrecision(3) : 'no number');
   throw new EngineError(
-    `reduction of the Tinker server: expected a gradient norm that stays (mean) or doubles (sum) with a datum given twice and with doubled weights, got factors ${shown(twice)} and ${shown(doubled)}`,
+    `reduction of the Tinker server: expected a gradient norm that stays the same (mean) or doubles (sum) when a datum is sent twice and when its weights are doubled, got factors ${shown(twice)} and ${shown(doubled)}`,
   );
 }

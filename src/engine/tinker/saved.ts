@@ -33,6 +33,8 @@ export async function readSavedOnServer(store: Store): Promise<SavedOnServer> {
     return schema.parse(JSON.parse(await readText(store, FILE)));
   } catch (error) {
     const fault = error instanceof z.ZodError ? error.issues[0].message : (error as Error).message;
-    throw new EngineError(`${store.path(FILE)}: expected the names of a state on a server: ${fault}`);
+    throw new EngineError(
+      `${store.path(FILE)}: expected the names of a saved state on a server, got something else (${fault})`,
+    );
   }
 }

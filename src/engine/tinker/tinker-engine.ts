@@ -182,16 +182,14 @@ export class TinkerEngine implements Engine {
       if (!Number.isFinite(value)) {
         // The server has already added the gradient, which would become part of the next step.
         this.lost = `the loss is ${value}`;
-        throw new NotFiniteError(`the loss is ${value}; the server's weights are to be loaded again`);
+        throw new NotFiniteError(`the loss is ${value}; load the server's weights again`);
       }
       const metrics = await live.model.optimStep(this.adam(options));
       live.moved();
       const gradNorm = Object.entries(metrics).find(([name]) => name.endsWith('grad_norm'))?.[1];
       if (gradNorm !== undefined && !Number.isFinite(gradNorm)) {
         this.lost = `the gradient's norm is ${gradNorm}`;
-        throw new NotFiniteError(
-          `the gradient's norm is ${gradNorm}; the server's weights are to be loaded again`,
-        );
+        throw new NotFiniteError(`the gradient's norm is ${gradNorm}; load the server's weights again`);
       }
       const prompts = batch.reduce((n, { prompt }) => n + prompt.length, 0);
       return {
@@ -253,7 +251,7 @@ export class TinkerEngine implements Engine {
     const scores = home(batch, step, rows);
     const wrong = scores.flatMap((values) => [...values]).find((value) => !Number.isFinite(value));
     if (wrong !== undefined)
-      throw new NotFiniteError(`ln π of a token is ${wrong}; the weights were not touched`);
+      throw new NotFiniteError(`ln π of a token is ${wrong}; the weights were not changed`);
     return scores;
   }
 
@@ -265,7 +263,7 @@ export class TinkerEngine implements Engine {
     refuseOthers(options);
     const { reference } = this;
     if (policy === 'reference' && reference === null)
-      throw new EngineError('score: no reference policy was frozen');
+      throw new EngineError('score: expected a reference policy, got none; call freezeReference first');
     return this.onServer(options.signal, async (live) => {
       const model =
         reference !== null && policy === 'reference'
@@ -280,7 +278,7 @@ export class TinkerEngine implements Engine {
   }
 
   async syncReference(): Promise<void> {
-    throw new EngineError('syncReference: expected a reference policy that stays, as this engine has');
+    throw new EngineError('syncReference: this engine cannot update its reference policy');
   }
 
   /** Servers reset an optimizer's state only by loading weights without it. */

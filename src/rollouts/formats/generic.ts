@@ -53,7 +53,7 @@ export const generic: Format = {
           if (name !== null && unmasked++ === 0)
             warn(
               line,
-              `the column ${name} stands beside the token ids and may mark the sampled ones (--mask-key ${name})`,
+              `the column ${name} may mark the sampled tokens; if it does, read the log with --mask-key ${name}`,
             );
         }
         const step = asStep(single(row, keys.step, where) ?? null, where, keys.step) ?? stepOfFile;
@@ -101,10 +101,10 @@ function columnsOf(
     prompt: valueAt(row, keys.prompt),
   };
   for (const [name, expected] of [
-    ['completion', 'a text, messages or token ids'],
+    ['completion', 'text, messages or token ids'],
     ['tokens', 'a list of token ids'],
     ['mask', 'a list of 0 and 1'],
-    ['prompt', 'a text, messages or token ids'],
+    ['prompt', 'text, messages or token ids'],
   ] as const)
     if (namedKeys[name] !== undefined && isNothing(cells[name]))
       fail(where, namedKeys[name], undefined, expected);
@@ -211,8 +211,7 @@ function sampleOf(
       ? asTokens(cells.completion, where, key.completion)
       : undefined;
   const text = isTokens(cells.completion) ? undefined : messages(cells.completion);
-  if (ids === undefined && !isPresent(text))
-    fail(where, key.completion, text, 'a text, messages or token ids');
+  if (ids === undefined && !isPresent(text)) fail(where, key.completion, text, 'text, messages or token ids');
   const reward = asScore(cells.reward, where, keys.reward + mark);
 
   const noPrompt = conversation || (!isPresent(prompt) && !promptNamed);
@@ -222,7 +221,7 @@ function sampleOf(
     split > 0 ? Array.from(text as Json[]).slice(0, split) : noPrompt ? undefined : messages(prompt);
   const spoken = split > 0 ? Array.from(text as Json[]).slice(split) : text;
   if (conversation && begin < 0)
-    fail(where, key.completion, cells.completion, 'messages, at least one of them the assistant’s');
+    fail(where, key.completion, cells.completion, 'messages, at least one of them from the assistant');
   const parts = isPresent(spoken) ? { parts: completionParts(spoken, where, key.completion) } : {};
   const promptIds = isTokens(promptValue) ? asTokens(promptValue, where, keys.prompt) : undefined;
   const texts =
@@ -235,7 +234,7 @@ function sampleOf(
   if (first < 0 && masked && masked.tokens.length > 0)
     fail(where, key.mask, 'no 1', 'a 1 where the completion begins, or a separate prompt');
   if (promptValue === undefined && !grouped && Math.max(first, 0) === 0)
-    fail(where, keys.prompt, prompt, 'a text, messages or token ids (or a group key, if there is no prompt)');
+    fail(where, keys.prompt, prompt, 'text, messages or token ids (or a group key, if there is no prompt)');
   const from = Math.max(first, 0);
   return {
     prompt: promptIds
@@ -287,7 +286,7 @@ function single(row: JsonObject, key: string, where: string): Json | undefined {
 function groupOf(row: JsonObject, key: string, named: boolean, where: string): string | undefined {
   const value = single(row, key, where);
   if (isPresent(value)) return asId(value, where, key);
-  return named ? fail(where, key, undefined, 'a text or a whole number') : undefined;
+  return named ? fail(where, key, undefined, 'a string or a whole number') : undefined;
 }
 
 /** A list beside the token ids that is called a mask or labels, is as long, and leaves some of them out. */

@@ -33,7 +33,7 @@ export const grpoPrm: Format = {
         last = place;
         const text = asText(row.query_response, where, 'query_response');
         const split =
-          splitOf(text) ?? fail(where, 'query_response', text, `a text with ${MARKS.join(' or ')}`);
+          splitOf(text) ?? fail(where, 'query_response', text, `a string with ${MARKS.join(' or ')}`);
         const sample: Sample = {
           step,
           line,

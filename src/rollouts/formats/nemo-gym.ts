@@ -45,7 +45,7 @@ export const nemoGym: Format = {
         if (completionItems.some((item) => isHidden(item, where, OUTPUT)) && hidden++ === 0)
           note(
             line,
-            'reasoning is logged only in encrypted form and is read as empty, here and in rows like it',
+            'reasoning is logged only in encrypted form; it is read as empty, here and in similar rows',
           );
         const turns = coveredTurns(completionItems, written.slice(begin));
         const { instructions } = request;

@@ -300,7 +300,7 @@ describe('a NeMo-Gym rollout', () => {
       notes,
     );
     expect(notes).toEqual([
-      'reasoning is logged only in encrypted form and is read as empty, here and in rows like it',
+      'reasoning is logged only in encrypted form; it is read as empty, here and in similar rows',
     ]);
   });
 

@@ -27,7 +27,7 @@ export function itemPieces(item: JsonObject, where: string, key: string): readon
     const { role, text } = messageOf(item, where, key);
     return [{ role, text, sampled: role === 'assistant' }];
   }
-  if (typeof type !== 'string') fail(where, `${key}.type`, type, 'the type of an item, a text');
+  if (typeof type !== 'string') fail(where, `${key}.type`, type, 'the type of an item, a string');
   if (type === 'reasoning')
     return [{ role: 'assistant', text: `<think>${thought(item, where, key)}</think>`, sampled: true }];
   if (type === 'refusal') return [{ role: 'assistant', text: String(item.refusal ?? ''), sampled: true }];

@@ -100,7 +100,7 @@ function rewardOf(
       where,
       'reward',
       names.join(', ') || 'no number',
-      'one number (--reward-weight chooses among several)',
+      'one number (with several, choose one with --reward-weight)',
     );
   const parts = Object.entries(weights as Record<string, number>);
   const reward = parts.reduce(

@@ -59,7 +59,7 @@ export const tinker: Format = {
           !present(scope.group_idx)
         ) {
           if (passed++ === 0)
-            file.note(line, 'a call that failed or has no group is skipped, and so are others like it');
+            file.note(line, 'a call that failed or has no group is skipped; similar calls are skipped too');
           return [];
         }
         const split = typeof scope.split === 'string' ? scope.split : 'train';
@@ -147,7 +147,7 @@ function joined(calls: readonly Call[], where: string): readonly Sample[] {
   );
   if (other)
     throw new RolloutError(
-      `${where}: group ${other.group}: expected one prompt for a group, got trajectories that begin with different ones`,
+      `${where}: group ${other.group}: expected one prompt for a group, got trajectories with different prompts`,
     );
   return samples;
 }

@@ -77,7 +77,7 @@ export const trl: Format = {
 };
 
 function noteRepeated(file: OpenFile, line: number): void {
-  file.note(line, 'a group repeated from the previous file is skipped, and so are others like it');
+  file.note(line, 'a group repeated from the previous file is skipped; similar groups are skipped too');
 }
 
 /**

@@ -318,7 +318,7 @@ describe('answers', () => {
     expect(answersEqual('\\frac{2}{4}', '0.5').reason).toBe('equal in value');
     expect(answersEqual('3', '4').reason).toBe("'3' is not '4'");
     expect(answersEqual('\\int_0^1 x\\,dx', '4').reason).toBe(
-      "'\\int_0^1 x\\,dx' cannot be read: 'int' is not read here",
+      "'\\int_0^1 x\\,dx' cannot be read: 'int' is not supported",
     );
     expect(answersEqual('(1', '4').reason).toBe("'(1' cannot be read: it ends too early");
     expect(answersEqual('9'.repeat(3000), '4').reason).toBe('the answer has more than 2000 characters');

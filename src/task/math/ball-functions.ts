@@ -56,7 +56,7 @@ const LARGEST_ARGUMENT = 20_000;
 export function exponential(x: Ball, p: number): Ball {
   if (isZero(x)) return ONE;
   const size = magnitude(x);
-  if (size > 46) throw new Undecided('an exponential too large or too small');
+  if (size > 46) throw new Undecided('an exponential is too large or too small');
   const s = halvings(p);
   const q = p + 2 * s + 48 + Math.max(0, size);
   const { m, r } = fixed(x, q);
@@ -108,7 +108,7 @@ export function arcTangent(x: Ball, p: number): Ball {
   if (isZero(x)) return ZERO;
   const size = magnitude(x);
   if (size > LARGEST_ARGUMENT || size < -LARGEST_ARGUMENT)
-    throw new Undecided('an arctangent of such a number');
+    throw new Undecided('the argument of an arctangent is too large or too small');
   const s = halvings(p);
   const q = p + 2 * s + 48 + Math.abs(size);
   const unit = 1n << BigInt(q);
@@ -135,7 +135,8 @@ export function arcTangent(x: Ball, p: number): Ball {
 export function circular(x: Ball, p: number): { sin: Ball; cos: Ball } {
   if (isZero(x)) return { sin: ZERO, cos: ONE };
   const size = magnitude(x);
-  if (size > LARGEST_ARGUMENT || size < -LARGEST_ARGUMENT) throw new Undecided('a sine of such a number');
+  if (size > LARGEST_ARGUMENT || size < -LARGEST_ARGUMENT)
+    throw new Undecided('the argument of a sine or cosine is too large or too small');
   const s = halvings(p);
   const q = p + 2 * s + 64 + Math.abs(size);
   const { m, r } = fixed(x, q);

@@ -52,7 +52,7 @@ export function round({ m, r, e }: Ball, p: number): Ball {
   return checked({ m: shift(m, -by), r: shift(r, -by) + 2n, e: e + by });
 }
 function checked(ball: Ball): Ball {
-  if (Math.abs(ball.e) > LARGEST_EXPONENT) throw new Undecided('a number too large or too small');
+  if (Math.abs(ball.e) > LARGEST_EXPONENT) throw new Undecided('a number is too large or too small');
   return ball;
 }
 
@@ -105,7 +105,7 @@ export function integerRoot(a: bigint): bigint {
 export function squareRoot(a: Ball, p: number): Ball {
   if (isZero(a)) return a;
   if (holdsZero(a)) throw new NeedsPrecision();
-  if (a.m < 0n) throw new Undecided('a square root of a negative number');
+  if (a.m < 0n) throw new Undecided('the argument of a square root is negative');
   let k = Math.max(0, 2 * p + 16 - bits(a.m));
   if ((a.e - k) % 2 !== 0) k++;
   const m = shift(a.m, k);

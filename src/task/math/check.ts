@@ -123,7 +123,7 @@ function compare(
   if (g === '') return no('the gold answer is empty');
   if (c === '') return no('the answer is empty');
   const [usual] = readings('', false);
-  if (spelling(tokenize(g, usual)) === spelling(tokenize(c, usual))) return yes('written alike');
+  if (spelling(tokenize(g, usual)) === spelling(tokenize(c, usual))) return yes('the same text');
   const [letterG, letterC] = [choice(g), choice(c)];
   if (letterC && letterG && (letterG.marked || letterC.marked)) {
     const fold = (letter: string) => (letterG.marked && letterC.marked ? letter.toUpperCase() : letter);

@@ -187,7 +187,7 @@ export class Enclosure {
   #settle(ball: Ball, scale: number, height: number): Ball {
     if (!holdsZero(ball) || isZero(ball)) return ball;
     if (magnitude(ball) < scale - 200 - 2 * height) return ZERO;
-    if (height > 4 * LIMITS.precision) throw new Undecided('terms of too different size');
+    if (height > 4 * LIMITS.precision) throw new Undecided('the terms of a sum differ too much in size');
     throw new NeedsPrecision();
   }
 
@@ -376,23 +376,23 @@ export class Enclosure {
       case 'tanh':
         return this.#over(this.#named('sinh', z), this.#named('cosh', z));
       case 'arctan': {
-        if (!isReal(z)) throw new Undecided('an arctangent of a complex number');
+        if (!isReal(z)) throw new Undecided('the argument of an arctangent is complex');
         const re = arcTangent(z.re, this.#p);
         return { re, im: ZERO, q: null, height: z.height + 2 * size(z.re) + size(re) };
       }
       case 'arccot':
         return this.#minus(half(this.#pi()), this.#named('arctan', z));
       case 'arcsin': {
-        if (!isReal(z)) throw new Undecided('an arcsine of a complex number');
+        if (!isReal(z)) throw new Undecided('the argument of an arcsine is complex');
         const cosine = this.#minus(whole(1n), this.#times(z, z));
         if (vanishes(cosine)) return this.#times(half(this.#pi()), whole(BigInt(sign(z.re))));
-        if (sign(cosine.re) < 0) throw new Undecided('an arcsine of a number beyond 1');
+        if (sign(cosine.re) < 0) throw new Undecided('the argument of an arcsine is outside [−1, 1]');
         return this.#named('arctan', this.#over(z, this.#squareRoot(cosine)));
       }
       case 'arccos':
         return this.#minus(half(this.#pi()), this.#named('arcsin', z));
     }
-    throw new Undecided(`the function ${name}`);
+    throw new Undecided(`the function ${name} is not supported`);
   }
 
   #abs(z: Value): Value {
@@ -415,7 +415,7 @@ export class Enclosure {
       if (down) return this.#rational(down, z.height);
     }
     const { m, e } = z.re;
-    if (e + bits(m) > LIMITS.precision) throw new Undecided('a whole part of so large a number');
+    if (e + bits(m) > LIMITS.precision) throw new Undecided('a number is too large to be rounded');
     const nearest = (shift(m, e + 1) + 1n) >> 1n;
     const near = this.#whole(nearest);
     const rest = this.#minus(z, near);
@@ -435,12 +435,13 @@ export class Enclosure {
     const n = this.#integer(z);
     if (n !== null) {
       if (n < 0n) throw new NoValue();
-      if (n > LARGEST_FACTORIAL) throw new Undecided('a factorial of so large a number');
+      if (n > LARGEST_FACTORIAL) throw new Undecided('the argument of a factorial is too large');
       return this.#product(n, 1n, z.height);
     }
     // x! = x (x − 1) … (r + 1) r! with r in [0, 1), whose factorial is some number that depends on r alone.
     const steps = this.#floor(z).q?.n;
-    if (steps === undefined || abs(steps) > 1_000n) throw new Undecided('a factorial of so large a number');
+    if (steps === undefined || abs(steps) > 1_000n)
+      throw new Undecided('the argument of a factorial is too large');
     const rest = this.#minus(z, this.#whole(steps));
     let result = this.#unknown('f:Γ', [rest]);
     for (let i = 1n; i <= steps; i++) result = this.#times(result, this.#sum([rest, this.#whole(i)]));
@@ -458,7 +459,7 @@ export class Enclosure {
   #doubleFactorial(z: Value): Value {
     const n = this.#integer(z);
     if (n === null || n < 0n) throw new NoValue();
-    if (n > LARGEST_FACTORIAL) throw new Undecided('a factorial of so large a number');
+    if (n > LARGEST_FACTORIAL) throw new Undecided('the argument of a factorial is too large');
     return this.#product(n, 2n, z.height);
   }
 

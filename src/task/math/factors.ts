@@ -22,8 +22,8 @@ const CONSTANTS: Readonly<Record<string, string>> = { pi: 'pi', infty: 'inf' };
 
 /** The determinant by its first row, for matrices of up to five rows. */
 function determinant(rows: readonly (readonly Expr[])[]): Expr {
-  if (rows.length !== rows[0].length) throw new Unreadable('a determinant of a matrix that is not square');
-  if (rows.length > 5) throw new Unreadable('a determinant of more than 5 rows');
+  if (rows.length !== rows[0].length) throw new Unreadable('the matrix of a determinant is not square');
+  if (rows.length > 5) throw new Unreadable('the matrix of a determinant has more than 5 rows');
   const [first, ...rest] = rows;
   if (rest.length === 0) return first[0];
   const terms = first.map((entry, i) => {
@@ -56,7 +56,7 @@ export abstract class FactorReader extends TokenReader {
       // (n − 2) 2ⁿ and n 2ⁿ, but neither 1 2 nor x2.
       const closed = before?.kind === 'sign' && /^[)\]}|!]$/.test(before.text);
       if (closed || (before?.kind === 'letter' && token.space)) return true;
-      throw new Unreadable(`the number ${token.text.slice(0, 40)} follows without an operator`);
+      throw new Unreadable(`there is no operator before the number ${token.text.slice(0, 40)}`);
     }
     if (token.kind === 'cmd') {
       return !(
@@ -82,7 +82,7 @@ export abstract class FactorReader extends TokenReader {
   protected power(): Node {
     let node = this.primary();
     for (let count = 0; ; count++) {
-      if (count > 12) throw new Unreadable('more than 12 powers, signs or marks in a row');
+      if (count > 12) throw new Unreadable('it has more than 12 powers, signs or marks in a row');
       if (this.sign('!')) {
         this.at++;
         const double = this.is('sign', '!') && !this.peek()?.space;
@@ -112,7 +112,7 @@ export abstract class FactorReader extends TokenReader {
 
   protected prime(node: Node): Expr {
     if (node.kind === 'sym') return sym(`${node.name}'`);
-    throw new Unreadable('a prime after something that is not a symbol');
+    throw new Unreadable('a prime does not follow a symbol');
   }
 
   protected exponent(): Expr {
@@ -136,12 +136,12 @@ export abstract class FactorReader extends TokenReader {
 
   protected number(text: string): Expr {
     const [mantissa, exponent] = text.split('e');
-    if (mantissa.length > LIMITS.answerCharacters) throw new Unreadable('a number too long');
+    if (mantissa.length > LIMITS.answerCharacters) throw new Unreadable('a number has too many digits');
     const value = fromDigits(mantissa);
     const scale = exponent === undefined ? null : rational(BigInt(exponent));
     const factor = scale && power({ n: 10n, d: 1n }, scale);
     const whole = value && (exponent === undefined ? value : factor && multiply(value, factor));
-    if (!whole) throw new Unreadable('a number too large');
+    if (!whole) throw new Unreadable('a number is too large');
     const decimal = mantissa.includes('.') || exponent !== undefined;
     const digits = mantissa.replace('.', '').replace(/^0+/, '').length;
     return { kind: 'num', value: whole, digits: decimal ? digits : null };
@@ -177,7 +177,7 @@ export abstract class FactorReader extends TokenReader {
     if (repeated) return repeated;
     if (!this.take('_')) return this.number(token.text);
     const base = spelling(this.raw()).replace(/"|\s/g, '');
-    if (!/^\d{1,2}$/.test(base)) throw new Unreadable('a number with a subscript that is not a base');
+    if (!/^\d{1,2}$/.test(base)) throw new Unreadable('the subscript of a number is not a base');
     return { kind: 'based', digits: token.text.replace(/^0+(?=\d)/, ''), base };
   }
 
@@ -248,7 +248,7 @@ export abstract class FactorReader extends TokenReader {
       this.bars = bars;
       if (built) {
         if (node.kind !== 'relation' && !(node.kind === 'list' && node.join !== ',')) {
-          throw new Unreadable('a set with a condition that is not one');
+          throw new Unreadable('the condition of a set is not a relation');
         }
         return node;
       }
@@ -267,7 +267,8 @@ export abstract class FactorReader extends TokenReader {
       this.at++;
       if (this.command('in') && this.is('cmd', 'mathbb', 1)) {
         this.at += 2;
-        if (spelling(this.raw()) !== 'R') throw new Unreadable('a set of others than real numbers');
+        if (spelling(this.raw()) !== 'R')
+          throw new Unreadable('a set contains something other than real numbers');
       }
       if (this.sign('|', ':') || this.command('mid', 'vert')) {
         this.at++;
@@ -312,7 +313,7 @@ export abstract class FactorReader extends TokenReader {
     if (name === 'lfloor') return this.until('floor', 'rfloor');
     if (name === 'lceil') return this.until('ceil', 'rceil');
     if (UNREADABLE.has(name) || name.startsWith('end:'))
-      throw new Unreadable(`'${name.slice(0, 40)}' is not read here`);
+      throw new Unreadable(`'${name.slice(0, 40)}' is not supported`);
     this.at++;
     switch (name) {
       case 'frac':
@@ -352,7 +353,7 @@ export abstract class FactorReader extends TokenReader {
         return this.ofList(name);
       case 'det': {
         const node = this.primary();
-        if (node.kind !== 'matrix') throw new Unreadable('a determinant of something that is not a matrix');
+        if (node.kind !== 'matrix') throw new Unreadable('the argument of a determinant is not a matrix');
         return determinant(node.rows);
       }
     }
@@ -418,12 +419,12 @@ export abstract class FactorReader extends TokenReader {
   }
 
   protected matrix(name: string): Node {
-    if (!MATRICES.has(name)) throw new Unreadable(`the environment ${name.slice(0, 40)} is not read here`);
+    if (!MATRICES.has(name)) throw new Unreadable(`the environment ${name.slice(0, 40)} is not supported`);
     return this.within(() => {
       this.at++;
       const rows: Expr[][] = [[]];
       for (let count = 0; ; count++) {
-        if (count > LIMITS.items) throw new Unreadable(`more than ${LIMITS.items} entries`);
+        if (count > LIMITS.items) throw new Unreadable(`a matrix has more than ${LIMITS.items} entries`);
         if (this.command(`end:${name}`)) break;
         rows[rows.length - 1].push(this.expr(this.sum()));
         if (this.take('&')) continue;
@@ -433,7 +434,7 @@ export abstract class FactorReader extends TokenReader {
       if (rows.at(-1)?.length === 0) rows.pop();
       const width = rows[0]?.length ?? 0;
       if (width === 0 || rows.some((row) => row.length !== width))
-        throw new Unreadable('rows of different length');
+        throw new Unreadable('the rows of a matrix differ in length');
       return name === 'vmatrix' ? determinant(rows) : { kind: 'matrix', rows };
     });
   }

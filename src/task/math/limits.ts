@@ -41,14 +41,15 @@ export class Budget {
 
   /** Before a comparison of two scalars. @throws Unreadable when the work or the time is used up */
   compare(): void {
-    if (++this.#comparisons > LIMITS.comparisons) throw new Unreadable('too many parts to compare');
-    if (performance.now() > this.#end) throw new Unreadable('took too long to compare');
+    if (++this.#comparisons > LIMITS.comparisons) throw new Unreadable('it has too many parts to compare');
+    if (performance.now() > this.#end) throw new Unreadable('the comparison took too long');
   }
 
   /** Before an operation in balls. @throws Unreadable when the work or the time is used up */
   step(): void {
-    if (++this.#operations > LIMITS.operations) throw new Unreadable('too many operations');
-    if (this.late()) throw new Unreadable('took too long to compare');
+    if (++this.#operations > LIMITS.operations)
+      throw new Unreadable('the comparison needs too many operations');
+    if (this.late()) throw new Unreadable('the comparison took too long');
   }
 
   /** A verdict that was given before is not computed again. */

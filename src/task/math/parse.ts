@@ -17,7 +17,8 @@ type Matrix = Extract<Node, { kind: 'matrix' }>;
 
 /** Product of two matrices, entry by entry as expressions. */
 function matrixProduct(a: Matrix, b: Matrix): Matrix {
-  if (a.rows[0].length !== b.rows.length) throw new Unreadable('a product of matrices that do not fit');
+  if (a.rows[0].length !== b.rows.length)
+    throw new Unreadable('the shapes of multiplied matrices do not match');
   return {
     kind: 'matrix',
     rows: a.rows.map((row) =>
@@ -65,7 +66,7 @@ class AnswerReader extends FactorReader {
     let count = 0;
     const joins = new Set<string>();
     for (;;) {
-      if (++count > LIMITS.items) throw new Unreadable(`more than ${LIMITS.items} entries`);
+      if (++count > LIMITS.items) throw new Unreadable(`a list has more than ${LIMITS.items} entries`);
       groups[groups.length - 1].push(this.item());
       let semicolon = false;
       if (!this.is('sep')) break;
@@ -92,7 +93,7 @@ class AnswerReader extends FactorReader {
           ? RELATIONS[token.text]
           : null;
       if (!relation) break;
-      if (ops.length >= LIMITS.items) throw new Unreadable(`more than ${LIMITS.items} relations`);
+      if (ops.length >= LIMITS.items) throw new Unreadable(`it has more than ${LIMITS.items} relations`);
       this.at++;
       const side = this.operand();
       ops.push(relation);
@@ -129,7 +130,7 @@ class AnswerReader extends FactorReader {
       const start = this.at - 1;
       const parts = [node];
       while (this.take(':')) parts.push(this.expr(this.sum()));
-      if (parts.length > 8) throw new Unreadable('a ratio of more than 8');
+      if (parts.length > 8) throw new Unreadable('a ratio has more than 8 terms');
       const written = this.tokens
         .slice(start, this.at)
         .map(({ text }) => text)
@@ -141,7 +142,7 @@ class AnswerReader extends FactorReader {
     const [unit, multiple] = withoutMultiple(this.unit());
     if (multiple > 1n && isExpr(node)) node = op('mul', node, num(multiple));
     if (!isExpr(node)) {
-      if (unit) throw new Unreadable(`the unit '${unit.slice(0, 40)}' after something that is not a number`);
+      if (unit) throw new Unreadable(`the unit '${unit.slice(0, 40)}' does not follow a number`);
       return node;
     }
     if (/^(?:percent|pct|percentage)$/i.test(unit)) node = op('percent', node);
@@ -222,7 +223,7 @@ class AnswerReader extends FactorReader {
       node = op(name, num(0), this.expr(this.product()));
     } else node = this.product();
     for (let count = 0; ; count++) {
-      if (count > 200) throw new Unreadable('a sum of more than 200 terms');
+      if (count > 200) throw new Unreadable('a sum has more than 200 terms');
       if (this.take('+')) node = op('add', this.expr(node), this.expr(this.product()));
       else if (this.take('-')) node = op('add', this.expr(node), op('neg', this.expr(this.product())));
       else if (this.command('pm', 'mp')) {
@@ -245,7 +246,7 @@ class AnswerReader extends FactorReader {
       if (this.take('+')) return this.product();
       let node = this.power();
       for (let count = 0; ; count++) {
-        if (count > 200) throw new Unreadable('a product of more than 200 factors');
+        if (count > 200) throw new Unreadable('a product has more than 200 factors');
         if (this.take('*') || this.command('cdot', 'times', 'ast')) {
           if (this.peek(-1)?.text !== '*') this.at++;
           node = this.times(node, this.signed());

@@ -39,11 +39,12 @@ export abstract class TokenReader {
 
   protected unexpected(): Unreadable {
     const token = this.peek();
-    return new Unreadable(token ? `'${token.text.slice(0, 40)}' is not expected there` : 'it ends too early');
+    return new Unreadable(token ? `unexpected '${token.text.slice(0, 40)}'` : 'it ends too early');
   }
 
   protected within<T>(read: () => T): T {
-    if (++this.#depth > LIMITS.depth) throw new Unreadable(`brackets deeper than ${LIMITS.depth}`);
+    if (++this.#depth > LIMITS.depth)
+      throw new Unreadable(`brackets are nested more than ${LIMITS.depth} levels deep`);
     const result = read();
     this.#depth--;
     return result;
@@ -71,6 +72,6 @@ export abstract class TokenReader {
 
   protected expr(node: Node): Expr {
     if (isExpr(node)) return node;
-    throw new Unreadable(`a ${node.kind} inside an expression`);
+    throw new Unreadable(`unexpected ${node.kind} inside an expression`);
   }
 }
