@@ -6,8 +6,6 @@ import { type Feed, RuntimeError, Session, type SessionOptions } from './session
 export class Program<Batch, Result> {
   /** Shape and number of values of each input without symbolic sizes; null: it has some. */
   private readonly fixed: readonly ({ readonly dims: readonly number[]; readonly size: number } | null)[];
-  /** What each input without symbolic sizes was last fed with: weights come again and again. */
-  private readonly last: (Feed | undefined)[] = [];
 
   private constructor(
     private readonly session: Session,
@@ -47,15 +45,9 @@ export class Program<Batch, Result> {
     const feeds: Record<string, Feed> = {};
     this.inputs.forEach(({ name, shape, fill }, i) => {
       const data = fill(batch);
-      const last = this.last[i];
-      if (last?.data === data) {
-        feeds[name] = last;
-        return;
-      }
       const fixed = this.fixed[i];
       const dims = fixed?.size === data.length ? fixed.dims : bindShape(name, shape, data.length, sizes);
       feeds[name] = { data, dims };
-      if (fixed) this.last[i] = feeds[name];
     });
     const outputs = await this.session.run(feeds, this.definition.wanted?.(batch));
     return this.definition.read((name) => {
