@@ -3,13 +3,14 @@ import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { getJson, openDashboard, until } from '../../test/open-dashboard.js';
 import { analyzeGroup, asTrained, runObjective, TreeDiagnosis } from '../analysis/index.js';
 import { readRollouts } from '../rollouts/files.js';
 import type { Group } from '../rollouts/index.js';
 import { readOwnRollouts } from '../rollouts/own-files.js';
 import { RunFolder, resolveConfig, run } from '../train/index.js';
 import type { RunDiagnosis, RunList } from './api.js';
-import { type Dashboard, startDashboard } from './index.js';
+import type { Dashboard } from './index.js';
 
 const config = resolveConfig({
   task: { name: 'arithmetic', digits: 1, held_out: 5 },
@@ -23,44 +24,17 @@ const config = resolveConfig({
 });
 
 let folder: string;
-const opened: Dashboard[] = [];
-const faults: unknown[] = [];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-diagnosis-'));
 });
 afterAll(async () => {
-  await Promise.all(opened.map((dashboard) => dashboard.close()));
   await rm(folder, { recursive: true, force: true });
-  expect(faults).toEqual([]);
 });
 
-async function start(at: string): Promise<Dashboard> {
-  const report = (error: unknown) => faults.push(error);
-  const dashboard = await startDashboard({ folder: at, version: '1', port: 0, poll: 50, report });
-  opened.push(dashboard);
-  return dashboard;
-}
-async function get<T>(dashboard: Dashboard, path: string): Promise<T> {
-  const response = await fetch(new URL(path, dashboard.address));
-  expect(response.status, path).toBe(200);
-  return (await response.json()) as T;
-}
 const diagnosisOf = (dashboard: Dashboard, name: string) =>
-  get<RunDiagnosis>(dashboard, `/api/runs/${encodeURIComponent(name)}/diagnosis`);
-/** Repeats the request until the answer is as wanted: each request reads more. */
-async function until(
-  dashboard: Dashboard,
-  name: string,
-  is: (diagnosis: RunDiagnosis) => boolean,
-): Promise<RunDiagnosis> {
-  const end = Date.now() + 15_000;
-  for (;;) {
-    const diagnosis = await diagnosisOf(dashboard, name);
-    if (is(diagnosis)) return diagnosis;
-    if (Date.now() > end) throw new Error(`never came: ${JSON.stringify(diagnosis).slice(0, 400)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+  getJson<RunDiagnosis>(dashboard, `/api/runs/${encodeURIComponent(name)}/diagnosis`);
+const diagnosed = (dashboard: Dashboard, name: string, is: (diagnosis: RunDiagnosis) => boolean) =>
+  until(() => diagnosisOf(dashboard, name), is, `the diagnosis of ${name}`);
 const isWhole = ({ read, files }: RunDiagnosis): boolean => files > 0 && read === files;
 
 describe('a run’s own rollouts', () => {
@@ -77,8 +51,8 @@ describe('a run’s own rollouts', () => {
   it('are computed with the run’s settings; a new step is added, a rewritten one counts again', async () => {
     const out = join(folder, 'runs', 'a');
     await run({ config: { ...config, train: { ...config.train, steps: 4 } }, out, threads: 1 });
-    const dashboard = await start(join(folder, 'runs'));
-    const first = await until(dashboard, 'a', isWhole);
+    const dashboard = await openDashboard(join(folder, 'runs'));
+    const first = await diagnosed(dashboard, 'a', isWhole);
     expect(first).toEqual({
       run: 'a',
       read: 2,
@@ -90,7 +64,7 @@ describe('a run’s own rollouts', () => {
     expect(first.figures.klAlone.copies).toBeGreaterThan(0);
 
     await run({ config, out, threads: 1, resume: true });
-    const more = await until(dashboard, 'a', ({ files, read }) => files === 4 && read === 4);
+    const more = await diagnosed(dashboard, 'a', ({ files, read }) => files === 4 && read === 4);
     expect(more.figures).toEqual(JSON.parse(JSON.stringify((await wanted(out)).figures())));
 
     // Steps from 5 on are lost and written again with other groups: the metrics were cut, so the old groups no longer
@@ -100,7 +74,7 @@ describe('a run’s own rollouts', () => {
     await writeFile(place.metricsFile, `${lines.slice(0, 6).join('\n')}\n`);
     const step8 = await readFile(place.rolloutsFile(8), 'utf8');
     await writeFile(place.rolloutsFile(8), `${step8.trimEnd().split('\n').slice(0, 1).join('\n')}\n`);
-    const again = await until(dashboard, 'a', (d) => isWhole(d) && d.figures.groups === 10);
+    const again = await diagnosed(dashboard, 'a', (d) => isWhole(d) && d.figures.groups === 10);
     expect(again.figures).toEqual(JSON.parse(JSON.stringify((await wanted(out)).figures())));
   });
 
@@ -116,8 +90,8 @@ describe('a run’s own rollouts', () => {
       out: join(runs, 'c'),
       threads: 1,
     });
-    const dashboard = await start(runs);
-    const { figures, problem } = await until(dashboard, 'b', isWhole);
+    const dashboard = await openDashboard(runs);
+    const { figures, problem } = await diagnosed(dashboard, 'b', isWhole);
     expect(figures.groups).toBe(3);
     expect(problem).toMatch(/^rollouts.step_0*2\.jsonl:4: /);
     expect(await diagnosisOf(dashboard, 'c')).toMatchObject({ read: 0, files: 0, figures: { groups: 0 } });
@@ -143,15 +117,19 @@ describe('a log of another framework', () => {
     const log = join(folder, 'verl');
     await mkdir(log);
     await writeFile(join(log, '1.jsonl'), text(1));
-    const dashboard = await start(log);
+    const dashboard = await openDashboard(log);
     for (let step = 1; step < 4; step++) {
       if (step > 1) {
         const whole = text(step);
         await writeFile(join(log, `${step}.jsonl`), whole.slice(0, whole.length >> 1));
-        await until(dashboard, 'verl', ({ files }) => files === step);
+        await diagnosed(dashboard, 'verl', ({ files }) => files === step);
         await appendFile(join(log, `${step}.jsonl`), whole.slice(whole.length >> 1));
       }
-      const { figures, beta } = await until(dashboard, 'verl', (d) => d.figures.completions === 12 * step);
+      const { figures, beta } = await diagnosed(
+        dashboard,
+        'verl',
+        (d) => d.figures.completions === 12 * step,
+      );
       const diagnosis = new TreeDiagnosis();
       const groups: Group[] = [];
       for await (const group of readRollouts(log)) groups.push(group);
@@ -161,7 +139,7 @@ describe('a log of another framework', () => {
       expect(figures.steps.step).toEqual(Array.from({ length: step }, (_, i) => i + 1));
       expect(beta).toBeNull();
     }
-    const { runs } = await get<RunList>(dashboard, '/api/runs');
+    const { runs } = await getJson<RunList>(dashboard, '/api/runs');
     expect(runs.map((summary) => summary.run)).toEqual(['verl']);
   });
 
@@ -176,7 +154,7 @@ describe('a log of another framework', () => {
       reward,
     }));
     await writeFile(join(log, 'log.jsonl'), merged.map((row) => `${JSON.stringify(row)}\n`).join(''));
-    const { figures } = await until(await start(log), 'merged', (d) => d.figures.groups === 2);
+    const { figures } = await diagnosed(await openDashboard(log), 'merged', (d) => d.figures.groups === 2);
     expect(figures.merged).toEqual({
       ids: 1,
       prompts: 2,

@@ -14,54 +14,31 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { getJson, openDashboard, until } from '../../test/open-dashboard.js';
 import { analyzeGroup, LogGatherer } from '../analysis/index.js';
 import { readRollouts } from '../rollouts/files.js';
 import type { Group } from '../rollouts/index.js';
 import type { GroupDetail, RunDetail, RunDiagnosis, RunList, RunSteps, StepGroups } from './api.js';
-import { type Dashboard, type DashboardOptions, startDashboard } from './index.js';
+import type { Dashboard } from './index.js';
 
 const TRL = join(import.meta.dirname, '../../test/readers/fixtures/trl');
 const weights = { rewardWeights: { animals: 1, length: 2 } };
-const opened: Dashboard[] = [];
 const folders: string[] = [];
-const faults: unknown[] = [];
 
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'lambda-grpo-logs-'));
   folders.push(folder);
   return folder;
 }
-async function start(folder: string, options: Partial<DashboardOptions> = {}): Promise<Dashboard> {
-  const report = (error: unknown) => faults.push(error);
-  const dashboard = await startDashboard({ folder, version: '0', port: 0, poll: 50, report, ...options });
-  opened.push(dashboard);
-  return dashboard;
-}
-async function get<T>(dashboard: Dashboard, path: string): Promise<T> {
-  const response = await fetch(new URL(path, dashboard.address));
-  expect(response.status, path).toBe(200);
-  return (await response.json()) as T;
-}
-const runsOf = async (dashboard: Dashboard) => (await get<RunList>(dashboard, '/api/runs')).runs;
+const runsOf = async (dashboard: Dashboard) => (await getJson<RunList>(dashboard, '/api/runs')).runs;
 const at = (run: string, rest = '') => `/api/runs/${encodeURIComponent(run)}${rest}`;
-async function until<T>(look: () => Promise<T>, is: (value: T) => boolean, what: string): Promise<T> {
-  const end = Date.now() + 15_000;
-  for (;;) {
-    const value = await look();
-    if (is(value)) return value;
-    if (Date.now() > end) throw new Error(`${what}: got ${JSON.stringify(value).slice(0, 400)}`);
-    await new Promise((resolve) => setTimeout(resolve, 60));
-  }
-}
 async function groupsOf(source: string | string[], options = {}): Promise<Group[]> {
   const groups: Group[] = [];
   for await (const group of readRollouts(source, options)) groups.push(group);
   return groups;
 }
 afterAll(async () => {
-  await Promise.all(opened.map((dashboard) => dashboard.close()));
   for (const folder of folders) await rm(folder, { recursive: true, force: true });
-  expect(faults).toEqual([]);
 });
 
 /** Rows as veRL writes them: three groups of four in each step. */
@@ -85,7 +62,7 @@ describe('TRL’s output folder', () => {
     await mkdir(join(folder, 'checkpoint-2'));
     await writeFile(join(folder, 'checkpoint-2', 'trainer_state.json'), '{"log_history": []}');
     await writeFile(join(folder, 'README.md'), 'a card');
-    const dashboard = await start(folder, { logs: { read: weights } });
+    const dashboard = await openDashboard(folder, { logs: { read: weights } });
     expect(await runsOf(dashboard)).toEqual([]);
 
     const name = folder.split('/').at(-1) as string;
@@ -109,14 +86,14 @@ describe('TRL’s output folder', () => {
       expect(steps).toMatchObject({ run: name, log: 'trl', state: 'running' });
       expect(steps.problem).toBeUndefined();
     }
-    const { rolloutSteps } = await get<RunSteps>(dashboard, at(name, '/steps'));
+    const { rolloutSteps } = await getJson<RunSteps>(dashboard, at(name, '/steps'));
     const groups = (await groupsOf(folder, weights)).filter(({ step }) => (step ?? 0) <= 3);
     expect(rolloutSteps).toEqual([...new Set(groups.map(({ step }) => step))]);
 
     const gatherer = new LogGatherer();
     for (const group of groups) gatherer.add(group, analyzeGroup(group));
     const figures = gatherer.result().steps;
-    const detail = await get<RunDetail>(dashboard, at(name));
+    const detail = await getJson<RunDetail>(dashboard, at(name));
     expect(detail.metrics.step).toEqual(figures.map(({ step }) => step));
     const column = (
       key: 'reward_mean' | 'path_depth' | 'tokens_saved' | 'zero_variance_share' | 'shared_mass',
@@ -132,9 +109,9 @@ describe('TRL’s output folder', () => {
     });
 
     const ofStep = groups.filter(({ step }) => step === 3);
-    const table = await get<StepGroups>(dashboard, at(name, '/steps/3'));
+    const table = await getJson<StepGroups>(dashboard, at(name, '/steps/3'));
     expect(table.groups.map(({ prompt }) => prompt)).toEqual(ofStep.map(({ prompt }) => prompt.text));
-    const whole = await get<GroupDetail>(dashboard, at(name, '/steps/3/groups/1'));
+    const whole = await getJson<GroupDetail>(dashboard, at(name, '/steps/3/groups/1'));
     expect(whole.completions.map(({ reward }) => reward)).toEqual(
       ofStep[1].completions.map(({ reward }) => reward),
     );
@@ -153,7 +130,7 @@ describe('TRL’s output folder', () => {
         join(folder, run, 'completions', 'completions_00001.parquet'),
       );
     }
-    const dashboard = await start(folder);
+    const dashboard = await openDashboard(folder);
     const runs = await until(
       () => runsOf(dashboard),
       (list) => list.length === 2,
@@ -180,7 +157,7 @@ describe('veRL’s rollout folder', () => {
   it('files that grow line by line are read to their last whole line', async () => {
     const folder = await newFolder();
     await writeFile(join(folder, '1.jsonl'), lines(verlRows(1)));
-    const dashboard = await start(folder);
+    const dashboard = await openDashboard(folder);
     const run = (
       await until(
         () => runsOf(dashboard),
@@ -194,20 +171,20 @@ describe('veRL’s rollout folder', () => {
     const cut = text.split('\n').slice(0, 9).join('\n').length + 20;
     await writeFile(file, text.slice(0, cut));
     await until(
-      () => get<RunSteps>(dashboard, at(run, '/steps')),
+      () => getJson<RunSteps>(dashboard, at(run, '/steps')),
       (s) => s.rolloutSteps.length === 2,
       'step 2',
     );
     await appendFile(file, text.slice(cut));
     const step = await until(
-      () => get<StepGroups>(dashboard, at(run, '/steps/2')),
+      () => getJson<StepGroups>(dashboard, at(run, '/steps/2')),
       ({ groups }) => groups.length === 3 && groups.every(({ completions }) => completions === 4),
       'the whole step',
     );
     // The users' questions, without the common text around them.
     expect(step.groups.map(({ prompt }) => prompt)).toEqual([0, 1, 2].map((n) => `What is ${n} + 2?`));
     const wanted = await groupsOf(file);
-    const shown = await get<GroupDetail>(dashboard, at(run, '/steps/2/groups/2'));
+    const shown = await getJson<GroupDetail>(dashboard, at(run, '/steps/2/groups/2'));
     expect(shown.completions.map(({ reward }) => reward)).toEqual(
       wanted[2].completions.map(({ reward }) => reward),
     );
@@ -219,7 +196,7 @@ describe('what is told in two files', () => {
   const TINKER = join(import.meta.dirname, '../../test/readers/fixtures/tinker');
   const trainerOf = async (dashboard: Dashboard) => {
     const [run] = await runsOf(dashboard);
-    return run && (await get<RunDiagnosis>(dashboard, at(run.run, '/diagnosis')));
+    return run && (await getJson<RunDiagnosis>(dashboard, at(run.run, '/diagnosis')));
   };
 
   for (const order of [
@@ -229,7 +206,7 @@ describe('what is told in two files', () => {
     it(`prime-rl’s annotations are read with the stream: ${order.join(' before ')}`, async () => {
       const folder = await newFolder();
       const traces = join(folder, 'monitors', 'file', 'traces');
-      const dashboard = await start(folder);
+      const dashboard = await openDashboard(folder);
       await mkdir(traces, { recursive: true });
       await cp(join(PRIME, order[0]), join(traces, order[0]), { recursive: true });
       if (order[0] === 'stream') {
@@ -258,7 +235,7 @@ describe('what is told in two files', () => {
 
   it('Tinker’s samples wait for the summaries of their iteration', async () => {
     const folder = await newFolder();
-    const dashboard = await start(folder);
+    const dashboard = await openDashboard(folder);
     await cp(join(TINKER, 'capture'), join(folder, 'capture'), { recursive: true });
     await until(
       () => runsOf(dashboard),
@@ -286,21 +263,21 @@ describe('one log, and folders with more in them', () => {
     const rows = [0, 1, 0, 1].map((score, i) => ({ q: 'why', a: `so ${i}`, s: score, id: 'g' }));
     await writeFile(join(folder, 'log.jsonl'), lines(rows));
     await writeFile(join(folder, 'other.jsonl'), lines(verlRows(1)));
-    await expect(start(join(folder, 'log.jsonl'))).rejects.toThrow(
-      /log\.jsonl: expected a log that analyze reads, got rows of no known format/,
+    await expect(openDashboard(join(folder, 'log.jsonl'))).rejects.toThrow(
+      /log\.jsonl: expected a log that analyze reads, got rows of an unknown format/,
     );
     const keys = { prompt: 'q', completion: 'a', reward: 's', group: 'id' };
-    const dashboard = await start(join(folder, 'log.jsonl'), { logs: { read: { keys } } });
+    const dashboard = await openDashboard(join(folder, 'log.jsonl'), { logs: { read: { keys } } });
     const runs = await until(
       () => runsOf(dashboard),
       ([run]) => run?.reward === 0.5,
       'the log',
     );
     expect(runs).toHaveLength(1);
-    const { rolloutSteps } = await get<RunSteps>(dashboard, at(runs[0].run, '/steps'));
+    const { rolloutSteps } = await getJson<RunSteps>(dashboard, at(runs[0].run, '/steps'));
     // The log names no steps.
     expect(rolloutSteps).toEqual([0]);
-    expect((await get<StepGroups>(dashboard, at(runs[0].run, '/steps/0'))).groups).toHaveLength(1);
+    expect((await getJson<StepGroups>(dashboard, at(runs[0].run, '/steps/0'))).groups).toHaveLength(1);
   });
 
   it('metrics of another framework beside its log make no run of ours; a run that has lost its configuration stays one', async () => {
@@ -318,7 +295,7 @@ describe('one log, and folders with more in them', () => {
     await writeFile(join(folder, 'ours', 'metrics.jsonl'), '{"phase":"train","step":1,"loss":0.5}\n');
     await mkdir(join(folder, 'begun'));
     await writeFile(join(folder, 'begun', 'metrics.jsonl'), '{"phase":"tr');
-    const dashboard = await start(folder);
+    const dashboard = await openDashboard(folder);
     const runs = await until(
       () => runsOf(dashboard),
       (list) => list.filter(({ step }) => step === 1).length === 3,
@@ -335,7 +312,7 @@ describe('one log, and folders with more in them', () => {
     expect(runs).toHaveLength(4);
     // Even if the folder is named directly, it is not a single run.
     const [only] = await until(
-      await start(join(folder, 'tinker')).then((other) => () => runsOf(other)),
+      await openDashboard(join(folder, 'tinker')).then((other) => () => runsOf(other)),
       (list) => list.length === 1,
       'its log',
     );
@@ -351,7 +328,7 @@ describe('one log, and folders with more in them', () => {
     await writeFile(join(folder, 'empty.jsonl'), '');
     await mkdir(join(folder, 'dump'));
     await symlink(join(outside, '1.jsonl'), join(folder, 'dump', '1.jsonl'));
-    const dashboard = await start(folder);
+    const dashboard = await openDashboard(folder);
     expect(await runsOf(dashboard)).toEqual([]);
     // An empty file becomes a log.
     await writeFile(join(folder, 'empty.jsonl'), lines(verlRows(3)));
