@@ -15,7 +15,7 @@ const { version, license, engines } = JSON.parse(read('package.json'));
 describe('CONTRIBUTING.md', () => {
   const text = read('CONTRIBUTING.md');
   const recipes = text
-    .slice(text.indexOf('## Four recipes'), text.indexOf('## Habits'))
+    .slice(text.indexOf('## Four recipes'), text.indexOf('## Conventions'))
     .split('\n### ')
     .slice(1)
     .map((part) => ({
