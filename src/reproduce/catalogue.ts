@@ -1,4 +1,4 @@
-/** All experiments, in the order of the paper and of what they build on. */
+/** All experiments, in the order of the paper; an experiment comes after those that it builds on. */
 import type { Experiment } from './experiment.js';
 import { binaryTree } from './experiments/binary-tree.js';
 import { binaryTreeGpt2 } from './experiments/binary-tree-gpt2.js';

@@ -3,19 +3,19 @@ import { lineChartSvg, type Series } from '../analysis/index.js';
 import { confidenceInterval, shareInterval } from '../statistics/index.js';
 import { rounded } from './markdown.js';
 
-/** Mean and 95% interval of several runs at some steps; what a figure is drawn from. */
+/** Mean and 95% interval of several runs at some steps: the data of a figure. */
 export interface Curve {
   readonly name: string;
   readonly step: readonly number[];
   readonly mean: readonly number[];
   readonly low: readonly number[];
   readonly high: readonly number[];
-  /** How the band was made; absent in older files: Student's t, cut at the ends of the range. */
+  /** How the band was computed; absent in older files: Student's t, clipped to the range. */
   readonly band?: 'wilson' | 't';
 }
 
 /**
- * A quantity without bounds, with a band of Student's t.
+ * A quantity without bounds; the band is Student's t.
  * @param runs values of each run at `steps`, [runs][steps]
  */
 export function curve(name: string, steps: readonly number[], runs: readonly (readonly number[])[]): Curve {
@@ -31,9 +31,9 @@ export function curve(name: string, steps: readonly number[], runs: readonly (re
 }
 
 /**
- * A share, with a band that stays within 0 and 1.
+ * A share; the band stays within 0 and 1.
  * @param runs shares of each run at `steps`, [runs][steps]
- * @param trials problems behind each of them (`shareInterval`)
+ * @param trials problems behind each share (`shareInterval`)
  */
 export function shareCurve(
   name: string,
@@ -57,7 +57,7 @@ export function shareCurve(
   };
 }
 
-/** How the bands of a figure were made, as a sentence. */
+/** A sentence on how the bands of a figure were computed. */
 export function bandsText(curves: readonly Curve[]): string {
   const kinds = new Set(curves.map(({ band }) => band ?? 'cut'));
   if (kinds.has('cut')) {

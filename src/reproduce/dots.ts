@@ -1,4 +1,7 @@
-/** Differences with their intervals as a self-contained SVG: a row for each thing that is compared, a mark in it for each setting. */
+/**
+ * Differences with their intervals as a self-contained SVG: one row for each comparison, with one mark for each
+ * setting.
+ */
 import { chartHead, escapeMarkup, FAINT, INK, PALETTE } from '../analysis/svg.js';
 
 export interface DotRow {
@@ -14,7 +17,7 @@ const TOP = 74;
 const ROW = 30;
 const STEP = 0.1;
 
-/** @param settings names of a row's marks; at most as many as the palette has colours */
+/** @param settings names of the marks; at most as many as the palette has colours */
 export function dotsSvg(
   title: string,
   xLabel: string,

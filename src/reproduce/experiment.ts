@@ -1,8 +1,8 @@
 /**
- * What an experiment is: a claim of the paper, a prediction, settings with seeds and steps fixed beforehand, units
- * of work that are functions of what is written in them, and a rule that turns their figures into a verdict. The
- * rule stands here in words and in the experiment's code; both were written before its units were run in full. The page
- * is a function of settings and figures, so it can be written again from the JSON file without running anything.
+ * An experiment: a claim of the paper, a prediction, settings with seeds and steps fixed beforehand, units of work that
+ * are functions of their content, and a rule that turns their figures into a verdict. The rule is written here in words
+ * and in the experiment's code; both were written before its units were run in full. The page is a function of settings
+ * and figures, so it can be written again from the JSON file without running anything.
  */
 import type { Results } from './results.js';
 import type { Unit } from './unit.js';
@@ -10,7 +10,7 @@ import type { Unit } from './unit.js';
 export const VERDICTS = ['holds', 'holds in part', 'does not hold here', 'not decided yet'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
-/** What lies outside the package and is named on the command line; none of it is written into a report. */
+/** External paths that are named on the command line; none of them appears in a report. */
 export interface Places {
   /** A checkout of the paper's reference implementation. */
   readonly reference?: string;
@@ -20,50 +20,53 @@ export interface Places {
   readonly logs?: string;
   /** A GPT-2 checkpoint, safetensors. */
   readonly checkpoint?: string;
-  /** A real model is run: true, from the Hub or its cache; else its folder. */
+  /** Use the real model: true, from the Hub or its cache; else its folder. */
   readonly pretrained?: boolean | string;
   /** A file of word problems with answers. */
   readonly problems?: string;
 }
 
 export interface SettingsOptions {
-  /** A smoke version: everything runs once, small. */
+  /** A smoke version: all code runs once, with small settings. */
   readonly quick: boolean;
-  /** Overrides the number of seeds. */
+  /** Number of seeds, instead of the default. */
   readonly seeds?: number;
 }
 
-/** What came out. */
+/** The conclusion of an experiment. */
 export interface Report {
   readonly verdict: Verdict;
   /** One sentence with the figures that decided. */
   readonly summary: string;
-  /** Markdown: tables, figures by name (`![…](<experiment>-<figure>.svg)`), reading. */
+  /** Markdown: tables, figures by name (`![…](<experiment>-<figure>.svg)`), text. */
   readonly body: string;
   /** SVG by figure name. */
   readonly figures: Readonly<Record<string, string>>;
 }
 
-/** Methods, not properties: an experiment of its own settings is an experiment of any. */
+/**
+ * Methods, not properties, so that an experiment with its own type of settings can be used as an experiment of any
+ * settings.
+ */
 export interface Experiment<S = unknown, D = unknown> {
   readonly name: string;
   readonly title: string;
   /** What the paper says, with its section. */
   readonly claim: string;
-  /** What we expect to find, written beforehand. */
+  /** The expected result, written beforehand. */
   readonly prediction: string;
-  /** How the verdict follows, in words. */
+  /** How the verdict follows from the figures, in words. */
   readonly rule: string;
-  /** Only run when named: not a part of `all`, unless quick. */
+  /** Runs only if it is named: not part of `all`, unless quick. */
   readonly long?: boolean;
-  /** `data` takes what is done and leaves out seeds that are not complete: a page can be written before the end. */
+  /** `data` uses the finished units and leaves out incomplete seeds, so that a page can be written before the end. */
   readonly partial?: boolean;
-  /** Everything that determines the result, as plain JSON; printed in the report. */
+  /** All settings that determine the result, as plain JSON; printed in the report. */
   settings(options: SettingsOptions): S;
-  /** What is to be done; units of equal content are done once, also across experiments. */
+  /** The units to be done. Units with equal content are done once, also across experiments. */
   units(settings: S, places: Places): readonly Unit[];
-  /** The figures of units, as they stand in the JSON file: plain, rounded, small. */
+  /** The figures of units as written to the JSON file: plain, rounded, small. */
   data(settings: S, results: Results, places: Places): D;
-  /** Everything that is said of them. */
+  /** Verdict and text from settings and figures alone. */
   report(settings: S, data: D): Report;
 }

@@ -1,7 +1,7 @@
 /**
- * One random group in every form that the theorem says is the same (PAPER.md §2): the packed tree, GRPO on k padded
- * sequences, the PRM objective on k padded sequences, with shared old and reference log-probabilities. Used by the
- * `theorem` experiment and by the tests.
+ * One random group in every form that the theorem says is equal (PAPER.md §2): the packed tree, GRPO on k padded
+ * sequences, and the PRM objective on k padded sequences, with shared old and reference log-probabilities. Used by the
+ * `theorem` experiment and by tests.
  */
 import { LocalEngine, type TrainExample, type UpdateOptions } from '../engine/index.js';
 import type { ModelConfig } from '../model/index.js';
@@ -40,7 +40,7 @@ export interface Sample {
   readonly rewards: readonly number[];
 }
 
-/** 2 to 8 completions that often share prefixes: each continues an earlier one from a random place. */
+/** 2 to 8 completions that often share prefixes: each continues an earlier one from a random position. */
 export function randomGroup(stream: Stream): Sample {
   const k = 2 + stream.int(7);
   const token = (): number => stream.int(FORMS_MODEL.vocabularySize);
@@ -51,7 +51,7 @@ export function randomGroup(stream: Stream): Sample {
     const extra = stream.int(9) + (kept.length === 0 ? 1 : 0);
     completions.push([...kept, ...Array.from({ length: extra }, token)].slice(0, LONGEST));
   }
-  // All completions alike: the terms cancel and any difference is rounding against zero.
+  // If all completions are equal, the terms cancel and the relative deviation would compare rounding with zero.
   if (completions.every((c) => c.join() === completions[0].join())) return randomGroup(stream);
   return {
     prompt: Int32Array.from({ length: 1 + stream.int(4) }, token),
@@ -60,7 +60,7 @@ export function randomGroup(stream: Stream): Sample {
   };
 }
 
-/** An engine whose weights are far from zero, so that attention and every gradient matter. */
+/** An engine with large random weights, so that attention and every gradient matter. */
 export function formsEngine(rowLength?: number): LocalEngine {
   const engine = new LocalEngine({
     model: FORMS_MODEL,
@@ -88,7 +88,7 @@ export interface Forms {
   /**
    * k padded sequences.
    * @param advantage aᵢ (GRPO), or one value for each node: a step advantage (PRM)
-   * @param scale multiplies each node's terms
+   * @param scale multiplies the terms of each node
    */
   padded(advantage: 'trajectory' | Float64Array, scale?: Float64Array): PaddedBatch;
 }
@@ -152,7 +152,7 @@ export function plainStepAdvantages({ sample, advantages }: Forms): Float64Array
   return stepAdvantages(sample.tree, advantages);
 }
 
-/** The mean weighted as the normalisation weighs the members: what 'sequence' normalisation needs. */
+/** The mean weighted by the normalisation's weights of the members, which 'sequence' normalisation needs. */
 export function weightedStepAdvantages({ sample: { tree }, advantages, sequence }: Forms): Float64Array {
   return Float64Array.from({ length: tree.nodeCount }, (_, node) => {
     let sum = 0;
@@ -172,7 +172,7 @@ export interface LossAndGradients {
   readonly gradients: ReadonlyMap<string, Float32Array>;
 }
 
-/** Loss and gradients by the engine, on packed trees. */
+/** Loss and gradients from the engine, on packed trees. */
 export async function packedUpdate(
   engine: LocalEngine,
   examples: readonly TrainExample[],

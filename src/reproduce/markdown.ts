@@ -1,4 +1,4 @@
-/** Tables and numbers of reports. */
+/** Formats tables and numbers for reports. */
 import type { Interval, ShareInterval } from '../statistics/index.js';
 
 /** Bars within a cell, as in |λ|, are escaped. @param header [columns]; @param rows [rows][columns] */
@@ -23,7 +23,7 @@ export function number(value: number, digits = 3): string {
   return value.toFixed(digits).replace('-', '−');
 }
 
-/** A difference: always with its sign. */
+/** A difference, always with its sign. */
 export function signed(value: number, digits = 3): string {
   return value > 0 ? `+${number(value, digits)}` : number(value, digits);
 }
@@ -43,7 +43,7 @@ export function rateText(value: number): string {
   return value.toExponential();
 }
 
-/** For JSON: as many digits as the figures need. */
+/** Rounds to the digits that the JSON file needs. */
 export function rounded(value: number, digits = 4): number {
   return Number(value.toFixed(digits));
 }

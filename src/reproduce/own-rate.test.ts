@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { ownRates } from './own-rate.js';
 
 it('the rate of a seed is the best of the other seeds, whatever its own figure', () => {
-  // Sums over the others. Seed 0: 0.3 and 0.9; seed 1: 1.1 and 0.7; seed 2: 1 and 0.8.
+  // Sums over the other seeds. Seed 0: 0.3 and 0.9; seed 1: 1.1 and 0.7; seed 2: 1 and 0.8.
   expect(
     ownRates([
       [0.9, 0.1, 0.2],

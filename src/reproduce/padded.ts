@@ -1,7 +1,7 @@
 /**
- * The peer of the packed tree: k sequences padded to one length, dense causal attention, losses written as in
- * the paper (§2) token by token. Shares the decoder's layers with the product and nothing else: no tree, no
- * (A⁺, A⁻), no edges.
+ * The peer of the packed tree: k sequences padded to one length, dense causal attention, losses written token by token
+ * as in the paper (§2). It shares the decoder's layers with the engine and nothing else: no tree, no (A⁺, A⁻), no
+ * edges.
  */
 import * as g from '../graph/index.js';
 import { distribution, hiddenStates, logProbabilities, parameterInputs } from '../model/decoder.js';
@@ -9,7 +9,7 @@ import type { ModelConfig, Parameters } from '../model/index.js';
 import { Program } from '../runtime/index.js';
 import { nodeBackend } from '../runtime/node.js';
 
-/** A loss as the paper writes it: on-policy, with PPO's clipping, or with GSPO's ratio of sequences. */
+/** A loss as in the paper: on-policy, with PPO's clipping, or with GSPO's ratio of sequences. */
 export type PaddedLoss = 'grpo' | 'clipped' | 'gspo';
 
 export interface PaddedBatch {
@@ -44,11 +44,11 @@ interface PaddedFeeds {
   readonly positions: Int32Array;
   /** Row and predicted token, [K·T, 2]. */
   readonly targets: BigInt64Array;
-  /** 1 on real tokens. */
+  /** 1 for real tokens. */
   readonly grid: Float32Array;
   readonly advantage: Float32Array;
   readonly weight: Float32Array;
-  /** 1/|g| on the tokens of a completion. */
+  /** 1/|g| for the tokens of a completion. */
   readonly share: Float32Array;
   readonly old: Float32Array;
   readonly reference: Float32Array;
@@ -119,7 +119,7 @@ function define(config: ModelConfig, form: PaddedLoss): g.ProgramDefinition<Padd
   }
   const d = g.sub(reference, logprobs);
   const k3 = g.sub(g.sub(g.exp(d), d), 1);
-  // grid is 1 on real tokens: padding has no term, whatever the other inputs say.
+  // grid is 1 for real tokens: padding has no term, whatever the other inputs are.
   const terms = g.mul(g.mul(grid, weight), g.sub(policy, g.mul(beta, k3)));
   const loss = g.neg(g.sumAll(terms));
   const names = [...weights.keys()];
@@ -193,7 +193,7 @@ export async function paddedUpdate(
   };
   const run = (old: Float32Array, reference: Float32Array): Promise<PaddedValues> =>
     program.run({ ...feeds, old, reference });
-  // On-policy, π_old is the policy itself: a first run tells its log-probabilities.
+  // On-policy, π_old is the policy itself: a first run computes its log-probabilities.
   const current = (await run(new Float32Array(k * t), new Float32Array(k * t))).logprobs;
   const old = batch.oldLogprobs ? spread(batch.oldLogprobs) : current;
   const reference = batch.referenceLogprobs ? spread(batch.referenceLogprobs) : current;
@@ -205,7 +205,7 @@ export async function paddedUpdate(
   };
 }
 
-/** ‖a − b‖ / ‖b‖ over all weights together, and the largest over single weights that are not negligible. */
+/** ‖a − b‖ / ‖b‖ over all weights together, and the largest over single weights with a non-negligible gradient. */
 export function relativeDeviation(
   a: ReadonlyMap<string, Float32Array>,
   b: ReadonlyMap<string, Float32Array>,
@@ -221,7 +221,7 @@ export function relativeDeviation(
       difference += (actual[i] - expected[i]) ** 2;
       norm += expected[i] ** 2;
     }
-    // A bias of keys has no gradient in exact arithmetic: measure it against the whole.
+    // A bias of keys has no gradient in exact arithmetic, so its deviation is relative to the whole gradient.
     worst = Math.max(worst, Math.sqrt(difference / Math.max(norm, 1e-4 * whole)));
   }
   return worst;

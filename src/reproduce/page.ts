@@ -1,4 +1,7 @@
-/** From a report to files: `<name>.md`, `<name>.json`, a figure each, and `claims.md`, the table of all of them. */
+/**
+ * Writes a report to files: `<name>.md`, `<name>.json`, one file per figure, and `claims.md`, the table of all
+ * experiments.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { arch, cpus, platform } from 'node:os';
 import { join } from 'node:path';
@@ -8,21 +11,21 @@ import { makeFolder, writeWhole } from '../files/index.js';
 import type { Experiment, Report, Verdict } from './experiment.js';
 import { table } from './markdown.js';
 
-/** Where and how it was made. No names of hosts, no paths. */
+/** Machine and version of the run, without host names and paths. */
 export interface Making {
   readonly version: string;
   readonly command: string;
   readonly quick: boolean;
-  /** Of all units, on one thread each. */
+  /** Work of all units, each on one thread. */
   readonly seconds: number;
-  /** Units done at the same time. */
+  /** Number of units that ran at the same time. */
   readonly jobs: number;
-  /** Done and planned, of a page that was made before the end; absent: all are done. */
+  /** Finished and planned units, for a page that was written before the end; absent: all are finished. */
   readonly units?: readonly [done: number, planned: number];
   readonly date: string;
 }
 
-/** What was changed in a page after its units were run. */
+/** Changes to the page after its units were run. */
 export interface Revision {
   readonly date: string;
   readonly text: string;
@@ -35,7 +38,7 @@ export interface ReportFile {
   readonly verdict: Verdict;
   readonly summary: string;
   readonly making: Making & { readonly machine: string };
-  /** The newest last. */
+  /** The newest is the last. */
   readonly revisions?: readonly Revision[];
   readonly settings: unknown;
   readonly data: unknown;
@@ -49,8 +52,8 @@ export function machine(): string {
 }
 
 /**
- * The file of an earlier report.
- * @throws UserError if there is none, or it is not this experiment's
+ * Reads the file of an earlier report.
+ * @throws UserError if there is none, or it belongs to another experiment
  */
 export function readReport(out: string, { name }: Experiment): ReportFile {
   const path = join(out, `${name}.json`);
@@ -132,7 +135,7 @@ function changes(revisions: readonly Revision[]): string {
   return `\n## Changes\n\n${revisions.map(({ date, text }) => `- ${date}: ${text}`).join('\n')}\n`;
 }
 
-/** Settings as a configuration file would have them, lists of numbers on one line. */
+/** Settings in the style of a configuration file, with lists of numbers on one line. */
 function yaml(settings: unknown): string {
   const document = new Document(settings);
   visit(document, {
@@ -160,7 +163,7 @@ function claims(out: string): string {
   return `# The paper's claims, tested here\n\n${table(['experiment', 'verdict', 'figures'], rows)}\n`;
 }
 
-/** Objects over lines, what lies three levels deep on one: small files, readable differences. */
+/** JSON with line breaks, except for values nested three levels deep: small files with readable diffs. */
 function compactJson(value: unknown, level = 0): string {
   if (value === null || typeof value !== 'object' || level >= 3) return JSON.stringify(value);
   const pad = ' '.repeat(level + 1);

@@ -4,7 +4,8 @@ import { isAbove, isBelow, paired } from './paired.js';
 describe('paired differences', () => {
   it('mean, interval, wins and the exact sign-flip test of a small table', () => {
     const { mean, half, wins, losses, p, count } = paired([3, 4, 5, 6, 7], [2, 2, 2, 2, 2.5]);
-    // Differences 1, 2, 3, 4, 4.5: mean 2.9, sd 1.4318, t(4) 2.776. All of one sign: 2 of 32 choices are as extreme.
+    // Differences 1, 2, 3, 4, 4.5: mean 2.9, sd 1.4318, t(4) 2.776. All have the same sign, so 2 of 32 sign choices are
+    // as extreme.
     expect(mean).toBeCloseTo(2.9, 12);
     expect(half).toBeCloseTo((2.776 * 1.43178) / Math.sqrt(5), 4);
     expect([wins, losses, count]).toEqual([5, 0, 5]);

@@ -1,12 +1,12 @@
 /**
- * Paired comparison across seeds: runs of one seed share weights, problems and random streams, so it is their
- * difference that is tested, one for each seed. Mean difference with its 95% interval (Student's t) and, for up to 20 pairs, the exact
- * two-sided sign-flip test: the share of all 2ⁿ choices of signs whose mean is at least as far from 0.
+ * Paired comparison across seeds: runs with the same seed share weights, problems and random streams, so their
+ * difference is tested, one for each seed. Mean difference with its 95% interval (Student's t) and, for up to 20 pairs,
+ * the exact two-sided sign-flip test: the share of all 2ⁿ choices of signs whose mean is at least as far from 0.
  */
 import { confidenceInterval, type Interval, mean, sum } from '../statistics/index.js';
 
 export interface Paired extends Interval {
-  /** Pairs in which the first is greater, and less. */
+  /** Number of pairs in which the first is greater, and in which it is less. */
   readonly wins: number;
   readonly losses: number;
   /** Of the sign-flip test; null for more than 20 pairs. */
@@ -16,8 +16,8 @@ export interface Paired extends Interval {
 const MOST_PAIRS = 20;
 
 /**
- * @param a figures of one method, one a seed, [n], at least one
- * @param b of the other, the same seeds in the same order, [n]
+ * @param a figures of one method, one per seed, [n], at least one
+ * @param b of the other method, the same seeds in the same order, [n]
  */
 export function paired(a: readonly number[], b: readonly number[]): Paired {
   if (a.length !== b.length || a.length === 0) {
@@ -33,8 +33,8 @@ export function paired(a: readonly number[], b: readonly number[]): Paired {
 }
 
 /**
- * Several figures of each seed as one: cases, tasks or learning rates that share a seed share its weights and problems, so
- * they are averaged before any interval; n stays the number of seeds.
+ * Averages several figures of each seed: cases, tasks or learning rates of one seed share its weights and problems, so
+ * they are averaged before any interval is computed; n stays the number of seeds.
  * @param cases [cases][seeds], the same seeds in the same order
  * @returns [seeds]
  */
@@ -48,12 +48,12 @@ export function perSeed(cases: readonly (readonly number[])[]): number[] {
   return first.map((_, seed) => mean(cases.map((values) => values[seed])));
 }
 
-/** The 95% interval of the difference lies above 0; a single pair tells nothing. */
+/** Whether the 95% interval of the difference is above 0; false for a single pair. */
 export function isAbove({ mean, half, count }: Interval): boolean {
   return count > 1 && mean - half > 0;
 }
 
-/** The 95% interval of the difference lies below 0. */
+/** Whether the 95% interval of the difference is below 0. */
 export function isBelow({ mean, half, count }: Interval): boolean {
   return count > 1 && mean + half < 0;
 }
@@ -65,7 +65,7 @@ function signFlip(differences: readonly number[]): number {
   let total = sum(differences);
   let count = 0;
   const all = 2 ** differences.length;
-  // A Gray code: each step turns one sign.
+  // A Gray code: each step changes one sign.
   for (let i = 1; i <= all; i++) {
     if (Math.abs(total) >= bound) count++;
     if (i === all) break;

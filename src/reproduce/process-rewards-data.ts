@@ -1,13 +1,13 @@
-/** What the experiment on process rewards measures, on which tasks, and what its page is made of. */
+/** The measurements of the experiment on process rewards: its tasks, and the data of its page. */
 import type { StageRows, TaskRow } from './process-rewards-rows.js';
 import type { ValuesSpec } from './work/index.js';
 
 export const VALUE_TASKS = ['binary-tree', 'arithmetic', 'smollm2'] as const;
 export type ValueTask = (typeof VALUE_TASKS)[number];
-/** Those that the rule reads; the other one is run with --pretrained alone. */
+/** The tasks that the rule uses; the remaining one runs only with --pretrained. */
 export const JUDGED: readonly ValueTask[] = ['binary-tree', 'arithmetic'];
 
-/** What is measured on one task. */
+/** Settings of one task. */
 export interface ValueSettings extends Omit<ValuesSpec, 'kind' | 'policy' | 'seed'> {
   readonly seeds: number;
   /** Steps of GRPO after which the policy is looked at. */
@@ -27,10 +27,10 @@ export interface ProcessRewardsData {
   readonly tasks: readonly TaskRow[];
 }
 
-/** What the rule reads on one task. */
+/** The figures of one task that the rule uses. */
 export interface Quality {
   readonly cells: number;
-  /** Cells whose interval of the bias does not hold 0. */
+  /** Number of cells whose interval of the bias excludes 0. */
   readonly missing: number;
   readonly all: TaskRow | null;
   readonly good: boolean;

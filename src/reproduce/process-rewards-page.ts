@@ -1,4 +1,4 @@
-/** The page on process rewards: its summary, tables and picture. */
+/** The page on process rewards: summary, tables and figure. */
 import { type BarSeries, barChartSvg, GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../analysis/index.js';
 import type { Interval } from '../statistics/index.js';
 import { number, signed, signedInterval, table, withBounds, withInterval } from './markdown.js';
@@ -27,7 +27,7 @@ export function className(size: number): string {
   return least === most ? String(least) : `${least}–${most}`;
 }
 
-/** Share of the mass whose sign can be told, at least, where methods are compared. */
+/** Minimum share of the mass with a known sign for comparing methods. */
 const KNOWN = 0.5;
 
 function isTold(mass: SizeRow['mass']): mass is NonNullable<SizeRow['mass']> {
@@ -128,7 +128,7 @@ ${table(
 )}${limitOf(rows)}`;
 }
 
-/** Where values are near 0, few completions cannot tell which of two is larger. */
+/** If values are near 0, a few completions cannot show which of two is larger. */
 function limitOf(rows: readonly StageRows[]): string {
   const isKnown = rows.some(({ sizes }) => sizes.some(({ mass }) => isTold(mass)));
   return isKnown
@@ -141,7 +141,7 @@ function overall(row: TaskRow | undefined): string {
   return ` Over all steps the bias is ${signedInterval(row.bias)} and the squared error ${withInterval(row.ratio, 2)} of Var/|λ|.`;
 }
 
-/** Where so few steps are measured, seeds without a reward look alike, and an interval would be too narrow. */
+/** If so few steps are measured, seeds without a reward look equal, and an interval would be too narrow. */
 const FEW = 30;
 
 function classCells(stage: number, row: ClassRow, ends: boolean): string[] {
@@ -189,7 +189,7 @@ function sizeCells(stage: number, { k, rank, mass }: SizeRow): string[] {
   ];
 }
 
-/** The group size that is drawn; all tasks have it, but for a smoke version. */
+/** The group size in the figure; all tasks have it, except in a smoke version. */
 const SHOWN_K = 16;
 const SHORT: Readonly<Record<ValueTask, string>> = {
   'binary-tree': 'tree',
@@ -198,7 +198,7 @@ const SHORT: Readonly<Record<ValueTask, string>> = {
 };
 const COLOURS = { grpo: GRPO_COLOUR, lambda: LAMBDA_GRPO_COLOUR } as const;
 
-/** Of the gradient's mass, how much pushes the wrong way, for each policy. */
+/** Share of the gradient's mass that pushes the wrong way, for each policy. */
 export function massSvg({ stages }: ProcessRewardsData): string {
   const shown = stages.flatMap(({ task, stage, sizes }) => {
     const { mass } = sizes.find(({ k }) => k === SHOWN_K) ?? sizes[0];

@@ -1,7 +1,7 @@
 /**
- * Rows of the page on process rewards, from sums of each seed. A figure is a ratio of two sums over all seeds (bias: Σ(R̂ − V)
- * over the number of steps); its interval is Student's t over the seeds' linearised values, so a seed with few steps counts
- * little, and n is the number of seeds that have any.
+ * Rows of the page on process rewards, computed from sums of each seed. A figure is a ratio of two sums over all seeds
+ * (bias: Σ(R̂ − V) divided by the number of steps). Its interval is Student's t over the seeds' linearised values, so a
+ * seed with few steps has little weight, and n is the number of seeds that have any.
  */
 import {
   confidenceInterval,
@@ -16,9 +16,9 @@ import { CLASSES, type ClassSums, type MassSums, type ValuesFigures } from './wo
 /** Steps of one class of |λ|, over all seeds. */
 export interface ClassRow {
   readonly k: number;
-  /** Place in `CLASSES`. */
+  /** Index in `CLASSES`. */
   readonly size: number;
-  /** Steps in all, and those of them that were measured. */
+  /** Number of steps, and of measured steps. */
   readonly steps: number;
   readonly measured: number;
   readonly bias: Interval;
@@ -26,10 +26,12 @@ export interface ClassRow {
   readonly error: Interval;
   /** Var/|λ| */
   readonly limit: number;
-  /** Error ÷ limit; null: there is no variance. */
+  /** Error ÷ limit; null if the variance is 0. */
   readonly ratio: Interval | null;
   readonly rank: Interval | null;
-  /** Of steps with Â ≠ 0 those whose sign can be told, and of these the wrong ones; null: there are none. */
+  /**
+   * Steps with Â ≠ 0 whose sign can be determined, and the share of them with the wrong sign; null if there are none.
+   */
   readonly decided: ShareInterval | null;
   readonly wrong: ShareInterval | null;
 }
@@ -38,23 +40,23 @@ export interface ClassRow {
 export interface SizeRow {
   readonly k: number;
   readonly rank: Interval | null;
-  /** Null: no gradient mass whose sign can be told. */
+  /** Null: no gradient mass whose sign can be determined. */
   readonly mass: {
     readonly grpo: MassRow;
     readonly lambda: MassRow;
-    /** Share on wrong signs, λ-GRPO − GRPO, of the same groups. */
+    /** Difference of the share with wrong signs, λ-GRPO − GRPO, for the same groups. */
     readonly difference: Interval;
   } | null;
 }
 
 export interface MassRow {
-  /** Of all mass that on steps whose sign can be told. */
+  /** Share of all mass on steps whose sign can be determined. */
   readonly decided: ShareInterval;
-  /** Of this that on wrong signs. */
+  /** Share of this mass on wrong signs. */
   readonly wrong: ShareInterval;
 }
 
-/** One policy, or one for each seed. */
+/** One policy, or one policy per seed. */
 export interface StageRows {
   readonly task: string;
   /** Training steps of the policy. */
@@ -74,7 +76,7 @@ export interface TaskRow {
 /** Sums of one seed. */
 type Pair = readonly [above: number, below: number];
 
-/** The ratio of all seeds' sums, with each seed's linearised value: their mean is the ratio. */
+/** The ratio of the sums over all seeds, with each seed's linearised value, whose mean is the ratio. */
 export function linearised(pairs: readonly Pair[]): number[] {
   const list = pairs.filter(([, denominator]) => denominator > 0);
   const denominator = mean(list.map((pair) => pair[1]));
@@ -82,7 +84,7 @@ export function linearised(pairs: readonly Pair[]): number[] {
   return list.map(([numerator, part]) => ratio + (numerator - ratio * part) / denominator);
 }
 
-/** @returns null where no seed has anything below */
+/** @returns null if every denominator is 0 */
 export function ratioInterval(pairs: readonly Pair[]): Interval | null {
   return pairs.some(([, denominator]) => denominator > 0)
     ? short(confidenceInterval(linearised(pairs)))
@@ -96,7 +98,7 @@ function ratioShare(pairs: readonly Pair[], trials: number): ShareInterval | nul
   return { mean: rounded(center), low: rounded(low), high: rounded(high), count };
 }
 
-/** @param problems of each seed */
+/** @param problems number for each seed */
 export function stageRows(
   task: string,
   stage: number,
@@ -118,7 +120,7 @@ export function stageRows(
   };
 }
 
-/** Of each seed that has such steps. */
+/** For each seed that has such steps. */
 function classesOf(seeds: readonly ValuesFigures[], k: number, size: number): ClassSums[] {
   return seeds.flatMap(({ sizes }) =>
     sizes.filter((row) => row.k === k).flatMap(({ classes }) => classes.filter((sums) => sums.size === size)),
@@ -182,11 +184,11 @@ function sizeRow(k: number, problems: number, seeds: readonly ValuesFigures[]): 
   };
 }
 
-/** Both have mass on the same seeds: no factor is 0. */
+/** Both have mass on the same seeds, because no factor is 0. */
 const differences = (a: readonly number[], b: readonly number[]): number[] =>
   a.map((value, i) => value - b[i]);
 
-/** What the rule reads: all steps with variance of a task. @param stages [stages][seeds] */
+/** The figures that the rule uses: all steps of a task that have variance. @param stages [stages][seeds] */
 export function taskRow(task: string, stages: readonly (readonly ValuesFigures[])[]): TaskRow | null {
   const seeds = stages[0].map((_, seed) => {
     const sums = stages

@@ -1,6 +1,7 @@
 /**
- * SmolLM2-135M-Instruct in units of work: the recipe's configuration, with the model from the Hub or from a folder that is named on the command
- * line. A unit is known by what is in its files, not by where they lie: the same units go on from another folder.
+ * SmolLM2-135M-Instruct in units of work: the recipe's configuration, with the model from the Hub or from a folder
+ * given on the command line. A unit is identified by the content of its files, not by their location, so a run can
+ * continue with another folder.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
@@ -13,25 +14,25 @@ import { recipe } from './tree-runs.js';
 
 const home = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Where the numbers of weights come from, by their digest. */
+/** Where the numbers of the weights come from, by their digest. */
 const KNOWN_WEIGHTS: Readonly<Record<string, string>> = {
   'sha256 7ef915c9bf9d94d8d702119704768783': 'expanded to bfloat16 from blocks of 4 bits (GGUF, Q4_1)',
 };
 
 export interface RealCase {
-  /** A small random model on the same problems: a smoke version. */
+  /** A small random model on the same problems, for a smoke version. */
   readonly quick: boolean;
   /** Digits of the numbers: 1, sums and products; 2, sums. */
   readonly digits: 1 | 2;
   /** Longest completion. */
   readonly maxTokens: number;
-  /** A completion ends where its answer does. */
+  /** Whether a completion ends at its answer. */
   readonly endAtAnswer: boolean;
 }
 
 /**
- * The recipe as the experiments began with it: completions as long as the module's, and a lower learning rate. The recipe itself became shorter and
- * faster; units that are done keep their names.
+ * Changes that restore the recipe of the first experiments: completions as long as the module's, and a lower learning
+ * rate. The recipe has since become shorter and faster, but finished units keep their names.
  */
 export function smollm2Base() {
   const base = recipe('smollm2-sums');
@@ -45,8 +46,8 @@ export function smollm2Base() {
 }
 
 /**
- * The recipe's run on problems that are answered in words. Its budget of memory is the same everywhere: an update that is made of other runs
- * rounds differently.
+ * The recipe's run on problems that are answered in words. Its memory budget is the same everywhere, because an update
+ * that is split into other runs rounds differently.
  */
 export function realModelConfig(setting: RealCase, { pretrained }: Places): Config {
   const base = smollm2Base();
@@ -74,9 +75,9 @@ export function realModelConfig(setting: RealCase, { pretrained }: Places): Conf
 }
 
 /**
- * What a run computes, as its unit is named by: without the places of its files, and without keys that have their default, so that a key
- * which is new in the configuration leaves the names of older units as they are. (A default that changes needs a new version of the package, as a
- * program that computes something else does.)
+ * The content that names a run's unit: its configuration without file locations and without keys that have their
+ * default value, so that new configuration keys do not change the names of older units. (Changing a default needs a new
+ * version of the package, as any change of the computation does.)
  */
 export function contentOf(config: Config): unknown {
   const { task, model } = config;
@@ -98,7 +99,7 @@ export function contentOf(config: Config): unknown {
   };
 }
 
-/** The keys whose values are not those of `defaults`; sections of which nothing is left are left out. */
+/** The keys whose values differ from `defaults`, without empty sections. */
 export function withoutDefaults(value: object, defaults: object): object {
   const entries = Object.entries(value).flatMap(([key, part]): [string, unknown][] => {
     const usual = (defaults as Record<string, unknown>)[key];
@@ -113,7 +114,7 @@ const isPlain = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * Which weights these are: a digest, or the name on the Hub.
+ * Identifies the weights: a digest, or the name on the Hub.
  * @throws UserError for a folder without a model
  */
 export function weightsOf(path: string): string {
@@ -124,7 +125,7 @@ export function weightsOf(path: string): string {
   return `sha256 ${digest(file)}`;
 }
 
-/** For a page. @param weights as `weightsOf` names them */
+/** A description for a page. @param weights as returned by `weightsOf` */
 export function describeWeights(weights: string | null): string {
   if (weights === null) return 'a small random model';
   const origin = KNOWN_WEIGHTS[weights];
@@ -134,7 +135,7 @@ export function describeWeights(weights: string | null): string {
 
 const digests = new Map<string, string>();
 
-/** First half of a file's SHA-256, in hex. A file is read once. */
+/** First half of a file's SHA-256, in hex. Each file is read once. */
 function digest(file: string): string {
   const { size, mtimeMs } = statSync(file);
   const key = `${file}\0${size}\0${mtimeMs}`;

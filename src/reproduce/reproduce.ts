@@ -1,6 +1,6 @@
 /**
- * `reproduce`: does an experiment's units, those that are not done yet, and writes its report. Cut off, it goes on
- * where it was: units are in the work folder, long runs have checkpoints.
+ * `reproduce`: does those units of an experiment that are not done yet, and writes its report. An interrupted run
+ * continues where it stopped: units are in the work folder, long runs have checkpoints.
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -17,13 +17,13 @@ export interface ReproduceOptions {
   readonly quick: boolean;
   readonly seeds?: number;
   readonly places: Places;
-  /** Folder of reports. */
+  /** Folder of the reports. */
   readonly out: string;
-  /** Folder of units; experiments share it. */
+  /** Folder of the units, shared by all experiments. */
   readonly work: string;
-  /** Units at the same time; default: one for each core. */
+  /** Number of units at the same time; default: one per core. */
   readonly jobs?: number;
-  /** Runs nothing: a page of what is done, also while another process goes on with it. */
+  /** Runs nothing: writes a page from the finished units, even while another process does more. */
   readonly soFar?: boolean;
   readonly signal?: AbortSignal;
   readonly progress?: (done: number, total: number, label: string) => void;
@@ -44,7 +44,7 @@ export interface Reproduced {
 export async function reproduce(options: ReproduceOptions): Promise<Reproduced | null> {
   const { experiment, quick, seeds, places, out, jobs = availableParallelism() } = options;
   const version = packageVersion();
-  // Plain: the page is the same when it is written again from the file.
+  // Plain JSON, so that the page is the same when it is written again from the file.
   const settings = plain(experiment.settings({ quick, seeds }));
   const units = experiment.units(settings, places);
   const store = options.soFar ? lookAt(options, version, units) : await doUnits(options, version, units);
@@ -82,7 +82,7 @@ async function doUnits(
   }
 }
 
-/** @throws UserError where there is nothing to make a page of, or the experiment makes none before its end */
+/** @throws UserError if no unit is finished, or the experiment does not support a page before its end */
 function lookAt(
   { experiment, work }: ReproduceOptions,
   version: string,
@@ -101,7 +101,8 @@ function lookAt(
 }
 
 /**
- * Writes an experiment's page again from the figures in its JSON file, with today's words, intervals and rule; runs nothing.
+ * Writes an experiment's page again from the figures in its JSON file, with the current text, intervals and rule; runs
+ * nothing.
  * @throws UserError if there is no such file, or the folder cannot be written
  */
 export async function rewrite(experiment: Experiment, out: string): Promise<Reproduced> {
@@ -111,12 +112,12 @@ export async function rewrite(experiment: Experiment, out: string): Promise<Repr
   return { verdict: report.verdict, summary: report.summary, page };
 }
 
-/** As the file will hold it, so that the page is the same when it is written again. */
+/** Converted as for the file, so that the page is the same when it is written again. */
 function plain<T>(data: T): T {
   return JSON.parse(JSON.stringify(data)) as T;
 }
 
-/** The command, places without their paths. */
+/** The command, with paths left out. */
 function commandOf({ experiment, quick, seeds, places, soFar }: ReproduceOptions): string {
   const words = ['lambda-grpo reproduce', experiment.name];
   if (quick) words.push('--quick');

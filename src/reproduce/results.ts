@@ -1,7 +1,7 @@
 /**
- * Results of units in the work folder: `results.jsonl`, one line a unit, appended when it is done. A last line that
- * was cut short is dropped; lines of another version are passed over, so what is reported was computed by the
- * program that reports it.
+ * Results of units in the work folder: `results.jsonl`, one line per unit, appended when the unit is done. A truncated
+ * last line is dropped. Lines of another version are ignored, so every reported result was computed by the program that
+ * reports it.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ interface Line {
   readonly id: string;
   readonly version: string;
   readonly label: string;
-  /** What the unit took. */
+  /** Seconds of the unit. */
   readonly seconds: number;
   readonly result: unknown;
 }
@@ -37,7 +37,7 @@ export class ResultStore implements Results {
     this.file = join(folder, 'results.jsonl');
   }
 
-  /** @throws UserError if the folder cannot be made or its results are no lines of JSON */
+  /** @throws UserError if the folder cannot be created or its results are not lines of JSON */
   static async open(folder: string, version: string): Promise<ResultStore> {
     const store = new ResultStore(folder, version);
     await makeFolder(folder);
@@ -48,7 +48,7 @@ export class ResultStore implements Results {
     return store;
   }
 
-  /** What is done so far, while another process may go on with it: nothing is written. @throws UserError as `open` */
+  /** The finished units, while another process may add more: writes nothing. @throws UserError as `open` */
   static look(folder: string, version: string): ResultStore {
     const store = new ResultStore(folder, version);
     const text = existsSync(store.file) ? readFileSync(store.file, 'utf8') : '';
@@ -66,7 +66,7 @@ export class ResultStore implements Results {
     });
   }
 
-  /** Whether a unit is done and what it left is still there. */
+  /** Whether a unit is done and its files still exist. */
   has({ id, spec }: Unit): boolean {
     return this.lines.has(id) && isThere(spec, this.folder, id);
   }
@@ -74,7 +74,7 @@ export class ResultStore implements Results {
   async add({ id, label }: Unit, seconds: number, result: unknown): Promise<void> {
     const line: Line = { id, version: this.version, label, seconds: Number(seconds.toFixed(2)), result };
     await append(this.file, `${JSON.stringify(line)}\n`);
-    // As it will be read: what JSON cannot hold must not differ between a resumed and an uninterrupted run.
+    // Converted to JSON and back, so that a resumed run gets the same values as an uninterrupted one.
     this.lines.set(id, JSON.parse(JSON.stringify(line)) as Line);
   }
 
@@ -82,7 +82,7 @@ export class ResultStore implements Results {
     return this.line(unit).result as ResultOf<S>;
   }
 
-  /** Seconds of work behind units, each counted once. */
+  /** Seconds of work behind units, counting each once. */
   seconds(units: readonly Unit[]): number {
     const ids = new Map(units.map((u) => [u.id, u]));
     return [...ids.values()].reduce((sum, u) => sum + this.line(u).seconds, 0);

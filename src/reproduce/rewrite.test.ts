@@ -1,4 +1,7 @@
-/** The published pages are what their JSON files give, to the byte: no figure stands there without its source. */
+/**
+ * The published pages equal, to the byte, the pages that are generated from their JSON files: every figure has a
+ * source.
+ */
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

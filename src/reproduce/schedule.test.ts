@@ -43,7 +43,7 @@ describe('reproduce', () => {
     const before = lines();
     expect(before.length).toBeGreaterThan(0);
     expect(before.length).toBeLessThan(units.length);
-    // As a crash leaves it: half a line.
+    // Half a line, as a crash leaves it.
     appendFileSync(join(folder, 'cut', 'results.jsonl'), '{"id":"theorem-');
     const seen: number[] = [];
     const done = await run('cut', undefined, (value) => seen.push(value));

@@ -1,7 +1,7 @@
 /**
- * Does units several at a time, each on one thread: lanes of worker processes, one core each. A unit waits for those
- * it needs; units that take times come last, one by one. Where there is no built worker (sources run directly), or
- * with one job, units are done in this process.
+ * Runs several units at a time, each on one thread: lanes of worker processes, one per core. A unit waits for the units
+ * that it needs; units that measure time come last, one by one. Without a built worker (when run from source), or with
+ * one job, units run in this process.
  */
 import type { Serializable } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -16,11 +16,11 @@ export interface ScheduleOptions {
   readonly store: ResultStore;
   readonly jobs: number;
   readonly signal?: AbortSignal;
-  /** Cost done and to do over all units, whether found in the store or done now. */
+  /** Finished and total cost over all units, including those that were in the store. */
   readonly progress?: (done: number, total: number, label: string) => void;
 }
 
-/** Does one unit after another, here or in its own process. */
+/** Runs one unit after another, here or in a worker process. */
 interface Runner {
   /** @throws Interrupted */
   run(unit: Unit, progress: (share: number) => void): Promise<unknown>;
@@ -28,9 +28,9 @@ interface Runner {
 }
 
 /**
- * Does what is not in the store yet.
+ * Runs the units that are not in the store yet.
  * @returns whether it was interrupted
- * @throws what a unit throws, after the others that were running are done
+ * @throws what a unit throws, after the other running units are done
  */
 export async function schedule(units: readonly Unit[], options: ScheduleOptions): Promise<boolean> {
   const { store, signal } = options;

@@ -1,7 +1,7 @@
 /**
- * Groups of any shape and the two ways to their λ weights: by the tree, and by the peer that compares all pairs of
- * completions at every prefix, O(k²n), as the paper's reference code does. For the overhead experiment and the
- * benchmark of the tree.
+ * Synthetic groups of any shape, and two ways to compute their λ weights: with the tree, and with the peer that
+ * compares all pairs of completions at every prefix, O(k²n), as the paper's reference code does. For the overhead
+ * experiment and the benchmark of the tree.
  */
 import { lambdaWeights, tokenValues } from '../objective/index.js';
 import type { Stream } from '../random/stream.js';
@@ -11,12 +11,12 @@ const VOCABULARY = 150_000;
 const ROOT_TOKENS = 3;
 
 /**
- * A random tree of k completions of about n tokens (±20%): every set of completions that still agree splits in two to
- * four after an exponentially long step, scaled so that the mean intermediate proportion is the one wanted.
+ * A random tree of k completions with about n tokens each (±20%): every set of completions that still agree splits into
+ * two to four after a step of exponentially distributed length, scaled to the given mean intermediate proportion.
  */
 export function syntheticGroup(k: number, n: number, proportion: number, stream: Stream): Int32Array[] {
   const lengths = Array.from({ length: k }, () => Math.round(n * (0.8 + 0.4 * stream.uniform())));
-  // Each inner set: its members and how far its step reaches, in units that are scaled below.
+  // Each inner set: its members, and the end of its step in units that are scaled below.
   const sets: { members: number[]; from: number; to: number }[] = [];
   const leafStart = new Float64Array(k);
   const waiting = [{ members: lengths.map((_, i) => i), from: 0, to: 0 }];
@@ -24,7 +24,7 @@ export function syntheticGroup(k: number, n: number, proportion: number, stream:
     sets.push(set);
     const branches = Math.min(set.members.length, 2 + stream.int(3));
     const parts = Array.from({ length: branches }, (): number[] => []);
-    // One each, so that the set does branch; the others where chance puts them.
+    // Each branch gets one member, so that the set does split; the others are assigned at random.
     set.members.forEach((i, at) => {
       parts[at < branches ? at : stream.int(branches)].push(i);
     });
@@ -52,7 +52,7 @@ export function syntheticGroup(k: number, n: number, proportion: number, stream:
   return group;
 }
 
-/** λ weights of every token by the peer's way: at every place, all pairs that have agreed so far. */
+/** λ weights of every token, computed by the peer: at every position, all pairs that have agreed so far. */
 export function pairwiseWeights(group: readonly Int32Array[]): Float64Array[] {
   const k = group.length;
   const weights = group.map((tokens) => new Float64Array(tokens.length));
@@ -74,7 +74,7 @@ export function pairwiseWeights(group: readonly Int32Array[]): Float64Array[] {
   return weights;
 }
 
-/** The same from the tree, written into `out`, [k][≥ |g|]: a trainer has that memory already. */
+/** The same from the tree, written into `out`, [k][≥ |g|], which a trainer has already allocated. */
 export function treeWeights(group: readonly Int32Array[], out: readonly Float64Array[]): void {
   const tree = ProcessTree.build(group);
   const nodeWeights = lambdaWeights(tree);

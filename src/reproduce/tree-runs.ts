@@ -4,7 +4,7 @@ import { type Config, loadConfig, withExponent, withMethod, withSeed } from '../
 import { type Unit, unit } from './unit.js';
 import type { TrainSpec } from './work/index.js';
 
-/** GRPO, λ-GRPO, or GRPO with every gradient at the norm of λ-GRPO's. */
+/** GRPO, λ-GRPO, or GRPO with every gradient scaled to the norm of λ-GRPO's. */
 export type Arm = 'grpo' | 'lambda-grpo' | 'rescaled';
 export const ARM_NAMES: Record<Arm, string> = {
   grpo: 'GRPO',
@@ -25,7 +25,7 @@ export function withArm(config: Config, arm: Arm): Config {
 }
 
 export interface TreeCase {
-  /** First turns shared with the target that make a path a bad one. */
+  /** Number of first turns shared with the target that make a path bad. */
   readonly n: number;
   /** Reward of those paths, r_neg. */
   readonly reward: number;
@@ -34,7 +34,7 @@ export interface TreeCase {
   readonly steps: number;
 }
 
-/** The recipe in one case: nothing but metrics is written. */
+/** The recipe in one case; it writes only metrics. */
 export function treeConfig({ n, reward, optimizer, learningRate, steps }: TreeCase): Config {
   const base = recipe('binary-tree');
   if (base.task.name !== 'binary-tree') throw new TypeError('recipes/binary-tree.yaml is of another task');
@@ -49,7 +49,7 @@ export function treeConfig({ n, reward, optimizer, learningRate, steps }: TreeCa
   };
 }
 
-/** One run for each seed, 0 … seeds − 1. @param how an arm, or the exponent p of |λ|^−p */
+/** One run per seed, 0 … seeds − 1. @param how an arm, or the exponent p of |λ|^−p */
 export function treeRuns(setting: TreeCase, how: Arm | number, seeds: number): Unit<TrainSpec>[] {
   const config = treeConfig(setting);
   const changed = typeof how === 'number' ? withExponent(config, how) : withArm(config, how);

@@ -1,7 +1,7 @@
 /**
- * A unit of work: done at once or not at all, alone in what it computes, named by its content. A unit whose content
- * and version are in the store is not done again, so a `reproduce` that was cut off goes on where it was, and
- * experiments that need the same run share it.
+ * A unit of work: done completely or not at all, a function of its content, and named by it. A unit whose content and
+ * version are in the store is not done again, so an interrupted `reproduce` continues where it stopped, and experiments
+ * that need the same run share it.
  */
 import { createHash } from 'node:crypto';
 import type { ResultOf, UnitSpec } from './work/index.js';
@@ -9,20 +9,20 @@ import type { ResultOf, UnitSpec } from './work/index.js';
 export interface Unit<S extends UnitSpec = UnitSpec> {
   /** Digest of the content. */
   readonly id: string;
-  /** For progress. */
+  /** Name for progress messages. */
   readonly label: string;
   readonly spec: S;
-  /** About how long it takes, in any measure that is the same for all units of an experiment. */
+  /** Approximate duration, in any unit that is the same for all units of an experiment. */
   readonly cost: number;
-  /** Units that must be done before. */
+  /** Units that must be done first. */
   readonly needs: readonly string[];
-  /** Nothing else may run meanwhile: it takes times. */
+  /** Nothing else may run at the same time, because it measures time. */
   readonly alone: boolean;
 }
 
 /**
- * @param spec plain JSON; its keys always come in the same order
- * @param options content: what the unit is named by, where the spec holds places of files; default: the spec
+ * @param spec plain JSON with keys in a fixed order
+ * @param options content: the name's content if the spec holds file locations; default: the spec
  */
 export function unit<S extends UnitSpec>(
   label: string,

@@ -19,14 +19,14 @@ export interface WarmCase {
   readonly steps: number;
   /** Steps between evaluations; 0: none. */
   readonly evaluateEvery: number;
-  /** A few warm-up steps and problems: a smoke version. */
+  /** A few warm-up steps and problems, for a smoke version. */
   readonly quick: boolean;
 }
 
-/** Any β > 0: the warm-up then leaves its reference policy beside its weights, for the runs that need one. */
+/** Any β > 0: the warm-up then also saves its reference policy, for the runs that need one. */
 const WARMUP_BETA = 0.04;
 
-/** The recipe in one case: nothing but metrics is written. */
+/** The recipe in one case; it writes only metrics. */
 export function warmConfig(setting: WarmCase): Config {
   const base = recipe(setting.task);
   return {
@@ -41,7 +41,7 @@ export function warmConfig(setting: WarmCase): Config {
   };
 }
 
-/** The runs of one arm, one for each seed, 0 … seeds − 1. */
+/** The runs of one arm, one per seed, 0 … seeds − 1. */
 export function warmRuns(setting: WarmCase, arm: Arm, seeds: number): Unit<TrainSpec>[] {
   const config = withArm(warmConfig(setting), arm);
   return Array.from({ length: seeds }, (_, seed) => {
@@ -57,7 +57,7 @@ export function warmRuns(setting: WarmCase, arm: Arm, seeds: number): Unit<Train
   });
 }
 
-/** The warm-up that runs of a seed share, whatever their case. */
+/** The warm-up that all runs with the same seed share. */
 export function warmup({ task, quick }: Pick<WarmCase, 'task' | 'quick'>, seed: number): Unit<WarmupSpec> {
   const base = warmConfig({
     task,
@@ -75,7 +75,7 @@ export function warmup({ task, quick }: Pick<WarmCase, 'task' | 'quick'>, seed: 
   );
 }
 
-/** About how much dearer a step is than one of GRPO on sums. */
+/** Approximate duration of a step relative to one of GRPO on sums. */
 function weight({ task, beta }: WarmCase, arm: Arm): number {
   return (task === 'chain' ? 1.8 : 1) * (beta > 0 ? 1.2 : 1) * (arm === 'rescaled' ? 1.4 : 1);
 }

@@ -1,4 +1,4 @@
-/** A lane of `schedule` in a process of its own: it is sent units one by one, reports progress and results. */
+/** A worker process of `schedule`: it receives units one by one, and reports progress and results. */
 import { beChild, type Failed, failureOf } from '../train/index.js';
 import { Interrupted, runUnit, type UnitSpec } from './work/index.js';
 

@@ -1,4 +1,7 @@
-/** Table 1's first case at GPT-2-small's shape: 12 layers × 768, n = 1, r_neg = −1, five seeds (PAPER.md §6a). */
+/**
+ * Table 1's first case with a model of GPT-2-small's shape: 12 layers × 768, n = 1, r_neg = −1, five seeds (PAPER.md
+ * §6a).
+ */
 import { existsSync, statSync } from 'node:fs';
 import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
 import { UserError } from '../../errors.js';
@@ -15,7 +18,7 @@ import type { Gpt2Spec, TrainSpec } from '../work/index.js';
 interface Settings {
   readonly seeds: number;
   readonly steps: number;
-  /** Of AdamW, by what the runs start from. */
+  /** Learning rates of AdamW, by the initial weights. */
   readonly learning_rates: { readonly random_weights: number; readonly checkpoint: number };
   readonly run: Config;
 }
@@ -26,7 +29,7 @@ const PAPER = { grpo: 0, 'lambda-grpo': 0.7535 } as const;
 interface Data {
   readonly late: { readonly grpo: readonly number[]; readonly lambda: readonly number[] };
   readonly curves: readonly Curve[];
-  /** Started from GPT-2's weights; absent: from random ones. */
+  /** Start from GPT-2's weights; absent: from random ones. */
   readonly checkpoint?: boolean;
 }
 
@@ -42,7 +45,8 @@ export const binaryTreeGpt2: Experiment<Settings, Data> = {
     'least 0.2. Else it does not hold here.',
   settings({ quick, seeds }) {
     const steps = quick ? 2 : 250;
-    // The paper's is for GPT-2's weights. Random ones leave the target's half within ten steps above 3e-7 (seed 1000).
+    // The paper's rate is for GPT-2's weights. With random weights, rates above 3e-7 leave the target's half within ten
+    // steps (seed 1000).
     const rates = { random_weights: 3e-7, checkpoint: 1e-5 };
     const base = treeConfig({
       n: 1,
@@ -61,7 +65,7 @@ export const binaryTreeGpt2: Experiment<Settings, Data> = {
           ...base.model,
           ...(quick ? { layers: 2, heads: 2, width: 96 } : { layers: 12, heads: 12, width: 768 }),
         },
-        // As the paper's trainer has it; the recipe's larger ε is for the small model.
+        // As in the paper's trainer; the recipe's larger ε is for the small model.
         optimizer: { ...base.optimizer, epsilon: 1e-8 },
         checkpoint: { every: 50, keep: 1, best: false },
       },

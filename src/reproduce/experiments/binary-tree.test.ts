@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { binaryTree, type Cell, treeVerdict } from './binary-tree.js';
 
-/** Twenty seeds around two means, the same disturbance for both methods. */
+/** Twenty seeds around two means, with the same deviations for both methods. */
 function cell(grpo: number, lambda: number, spread = 0.1): Cell {
   const noise = Array.from({ length: 20 }, (_, i) => spread * Math.sin(7 * i + 1));
   const seedNoise = Array.from({ length: 20 }, (_, i) => spread * Math.cos(5 * i + 2));

@@ -32,7 +32,7 @@ const TABLE_1 = [
   [2, -1.5, 0, 0.382],
 ] as const;
 const METHODS = ['grpo', 'lambda-grpo'] as const satisfies Arm[];
-/** From where 250 steps hardly get anywhere to where most seeds end on an early path. */
+/** From rates at which 250 steps have almost no effect to rates at which most seeds end on an early path. */
 export const SWEEP = [1.25e-4, 2.5e-4, 5e-4, 7e-4, 1e-3, 1.5e-3, 2e-3] as const;
 
 /** Target frequency in the last 50 steps of each seed, for one configuration or one learning rate. */
@@ -145,7 +145,7 @@ export function treeVerdict(
 }
 
 interface Best {
-  /** Places of the best learning rates in the sweep. */
+  /** Indices of the best learning rates in the sweep. */
   readonly grpo: number;
   readonly lambda: number;
   readonly difference: Paired;
@@ -192,7 +192,7 @@ function learningCurves({ steps, seeds, learning_rate, optimizer }: Settings, re
   );
 }
 
-/** Frequency against the learning rate, a curve a method. */
+/** Frequency against the learning rate, one curve per method. */
 function sweepCurves(rates: readonly number[], cells: readonly Cell[]) {
   const x = rates.map((rate) => rounded(Math.log10(rate)));
   const over = (key: keyof Cell): number[][] =>

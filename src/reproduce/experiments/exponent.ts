@@ -1,4 +1,6 @@
-/** |λ|^−p on the binary tree: is p = 1, λ-GRPO, the best exponent? (n = 1, r_neg = −1, three learning rates.) */
+/**
+ * The weight |λ|^−p on the binary tree: is p = 1, λ-GRPO, the best exponent? (n = 1, r_neg = −1, three learning rates.)
+ */
 import { mean, shareInterval } from '../../statistics/index.js';
 import { curvesSvg, shareCurve } from '../curves.js';
 import type { Experiment, Verdict } from '../experiment.js';
@@ -16,7 +18,7 @@ interface Settings {
 
 const EXPONENTS = [0, 0.25, 0.5, 0.75, 1, 1.25] as const;
 
-/** Target frequency of each seed by learning rate, an entry for each exponent. */
+/** Target frequency of each seed by learning rate, one entry per exponent. */
 type Data = readonly { readonly p: number; readonly late: Readonly<Record<string, readonly number[]>> }[];
 
 export const exponent: Experiment<Settings, Data> = {

@@ -109,7 +109,7 @@ it('word problems are looked at where their file is named, and known by what is 
   const ids = (problems?: string) =>
     languageModelStructure.units(settings, { pretrained: true, problems }).map(({ id }) => id);
   const [a, copy, other] = [write('a.jsonl', '1'), write('b.jsonl', '1'), write('c.jsonl', '2')];
-  // Temperatures and seeds before training; sizes, temperatures and seeds in training.
+  // Before training: temperatures and seeds; during training: sizes, temperatures and seeds.
   expect(ids()).toHaveLength(2 * 5 + 2 * 2 * 3);
   expect(ids(a)).toHaveLength(2 * 2 * 5 + 2 * 2 * 3);
   expect(ids(copy)).toEqual(ids(a));

@@ -1,6 +1,6 @@
 /**
- * How much structure the groups of a real chat model have (PAPER.md §3), for k = 6 and 36, at the paper's temperature and at 1: before any training,
- * on sums and on word problems, and through runs of GRPO on sums.
+ * How much structure the groups of a real chat model have (PAPER.md §3), for k = 6 and 36, at the paper's temperature
+ * and at 1: before any training, on sums and on word problems; and during GRPO training on sums.
  */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -26,7 +26,7 @@ interface Settings {
   readonly temperatures: readonly number[];
   readonly start: {
     readonly seeds: number;
-    /** Prompts of a seed, each with as many completions as the largest group. */
+    /** Prompts per seed, each with as many completions as the largest group. */
     readonly prompts: Readonly<Record<ProblemsName, number>>;
     /** Longest completion. */
     readonly max_tokens: Readonly<Record<ProblemsName, number>>;
@@ -34,7 +34,7 @@ interface Settings {
   readonly training: {
     readonly seeds: number;
     readonly steps: number;
-    /** Completions of a step, in groups of one size. */
+    /** Completions per step, in groups of one size. */
     readonly completions: number;
   };
 }
@@ -73,7 +73,7 @@ export interface TrainingRow {
 
 export interface LanguageStructureData {
   readonly weights: string | null;
-  /** Name of the file of word problems; null: none was named. */
+  /** Name of the file of word problems; null: none was given. */
   readonly file: string | null;
   readonly start: readonly StartRow[];
   readonly training: readonly TrainingRow[];
@@ -83,7 +83,7 @@ export interface LanguageStructureData {
 
 /** Largest share of flat groups that counts as "hardly any". */
 const FEW_FLAT = 0.05;
-/** "mostly below 0.2": the proportion, and how many groups must be below. */
+/** "mostly below 0.2": the proportion, and the share of groups that must be below it. */
 const MOSTLY = 0.2;
 const MOST = 0.5;
 
@@ -196,7 +196,7 @@ function labels(what: string) {
   return { title: `Two-digit sums, GRPO: mean ${what}`, xLabel: 'step', yLabel: `mean ${what}` };
 }
 
-/** Word problems are looked at where their file is named. */
+/** Word problems are examined only if their file is given. */
 function problemsOf({ problems }: Places): readonly ProblemsName[] {
   return problems === undefined ? ['sums'] : PROBLEMS;
 }
@@ -207,7 +207,7 @@ const trainingCases = ({
 }: Settings): readonly (readonly [number, number])[] =>
   temperatures.flatMap((temperature) => sizes.map((k) => [temperature, k] as const));
 
-/** All runs of one seed before those of the next. @param cases [cases][seeds] */
+/** All runs of a seed come before those of the next. @param cases [cases][seeds] */
 function bySeed<T>(cases: readonly (readonly T[])[]): T[] {
   return (cases[0] ?? []).flatMap((_, seed) => cases.map((runs) => runs[seed]));
 }
@@ -228,7 +228,7 @@ function startConfig(
   return {
     ...base,
     ...(problems === 'word problems' ? { task: wordProblems(file as string, maxTokens) } : {}),
-    // Its weights are not trained here.
+    // Samples without training.
     model: { ...base.model, lora: null },
     sampling: { ...base.sampling, temperature },
   };
@@ -251,7 +251,7 @@ function wordProblems(file: string, maxTokens: number): Config['task'] {
   };
 }
 
-/** [seeds]: every seed has its own problems. */
+/** [seeds]: every seed has different problems. */
 function startUnits(
   settings: Settings,
   places: Places,
@@ -307,7 +307,7 @@ function trainingUnits(
   });
 }
 
-/** A row for each group size, of the seeds that are done. */
+/** One row per group size, from the finished seeds. */
 function startRows(
   settings: Settings,
   places: Places,
@@ -335,7 +335,7 @@ function startRow(
     seeds: seeds.length,
     groups,
     flat: sizes.reduce((n, { flat }) => n + flat, 0),
-    // Groups of one prompt are alike: at most its prompts are a seed's trials.
+    // Groups of one prompt are not independent, so a seed has at most as many trials as prompts.
     flatShare: short(
       shareInterval(
         sizes.map((size) => size.flat / size.groups),
@@ -368,7 +368,7 @@ function fifths(runs: readonly (readonly number[])[]): [number[], number[]] {
   ];
 }
 
-/** The parts of the rule; null: its groups are not sampled yet. @param temperature the paper's */
+/** The parts of the rule; null: its groups have not been sampled yet. @param temperature the paper's */
 function partsOf(temperature: number, { start, training }: LanguageStructureData) {
   const rows = start.filter((row) => row.temperature === temperature);
   const runs = training.filter((row) => row.temperature === temperature);
@@ -388,7 +388,7 @@ function partsOf(temperature: number, { start, training }: LanguageStructureData
   };
 }
 
-/** The rule; applied to all seeds that are planned, not to fewer. */
+/** The rule; it needs all planned seeds. */
 export function languageStructureVerdict(
   { temperatures: [paper], start, training }: Pick<Settings, 'temperatures' | 'start' | 'training'>,
   data: LanguageStructureData,

@@ -31,7 +31,7 @@ describe('units', () => {
       return Number(spec.config.task.options.digits) * 100 + spec.config.seed;
     });
     expect(places).toEqual([...places].sort((a, b) => a - b));
-    // Fewer seeds are the first of more: a longer run goes on from a shorter one.
+    // Fewer seeds are the first ones of more seeds, so a longer run reuses a shorter one.
     const fewer = languageModel.units(languageModel.settings({ quick: false, seeds: 2 }), {
       pretrained: true,
     });
@@ -61,7 +61,7 @@ const outcome = (...accuracy: number[]): Outcome => ({
   length: [9],
   rescale: null,
 });
-/** Five seeds; best accuracies of each method at the first rate, half as much at the second. */
+/** Five seeds; each method's best accuracies are at the first rate, half of them at the second. */
 function caseOf(grpo: number[], lambda: number[], endAtAnswer = true): CaseData {
   const runs = (best: number[]) => [
     best.map((v) => outcome(0, v, v / 2)),
@@ -142,7 +142,7 @@ describe('so far', () => {
     const work = join(folder, 'work');
     const store = await ResultStore.open(work, version);
     const units = languageModel.units(settings, places) as readonly Unit[];
-    // A seed of both cases of the first task, and a part of the next.
+    // One seed of both cases of the first task, and a part of the next.
     for (const u of units.slice(0, 2 * 6 + 5)) await store.add(u, 10, figures);
     const report = await look(work);
     expect(report?.verdict).toBe('not decided yet');

@@ -1,6 +1,7 @@
 /**
- * Table 2 at the scale of this machine: GRPO, λ-GRPO and GRPO at λ-GRPO's norm on a real chat model, on sums and products in its own words, with and
- * without an end at the answer. Each method at its own best learning rate, chosen for each seed on the others.
+ * Table 2 at the scale of this machine: GRPO, λ-GRPO and GRPO at λ-GRPO's gradient norm on a real chat model, on sums
+ * and products in its own words, with and without ending the completion at the answer. Each method uses its own best
+ * learning rate, chosen for each seed on the other seeds.
  */
 import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
 import { mean, type ShareInterval, shareInterval } from '../../statistics/index.js';
@@ -38,13 +39,13 @@ interface Settings {
   /** Longest completion. */
   readonly max_tokens: number;
   readonly tasks: readonly TaskName[];
-  /** Whether a completion ends where its answer does. */
+  /** Whether a completion ends at its answer. */
   readonly end_at_answer: readonly boolean[];
 }
 
-/** What one run came to. */
+/** The figures of one run. */
 export interface Outcome {
-  /** Greedy accuracy on held-out problems at each evaluation, the first before training. */
+  /** Greedy accuracy on held-out problems at each evaluation; the first is before training. */
   readonly accuracy: readonly number[];
   /** Means over each fifth of the steps. */
   readonly success: readonly number[];
@@ -52,11 +53,11 @@ export interface Outcome {
   readonly entropy: readonly number[];
   /** Tokens of a completion. */
   readonly length: readonly number[];
-  /** Mean factor that rescaling put on the gradient, of steps that have one; null: nothing was rescaled. */
+  /** Mean factor that rescaled the gradient, over the steps that have one; null: nothing was rescaled. */
   readonly rescale: number | null;
 }
 
-/** One task with or without an end at the answer, of the seeds that are complete. */
+/** One task with or without ending at the answer, from the complete seeds. */
 export interface CaseData {
   readonly task: TaskName;
   readonly endAtAnswer: boolean;
@@ -104,7 +105,7 @@ export const languageModel: Experiment<Settings, LanguageModelData> = {
     tasks: quick ? ['one-digit'] : ['one-digit', 'two-digit'],
     end_at_answer: [true, false],
   }),
-  // Of a task all runs of one seed come before those of the next: whenever it ends, seeds are complete.
+  // All runs of a seed of a task come before those of the next seed, so that seeds are complete whenever it ends.
   units: (settings, places) =>
     settings.tasks.flatMap((task) =>
       seedsOf(settings).flatMap((seed) =>
@@ -174,7 +175,7 @@ function unitsOf(
   );
 }
 
-/** @returns null where no seed is complete */
+/** @returns null if no seed is complete */
 function caseData(
   settings: Settings,
   places: Places,
@@ -211,7 +212,7 @@ function outcomeOf({ evaluations, success, entropy, length, rescale, gradNorm }:
   };
 }
 
-/** Means over each fifth of the steps; of fewer than five steps each step. */
+/** Means over each fifth of the steps; with fewer than five steps, each step. */
 function fifths(values: readonly number[]): number[] {
   const parts = Math.min(5, values.length);
   return Array.from({ length: parts }, (_, i) =>
@@ -224,16 +225,16 @@ function fifths(values: readonly number[]): number[] {
 }
 
 const best = ({ accuracy }: Outcome): number => Math.max(...accuracy);
-/** Of equals the first. */
+/** The first of equals. */
 const peak = ({ accuracy }: Outcome): number => accuracy.indexOf(best({ accuracy } as Outcome));
 
-/** Runs of an arm at its own rate, [seeds]. */
+/** Runs of an arm at its own best rate, [seeds]. */
 export function atOwnRates(runs: readonly (readonly Outcome[])[]): Outcome[] {
   const rates = ownRates(runs.map((seeds) => seeds.map(best)));
   return rates.map((rate, seed) => runs[rate][seed]);
 }
 
-/** Best accuracy of an arm less that of another, paired by seed. */
+/** Best accuracy of an arm minus that of another, paired by seed. */
 function difference(
   { runs }: CaseData,
   arm: Arm,

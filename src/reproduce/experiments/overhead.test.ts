@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { type OverheadRow, overheadVerdict } from './overhead.js';
 
-/** Times that grow with k and n by the given powers. */
+/** Times that grow with the given powers of k and n. */
 function rows(tree: number, reference: number | null, growK = 0, growN = 0): OverheadRow[] {
   return [6, 36].flatMap((k) =>
     [500, 4000].map((n) => ({

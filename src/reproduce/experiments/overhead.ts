@@ -1,4 +1,7 @@
-/** What the λ weights cost (PAPER.md §5): seconds per token against the reference implementation, and their growth. */
+/**
+ * The time for computing the λ weights (PAPER.md §5): seconds per token compared with the reference implementation, and
+ * their growth.
+ */
 import type { Experiment, Places, Verdict } from '../experiment.js';
 import { number, scientific, table } from '../markdown.js';
 import { type Unit, unit } from '../unit.js';
@@ -18,9 +21,9 @@ export interface OverheadRow extends TimingFigures {
   readonly n: number;
 }
 
-/** How many times less than the peer. */
+/** Required speed-up over the peer. */
 const LESS = 10;
-/** How much a token may grow dearer from the smallest to the largest k, or n. */
+/** Allowed growth of the time per token from the smallest to the largest k, or n. */
 const GROWTH = 2;
 
 export const overhead: Experiment<Settings, readonly OverheadRow[]> = {
@@ -81,7 +84,7 @@ function peerOf({ reference, pairwise }: TimingFigures): number {
   return reference ?? pairwise;
 }
 
-/** The largest growth of a token's time from the smallest to the largest k, and n. */
+/** The largest growth of the time per token from the smallest to the largest k, and n. */
 function growths(
   rows: readonly OverheadRow[],
   seconds: (row: OverheadRow) => number,

@@ -26,7 +26,7 @@ const row = (change: Partial<ClassRow> = {}): ClassRow => ({
 const rows = (count: number, change: Partial<ClassRow> = {}): ClassRow[] =>
   Array.from({ length: count }, () => row(change));
 
-/** A task with these cells; over all steps its bias and its ratio are as given. */
+/** A task with these cells; over all steps it has the given bias and ratio. */
 const task = (
   name: ValueTask,
   classes: readonly ClassRow[],

@@ -1,6 +1,6 @@
 /**
- * How good the process reward model is that GRPO hides: R̂(λ) of each step against the value of its prefix under the policy that
- * sampled it, on the binary tree (exact), on sums and on a real model (fresh completions).
+ * The quality of GRPO's hidden process reward model: R̂(λ) of each step against the value of its prefix under the
+ * policy that sampled it, on the binary tree (exact), on sums and on a real model (new completions).
  */
 import { withMethod, withSeed } from '../../train/index.js';
 import type { Experiment, Places, Verdict } from '../experiment.js';
@@ -20,13 +20,13 @@ import { type Unit, unit } from '../unit.js';
 import { warmConfig, warmup } from '../warm-runs.js';
 import type { PolicySpec, ValuesFigures, ValuesSpec, WarmupSpec } from '../work/index.js';
 
-/** Ratios of error and limit that count as equal. */
+/** Range of the ratio of error and limit that counts as equal. */
 const NEAR = [0.9, 1.1] as const;
-/** Bias over all steps that counts as none. */
+/** Largest bias over all steps that counts as none. */
 const SMALL = 0.05;
-/** Cells whose 95% interval of the bias misses 0 may be more than chance gives with this probability. */
+/** Significance level for the number of cells whose 95% interval of the bias excludes 0. */
 const CHANCE = 0.01;
-/** Seeds that a cell needs. */
+/** Minimum number of seeds in a cell. */
 const SEEDS = 5;
 
 export const processRewards: Experiment<ProcessRewardsSettings, ProcessRewardsData> = {
@@ -117,14 +117,14 @@ export const processRewards: Experiment<ProcessRewardsSettings, ProcessRewardsDa
   }),
 };
 
-/** A folder, or the recipe's name on the Hub. */
+/** A folder, or the name of the recipe's model on the Hub. */
 const modelPath = ({ pretrained }: Places): string | null =>
   typeof pretrained === 'string' ? pretrained : recipe('smollm2-sums').model.path;
 
 const tasksOf = ({ pretrained }: Places): ValueTask[] =>
   VALUE_TASKS.filter((task) => task !== 'smollm2' || pretrained !== undefined);
 
-/** Of one stage: what leaves the policy of each seed, and the values of that policy. */
+/** Units of one stage: runs that leave the policy of each seed, and the values under that policy. */
 interface StageUnits {
   readonly stage: number;
   readonly policies: readonly (Unit<PolicySpec> | Unit<WarmupSpec>)[];
@@ -194,7 +194,7 @@ function policyOf(
       [first.id],
     );
   }
-  // One model: seeds are of sampling.
+  // One model; the seeds are seeds of sampling.
   const base = withMethod(smollm2Base(), 'grpo');
   const config = {
     ...base,
@@ -228,7 +228,7 @@ export function qualityOf({ stages, tasks }: ProcessRewardsData, task: ValueTask
   return { cells: cells.length, missing, all, good };
 }
 
-/** Probability of at least `count` successes in `trials` of probability p. */
+/** Probability of at least `count` successes in `trials` trials with probability p. */
 export function atLeast(count: number, trials: number, p: number): number {
   let term = (1 - p) ** trials;
   let total = 0;

@@ -1,7 +1,7 @@
 /**
- * GRPO and λ-GRPO on tasks with a chain of thought (in the place of PAPER.md §6c's Table 2): sums, and longer chains
- * modulo 7; with and without a KL term, small and larger groups. Held-out accuracy, steps to the peak, entropy, paired
- * by seed.
+ * GRPO and λ-GRPO on tasks with a chain of thought (in place of PAPER.md §6c's Table 2): sums, and longer chains modulo
+ * 7; with and without a KL term, small and larger groups. Held-out accuracy, steps to the peak, entropy, paired by
+ * seed.
  */
 import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
 import { confidenceInterval, mean, shareInterval } from '../../statistics/index.js';
@@ -18,7 +18,7 @@ export interface Settings {
   readonly seeds: number;
   readonly steps: number;
   readonly evaluate_every: number;
-  /** Prompts of a step, by task: chains are longer. */
+  /** Prompts per step, by task: chains are longer. */
   readonly prompts_per_step: Readonly<Record<WarmTask, number>>;
   readonly tasks: readonly WarmTask[];
   readonly betas: readonly number[];
@@ -39,9 +39,9 @@ export interface Outcome {
   readonly best: readonly number[];
   /** After the last step, [seeds]. */
   readonly final: readonly number[];
-  /** First evaluated step with at least 99% of the best, [seeds]. */
+  /** First evaluation with at least 99% of the best accuracy, [seeds]. */
   readonly peak: readonly number[];
-  /** Mean accuracy over the evaluations: level and speed in one, [seeds]. */
+  /** Mean accuracy over the evaluations, which combines level and speed, [seeds]. */
   readonly area: readonly number[];
   /** Mean entropy over the last tenth of the steps, nats, [seeds]. */
   readonly entropy: readonly number[];
@@ -154,7 +154,8 @@ export function reasoningVerdict(outcomes: readonly CaseOutcome[]): {
 }
 
 /**
- * One figure for each task and seed, the mean of their cases: those share a warm-up and the problems. Tasks share nothing.
+ * One figure for each task and seed: the mean of the cases, which share a warm-up and the problems. Tasks share
+ * nothing.
  * @returns [tasks · seeds]
  */
 function perStart(
@@ -165,7 +166,7 @@ function perStart(
   return tasks.flatMap((task) => perSeed(outcomes.filter((outcome) => outcome.task === task).map(figure)));
 }
 
-/** What a run's evaluations and entropies come to. */
+/** Figures from a run's evaluations and entropies. */
 export function outcomeOf(runs: readonly TrainFigures[]): Outcome {
   const best = runs.map(({ evaluations }) => Math.max(...evaluations.map(([, accuracy]) => accuracy)));
   return {
@@ -213,7 +214,7 @@ function caseOutcome(setting: WarmCase, seeds: number, results: Results): CaseOu
   };
 }
 
-/** Accuracy through training in the first β and the largest group of each task. */
+/** Accuracy during training for the first β and the largest group of each task. */
 function accuracyCurves(
   settings: Settings,
   results: Results,
@@ -236,7 +237,7 @@ export function heldOut({ runs }: Pick<Settings, 'runs'>, task: WarmTask): numbe
   return runs[task]?.evaluation.problems ?? 1;
 }
 
-/** In words. */
+/** The case in words. */
 export function prompts({ tasks, prompts_per_step }: Pick<Settings, 'tasks' | 'prompts_per_step'>): string {
   const each = tasks.map((task) => `${prompts_per_step[task]} prompts (${TASK_NAMES[task]})`);
   return each.join(' or ');

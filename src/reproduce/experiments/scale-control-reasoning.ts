@@ -69,7 +69,7 @@ ${table(
   },
 };
 
-/** The rule. A seed of one task shares nothing with that of another: each is a pair of its own. */
+/** The rule. Seeds of different tasks share nothing, so each pair counts separately. */
 export function areasVerdict(arms: readonly ArmAreas[]): { verdict: Verdict; pooled: Paired } {
   const pooled = paired(
     arms.flatMap(({ areas }) => areas['lambda-grpo']),

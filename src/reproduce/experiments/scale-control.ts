@@ -1,7 +1,7 @@
 /**
- * The question the paper leaves (PAPER.md §6): is it the redistribution among steps, or only the smaller gradient?
- * GRPO with every gradient scaled to the norm that λ-GRPO's has on the same batch, against both, on the binary tree,
- * over learning rates, with AdamW and with SGD (whose step is the gradient itself).
+ * A question that the paper leaves open (PAPER.md §6): does λ-GRPO work by redistributing among steps, or only by its
+ * smaller gradient? GRPO with every gradient scaled to the norm of λ-GRPO's on the same batch is compared with both, on
+ * the binary tree, over learning rates, with AdamW and with SGD (whose step is the gradient itself).
  */
 import { GRPO_COLOUR, LAMBDA_GRPO_COLOUR } from '../../analysis/index.js';
 import { mean, shareInterval } from '../../statistics/index.js';
@@ -23,7 +23,10 @@ interface Settings {
 }
 
 export const ARMS = ['grpo', 'rescaled', 'lambda-grpo'] as const satisfies Arm[];
-/** Around where runs of other seeds (1000 to 1005) reach the target at all; above, all end on one early path. */
+/**
+ * Rates around those at which runs of other seeds (1000 to 1005) reach the target; above them all runs end on one early
+ * path.
+ */
 const SGD_SWEEP = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1] as const;
 const OPTIMIZERS = ['adamw', 'sgd'] as const;
 const COLOURS: Record<Arm, string> = {
@@ -39,7 +42,7 @@ type Data = readonly {
   readonly optimizer: Optimizer;
   readonly learning_rates: readonly number[];
   readonly late: ArmFigures;
-  /** Mean factor that rescaling put on GRPO's gradient. */
+  /** Mean factor that rescaled GRPO's gradient. */
   readonly factor: number;
 }[];
 
@@ -112,7 +115,7 @@ function armFigures(settings: Settings, optimizer: Optimizer, results: Results):
   return { grpo: values('grpo'), rescaled: values('rescaled'), 'lambda-grpo': values('lambda-grpo') };
 }
 
-/** Mean factor that rescaling put on GRPO's gradient, over all runs; steps without a gradient are left out. */
+/** Mean factor that rescaled GRPO's gradient, over all runs; steps without a gradient are left out. */
 function factorOf(settings: Settings, optimizer: Optimizer, results: Results): number {
   const all = plan(settings, optimizer, 'rescaled')
     .flat()
@@ -200,7 +203,7 @@ function figure(settings: Settings, optimizer: Optimizer, arms: ArmFigures): str
   );
 }
 
-/** Of an arm at its best learning rate, [seeds]. */
+/** Figures of an arm at its best learning rate, [seeds]. */
 function atBest(arms: ArmFigures, arm: Arm): readonly number[] {
   return arms[arm].reduce((best, values) => (mean(values) > mean(best) ? values : best));
 }

@@ -1,6 +1,6 @@
 /**
- * How much structure there is (PAPER.md §3): flat groups, path depth and intermediate proportion through runs of GRPO on
- * sums, for k = 6 and k = 36, and in rollout logs of others.
+ * How much structure groups have (PAPER.md §3): flat groups, path depth and intermediate proportion during GRPO
+ * training on sums, for k = 6 and k = 36, and in third-party rollout logs.
  */
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -17,7 +17,7 @@ import type { LogSpec, LogStructure, TrainFigures } from '../work/index.js';
 interface Settings {
   readonly seeds: number;
   readonly steps: number;
-  /** [k, prompts of a step] */
+  /** [k, prompts per step] */
   readonly groups: readonly (readonly [number, number])[];
   readonly quick: boolean;
   readonly run: unknown;
@@ -39,7 +39,7 @@ interface Data {
   readonly depth: readonly Charts[];
   readonly intermediate: readonly Charts[];
   readonly logs: readonly LogStructure[];
-  /** Logs whose groups cannot be known. */
+  /** Logs whose groups cannot be recovered. */
   readonly refused?: readonly string[];
 }
 
@@ -211,7 +211,7 @@ interface Charts {
   readonly sorted: Curve;
 }
 
-/** Against the step, and each run's values sorted, as in the paper's figure. */
+/** By step, and each run's values sorted, as in the paper's figure. */
 function chartsOf(k: number, runs: readonly TrainFigures[]): { depth: Charts; intermediate: Charts } {
   const steps = runs[0].pathDepth.map((_, i) => i + 1);
   const stride = Math.max(1, Math.floor(steps.length / 100));

@@ -4,7 +4,7 @@ import { type TheoremRow, theorem, theoremVerdict } from './theorem.js';
 const small = { median: 1e-7, largest: 1e-6 };
 const large = { median: 0.4, largest: 0.9 };
 
-/** What the prediction says, setting by setting. */
+/** The prediction for each setting. */
 function predicted(): TheoremRow[] {
   const rows: TheoremRow[] = [];
   for (const normalisation of ['token', 'sequence', 'constant'] as const)

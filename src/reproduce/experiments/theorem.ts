@@ -1,4 +1,7 @@
-/** The theorem (PAPER.md §2) in numbers: where GRPO, the PRM objective and the packed tree are one, and where not. */
+/**
+ * The theorem (PAPER.md §2) in numbers: where GRPO, the PRM objective and the packed tree are equal, and where they are
+ * not.
+ */
 import type { Normalisation } from '../../objective/index.js';
 import type { Experiment, Verdict } from '../experiment.js';
 import { scientific, table } from '../markdown.js';
@@ -30,7 +33,7 @@ interface Spread {
   readonly largest: number;
 }
 
-/** Largest relative deviation that counts as equal: float32, summed in another order. */
+/** Largest relative deviation that counts as equal: float32 sums in different orders. */
 const BOUND = 1e-4;
 /** Smallest median deviation that counts as "does not hold". */
 const APART = 1e-2;

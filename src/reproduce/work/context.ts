@@ -1,12 +1,12 @@
-/** What a unit is given besides its content. */
+/** The environment of a unit, besides its content. */
 export interface WorkContext {
   /** The work folder of all units. */
   readonly folder: string;
-  /** The unit's own name in it. */
+  /** The unit's name in it. */
   readonly id: string;
   /** Once aborted, a long unit ends early (with a checkpoint) and throws `Interrupted`. */
   readonly signal?: AbortSignal;
-  /** Told how much of the unit is done, 0 … 1. */
+  /** Called with the finished share of the unit, 0 … 1. */
   progress(share: number): void;
 }
 

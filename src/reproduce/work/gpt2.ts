@@ -1,7 +1,7 @@
 /**
- * A GPT-2 checkpoint as the start of runs on the binary tree, whose policy has three tokens: opening, L and R. Every
- * other token is masked there, so of the embedding only their rows are ever read or trained, and of the positions only
- * those of a path: the model with these rows alone gives the same probabilities and steps.
+ * A GPT-2 checkpoint as the start of runs on the binary tree, whose policy has three tokens: opening, L and R. All
+ * other tokens are masked there, so only three rows of the embedding are ever read or trained, and only the positions
+ * of a path. The model with these rows alone gives the same probabilities and steps.
  */
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
@@ -16,11 +16,11 @@ import { runFolder } from './train.js';
 
 export interface Gpt2Spec {
   readonly kind: 'gpt2';
-  /** Of a binary tree, with the checkpoint's layers, heads and width. */
+  /** Configuration of a binary tree, with the checkpoint's layers, heads and width. */
   readonly config: Config;
   /** Safetensors. */
   readonly file: string;
-  /** Bytes: another file is another unit. */
+  /** Size in bytes: a file of another size is another unit. */
   readonly size: number;
 }
 
@@ -67,7 +67,7 @@ function rowsOf({ shape, data }: NamedTensor, [, width]: readonly number[], file
   return rows;
 }
 
-/** The tensor itself; of the positions the first ones. */
+/** The tensor itself; of the positions only the first ones. */
 function firstOf(tensor: NamedTensor, name: string, shape: readonly number[], file: string): Float32Array {
   const fits =
     name === 'wpe.weight'

@@ -7,7 +7,7 @@ const completions = fc.array(fc.array(fc.integer({ min: 0, max: 2 }), { minLengt
   maxLength: 13,
 });
 
-/** Longest prefix that a completion shares with another of the group that differs from it; 0 tokens: none. */
+/** Longest prefix that a completion shares with a different completion of the group; 0: none. */
 function shared(group: readonly number[][], completion: readonly number[]): number {
   const lengths = group
     .filter((other) => other.join() !== completion.join())
@@ -31,7 +31,7 @@ it('small groups are disjoint parts of a prompt’s completions, each with the f
           list.flatMap((_, i) => (i % k === 0 && i + k <= list.length ? [list.slice(i, i + k)] : [])),
         );
         expect(result.groups).toBe(parts.length);
-        // The root's step is what all share; the leaf's begins where the last other one leaves.
+        // The root's step is the prefix that all share; the leaf's begins where the last other completion diverges.
         const proportions = parts.map((group) => {
           const root = group[0].findIndex((t, at) => group.some((other) => other[at] !== t));
           const all = root < 0 ? group[0].length : root;

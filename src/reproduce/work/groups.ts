@@ -1,6 +1,6 @@
 /**
- * Groups that a policy samples before any training, as a unit of work: how much structure they have (PAPER.md §3). The completions of
- * one prompt are independent, so those of a large group are also several small groups of that prompt.
+ * A unit of work: groups that a policy samples before any training, and how much structure they have (PAPER.md §3). The
+ * completions of one prompt are independent, so a large group is also divided into several small groups of that prompt.
  */
 import { mean } from '../../statistics/index.js';
 import { type Config, openRun } from '../../train/index.js';
@@ -12,9 +12,9 @@ import { Interrupted, type WorkContext } from './context.js';
 
 export interface GroupsSpec {
   readonly kind: 'groups';
-  /** Of the policy, the task and the sampling; nothing is trained. */
+  /** Policy, task and sampling; nothing is trained. */
   readonly config: Config;
-  /** Group sizes, k: parts of the largest. */
+  /** Group sizes, k: divisors of the largest. */
   readonly sizes: readonly number[];
   readonly prompts: number;
   /** Number of the first training problem. */
@@ -25,7 +25,7 @@ export interface GroupsSpec {
 export interface GroupStructure {
   readonly k: number;
   readonly groups: number;
-  /** Without an intermediate node. */
+  /** Number of groups without an intermediate node. */
   readonly flat: number;
   /** Mean path depth of each group. */
   readonly depth: readonly number[];
@@ -37,7 +37,7 @@ export interface GroupsFigures {
   readonly sizes: readonly GroupStructure[];
   /** Mean tokens of a completion. */
   readonly length: number;
-  /** Share of completions that ended by themselves. */
+  /** Share of completions that ended by a stop token. */
   readonly stopped: number;
   /** Share of right completions. */
   readonly success: number;
@@ -78,7 +78,7 @@ export async function runGroups(spec: GroupsSpec, context: WorkContext): Promise
   }
 }
 
-/** @param sampled completions of each prompt; those left over where k does not divide their number are not used */
+/** @param sampled completions of each prompt; the remainder of a division by k is not used */
 export function structureOf(
   sampled: readonly (readonly { readonly tokens: Int32Array }[])[],
   k: number,

@@ -1,4 +1,4 @@
-/** The kinds of work there are, and what each gives. */
+/** The kinds of units, with their results. */
 import type { WorkContext } from './context.js';
 import { type Gpt2Spec, runGpt2 } from './gpt2.js';
 import { type GroupsFigures, type GroupsSpec, runGroups } from './groups.js';
@@ -58,7 +58,7 @@ interface ResultByKind {
 }
 export type ResultOf<S extends UnitSpec> = ResultByKind[S['kind']];
 
-/** Does a unit. @throws Interrupted if the signal ended it early */
+/** Runs a unit. @throws Interrupted if the signal ended it early */
 export async function runUnit(spec: UnitSpec, context: WorkContext): Promise<ResultByKind[UnitSpec['kind']]> {
   switch (spec.kind) {
     case 'gpt2':
@@ -84,7 +84,7 @@ export async function runUnit(spec: UnitSpec, context: WorkContext): Promise<Res
   }
 }
 
-/** Whether what a finished unit left for others is still there. */
+/** Whether the files that a finished unit left for other units still exist. */
 export function isThere({ kind }: UnitSpec, folder: string, id: string): boolean {
   if (kind === 'policy') return policyIsThere(folder, id);
   return kind === 'warmup' || kind === 'gpt2' ? startIsThere(folder, id) : true;

@@ -1,4 +1,4 @@
-/** A rollout log of any framework: how much structure its groups have (PAPER.md §3). */
+/** A unit of work: a rollout log of any framework, and how much structure its groups have (PAPER.md §3). */
 import { analyzeGroup, LogGatherer } from '../../analysis/index.js';
 import { readRollouts } from '../../rollouts/files.js';
 import { RolloutError } from '../../rollouts/index.js';
@@ -7,9 +7,9 @@ import type { WorkContext } from './context.js';
 export interface LogSpec {
   readonly kind: 'log';
   readonly path: string;
-  /** As it is reported: relative to the folder that was named. */
+  /** Path in the report: relative to the given folder. */
   readonly name: string;
-  /** Bytes: a log that has changed is another unit. */
+  /** Size in bytes: a changed log is another unit. */
   readonly size: number;
 }
 
@@ -19,20 +19,20 @@ export interface LogStructure {
   /** Completions of the smallest and of the largest group. */
   readonly sizes: readonly [number, number];
   readonly tokens: number;
-  /** Where token ids come from: the log, or units of its text. */
+  /** Where token ids come from: the log, or text units. */
   readonly source: string;
   readonly flat: number;
   /** Means over completions. */
   readonly pathDepth: number;
   readonly intermediate: number;
-  /** Share of tokens in steps of several completions. */
+  /** Share of tokens in steps that several completions share. */
   readonly shared: number;
   /** Mean intermediate proportion of each group, sorted, as at most 101 quantiles. */
   readonly sortedIntermediate: readonly number[];
   readonly sortedDepth: readonly number[];
 }
 
-/** @returns null for a log without a group that can be known */
+/** @returns null for a log whose groups cannot be recovered */
 export async function runLog({ path, name }: LogSpec, context: WorkContext): Promise<LogStructure | null> {
   const gatherer = new LogGatherer();
   const depths: number[] = [];
@@ -68,7 +68,7 @@ export async function runLog({ path, name }: LogSpec, context: WorkContext): Pro
   };
 }
 
-/** Sorted values; of more than 101 the percentiles. */
+/** Sorted values; if there are more than 101, their percentiles. */
 export function quantiles(values: readonly number[]): number[] {
   const sorted = [...values].sort((a, b) => a - b);
   const count = Math.min(101, sorted.length);

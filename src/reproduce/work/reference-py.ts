@@ -1,7 +1,7 @@
 /**
- * The Python side of the overhead experiment: times the reference's own tree and scales, on one thread, as its trainer
- * calls them. Its module is loaded by file, not as a package, so that of its requirements only torch and transformers
- * are needed; `peft`, which the tree does not use, is stood in for where it is missing.
+ * The Python side of the overhead experiment: measures the reference's own tree and scales, on one thread, called as
+ * its trainer calls them. Its module is loaded by file, not as a package, so of its requirements only torch and
+ * transformers are needed; `peft`, which the tree does not use, is replaced by a stub if it is missing.
  */
 export const REFERENCE_PY = `
 import importlib.util, json, statistics, sys, time, types

@@ -1,7 +1,7 @@
 /**
- * Where credit rules push a step the wrong way, as a unit of work on the binary tree: groups are sampled from a policy at some stage of
- * its training, those of `values`, and the sign of each token's push under each rule is held against the exact value of its prefix under the
- * same policy, from the probabilities of all paths.
+ * A unit of work on the binary tree: where credit rules push a step the wrong way. Groups are sampled from a policy at
+ * some stage of its training, as in `values`. The sign of each token's push under each rule is compared with the exact
+ * value of its prefix under the same policy, computed from the probabilities of all paths.
  */
 import type { Engine } from '../../engine/index.js';
 import { remove } from '../../files/index.js';
@@ -16,24 +16,26 @@ import { runFolder } from './train.js';
 
 export interface SignsSpec {
   readonly kind: 'signs';
-  /** Trains the policy: its steps are the stage that is looked at; its group size is the groups'. */
+  /** The training of the policy. Its steps are the examined stage, and its group size is that of the groups. */
   readonly config: Config;
   readonly rules: readonly CreditName[];
   readonly groups: number;
 }
 
-/** Shares of a rule's gradient mass, Σ |A⁺ + A⁻| over tokens of the tree, in [0, 1]; null: there is no mass whose sign can be told. */
+/** Shares of a rule's gradient mass, Σ |A⁺ + A⁻| over tokens of the tree, in [0, 1]; null: no mass has a known sign. */
 export interface RuleSigns {
-  /** On steps pushed away from the sign of V(step) − V(prompt), V(step) after the step's first token, as `values` has it. */
+  /**
+   * On steps pushed against the sign of V(step) − V(prompt), with V(step) after the step's first token, as in `values`.
+   */
   readonly prompt: number | null;
-  /** On tokens pushed away from the sign of V(with the token) − V(before it): the token's true advantage. */
+  /** On tokens pushed against the sign of V(with the token) − V(before it), the token's true advantage. */
   readonly token: number | null;
 }
 
 /** By rule, in the order of the spec. */
 export type SignsFigures = readonly RuleSigns[];
 
-/** Values this near each other are equal: neither sign is wrong. */
+/** Values closer than this count as equal: neither sign is wrong. */
 const EQUAL = 1e-9;
 const DIGITS = 5;
 
@@ -88,7 +90,7 @@ export async function runSigns(
           const path = tree.tokens[tree.representative(node)];
           for (let t = start; t < end; t++) {
             const push = t === start ? pushes.first[node] : pushes.push[node];
-            // The root's tokens are shared by all: with them nothing is chosen.
+            // All completions share the root's tokens, so they involve no choice.
             if (node > 0) sums[r].prompt.add(push, value(path, start + 1) - value(path, 0));
             if (node > 0) sums[r].token.add(push, value(path, t + 1) - value(path, t));
           }
@@ -119,7 +121,7 @@ class SignMass {
   }
 }
 
-/** V of each prefix of the binary tree: the expected reward of what the policy goes on with. */
+/** V of each prefix of the binary tree: the expected reward of the policy's continuations. */
 async function prefixValues(
   engine: Engine,
   task: Task,

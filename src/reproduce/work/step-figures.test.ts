@@ -17,11 +17,11 @@ const DEPTH = 3;
 const PATHS = Array.from({ length: 2 ** DEPTH }, (_, path) =>
   Int32Array.from({ length: DEPTH }, (_turn, t) => (path >> (DEPTH - 1 - t)) & 1),
 );
-/** Of a policy that is far from uniform, with rewards of which the first turn says little. */
+/** A policy far from uniform, with rewards that depend little on the first turn. */
 const PROBABILITIES = [0.3, 0.05, 0.1, 0.02, 0.13, 0.2, 0.15, 0.05];
 const REWARDS = [1, 0, 0, -1, 0.5, 1, -1, 0];
 
-/** Mean and variance of the reward of a completion of a prefix, from their definitions. */
+/** Mean and variance of the reward of a completion of a prefix, by definition. */
 function exactValue(prefix: ArrayLike<number>): Value {
   const members = PATHS.map((_, i) => i).filter((i) =>
     Array.from(prefix).every((turn, t) => PATHS[i][t] === turn),
@@ -49,7 +49,7 @@ const groupOf = (members: readonly number[], problem = 0): Step[] =>
     members.map((i) => REWARDS[i]),
   );
 
-/** All sums of a group size as one list, in a fixed order. */
+/** All sums of one group size as a list in a fixed order. */
 function sumsOf({ classes, mass }: SizeSums): number[] {
   return [
     ...CLASSES.flatMap((_, size) => {
@@ -68,7 +68,7 @@ const addTo = (total: number[], values: readonly number[], factor: number): void
   });
 };
 
-/** All choices of so many of them. */
+/** All subsets of this size. */
 function choices<T>(values: readonly T[], count: number): T[][] {
   if (count === 0) return [[]];
   return values.flatMap((value, i) =>
@@ -121,7 +121,7 @@ describe('steps drawn by class', () => {
     const classes = CLASSES.map((most, size) =>
       steps.filter((step) => step.size <= most && step.size > (CLASSES[size - 1] ?? 0)),
     );
-    // Classes are drawn apart from each other.
+    // Classes are drawn independently.
     classes.forEach((list, size) => {
       const keys = [...new Set(list.map(firstKey))];
       const draws = choices(keys, Math.min(counts[size], keys.length));

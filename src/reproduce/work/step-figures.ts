@@ -1,21 +1,22 @@
 /**
- * Statistics of the steps of many groups, pure. Truths are dear, so of all steps of one class of |λ| some are measured: first
- * tokens (a prefix with its problem) are drawn at random without replacement, and every step that begins with a drawn one is
- * measured, with a weight that is one over its chance. Weighted sums are unbiased for the sums over all steps.
+ * Statistics of the steps of many groups; pure functions. True values take long to compute, so only some of the steps
+ * in each class of |λ| are measured: first tokens (a prefix with its problem) are drawn at random without replacement,
+ * and every step that begins with a drawn one is measured, weighted by the inverse of its probability. Weighted sums
+ * are unbiased estimates of the sums over all steps.
  */
 import { groupAdvantages, stepAdvantages, stepRewards } from '../../objective/index.js';
 import { ProcessTree } from '../../tree/index.js';
 import { rounded } from '../markdown.js';
 
-/** Classes of |λ|: up to so many members, the last one without bound. */
+/** Classes of |λ|, given by their largest size; the last class has no upper bound. */
 export const CLASSES = [1, 2, 4, 8, 16, Number.POSITIVE_INFINITY] as const;
 
-/** Place in `CLASSES`. */
+/** Index in `CLASSES`. */
 export const classOf = (members: number): number => CLASSES.findIndex((most) => members <= most);
 
-/** A step of a group's tree, other than the root's. */
+/** A step of a group's tree, except the root's. */
 export interface Step {
-  /** Place of its problem. */
+  /** Index of its problem. */
   readonly problem: number;
   /** Tokens of a completion up to the step's last. */
   readonly path: Int32Array;
@@ -29,20 +30,20 @@ export interface Step {
   readonly advantage: number;
 }
 
-/** A value with the variance of one completion's reward and of the value's estimate itself. */
+/** A value with the variance of one completion's reward and the variance of the estimate itself. */
 export interface Value {
   readonly mean: number;
   readonly variance: number;
   readonly uncertainty: number;
 }
 
-/** A step with its truth. */
+/** A step with its true values. */
 export interface Measured extends Step {
-  /** One over the chance that it was drawn. */
+  /** The inverse of the probability that it was drawn. */
   readonly weight: number;
-  /** Value after the first token, in which the step differs from its siblings. */
+  /** Value after the first token, by which the step differs from its siblings. */
   readonly first: Value;
-  /** Value after the last token; null: not looked for. */
+  /** Value after the last token; null: not computed. */
   readonly last: Value | null;
   /** Value of the prompt. */
   readonly prompt: Value;
@@ -50,26 +51,29 @@ export interface Measured extends Step {
 
 /** Weighted sums over the measured steps of one class, in the groups of one size. */
 export interface ClassSums {
-  /** Place in `CLASSES`. */
+  /** Index in `CLASSES`. */
   readonly size: number;
-  /** Steps in all, and those of them that were measured. */
+  /** Number of steps, and of measured steps. */
   readonly steps: number;
   readonly measured: number;
-  /** Of weights: about `steps`. */
+  /** Sum of the weights, about `steps`. */
   readonly weight: number;
-  /** Of R̂ − V after the first token. */
+  /** Sum of R̂ − V after the first token. */
   readonly bias: number;
-  /** Of (R̂ − V)², less what the truth itself is unsure of. */
+  /** Sum of (R̂ − V)², minus the variance of the estimated truth. */
   readonly error: number;
-  /** Of Var(reward | prefix)/|λ|: the error of as many independent completions. */
+  /** Sum of Var(reward | prefix)/|λ|: the squared error of as many independent completions. */
   readonly limit: number;
-  /** Of R̂ − V after the last token; null: not looked for. */
+  /** Sum of R̂ − V after the last token; null: not computed. */
   readonly biasAtEnd: number | null;
-  /** Steps with Â ≠ 0; of them those whose value is above or below the prompt's for sure; of these those with the other sign. */
+  /**
+   * Steps with Â ≠ 0; of these, steps whose value is certainly above or below the prompt's; of these, steps with the
+   * wrong sign.
+   */
   readonly signed: number;
   readonly decided: number;
   readonly wrong: number;
-  /** Spearman's correlation of R̂ and V; null: one of them is the same everywhere. */
+  /** Spearman's correlation of R̂ and V; null: one of them is constant. */
   readonly rank: number | null;
 }
 
@@ -116,17 +120,17 @@ export function groupSteps(
   return steps;
 }
 
-/** Names a prefix of a problem's completions. */
+/** Key of a prefix of a problem's completions. */
 export const prefixKey = (problem: number, prefix: Int32Array): string => `${problem}:${prefix.join(',')}`;
 
-/** Names a step's first token with all before it. */
+/** Key of a step's first token together with everything before it. */
 export const firstKey = ({ problem, path, start }: Step): string =>
   prefixKey(problem, path.subarray(0, start + 1));
 
 /**
  * Draws prefixes of each class and gives each of their steps its weight.
- * @param counts prefixes of each class, at most, [CLASSES]
- * @param order a number for each prefix, uniform and independent: those with the least are drawn
+ * @param counts maximum number of prefixes in each class, [CLASSES]
+ * @param order a uniform random number for each prefix: those with the smallest are drawn
  */
 export function drawSteps(
   steps: readonly Step[],
@@ -145,10 +149,10 @@ export function drawSteps(
   });
 }
 
-/** Decimals of sums. */
+/** Decimal places of sums. */
 const DIGITS = 6;
 
-/** @param steps all of them; @param measured those that were drawn */
+/** @param steps all steps; @param measured the drawn steps */
 export function sizeSums(k: number, steps: readonly Step[], measured: readonly Measured[]): SizeSums {
   const classes = CLASSES.flatMap((_, size) => {
     const chosen = measured.filter((step) => classOf(step.size) === size);
@@ -183,7 +187,7 @@ function classSums(size: number, steps: number, chosen: readonly Measured[]): Cl
     measured: chosen.length,
     weight: count(chosen),
     bias: total(({ reward, first }) => reward - first.mean),
-    // The estimate has no part in the truth's noise, so this adds to the square.
+    // The estimate is independent of the truth's noise, so the noise adds to the square.
     error: total(({ reward, first }) => (reward - first.mean) ** 2 - first.uncertainty),
     limit: total(({ size: members, first }) => first.variance / members),
     biasAtEnd: chosen.some(({ last }) => last === null)
@@ -211,7 +215,7 @@ function isDecided({ first, prompt }: Measured): boolean {
   );
 }
 
-/** Whether the advantage of a decided step pushes the other way. */
+/** Whether the advantage of a decided step has the wrong sign. */
 function isWrong(step: Measured): boolean {
   return isDecided(step) && step.advantage * (step.first.mean - step.prompt.mean) < 0;
 }
@@ -225,9 +229,9 @@ function rankOf(steps: readonly Measured[]): number | null {
 }
 
 /**
- * Spearman's ρ, ties at their mean rank.
- * @param weights each pair counts as so many equal ones; default 1
- * @returns null where all values of a side are equal
+ * Spearman's ρ; ties get their mean rank.
+ * @param weights number of equal pairs that each pair stands for; default 1
+ * @returns null if all values of one side are equal
  */
 export function rankCorrelation(
   a: readonly number[],
@@ -245,7 +249,7 @@ export function rankCorrelation(
     xx += weights[i] * (value - mx) ** 2;
     yy += weights[i] * (y[i] - my) ** 2;
   });
-  // Of equal values rounding leaves a little.
+  // For equal values, rounding leaves a small rest.
   const least = 1e-12 * total ** 3;
   return xx > least && yy > least ? rounded(xy / Math.sqrt(xx * yy), DIGITS) : null;
 }

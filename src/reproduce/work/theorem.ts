@@ -1,4 +1,7 @@
-/** Random groups of one setting through the real transformer: how far the forms of the objective lie apart. */
+/**
+ * A unit of work: random groups of one setting through the real transformer, and the differences between the forms of
+ * the objective.
+ */
 import { lambdaWeights } from '../../objective/index.js';
 import { Stream } from '../../random/stream.js';
 import {
@@ -15,18 +18,18 @@ import type { WorkContext } from './context.js';
 
 export interface TheoremSpec extends Setting {
   readonly kind: 'theorem';
-  /** Importance ratio: of each token, or one for the whole sequence (GSPO), where the identity should end. */
+  /** Importance ratio: of each token, or one for the whole sequence (GSPO), for which the identity should fail. */
   readonly ratio: 'token' | 'sequence';
   readonly groups: number;
   readonly seed: number;
 }
 
 /**
- * For each form the relative deviation of every group, [groups]: the larger of the loss's (against at least 0.1) and
- * the gradient's.
+ * For each form the relative deviation of every group, [groups]: the larger of the loss's (relative to at least 0.1)
+ * and the gradient's.
  */
 export interface TheoremFigures {
-  /** Packed tree against GRPO on padded sequences; empty with a sequence-level ratio, which no tree can have. */
+  /** Packed tree against GRPO on padded sequences; empty with a sequence-level ratio, which a tree cannot represent. */
   readonly tree: readonly number[];
   /** PRM with the plain mean of the members as step advantage, against GRPO. */
   readonly prm: readonly number[];

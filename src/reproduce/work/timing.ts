@@ -1,7 +1,8 @@
 /**
- * Seconds per token of the λ weights, for one size of group: by our tree, by the pairwise form in the same language,
- * and, if a checkout is named, by the paper's reference implementation in Python, all on the same groups. Medians of
- * rounds in which the groups take turns. One unit takes all its sides, so that each ratio is of one moment.
+ * A unit of work: seconds per token for computing the λ weights of groups of one size: with our tree, with the pairwise
+ * form in the same language, and, if a checkout is named, with the paper's reference implementation in Python, all on
+ * the same groups. Medians of rounds in which the groups alternate. One unit measures all sides, so that each ratio is
+ * from the same moment.
  */
 
 import { spawn } from 'node:child_process';
@@ -19,17 +20,17 @@ export interface TimingSpec {
   readonly kind: 'timing';
   /** Completions of a group. */
   readonly k: number;
-  /** Tokens of a completion, about. */
+  /** Approximate number of tokens in a completion. */
   readonly n: number;
   /** Mean intermediate proportion (§3.2). */
   readonly proportion: number;
   readonly groups: number;
   readonly rounds: number;
-  /** Checkout of the reference and its Python; null: without. */
+  /** Checkout of the reference and its Python; null: not used. */
   readonly reference: { readonly folder: string; readonly python: string } | null;
 }
 
-/** Seconds a token of the group (k·n of them). */
+/** Seconds per token of the group (k·n tokens). */
 export interface TimingFigures {
   readonly tree: number;
   readonly pairwise: number;
@@ -60,7 +61,7 @@ export async function runTiming(spec: TimingSpec, context: WorkContext): Promise
   };
   const tree: number[] = [];
   const pairwise: number[] = [];
-  // A round of the tree takes at least a few milliseconds; its peer is slow enough once.
+  // A round of the tree should take at least a few milliseconds; one call of the peer is slow enough.
   const repeats = Math.max(1, Math.ceil(4e6 / tokens));
   for (let round = 0; round < rounds; round++) {
     tree.push(time((group) => treeWeights(group, out), repeats));

@@ -1,7 +1,7 @@
 /**
- * A training run as a unit of work: the product's own `run` in a folder of its own, continued from its checkpoint if
- * it was cut off, reduced to the figures that experiments use, and removed. A warm-up is a unit too: runs of one
- * seed that differ in method, group size or β start from its checkpoint, which stays in the work folder.
+ * A unit of work: a training run. It uses the product's own `run` in a separate folder, continues from its checkpoint
+ * if it was interrupted, keeps only the figures that experiments use, and removes the folder. A warm-up is a unit too:
+ * runs of one seed that differ in method, group size or β start from its checkpoint, which stays in the work folder.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { Interrupted, type WorkContext } from './context.js';
 export interface TrainSpec {
   readonly kind: 'train';
   readonly config: Config;
-  /** Id of the unit that it starts from, a warm-up or given weights; null: the run's own start. */
+  /** Id of the unit that it starts from (a warm-up or given weights); null: the run's own start. */
   readonly start: string | null;
 }
 
@@ -23,11 +23,11 @@ export interface WarmupSpec {
   readonly config: Config;
 }
 
-/** A training run that is kept for its policy. */
+/** A training run whose policy is kept. */
 export interface PolicySpec {
   readonly kind: 'policy';
   readonly config: Config;
-  /** As a training run's. */
+  /** As in a training run. */
   readonly start: string | null;
 }
 
@@ -41,7 +41,7 @@ export interface TrainFigures {
   /** Mean tokens of a completion. */
   readonly length: readonly number[];
   readonly gradNorm: readonly number[];
-  /** Factors of rescale_to; empty without. */
+  /** Rescaling factors of rescale_to; empty without it. */
   readonly rescale: readonly number[];
   readonly pathDepth: readonly number[];
   readonly intermediate: readonly number[];
@@ -54,10 +54,10 @@ export interface TrainFigures {
 }
 
 const LATE_STEPS = 50;
-/** A unit whose parent was killed a moment ago may still be writing its checkpoint. */
+/** A unit whose parent was just killed may still be writing its checkpoint. */
 const PATIENCE_MS = 30_000;
 
-/** Where a unit's run lies. */
+/** Path of a unit's run. */
 export function runFolder(folder: string, id: string): string {
   return join(folder, 'units', id);
 }
@@ -70,7 +70,7 @@ export async function runTrain({ config, start }: TrainSpec, context: WorkContex
   return figuresOf(metrics);
 }
 
-/** Leaves the run's folder with its last checkpoint. @returns the success rate of the last 50 steps */
+/** Keeps the run's folder with its last checkpoint. @returns the success rate of the last 50 steps */
 export async function runPolicy(
   { config, start }: PolicySpec,
   context: WorkContext,
@@ -81,7 +81,7 @@ export async function runPolicy(
   return { late: config.train.steps > 0 ? lateSuccess(metrics, LATE_STEPS) : 0 };
 }
 
-/** @returns the loss at the end, nats a token */
+/** @returns the final loss, nats per token */
 export async function runWarmup({ config }: WarmupSpec, context: WorkContext): Promise<{ loss: number }> {
   const metrics = await runIn(config, null, context, {
     warmup: ({ step }, steps) => context.progress(step / steps),
@@ -89,7 +89,7 @@ export async function runWarmup({ config }: WarmupSpec, context: WorkContext): P
   return { loss: metrics.findLast(({ phase }) => phase === 'warmup')?.loss ?? 0 };
 }
 
-/** A run in the unit's folder, from its newest checkpoint if it was cut off. @throws Interrupted */
+/** A run in the unit's folder, continued from its newest checkpoint if it was interrupted. @throws Interrupted */
 async function runIn(
   config: Config,
   start: string | null,
@@ -113,23 +113,23 @@ async function runIn(
   return folder.readMetrics();
 }
 
-/** Whether a unit that was cut off left a checkpoint. */
+/** Whether an interrupted unit left a checkpoint. */
 async function canGoOn(out: string): Promise<boolean> {
   const newest = await newestCheckpoint(join(out, 'checkpoints')).catch(() => null);
   return newest !== null && existsSync(join(out, 'config.yaml'));
 }
 
-/** What a unit that starts from another one begins with. */
+/** The start of a unit that builds on another one. */
 export function startCheckpoint(folder: string, id: string): string {
   return join(runFolder(folder, id), 'checkpoints', checkpointName(0));
 }
 
-/** Whether a start that is done can still be started from. */
+/** Whether the files of a finished warm-up still exist. */
 export function startIsThere(folder: string, id: string): boolean {
   return existsSync(startCheckpoint(folder, id));
 }
 
-/** Whether a policy that is done can still be opened. */
+/** Whether the policy of a finished run can still be opened. */
 export function policyIsThere(folder: string, id: string): boolean {
   return existsSync(join(runFolder(folder, id), 'checkpoints'));
 }

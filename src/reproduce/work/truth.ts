@@ -1,6 +1,6 @@
 /**
- * The value of a prefix under a policy: the expected reward of a completion that begins with it. By completing it anew many
- * times, or, on the binary tree, from the policy's probabilities of all paths.
+ * The value of a prefix under a policy: the expected reward of a completion that begins with it. Estimated from many
+ * new completions or, on the binary tree, computed from the policy's probabilities of all paths.
  */
 import type { Engine, PolicyOptions, SamplingOptions } from '../../engine/index.js';
 import { mean, sum } from '../../statistics/index.js';
@@ -15,7 +15,7 @@ export interface Prefix {
   readonly tokens: Int32Array;
 }
 
-/** Values of prefixes, in their order. @param done told how many are done */
+/** Values of prefixes, in their order. @param done called with the number of finished prefixes */
 export type Truth = (prefixes: readonly Prefix[], done?: (count: number) => void) => Promise<Value[]>;
 
 /** Prefixes that are completed in one call. */
@@ -36,7 +36,7 @@ export function samplingOptions(task: Task, { sampling }: Config, seed: number):
 export const rewardOf = async (task: Task, problem: Problem, completion: Int32Array): Promise<number> =>
   (await task.reward(problem, completion)).reward;
 
-/** @param rollouts fresh completions of each prefix, at least 2 */
+/** @param rollouts new completions of each prefix, at least 2 */
 export function sampledTruth(engine: Engine, task: Task, options: SamplingOptions, rollouts: number): Truth {
   const estimate = async (prefixes: readonly Prefix[], maxTokens: number): Promise<Value[]> => {
     const { completions } = await engine.sample(
@@ -61,7 +61,7 @@ export function sampledTruth(engine: Engine, task: Task, options: SamplingOption
   };
   return async (prefixes, done) => {
     const values = new Array<Value>(prefixes.length);
-    // Prefixes that leave room for equally many tokens are completed together; 0: they are complete.
+    // Prefixes with the same number of remaining tokens are completed together; 0 remaining: they are complete.
     const byRoom = new Map<number, number[]>();
     prefixes.forEach(({ tokens }, i) => {
       const ended = task.stopTokens.includes(tokens[tokens.length - 1]);
@@ -94,7 +94,7 @@ export function sampledTruth(engine: Engine, task: Task, options: SamplingOption
   };
 }
 
-/** For a task with few paths, all of the same length, and one problem. */
+/** For a task with one problem and few paths of equal length. */
 export async function exactTruth(engine: Engine, task: Task, { sampling }: Config): Promise<Truth> {
   const turns = task.allowedTokens ?? [];
   let paths: number[][] = [[]];

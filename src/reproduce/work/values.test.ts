@@ -68,7 +68,7 @@ describe('process rewards of the binary tree', () => {
     expect(ratio).toBeGreaterThan(0.9);
     expect(ratio).toBeLessThan(1.1);
     for (const { bias, limit, steps } of classes) {
-      // Steps of one group are not independent; four standard errors of independent ones leave room for that.
+      // Steps of one group are not independent; four standard errors of independent ones allow for that.
       expect(Math.abs(bias / steps)).toBeLessThan(4 * Math.sqrt(limit / steps / steps) + 0.01);
     }
   });
@@ -76,7 +76,7 @@ describe('process rewards of the binary tree', () => {
   it('pools are parted into groups; one pool serves all sizes, or each has its own', async () => {
     const counts = async (shared: boolean): Promise<number[]> => {
       const { sizes } = await measure({ problems: 3, sizes: [2, 4, 16], shared, ends: false });
-      // A group's steps of one member and those of two hold what its completions are.
+      // The number of steps depends only on the completions in each group.
       return sizes.map(({ classes }) => classes.reduce((sum, { steps }) => sum + steps, 0));
     };
     const [pooled, apart] = [await counts(true), await counts(false)];

@@ -1,7 +1,8 @@
 /**
- * How good the process rewards of a policy's groups are, as a unit of work. Groups are sampled from a policy; each step λ of their
- * trees has an estimate R̂(λ), the mean reward of its members, and a truth, the value V of a prefix under the same policy
- * (truth.ts). What is kept are sums over steps (step-figures.ts): shares and means are taken over all seeds.
+ * A unit of work: the quality of the process rewards of a policy's groups. Groups are sampled from a policy. Each step
+ * λ of their trees has an estimate R̂(λ), the mean reward of its members, and a true value, the value V of its prefix
+ * under the same policy (truth.ts). The unit keeps sums over steps (step-figures.ts); shares and means are computed
+ * over all seeds.
  */
 import type { Engine, SamplingOptions } from '../../engine/index.js';
 import { Stream } from '../../random/stream.js';
@@ -26,27 +27,27 @@ import { exactTruth, rewardOf, sampledTruth, samplingOptions, type Truth } from 
 
 export interface ValuesSpec {
   readonly kind: 'values';
-  /** Id of the unit that left the policy. */
+  /** Id of the unit that saved the policy. */
   readonly policy: string;
-  /** Of problems, samples and draws. */
+  /** Seed of problems, samples and draws. */
   readonly seed: number;
   /** Group sizes, k. */
   readonly sizes: readonly number[];
   readonly problems: number;
-  /** Completions of each problem, for each group size: they are parted into groups. */
+  /** Completions of each problem, for each group size; they are divided into groups. */
   readonly pool: number;
-  /** Groups of all sizes are made of the same completions. */
+  /** Whether groups of all sizes use the same completions. */
   readonly shared: boolean;
-  /** Prefixes of each class of |λ| whose value is looked for, for each group size; null: all. */
+  /** Number of prefixes in each class of |λ| whose value is computed, for each group size; null: all. */
   readonly prefixes: readonly number[] | null;
-  /** Fresh completions for each value; 0: exact, for the binary tree. */
+  /** New completions for each value; 0: exact, for the binary tree. */
   readonly rollouts: number;
-  /** Values after a step's last token as well. */
+  /** Whether values after a step's last token are computed too. */
   readonly ends: boolean;
 }
 
 export interface ValuesFigures {
-  /** Value of the prompts, mean. */
+  /** Mean value of the prompts. */
   readonly value: number;
   readonly sizes: readonly SizeSums[];
 }
@@ -103,7 +104,7 @@ async function valuesOf(
   }
   context.progress(0.1);
 
-  // Every prefix once, whichever groups it is in.
+  // Each prefix once, whichever groups contain it.
   const wanted = new Map<string, { problem: number; tokens: Int32Array }>();
   const want = (problem: number, tokens: Int32Array): void => {
     wanted.set(prefixKey(problem, tokens), { problem, tokens });
@@ -175,7 +176,7 @@ async function samplePools(
   );
 }
 
-/** Steps of all groups of k completions that the pools can be parted into. */
+/** Steps of all groups of k completions into which the pools are divided. */
 function stepsOf(pools: readonly Pool[], k: number): Step[] {
   return pools.flatMap(({ completions, rewards }, problem) =>
     Array.from({ length: Math.floor(completions.length / k) }, (_, group) => {
