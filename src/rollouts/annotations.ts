@@ -1,13 +1,13 @@
 /**
  * Annotations of prime-rl's traces (`traces/annotations/<producer>`): updates written after a trace, one per line, with
  * facts (the step it was trained in, its advantage) and values per token of a branch (advantages, the trainer's ln π,
- * entropies). They apply in the order of files and lines; the newest wins. They are kept in scratch room (a
- * temporary file in Node.js); memory holds only their offsets.
+ * entropies). They apply in the order of files and lines; the newest wins. They are stored in a temporary file in
+ * Node.js; memory holds only their offsets.
  */
 import { JsonError, JsonReader, linesOf, readBlocks, type Scratch, type Source } from '../input/index.js';
 import { isList, isObject, type Json, type JsonObject } from './values.js';
 
-/** Values of each token of a branch's whole path, NaN where they are not known. */
+/** Values of each token of a branch's whole path; NaN if unknown. */
 const STREAMS = ['advantages', 'trainer_logprobs', 'entropies'] as const;
 export type StreamName = (typeof STREAMS)[number];
 
@@ -31,7 +31,7 @@ export class TraceUpdates {
 
   /**
    * @param files in the order in which they were written
-   * @param bad told of each line that is no update
+   * @param bad called with each line that is not an update
    */
   static async read(
     files: readonly Source[],

@@ -1,6 +1,6 @@
 /**
- * Rows that cannot be read: all are counted, the first ten are kept, and at the end they are an error unless they may
- * be skipped.
+ * Rows that cannot be read: all are counted, the first ten are kept, and at the end they are an error unless bad rows
+ * are skipped.
  */
 import { RolloutError } from './values.js';
 
@@ -14,7 +14,7 @@ export interface BadRow {
 
 const SHOWN = 10;
 
-/** What was wrong with a log's rows: the only one, or how many there are and the first ten, one line each. */
+/** The faults of a log's rows: the only one, or their number and the first ten, one line each. */
 export class BadRowsError extends RolloutError {
   override name = 'BadRowsError';
 
@@ -36,7 +36,7 @@ export class BadRowsError extends RolloutError {
   }
 }
 
-/** Counts bad rows and tells each to whoever wants to know. */
+/** Counts bad rows and reports each to a callback. */
 export class BadRows {
   private count = 0;
   private readonly first: BadRow[] = [];
@@ -55,7 +55,7 @@ export class BadRows {
   }
 }
 
-/** A message with file and line before it, unless it says them itself. */
+/** A message that begins with file and line, unless it already does. */
 export function placed(file: string, line: number | null, message: string): string {
   if (file === '' || message.startsWith(file)) return message;
   return `${file}${line === null ? '' : `:${line}`}: ${message}`;

@@ -22,14 +22,14 @@ import { isCapture, isSummary } from './formats/tinker.js';
 import { FORMAT_NAMES, type FormatName } from './group.js';
 import { isList, isObject, type Json, type JsonObject, RolloutError } from './values.js';
 
-/** How a file's rows are found. */
+/** How a file's rows are read. */
 export type Container = 'lines' | 'document' | 'list' | 'parquet' | 'torch';
 
 export type Detected =
   | {
       readonly kind: 'log';
       readonly container: Container;
-      /** null: rows of no known shape. */
+      /** null: rows of an unknown format. */
       readonly format: FormatName | null;
       /** tinker's rewards: read together with the captures. */
       readonly summaries: boolean;
@@ -39,12 +39,12 @@ export type Detected =
       /** Names of the first row's keys. */
       readonly keys: readonly string[];
     }
-  /** No row can be read at all. */
+  /** Whether no row can be read. */
   | { readonly kind: 'unreadable'; readonly reason: string };
 
-/** Keys named where a format is not known. */
+/** Number of keys that are listed for an unknown format. */
 const KEYS_SHOWN = 12;
-/** Rows looked at before a file counts as unreadable. */
+/** Number of rows that are tried before a file counts as unreadable. */
 const ROWS = 100;
 const HEAD = 1 << 16;
 const PARQUET = 'PAR1';
@@ -52,7 +52,7 @@ const ZIP = 'PK\x03\x04';
 const SQLITE = 'SQLite format 3';
 
 /**
- * @param generic whether rows of no known shape are read by the names of their keys, which the caller gave
+ * @param generic whether rows of an unknown format are read by key names that the caller gave
  * @throws RolloutError for a file that cannot be opened
  */
 export async function detect(source: Source, generic: boolean): Promise<Detected> {
@@ -85,7 +85,7 @@ const log = (container: Container, format: FormatName | null, row: JsonObject = 
 const unreadable = (reason: string): Detected => ({ kind: 'unreadable', reason });
 
 async function headOf(file: Source): Promise<Uint8Array> {
-  // Bytes as they lie on disk tell Parquet and SQLite; all other files are read as they unpack.
+  // Parquet and SQLite are detected by the bytes on disk; all other files are unpacked first.
   const handle = await file.open().catch((error: Error) => {
     throw new RolloutError(`${file.name}: cannot be read: ${error.message}`);
   });
@@ -105,7 +105,7 @@ async function headOf(file: Source): Promise<Uint8Array> {
       if (length >= HEAD) break;
     }
   } catch (error) {
-    if (pieces.length === 0) throw error; // else it is cut short later on: the rows before can tell the format
+    if (pieces.length === 0) throw error; // otherwise it is truncated later: the rows before are enough to detect the format
   }
   return joinBytes(pieces);
 }
@@ -134,7 +134,7 @@ export function samplesOfDump(value: unknown): readonly Json[] | null {
   return samples.every(isSample) ? (samples as Json[]) : null;
 }
 
-/** A document has its marks near its beginning; a line of JSONL may be as long, but has not these keys. */
+/** The keys that identify a document are near its beginning; a JSONL line may be as long but lacks these keys. */
 function documentFormat(text: string): FormatName | null {
   if (
     /^\{\s*"(metadata|categories)"\s*:/.test(text) &&
@@ -197,7 +197,7 @@ async function detectParquet(source: Source, generic: boolean): Promise<Detected
   return { kind: 'log', container: 'parquet', format, summaries: false, annotations: false, columns, keys };
 }
 
-/** The format of which the row is; null: none. */
+/** The format of a row; null: unknown. */
 function rowFormat(row: JsonObject, file: string, generic: boolean): FormatName | null {
   const has = (...keys: string[]) => keys.every((key) => row[key] !== undefined);
   if (has('id', 'tokens', 'groups', 'prompt') && Array.isArray(row.completions)) return 'own';
@@ -215,7 +215,7 @@ function rowFormat(row: JsonObject, file: string, generic: boolean): FormatName 
   if (has('input', 'output', 'score')) return 'verl';
   if (Array.isArray(row.trajectories)) return 'art';
   if (isList(row.response) && isList(row.score) && (has('question') || has('query'))) return 'qwen-math';
-  // Keys given by the caller: a log of these three could be anyone's.
+  // Keys given by the caller take precedence: a log with only these three could be in any format.
   if (generic) return 'generic';
   if (
     has('prompt', 'completion', 'reward') &&
@@ -225,7 +225,7 @@ function rowFormat(row: JsonObject, file: string, generic: boolean): FormatName 
   return isDefault(has) ? 'generic' : null;
 }
 
-/** Whether a row has the keys that the generic reader looks for unasked. */
+/** Whether a row has the default keys of the generic reader. */
 function isDefault(has: (...keys: string[]) => boolean): boolean {
   const { prompt, completion, tokens, reward } = DEFAULT_KEYS;
   return has(prompt, reward) && (has(completion) || has(tokens));

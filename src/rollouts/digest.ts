@@ -1,9 +1,9 @@
 /**
- * A short digest of texts, to tell whether two are equal without keeping them: their length and 128 bits. It runs where node:crypto does
- * not; it is no match for someone who looks for two texts of one digest.
+ * A short digest of texts, to compare them without storing them: their length and 128 bits. It also runs where
+ * node:crypto is not available. It is not secure against deliberately constructed collisions.
  */
 
-/** Texts one after the other; where one ends counts. */
+/** Digest of several texts; the boundaries between them matter. */
 export class Digest {
   private a = 0x6c62272e;
   private b = 0x07bb0142;
@@ -14,7 +14,7 @@ export class Digest {
   add(text: string): this {
     let { a, b, c, d } = this;
     for (let i = 0; i <= text.length; i++) {
-      // At the end stands a number that no character has.
+      // The end is marked by a number that no character has.
       const code = i < text.length ? text.charCodeAt(i) : 0x10000;
       a = Math.imul(a ^ code, 0x85ebca6b) ^ (b >>> 13);
       b = Math.imul(b ^ code, 0xc2b2ae35) ^ (c >>> 16);

@@ -1,4 +1,4 @@
-/** Sources of the command line: what exists goes before what it could mean as a pattern. */
+/** Paths on the command line: an existing path is used as it is, and not as a pattern. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 let count = 0;
-/** The names of empty files that the source means among these, from a new folder. */
+/** Creates empty files with these names in a new folder; returns the names that the source matches. */
 async function meant(names: readonly string[], source: string): Promise<string[]> {
   const root = join(folder, String(count++));
   for (const name of names) {
@@ -33,7 +33,7 @@ async function meant(names: readonly string[], source: string): Promise<string[]
 describe.skipIf(process.platform === 'win32')('a source', () => {
   const B = ['a,b1.jsonl', 'a,b2.jsonl', 'zz-b1.jsonl', 'a', 'b1.jsonl', 'a,b3.jsonl'];
   const L = ['log1.jsonl', 'log2.jsonl', 'log3.jsonl', 'xlog1.jsonl'];
-  // Expected: what bash names (extglob, globstar), in the order of numbers.
+  // Expected: the names that bash matches (extglob, globstar), sorted by number.
   test.each<[string, string[], string[]]>([
     ['a,b{1,2}.jsonl', B, ['a,b1.jsonl', 'a,b2.jsonl']],
     ['log[12].jsonl', L, ['log1.jsonl', 'log2.jsonl']],

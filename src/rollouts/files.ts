@@ -1,7 +1,8 @@
 /**
- * `readRollouts`: logs by their paths, for Node.js. The files that a path stands for: a file stands for itself, a folder for all logs in it, and a glob pattern
- * (minimatch) for its matches. An existing path is never read as a pattern; nor are the leading folders of a pattern.
- * In folders, files that frameworks write beside their logs (settings, metrics, checkpoints) are skipped by name.
+ * `readRollouts`: logs by their paths, for Node.js. A file stands for itself, a folder for all logs in it, and a glob
+ * pattern (minimatch) for its matches. An existing path is never read as a pattern; nor are the leading folders of a
+ * pattern. In folders, files that frameworks write beside their logs (settings, metrics, checkpoints) are skipped by
+ * name.
  */
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
@@ -15,14 +16,14 @@ import { messageOf, RolloutError } from './values.js';
 
 export interface LogFile {
   readonly path: string;
-  /** The folder or pattern it was found by; a file named itself: its own folder. */
+  /** The folder or pattern that it was found by; for a file that was named directly, its folder. */
   readonly root: string;
 }
 
 /**
- * The groups of all files that the source means, as `readGroups` reads them.
+ * The groups of all files that the source matches, as `readGroups` reads them.
  * @param source files, folders (all logs below) and patterns
- * @throws as `readGroups`; RolloutError where nothing is found
+ * @throws as `readGroups`; RolloutError if nothing is found
  * @example
  * for await (const group of readRollouts('runs/a/rollouts')) console.log(group.id, group.completions.length);
  */
@@ -39,7 +40,7 @@ export async function* readRollouts(
   );
 }
 
-/** What a file is read as, as `formatOf` says. */
+/** The format of a file, as determined by `formatOf`. */
 export function formatOfLog(
   file: string,
   options: Pick<ReadOptions, 'format' | 'keys'>,
@@ -48,9 +49,10 @@ export function formatOfLog(
 }
 
 /**
- * The files of all sources, each once, in the order of the sources and by name (numbers by their value) within one.
- * @param note told of logs that are left out because another holds the same
- * @throws RolloutError for a source that is nothing on disk or holds no log
+ * The files of all sources without duplicates, in the order of the sources and by name (numbers by their value) within
+ * each.
+ * @param note called with logs that are left out because another log holds the same data
+ * @throws RolloutError for a source that does not exist or holds no log
  */
 export async function findFiles(
   sources: readonly string[],
@@ -106,7 +108,7 @@ async function walk(folder: string): Promise<string[]> {
   for (const entry of entries.sort((a, b) => order.compare(a.name, b.name))) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
-      // prime-rl keeps traces that still run under traces/live.
+      // prime-rl stores unfinished traces under traces/live.
       const live = entry.name === 'live' && basename(folder) === 'traces';
       if (!isBesideFolder(entry.name) && !live) files.push(...(await walk(path)));
     } else files.push(path);
@@ -114,7 +116,7 @@ async function walk(folder: string): Promise<string[]> {
   return files;
 }
 
-/** The folder that a pattern begins with, as far as it exists under its literal name, and the rest, with / between. */
+/** The leading folder of a pattern, as far as it exists under its literal name, and the rest, with / as separator. */
 async function split(source: string): Promise<{ root: string; rest: string }> {
   const parts = source.split(sep === '/' ? '/' : /[\\/]/);
   for (let n = parts.length - 1; n > 0; n--) {

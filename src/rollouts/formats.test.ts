@@ -1,7 +1,8 @@
 /**
- * What each framework's reader makes of its log. The logs of TRL, tinker-cookbook, prime-rl and verifiers v1 under
- * test/readers/fixtures were written by the frameworks' own code (scripts/fixtures); those of NeMo-RL, NeMo-Gym, veRL,
- * SkyRL, ART and grpo-prm are built here field by field from their source, for want of a writer that runs alone.
+ * The result of each format's reader. The logs of TRL, tinker-cookbook, prime-rl and verifiers v1 in
+ * test/readers/fixtures were written by the frameworks' own code (scripts/fixtures). Those of NeMo-RL, NeMo-Gym, veRL,
+ * SkyRL, ART and grpo-prm are built here field by field from the frameworks' source, because their writers do not run
+ * alone.
  */
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -108,7 +109,7 @@ describe('prime-rl and verifiers v1 (their own classes)', () => {
       ['group-1', 3, 3],
     ]);
     const [{ prompt, completions }] = groups;
-    // What the template puts before the first sampled token belongs to the prompt.
+    // The template's text before the first sampled token belongs to the prompt.
     expect([...prompt.tokens]).toEqual([1, 2, 3, 90, 91]);
     expect([...completions[0].tokens]).toEqual([7, 8, 20, 21, 90, 91, 34]);
     expect([...completions[0].mask!]).toEqual([1, 1, 0, 0, 0, 0, 1]);
@@ -353,7 +354,7 @@ describe('ART (built from its source)', () => {
     { role: 'user', content: 'sure?' },
     { role: 'assistant', content: 'yes', trainable: true },
   ];
-  /** Writes rows as Parquet with zstd, nested values as structs where `nested`. */
+  /** Writes rows as Parquet with zstd, with nested values as structs if `nested`. */
   async function parquet(rows: readonly object[]): Promise<string> {
     const json = await put('rows.jsonl', rows);
     const file = join(dirname(json), 'trajectories/train/0012.parquet');

@@ -1,7 +1,7 @@
 /**
- * Which samples form a group. Four rules, the most reliable first: a row that is a group, a group id in every row, a
- * fixed number of consecutive rows, and equal prompts. Each rule checks what it can; a log whose groups cannot be
- * recovered is refused with the reason.
+ * Forms groups of samples. Four rules, the most reliable first: a row that is a group, a group id in every row, a fixed
+ * number of consecutive rows, and equal prompts. Each rule checks what it can; a log whose groups cannot be recovered
+ * is refused with the reason.
  */
 import type { Scratch } from '../input/index.js';
 import type { Group, GroupSource } from './group.js';
@@ -9,28 +9,31 @@ import { type GroupContext, groupOfSamples, identityOf, type Sample } from './sa
 import { SampleStore } from './sample-store.js';
 import { RolloutError } from './values.js';
 
-/** Steps whose groups may still grow; an older one is complete when the next begins. */
+/** Number of steps whose groups may still grow; the oldest is closed when another step begins. */
 const OPEN_STEPS = 4;
 
 export interface GroupingOptions extends GroupContext {
-  /** Room for samples that memory may not hold. */
+  /** Storage for samples that do not fit into memory. */
   readonly scratch: () => Scratch;
-  /** Rows of a group, where the caller or the log says so. */
+  /** Rows per group, if the caller or the log gives the number. */
   readonly size?: number;
   /** Rows of one group may have different prompts (an environment that draws its first state). */
   readonly promptsDiffer?: boolean;
-  /** By id: an id with several prompts is taken apart, a group for each, instead of being refused. */
+  /** By id: an id with several prompts is split into one group per prompt instead of being refused. */
   readonly splitMerged?: boolean;
-  /** By prompt: the log should have each prompt equally often, else some prompt stood there twice. */
+  /**
+   * By prompt: refuse a log in which some prompt occurs more often than the others, because it was probably drawn
+   * twice.
+   */
   readonly strict?: boolean;
-  /** A last look at the samples of a group, which may join some of them, refuse them or leave none. */
+  /** Final processing of a group's samples: may join some, refuse them, or return none. */
   readonly finish?: (samples: readonly Sample[], where: string) => readonly Sample[];
 }
 
-/** Takes a file's samples one by one and gives groups as they are complete. */
+/** Takes a file's samples one by one and returns groups as they are complete. */
 export interface Grouping {
   add(sample: Sample): Iterable<Group>;
-  /** A row that could not be read: it takes its place. */
+  /** A row that could not be read; it keeps its position. */
   bad(line: number): Iterable<Group>;
   end(): Iterable<Group>;
   close(): void;
@@ -49,13 +52,13 @@ function* finishedGroup(
 
 interface OpenGroup {
   readonly id: string;
-  /** With `splitMerged`: those of the same id and other prompts by their prompts, this one among them. */
+  /** With `splitMerged`: all groups with this id, by prompt, including this one. */
   readonly siblings: Map<string, OpenGroup>;
   readonly line: number;
   readonly members: number[];
 }
 
-/** By row: each holds all completions of its prompt. */
+/** By row: each row holds all completions of its prompt. */
 export class ByRow implements Grouping {
   private count = 0;
 
@@ -150,13 +153,13 @@ export class ById implements Grouping {
     }
   }
 
-  /** Groups of one id, each of one prompt: `id/1`, `id/2`. */
+  /** Groups of one id, one per prompt: `id/1`, `id/2`. */
   private *apart(id: string, parts: readonly (readonly Sample[])[]): Generator<Group> {
     const rewards = Float64Array.from(parts.flat(), ({ reward }) => reward);
     let from = 0;
     for (const [p, samples] of parts.entries()) {
       for (const group of finishedGroup(samples, `${id}/${p + 1}`, 'explicit', this.options)) {
-        // What a format joined or left out has no counterpart.
+        // If a format joined or left out samples, the indices no longer match.
         const isWhole = group.completions.length === samples.length;
         yield { ...group, ...(isWhole && { merged: { id, rewards, from } }) };
       }
@@ -176,7 +179,10 @@ interface Place {
   readonly identity: string | null;
 }
 
-/** By place: so many rows in a row, which must have one prompt. Without a size it is found from the whole file. */
+/**
+ * By position: a fixed number of consecutive rows with one prompt. Without a given size it is determined from the whole
+ * file.
+ */
 export class ByPlace implements Grouping {
   private readonly store: SampleStore;
   private rows: Place[] = [];
@@ -240,7 +246,7 @@ export class ByPlace implements Grouping {
   }
 }
 
-/** The largest size of which every run of equal prompts is a multiple; runs beside a row not read do not count. */
+/** The largest size that divides every run of equal prompts; runs next to an unreadable row are ignored. */
 function sizeOfRuns(rows: readonly Place[]): number {
   let size = 0;
   for (let from = 0; from < rows.length; ) {
@@ -257,7 +263,7 @@ function sizeOfRuns(rows: readonly Place[]): number {
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
-/** By equal prompts within a step, for logs that have nothing else. */
+/** By equal prompts within a step, for logs without any other information. */
 export class ByPrompt implements Grouping {
   private readonly store: SampleStore;
   private readonly steps = new Map<number | null, Map<string, { line: number; members: number[] }>>();
@@ -301,7 +307,7 @@ export class ByPrompt implements Grouping {
     }
   }
 
-  /** A prompt that stands more often than the others was drawn twice: its groups cannot be told apart. */
+  /** A prompt that occurs more often than the others was drawn twice, and its groups cannot be distinguished. */
   private check(groups: readonly { line: number; members: number[] }[]): void {
     const { file, size } = this.options;
     const rows = groups.reduce((sum, { members }) => sum + members.length, 0);

@@ -1,4 +1,4 @@
-/** Ids with several prompts: refused, or taken apart when asked. */
+/** Ids with several prompts are refused, or split on request. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -6,7 +6,7 @@
 import type { Part } from './sample.js';
 import { asText, fail, isList, isObject, type Json, type JsonObject, RolloutError } from './values.js';
 
-/** Messages of one conversation; the longest known agents' have some thousands. */
+/** Maximum number of messages in a conversation; the longest known agent logs have a few thousand. */
 const MOST_MESSAGES = 1 << 16;
 
 function refuseMany(messages: { readonly length: number }, where: string, key: string): void {
@@ -16,7 +16,7 @@ function refuseMany(messages: { readonly length: number }, where: string, key: s
     );
 }
 
-/** A prompt: a text as it is, or messages, one text each. */
+/** A prompt: a text, or messages, each converted to one text. */
 export function promptParts(value: unknown, where: string, key: string): readonly string[] {
   if (typeof value === 'string') return [value];
   if (!isList(value)) fail(where, key, value, 'a string or a list of messages');
@@ -28,7 +28,7 @@ export function promptParts(value: unknown, where: string, key: string): readonl
 }
 
 /**
- * A completion: a text as it is, or messages in which the assistant's are sampled and the others were given.
+ * A completion: a text, or messages, of which the assistant's were sampled and the others were given.
  * @param sampled says which messages the model wrote; absent: the assistant's
  */
 export function completionParts(
@@ -50,7 +50,7 @@ export function completionParts(
   return parts;
 }
 
-/** Who a message is from and all it says: its thoughts, its content, its calls. */
+/** A message's author and all of its text: reasoning, content, calls. */
 export function messageOf(value: unknown, where: string, key: string): { role: string; text: string } {
   if (!isObject(value)) fail(where, key, value, 'a message, an object with role and content');
   const message = value as JsonObject;
@@ -64,7 +64,7 @@ export function messageOf(value: unknown, where: string, key: string): { role: s
   return { role, text: texts.filter((text) => text !== '').join('\n') };
 }
 
-/** A message's content: a text, nothing, or a list of parts of which those with a text count. */
+/** A message's content: a text, nothing, or a list of parts of which those with text are used. */
 export function contentText(value: unknown, where: string, key: string): string {
   if (value === undefined || value === null) return '';
   if (typeof value === 'string') return value;

@@ -1,29 +1,29 @@
 /**
- * What names of files and folders mean: which can be logs, which belong to a framework's other output (settings,
+ * Rules for names of files and folders: which can be logs, which belong to a framework's other output (settings,
  * metrics, checkpoints), which of several hold the same data, and the training step of a path.
  */
 
-/** slime's rollouts of a step; evaluations and what was trained with are others. */
+/** slime's rollouts of a step; evaluations and training data have other names. */
 const DUMP = /^\d+\.pt$/;
 const LOG = /\.(jsonl|json|ndjson|parquet)(\.(gz|zst))?$/;
 const BESIDE_FOLDER = /^(node_modules|\.(?!art$).*|checkpoints?|checkpoint-\d+|wandb)$/;
-// Of NeMo-Gym: requests without answers, and sums over rollouts.
+// NeMo-Gym: requests without answers, and sums over rollouts.
 const BESIDE_SUFFIX = /_(materialized_inputs|reward_profiling|agent_metrics|aggregate_metrics)\.jsonl?$/;
-// Of prime-rl: where the rows of a stream lie.
+// prime-rl: the folder of a stream's rows.
 const BESIDE_INDEX = /\.index\.jsonl$/;
 const BESIDE =
   /^(metadata|config|settings|metrics|evals?|summary|trainer_state|training_args|tokenizer(_config)?|special_tokens_map|generation_config|adapter_config|vocab|package|checkpoints?|logs|(eval_)?plan|timing_spans|tool_defs|hparams|train_op)\.(jsonl?|ndjson)$/;
 
-/** Whether a file that lies in a folder can be a log, by its name: those that frameworks write beside their logs are none. */
+/** Whether a file in a folder can be a log, by its name: excludes files that frameworks write beside their logs. */
 export function isLogName(name: string): boolean {
   if (DUMP.test(name)) return true;
   return LOG.test(name) && !BESIDE.test(name) && !BESIDE_SUFFIX.test(name) && !BESIDE_INDEX.test(name);
 }
 
-/** What slime writes of a step's training, beside its rollouts. */
+/** The file in which slime stores a step's training data, beside its rollouts. */
 export const isTrainData = (path: string): boolean => /[\\/]train_data[\\/][^\\/]+\.pt$/.test(path);
 
-/** Whether a file has updates of prime-rl's traces, which stand in other files. */
+/** Whether a file has updates of prime-rl's traces, which are in other files. */
 export const isAnnotations = (path: string): boolean =>
   /(^|[\\/])annotations[\\/][^\\/]+[\\/][^\\/]+$/.test(path);
 
@@ -38,8 +38,8 @@ export function lastName(path: string): string {
 }
 
 /**
- * prime-rl writes the same episodes twice, as generated (`all`) and as trained on (`effective`), and evaluations
- * beside them: of a step's folder the trained ones are read, else all training ones.
+ * prime-rl writes the same episodes twice, as generated (`all`) and as trained on (`effective`), and evaluations beside
+ * them. Of a step's folder the trained ones are read, else all training ones.
  */
 export function trainedOn(paths: readonly string[]): string[] {
   const trace = /^(.*[\\/]rollouts[\\/]step_\d+[\\/])(train|eval)[\\/](all|effective)[\\/]traces\.jsonl/;
@@ -58,7 +58,7 @@ export function trainedOn(paths: readonly string[]): string[] {
   });
 }
 
-/** The training step that a path names: `step_12`, `step12`, `global_step_12`; the last one in it. */
+/** The last training step named in a path: `step_12`, `step12`, `global_step_12`. */
 export function stepOfPath(path: string): number | null {
   const all = [...path.matchAll(/(?:^|[^a-zA-Z])(?:global_?)?step[_-]?(\d{1,9})(?!\d)/gi)];
   const last = all.at(-1) ?? /train_data_step(\d{1,9})/.exec(path);

@@ -1,4 +1,4 @@
-/** The rollout log of lambda-grpo as files, for Node.js: written whole or not at all, read line by line. */
+/** The rollout log of lambda-grpo as files, for Node.js: written as a whole or not at all, read line by line. */
 import { writeWhole } from '../files/index.js';
 import { fileSource } from '../input/files.js';
 import { InputError, JsonError, JsonReader, type Line, linesOf, readBlocks } from '../input/index.js';
@@ -6,7 +6,7 @@ import type { Group } from './group.js';
 import { groupOf, serializeGroup } from './own.js';
 import { RolloutError } from './values.js';
 
-/** @throws RolloutError where an id stands twice within a step: whoever reads the log could not tell the groups apart */
+/** @throws RolloutError if an id occurs twice within a step, because readers could not distinguish the groups */
 function checkIds(file: string, groups: readonly Group[]): void {
   const seen = new Set<string>();
   for (const { id, step } of groups) {
@@ -20,8 +20,8 @@ function checkIds(file: string, groups: readonly Group[]): void {
 }
 
 /**
- * Writes groups to a file, whole or not at all.
- * @throws RolloutError as `serializeGroup`, FileError; the file is then as it was
+ * Writes groups to a file, as a whole or not at all.
+ * @throws RolloutError as `serializeGroup`, FileError; the file is then unchanged
  */
 export async function writeGroups(file: string, groups: readonly Group[]): Promise<void> {
   const text = groups.map((group) => `${serializeGroup(group)}\n`).join('');
@@ -30,8 +30,8 @@ export async function writeGroups(file: string, groups: readonly Group[]): Promi
 }
 
 /**
- * The groups of one of our logs, one at a time: the file is never whole in memory.
- * @throws RolloutError naming file, line and key for anything that is not as it must be, and for an empty file
+ * The groups of one of our logs, one at a time: the file is never in memory as a whole.
+ * @throws RolloutError naming file, line and key for invalid data, and for an empty file
  */
 export async function* readOwnRollouts(file: string): AsyncGenerator<Group> {
   const json = new JsonReader();

@@ -28,7 +28,7 @@ const STOPS = ['stop', 'length', 'turns'] as const;
 
 /**
  * One group as one line of JSON, without the newline.
- * @throws RolloutError for what a log could not give back: numbers that are not finite, lists of unequal length
+ * @throws RolloutError for data that JSON cannot represent: numbers that are not finite, lists of unequal length
  */
 export function serializeGroup(group: Group): string {
   checkFinite(group);
@@ -56,7 +56,7 @@ export function serializeGroup(group: Group): string {
   return line;
 }
 
-/** JSON writes NaN and infinities as null, and a reader could not say which: they are named before. */
+/** JSON would write NaN and infinities as null, so they are refused before. */
 function checkFinite(group: Group): void {
   const where = `group ${JSON.stringify(group.id)}`;
   group.completions.forEach(({ reward, advantage, rewards, logprobs }, i) => {
@@ -72,14 +72,14 @@ function checkFinite(group: Group): void {
   });
 }
 
-/** A short decimal that reads back as the same float32: 8 digits where they are enough, 9 always are. */
+/** A short decimal that reads back as the same float32: 8 digits if they are enough, 9 always are. */
 function shortest(value: number): number {
   const short = Number(value.toPrecision(8));
   return Math.fround(short) === value ? short : Number(value.toPrecision(9));
 }
 
 /**
- * The group that a line holds.
+ * Parses the group of a line.
  * @param where `file:line`, for errors
  * @throws RolloutError
  */
@@ -88,8 +88,8 @@ export function parseGroup(line: string, where: string): Group {
 }
 
 /**
- * The group that a line's value is.
- * @param value of JSON; lists of numbers may be typed arrays, which the group then holds without a copy
+ * Converts a line's JSON value to a group.
+ * @param value of JSON; typed arrays of numbers are used without a copy
  * @param where `file:line`, for errors
  * @throws RolloutError
  */

@@ -1,13 +1,14 @@
 /**
- * Padding of token ids: removed with a mask, or detected without one. A padded row has, at one end, a run of one
- * id that was never sampled; counted as tokens it is part of the tree and of every figure.
+ * Padding of token ids: removed with a mask, or detected without one. A padded row has, at one end, a run of one id
+ * that was never sampled. If it were counted as tokens, it would change the tree and every figure.
  */
 import type { Group } from './group.js';
 
 /**
- * A sequence without the padding at its ends: there, a run of one id that the mask leaves out.
- * @param tokens [n]; @param mask 1 where sampled, [n]
- * @param prompted whether a prompt stands at the beginning, also left out by the mask: a single id is no padding there
+ * A sequence without padding at its ends. Padding is a run of one id at an end that the mask excludes.
+ * @param tokens [n]; @param mask 1 if sampled, [n]
+ * @param prompted whether the sequence begins with a prompt, which the mask excludes too: a single id is not padding
+ * there
  */
 export function withoutPadding(
   tokens: Int32Array,
@@ -15,7 +16,7 @@ export function withoutPadding(
   prompted: boolean,
 ): { readonly tokens: Int32Array; readonly mask: Uint8Array } {
   const n = tokens.length;
-  // Of a row without any sampled token (one cut off, and kept out of training) a single id is no padding.
+  // In a row without any sampled token (one that was cut off and excluded from training) a single id is not padding.
   const least = mask.includes(1) ? 1 : RUN;
   let end = n;
   while (end > 0 && mask[end - 1] === 0 && tokens[end - 1] === tokens[n - 1]) end--;
@@ -26,26 +27,26 @@ export function withoutPadding(
   return { tokens: tokens.subarray(start, end), mask: mask.subarray(start, end) };
 }
 
-/** A run that is padding has at least two of its id. */
+/** Minimum length of a run of padding. */
 const RUN = 2;
-/** A run that all rows of a group share alike is padding only if it is longer than any end of a text. */
+/** Minimum length if all rows of a group share the run, because texts may end alike. */
 const LONG_RUN = 4;
-/** Padded rows there must be, as a share of the rows of groups of one length. */
+/** Minimum share of padded rows among the rows of groups with equal lengths. */
 const SHARE = 0.05;
 
 interface Side {
   readonly verb: string;
   readonly runOf: (tokens: Int32Array) => number;
   readonly idOf: (tokens: Int32Array) => number;
-  /** Padded rows by the id of their padding. */
+  /** Number of padded rows by the id of their padding. */
   readonly rows: Map<number, number>;
   /** Line of the first group with such rows. */
   line: number | null;
 }
 
 /**
- * Looks for padding in the groups of one file: completions of a group that all have one length and of which some end (or
- * begin) with runs of one id, which stands nowhere else in them.
+ * Looks for padding in the groups of one file: groups whose completions all have the same length, some of which end (or
+ * begin) with a run of one id that occurs nowhere else in them.
  */
 export class PaddingWatch {
   private rows = 0;
@@ -73,7 +74,7 @@ export class PaddingWatch {
     }
   }
 
-  /** What looks like padding, in words; null: nothing does. */
+  /** A description of what looks like padding; null: nothing does. */
   result(): { readonly line: number | null; readonly message: string } | null {
     for (const { verb, rows: byId, line } of this.sides) {
       const [id, rows] = [...byId].sort(([, a], [, b]) => b - a)[0] ?? [0, 0];
@@ -99,7 +100,7 @@ function paddedRows(
     let times = 0;
     for (const token of lists[i]) if (token === id) times++;
     const run = idOf(lists[i]) === id ? runs[i] : 0;
-    const atEnd = lists[i][lists[i].length - 1] === id && run < times ? 1 : 0; // the id may end a text too
+    const atEnd = lists[i][lists[i].length - 1] === id && run < times ? 1 : 0; // the id may also end a text
     if (times > run + atEnd) return null;
     if (run >= RUN) rows++;
   }

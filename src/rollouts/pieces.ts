@@ -1,6 +1,6 @@
 /**
- * Token texts that can be joined. A token may hold only part of a character. Bytes that are not valid UTF-8 on their own
- * are kept as lone surrogates, U+DC80 … U+DCFF for 80 … FF (Python: surrogateescape). Joined bytes that form a character
+ * Token texts that can be joined. A token may hold only part of a character. Bytes that are not valid UTF-8 alone are
+ * kept as lone surrogates, U+DC80 … U+DCFF for 80 … FF (Python: surrogateescape). Joined bytes that form a character
  * become that character; the others are shown as bytes, so that different tokens look different.
  */
 
@@ -10,19 +10,19 @@ const SHIFT = 0xdc00;
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true });
 
-/** The character that begins here; null: these bytes begin none. */
+/** The character that begins here; null: these bytes do not begin a character. */
 function characterAt(bytes: Uint8Array, at: number): { text: string; length: number } | null {
   for (let length = 1; length <= 4 && at + length <= bytes.length; length++) {
     try {
       return { text: decoder.decode(bytes.subarray(at, at + length)), length };
     } catch {
-      // Not yet a character, or none.
+      // Incomplete, or not a character.
     }
   }
   return null;
 }
 
-/** Bytes as text, those that are no character as lone surrogates. */
+/** Bytes as text; bytes that are not part of a character become lone surrogates. */
 export function escapeBytes(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
@@ -39,12 +39,9 @@ export function escapeBytes(bytes: Uint8Array): string {
 
 const isEscaped = (code: number): boolean => code >= FIRST && code <= LAST;
 
-/**
- * Texts of tokens as one text: escaped bytes side by side become the characters that they make together; the others stay
- * escaped.
- */
+/** Joins the texts of tokens: adjacent escaped bytes become the characters that they form; other bytes stay escaped. */
 export function joinPieces(pieces: readonly string[], separator = ''): string {
-  // With the flag u, the second half of a pair is no byte.
+  // With the flag u, the second half of a surrogate pair does not match as a byte.
   return pieces
     .join(separator)
     .replace(/[\udc80-\udcff]{2,}/gu, (run) =>
@@ -53,20 +50,20 @@ export function joinPieces(pieces: readonly string[], separator = ''): string {
 }
 
 /**
- * Text of a token by its id; `⟨id⟩` where it has none, or only � (logs that were written before bytes were kept), so that
- * no two tokens look the same.
+ * Text of a token by its id; `⟨id⟩` if it has none or only � (logs written before bytes were kept), so that no two
+ * tokens look the same.
  */
 export function pieceOf(texts: Readonly<Record<number, string>> | undefined, id: number): string {
   const text = texts?.[id];
   return text === undefined || text.includes('\ufffd') ? `⟨${id}⟩` : text;
 }
 
-/** What a person reads: bytes that are no character as ⟨E2⟩, half a pair of surrogates as ⟨D83D⟩. */
+/** The text for display: incomplete bytes as ⟨E2⟩, half a surrogate pair as ⟨D83D⟩. */
 export function shownPieces(pieces: readonly string[], separator = ''): string {
   return shownBytes(joinPieces(pieces, separator));
 }
 
-/** Escaped bytes of a text as ⟨E2⟩, other halves of pairs as ⟨D83D⟩. */
+/** Replaces escaped bytes by ⟨E2⟩, and other lone surrogates by ⟨D83D⟩. */
 export function shownBytes(text: string): string {
   return text.replace(/\p{Surrogate}/gu, (half) => {
     const code = half.charCodeAt(0);
@@ -74,7 +71,7 @@ export function shownBytes(text: string): string {
   });
 }
 
-/** The escaped bytes at the end of a text that a character may yet begin with; '' where there are none. */
+/** The escaped bytes at the end of a text that may still begin a character; '' if there are none. */
 export function openBytes(text: string): string {
   const end = /[\udc80-\udcff]{1,3}$/u.exec(text)?.[0] ?? '';
   for (let at = 0; at < end.length; at++) {

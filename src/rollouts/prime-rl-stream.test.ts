@@ -32,7 +32,7 @@ describe('a run of prime-rl', () => {
       ]),
     ).toEqual([
       ['train-0', 7, 2, 'prime-rl', 'explicit', 'exact'],
-      // Not trained on: the step that asked for it. Its second trace branches.
+      // It was not trained on, so its step is the one that requested it. Its second trace branches.
       ['train-1', 5, 3, 'prime-rl', 'explicit', 'exact'],
     ]);
     expect(groups[0].source).toMatchObject({ line: 1 });
@@ -51,7 +51,7 @@ describe('a run of prime-rl', () => {
     expect(numbers(right.trainerLogprobs)).toEqual([-0.13, -0.26, null, null, null, null, -0.1]);
     expect(numbers(right.entropies)).toEqual([0.5, 1.5, null, null, null, null, 0.25]);
     expect([right.advantage, wrong.advantage]).toEqual([0.5, -0.5]);
-    // The newest update of the second ends before its last turn, which keeps the older one.
+    // The newest update of the second trace ends before its last turn, which keeps the older one.
     expect(numbers(wrong.entropies)).toEqual([0.75, 1.25, null, null, null, null, 0.25]);
     expect([right.versions, wrong.versions]).toEqual([[3], [3, 4]]);
     expect(

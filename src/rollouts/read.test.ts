@@ -1,7 +1,8 @@
 /**
- * Every reader on small logs: TRL's are its own (scripts/fixtures/trl_log.py); those of prime-rl, verifiers v1, NeMo-RL,
- * tinker-cookbook, veRL, SkyRL, ART, grpo-prm and NeMo-Gym are built here field by field from their source; the shapes
- * of verifiers, NeMo-Gym, reasoning-gym and Qwen are checked on real logs in test/readers/real-logs.test.ts too.
+ * Every reader on small logs. TRL's were written by TRL itself (scripts/fixtures/trl_log.py); those of prime-rl,
+ * verifiers v1, NeMo-RL, tinker-cookbook, veRL, SkyRL, ART, grpo-prm and NeMo-Gym are built here field by field from
+ * the frameworks' source; verifiers, NeMo-Gym, reasoning-gym and Qwen are also tested on real logs in
+ * test/readers/real-logs.test.ts.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** Writes files below a new folder; gives that folder. */
+/** Writes files in a new folder; returns that folder. */
 async function put(files: Record<string, string | Uint8Array>): Promise<string> {
   const root = join(folder, String(count++));
   for (const [name, content] of Object.entries(files)) {
@@ -207,7 +208,7 @@ describe('what cannot be known is refused', () => {
     );
     const game = [rollout({ id: 0 }, 'guess', 'story'), rollout({ id: 0 }, 'guess', 'other')];
     expect(await error(await put({ 'results.jsonl': lines(game) }))).toContain('group 0');
-    // One prompt for different tasks, and under two ids: the id tells.
+    // The same prompt for different tasks, with two ids: the id identifies the group.
     const right = [0, 1, 0, 1].map((i) => rollout({ example_id: i }, 'guess', i === 0 ? 'story' : 'other'));
     const groups = await all(await put({ 'results.jsonl': lines(right) }));
     expect(groups.map(({ id, completions, groups }) => [id, completions.length, groups])).toEqual([

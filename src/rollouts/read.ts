@@ -1,8 +1,9 @@
 /**
- * `readGroups`: from logs to groups, one at a time, wherever the logs are stored. Every file's format is known before the
- * first is read; then each is read row by row: a bad row is counted and skipped, a log whose groups cannot be known
- * is refused; a damaged compressed file gives no group at all. Memory: one block of the file, the groups
- * that still grow (128 MB, the rest of them on disk) and about 200 bytes for each group's id, however long the logs are.
+ * `readGroups`: reads logs and returns groups, one at a time, wherever the logs are stored. The format of every file is
+ * detected before the first is read. Then each is read row by row: a bad row is counted and skipped, a log whose groups
+ * cannot be recovered is refused, and a damaged compressed file gives no group at all. Memory: one block of the file,
+ * the incomplete groups (128 MB, the rest of them on disk) and about 200 bytes for each group's id, however long the
+ * logs are.
  */
 
 import {
@@ -38,34 +39,37 @@ export interface ReadNote {
 }
 
 export interface ReadOptions extends FormatOptions {
-  /** Read every file as this; absent: each file's format is detected. */
+  /** Read every file in this format; absent: each file's format is detected. */
   readonly format?: FormatName;
-  /** Token ids of a text, for logs that hold none; absent: units of the text stand in for tokens. */
+  /** Computes token ids of a text, for logs without token ids; absent: text units replace tokens. */
   readonly tokenizer?: (text: string) => Int32Array;
-  /** Pass over bad rows, over files whose groups cannot be known and over files that are no log, instead of failing. */
+  /** Skip bad rows, files whose groups cannot be recovered and files that are not logs, instead of failing. */
   readonly skipBad?: boolean;
-  /** Every file is a run of its own, with a label. Absent: the files of a run are found by its folder. */
+  /** Every file is a separate run with a label. Absent: files are assigned to runs by their folders. */
   readonly byFile?: boolean;
-  /** A group id with several prompts is taken apart, a group for each prompt (`merged`), instead of being refused. */
+  /** A group id with several prompts is split into one group per prompt (`merged`) instead of being refused. */
   readonly splitMerged?: boolean;
-  /** Logs are still written: a last line that is not whole, and a file that cannot be read yet, are told as notes. */
+  /**
+   * Logs are still being written: an incomplete last line, and a file that cannot be read yet, are reported as notes.
+   */
   readonly growing?: boolean;
-  /** Told of each bad row (line null: the file as a whole), whether skipped or not. */
+  /** Called with each bad row (line null: the file as a whole), whether it is skipped or not. */
   readonly onBad?: (bad: { file: string; line: number | null; message: string }) => void;
   /**
-   * Told of what is no error but changes what the figures mean: files and rows left out, say. A warning: the figures may be
-   * wrong.
+   * Called with notes that are not errors but change the meaning of the figures, such as skipped files and rows. A
+   * warning: the figures may be wrong.
    */
   readonly onNote?: (note: ReadNote) => void;
   /**
-   * Told how many bytes of a file have been read, about once a megabyte; null: it has been read to its end (Parquet: told
-   * only that). What it throws ends the reading; its own kind of UserError comes out as it is.
+   * Called with the number of bytes of a file that have been read, about once a megabyte; null: it was read to its end
+   * (for Parquet the only call). An exception from it ends the reading; if it is a UserError, it is passed on
+   * unchanged.
    */
   readonly onRead?: (read: { file: string; bytes: number | null }) => void;
 }
 
 interface Log {
-  /** The name of its source. */
+  /** Name of its source. */
   readonly path: string;
   readonly source: Source;
   readonly format: FormatName;
@@ -138,7 +142,7 @@ export async function* readGroups(
 }
 
 /**
- * What a file is read as; null: it holds no row yet, or none of a known shape.
+ * The format of a file; null: it has no row yet, or only rows of an unknown format.
  * @throws RolloutError for a file that cannot be opened
  */
 export async function formatOf(
@@ -181,10 +185,12 @@ async function detectAll(files: readonly Source[], options: ReadOptions, badRows
   return logs;
 }
 
-/** A packed file is unpacked once before any of it is used: what does not end properly is no log, not half of one. */
+/**
+ * A packed file is unpacked once before any of it is used: a truncated file is refused instead of being read in part.
+ */
 async function detectWhole(file: Source, options: ReadOptions): Promise<Detected> {
   try {
-    // First, since it ends early where a file is beyond the limits.
+    // First, because it ends early if a file is beyond the limits.
     const detected = await detect(file, options.keys !== undefined);
     if (detected.kind === 'log' && detected.container !== 'torch')
       await checkUnpacks(file, () => options.onRead?.({ file: file.name, bytes: 0 }));
@@ -196,7 +202,7 @@ async function detectWhole(file: Source, options: ReadOptions): Promise<Detected
   }
 }
 
-/** What helps with rows of no known format: which keys they have, and the options that name them. */
+/** Advice for rows of an unknown format: their keys, and the options that name keys. */
 function unknownFormat(file: string, keys: readonly string[]): string {
   const names = keys.length > 0 ? `, with the keys ${keys.join(', ')}` : '';
   return (
@@ -206,7 +212,7 @@ function unknownFormat(file: string, keys: readonly string[]): string {
   );
 }
 
-/** Options that do nothing for some of the logs, one for each option and format. */
+/** Options without effect for some of the logs, one for each option and format. */
 function unusedOptions(
   logs: readonly Log[],
   options: ReadOptions,
@@ -228,12 +234,12 @@ function unusedOptions(
     );
 }
 
-/** The options that a format declares: what it does not declare it cannot use. */
+/** A format receives only the options that it declares. */
 function optionsFor({ uses }: Format, options: ReadOptions): FormatOptions {
   return Object.fromEntries(uses.map((name) => [name, options[name]]));
 }
 
-/** Tinker's files of rewards that are of the run of a capture: those nearest to it. */
+/** Tinker's files of rewards for the run of a capture: those in the nearest folder. */
 function summariesOf(capture: string, summaries: readonly Source[]): readonly Source[] {
   const folder = capture.replace(FORMATS.tinker.within!, '');
   const near = summaries.filter(({ name }) => name.replace(FORMATS.tinker.within!, '') === folder);
@@ -276,7 +282,7 @@ async function* readLog(
   const scratch = () => log.source.machine.scratch();
   const context = { file, format: log.format, tokenizer, splitMerged, scratch };
   let rows = 0;
-  /** In a log that grows: a row that could not be read, until another follows it. */
+  /** In a growing log: a row that could not be read, until another follows it. */
   let unfinished: BadRow | undefined;
   try {
     for await (const row of rowsOf(log, format, (bytes) => options.onRead?.({ file, bytes }))) {
@@ -329,7 +335,7 @@ async function* readLog(
   }
 }
 
-/** The chunks of a stream are one log: a group may begin in one and end in the next. */
+/** The chunks of a stream are one log: a group may begin in one chunk and end in the next. */
 interface StreamState {
   grouping?: Grouping;
 }
@@ -337,7 +343,7 @@ interface StreamState {
 /** A file of prime-rl's stream of episodes. */
 const isStream = (path: string): boolean => /[\\/]traces[\\/]stream[\\/]\d+\.jsonl(\.zst)?$/.test(path);
 
-/** The annotations of the run of a log; undefined: it is of another format, or not a stream. */
+/** The annotations of a log's run; undefined: the log has another format, or is not a stream. */
 async function updatesOf(
   log: Log,
   annotations: readonly Log[],
@@ -353,7 +359,7 @@ async function updatesOf(
   );
 }
 
-/** What a grouping refuses concerns the whole log, not the row at which it was found. */
+/** An error of a grouping concerns the whole log, not the row at which it occurred. */
 class Refusal extends RolloutError {}
 
 function* add(grouping: Grouping, sample: Parameters<Grouping['add']>[0]): Generator<Group> {
@@ -381,7 +387,7 @@ function groupingOf(
   return hasId || reader.by === 'id' ? new ById(options) : new ByPrompt(options);
 }
 
-/** The rows of a file, and in their place the reason where one cannot be read. */
+/** The rows of a file, with the reason in place of a row that cannot be read. */
 async function* rowsOf(
   { path: file, source, container, detected }: Log,
   format: Format,

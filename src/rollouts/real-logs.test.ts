@@ -1,6 +1,6 @@
 /**
- * The readers on real logs, whose counts are known (shared/data/INDEX.md). They are others' texts and not part of this
- * project: without them these tests are skipped, and the fixtures elsewhere have to do.
+ * The readers on real logs with known counts (shared/data/INDEX.md). The logs are not part of this project: without
+ * them these tests are skipped, and only the fixtures elsewhere are tested.
  */
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';

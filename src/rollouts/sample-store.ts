@@ -1,12 +1,12 @@
 /**
- * Samples whose group is not complete yet. Rows of a group may lie anywhere in a log, so any number of samples can be
- * pending: beyond a memory limit they go to scratch room (a temporary file in Node.js), and only their
- * places in it are kept (about 100 bytes each). It is deleted at the end.
+ * Samples whose group is not complete yet. Rows of a group may be anywhere in a log, so any number of samples can be
+ * pending. Beyond a memory limit they go to a temporary file in Node.js, and only their offsets are kept in memory
+ * (about 100 bytes each). The file is deleted at the end.
  */
 import type { Scratch } from '../input/index.js';
 import type { Sample } from './sample.js';
 
-/** Samples in memory at once, in bytes as estimated below. */
+/** Maximum size of the samples in memory, in bytes as estimated below. */
 const LIMIT = 128e6;
 
 export class SampleStore {
@@ -21,7 +21,7 @@ export class SampleStore {
     private readonly limit = LIMIT,
   ) {}
 
-  /** Keeps a sample; gives the number to take it out by. */
+  /** Stores a sample; returns the number for taking it out. */
   put(sample: Sample): number {
     const number = this.next++;
     this.inMemory.set(number, sample);
@@ -30,7 +30,7 @@ export class SampleStore {
     return number;
   }
 
-  /** The sample, which is then no longer kept. */
+  /** Returns the sample and removes it from the store. */
   take(number: number): Sample {
     const sample = this.inMemory.get(number);
     if (sample) {
@@ -56,7 +56,7 @@ export class SampleStore {
   }
 }
 
-/** About what a sample holds in memory, in bytes. */
+/** Estimated memory of a sample, in bytes. */
 function sizeOf({ tokens, mask, logprobs, parts, prompt }: Sample): number {
   let size = 500 + (tokens?.byteLength ?? 0) + (mask?.byteLength ?? 0) + (logprobs?.byteLength ?? 0);
   size += prompt.tokens?.byteLength ?? 0;

@@ -1,6 +1,6 @@
 /**
- * One completion as read from a log, not yet grouped, and how a list of samples becomes a Group: with the log's token ids
- * if every sample has them, else with the caller's tokenizer, else with text units.
+ * One completion as read from a log, not yet grouped, and the conversion of a list of samples to a Group: with the
+ * log's token ids if every sample has them, else with the caller's tokenizer, else with text units.
  */
 import { Digest } from './digest.js';
 import type { Completion, FormatName, Group, GroupSource } from './group.js';
@@ -8,24 +8,24 @@ import { UnitTable } from './text-units.js';
 
 export interface Part {
   readonly text: string;
-  /** Written by the model; else given to it in the middle of its answer (a tool's result, say). */
+  /** Whether the model wrote it; otherwise it was given to the model during its answer (a tool's result, say). */
   readonly sampled: boolean;
 }
 
 export interface Sample {
-  /** The log's own id of the group; absent: it has none. */
+  /** The group id in the log; absent: none. */
   readonly group?: string;
   readonly step: number | null;
-  /** File of the line, where a log has several; absent: that of the context. */
+  /** File of the line, if a log has several; absent: that of the context. */
   readonly file?: string;
   /** Line of the file, from 1 (in Parquet: row). */
   readonly line: number;
   readonly prompt: {
     readonly tokens?: Int32Array;
-    /** Its text, in pieces (messages) where the log has it so; joined it is the prompt. */
+    /** Its text, in pieces (messages) if the log has it in this form; joined they are the prompt. */
     readonly parts?: readonly string[];
   };
-  /** What rows of one group share beside the prompt, such as the reference answer. */
+  /** Values that the rows of one group share besides the prompt, such as the reference answer. */
   readonly task?: string;
   readonly tokens?: Int32Array;
   readonly mask?: Uint8Array;
@@ -42,7 +42,7 @@ export interface Sample {
   readonly versions?: readonly number[];
 }
 
-/** What is the same for all groups of one file. */
+/** Context that is the same for all groups of one file. */
 export interface GroupContext {
   readonly file: string;
   readonly format: FormatName;
@@ -51,7 +51,7 @@ export interface GroupContext {
 
 /** A short digest of what must be equal within a group: prompt and task. */
 export function identityOf({ prompt, task }: Sample): string {
-  // A text beside token ids is the same text: only where there are none does it tell prompts apart.
+  // A text beside token ids is redundant, so it is only used without token ids.
   if (prompt.tokens?.length && task === undefined) return digestOfTokens(prompt.tokens);
   const digest = new Digest();
   if (prompt.tokens?.length) digest.add(digestOfTokens(prompt.tokens));
@@ -62,7 +62,7 @@ export function identityOf({ prompt, task }: Sample): string {
     .toString();
 }
 
-/** Two 32-bit hashes (FNV-1a, and a multiplicative one) and the length: quicker than sha1 for what stands in every row. */
+/** Two 32-bit hashes (FNV-1a, and a multiplicative one) and the length: faster than sha1 for a value in every row. */
 function digestOfTokens(tokens: Int32Array): string {
   let a = 0x811c9dc5 | 0;
   let b = 0;
@@ -73,7 +73,7 @@ function digestOfTokens(tokens: Int32Array): string {
   return `${tokens.length}:${a}:${b}`;
 }
 
-/** The group of the samples, which are at least one; prompts that differ share what they begin with. */
+/** The group of at least one sample; if prompts differ, the prompt is their common beginning. */
 export function groupOfSamples(
   samples: readonly Sample[],
   id: string,
@@ -176,7 +176,7 @@ function outcome({ reward, rewards, advantage, stop, versions }: Sample) {
   };
 }
 
-/** What a trainer said of each token; nothing of those that were given. */
+/** The trainer's values for each token; NaN for tokens that were given. */
 function learnt({ trainerLogprobs, entropies }: Sample, promptTokens: number) {
   const padded = (values: Float32Array) =>
     joined(Float32Array, [new Float32Array(promptTokens).fill(Number.NaN), values]);
@@ -188,7 +188,7 @@ function learnt({ trainerLogprobs, entropies }: Sample, promptTokens: number) {
 
 const ones = (n: number) => new Uint8Array(n).fill(1);
 
-/** A mask of ones says nothing: it is left out. */
+/** A mask of ones is redundant and left out. */
 function maskOf(mask: Uint8Array): { mask?: Uint8Array } {
   return mask.includes(0) ? { mask } : {};
 }

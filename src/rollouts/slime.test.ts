@@ -1,4 +1,7 @@
-/** slime's saved rollouts, written by slime's own code (scripts/fixtures/slime_dump.py), and saved objects that are no rollouts. */
+/**
+ * slime's saved rollouts, written by slime's own code (scripts/fixtures/slime_dump.py), and saved objects that are not
+ * rollouts.
+ */
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -88,7 +91,7 @@ describe('a run of slime', () => {
   });
 });
 
-/** An archive as torch.save makes it, of one pickle. */
+/** An archive of one pickle, in the form that torch.save writes. */
 function saved(name: string, pickle: Buffer): string {
   const member = 'archive/data.pkl';
   const local = Buffer.alloc(30);
@@ -118,7 +121,7 @@ const pickled = (...parts: (string | number[])[]) =>
 
 describe('a pickle', () => {
   it('that would run a program runs nothing: what it makes is null', async () => {
-    // os.system('touch …'), as it is usually smuggled in.
+    // os.system('touch …'), in the usual form of an attack.
     const touched = join(folder, 'touched');
     const command = `touch ${touched}`;
     const length = Buffer.alloc(4);

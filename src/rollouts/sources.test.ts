@@ -1,4 +1,4 @@
-/** Folders that hold several runs or formats, options that do nothing, ids that stand twice. */
+/** Folders that hold several runs or formats, options without effect, and ids that occur twice. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

@@ -9,24 +9,24 @@ import { RolloutError } from './values.js';
 
 /** The logs of one run in one format. */
 export interface Source<Log> {
-  /** Null where there is but one source. */
+  /** Null if there is only one source. */
   readonly label: string | null;
   readonly format: FormatName;
   readonly logs: readonly Log[];
 }
 
-/** A file's name and the folders of steps around it, where a format says nothing else of its paths. */
+/** A file's name and the step folders around it, if a format does not define its paths. */
 const STEPS = /([\\/](global_?)?(step|iter|iteration|epoch|rank)[_-]?\d+(_\w+)?)*[\\/][^\\/]+$/i;
 const ENDING = /\.(jsonl?|ndjson|parquet)(\.(gz|zst))?$/;
 
-/** What of a log's path names the run that it is of. */
+/** The part of a log's path that names its run. */
 export function runOfLog(path: string, format: FormatName): string {
   return `./${path}`.replace(FORMATS[format].within ?? STEPS, '').slice(2);
 }
 
 /**
- * The sources that logs form, in the order of their first logs.
- * @param byFile every file is a run of its own
+ * Divides logs into sources, in the order of their first logs.
+ * @param byFile every file is a separate run
  */
 export function sourcesOf<Log extends { readonly path: string; readonly format: FormatName }>(
   logs: readonly Log[],
@@ -53,7 +53,7 @@ export function sourcesOf<Log extends { readonly path: string; readonly format: 
   });
 }
 
-/** Paths without the folders that all of them begin with. */
+/** Paths without their common leading folders. */
 function belowShared(paths: readonly string[]): readonly string[] {
   const parts = paths.map((path) => path.split(/[\\/]/));
   let shared = 0;
@@ -62,9 +62,10 @@ function belowShared(paths: readonly string[]): readonly string[] {
 }
 
 /**
- * Makes ids unique within a step over the files of a source, and over sources. Where a log has no step, files may use the
- * same ids for different groups, and the file's name goes before them. Where it has one, the same id in two files would
- * be one group in two halves: that is refused. An id that stands twice in one file gets a number, and it is said.
+ * Makes ids unique within a step over the files of a source, and over sources. In a log without steps, files may use
+ * the same ids for different groups, so the file's name is put before them. In a log with steps, the same id in two
+ * files would be one group in two halves, which is refused. An id that occurs twice in one file gets a number, and a
+ * note is given.
  */
 export class IdsOfSource {
   private readonly steps = new Map<number | null, { ids: UniqueIds; files: Map<string, string> }>();

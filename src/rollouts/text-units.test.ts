@@ -1,9 +1,15 @@
-/** Units of text: joined they are the text, spaced text is cut as it always was, and scripts without spaces into words. */
+/**
+ * Text units: joined they are the text; text with spaces is split by fixed rules, and scripts without spaces into
+ * words.
+ */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { textUnits } from './text-units.js';
 
-/** Runs of letters, digits and underscores, or one other character, with the white space before: what spaced text is. */
+/**
+ * Expected units of text with spaces: runs of letters, digits and underscores, or one other character, with the
+ * preceding white space.
+ */
 const spaced = (text: string) => text.match(/\s*(?:[\p{L}\p{M}\p{N}_]+|[^\s\p{L}\p{M}\p{N}_])|\s+$/gu) ?? [];
 
 const PIECES = [
@@ -117,7 +123,7 @@ describe('text units', () => {
     expect(units.length).toBeGreaterThan(2);
     expect(units.length).toBeLessThanOrEqual(graphemes);
     expect(units[0]).toMatch(/^ {2}\S/);
-    // No unit parts a character from its marks.
+    // A unit never separates a character from its marks.
     const ends = new Set(Array.from(new Intl.Segmenter().segment(text), ({ index }) => index));
     let at = 0;
     for (const unit of textUnits(text)) {

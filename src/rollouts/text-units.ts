@@ -8,10 +8,10 @@
 
 const UNIT = /\s*(?:[\p{L}\p{M}\p{N}_]+|[^\s\p{L}\p{M}\p{N}_])|\s+$/gu;
 
-/** Scripts written without spaces for which there are dictionaries of words. */
+/** Scripts without spaces for which there are dictionaries of words. */
 const WORDS =
   /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Bopomofo}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/u;
-/** Others, for which there are none: each character with its marks is a unit. */
+/** Other scripts without spaces: each character with its marks is a unit. */
 const CHARACTERS =
   /[\p{sc=Yi}\p{sc=Javanese}\p{sc=Balinese}\p{sc=Tai_Tham}\p{sc=Tai_Le}\p{sc=New_Tai_Lue}\p{sc=Tai_Viet}\p{sc=Nushu}\p{sc=Tangut}]/u;
 
@@ -33,10 +33,10 @@ export function textUnits(text: string): readonly string[] {
   });
 }
 
-/** A segmenter's time grows with the square of the length: longer runs are cut in pieces, between characters. */
+/** A segmenter's time grows with the square of the length, so long runs are split between characters first. */
 const LONGEST = 200;
 
-/** The segments of a unit, the first with the white space before it. */
+/** The segments of a unit; the first includes the preceding white space. */
 function cut(unit: string, segmenter: Intl.Segmenter): string[] {
   const letters = unit.trimStart();
   const pieces: string[] = [];
@@ -50,13 +50,13 @@ function cut(unit: string, segmenter: Intl.Segmenter): string[] {
   return pieces;
 }
 
-/** Whether a place is within a character: before a mark, or between the halves of a surrogate pair. */
+/** Whether a position is within a character: before a mark, or between the halves of a surrogate pair. */
 function goesOn(text: string, at: number): boolean {
   const code = text.charCodeAt(at);
   return (code >= 0xdc00 && code <= 0xdfff) || /^\p{M}/u.test(text.slice(at, at + 2));
 }
 
-/** Gives each unit of one group an id, from 0 in the order of first appearance. */
+/** Gives each unit of one group an id, from 0 in the order of first occurrence. */
 export class UnitTable {
   private readonly ids = new Map<string, number>();
 

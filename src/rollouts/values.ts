@@ -15,7 +15,7 @@ export class RolloutError extends InputError {
 /** The value, or a RolloutError that begins with `where` (`file:line`) and names `key`. */
 export type ValueReader<T> = (value: unknown, where: string, key: string) => T;
 
-/** `{ [name]: value }`, or nothing where the key is missing. */
+/** `{ [name]: value }`, or `{}` if the key is missing. */
 export function optional<K extends string, T>(
   name: K,
   read: ValueReader<T>,
@@ -46,7 +46,7 @@ export const asList: ValueReader<readonly Json[]> = (value, where, key) => {
 export const asText: ValueReader<string> = (value, where, key) =>
   typeof value === 'string' ? value : fail(where, key, value, 'a string');
 
-/** A measure: where no double holds it, the nearest one. */
+/** A measurement: rounded to the nearest double if necessary. */
 export const asNumber: ValueReader<number> = (value, where, key) => {
   const number = value instanceof WrittenNumber ? value.toNumber() : value;
   return typeof number === 'number' && Number.isFinite(number)
@@ -63,7 +63,7 @@ export const asCount: ValueReader<number> = (value, where, key) =>
     ? (value as number)
     : fail(where, key, value, 'a whole number from 0');
 
-/** A training step; null where the log has none. */
+/** A training step; null if the log has none. */
 export const asStep: ValueReader<number | null> = (value, where, key) => {
   if (value === undefined || value === null) return null;
   const ok = Number.isSafeInteger(value) && (value as number) >= 0;
@@ -87,7 +87,7 @@ export function asOneOf<const T extends string>(allowed: readonly T[]): ValueRea
       : fail(where, key, value, allowed.map((name) => `"${name}"`).join(', '));
 }
 
-/** Token ids, [n]. A typed array is taken as it is, not copied. */
+/** Token ids, [n]. A typed array is used as it is, not copied. */
 export const asTokens: ValueReader<Int32Array> = (value, where, key) => {
   const allowed = 'a token id, a whole number from 0';
   if (value instanceof Int32Array) {
@@ -104,16 +104,16 @@ export const asLogprobs: ValueReader<Float32Array> = (value, where, key) => {
   return Float32Array.from(numbers(value, where, key, ok, 'a finite number'), Number);
 };
 
-/** 0 or 1 for each token, [n]; true and false are taken too. */
+/** 0 or 1 for each token, [n]; true and false are accepted too. */
 export const asMask: ValueReader<Uint8Array> = (value, where, key) =>
   Uint8Array.from(
     numbers(value, where, key, (bit) => bit === 0 || bit === 1 || bit === true || bit === false, '0 or 1'),
   );
 
 /**
- * Which tokens were sampled, [n]: 0 and 1, true and false, labels (−100 where not, else the token's own id), or how many of
- * the first.
- * @param tokens the ids it is about, [n]
+ * Which tokens were sampled, [n]: 0 and 1, true and false, labels (−100 if not, else the token's own id), or the number
+ * of sampled tokens at the beginning.
+ * @param tokens the ids that it refers to, [n]
  */
 export const asLossMask =
   (tokens: Int32Array): ValueReader<Uint8Array> =>
@@ -134,7 +134,7 @@ export const asLossMask =
     });
   };
 
-/** A list whose every item passes `ok`; `allowed` says in words what passes. */
+/** A list whose every item passes `ok`; `allowed` describes the allowed items. */
 function numbers(
   value: unknown,
   where: string,

@@ -1,12 +1,12 @@
 /**
- * What implements ONNX Runtime's common API: `onnxruntime-node` here (node.ts), `onnxruntime-web` in a browser. It is handed
- * in; nothing of ours but node.ts names a package. Providers differ in the operators that they have kernels for: the pass of
- * a provider replaces those that it lacks.
+ * Implementations of ONNX Runtime's common API: `onnxruntime-node` (node.ts), and `onnxruntime-web` in a browser. The
+ * implementation is passed as an argument; only node.ts imports a package. Providers differ in the operators that they
+ * support: a provider's pass replaces those that it lacks.
  */
 import type { InferenceSession, TensorConstructor } from 'onnxruntime-common';
 import { type Pass, webgpuPass } from '../graph/index.js';
 
-/** The part of ONNX Runtime's common API that programs are run by. */
+/** The part of ONNX Runtime's common API that programs use. */
 export interface OnnxRuntime {
   readonly InferenceSession: {
     create(model: Uint8Array, options?: InferenceSession.SessionOptions): Promise<InferenceSession>;
@@ -23,6 +23,6 @@ export interface Backend {
   readonly provider: Provider;
 }
 
-/** What a provider needs rewritten; undefined: it has every operator. */
+/** The rewriting that a provider needs; undefined: it supports every operator. */
 export const passOf = (provider: Provider): Pass | undefined =>
   provider === 'webgpu' ? webgpuPass : undefined;

@@ -1,4 +1,4 @@
-/** Programs in ONNX Runtime, whichever package of it runs them. `node.ts` is the one for Node.js. */
+/** Programs in ONNX Runtime, on any of its packages. `node.ts` is the one for Node.js. */
 export type { ProgramDefinition } from '../graph/index.js';
 export type { Backend, OnnxRuntime, Provider } from './backend.js';
 export { Program } from './program.js';

@@ -28,7 +28,7 @@ test('the platforms that are named are those that the package has binaries for',
 });
 
 test('where it is not installed, or has no binary, one line says what to do', () => {
-  // Node's own words for a package that is not there.
+  // Node's own message for a missing package.
   const require = createRequire('/');
   expect(() => load(require, 'linux/x64')).toThrow(
     /^onnxruntime-node is not installed: .*install lambda-grpo again with --ignore-scripts$/,

@@ -1,24 +1,24 @@
 /**
- * ONNX Runtime's package for Node.js: the one place that names it. It is loaded when something is computed, so that logs
- * can be read where it is not installed or has no binary.
+ * ONNX Runtime's package for Node.js; only this module imports it. It is loaded when something is computed, so that
+ * logs can be read without it or on a platform for which it has no binary.
  */
 import { createRequire } from 'node:module';
 import { UserError } from '../errors.js';
 import type { Backend, OnnxRuntime, Provider } from './backend.js';
 
-/** What computes cannot be loaded; says what to do. */
+/** The runtime cannot be loaded; the message says what to do. */
 export class RuntimeMissingError extends UserError {
   override name = 'RuntimeMissingError';
 }
 
-/** What onnxruntime-node 1.30 has binaries for. */
+/** Platforms for which onnxruntime-node 1.30 has binaries. */
 export const PLATFORMS = ['linux/x64', 'linux/arm64', 'darwin/arm64', 'win32/x64', 'win32/arm64'];
 
 let loaded: OnnxRuntime | null = null;
 
-/** @throws RuntimeMissingError where onnxruntime-node is not there or cannot be loaded */
+/** @throws RuntimeMissingError if onnxruntime-node is not installed or cannot be loaded */
 export function nodeBackend(provider: Provider = 'cpu'): Backend {
-  // It reports its use to its maker unless this is set before it is loaded; no run of ours uses the network.
+  // Disables the package's telemetry, which must happen before it is loaded.
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
   loaded ??= load(createRequire(import.meta.url));
   return { runtime: loaded, provider };

@@ -4,7 +4,7 @@ import type { Backend } from './backend.js';
 import { type Feed, RuntimeError, Session, type SessionOptions } from './session.js';
 
 export class Program<Batch, Result> {
-  /** Shape and number of values of each input without symbolic sizes; null: it has some. */
+  /** Shape and number of values of each input without symbolic sizes; null: it has symbolic sizes. */
   private readonly fixed: readonly ({ readonly dims: readonly number[]; readonly size: number } | null)[];
 
   private constructor(
@@ -24,7 +24,7 @@ export class Program<Batch, Result> {
     return this.session.nodeCount;
   }
 
-  /** @throws ShapeError if an input is read that is not declared, or declared and not read */
+  /** @throws ShapeError if an input is read but not declared, or declared but not read */
   static async compile<Batch, Result>(
     backend: Backend,
     definition: ProgramDefinition<Batch, Result>,

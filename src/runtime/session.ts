@@ -1,6 +1,7 @@
 /**
- * One ONNX model in one session of ONNX Runtime, run by named values. Inputs are read in place (no copy), outputs are freshly
- * allocated by the runtime; symbolic sizes are bound by the inputs of each run, so one session serves every batch size.
+ * One ONNX model in one session of ONNX Runtime, run by named values. Inputs are read in place (no copy), outputs are
+ * newly allocated by the runtime. The inputs of each run determine the symbolic sizes, so one session serves every
+ * batch size.
  */
 import type { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-common';
 import {
@@ -22,7 +23,7 @@ export interface Feed {
   readonly dims: readonly number[];
 }
 
-/** What came out under one name. */
+/** The values of one output. */
 export interface Output {
   readonly data: Float32Array;
   readonly dims: readonly number[];
@@ -32,22 +33,22 @@ export interface SessionOptions {
   /** Threads within one operation; default: as many as the machine has cores. */
   readonly threads?: number;
   /**
-   * Whether matrices of stored inputs are copied into an order that products read faster (with few rows up to 1.7 times),
-   * which takes seconds and memory; default: they are read where the file is mapped.
+   * Whether matrices of stored inputs are copied into a layout that products read faster (with few rows up to 1.7
+   * times), which takes time and memory; default: they are read from the mapped file.
    */
   readonly pack?: boolean;
   /**
-   * Whether the runtime plans the memory of a run from the shapes of an earlier one: a little faster, but what the largest run wanted stays
-   * held; default: not.
+   * Whether the runtime plans the memory of a run from the shapes of an earlier one. This is slightly faster, but the
+   * memory of the largest run stays allocated; default: no.
    */
   readonly planMemory?: boolean;
-  /** Values of inputs that never change: they become part of the model, packed, and runs are not fed with them. */
+  /** Values of inputs that never change: they become part of the model, packed, and runs need not provide them. */
   readonly constants?: ReadonlyMap<string, Float32Array>;
-  /** Inputs whose values lie in files, which are mapped into memory. Node.js only. */
+  /** Inputs whose values are in files, which are mapped into memory. Node.js only. */
   readonly stored?: StoredInputs;
 }
 
-/** A run that the runtime refused, or an input that does not fit the model. */
+/** A run that the runtime refused, or an input that does not match the model. */
 export class RuntimeError extends Error {
   override name = 'RuntimeError';
 }
@@ -56,7 +57,7 @@ const STORED_FOLDER = 'model_external_initializers_file_folder_path';
 const PACKING_OFF = 'disable_prepacking';
 
 export class Session {
-  /** Inputs without symbolic sizes as they last came: weights are checked once, not with every token. */
+  /** The last values of inputs without symbolic sizes: weights are checked once, not with every token. */
   private readonly checked = new Map<string, { readonly feed: Feed; readonly tensor: RuntimeTensor }>();
 
   private constructor(
@@ -70,7 +71,7 @@ export class Session {
     return this.model.nodeCount;
   }
 
-  /** Compiles `outputs`, as the backend's provider can run them, and loads them. */
+  /** Compiles `outputs` for the backend's provider and loads them. */
   static async open(
     backend: Backend,
     outputs: Readonly<Record<string, Tensor>>,
@@ -92,7 +93,7 @@ export class Session {
     return new Session(backend, await backend.runtime.InferenceSession.create(model.bytes, options), model);
   }
 
-  /** Names of the inputs that a run must be fed with. */
+  /** Names of the inputs that a run must provide. */
   get inputNames(): ReadonlySet<string> {
     return new Set(this.model.inputs.keys());
   }
@@ -100,8 +101,8 @@ export class Session {
   /**
    * Runs the model once.
    * @param feeds a value for every input, by name
-   * @param wanted names of the outputs that are handed out; default: all
-   * @throws RuntimeError if an input is missing, unknown, of another type, or does not fit its shape
+   * @param wanted names of the returned outputs; default: all
+   * @throws RuntimeError if an input is missing, unknown, of another type, or does not match its shape
    */
   async run(
     feeds: Readonly<Record<string, Feed>>,

@@ -43,7 +43,7 @@ describe('the interval of a mean of shares', () => {
     expect(low).toBeCloseTo(0.5655, 4); // 5 / (5 + 1.96²)
     expect(high).toBe(1);
     expect(shareInterval([0.5, 0.5], Number.POSITIVE_INFINITY)).toMatchObject({ low: 0.5, high: 0.5 });
-    expect(shareInterval([0.97], 200).low).toBeLessThan(0.3); // one seed knows no spread
+    expect(shareInterval([0.97], 200).low).toBeLessThan(0.3); // a single seed gives no estimate of the spread
   });
 
   it('is close to Student’s t where seeds differ little and the share is far from its ends', () => {
@@ -73,7 +73,7 @@ describe('the interval of a mean of shares', () => {
   });
 
   it('covers it as often as Student’s t where seeds differ by more than their problems would; Wilson over all problems does not', () => {
-    // Accuracy of a seed is spread around 0.8, then measured on 200 problems.
+    // The accuracies of seeds vary around 0.8; each is measured on 200 problems.
     const stream = new Stream('coverage');
     const experiments = 1000;
     const covered = { seeds: 0, problems: 0, t: 0 };

@@ -1,6 +1,7 @@
 /**
- * Sums, means and spreads of a few numbers. They add from the first to the last, in doubles: equal values in equal order give
- * equal digits. (The group's mean and standard deviation of the paper are in objective/advantages.ts, which depends on nothing.)
+ * Sums, means and spreads of a few numbers. They add from the first to the last, in doubles, so equal values in equal
+ * order give equal digits. (The paper's mean and standard deviation of a group are in objective/advantages.ts, which
+ * depends on nothing.)
  */
 
 export function sum(values: ArrayLike<number>): number {
@@ -9,7 +10,7 @@ export function sum(values: ArrayLike<number>): number {
   return total;
 }
 
-/** 0 where there are none. */
+/** 0 for an empty list. */
 export function mean(values: ArrayLike<number>): number {
   return values.length > 0 ? sum(values) / values.length : 0;
 }
@@ -28,12 +29,12 @@ export function moments(values: readonly number[]): Moments {
   return { mean: middle, variance: count > 1 ? squares / (count - 1) : 0, count };
 }
 
-/** Mean of each value and up to `window − 1` before it, [n]. */
+/** Mean of each value and up to `window − 1` earlier ones, [n]. */
 export function movingMean(values: readonly number[], window: number): number[] {
   return values.map((_, i) => mean(values.slice(Math.max(0, i - window + 1), i + 1)));
 }
 
-/** The value in the middle; of an even number, the mean of the two there. At least one value. */
+/** The median; for an even number of values, the mean of the two in the middle. At least one value. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

@@ -1,4 +1,7 @@
-/** Wilson's score interval of a share (1927): it stays within 0 and 1 and is no point where all or none succeed. */
+/**
+ * Wilson's score interval of a share (1927): it stays within 0 and 1 and has a positive width even if all or no trials
+ * succeed.
+ */
 
 /** A share with its 95% interval. */
 export interface Share {
@@ -11,8 +14,8 @@ export interface Share {
 export const Z = 1.959963984540054;
 
 /**
- * @param value observed share; a mean of estimates, such as pass@k, is taken as one
- * @param count independent trials it is a share of; need not be whole
+ * @param value observed share; a mean of estimates, such as pass@k, is treated as a share
+ * @param count number of independent trials; need not be whole
  */
 export function wilsonInterval(value: number, count: number): Share {
   const squared = Z * Z;

@@ -1,7 +1,7 @@
 /**
- * ART: `trajectories/<split>/SSSS.parquet`, one trajectory a row with `group_index`; in version 2 `trajectory_json` is what
- * counts and a group without trajectories leaves a marker row. Before that `SSSS.jsonl`, one group a line. No tokens.
- * The prompt is what stands before the first message that is trained.
+ * ART: `trajectories/<split>/SSSS.parquet`, one trajectory per row with `group_index`. In version 2 `trajectory_json`
+ * holds the data, and a group without trajectories leaves a marker row. Older logs: `SSSS.jsonl`, one group per line.
+ * No tokens. The prompt consists of the messages before the first trained one.
  */
 import { completionParts, promptParts } from '../messages.js';
 import { lastName } from '../names.js';
@@ -61,7 +61,7 @@ function sampleOf(
   const items = asList(trajectory[key], where, before + key).map((item) =>
     asObject(item, where, before + key),
   );
-  // A sampled answer may stand as the API gave it: {finish_reason, message, …}.
+  // A sampled answer may be in the API's form: {finish_reason, message, …}.
   const messages = items.map((item) =>
     isObject(item.message) ? { ...item.message, trainable: true } : item,
   );

@@ -1,8 +1,8 @@
 /**
- * prime-rl (`monitors/file/traces/stream/NNNNN.jsonl` with annotations beside it, before September 2026
- * `rollouts/step_N/train/effective/traces.jsonl`) and verifiers v1 (`<out>/<run>/traces.jsonl`): a line is an episode with
- * its traces, a trace a graph of messages with the exact tokens that each adds. A path from a root to a leaf is one sequence:
- * its prompt goes to the first token that the model sampled. Reward: Σ score · weight.
+ * prime-rl (`monitors/file/traces/stream/NNNNN.jsonl` with annotations beside it; before September 2026
+ * `rollouts/step_N/train/effective/traces.jsonl`) and verifiers v1 (`<out>/<run>/traces.jsonl`). A line is an episode
+ * with its traces; a trace is a graph of messages with the exact tokens that each adds. A path from a root to a leaf is
+ * one sequence; its prompt ends before the first sampled token. Reward: Σ score · weight.
  */
 import type { StreamName, TraceUpdate, TraceUpdates } from '../annotations.js';
 import type { FormatName } from '../group.js';
@@ -32,9 +32,9 @@ const episodeFormat = (name: FormatName, within: RegExp): Format => ({
   open: (file) => ({ by: 'id', read: (row, at) => readEpisode(row, at, file) }),
 });
 
-/** What a session has of the run's annotations. */
+/** The run's annotations. */
 export const UPDATES = 'prime-rl updates';
-/** Steps of the groups of a stream, whose episodes come as they end. */
+/** Steps of the groups of a stream, whose episodes are in order of completion. */
 const GROUP_STEPS = 'prime-rl steps';
 
 export const primeRl = episodeFormat(
@@ -48,7 +48,7 @@ function readEpisode(value: Json, { line, where }: Place, { step: pathStep, sess
   const traces = asList(episode.traces, where, 'traces');
   const ran = isObject(episode.run) ? episode.run : null;
   const run = ran && isObject(ran.work) ? ran.work : null;
-  // A stream holds evaluations too; so does nothing else that is read here.
+  // Only a stream also holds evaluations.
   if ((run ?? ran)?.type === 'eval' && session.has(UPDATES)) return [];
   const dispatched = pathStep ?? (run ? asCount(run.step, where, 'run.work.step') : null);
   const updates = session.get(UPDATES) as TraceUpdates | undefined;
@@ -83,7 +83,10 @@ function readEpisode(value: Json, { line, where }: Place, { step: pathStep, sess
   });
 }
 
-/** The step in which the group was trained, else that which asked for it: one for all its episodes, in whatever order they come. */
+/**
+ * The step in which the group was trained, else the step that requested it: the same for all its episodes, in any
+ * order.
+ */
 function stepOfGroup(
   session: OpenFile['session'],
   id: string,
@@ -99,7 +102,7 @@ function stepOfGroup(
   return step;
 }
 
-/** First and last version of the policy that wrote an episode. */
+/** First and last version of the policy that sampled an episode. */
 function versionsOf(run: JsonObject | null): number[] {
   const policy = run && isObject(run.policy) ? run.policy : {};
   const [start, end] = [policy.start, policy.end];
@@ -107,7 +110,7 @@ function versionsOf(run: JsonObject | null): number[] {
   return typeof end === 'number' && end !== start ? [start, end] : [start];
 }
 
-/** What was learnt of each token of a branch's path, the newest first. */
+/** Annotations of the tokens of a branch's path, the newest first. */
 function streamsOf(learnt: readonly TraceUpdate[], branch: number): Streams {
   return learnt.flatMap(({ branches }) => branches.filter(({ index }) => index === branch)).reverse();
 }
@@ -152,7 +155,7 @@ function pathsOf(nodes: readonly JsonObject[], where: string, key: string): Json
   });
 }
 
-/** Tokens where all nodes have them, and the text, of one path. */
+/** Tokens, if all nodes have them, and the text of one path. */
 function sequenceOf(
   path: readonly JsonObject[],
   where: string,
@@ -242,8 +245,8 @@ function sequenceOf(
 }
 
 /**
- * A node's values of each of its tokens: of the newest annotation that knows every sampled one, else the node's own (one for
- * each sampled token); null: neither.
+ * A node's values for each of its tokens: from the newest annotation that covers every sampled token, else the node's
+ * own (one for each sampled token); null: neither exists.
  */
 function tokensOf(
   node: JsonObject,

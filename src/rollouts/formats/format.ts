@@ -1,55 +1,55 @@
 /**
- * What a reader of one framework's log has to say: what a row holds and how its groups are known. Finding the rows
- * (lines, Parquet, one JSON document), counting the bad ones and putting groups together is done once for all.
+ * The interface of a reader for one framework's log: the content of a row and how groups are identified. Finding the
+ * rows (lines, Parquet, one JSON document), counting bad rows and forming groups is shared by all formats.
  */
 import type { FormatName, Group } from '../group.js';
 import type { Sample } from '../sample.js';
 import type { Json } from '../values.js';
 
-/** Paths of a row's values (key-path.ts), for logs of no known format. */
+/** Paths of a row's values (key-path.ts), for logs of an unknown format. */
 export interface KeyNames {
   readonly prompt?: string;
   readonly completion?: string;
   readonly reward?: string;
   readonly group?: string;
   readonly tokens?: string;
-  /** Of what says which token ids were sampled. */
+  /** Path of the value that says which token ids were sampled. */
   readonly mask?: string;
   readonly step?: string;
 }
 
-/** The read options that a format may look at; it gets those that it declares. */
+/** Read options for formats; each format receives those that it declares. */
 export interface FormatOptions {
-  /** Paths of the values of a row, for logs of no known format; `a.b` is b within a. Given: such logs are read. */
+  /** Paths of the values of a row, for logs of an unknown format; `a.b` is b within a. If given, such logs are read. */
   readonly keys?: KeyNames;
   /** Weight of each reward in the total, for logs without one (TRL: default 1; Qwen: score 1, pred_score 0). */
   readonly rewardWeights?: Readonly<Record<string, number>>;
-  /** Rows of a group, for logs whose groups are rows in a row or equal prompts. */
+  /** Rows per group, for logs whose groups are consecutive rows or equal prompts. */
   readonly groupSize?: number;
 }
 
 export interface OpenFile {
   readonly path: string;
-  /** Names of a Parquet file's columns that hold numbers, and all of them; empty for other files. */
+  /** Names of a Parquet file's numeric columns, and of all its columns; empty for other files. */
   readonly numbers: readonly string[];
   readonly columns: readonly string[];
-  /** The training step that the path names. */
+  /** The training step named in the path. */
   readonly step: number | null;
   readonly options: FormatOptions;
-  /** What a format must remember from one file to the next, or from all files before the first is read. */
+  /** State that a format keeps from one file to the next, or from all files before the first is read. */
   readonly session: Map<string, unknown>;
-  /** Says something that is no error but that must not stay unsaid. */
+  /** Reports something that is not an error but that the user should know. */
   note(line: number | null, message: string): void;
-  /** Says something by which the figures may be wrong. */
+  /** Reports a reason why the figures may be wrong. */
   warn(line: number | null, message: string): void;
 }
 
-/** Where a row stands. */
+/** Position of a row. */
 export interface Place {
   readonly line: number;
   /** `file:line`, for errors. */
   readonly where: string;
-  /** In a JSON document: which of the format's paths, and the positions in the lists on the way. */
+  /** In a JSON document: which of the format's paths matched, and the indices in the lists along it. */
   readonly path: number;
   readonly indices: readonly number[];
 }
@@ -59,42 +59,42 @@ export type GroupedBy =
   | 'row'
   /** Every row has the group's id. */
   | 'id'
-  /** So many rows in a row. */
+  /** A fixed number of consecutive rows. */
   | 'place'
   /** An id if the first row has one, else equal prompts. */
   | 'id-or-prompt';
 
 export interface RowReader {
   readonly by: GroupedBy;
-  /** Rows of a group, for `place` and prompts; asked for at the first sample. */
+  /** Rows per group, for `place` and prompts; called at the first sample. */
   readonly size?: () => number | undefined;
   readonly promptsDiffer?: boolean;
   readonly strict?: boolean;
   readonly finish?: (samples: readonly Sample[], where: string) => readonly Sample[];
-  /** What must be read before this row can be; null: nothing. */
+  /** Reads what this row depends on; null: nothing. */
   readonly needs?: (row: Json) => Promise<void> | null;
   /**
-   * The samples of a row; none where it holds something else.
+   * The samples of a row; empty if the row holds something else.
    * @throws RolloutError for a bad row
    */
   readonly read?: (row: Json, at: Place) => readonly Sample[];
-  /** The row is a group as we write it. */
+  /** Reads a row that is a group in our own format. */
   readonly group?: (row: Json, at: Place) => Group;
 }
 
 export interface Format {
   readonly name: FormatName;
-  /** The read options that it looks at; the others do nothing for its logs, and the user is told. */
+  /** The read options that it supports. If others are given, the user is told that they have no effect. */
   readonly uses: readonly (keyof FormatOptions)[];
   /**
-   * What of a file's path lies within a run; what is before names the run. Absent: the file's name, and folders of steps
-   * around it.
+   * The part of a file's path that lies within a run; the part before it names the run. Absent: the file's name, and
+   * the step folders around it.
    */
   readonly within?: RegExp;
-  /** Places of the objects to read, where a log is one JSON document; absent: its rows stand one a line. */
+  /** Paths of the objects to read, if a log is one JSON document; absent: one row per line. */
   readonly paths?: readonly (readonly string[])[];
   open(file: OpenFile): RowReader;
 }
 
-/** Nothing of the path: each file is a run. */
+/** No part of the path: each file is a run. */
 export const ONE_FILE = /$/;

@@ -1,6 +1,6 @@
 /**
- * Logs of no known format: what key paths can name, what a mask takes away, and padding that has none. The four shapes of
- * docs/formats.md's examples stand here as they do there.
+ * Logs of an unknown format: key paths, masks, and padding without a mask. The four formats in the examples of
+ * docs/formats.md are tested as they are written there.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -130,7 +130,7 @@ describe('completions', () => {
       expect(shape(await read(rows, { keys: { prompt: 'doc.q', completion, reward } }))).toEqual([
         ['line 1', 'Q', each],
       ]);
-    // One verdict for three answers says nothing of each.
+    // One verdict for three answers cannot be assigned to one of them.
     expect(await failure(rows, { keys: { ...first, completion: 'resps.0.*' } })).toContain(
       ':1: exact: expected a list with one value for each completion: 3 values, one for each completion, got 1',
     );

@@ -1,8 +1,8 @@
 /**
  * Any other log of rows (JSONL, JSON or Parquet), read by the key paths of its values (key-path.ts). A row holds one
  * completion, or several of one prompt if the path of the completion or reward leads to a list. A conversation is split
- * before the model's first message. A group is, in this order: a group key; `groupSize` consecutive rows; the completions
- * of one row; equal prompts (refused if one prompt occurs more often than the others).
+ * before the model's first message. Groups are identified, in this order, by a group key; by `groupSize` consecutive
+ * rows; as the completions of one row; by equal prompts (refused if one prompt occurs more often than the others).
  */
 import { completionParts, promptParts } from '../messages.js';
 import { withoutPadding } from '../padding.js';
@@ -75,18 +75,18 @@ export const generic: Format = {
 
 type Keys = Readonly<Record<keyof typeof DEFAULT_KEYS, string>> & Pick<KeyNames, 'mask'>;
 
-/** What one completion is made of; undefined: the row has none. */
+/** The values of one completion; undefined: the row has none. */
 interface Cells {
   readonly prompt: Json | undefined;
   readonly completion: Json | undefined;
   readonly tokens: Json | undefined;
   readonly mask: Json | undefined;
   readonly reward: Json | undefined;
-  /** Which of the row's completions, as `[1]`; empty where it has one. */
+  /** Which of the row's completions it is, as `[1]`; empty if the row has only one. */
   readonly mark: string;
 }
 
-/** A row's completions, one or several. @throws RolloutError where their numbers differ, or a named key has no value */
+/** A row's completions, one or several. @throws RolloutError if their numbers differ, or a named key has no value */
 function columnsOf(
   row: JsonObject,
   keys: Keys,
@@ -178,7 +178,7 @@ function listOf(cell: Found): readonly (Json | undefined)[] | null {
   return isList(cell.value) ? Array.from(cell.value as Json[]) : null;
 }
 
-/** Values one for each completion: where rewards stand in lists of lists, so do they. */
+/** One value for each completion; if rewards are lists of lists, these values are too. */
 function leveled(cell: Found, rewards: readonly (Json | undefined)[]): readonly (Json | undefined)[] {
   const list = listOf(cell) ?? [cell.many ? undefined : cell.value];
   if (!rewards.some(isList)) return list;
@@ -186,10 +186,10 @@ function leveled(cell: Found, rewards: readonly (Json | undefined)[]): readonly 
 }
 
 interface Circumstances {
-  /** The prompt is in the completion's messages. */
+  /** The prompt is part of the completion's messages. */
   readonly conversation: boolean;
   readonly promptNamed: boolean;
-  /** Groups are known without the prompt. */
+  /** Groups are identified without the prompt. */
   readonly grouped: boolean;
 }
 
@@ -229,7 +229,7 @@ function sampleOf(
 
   const masked = ids && maskOf(cells.mask, ids, promptIds?.length ?? 0, noPrompt, where, key.mask);
   const whole = masked ?? (ids && { tokens: ids });
-  // Without a prompt of its own a sequence begins with it: all that stands before the first sampled token.
+  // Without a separate prompt, the prompt is everything before the first sampled token.
   const first = masked && noPrompt && promptValue === undefined ? masked.mask.indexOf(1) : 0;
   if (first < 0 && masked && masked.tokens.length > 0)
     fail(where, key.mask, 'no 1', 'a 1 where the completion begins, or a separate prompt');
@@ -250,7 +250,7 @@ function sampleOf(
   };
 }
 
-/** A mask's tokens without padding. It may cover the prompt's tokens too. */
+/** Removes padding by a mask. The mask may also cover the prompt's tokens. */
 function maskOf(
   value: Json | undefined,
   tokens: Int32Array,
@@ -265,13 +265,13 @@ function maskOf(
   return withoutPadding(tokens, asLossMask(tokens)(list, where, key), prompted);
 }
 
-/** A message alone stands for a list of it. */
+/** A single message is treated as a list with one message. */
 const messages = (value: Json | undefined): Json | undefined =>
   isObject(value) && value.role !== undefined ? [value] : value;
 
 const isAnswer = (message: Json) => isObject(message) && message.role === 'assistant';
 
-/** A list of numbers, not of messages; an empty list says nothing and is taken for messages. */
+/** A list of numbers, not of messages; an empty list is treated as messages. */
 const isTokens = (value: Json | undefined): boolean =>
   value instanceof Int32Array ||
   value instanceof Float64Array ||
@@ -289,7 +289,7 @@ function groupOf(row: JsonObject, key: string, named: boolean, where: string): s
   return named ? fail(where, key, undefined, 'a string or a whole number') : undefined;
 }
 
-/** A list beside the token ids that is called a mask or labels, is as long, and leaves some of them out. */
+/** A list beside the token ids that is called a mask or labels, has the same length, and excludes some of them. */
 function maskBeside(row: JsonObject, tokensKey: string): string | null {
   if (isSpread(tokensKey)) return null;
   const dot = tokensKey.lastIndexOf('.');

@@ -1,7 +1,7 @@
 /**
- * The paper's own code: one `stats.json` a run, `epochs[].steps[].instances[]` in the order they were generated. A group
- * is `args.group_size` instances in a row with one `idx`. `query_response` is prompt and answer as one text; they are
- * parted at the first mark of an assistant's turn, as that code does.
+ * The paper's own code: one `stats.json` per run, `epochs[].steps[].instances[]` in the order of generation. A group is
+ * `args.group_size` consecutive instances with the same `idx`. `query_response` holds prompt and answer as one text; it
+ * is split at the first mark of an assistant's turn, as in that code.
  */
 import type { Sample } from '../sample.js';
 import { asCount, asId, asNumber, asObject, asText, fail } from '../values.js';
@@ -48,7 +48,7 @@ export const grpoPrm: Format = {
   },
 };
 
-/** Where the answer begins; null without a mark. */
+/** Index where the answer begins; null without a mark. */
 function splitOf(text: string): number | null {
   const ends = MARKS.map((mark) => [text.indexOf(mark), mark.length]).filter(([at]) => at >= 0);
   if (ends.length === 0) return null;

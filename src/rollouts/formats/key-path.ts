@@ -1,11 +1,11 @@
 /**
- * Key paths, with which a user names the values of a row: keys and indices separated by dots. `a.b` is b in a, `a.0` the
- * first item of a list, `a.-1` the last, `a.1:3` (also `a.:-1`, `a.1:`) a slice as a list, `a.*` each item separately.
- * `a[0].b` and `a[].b` mean `a.0.b` and `a.*.b`. A key that contains dots is written as it is.
+ * Key paths name the values of a row: keys and indices separated by dots. `a.b` is b in a, `a.0` the first item of a
+ * list, `a.-1` the last, `a.1:3` (also `a.:-1`, `a.1:`) a slice as a list, `a.*` each item separately. `a[0].b` and
+ * `a[].b` mean `a.0.b` and `a.*.b`. A key that contains dots is written as it is.
  */
 import { isList, isObject, type Json, type JsonObject } from '../values.js';
 
-/** What a path leads to: one value (undefined: there is none), or with `*` one for each item, in their order. */
+/** The value of a path: one value (undefined: none), or with `*` one for each item, in order. */
 export type Found =
   | { readonly many: false; readonly value: Json | undefined }
   | { readonly many: true; readonly values: readonly (Json | undefined)[] };
@@ -17,7 +17,7 @@ export function valueAt(row: JsonObject, path: string): Found {
   return { many: true, values: spread(row, steps) };
 }
 
-/** Whether a path names a value for each item of a list. */
+/** Whether a path names one value for each item of a list. */
 export const isSpread = (path: string): boolean => stepsOf(path).includes('*');
 
 function stepsOf(path: string): readonly string[] {

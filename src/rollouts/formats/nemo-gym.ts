@@ -1,7 +1,8 @@
 /**
- * NeMo-Gym: one rollout a line, the request in `responses_create_params`, the answer in `response.output`, some of whose
+ * NeMo-Gym: one rollout per line, the request in `responses_create_params`, the answer in `response.output`, where some
  * items have exact tokens. Groups by `_ng_task_index`, in older files `task_idx`; without either by equal requests. An
- * environment may draw the first state anew for each rollout: the prompt is then what the requests share.
+ * environment may draw a different first state for each rollout; then the prompt is the common beginning of the
+ * requests.
  */
 import { contentText } from '../messages.js';
 import type { Sample } from '../sample.js';
@@ -95,7 +96,7 @@ export const nemoGym: Format = {
 
 const OUTPUT = 'response.output';
 
-/** The items of the answer. A log of transitions repeats all before each: the last one has them all. */
+/** The items of the answer. In a log of transitions each repeats all earlier items, so the last one has them all. */
 function itemsOf(value: Json, where: string): readonly JsonObject[] {
   const list = asList(value, where, 'response.output');
   const transitions = list.filter(isList);
@@ -114,8 +115,9 @@ function itemsOf(value: Json, where: string): readonly JsonObject[] {
 }
 
 /**
- * The items that hold the ids of what the model wrote: one for each of its calls, which are items in a row, up to the next
- * that was given to it. None where a call lacks them: its tokens would be missing, or taken for given ones.
+ * The items that hold token ids of the model: one for each call. The items of a call are consecutive and end before the
+ * next item that was given to the model. Empty if a call lacks ids, because its tokens would be missing or treated as
+ * given.
  */
 function coveredTurns(items: readonly JsonObject[], written: readonly boolean[]): readonly JsonObject[] {
   let open = false;

@@ -1,7 +1,7 @@
 /**
- * NeMo-RL: `train_data_stepK.jsonl`, a sequence a line with its exact tokens, each value in a list of one. No group id:
- * groups are `num_generations_per_prompt` rows of one prompt in a row. The prompt ends where the loss mask begins. Its
- * advantage leaves the completion itself out of the mean, so that it is not ours.
+ * NeMo-RL: `train_data_stepK.jsonl`, one sequence per line with its exact tokens, each value in a list of one. It has
+ * no group id: groups are `num_generations_per_prompt` consecutive rows with one prompt. The prompt ends where the loss
+ * mask begins. NeMo-RL's advantage excludes the completion itself from the mean, so it differs from ours.
  */
 import type { Sample } from '../sample.js';
 import {

@@ -1,7 +1,7 @@
 /**
- * Qwen2.5-Math evaluations: a question a line with lists of responses, of verdicts (`score`) and, where a reward model
- * was asked, of its scores (`pred_score`, one number in a list each). The reward is the verdict, unless reward weights
- * say otherwise.
+ * Qwen2.5-Math evaluations: one question per line with lists of responses, of verdicts (`score`) and, if a reward model
+ * was used, of its scores (`pred_score`, one number in a list each). The reward is the verdict unless reward weights
+ * are given.
  */
 import type { Sample } from '../sample.js';
 import { asList, asNumber, asObject, asScore, asText, fail, isList, RolloutError } from '../values.js';

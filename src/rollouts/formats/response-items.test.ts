@@ -1,6 +1,6 @@
 /**
- * Items of the Responses API as NeMo-Gym logs them: the same item means the same in a request's input and in a
- * response's output. Expected texts are written by hand from the API's own description of each type.
+ * Items of the Responses API as NeMo-Gym logs them: an item has the same text in a request's input and in a response's
+ * output. Expected texts are written by hand from the API's description of each type.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -45,7 +45,7 @@ const answer = (text: string, more: object = {}) => ({
   ...more,
 });
 
-/** Item, what it says, who from; null: nothing is said by the model. */
+/** Item, its text, its author; null: the model says nothing. */
 const ITEMS: readonly [name: string, item: JsonObject, pieces: readonly [string, string, boolean][]][] = [
   ['a message with a text', { type: 'message', role: 'user', content: 'hi' }, [['user', 'hi', false]]],
   ['a message without a type', { role: 'developer', content: 'rules' }, [['developer', 'rules', false]]],
@@ -204,7 +204,7 @@ describe('an item of the Responses API', () => {
     expect(itemPieces(item, 'f:1', 'item').map(({ role, text, sampled }) => [role, text, sampled])).toEqual(
       pieces,
     );
-    // In the input it is a piece of the prompt, in the output a part of the completion: the same words.
+    // In the input it is a piece of the prompt, in the output a part of the completion, with the same text.
     const [asInput] = await read([{ input: [item], output: [answer('x')] }]);
     expect(asInput.prompt.text).toBe(pieces.map(([role, text]) => `${role}\n${text}\n`).join(''));
     const [asOutput] = await read([{ input: 'q', output: [answer('first '), item] }]);

@@ -1,26 +1,26 @@
 /**
- * Items of the Responses API, which stand in a request's `input` and in a response's `output` alike: messages (with or
- * without `type`), reasoning, calls of functions and of built-in tools, and what came back from them. One rule for
- * both lists: what an item says, who wrote it, and in which words. Ids and states of items are left out, since they
- * differ from call to call. An item of a type that is neither known nor a call or its output is refused.
+ * Items of the Responses API, which occur in a request's `input` and in a response's `output`: messages (with or
+ * without `type`), reasoning, calls of functions and of built-in tools, and their results. The same rules for both
+ * lists determine an item's text and author. Ids and states of items are left out, because they differ from call to
+ * call. An item of an unknown type that is not a call or its output is refused.
  */
 import { contentText, messageOf } from '../messages.js';
 import type { Part } from '../sample.js';
 import { asList, asObject, fail, isList, isObject, type Json, type JsonObject } from '../values.js';
 
-/** Keys that say nothing of what was written. */
+/** Keys without text content. */
 const NOT_SAID = new Set(['id', 'type', 'status', 'call_id', 'created_by', 'agent', 'approval_request_id']);
-/** What a built-in tool gave back, within its call's own item. */
+/** The result of a built-in tool, within the item of its call. */
 const GIVEN_BACK = ['outputs', 'results', 'result', 'output', 'error', 'tools'];
 
-/** One piece of an item: who it is from, and whether the model wrote it. */
+/** One piece of an item: its author, and whether the model wrote it. */
 export interface ItemPiece {
   readonly role: string;
   readonly text: string;
   readonly sampled: boolean;
 }
 
-/** What an item holds: one piece, or a call and what came back where one item has both. */
+/** The content of an item: one piece, or a call and its result if one item has both. */
 export function itemPieces(item: JsonObject, where: string, key: string): readonly ItemPiece[] {
   const { type } = item;
   if (type === undefined || type === null || type === 'message') {
@@ -58,11 +58,11 @@ export function itemPieces(item: JsonObject, where: string, key: string): readon
   return fail(where, `${key}.type`, type, 'message, reasoning, or the type of a call or of its output');
 }
 
-/** Whether any of an item was written by the model. */
+/** Whether the model wrote any part of an item. */
 export const isSampled = (item: JsonObject, where: string, key: string): boolean =>
   itemPieces(item, where, key).some(({ sampled }) => sampled);
 
-/** Reasoning of which only an encrypted form was logged. */
+/** Reasoning that was logged only in encrypted form. */
 export function isHidden(item: JsonObject, where: string, key: string): boolean {
   return (
     item.type === 'reasoning' &&
@@ -72,7 +72,7 @@ export function isHidden(item: JsonObject, where: string, key: string): boolean 
   );
 }
 
-/** A request's input as the pieces of a prompt: a text as it is, or items. */
+/** A request's input as the pieces of a prompt: a text, or items. */
 export function inputParts(value: Json | undefined, where: string, key: string): readonly string[] {
   if (value === undefined || value === null) return [];
   if (typeof value === 'string') return [value];
@@ -82,7 +82,7 @@ export function inputParts(value: Json | undefined, where: string, key: string):
   });
 }
 
-/** Items of an answer as its parts; what stands between what the model wrote has a line with its role. */
+/** Items of an answer as its parts; text between the model's parts begins with a line naming its role. */
 export function outputParts(items: readonly JsonObject[], where: string, key: string): readonly Part[] {
   return items.flatMap((item) =>
     itemPieces(item, where, key).map(
@@ -91,13 +91,13 @@ export function outputParts(items: readonly JsonObject[], where: string, key: st
   );
 }
 
-/** The model's own words where the log has them (`content`), else their summary. */
+/** The model's own words if the log has them (`content`), else their summary. */
 function thought(item: JsonObject, where: string, key: string): string {
   const content = contentText(item.content, where, `${key}.content`);
   return content !== '' ? content : contentText(item.summary, where, `${key}.summary`);
 }
 
-/** `name(arguments)`; a built-in tool has the name of its type and all that its item says as arguments. */
+/** `name(arguments)`; a built-in tool is named after its type, with the other keys of its item as arguments. */
 function callText(item: JsonObject, type: string): string {
   const args = item.arguments ?? item.input;
   if (typeof item.name === 'string' && args !== undefined) return `${item.name}(${plain(args)})`;
@@ -115,7 +115,7 @@ const isIds = (key: string) => /(_token_ids|_log_probs|^routed_experts)$/.test(k
 
 const plain = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
-/** What a tool gave back: a text, parts as of a message's content, or anything else as JSON. */
+/** The result of a tool: a text, parts like those of a message's content, or anything else as JSON. */
 function outputText(item: JsonObject, where: string, key: string): string {
   if (item.output !== undefined && item.output !== null)
     return shortened('', item.output, where, `${key}.output`);

@@ -1,7 +1,7 @@
 /**
- * slime: `--save-debug-rollout-data <path>/{rollout_id}.pt` (with --dump-details: `<dir>/rollout_data/N.pt`), the samples of a
- * rollout as torch.save writes them: exact tokens of prompt and response, the response's mask and log-probabilities, the
- * versions of the weights that wrote it. Groups are `group_index`.
+ * slime: `--save-debug-rollout-data <path>/{rollout_id}.pt` (with --dump-details: `<dir>/rollout_data/N.pt `), the
+ * samples of a rollout saved by torch.save: exact tokens of prompt and response, the response's mask and
+ * log-probabilities, and the versions of the weights that sampled it. Groups are `group_index`.
  */
 import { promptParts } from '../messages.js';
 import { lastName } from '../names.js';
@@ -65,7 +65,7 @@ export const slime: Format = {
 
 const present = (value: unknown): boolean => value !== undefined && value !== null;
 
-/** A sample that is removed is not trained on; its reward counts in the group. */
+/** A removed sample is not trained on, but its reward counts in the group. */
 function maskOf(row: JsonObject, length: number, where: string): Uint8Array | null {
   if (row.remove_sample === true) return new Uint8Array(length);
   if (!present(row.loss_mask)) return null;
@@ -82,7 +82,7 @@ function logprobsOf(row: JsonObject, length: number, where: string): Float32Arra
   return logprobs;
 }
 
-/** A number, or several by name: their weighted sum, where weights are given or there is but one. */
+/** A number, or several by name: their weighted sum, if weights are given or there is only one. */
 function rewardOf(
   value: Json,
   { rewardWeights }: FormatOptions,
@@ -110,7 +110,7 @@ function rewardOf(
   return { reward, rewards };
 }
 
-/** Versions are texts: counters. */
+/** Versions are texts that hold counters. */
 function versionsOf(value: Json): number[] {
   if (!isList(value)) return [];
   return Array.from(value as Json[], Number).filter(Number.isFinite);

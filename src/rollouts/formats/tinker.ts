@@ -1,8 +1,8 @@
 /**
- * tinker-cookbook: `capture/sample.jsonl` holds the tokens of every call (as the exporter writes them, or one row a sample
- * as its store does), `iteration_NNNNNN/<base>_rollout_summaries.jsonl` the rewards; both are joined on split, iteration,
- * group and trajectory. The calls of one trajectory are turns of one sequence. SQLite is not read: the exporter writes
- * JSONL too.
+ * tinker-cookbook: `capture/sample.jsonl` holds the tokens of every call (as the exporter writes them, or one row per
+ * sample as in its store), `iteration_NNNNNN/<base>_rollout_summaries.jsonl` the rewards; both are joined on split,
+ * iteration, group and trajectory. The calls of one trajectory are turns of one sequence. SQLite is not read, because
+ * the exporter also writes JSONL.
  */
 import { linesOf, readBlocks, type Source, textOf } from '../../input/index.js';
 import type { Sample } from '../sample.js';
@@ -23,11 +23,11 @@ import {
 import type { Format, OpenFile } from './format.js';
 import { joinTurns } from './turns.js';
 
-/** The sources that hold summaries, by iteration; filled before the first capture is read. */
+/** The sources with summaries, by iteration; collected before the first capture is read. */
 export const SUMMARIES = 'tinker summaries';
 const LOADED = 'tinker rewards';
 
-/** Iterations whose rewards are in memory at once. */
+/** Number of iterations whose rewards are in memory at the same time. */
 const KEPT = 6;
 
 /** A call that waits for its reward and for the other calls of its trajectory. */
@@ -69,7 +69,7 @@ export const tinker: Format = {
           tokens: asTokens(listOf(row.prompt_tokens, where, 'prompt_tokens'), where, 'prompt_tokens'),
         };
         return samplesOf(row, where).map((sampled, i): Call => {
-          // Without a trajectory of its own a call samples the whole group at once.
+          // A call without a trajectory samples the whole group at once.
           const trajectory = present(scope.traj_idx) ? asCount(scope.traj_idx, where, 'traj_idx') : i;
           const reward = loadedOf(file).get(iteration)?.get(`${split}/${group}/${trajectory}`);
           if (reward === undefined)
@@ -101,13 +101,13 @@ export const tinker: Format = {
 
 const present = (value: unknown) => value !== undefined && value !== null;
 
-/** What one call sampled: a list in the exporter's records, one in the store's rows. */
+/** The samples of one call: a list in the exporter's records, a single one in the store's rows. */
 function samplesOf(row: JsonObject, where: string): readonly JsonObject[] {
   if (row.samples === undefined) return [{ tokens: row.sampled_tokens, logprobs: row.logprobs }];
   return asList(row.samples, where, 'samples').map((item, i) => asObject(item, where, `samples[${i}]`));
 }
 
-/** Lists come as lists, or as JSON text where they went through SQLite. */
+/** Lists may be JSON text if they were stored in SQLite. */
 function listOf(value: Json, where: string, key: string): unknown {
   if (typeof value !== 'string') return value;
   try {
@@ -117,7 +117,7 @@ function listOf(value: Json, where: string, key: string): unknown {
   }
 }
 
-/** The calls of each trajectory as one sample; all trajectories of a group begin with one prompt. */
+/** The calls of each trajectory as one sample; all trajectories of a group begin with the same prompt. */
 function joined(calls: readonly Call[], where: string): readonly Sample[] {
   const byTrajectory = new Map<number, Call[]>();
   for (const call of calls) {
@@ -152,7 +152,7 @@ function joined(calls: readonly Call[], where: string): readonly Sample[] {
   return samples;
 }
 
-/** Total reward by split/group/trajectory, of the iterations that are in memory. */
+/** Total reward by split/group/trajectory, for the iterations in memory. */
 function loadedOf(file: OpenFile): Map<number, ReadonlyMap<string, number>> {
   const known = file.session.get(LOADED) as Map<number, ReadonlyMap<string, number>> | undefined;
   const loaded = known ?? new Map();
@@ -160,7 +160,7 @@ function loadedOf(file: OpenFile): Map<number, ReadonlyMap<string, number>> {
   return loaded;
 }
 
-/** The iteration of a call; null: it says none. */
+/** The iteration of a call; null: none. */
 function iterationOf(row: Json): number | null {
   if (!isObject(row)) return null;
   const { iteration } = isObject(row.scope) ? row.scope : row;
@@ -195,12 +195,12 @@ function parsed(text: string, where: string): JsonObject {
   }
 }
 
-/** Whether a row is of the rewards' file. */
+/** Whether a row is from the rewards' file. */
 export function isSummary(row: JsonObject): boolean {
   return row.schema_version !== undefined && row.group_idx !== undefined && row.total_reward !== undefined;
 }
 
-/** Whether a row is of a capture: a call, or one sample of it. */
+/** Whether a row is from a capture: a call, or one sample of a call. */
 export function isCapture(row: JsonObject): boolean {
   if (row.kind === 'sample') return isObject(row.scope);
   return row.sampled_tokens !== undefined && row.prompt_tokens !== undefined && row.group_idx !== undefined;

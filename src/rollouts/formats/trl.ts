@@ -1,9 +1,10 @@
 /**
- * TRL (and Unsloth): `completions/completions_SSSSS.parquet`, no tokens, no id, no total reward. The total is the sum of
- * the reward columns (numbers between `completion` and `advantage`) times their weights; a function that gave nothing
- * (NaN) counts for nothing, as in TRL. Groups are `num_generations` rows in a row; the logged advantages must sum to 0 in
- * each and, for the weights in use, follow the total: so wrong groups and wrong weights are detected.
- * The file of a step repeats the rows of the previous one if nothing was generated in between; repeats are skipped.
+ * TRL (and Unsloth): `completions/completions_SSSSS.parquet`, without tokens, id or total reward. The total is the
+ * weighted sum of the reward columns (numbers between `completion` and `advantage`); a reward function that returned
+ * nothing (NaN) is ignored, as in TRL. Groups are `num_generations` consecutive rows. The logged advantages must sum to
+ * 0 in each group and, for the given weights, be proportional to the centred total, so wrong groups and wrong weights
+ * are detected. The file of a step repeats the rows of the previous one if nothing was generated in between; repeats
+ * are skipped.
  */
 
 import { mean, sum } from '../../statistics/index.js';
@@ -82,7 +83,7 @@ function noteRepeated(file: OpenFile, line: number): void {
 
 /**
  * Advantages of a group sum to 0 and are c·(r − mean) with one c > 0, however they are scaled.
- * @throws RolloutError naming what does not fit
+ * @throws RolloutError naming the contradiction
  */
 function checkAdvantages(
   samples: readonly Sample[],
@@ -99,7 +100,7 @@ function checkAdvantages(
     throw new RolloutError(
       `${where}: advantage: expected a sum of about 0 over a group, got ${total.toPrecision(4)} over ${samples.length} rows: these rows are not one group (--group-size sets the number of rows in a group)`,
     );
-  if (weighted) return; // the caller knows, and other ways to scale advantages exist
+  if (weighted) return; // the caller set the weights, and advantages may be scaled in other ways
   const middle = mean(samples.map(({ reward }) => reward));
   const away = samples.map(({ reward }) => reward - middle);
   const square = sum(away.map((value) => value * value));

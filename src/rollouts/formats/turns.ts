@@ -1,6 +1,6 @@
 /**
- * Several calls of the model that form one sequence: each prompt must continue the previous prompt and answer. The tokens
- * it adds (a tool's result, a user's message) are part of the completion but are not trained.
+ * Several calls of the model that form one sequence: each prompt must continue the previous prompt and answer. The
+ * tokens that it adds (a tool's result, a user's message) are part of the completion but are not trained.
  */
 import type { Sample } from '../sample.js';
 import { RolloutError } from '../values.js';
@@ -11,9 +11,7 @@ export interface Turn {
   readonly logprobs?: Float32Array;
 }
 
-/**
- * @throws RolloutError where a turn does not go on from the one before: the sequence was rewritten on the way
- */
+/** @throws RolloutError if a turn does not continue the previous one, because the sequence was rewritten */
 export function joinTurns(
   turns: readonly Turn[],
   where: string,

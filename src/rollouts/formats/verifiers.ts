@@ -1,7 +1,7 @@
 /**
- * verifiers before v1: `evals/<env>--<model>/<id>/results.jsonl`, one rollout a line, no tokens. Groups by `example_id`
- * or the older `id`. In real files `id` is sometimes a running number that does not belong to its row: all rows of a
- * group must have one prompt and one answer, else the file is refused.
+ * verifiers before v1: `evals/<env>--<model>/<id>/results.jsonl`, one rollout per line, without tokens. Groups by
+ * `example_id` or the older `id`. In some real files `id` is a running number unrelated to the problem, so all rows of
+ * a group must have one prompt and one answer, else the file is refused.
  */
 import { completionParts, promptParts } from '../messages.js';
 import { asId, asNumber, asObject, isObject, type JsonObject } from '../values.js';
@@ -37,7 +37,7 @@ export const verifiers: Format = {
   }),
 };
 
-/** What the environment's functions gave: under `metrics`, before that each under its own key. */
+/** Results of the environment's functions: under `metrics`, in older versions each under its own key. */
 function partsOf(row: JsonObject): Record<string, number> {
   const from = isObject(row.metrics) ? row.metrics : row;
   return Object.fromEntries(

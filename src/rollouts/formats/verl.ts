@@ -1,7 +1,7 @@
 /**
- * veRL: `<rollout_data_dir>/<step>.jsonl`. The newer trainer writes `uid` = sample_rollout_output, whose group is all but
- * the last two; the older one no id at all, and its rows may have been dealt out to workers in another order: groups
- * are then equal prompts, and refused where that cannot be right.
+ * veRL: `<rollout_data_dir>/<step>.jsonl`. The newer trainer writes `uid` = sample_rollout_output; the group is all but
+ * the last two parts. The older one writes no id, and its rows may be reordered between workers: groups are then equal
+ * prompts, and refused if that cannot be right.
  */
 import { lastName } from '../names.js';
 import type { Sample } from '../sample.js';
