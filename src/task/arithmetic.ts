@@ -1,9 +1,9 @@
 /**
- * Addition with a written chain of thought. Prompt `457+386=`; completion, column by column from the right, the
- * carry written as a third summand: `7+6=13;5+8+1=14;4+3+1=8;\boxed{843}`. It stops when the box closes, as in the
- * paper's trainer: what comes after an answer has no say in the reward. Reward 1 for the right number in the last
- * closed box, else 0. Whether to write `+1` is one token, so right and wrong solutions
- * part at a step that a process tree can show. Numbers are never negative and have exactly `digits` digits.
+ * Addition with a written chain of thought. Prompt `457+386=`; completion, column by column from the right, with the
+ * carry as a third summand: `7+6=13;5+8+1=14;4+3+1=8;\boxed{843}`. It stops when the box closes, as in the paper's
+ * trainer: text after the answer cannot affect the reward. Reward 1 for the right number in the last closed box, else
+ * 0. Whether to write `+1` is one token, so right and wrong solutions diverge at a step of the process tree. Numbers
+ * are never negative and have exactly `digits` digits.
  */
 import { Stream } from '../random/stream.js';
 import { lastBox } from './boxed.js';
@@ -16,22 +16,25 @@ export interface ArithmeticOptions {
   readonly digits?: number;
   /** Number of held-out problems. */
   readonly heldOut?: number;
-  /** Warm-up: how often a writer forgets a carry in the next column. */
+  /** Warm-up: how often a carry is forgotten in the next column. */
   readonly carryErrorRate?: number;
   /** Warm-up: how often a column's sum gets a wrong last digit. */
   readonly slipRate?: number;
   readonly seed: number;
 }
 
-/** Defaults: about 36% of generated solutions are right, and 30% of problems have a right likeliest solution. */
+/**
+ * With the defaults about 36% of generated solutions are right, and for 30% of problems the likeliest solution is
+ * right.
+ */
 export const ARITHMETIC_DEFAULTS = { digits: 3, heldOut: 200, carryErrorRate: 0.7, slipRate: 0.08 } as const;
 
 const BOX = '\\boxed{';
 const PIECES = ['<bos>', '<eos>', ...'0123456789', '+', '=', ';', BOX, '}'];
-/** Share of all pairs of summands that training never draws. */
+/** Share of all pairs of summands that training never uses. */
 const HELD_OUT_SHARE = 0.1;
 
-/** @throws TaskError for an option out of range, or when there are too few problems to hold out */
+/** @throws TaskError for an option out of range, or if there are too few problems to hold out */
 export function arithmetic(options: ArithmeticOptions): SyncTask {
   const {
     digits,
@@ -51,12 +54,12 @@ export function arithmetic(options: ArithmeticOptions): SyncTask {
   const lowest = 10 ** (digits - 1);
   const highest = 10 ** digits - 1;
 
-  /** The side of the split: the same for a + b and b + a. */
+  /** Whether a pair is held out: the same for a + b and b + a. */
   function isHeldOut(a: number, b: number): boolean {
     return new Stream(seed, 'arithmetic', 'split', Math.min(a, b), Math.max(a, b)).uniform() < HELD_OUT_SHARE;
   }
 
-  /** A pair on one side of the split, or null after 10,000 draws on the other. */
+  /** A pair on one side of the split, or null if 10,000 draws were on the other side. */
   function drawPair(stream: Stream, wantHeldOut: boolean): [number, number] | null {
     for (let attempt = 0; attempt < 10_000; attempt++) {
       const a = lowest + stream.int(highest - lowest + 1);
@@ -114,7 +117,7 @@ export function arithmetic(options: ArithmeticOptions): SyncTask {
     name: 'arithmetic',
     vocabulary,
     maxPromptTokens: 2 * digits + 3,
-    // Columns of nine tokens (a+b+1=1s;) but for the first, which has no carry; the box.
+    // Nine tokens per column (a+b+1=1s;) except the first, which has no carry; then the box.
     maxCompletionTokens: 9 * digits - 2 + (digits + 3),
     stopTokens: [closing, eos],
     trainProblem: (index) => problemOf(trainingPair('train', index)),

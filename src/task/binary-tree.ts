@@ -1,8 +1,8 @@
 /**
- * The paper's binary tree (PAPER.md §6a): a completion is a path of `depth` turns, each L or R, and one path T,
- * drawn from the seed, is the target. Paths that leave T only after its first n turns earn less than paths that
- * leave it at once, so most of what leads to T looks bad while T itself is best: the case where GRPO's |λ| factor
- * loses a solution it has found.
+ * The paper's binary tree (PAPER.md §6a): a completion is a path of `depth` turns, each L or R, and one path T, drawn
+ * from the seed, is the target. Paths that leave T only after its first n turns earn less than paths that leave it at
+ * once, so most paths through T's beginning look bad although T itself is best. In this case GRPO's |λ| factor loses a
+ * solution that it has already found.
  */
 import { Stream } from '../random/stream.js';
 import { type Problem, type SyncTask, TaskError, type Vocabulary } from './task.js';
@@ -11,17 +11,17 @@ import { checkNumber, checkWhole, pieceVocabulary } from './vocabulary.js';
 export interface BinaryTreeOptions {
   /** Turns in a path. */
   readonly depth?: number;
-  /** How many first turns of T make a path a bad one. */
+  /** Number of first turns that a path must share with T to be a bad one. */
   readonly n?: number;
-  /** Reward of every path but T that shares T's first n turns (r_neg). */
+  /** Reward of every path except T that shares T's first n turns (r_neg). */
   readonly negativeReward?: number;
   /** Reward of T. */
   readonly targetReward?: number;
   /** Reward of every other path. */
   readonly otherReward?: number;
   /**
-   * Tokens of a vocabulary that is not the task's: each of them is a turn, L where its id is even, R where it is odd. Absent:
-   * three tokens, of which L and R are allowed.
+   * Uses the tokens of another vocabulary: each token is a turn, L if its id is even, R if it is odd. Absent: three
+   * tokens, of which L and R are allowed.
    */
   readonly vocabularySize?: number;
   readonly seed: number;
@@ -48,7 +48,7 @@ export function binaryTree({
       ? pieceVocabulary({ pieces: ['<bos>', 'L', 'R'], bos: '<bos>' })
       : turnVocabulary(vocabularySize);
   const [left, right] = vocabulary.encode('LR');
-  /** L or R as the task's own token; undefined: no turn. */
+  /** L or R as the task's own token; undefined: not a turn. */
   const turnOf = (token: number): number | undefined => {
     if (vocabularySize !== undefined) return [left, right][token % 2];
     return token === left || token === right ? token : undefined;
@@ -62,7 +62,7 @@ export function binaryTree({
     answer: vocabulary.decode(target),
   };
 
-  /** How many first turns a path shares with T, 0 … depth. */
+  /** Number of first turns that a path shares with T, 0 … depth. */
   function shared(path: ArrayLike<number>): number {
     let length = 0;
     for (let i = 0; i < path.length; i++) {
@@ -100,7 +100,7 @@ export function binaryTree({
   };
 }
 
-/** A vocabulary whose every token is a turn. Token 0 is the prompt. */
+/** A vocabulary in which every token is a turn. Token 0 is the prompt. */
 function turnVocabulary(size: number): Vocabulary {
   const tokenText = (id: number): string => {
     if (!Number.isInteger(id) || id < 0 || id >= size) {

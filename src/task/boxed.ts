@@ -1,12 +1,12 @@
 /**
- * Where an answer stands in a completion: the content of the last box that is closed. Nested braces are matched;
- * what the content means is left to the task.
+ * Finds the answer in a completion: the content of the last closed box. Nested braces are matched; the task interprets
+ * the content.
  */
 
 /**
  * Content of the last closed box, or null.
- * @param open what opens a box, ending in a brace
- * @param close what closes it, one character
+ * @param open text that opens a box, ending in a brace
+ * @param close the character that closes it
  */
 export function lastBox(text: string, open = '\\boxed{', close = '}'): string | null {
   for (let at = text.lastIndexOf(open); at >= 0; at = at > 0 ? text.lastIndexOf(open, at - 1) : -1) {

@@ -4,7 +4,7 @@ import { CHAIN_DEFAULTS, chain } from './chain.js';
 const task = chain({ seed: 3 });
 const { vocabulary } = task;
 
-/** The value of `3*5-6+2=`, worked off from the left with whole numbers, reduced at the end only. */
+/** The value of `3*5-6+2=`, evaluated from left to right with whole numbers and reduced only at the end. */
 function value(prompt: string, modulus: number): number {
   const [, first, rest] = /^(\d)(.*)=$/.exec(prompt) ?? [];
   let at = BigInt(first);
@@ -59,7 +59,7 @@ describe('chains modulo 7', () => {
       const prompt = vocabulary.decode(example.promptTokens);
       const problem = { ...honest.heldOut[0], answer: String(value(prompt, 7)) };
       expect(honest.success(problem, example.completionTokens)).toBe(true);
-      // Each step's first number is the result of the one before.
+      // The first number of each step is the result of the previous one.
       const steps = [...vocabulary.decode(example.completionTokens).matchAll(/(\d)[-+*]\d=(\d);/g)];
       expect(steps).toHaveLength(8);
       steps.slice(1).forEach(([, first], n) => {

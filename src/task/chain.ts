@@ -1,9 +1,9 @@
 /**
- * A chain of operations modulo a small number, worked off from left to right: longer chains of thought than sums,
- * and every step needs the one before. Prompt `3*5-6+2=`; completion modulo 7, one step an operation:
+ * A chain of operations modulo a small number, evaluated from left to right: longer chains of thought than sums, and
+ * every step needs the previous one. Prompt `3*5-6+2=`; completion modulo 7, one step per operation:
  * `3*5=1;1-6=2;2+2=4;\boxed{4}`. It stops when the box closes. Reward 1 for the right number in the last closed box,
- * else 0. Warm-up solutions have a habit to unlearn: where the second number is greater they subtract the first from
- * it, most of the time; and slips at random. What follows is consistent with what was written.
+ * else 0. Warm-up solutions have a systematic error to unlearn: if the second number is greater, they usually subtract
+ * the first from it; and they have random slips. Later steps are consistent with what was written.
  */
 import { Stream } from '../random/stream.js';
 import { lastBox } from './boxed.js';
@@ -13,18 +13,18 @@ import { checkNumber, checkWhole, pieceVocabulary, promptOf } from './vocabulary
 export interface ChainOptions {
   /** Steps of a chain. */
   readonly operations?: number;
-  /** Numbers are 0 … modulus − 1, single digits. */
+  /** Numbers are 0 … modulus − 1, one digit each. */
   readonly modulus?: number;
   /** Number of held-out problems. */
   readonly heldOut?: number;
   /** Warm-up: how often a − b with a < b is written as b − a. */
   readonly flipErrorRate?: number;
-  /** Warm-up: how often a step has a wrong result at random. */
+  /** Warm-up: how often a step has a random wrong result. */
   readonly slipRate?: number;
   readonly seed: number;
 }
 
-/** Defaults: about a third of generated solutions are right. */
+/** With the defaults about a third of generated solutions are right. */
 export const CHAIN_DEFAULTS = {
   operations: 8,
   modulus: 7,
@@ -36,7 +36,7 @@ export const CHAIN_DEFAULTS = {
 const BOX = '\\boxed{';
 const OPERATORS = ['+', '-', '*'] as const;
 const PIECES = ['<bos>', '<eos>', ...'0123456789', ...OPERATORS, '=', ';', BOX, '}'];
-/** Share of all problems that training never draws. */
+/** Share of all problems that training never uses. */
 const HELD_OUT_SHARE = 0.1;
 
 interface Chain {
@@ -44,7 +44,7 @@ interface Chain {
   readonly steps: readonly { readonly operator: (typeof OPERATORS)[number]; readonly operand: number }[];
 }
 
-/** @throws TaskError for an option out of range, or when there are too few problems to hold out */
+/** @throws TaskError for an option out of range, or if there are too few problems to hold out */
 export function chain(options: ChainOptions): SyncTask {
   const {
     operations,
@@ -72,12 +72,12 @@ export function chain(options: ChainOptions): SyncTask {
   const textOf = ({ first, steps }: Chain): string =>
     `${first}${steps.map(({ operator, operand }) => operator + operand).join('')}=`;
 
-  /** The first chain of the stream on the wanted side of the split. */
+  /** The first chain of the stream on the requested side of the split. */
   function draw(stream: Stream, wantHeldOut: boolean): Chain {
     for (let attempt = 0; attempt < 10_000; attempt++) {
       const chain: Chain = {
         first: stream.int(modulus),
-        // No operand 0: it would end a chain's memory, or do nothing.
+        // No operand is 0: it would erase or ignore all earlier steps.
         steps: Array.from({ length: operations }, () => ({
           operator: OPERATORS[stream.int(OPERATORS.length)],
           operand: 1 + stream.int(modulus - 1),
@@ -123,7 +123,7 @@ export function chain(options: ChainOptions): SyncTask {
     return { reward: 1, note: 'right' };
   }
 
-  /** A solution with the writer's faults. */
+  /** A solution with the generator's errors. */
   function write({ first, steps }: Chain, stream: Stream): { text: string; answer: number } {
     let at = first;
     let text = '';

@@ -1,6 +1,6 @@
 /**
- * The `task` section of a configuration: keys, defaults, ranges and meanings of every task. The type is inferred from it. What
- * kinds of values there are stands in config-values.ts, for the other sections too.
+ * The `task` section of a configuration: keys, defaults, ranges and meanings of every task. The type is inferred from
+ * the schema. config-values.ts defines types of values for all sections.
  */
 import { z } from 'zod';
 import { changeable, type DeepReadonly, share, whole } from './config-values.js';
@@ -102,7 +102,8 @@ const userModule = z.strictObject({
     .nullable()
     .default(null)
     .describe("Length limit of a completion in tokens; null: the module's maxCompletionTokens"),
-  // A run that such an error stopped goes on as one that had these values from its start: no call failed before.
+  // A run that stopped with such an error continues as if it had these values from its start, because no call had
+  // failed before.
   on_error: changeable(z.enum(['stop', 'zero', 'skip_group']))
     .default('stop')
     .describe(
@@ -127,8 +128,8 @@ export const taskSchema = z.discriminatedUnion('name', [
   custom,
 ]);
 
-/** The `task` section of a configuration, by its own names. */
+/** The `task` section of a configuration. */
 export type TaskConfig = DeepReadonly<z.output<typeof taskSchema>>;
 
-/** The `task` section of mathematics. */
+/** The `task` section of the math task. */
 export type MathTaskConfig = Extract<TaskConfig, { name: 'math' }>;

@@ -1,52 +1,52 @@
 /**
- * A task of the user's own, from a module: problems, a prompt, a reward; an environment where the model takes several
- * turns. Texts in and out; tokens are our affair. What is no such definition is refused key by key.
+ * A custom task from a module: problems, a prompt, a reward, and an environment if the model takes several turns. Input
+ * and output are texts; tokens are handled internally. An invalid definition is refused with the key.
  */
 import { TaskError } from './task.js';
 import { showValue } from './user-code.js';
 import type { PieceOptions } from './vocabulary.js';
 
-/** A completion to be judged. */
+/** A completion to be rewarded. */
 export interface JudgedCompletion {
-  /** All that follows the prompt, answers of the environment included. */
+  /** Everything after the prompt, including answers of the environment. */
   readonly text: string;
   /** Its token ids. */
   readonly tokens: ArrayLike<number>;
 }
 
-/** The reward, or several by name, weighed by `weights`. */
+/** The reward, or several by name, weighted by `weights`. */
 export type Rewards = number | Readonly<Record<string, number>>;
 
 /** A message of a chat. */
 export interface ChatMessage {
-  /** E.g. system, user, assistant: what the model's template knows. */
+  /** For example system, user, assistant: any role that the model's template knows. */
   readonly role: string;
   readonly content: string;
 }
 
-/** Answers the model's turns. */
+/** An environment that answers the model's turns. */
 export interface TaskEnvironment<P> {
-  /** Turns of the model, at most. */
+  /** Maximum number of turns of the model. */
   readonly maxTurns: number;
-  /** Tokens of one turn, at most; default: what is left of maxCompletionTokens. */
+  /** Maximum number of tokens in a turn; default: the rest of maxCompletionTokens. */
   readonly maxTurnTokens?: number;
   /**
-   * What the model is told after a turn; null: the end. The same turn after the same history should get the same answer.
+   * The answer to a turn; null: the completion ends. The same turn after the same history should get the same answer.
    * @param turn text of the turn
-   * @param before all that followed the prompt before this turn
+   * @param before everything between the prompt and this turn
    */
   respond(turn: string, problem: P, before: string): string | null | Promise<string | null>;
 }
 
 export interface TaskDefinition<P> {
   readonly name: string;
-  /** Training problems, taken in turn, or the index-th of endlessly many. */
+  /** Training problems, used in order, or a function that returns the index-th of infinitely many. */
   readonly problems: readonly P[] | ((index: number) => P | Promise<P>);
   /** Problems for evaluation. */
   readonly heldOut: readonly P[];
-  /** What the model is given: a text as it is, or messages, rendered by the model's own chat template. */
+  /** The prompt: a text, or messages that are rendered with the model's own chat template. */
   prompt(problem: P): string | readonly ChatMessage[] | Promise<string | readonly ChatMessage[]>;
-  /** The right answer, for readers of rollouts. */
+  /** The right answer, shown to readers of rollouts. */
   answer?(problem: P): string | Promise<string>;
   reward(completion: JudgedCompletion, problem: P): Rewards | Promise<Rewards>;
   /** Weight of each named reward, default 1. */
@@ -57,15 +57,15 @@ export interface TaskDefinition<P> {
   readonly environment?: TaskEnvironment<P>;
   /** The tokens of a small random model; default: the model's tokenizer. */
   readonly vocabulary?: PieceOptions;
-  /** Texts that end a completion, or a turn: each must be one token. Default: the vocabulary's end. */
+  /** Texts that end a completion or a turn; each must be one token. Default: the vocabulary's end token. */
   readonly stop?: readonly string[];
-  /** The index-th text to learn the form from, for the supervised warm-up of a small model. */
+  /** The index-th example solution, for the supervised warm-up of a small model. */
   solution?(
     index: number,
   ): { readonly problem: P; readonly text: string } | Promise<{ readonly problem: P; readonly text: string }>;
 }
 
-/** Gives a definition its type; a module's default export. */
+/** Gives a definition its type; used as a module's default export. */
 export function defineTask<P>(definition: TaskDefinition<P>): TaskDefinition<P> {
   return definition;
 }

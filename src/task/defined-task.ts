@@ -1,6 +1,6 @@
 /**
- * The task that a user's definition describes. Each of its functions is called through `call`, and what it returns is
- * checked there: an error names the file, the problem, and where in the run it was asked.
+ * A task from a custom definition. Each of its functions is called through `call`, and its result is checked there: an
+ * error names the file, the problem, and the place in the run.
  */
 import type { TaskConfig } from './config.js';
 import { type ChatMessage, checkDefinition, type Rewards, type TaskDefinition } from './define.js';
@@ -15,29 +15,29 @@ import {
 import { type CallUser, showValue } from './user-code.js';
 import { pieceVocabulary } from './vocabulary.js';
 
-/** What is done about a reward that fails: the run ends, the completion gets 0, or its group is left out. */
+/** What happens if a reward fails: the run stops, the completion gets 0, or its group is left out. */
 export type OnError = Extract<TaskConfig, { name: 'module' }>['on_error'];
 
 export interface DefinedTaskOptions {
-  /** Calls into the module. */
+  /** Calls functions of the module. */
   readonly call: CallUser;
-  /** The model's tokenizer as a vocabulary; null: there is none. */
+  /** The model's tokenizer as a vocabulary; null: none. */
   readonly vocabulary: Vocabulary | null;
-  /** The model's chat template with its opening of the answer; null: there is none. */
+  /** The model's chat template, which opens the answer; null: none. */
   readonly render?: ((messages: readonly ChatMessage[]) => string) | null;
-  /** Longest sequence that the model can take, tokens; null: a random model is made as long as the task needs. */
+  /** Maximum length of a sequence in the model, tokens; null: a random model is made as long as the task needs. */
   readonly context?: number | null;
   /** Longest completion, tokens, in place of the definition's; null: the definition's. */
   readonly maxCompletionTokens?: number | null;
   readonly onError?: OnError;
-  /** Told once what is unusual, in one line. */
+  /** Called once with each unusual condition, as one line. */
   readonly warn?: (line: string) => void;
 }
 
-/** Of endlessly many problems: how many are looked at to see how long prompts are. */
+/** Number of problems that are examined to find the length of prompts, if there are infinitely many. */
 const LOOKED_AT = 64;
 
-/** @throws TaskError in one line for a definition that is none, and for prompts that do not fit the model */
+/** @throws TaskError in one line for an invalid definition, and for prompts that do not fit the model */
 export async function definedTask(exported: unknown, options: DefinedTaskOptions): Promise<Task> {
   const { call } = options;
   const definition = await call('default export', () => checkDefinition(exported));
@@ -136,7 +136,7 @@ export async function definedTask(exported: unknown, options: DefinedTaskOptions
       weighed(await definition.reward(judged(completion), source(problem)), definition.weights),
     );
   }
-  // Where success follows from the reward, the user's code is not asked twice for one completion.
+  // If success follows from the reward, the user's code is called only once for a completion.
   const rewards = new WeakMap<ArrayLike<number>, { problem: Problem; result: Promise<RewardResult> }>();
   function reward(problem: Problem, completion: ArrayLike<number>, at?: string): Promise<RewardResult> {
     const result = rewardOf(problem, completion, at);
@@ -148,7 +148,7 @@ export async function definedTask(exported: unknown, options: DefinedTaskOptions
   return {
     name: definition.name,
     vocabulary,
-    // Longer ones of endlessly many are passed over.
+    // With infinitely many problems, those with longer prompts are skipped.
     maxPromptTokens: typeof problems === 'function' && Number.isFinite(room) ? room : longest,
     maxCompletionTokens,
     stopTokens: await call('stop', () => stopTokens(definition, vocabulary)),
@@ -215,7 +215,7 @@ export async function definedTask(exported: unknown, options: DefinedTaskOptions
   };
 }
 
-/** An error of the module that no call of its own brought up. */
+/** An error about the module, in the form of a failed call. */
 function refusal(call: CallUser, what: string, message: string): Promise<unknown> {
   return call(what, () => {
     throw new TaskError(message);
@@ -238,7 +238,7 @@ function checkMessages(prompt: unknown): asserts prompt is readonly ChatMessage[
     throw new TaskError(`expected a string, or messages [{ role, content }], got ${showValue(prompt)}`);
 }
 
-/** @throws TaskError for what is neither a finite number nor finite numbers by name */
+/** @throws TaskError for a result that is neither a finite number nor finite numbers by name */
 function weighed(value: Rewards | unknown, weights: Readonly<Record<string, number>> = {}): RewardResult {
   if (typeof value === 'number') return { reward: checkReward(value) };
   const prototype = typeof value === 'object' && value !== null ? Object.getPrototypeOf(value) : undefined;

@@ -101,7 +101,7 @@ describe('a dataset', () => {
   });
 
   it('has every number digit by digit, as an answer, in a list and as an id, in all kinds of files', async () => {
-    // Python's Decimal writes these the same, but for the zeros behind.
+    // Python's Decimal writes these numbers the same way, except for trailing zeros.
     const numbers: [string, string][] = [
       ['12345678901234567891', '12345678901234567891'],
       ['9007199254740993', '9007199254740993'],

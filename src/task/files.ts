@@ -1,8 +1,8 @@
 /**
- * Problems with answers from files: JSON lines, a JSON list (both also packed with gzip or zstd), or Parquet. Columns are found by the names that the known
- * mathematics datasets use (GSM8K, MATH-500, AIME, AMC, Minerva, OlympiadBench, OpenRS), or named by the caller. A row
- * without problem or answer is an error: a dataset that shrinks in silence gives a wrong figure. An answer that is a
- * number is that number, digit by digit.
+ * Problems with answers from files: JSON lines, a JSON list (both also packed with gzip or zstd), or Parquet. Columns
+ * have the names that the known mathematics datasets use (GSM8K, MATH-500, AIME, AMC, Minerva, OlympiadBench, OpenRS),
+ * or are named by the caller. A row without problem or answer is an error, because a dataset that shrinks silently
+ * gives wrong figures. A numeric answer is kept digit by digit.
  */
 import { fileSource, parquetColumns, parquetRows } from '../input/files.js';
 import {
@@ -23,20 +23,20 @@ import type { DatasetRow } from './math-task.js';
 import { TaskError } from './task.js';
 
 export interface DatasetColumns {
-  /** Column of the problem; default: the first of those that the known datasets use. */
+  /** Column of the problem; default: the first name used by the known datasets. */
   readonly problem?: string;
   readonly answer?: string;
 }
 
 const PROBLEM = ['problem', 'question', 'prompt'];
-/** In this order: a column of answers goes before one of solutions, whose last box is the answer. */
+/** In this order: a column of answers is preferred to one of solutions, whose last box is the answer. */
 const ANSWER = ['final_answer', 'answer', 'expected_answer', 'gold', 'ground_truth', 'solution'];
 
 type Row = Readonly<Record<string, unknown>>;
 
 /**
- * @param answerOf the answer within a worked solution (its last box), null where there is none
- * @throws TaskError naming file, line (in Parquet: row), what was found and what is needed
+ * @param answerOf finds the answer in a worked solution (its last box); null if there is none
+ * @throws TaskError naming file and line (in Parquet: row), what is expected and what came
  */
 export async function readDataset(
   file: string,
@@ -79,7 +79,7 @@ export async function readDataset(
     if (answer === null || answer.trim() === '') {
       throw new TaskError(`${where}: ${answerColumn}: expected an answer, got ${shown(row[answerColumn])}`);
     }
-    // Some problems are asked in a context that other columns hold.
+    // Some problems have a context in other columns.
     const text = typeof row.context === 'string' ? `${row.context}\n${problem}` : problem;
     const solution = typeof row.solution === 'string' ? { solution: row.solution } : {};
     return { id, problem: text, answer, ...solution };
@@ -96,7 +96,7 @@ function shown(value: unknown): string {
 
 const short = (text: string) => (text.length > 60 ? `${text.slice(0, 57)}…` : text);
 
-/** A number, a text, a list of them (all are asked for), or a worked solution that ends in the answer. */
+/** A number, a text, a list of them (all are required), or a worked solution that ends in the answer. */
 function answerText(
   value: unknown,
   column: string,
@@ -117,8 +117,8 @@ function answerText(
 }
 
 /**
- * All rows of a file, objects by column.
- * @throws TaskError naming file and line of what is no row
+ * All rows of a file as objects by column.
+ * @throws TaskError naming file and line of an invalid row
  */
 export async function readRows(file: string): Promise<{ row: Row; line: number }[]> {
   const rows: { row: Row; line: number }[] = [];
@@ -139,7 +139,7 @@ export async function readRows(file: string): Promise<{ row: Row; line: number }
   return rows;
 }
 
-/** The values of the file's rows, every number as it is written, and their lines (in Parquet: rows), from 1. */
+/** The values of the file's rows, with numbers as written, and their lines (in Parquet: rows), from 1. */
 async function* rowsOf(file: string): AsyncGenerator<{ value: unknown; line: number }> {
   if (file.endsWith('.parquet')) yield* rowsOfParquet(file);
   else if (/\.json(\.(gz|zst))?$/.test(file)) yield* rowsOfList(file);
@@ -153,7 +153,7 @@ async function* rowsOfParquet(file: string): AsyncGenerator<{ value: unknown; li
   }
 }
 
-/** Files of one list are small enough to be whole in memory; the place in the list stands for the line. */
+/** Files with one list are small enough for memory; the index in the list replaces the line. */
 async function* rowsOfList(file: string): AsyncGenerator<{ value: unknown; line: number }> {
   const pieces: Uint8Array[] = [];
   let size = 0;

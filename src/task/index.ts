@@ -44,8 +44,8 @@ export { type WriterOptions, writerAccuracy } from './writer.js';
 export const mathChecker = () => import('./math/index.js');
 
 /**
- * The task that a configuration names, its random choices drawn from the run's seed.
- * @throws TaskError naming the key, what was found and what is allowed
+ * Creates the task that a configuration names; the run's seed determines its random choices.
+ * @throws TaskError naming the key, what is expected and what came
  */
 export function createTask(config: TaskConfig, seed: number): SyncTask {
   switch (config.name) {

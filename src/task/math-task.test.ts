@@ -1,4 +1,4 @@
-/** The task of mathematics: when a completion ends, and what it scores. Tokens are the characters of the text. */
+/** The math task: when a completion ends, and how it is scored. Tokens are the characters of the text. */
 import { describe, expect, it } from 'vitest';
 import { checkAnswer } from './math/index.js';
 import { mathTask } from './math-task.js';
@@ -25,7 +25,7 @@ const task = (stopAtBox: boolean, suffix = '') =>
     seed: 1,
   });
 
-/** What is left of a completion where the watcher ends it. */
+/** The beginning of a completion up to where the watcher ends it. */
 function sampled(mathTask: ReturnType<typeof task>, text: string): Int32Array {
   const tokens = encode(text);
   const ends = mathTask.watch?.();

@@ -1,7 +1,7 @@
 /**
  * Mathematics with verifiable rewards: problems with a gold answer, completions judged by their final answer. Rewards:
- * `accuracy` 1 where the answer is equal to the gold one, `format` 1 where there is an answer in a closed box; their
- * weighted sum is the reward. What could not be read scores 0 and says why.
+ * `accuracy` 1 if the answer equals the gold answer, `format` 1 if there is an answer in a closed box; their weighted
+ * sum is the reward. An answer that cannot be read scores 0, with the reason.
  */
 import { Stream } from '../random/stream.js';
 import { boxWatcher } from './math/box-watcher.js';
@@ -10,11 +10,11 @@ import { type Problem, type RewardResult, type SyncTask, TaskError, type Vocabul
 
 /** A problem with its answer. */
 export interface DatasetRow {
-  /** Unique within the file: its own id, or its place. */
+  /** Unique within the file: its own id, or its position. */
   readonly id: string;
   readonly problem: string;
   readonly answer: string;
-  /** Worked solution, where there is one. */
+  /** Worked solution, if there is one. */
   readonly solution?: string;
 }
 
@@ -25,9 +25,9 @@ export interface MathTaskOptions {
   readonly vocabulary: Vocabulary;
   /** Tokens that end a completion. */
   readonly stopTokens: readonly number[];
-  /** A problem as the model is asked it. */
+  /** The model's prompt for a problem. */
   readonly prompt: (problem: string) => { readonly text: string; readonly tokens: Int32Array };
-  /** Training problems with longer prompts are left out; a held-out one is an error. */
+  /** Training problems with longer prompts are skipped; a held-out one is an error. */
   readonly maxPromptTokens: number;
   readonly maxCompletionTokens: number;
   /** Ends a completion when a box with content closes outside of the thinking part. */
@@ -35,11 +35,11 @@ export interface MathTaskOptions {
   readonly weights: { readonly accuracy: number; readonly format: number };
   /** Of `mathChecker()`. */
   readonly check: (completion: string, gold: string) => AnswerVerdict;
-  /** Order of the training problems follows from it. */
+  /** Determines the order of the training problems. */
   readonly seed: number;
 }
 
-/** @throws TaskError when no training problem is short enough, or a held-out one is too long */
+/** @throws TaskError if no training problem is short enough, or a held-out one is too long */
 export function mathTask(options: MathTaskOptions): SyncTask & { readonly leftOut: number } {
   const { vocabulary, maxPromptTokens, weights, seed } = options;
   const problemOf = (row: DatasetRow): Problem => {
@@ -53,7 +53,7 @@ export function mathTask(options: MathTaskOptions): SyncTask & { readonly leftOu
       `task.max_prompt_tokens: expected more (none of the ${all.length} training problems is that short), got ${maxPromptTokens}`,
     );
   }
-  // Templates of some models open the thinking part in the prompt.
+  // The templates of some models open the thinking part in the prompt.
   const thinking = /<think>\s*$/.test(problems[0].promptText);
 
   const heldOut = options.heldOut.map(problemOf);
@@ -65,7 +65,7 @@ export function mathTask(options: MathTaskOptions): SyncTask & { readonly leftOu
     }
   }
 
-  /** Verdicts on what was just judged: reward and success ask for the same one. */
+  /** A cache of recent verdicts: reward and success ask for the same one. */
   const verdicts = new Map<string, AnswerVerdict>();
   function verdict(problem: Problem, completion: ArrayLike<number>): AnswerVerdict {
     const text = vocabulary.decode(completion);
@@ -79,7 +79,7 @@ export function mathTask(options: MathTaskOptions): SyncTask & { readonly leftOu
     return verdict;
   }
 
-  /** Order of the n-th time through all problems. */
+  /** Order of the problems in the n-th pass. */
   let order: { epoch: number; indices: Int32Array } | null = null;
   function orderOf(epoch: number): Int32Array {
     if (order?.epoch === epoch) return order.indices;

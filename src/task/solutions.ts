@@ -1,7 +1,7 @@
 /**
- * Solutions of the user's own to warm up on (SFT), from files in the layouts of TRL's datasets: `messages` that end with the
- * assistant's, or `prompt` and `completion`, each a text or messages. Messages go through the model's chat template; a text
- * is taken as it is. The policy learns the completion and the token that ends it, not the prompt.
+ * Custom solutions for the warm-up (SFT), from files in the layouts of TRL's datasets: `messages` that end with the
+ * assistant's, or `prompt` and `completion`, each a text or messages. Messages are rendered with the model's chat
+ * template; a text is used as it is. The policy learns the completion and its end token, not the prompt.
  */
 import { Stream } from '../random/stream.js';
 import type { ChatMessage } from './define.js';
@@ -81,18 +81,18 @@ function messagesOf(value: unknown, where: string): ChatMessage[] {
 
 export interface SolutionOptions {
   readonly vocabulary: Vocabulary;
-  /** Token that ends a completion; null: none does. */
+  /** Token that ends a completion; null: none. */
   readonly end: number | null;
-  /** The model's chat template with its opening of the answer; null: there is none. */
+  /** The model's chat template, which opens the answer; null: none. */
   readonly render: ((messages: readonly ChatMessage[]) => string) | null;
-  /** Longest sequence that the model can take, tokens. */
+  /** Maximum length of a sequence in the model, tokens. */
   readonly context: number;
   readonly seed: number;
 }
 
 /**
- * The index-th example, every solution once in an order of its own before any comes again.
- * @throws TaskError naming the solution that does not fit the model, or has no token
+ * The index-th example. Each pass uses every solution once, in a new order.
+ * @throws TaskError naming a solution that does not fit the model, or is empty
  */
 export function solutionExamples(
   solutions: readonly Solution[],

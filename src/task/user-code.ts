@@ -1,11 +1,11 @@
 /**
- * Calls into code that a user wrote. Whatever it does instead of returning a value (throws, rejects, never answers) becomes
- * one error that names the file and the call; the run's place is added by whoever knows it. Pure: what a process can do
- * besides (endless loops, process.exit, errors that come later) is watched by `around`.
+ * Calls into user code. If a call does not return a value (it throws, rejects or never answers), there is one error
+ * that names the file and the call; callers add the place in the run. Pure: effects on the process (endless loops,
+ * process.exit, late errors) are watched by `around`.
  */
 import { TaskError } from './task.js';
 
-/** What a user's code did, where. */
+/** A fault of user code, with its place. */
 export class UserCodeError extends TaskError {
   override name = 'UserCodeError';
 }
@@ -15,7 +15,7 @@ export interface UserCall {
   readonly file: string;
   /** E.g. `reward of problem train-3, step 1, completion "ab"`. */
   readonly what: string;
-  /** What the call did that a returned value does not undo; null: nothing. */
+  /** A fault of the call that a returned value does not undo; null: none. */
   fault: string | null;
 }
 
@@ -23,13 +23,13 @@ export interface UserCall {
 export type CallUser = <T>(what: string, run: () => T | PromiseLike<T>) => Promise<T>;
 
 export interface UserCodeOptions {
-  /** The module, as the user names it. */
+  /** The module, as the user named it. */
   readonly file: string;
-  /** Longest time for a call, s. */
+  /** Longest duration of a call, s. */
   readonly seconds: number;
   /** Key of the configuration that sets it; default: task.call_seconds. */
   readonly limit?: string;
-  /** Told when a call begins; what it returns is told when the call is over. */
+  /** Called when a call begins; returns a function that is called when it is over. */
   readonly begin?: (call: UserCall) => () => void;
   /** Runs the call's synchronous part. */
   readonly around?: <T>(call: UserCall, run: () => T) => T;
@@ -59,12 +59,13 @@ export function userCode({
       const failed = (thrown: unknown): void =>
         settle(() => reject(userCodeError(file, what, describeThrown(thrown), lineIn(thrown, file))));
       const expire = (last: boolean): void => {
-        // Late because other code held the thread: an answer that is there already is still taken.
+        // The timer is late because other code blocked the thread: an answer that has already arrived is still
+        // accepted.
         if (!last && performance.now() - started > 1000 * seconds + LATE_MS) {
           timer = setTimeout(() => expire(true), LATE_MS);
         } else settle(() => reject(userCodeError(file, what, overdue(seconds, limit))));
       };
-      // The timer keeps the process alive: without it a promise that nobody settles would end it without a word.
+      // The timer keeps the process alive: otherwise a promise that never settles would end it silently.
       let timer = setTimeout(() => expire(false), 1000 * seconds);
       try {
         Promise.resolve(around(call, run)).then((value) => settle(() => resolve(value)), failed);
@@ -79,7 +80,7 @@ const LATE_MS = 100;
 export const overdue = (seconds: number, limit = 'task.call_seconds'): string =>
   `expected an answer within ${seconds} s (${limit}), got none`;
 
-/** @param line of the file, where it is known */
+/** @param line of the file, if it is known */
 export function userCodeError(file: string, what: string, fault: string, line?: number): UserCodeError {
   return new UserCodeError(`${file}${line === undefined ? '' : `:${line}`}: ${what}: ${fault}`);
 }
@@ -104,7 +105,7 @@ function isError(value: unknown): value is { name: unknown; message: unknown; st
   return typeof value === 'object' && value !== null && 'name' in value && 'message' in value;
 }
 
-/** A value as one would write it, on one line, at most 60 characters. */
+/** A value as it would be written, on one line, at most 60 characters. */
 export function showValue(value: unknown): string {
   try {
     if (value === undefined) return 'undefined';
@@ -122,7 +123,7 @@ export function showValue(value: unknown): string {
   }
 }
 
-/** The line of the file that an error was thrown from, by its stack. */
+/** The line of the file that threw an error, from its stack. */
 export function lineIn(thrown: unknown, file: string): number | undefined {
   const stack = isError(thrown) ? thrown.stack : undefined;
   if (typeof stack !== 'string' || thrown instanceof TaskError) return undefined;

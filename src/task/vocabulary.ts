@@ -1,15 +1,15 @@
 /**
- * A small vocabulary given by its pieces: the id of a piece is its place in the list. Texts are cut greedily,
- * longest piece first. No merges, no bytes: a trained model's tokenizer belongs to the model room.
+ * A small vocabulary defined by its pieces: the id of a piece is its index in the list. Texts are split greedily,
+ * longest piece first. No merges, no bytes: tokenizers of trained models are in src/text.
  */
 import { TaskError, type Vocabulary } from './task.js';
 
 export interface PieceOptions {
-  /** Text of each token, [size]; bos and eos by the name they are shown with. */
+  /** Text of each token, [size]; bos and eos by their display names. */
   readonly pieces: readonly string[];
-  /** Which piece opens a prompt. */
+  /** The piece that opens a prompt. */
   readonly bos: string;
-  /** Which piece ends a completion, if one does. */
+  /** The piece that ends a completion, if there is one. */
   readonly eos?: string;
 }
 
@@ -55,7 +55,7 @@ export function pieceVocabulary({ pieces, bos, eos }: PieceOptions): Vocabulary 
   return vocabulary;
 }
 
-/** Token ids with bos before them, where there is one. */
+/** Token ids with bos before them, if there is one. */
 export function promptOf(vocabulary: Vocabulary, text: string): Int32Array {
   const start = vocabulary.bos === null ? [] : [vocabulary.bos];
   return Int32Array.from([...start, ...vocabulary.encode(text)]);

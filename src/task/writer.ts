@@ -1,26 +1,26 @@
 /**
- * Generated solutions of additions, some wrong on purpose, to warm a model up with. Two faults: a carry that is
- * forgotten in the next column (systematic: the likeliest solution of a problem with a carry is then wrong, so
- * greedy decoding errs as well), and a slip in a column's last digit (at random). What follows is consistent with
- * what was written. `writerAccuracy` is the exact share of right answers that such a writer gives.
+ * Generated solutions of additions, some of them wrong on purpose, for the warm-up of a model. Two kinds of error: a
+ * forgotten carry in the next column (systematic, so the likeliest solution of a problem with a carry is wrong and
+ * greedy decoding fails too), and a random slip in a column's last digit. Later columns are consistent with what was
+ * written. `writerAccuracy` is the exact share of right answers.
  */
 
 export interface WriterOptions {
-  /** Probability that a carry is forgotten, for each column that has one to take. */
+  /** Probability that a carry is forgotten, for each column that receives one. */
   readonly carryErrorRate: number;
   /** Probability that the last digit of a column's sum is replaced by one of the nine others. */
   readonly slipRate: number;
 }
 
 export interface Solution {
-  /** Columns from the right, each closed by a semicolon: `7+6=13;5+8+1=14;4+3+1=8;`. */
+  /** Columns from the right, each followed by a semicolon: `7+6=13;5+8+1=14;4+3+1=8;`. */
   readonly text: string;
-  /** The number the columns spell, leading zeros included if a slip made one. */
+  /** The number that the columns give, including leading zeros if a slip made one. */
   readonly answer: string;
 }
 
 /**
- * Adds two numbers of equally many digits in writing.
+ * Adds two numbers with equal numbers of digits in writing.
  * @param uniform draws from [0, 1)
  */
 export function writeSolution(a: number, b: number, options: WriterOptions, uniform: () => number): Solution {
@@ -42,9 +42,9 @@ export function writeSolution(a: number, b: number, options: WriterOptions, unif
 }
 
 /**
- * Exact shares of right answers over all pairs of numbers of `digits` digits.
- * @returns sampled: probability that a solution drawn from the writer is right; likeliest: share of problems whose
- *   likeliest choice at every step leads to the right answer (what greedy decoding of a perfect imitator reaches)
+ * Exact shares of right answers over all pairs of numbers with `digits` digits.
+ * @returns sampled: probability that a random solution is right; likeliest: share of problems for which the likeliest
+ * choice at every step leads to the right answer (what greedy decoding of a perfect imitator reaches)
  */
 export function writerAccuracy(
   digits: number,
@@ -60,7 +60,7 @@ export function writerAccuracy(
   };
 }
 
-/** Runs over columns with the probability of [true carry][written carry] and all digits right so far. */
+/** Iterates over columns with the probability of [true carry][written carry] given that all digits so far are right. */
 function shareRight(digits: number, { carryErrorRate, slipRate }: WriterOptions): number {
   let state = [
     [1, 0],

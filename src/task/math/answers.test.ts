@@ -1,4 +1,4 @@
-/** Pairs of answers by kind: those that are the same, in both directions, and those that are not. All of our own making. */
+/** Pairs of answers by kind: equal ones in both directions, and different ones. All were written for this test. */
 import { describe, expect, test } from 'vitest';
 import { answersEqual } from './index.js';
 

@@ -1,6 +1,7 @@
 /**
- * π, exponentials, logarithms and circular functions of balls, by series over big integers in fixed point. Each works with
- * so many bits beyond the precision that all rounding together stays below one unit of it, which the radius contains.
+ * π, exponentials, logarithms and trigonometric functions of balls, by series over big integers in fixed point. Each
+ * function computes with enough extra bits that the total rounding error stays below one unit of the precision; the
+ * radius includes it.
  */
 import {
   add,
@@ -31,7 +32,7 @@ function inverseSeries(x: bigint, q: number, alternating: boolean): bigint {
   return sum;
 }
 
-/** A constant in units of 2^−q, right to 2^(20 − q); kept with its highest precision so far. */
+/** A constant in units of 2^−q, correct to 2^(20 − q); the most precise value so far is cached. */
 function constantOf(compute: (q: number) => bigint): (q: number) => bigint {
   let [kept, precision] = [0n, 0];
   return (q) => {
@@ -42,12 +43,12 @@ function constantOf(compute: (q: number) => bigint): (q: number) => bigint {
 const pi = constantOf((q) => 16n * inverseSeries(5n, q, true) - 4n * inverseSeries(239n, q, true));
 const ln2 = constantOf((q) => 2n * inverseSeries(3n, q, false));
 
-/** A value in units of 2^−q with the bits that its computation may have lost, as a ball of precision p. */
+/** A value in units of 2^−q with an error of at most `lost`, as a ball of precision p. */
 const ballOf = (m: bigint, lost: bigint, q: number, p: number): Ball => round({ m, r: lost, e: -q }, p);
 
 export const circleConstant = (p: number): Ball => ballOf(pi(p + 40), 1n << 24n, p + 40, p);
 
-/** Halvings of an argument before a series, for a good balance of both. */
+/** Number of halvings of an argument before a series, a good balance of both costs. */
 const halvings = (p: number) => 4 + Math.floor(Math.sqrt(p) / 2);
 
 /** Arguments beyond 2^this are not reduced. */
@@ -60,7 +61,7 @@ export function exponential(x: Ball, p: number): Ball {
   const s = halvings(p);
   const q = p + 2 * s + 48 + Math.max(0, size);
   const { m, r } = fixed(x, q);
-  // Beyond 1/2 a radius says nothing.
+  // A radius beyond 1/2 gives no information.
   if (bits(r) >= q) throw new NeedsPrecision();
   const log = ln2(q);
   const k = m / log;
@@ -155,7 +156,7 @@ export function circular(x: Ball, p: number): { sin: Ball; cos: Ball } {
   for (let i = 0; i < s; i++) {
     [sin, cos] = [(sin * cos) >> BigInt(q - 1), (cos * cos - sin * sin) >> BigInt(q)];
   }
-  // The argument is off by k times the error of π; slopes are at most 1.
+  // The error of the argument is k times the error of π; slopes are at most 1.
   const lost = r + (1n << BigInt(2 * s + 40 + Math.max(0, size)));
   const [a, b] = [ballOf(sin, lost, q, p), ballOf(cos, lost, q, p)];
   const turns = Number(((k % 4n) + 4n) % 4n);

@@ -1,4 +1,4 @@
-/** Balls hold the true values: those of mpmath at 60 digits, and their own at a higher precision. */
+/** Balls contain the true values: those of mpmath at 60 digits, and their own at a higher precision. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { abs, type Ball, integerRoot, NeedsPrecision, squareRoot } from './ball.js';
@@ -27,7 +27,7 @@ describe('balls', () => {
     const sign = value.startsWith('-') ? -1n : 1n;
     for (const p of [64, 150]) {
       const [low, high] = ends(FUNCTIONS[name]({ m: BigInt(m), r: 0n, e }, p), 400);
-      // One unit of the last digit that was written.
+      // One unit of the last printed digit.
       const at = (n: bigint) => (n << 400n) / 10n ** BigInt(places);
       expect(low <= at(sign * BigInt(digits) + 1n), `${name} p ${p}`).toBe(true);
       expect(high >= at(sign * BigInt(digits) - 1n), `${name} p ${p}`).toBe(true);

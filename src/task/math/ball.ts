@@ -1,7 +1,7 @@
 /**
  * Real numbers with a proven error: a ball [m − r, m + r]·2^e of big integers, rounded outwards to a working precision.
- * Every operation returns a ball that holds the true result for all members of its arguments. The precision and the
- * exponents are bounded; what would go beyond is undecided, never guessed.
+ * Every operation returns a ball that contains the true result for all members of its arguments. The precision and the
+ * exponents are bounded; a value beyond the bounds is undecided, never guessed.
  */
 
 export interface Ball {
@@ -10,11 +10,11 @@ export interface Ball {
   readonly e: number;
 }
 
-/** More bits are needed before anything can be said; the evaluation starts again with twice as many. */
+/** More bits are needed for a decision; the evaluation starts again with twice as many. */
 export class NeedsPrecision extends Error {
   override name = 'NeedsPrecision';
 }
-/** Nothing can be said within the bounds of this checker. */
+/** No decision is possible within the bounds of this checker. */
 export class Undecided extends Error {
   override name = 'Undecided';
 }
@@ -37,9 +37,9 @@ export const ZERO: Ball = { m: 0n, r: 0n, e: 0 };
 export const ONE: Ball = { m: 1n, r: 0n, e: 0 };
 
 export const isZero = ({ m, r }: Ball): boolean => m === 0n && r === 0n;
-/** Whether 0 is a member, so that the sign is open (or there is none). */
+/** Whether 0 is a member, so that the sign is unknown (or 0). */
 export const holdsZero = ({ m, r }: Ball): boolean => abs(m) <= r;
-/** Sign of a ball that does not hold 0, or that is 0. */
+/** Sign of a ball that does not contain 0, or that is 0. */
 export const sign = ({ m }: Ball): number => (m === 0n ? 0 : m < 0n ? -1 : 1);
 /** An upper bound of log2 |x|; −∞ for 0. */
 export const magnitude = ({ m, r, e }: Ball): number =>
@@ -77,7 +77,7 @@ export function multiply(a: Ball, b: Ball, p: number): Ball {
   return round({ m: a.m * b.m, r, e: a.e + b.e }, p);
 }
 
-/** @throws NeedsPrecision when the divisor holds 0 */
+/** @throws NeedsPrecision if the divisor contains 0 */
 export function divide(a: Ball, b: Ball, p: number): Ball {
   if (holdsZero(b)) throw new NeedsPrecision();
   if (isZero(a)) return ZERO;

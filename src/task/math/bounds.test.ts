@@ -1,4 +1,4 @@
-/** A verdict comes within a second and never throws, whatever a policy writes. */
+/** A verdict takes less than a second and never throws, whatever the policy writes. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { answersEqual, checkAnswer } from './index.js';
@@ -185,7 +185,7 @@ describe('bounds', () => {
         (text, gold) => {
           verdicts(text, [gold]);
           verdicts(gold, [text]);
-          // An answer is itself, unless it is no answer at all.
+          // An answer equals itself, unless it is not an answer.
           const { equal, reason } = answersEqual(text, text);
           expect(equal || reason.includes('empty'), `${text}: ${reason}`).toBe(true);
         },

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { boxWatcher } from './box-watcher.js';
 import { boxes } from './extract.js';
 
-/** Characters of the text up to and with the token that ends it; all of them if none does. */
+/** Characters of the text up to and including the token that ends it; all of them if none does. */
 function ended(pieces: readonly string[]): string {
   const ends = boxWatcher((token) => pieces[token]);
   let text = '';
@@ -70,7 +70,7 @@ describe('the watcher of boxes', () => {
             pieces.push(text.slice(at, at + length));
             at += length;
           }
-          // A token is whole: the end may lie within it.
+          // A token is kept whole: the end may be within it.
           const cut = ended(pieces);
           expect(cut.startsWith(whole)).toBe(true);
           expect(cut.length - whole.length).toBeLessThan(6);

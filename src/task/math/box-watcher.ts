@@ -1,17 +1,18 @@
 /**
- * Ends a completion when its answer is given: watches tokens as they come, until the first `\boxed{…}` closes that has
- * content and stands outside of `<think>…</think>`. A box without content announces one, a box in a draft may be revised.
+ * Ends a completion when its answer is given: reads tokens as they come, until the first `\boxed{…}` with content
+ * closes outside of `<think>…</think>`. An empty box only announces one, and a box in a draft may be revised.
  */
 import { isEmptyBox } from './extract.js';
 
 const OPENING = /\\boxed\s*\{$/;
-/** Longest sign that may still be growing: `\boxed` with some spaces, `</think>`. */
+/** Longest command that may still be incomplete: `\boxed` with some spaces, `</think>`. */
 const TAIL = 16;
 
 /**
  * @param tokenText text of a token
- * @param thinking whether the prompt has opened `<think>` already
- * @returns told each token in order; true once such a box has closed. Braces that are escaped do not count.
+ * @param thinking whether the prompt has already opened `<think>`
+ * @returns a function that is called with each token in order, and returns true once such a box has closed. Escaped
+ * braces do not count.
  */
 export function boxWatcher(
   tokenText: (token: number) => string,
@@ -28,7 +29,7 @@ export function boxWatcher(
       if (tail.endsWith('<think>')) draft = true;
       else if (tail.endsWith('</think>')) {
         draft = false;
-        // A box that the draft left open ends with it.
+        // A box that the draft left open ends with the draft.
         depth = 0;
       }
       if (depth === 0) {

@@ -1,7 +1,7 @@
 /**
  * The verdict on a completion: its answer is found (extract.ts), read (tokens.ts, parse.ts) and compared with the gold
- * answer (compare.ts). A verdict never throws and takes at most a second; an answer that cannot be read is not equal and
- * says why.
+ * answer (compare.ts). A verdict never throws and takes at most a second. An answer that cannot be read is not equal,
+ * and the reason is given.
  */
 import { Comparison } from './compare.js';
 import { boxes, type Extracted, extractAnswer, isProse } from './extract.js';
@@ -19,9 +19,9 @@ export interface AnswerOptions {
 
 export interface AnswerVerdict {
   readonly equal: boolean;
-  /** One line: why it is equal, or why not. */
+  /** The reason in one line. */
   readonly reason: string;
-  /** The answer as found in the completion; absent where there is none. */
+  /** The answer found in the completion; absent if there is none. */
   readonly extracted?: string;
   /** The rule that found it. */
   readonly rule?: Extracted['rule'];
@@ -32,7 +32,7 @@ const show = (answer: string) => {
   return line.length > 60 ? `${line.slice(0, 57)}…` : line;
 };
 
-/** Readings of an answer, the usual one first; alternatives only where its form leaves them open. */
+/** Readings of an answer, the usual one first; alternatives only if its form is ambiguous. */
 function readings(text: string, decimalComma: boolean): Reading[] {
   const usual = { thousands: true, scientific: true, decimalComma: false };
   const result: Reading[] = [usual];
@@ -42,7 +42,7 @@ function readings(text: string, decimalComma: boolean): Reading[] {
   return result;
 }
 
-/** What an answer may mean, one or more; or the reason why it means nothing here. */
+/** The possible meanings of an answer, or the reason why it cannot be read. */
 function read(text: string, decimalComma = false): { nodes: Node[]; reason: string } {
   const nodes: Node[] = [];
   let reason = '';
@@ -59,7 +59,7 @@ function read(text: string, decimalComma = false): { nodes: Node[]; reason: stri
 
 const WRAPPER = /\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|emph)\s*\{([^{}]*)\}/g;
 
-/** An answer of words: lower case, without article and punctuation; null where it has anything else. */
+/** An answer of words: lower case, without article and punctuation; null if it has anything else. */
 function words(prepared: string): { text: string; wrapped: boolean } | null {
   const plain = prepared.replace(WRAPPER, ' $1 ').replace(/\s+/g, ' ').trim();
   if (!/^[a-zA-Z][a-zA-Z '’,.-]*$/.test(plain)) return null;
@@ -68,20 +68,20 @@ function words(prepared: string): { text: string; wrapped: boolean } | null {
   return { text: wrapped || isProse(plain) ? text.toLowerCase() : text, wrapped };
 }
 
-/** Sets that have a name, in LaTeX. */
+/** Sets that have a name in LaTeX. */
 function setInWords(text: string | undefined): string | null {
   if (text === undefined) return null;
   if (/^all real(?:s| numbers)$/i.test(text)) return '\\mathbb{R}';
   return /^(?:(?:the )?empty set|none|no (?:real )?solutions?)$/i.test(text) ? '\\emptyset' : null;
 }
 
-/** Words that mean the same, and lists of words in one form: "A and B" is "A, B". */
+/** Converts synonyms and lists of words to one form: "A and B" becomes "A, B". */
 function sameWords(text: string): string {
   const plain = text.toLowerCase() === 'dne' ? 'does not exist' : text;
   return plain.replace(/,?\s+and\s+|\s*,\s*/g, ', ');
 }
 
-/** A letter of a multiple choice, as in (B), \text{B}, B.; `marked` where it can be nothing else. */
+/** A letter of a multiple choice, as in (B), \text{B}, B.; `marked` if it can be nothing else. */
 function choice(prepared: string): { letter: string; marked: boolean; rest: string } | null {
   const plain = prepared.replace(WRAPPER, ' $1 ').replace(/\s+/g, ' ').trim();
   const whole = /^(\()?\s*([A-Za-z])\s*(\))?[.:]?$/.exec(plain);
@@ -95,7 +95,10 @@ function choice(prepared: string): { letter: string; marked: boolean; rest: stri
   return { letter: labelled[1] ?? labelled[2], marked: true, rest };
 }
 
-/** The gold answer itself: unboxed, without the worked solution it may stand in. Gold is trusted: a box may be open. */
+/**
+ * The gold answer: without its box and the worked solution around it. Gold answers are trusted, so a box may be
+ * unclosed.
+ */
 function goldAnswer(gold: string): string {
   const closed = boxes(gold).length > 0;
   if (!closed) {
@@ -145,7 +148,7 @@ function compare(
   const [textG, textC] = [setInWords(wordsG?.text) ?? g, setInWords(wordsC?.text) ?? c];
   const numbers = (nodes: readonly Node[]) => nodes.length > 0 && nodes.every((node) => node.kind === 'num');
   let [goldRead, candidateRead] = [read(textG), read(textC)];
-  // 3,75 may be a decimal where the other answer is one number.
+  // 3,75 may be a decimal if the other answer is a single number.
   const [commaG, commaC] = [numbers(candidateRead.nodes), numbers(goldRead.nodes)];
   if (commaG) goldRead = read(textG, true);
   if (commaC) candidateRead = read(textC, true);
@@ -161,8 +164,8 @@ function compare(
 }
 
 /**
- * Whether two answers, each in LaTeX or text, are the same answer, in either order. The gold answer alone may stand in its
- * worked solution.
+ * Whether two answers, each in LaTeX or text, are equal, in either order. Only the gold answer may be inside its worked
+ * solution.
  */
 export function answersEqual(candidate: string, gold: string, options: AnswerOptions = {}): AnswerVerdict {
   try {
@@ -178,7 +181,7 @@ export function answersEqual(candidate: string, gold: string, options: AnswerOpt
   }
 }
 
-/** Whether a completion ends in the gold answer, and why or why not. */
+/** Whether a completion ends in the gold answer, and the reason. */
 export function checkAnswer(completion: string, gold: string, options: AnswerOptions = {}): AnswerVerdict {
   let extracted: Extracted | null;
   try {

@@ -1,8 +1,8 @@
-/** Commands of LaTeX by what they mean in an answer. */
+/** LaTeX commands grouped by their meaning in an answer. */
 
 const set = (names: string): ReadonlySet<string> => new Set(names.split(' '));
 
-/** Signs and commands between two sides, by the relation that they state. */
+/** Symbols and commands for relations between two sides. */
 export const RELATIONS: Readonly<Record<string, string>> = {
   '=': '=',
   '==': '=',
@@ -28,7 +28,7 @@ export const RELATIONS: Readonly<Record<string, string>> = {
   simeq: 'approx',
   sim: 'approx',
 };
-/** What has no value that is computed here; an answer with one of these is compared as it is written only. */
+/** Commands whose value is not computed here; an answer with one of these is only compared as written. */
 export const UNREADABLE = set(
   'int iint oint sum prod lim pmod mod equiv mid ldots cdots dots dotsc dotsm vdots to rightarrow Rightarrow mapsto implies iff forall exists cap perp parallel subset notin propto cong hline',
 );

@@ -1,7 +1,7 @@
 /**
- * Whether two answers that were read say the same. Order matters in tuples and matrices, not in sets and lists; open and
- * closed ends matter; names of what was asked (`x = 5`) are dropped only where the other answer has none. When in doubt
- * the answers differ: a wrong answer rewarded is worse than a right one missed.
+ * Whether two answers that were read mean the same. Order matters in tuples and matrices, not in sets and lists; open
+ * and closed ends matter; a name (`x = 5`) is dropped only if the other answer has none. In doubt the answers differ:
+ * rewarding a wrong answer is worse than missing a right one.
  */
 import { modulus } from './complex.js';
 import { evaluateAt, POINTS, valueAt } from './evaluate.js';
@@ -13,7 +13,7 @@ import { canonicalUnit, conversion } from './units.js';
 type Relation = Extract<Node, { kind: 'relation' }>;
 type Ratio = Extract<Node, { kind: 'ratio' }>;
 
-/** `x`, `f(x)`, `|AB|`, `AB`, `∠ABC`, `x/y`, (x, y): what an equation says the value of. */
+/** `x`, `f(x)`, `|AB|`, `AB`, `∠ABC`, `x/y`, (x, y): a quantity whose value an equation can give. */
 function isName(node: Node): boolean {
   if (node.kind === 'sym') return !['e', 'i', 'pi', 'inf'].includes(node.name);
   if (node.kind === 'tuple') return node.items.every(isName);
@@ -42,15 +42,18 @@ const nameOf = (node: Node): string => {
 const isConstant = (node: Node): boolean =>
   node.kind === 'unit' ? isConstant(node.amount) : isExpr(node) && variables(node).size === 0;
 
-/** `name = … = value`; the arguments of a function stand for themselves, so W(n) = n and W(x) = x are the same. */
+/** `name = … = value`; the arguments of a function are placeholders, so W(n) = n and W(x) = x are the same. */
 interface Assignment {
   readonly name: string;
   readonly value: Node;
-  /** The value under its own names of variables. */
+  /** The value with its original variable names. */
   readonly written: Node;
 }
 
-/** A chain of equal things, and what they are said to be about: x = \frac13 ≈ 0.33. A name alone is about its value. */
+/**
+ * A chain of equal expressions and the names that they define: x = \frac13 ≈ 0.33. A single name stands for its own
+ * value.
+ */
 function chain(node: Node): { sides: readonly Node[]; about: readonly Node[] } | null {
   if (node.kind !== 'relation' || !node.ops.every((sign) => sign === '=' || sign === 'approx')) return null;
   const first = node.ops.indexOf('approx');
@@ -60,11 +63,11 @@ function chain(node: Node): { sides: readonly Node[]; about: readonly Node[] } |
   return { sides: node.sides.slice(0, cut), about: node.sides.slice(cut) };
 }
 
-/** A name, or a letter that is a constant elsewhere: e = ½ is an eccentricity. */
+/** A name, or a letter that is a constant elsewhere: e = ½ may be an eccentricity. */
 const isHead = (node: Node): boolean =>
   isName(node) || (node.kind === 'sym' && (node.name === 'e' || node.name === 'i'));
 
-/** What an equation says the value of; null for one that assigns nothing, such as 3 = a + b. */
+/** The value that an equation gives to a name; null for an equation that defines nothing, such as 3 = a + b. */
 function assignment(node: Node): Assignment | null {
   const linked = chain(node);
   if (!linked) return null;
@@ -86,10 +89,10 @@ function assignment(node: Node): Assignment | null {
   return { name: isHead(head) ? nameOf(head) : '', value, written: value };
 }
 
-/** The value that an equation gives, under its own names of variables. */
+/** The value that an equation gives, with its original variable names. */
 const plainValue = (node: Node): Node => assignment(node)?.written ?? node;
 
-/** Whether a rounded value can be meant: within 5 % or less than one unit of its last digit. */
+/** Whether two values may be rounded forms of each other: within 5 % or less than one unit of the last digit. */
 function isAbout(value: Node, rounded: Node): boolean {
   if (!isConstant(value) || !isConstant(rounded)) return true;
   const [a, b] = [value, rounded].map((side) =>
@@ -100,7 +103,7 @@ function isAbout(value: Node, rounded: Node): boolean {
   return Math.abs(a - b) <= 0.05 * Math.abs(a) || Math.abs(a - b) < 1 / Number(fraction);
 }
 
-/** ± and ∓ written out: the two answers they stand for. */
+/** ± and ∓ expanded to two answers. */
 function signs(node: Node): Node[] {
   const has = (part: Node): boolean => {
     if (isExpr(part)) return hasOp(part, (name) => name === 'pm' || name === 'mp');
@@ -123,13 +126,13 @@ function signs(node: Node): Node[] {
   return [choose(node, true), choose(node, false)];
 }
 
-/** x ∈ S, of a name. */
+/** x ∈ S with a name x. */
 const isMembership = (node: Node): node is Relation =>
   node.kind === 'relation' && node.ops.length === 1 && node.ops[0] === 'in' && isName(node.sides[0]);
-/** x ∈ S says S. */
+/** x ∈ S means S. */
 const membership = (node: Node): Node => (isMembership(node) ? node.sides[1] : node);
 
-/** An answer without the remark that a variable of it is a whole number, and that variable. */
+/** An answer without the remark that a variable is a whole number, and that variable. */
 function withoutInteger(node: Node): { node: Node; integer: string | null } {
   if (node.kind !== 'list' || node.items.length !== 2) return { node, integer: null };
   const [subject, remark] = node.items;
@@ -140,14 +143,17 @@ function withoutInteger(node: Node): { node: Node; integer: string | null } {
   return integers ? { node: subject, integer: name.name } : { node, integer: null };
 }
 
-/** An answer with its ± written out, as a list where that makes it two. */
+/** An answer with its ± expanded, as a list if that gives two answers. */
 function spread(node: Node): Node {
   if (node.kind === 'list' || node.kind === 'set') return { ...node, items: node.items.flatMap(signs) };
   const both = signs(node);
   return both.length === 1 ? node : { kind: 'list', items: both, join: 'or' };
 }
 
-/** Entries of a list, set or tuple (no interval); `x = 1, 2, 3` names all that follow. Null where it has none. */
+/**
+ * Entries of a list, set or tuple (not of an interval); in `x = 1, 2, 3` the name applies to all. Null for other
+ * answers.
+ */
 function entriesOf(node: Node): { entries: readonly Node[] | null; name: string } {
   const interval =
     node.kind === 'tuple' && node.brackets !== '()' && (node.brackets !== '[]' || node.items.length < 3);
@@ -187,8 +193,8 @@ export class Comparison {
   }
 
   /**
-   * Whether two answers are the same, in either order. One that contradicts itself (2 + 2 = 5 = 4) is no answer.
-   * @throws Unreadable when comparing is too much work
+   * Whether two answers are equal, in either order. An answer that contradicts itself (2 + 2 = 5 = 4) equals nothing.
+   * @throws Unreadable if the comparison is too much work
    */
   equal(gold: Node, candidate: Node): boolean {
     return (
@@ -212,7 +218,7 @@ export class Comparison {
     if (constants.some((side) => !this.#plain(constants[0], side))) return true;
     const value = values[values.length - 1];
     if (value !== undefined && about.some((side) => !isAbout(value, side))) return true;
-    // f(x) = (x + 1)² = x² + 2x + 1, where the name is none of the variables.
+    // f(x) = (x + 1)² = x² + 2x + 1, with a name that is not one of the variables.
     if (!isHead(sides[0]) || !value || !isExpr(value) || isName(value)) return false;
     const names = variables(value);
     const head = sides[0].kind === 'sym' ? sides[0].name : '';
@@ -226,13 +232,13 @@ export class Comparison {
 
   #oneWay(gold: Node, candidate: Node): boolean {
     if (isMembership(gold) && isMembership(candidate)) return this.#same(gold, candidate);
-    // A set of one answer is that answer.
+    // A set of one answer equals that answer.
     const alone = (node: Node): Node => {
       const set = membership(node);
       return set.kind === 'set' && set.items.length === 1 ? set.items[0] : set;
     };
     const [g, c] = [withoutInteger(gold), withoutInteger(candidate)];
-    // What runs over the whole numbers may have any name: kπ, k ∈ ℤ is nπ, n ∈ ℤ.
+    // The name of a variable over the whole numbers does not matter: kπ, k ∈ ℤ is nπ, n ∈ ℤ.
     if (g.integer && c.integer && g.integer !== c.integer && isExpr(c.node)) {
       const [from, to] = [c.integer, g.integer];
       const renamed = replace(c.node, (part) => (part.kind === 'sym' && part.name === from ? sym(to) : null));
@@ -253,7 +259,7 @@ export class Comparison {
     if (g.kind === 'list' || c.kind === 'list') {
       const [a, b] = [realSet(g, this.#options.budget), realSet(c, this.#options.budget)];
       if (a && b) return sameRealSet(a, b, this.#options);
-      // (x, y) = (1, 2) beside x = 1, y = 2
+      // (x, y) = (1, 2) compared with x = 1, y = 2
       return this.#lists(plainValue(g), plainValue(c));
     }
     if (g.kind === 'relation' || c.kind === 'relation') return this.#relations(g, c);
@@ -276,7 +282,7 @@ export class Comparison {
     return this.#plain(g, c);
   }
 
-  /** Two equations or inequalities whose differences of sides are multiples of each other. */
+  /** Two equations or inequalities are equal if their differences of sides are multiples of each other. */
   #proportional(g: Relation, c: Relation): boolean {
     if (g.ops.length !== 1 || c.ops.length !== 1) return false;
     const difference = ({ sides: [left, right], ops: [sign] }: Relation): Expr | null => {
@@ -303,7 +309,8 @@ export class Comparison {
       else if (Math.abs(r - ratio) > 1e-8 * Math.abs(ratio)) return false;
     }
     if (tried < 5 || (strictG[0] === '>' && !(ratio > 0))) return false;
-    // Doubles see no difference; now exactly: a(x)·b(x₀) is b(x)·a(x₀), with x₀ fixed and neither of them 0 there.
+    // Doubles show no difference, so the test is repeated exactly: a(x)·b(x₀) = b(x)·a(x₀), with x₀ fixed and neither
+    // of them 0 there.
     const fix = (expr: Expr): Expr =>
       replace(expr, (part) =>
         part.kind === 'sym' && variables(part).size > 0
@@ -333,12 +340,12 @@ export class Comparison {
       entriesOf(c),
     ];
     if (!gold || !candidate || (nameG && nameC && nameG !== nameC)) return false;
-    // A point is no choice between its coordinates.
+    // A point is not a choice between its coordinates.
     const choice = [g, c].some((node) => node.kind === 'list' && node.join === 'or');
     if (choice && (g.kind === 'tuple' || c.kind === 'tuple')) return false;
     const named = (entries: readonly Node[]) => entries.filter((entry) => assignment(entry)).length;
     const [namedG, namedC] = [named(gold), named(candidate)];
-    // Names on one side only: as many different quantities, in their order, or several values of one.
+    // Names on one side only: several different quantities in order, or several values of one.
     if (
       namedG !== namedC &&
       (namedG === gold.length || namedG === 0) &&
@@ -352,7 +359,7 @@ export class Comparison {
       return ordered ? this.#ordered(x, y) : this.#matched(x, y);
     }
     if (g.kind === 'tuple' || c.kind === 'tuple') return this.#ordered(gold, candidate);
-    // Repeated values may be meant (a double root); repeated points of a list of solutions are one.
+    // Values may be repeated on purpose (a double root); repeated points in a list of solutions count once.
     const points = [...gold, ...candidate].every((entry) => entry.kind === 'tuple');
     if (points || g.kind === 'set' || c.kind === 'set')
       return this.#matched(this.#distinct(gold), this.#distinct(candidate));
@@ -363,7 +370,7 @@ export class Comparison {
     return gold.length === candidate.length && gold.every((entry, i) => this.#same(entry, candidate[i]));
   }
 
-  /** Whether each entry has a partner of its own. */
+  /** Whether the entries can be matched one to one. */
   #matched(gold: readonly Node[], candidate: readonly Node[]): boolean {
     if (gold.length !== candidate.length) return false;
     const left = [...candidate];
@@ -380,7 +387,7 @@ export class Comparison {
     return kept;
   }
 
-  /** Neither lists nor equations. */
+  /** Answers that are neither lists nor equations. */
   #plain(g: Node, c: Node): boolean {
     if ((isExpr(g) || g.kind === 'unit') && (isExpr(c) || c.kind === 'unit'))
       return this.#quantities(quantity(g), quantity(c));
@@ -409,8 +416,8 @@ export class Comparison {
   }
 
   /**
-   * Ratios are equal where one is a multiple of the other, with a part that is 0 only where each part is equal; times of
-   * day where they are the same time, the half of the day left open by at most one of them.
+   * Ratios are equal if one is a multiple of the other (a part that is 0 requires equality of each part). Times of day
+   * are equal if they are the same time; at most one of them may leave am or pm open.
    */
   #ratios(g: Node, c: Node): boolean {
     const ratio = (node: Node): Ratio | null => {
@@ -430,7 +437,7 @@ export class Comparison {
         ];
       });
       const minutes = x.slice(1).every((part, i) => part === y[i + 1]);
-      // 3:30 and 3:30 p.m.; but 15:30 is the afternoon.
+      // 3:30 and 3:30 p.m.; but 15:30 is in the afternoon.
       const open = (a.half === '') !== (b.half === '') && constant(a.parts[0]) === constant(b.parts[0]);
       return minutes && (x[0] === y[0] || open);
     }
@@ -441,7 +448,7 @@ export class Comparison {
     return a.parts.every((part, i) => i === pivot || same(op('mul', part, q), op('mul', b.parts[i], p)));
   }
 
-  /** Units and signs of percent or degrees may be left out; two different ones are two different answers. */
+  /** Units and signs of percent or degrees may be missing on one side; two different ones are different answers. */
   #quantities(g: Quantity, c: Quantity): boolean {
     if (g.unit !== null && c.unit !== null && g.unit !== c.unit) {
       const ratio = g.mark || c.mark ? null : conversion(g.unit, c.unit);

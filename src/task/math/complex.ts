@@ -23,7 +23,7 @@ export const exp = ([a, b]: Complex): Complex =>
 export const log = (z: Complex): Complex =>
   modulus(z) === 0 ? UNDEFINED : [Math.log(modulus(z)), Math.atan2(z[1], z[0])];
 
-/** Smallest odd q ≤ 99 with x·q whole, where x is no whole number; else null. */
+/** Smallest odd q ≤ 99 for which x·q is whole, if x is not whole; else null. */
 function oddDenominator(x: number): number | null {
   for (let q = 3; q <= 99; q += 2) if (Math.abs(x * q - Math.round(x * q)) < 1e-12 * q) return q;
   return null;
@@ -90,7 +90,7 @@ const LANCZOS = [
   12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
 ];
 
-/** Γ(x + 1) for real x (Lanczos), so that factorials have values between whole numbers. */
+/** Γ(x + 1) for real x (Lanczos): factorials between whole numbers. */
 export function factorial(x: number): number {
   if (Number.isInteger(x)) {
     if (x < 0) return Number.NaN;

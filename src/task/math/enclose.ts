@@ -1,9 +1,10 @@
 /**
- * Values of expressions as complex balls, and the decision whether a value is zero. A ball that does not hold 0 proves that
- * a value is not zero. No ball proves that it is: a value counts as zero once it is below what an expression of this size
- * can come to without being zero. That bound is 2^−(200 + 2h + 8n) of the largest term, with n operations and h bits of height:
- * the digits of all numbers and whole parts, the sizes of arguments, and the ratios of the terms of sums, by which something may
- * be hidden (the form of Richardson's uniformity conjecture). What needs more than LIMITS.precision bits stays undecided.
+ * Values of expressions as complex balls, and the decision whether a value is zero. A ball that does not contain 0
+ * proves that a value is not zero. No ball proves that it is zero: a value counts as zero if it is smaller than any
+ * non-zero value of an expression of this size can be. The bound is 2^−(200 + 2h + 8n) of the largest term, with n
+ * operations and h bits of height: the digits of all numbers and whole parts, the sizes of arguments, and the ratios of
+ * the terms of sums, which can hide small terms (the form of Richardson's uniformity conjecture). A value that needs
+ * more than LIMITS.precision bits stays undecided.
  */
 import {
   abs,
@@ -39,8 +40,7 @@ import type { Expr } from './node.js';
 import * as exact from './rational.js';
 
 /**
- * A complex value: `q` where it is known to be a rational number, `log` where its real logarithm is, `height` as in the
- * head of this file.
+ * A complex value: `q` if it is known to be rational, `log` if its real logarithm is known, `height` as defined above.
  */
 export interface Value {
   readonly re: Ball;
@@ -58,7 +58,7 @@ export class NoValue extends Error {
 const size = (ball: Ball): number => (isZero(ball) ? 0 : Math.abs(magnitude(ball)));
 const isReal = ({ im }: Value): boolean => isZero(im);
 const vanishes = ({ re, im }: Value): boolean => isZero(re) && isZero(im);
-/** Rational values are kept as such up to this many bits. */
+/** Rational values are kept exact up to this many bits. */
 const RATIONAL_BITS = 2_000;
 /** Largest whole power that is computed by squaring, largest factorial by multiplying. */
 const LARGEST_POWER = 20_000;
@@ -69,7 +69,7 @@ export class Enclosure {
   readonly #p: number;
   readonly #point: number;
   readonly #budget: Budget;
-  /** Values that unknown functions had so far, by name and arguments. */
+  /** Values of unknown functions so far, by name and arguments. */
   readonly #known: { readonly name: string; readonly args: readonly Value[]; readonly value: Value }[] = [];
 
   constructor(precision: number, point: number, budget: Budget) {
@@ -183,7 +183,10 @@ export class Enclosure {
     return this.#real(circleConstant(this.#p), 2);
   }
 
-  /** A ball that may be zero, decided: not zero, or the ball of 0. `scale` is the size of what it was made from. */
+  /**
+   * Decides whether a ball that contains 0 is zero: returns a ball without 0, or the ball of 0. `scale` is the size of
+   * its terms.
+   */
   #settle(ball: Ball, scale: number, height: number): Ball {
     if (!holdsZero(ball) || isZero(ball)) return ball;
     if (magnitude(ball) < scale - 200 - 2 * height) return ZERO;
@@ -423,7 +426,7 @@ export class Enclosure {
     return { ...result, height: z.height + near.height };
   }
 
-  /** The whole number that a value is, or null. */
+  /** The whole number that equals a value, or null. */
   #integer(z: Value): bigint | null {
     if (z.q) return z.q.d === 1n ? z.q.n : null;
     const down = this.#floor(z);
@@ -476,7 +479,7 @@ export class Enclosure {
     return this.#over(this.#factorial(n), this.#times(this.#factorial(k), rest));
   }
 
-  /** A function that is not known has any value that depends on its name and arguments alone. */
+  /** An unknown function may have any value that depends only on its name and arguments. */
   #unknown(name: string, args: readonly Value[]): Value {
     const same = this.#known.find(
       (call) =>
@@ -496,8 +499,8 @@ export class Enclosure {
 const shiftedOne = (by: number): Ball => ({ m: 1n, r: 0n, e: by });
 
 /**
- * Runs a question with more and more bits until it is answered; null where it is not within the bounds.
- * @throws NoValue when there is nothing to ask about
+ * Evaluates a question with more and more bits until it is decided; null if that is impossible within the bounds.
+ * @throws NoValue if a value in it does not exist
  */
 export function decide<T>(point: number, budget: Budget, ask: (at: Enclosure) => T): T | null {
   for (let precision = 192; precision <= LIMITS.precision; precision *= 2) {

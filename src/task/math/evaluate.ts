@@ -1,4 +1,4 @@
-/** Values of expressions: exactly where they are rational, else as complex doubles at chosen values of the variables. */
+/** Values of expressions: exact if they are rational, else as complex doubles at chosen values of the variables. */
 import {
   type Complex,
   exp,
@@ -17,7 +17,7 @@ import {
 import type { Expr } from './node.js';
 import * as exact from './rational.js';
 
-/** The exact value of an expression without variables; null where it is not rational, not defined or too large. */
+/** The exact value of an expression without variables; null if it is not rational, not defined or too large. */
 export function exactly(expr: Expr): exact.Rational | null {
   if (expr.kind === 'num') return expr.value;
   if (expr.kind === 'sym') return null;
@@ -82,10 +82,10 @@ export function hash(text: string): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** How many points an identity is tried at: 4 with positive values, 4 of any sign, 2 with larger ones. */
+/** Number of points at which an identity is tested: 4 with positive values, 4 of any sign, 2 with larger ones. */
 export const POINTS = 10;
 
-/** The value of a variable at a point, a multiple of 1/1024 so that it is also exact: a function of both alone. */
+/** The value of a variable at a point: a multiple of 1/1024, so that it is also exact, and a function of both alone. */
 export function valueAt(name: string, point: number): number {
   const u = (hash(`${point}:${name}`) % 4093) / 4093;
   const x = point < 4 ? 0.3 + 3 * u : point < 8 ? (u < 0.5 ? -3.3 + 6 * u : 0.3 + 6 * (u - 0.5)) : 3 + 9 * u;
@@ -93,8 +93,8 @@ export function valueAt(name: string, point: number): number {
 }
 
 /**
- * A value and the largest term met in a sum on the way to it: what a difference of two values has to be seen against.
- * `plain` where no step was near the ends of what doubles hold, so that values which differ are certainly different.
+ * A value and the largest term of a sum on the way to it, with which a difference of two values must be compared.
+ * `plain` if all steps were well within the range of doubles, so that different values are certainly different.
  */
 export interface Evaluated {
   readonly value: Complex;
@@ -102,7 +102,7 @@ export interface Evaluated {
   readonly plain: boolean;
 }
 
-/** The value of an expression at a point; not finite where it has none. */
+/** The value of an expression at a point; not finite if it has none. */
 export function evaluateAt(expr: Expr, point: number): Evaluated {
   let scale = 0;
   let plain = true;
@@ -159,7 +159,7 @@ export function evaluateAt(expr: Expr, point: number): Evaluated {
     }
     if (Object.hasOwn(FUNCTIONS, part.op)) return FUNCTIONS[part.op](z[0]);
     if (!part.op.startsWith('f:')) return UNDEFINED;
-    // A function that is not known: any value that depends on its name and arguments alone.
+    // An unknown function: an arbitrary value that depends only on its name and arguments.
     const key = z.map(([re, im]) => `${re.toPrecision(9)},${im.toPrecision(9)}`).join(';');
     return real(0.5 + hash(`${part.op}(${key}`) / 2 ** 32);
   };

@@ -1,4 +1,4 @@
-/** Where the answer stands in a completion: each rule, their order, and what is no answer. */
+/** Finding the answer in a completion: each rule, their order, and texts that are not an answer. */
 import { describe, expect, test } from 'vitest';
 import { checkAnswer, extractAnswer } from './index.js';
 

@@ -28,11 +28,11 @@ interface Span {
   readonly end: number;
 }
 
-/** Whether a box holds nothing: a place for an answer, as in "write it in \boxed{}". */
+/** Whether a box is an empty placeholder, as in "write it in \boxed{}". */
 export const isEmptyBox = (content: string): boolean =>
   /^(?:\s|~|\.{3}|…|\\[,;:! ]|\\(?:[lc]?dots|quad|phantom\s*\{[^{}]*\}|text\s*\{\s*\})|\$)*$/.test(content);
 
-/** Closed boxes with content that are in no other box, in order, and whether one is still open at the end. */
+/** Closed boxes with content that are not inside other boxes, in order, and whether one is still open at the end. */
 function scanBoxes(text: string): { closed: Span[]; unfinished: boolean } {
   const boxes: Span[] = [];
   const open: { at: number; start: number }[] = [];
@@ -53,7 +53,7 @@ function scanBoxes(text: string): { closed: Span[]; unfinished: boolean } {
 }
 export const boxes = (text: string): Span[] => scanBoxes(text).closed;
 
-/** Whether what stands between two parts of an answer joins them: separators, or a few words with "and" or "or". */
+/** Whether the text between two parts of an answer joins them: separators, or a few words with "and" or "or". */
 function joins(gap: string): boolean {
   if (gap.length > 60 || /\n\s*\n/.test(gap)) return false;
   const words = gap
@@ -63,7 +63,7 @@ function joins(gap: string): boolean {
   return /(?:^|[\s,;])(?:and|or)(?:[\s,;]|$)/i.test(words) && /^[\sa-zA-Z(),;]*$/.test(words);
 }
 
-/** The last part and those before it that it is joined to, as one answer; parts said twice count once. */
+/** The last part and those before it that are joined to it, as one answer; repeated parts count once. */
 function lastRun(spans: readonly Span[], text: string): string | null {
   if (spans.length === 0) return null;
   let first = spans.length - 1;
@@ -77,7 +77,7 @@ function lastRun(spans: readonly Span[], text: string): string | null {
   return [...new Set(parts)].join(', ');
 }
 
-/** Formulas between dollars (on one line) or \( \), \[ \], $$ $$, as they end in the text. */
+/** Formulas between dollars (on one line) or \( \), \[ \], $$ $$, in the order in which they end. */
 function formulas(text: string): Span[] {
   const spans: Span[] = [];
   const scan =
@@ -89,7 +89,7 @@ function formulas(text: string): Span[] {
   return spans;
 }
 
-/** Whether a text has words beyond those that belong to answers. */
+/** Whether a text has words that do not belong to an answer. */
 export function isProse(text: string): boolean {
   const plain = text
     .replace(/\\(?:text|textbf|textit|mathrm|mbox|operatorname|begin|end)\s*\{[^{}]*\}/g, ' ')
@@ -106,14 +106,17 @@ export function isProse(text: string): boolean {
 const NUMBER =
   /[-−+]?(?:\\?[$€£]\s?)?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+,\d\d(?!\d)|\d+(?:\.\d+)?|\.\d+)(?:\s*\/\s*\d+)?(?:\s*(?:\\?%|percent\b|pct\b))?/g;
 
-/** Pairs and longer tuples that a sentence has in plain text: (1, 2), [0, 5). */
+/** Pairs and longer tuples in plain text: (1, 2), [0, 5). */
 function plainTuples(sentence: string): Span[] {
   return [...sentence.matchAll(/[([]([^()[\]\n]{1,80})[)\]]/g)]
     .filter(([, inner]) => inner.includes(',') && !isProse(inner))
     .map((match) => ({ content: match[0], start: match.index, end: match.index + match[0].length }));
 }
 
-/** The last formula, tuple or number of a sentence, whichever ends last. Numbers without a sentence are no answer. */
+/**
+ * The last formula, tuple or number of a sentence, whichever ends last. Numbers outside of a sentence are not an
+ * answer.
+ */
 function lastOf(sentence: string): string | null {
   const spans = formulas(sentence);
   const inFormula = (at: number) => spans.some(({ start, end }) => at >= start && at < end);
@@ -121,9 +124,9 @@ function lastOf(sentence: string): string | null {
   const last = [spans.at(-1), tuples.at(-1)].reduce((a, b) => (b && b.end > (a?.end ?? -1) ? b : a));
   let lastNumber: { text: string; end: number } | null = null;
   for (const match of isProse(sentence) ? sentence.matchAll(NUMBER) : []) {
-    // Digits of a name (H2O), of a formula or of a tuple are no number of the sentence.
+    // Digits within a name (H2O), a formula or a tuple are not numbers of the sentence.
     if (/[a-zA-Z_\\]/.test(sentence[match.index - 1] ?? '')) continue;
-    // Nor are those of a formula that single dollars open on one line and close on another.
+    // Nor are digits of a formula whose single dollars are on different lines.
     if (/\$\s*\n\s*$/.test(sentence.slice(Math.max(0, match.index - 40), match.index))) return null;
     if ([...spans, ...tuples].some(({ start, end }) => match.index >= start && match.index < end)) continue;
     lastNumber = { text: match[0], end: match.index + match[0].length };
@@ -132,12 +135,12 @@ function lastOf(sentence: string): string | null {
   return last && spans.includes(last) ? lastRun(spans, sentence) : (last?.content ?? null);
 }
 
-/** An answer that takes itself back: nothing else is looked for. */
+/** An answer that is retracted: the search ends. */
 const REFUSED = '';
 
 const TAKEN_BACK = /^[\s$\\)\]]*(?:is|was)\s+(?:wrong|incorrect|not\s+(?:right|correct|the\s+answer))\b/i;
 
-/** Whether a sentence says of its last answer that it is not it: "It is not 12." */
+/** Whether a sentence denies its last answer: "It is not 12." */
 function denies(sentence: string, answer: string): boolean {
   const before = sentence.slice(0, Math.max(0, sentence.lastIndexOf(answer))).replace(/[\s$\\([*]+$/, '');
   return /(?:\bnot|n['’]t)(?:\s+[a-z]+){0,2}$/i.test(before);
@@ -148,7 +151,7 @@ function afterMarker(region: string): string | null {
   const text = region.replace(/^[\s*_:]+/, '').replace(/I hope it is correct\.?/i, '');
   const [first] = formulas(text.slice(0, LIMITS.answerCharacters));
   if (first && /^["'\s]*$/.test(text.slice(0, first.start))) {
-    // A formula at once, and those joined to it.
+    // A formula directly after the marker, and the formulas joined to it.
     const spans = formulas(text.slice(0, LIMITS.answerCharacters));
     let last = 0;
     while (last + 1 < spans.length && joins(text.slice(spans[last].end, spans[last + 1].start))) last++;
@@ -158,16 +161,16 @@ function afterMarker(region: string): string | null {
       .join(', ');
   }
   const [sentence] = text.split(/(?<=[.!?])\s+(?=[A-Z<])|\n/);
-  // What explains the answer is none: "20, since 60 − 40 = 20".
+  // An explanation is not part of the answer: "20, since 60 − 40 = 20".
   const [clause] = sentence.split(/,?\s+(?:since|because|after|given|where|which)\b/i);
   const claim = (/[\d$\\]/.test(clause) ? clause : sentence).replace(/[\s.*"']+$/, '');
   if (claim === '') return null;
-  // "20 + 3 =", "1,": cut off.
+  // "20 + 3 =", "1,": truncated.
   if (/(?:[-+*/=,(:^]|\\(?:times|cdot|frac|approx))$/.test(claim)) return REFUSED;
   if (!isProse(claim)) return claim;
   const [letter] = /^(?:\([A-Z]\)|[A-Z][.):](?=\s))/.exec(claim) ?? [];
   if (letter) return letter;
-  // "not 5", "5 or maybe 6": nothing that can be held to.
+  // "not 5", "5 or maybe 6": no definite answer.
   if (/\b(?:not|or|either|between|unclear|unknown)\b/i.test(claim)) return REFUSED;
   const verb = [...claim.matchAll(/\b(?:is|are|equals|be)\b:?/g)].at(-1);
   const rest = verb ? claim.slice(verb.index + verb[0].length).trim() : '';
@@ -182,13 +185,13 @@ function lastTag(text: string): Span | null {
   return start < 0 ? null : { content: text.slice(start + '<answer>'.length, end), start, end };
 }
 
-/** Beginnings of lines, or of what follows a sentence, that an answer follows: "A: 20", "Ans. 20". */
+/** Beginnings of lines or sentences that announce an answer: "A: 20", "Ans. 20". */
 const LINE_MARKER =
   /(?:^|\n|[.!?]\s)[ \t*_]*(?:A|Ans|Answer)(?:\s*\*\*)?\s*(?::|(?<=ns)\.|(?<=er)\s[-–]?(?=\s*\$?\d))(?=[ \t*]*\S)/gi;
-/** Choices that are listed: "A: 3 B: 4". */
+/** Listed choices: "A: 3 B: 4". */
 const LISTED = /(?:^|\s)B[:.)]\s/;
 
-/** Where what the last marker announces begins; −1 where there is none. */
+/** Start of the text after the last marker; −1 if there is none. */
 function afterLastMarker(text: string): number {
   const markers = [
     ...text.matchAll(/\b(?:answer|(?:correct|right) (?:option|choice))\b[*_\s]{0,8}(?:is|are|:|=|\n)/gi),
@@ -202,14 +205,14 @@ function afterLastMarker(text: string): number {
   return usable.reduce((last, { end }) => Math.max(last, end), -1);
 }
 
-/** Whether a text breaks off within a sentence. A line that is nothing but a value does not. */
+/** Whether a text ends within a sentence. A line that consists of a value does not. */
 const breaksOff = (text: string): boolean => !/[.!?)\]}$*"'”]$/.test(text);
 
 const EMPTY_BOX = /\\\\?(?:boxed|fbox|framebox)\s*\{([^{}]{0,40})\}/g;
-/** A value that is all of the last line, alone or behind a label: 20, = 20, ### 20, Total: $20. */
+/** A value that is the whole last line, alone or after a label: 20, = 20, ### 20, Total: $20. */
 const VALUE_ALONE =
   /^(?:[A-Z][A-Za-z ]{0,30}[:=]|[#*=\s]+)?\s*([-−]?[$€£]?\s?\d[\d,]*(?:\.\d+)?\s?%?)[\s*]*$/;
-/** `strict`: what breaks off is no answer, however short the text is. */
+/** `strict`: truncated text is not an answer, however short. */
 function search(whole: string, boxedOnly: boolean, strict = false): Extracted | typeof REFUSED | null {
   const text = whole.replace(EMPTY_BOX, (box, content: string) => (isEmptyBox(content) ? ' ' : box));
   const { closed: closedBoxes, unfinished } = scanBoxes(text);
@@ -234,7 +237,7 @@ function search(whole: string, boxedOnly: boolean, strict = false): Extracted | 
     const [line] = text.slice(hashes + 4, hashes + 4 + LIMITS.answerCharacters).split('\n');
     if (line.trim() !== '') return { answer: line.trim(), rule: 'hashes' };
   }
-  // An answer that was begun and cut off is not looked for elsewhere.
+  // If an answer was begun and truncated, no other one is used.
   if (unfinished) return null;
   const trimmed = text.trim();
   if (
@@ -260,7 +263,7 @@ function search(whole: string, boxedOnly: boolean, strict = false): Extracted | 
   if (alone && trimmed !== line.trim()) return { answer: alone[1], rule: 'end' };
   const sentences = paragraph.split(/(?<=[.!?])\s+(?=[A-Z])/);
   const last = lastSentence(sentences[sentences.length - 1]);
-  // A text that ends within a sentence was cut off before its answer, unless that sentence is all of it.
+  // A text that ends within a sentence was truncated before its answer, unless it consists of that sentence.
   const named = /^(.*)\bis (?:the|our|my) (?:final |correct )?answer\W*$/i.exec(last);
   const value = named && !/\b(?:not|or|if)\b/i.test(named[1]) ? lastOf(`it is ${named[1]}`) : null;
   if (value) return { answer: value, rule: 'marker' };
@@ -273,7 +276,7 @@ function search(whole: string, boxedOnly: boolean, strict = false): Extracted | 
     : null;
 }
 
-/** The last line of a sentence, where its lines are no parts of a displayed formula. */
+/** The last line of a sentence, unless its lines are parts of a displayed formula. */
 function lastSentence(text: string): string {
   if (/\\\[|\\\]|\$\$|\\begin|\$\s*$/.test(text)) return text;
   const lines = text.split('\n').filter((line) => line.trim() !== '');
@@ -281,20 +284,20 @@ function lastSentence(text: string): string {
   return /[a-zA-Z]/.test(last) || breaksOff(last) ? last : text;
 }
 
-/** The answer that a completion gives and the rule that found it; null where it gives none. */
+/** The answer of a completion and the rule that found it; null if there is none. */
 export function extractAnswer(completion: string, boxedOnly = false): Extracted | null {
   let text = completion.slice(-LIMITS.completionCharacters);
   text = text.replace(/(?:<\|[a-z_]{1,30}\|>)(?:user|assistant)?\s*$/, '');
   const extracted = (answer: ReturnType<typeof search>): Extracted | null =>
     answer === REFUSED ? null : answer;
   const thought = text.lastIndexOf('</think>');
-  // Thinking that is not over has no conclusion.
+  // Unfinished thinking has no conclusion.
   if (text.lastIndexOf('<think>') > thought) return extracted(search(text, true));
   if (thought < 0) return extracted(search(text, boxedOnly));
   const draft = text.slice(0, thought);
   const after = text.slice(thought + '</think>'.length);
   if (after.trim() === '') return extracted(search(draft, boxedOnly));
   const answer = search(after, boxedOnly, true);
-  // Where nothing is concluded, what was boxed in the draft is the answer.
+  // Without a conclusion, a box in the draft is the answer.
   return extracted(answer ?? search(draft, true));
 }

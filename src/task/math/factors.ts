@@ -1,6 +1,6 @@
 /**
- * Reads the factors of an expression: numbers, symbols, brackets, functions and commands, with what is written behind
- * them. What has no single meaning (sums with dots, integrals) is unreadable rather than guessed.
+ * Reads the factors of an expression: numbers, symbols, brackets, functions and commands, with their postfix operators.
+ * Text without a single meaning (sums with dots, integrals) is refused rather than guessed.
  */
 import { ACCENTS, BETWEEN_FACTORS, CURRENCIES, MATRICES, RELATIONS, UNREADABLE } from './commands.js';
 import { FUNCTIONS } from './complex.js';
@@ -10,7 +10,7 @@ import { fromDigits, multiply, power, rational } from './rational.js';
 import { TokenReader } from './reader.js';
 import { spelling, type Token } from './tokens.js';
 
-/** Letters that name functions whatever they are applied to. */
+/** Letters that name functions whatever their arguments. */
 const SELF_APPLIED = /^[fghFGH]$/;
 const CLOSING: Readonly<Record<string, readonly string[]>> = {
   '(': [')', ']'],
@@ -34,16 +34,16 @@ function determinant(rows: readonly (readonly Expr[])[]): Expr {
 }
 
 export abstract class FactorReader extends TokenReader {
-  /** Open bars of absolute values: within them a bar closes. */
+  /** Number of open absolute-value bars: within them a bar closes. */
   protected bars = 0;
-  /** The sign of currency met in the expression that is being read. */
+  /** The currency sign in the expression that is being read. */
   protected currency = '';
 
   /** Items with separators between them. */
   protected abstract sequence(): Node;
   protected abstract sum(): Node;
 
-  /** Whether the next token can be a factor without a sign of multiplication before it. */
+  /** Whether the next token can be a factor without a multiplication sign before it. */
   protected startsFactor(): boolean {
     const token = this.peek();
     if (!token) return false;
@@ -71,14 +71,14 @@ export abstract class FactorReader extends TokenReader {
     return false;
   }
 
-  /** Whether the letter U at hand is a variable: it joins only brackets. */
+  /** Whether the letter U at this place is a variable: between brackets it means a union. */
   protected afterOperator(): boolean {
     const before = this.peek(-1)?.text ?? '';
     const after = this.peek(1)?.text ?? '';
     return !(/^(?:[)\]]|\\\})$/.test(before) && /^(?:[([]|\\\{)$/.test(after));
   }
 
-  /** A primary with what is written behind it: powers, !, %, °, primes. */
+  /** A primary with its postfix operators: powers, !, %, °, primes. */
   protected power(): Node {
     let node = this.primary();
     for (let count = 0; ; count++) {
@@ -181,7 +181,7 @@ export abstract class FactorReader extends TokenReader {
     return { kind: 'based', digits: token.text.replace(/^0+(?=\d)/, ''), base };
   }
 
-  /** 0.1\overline{6}: digits that go on for ever; null, nothing taken, where it is no such number. */
+  /** 0.1\overline{6}: repeating digits; null, with nothing consumed, for other text. */
   protected repeating(start: string): Expr | null {
     const at = this.at++;
     const digits = this.lookRaw();
@@ -219,7 +219,7 @@ export abstract class FactorReader extends TokenReader {
     return null;
   }
 
-  /** Arguments where a symbol is a function: f(…), or any symbol before one letter or number in parentheses. */
+  /** Arguments of a symbol that is a function: f(…), or any symbol before a single letter or number in parentheses. */
   protected appliedTo(letter: string): Expr[] | null {
     if (!this.is('sign', '(')) return null;
     const [inner, close] = [this.peek(1), this.peek(2)];
@@ -260,7 +260,7 @@ export abstract class FactorReader extends TokenReader {
     });
   }
 
-  /** The head of \{x ∈ ℝ : …\}, a set by its condition; false, nothing taken, where it is no such set. */
+  /** The head of \{x ∈ ℝ : …\}, a set defined by a condition; false, with nothing consumed, for other sets. */
   protected builder(): boolean {
     const start = this.at;
     if (this.is('letter')) {
@@ -359,7 +359,7 @@ export abstract class FactorReader extends TokenReader {
     }
     if (ACCENTS.has(name)) {
       const under = spelling(this.raw()).replace(/ /g, '');
-      // The segment AB is written either way.
+      // The segment AB has two notations.
       const points = name === 'overline' ? /^([A-Z])([A-Z])$/.exec(under) : null;
       if (points) return op('mul', sym(points[1]), sym(points[2]));
       return sym(`${name}:${under}${this.take('_') ? `_${spelling(this.raw()).replace(/ /g, '')}` : ''}`);
@@ -369,7 +369,7 @@ export abstract class FactorReader extends TokenReader {
     return this.symbol(name.replace(/^var(?=epsilon|phi|theta|rho|sigma)/, ''));
   }
 
-  /** max, min, gcd or lcm of what stands in the brackets that follow. */
+  /** max, min, gcd or lcm of the arguments in brackets. */
   protected ofList(name: string): Expr {
     const node = this.primary();
     const items = node.kind === 'tuple' || node.kind === 'set' ? node.items : [node];
@@ -378,7 +378,7 @@ export abstract class FactorReader extends TokenReader {
 
   protected fraction(): Expr {
     const [numerator, denominator] = [this.argument(), this.argument()];
-    // dy/dt is a quantity of its own, not a quotient in which d cancels.
+    // dy/dt is a quantity, not a quotient in which d cancels.
     if (
       [numerator, denominator].every((part) => /^(?:mul\()*(?:pow\()?"(?:d|partial)"[,]/.test(print(part)))
     ) {
@@ -387,7 +387,7 @@ export abstract class FactorReader extends TokenReader {
     return op('div', numerator, denominator);
   }
 
-  /** sin x, sin²x, sin⁻¹x, log_b x; without brackets the argument is the product that follows. */
+  /** sin x, sin²x, sin⁻¹x, log_b x; without brackets the argument is the next product. */
   protected function(name: string): Expr {
     this.at++;
     let power: Expr | null = null;

@@ -1,3 +1,3 @@
-/** Mathematical answers: where one stands in a completion, and whether two are the same. */
+/** Mathematical answers: finding one in a completion, and deciding whether two are equal. */
 export { type AnswerOptions, type AnswerVerdict, answersEqual, checkAnswer } from './check.js';
 export { type Extracted, extractAnswer } from './extract.js';

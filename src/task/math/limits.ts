@@ -1,7 +1,7 @@
 /**
- * What bounds a verdict: completions are written by a policy that may produce anything, and a reward must come back
- * within a second whatever it is. Everything is refused by size before it is computed: length, depth, the bits of exact
- * numbers, the count of comparisons. The clock is a last resort; no test input comes near it.
+ * Limits of a verdict: a policy may write anything, and a reward must be computed within a second. Everything is
+ * refused by size before it is computed: length, depth, the bits of exact numbers, the number of comparisons. The clock
+ * is a last resort; no test input comes near it.
  */
 
 export const LIMITS = {
@@ -9,7 +9,7 @@ export const LIMITS = {
   answerCharacters: 2_000,
   /** Characters at the end of a completion that are searched for an answer. */
   completionCharacters: 400_000,
-  /** Brackets within brackets. */
+  /** Nesting depth of brackets. */
   depth: 40,
   /** Entries of one list, set, tuple or matrix. */
   items: 80,
@@ -19,15 +19,18 @@ export const LIMITS = {
   factorial: 5_000,
   /** Comparisons of two scalars in one verdict. */
   comparisons: 4_000,
-  /** Bits with which values are computed before they stay undecided. */
+  /** Maximum number of bits for computing values; beyond it they stay undecided. */
   precision: 12_288,
   /** Operations in balls in one verdict. */
   operations: 40_000,
-  /** After this long a verdict is given up; one step after a look at the clock takes far less than the rest of 1 s. */
+  /**
+   * A verdict is given up after this time; a single step between two checks of the clock takes far less than the rest
+   * of 1 s.
+   */
   milliseconds: 500,
 } as const;
 
-/** An answer that this checker cannot read or will not compute; its message is the verdict's reason. */
+/** An answer that this checker cannot read or will not compute; the message is the verdict's reason. */
 export class Unreadable extends Error {
   override name = 'Unreadable';
 }
@@ -39,20 +42,20 @@ export class Budget {
   #operations = 0;
   readonly #verdicts = new Map<string, boolean>();
 
-  /** Before a comparison of two scalars. @throws Unreadable when the work or the time is used up */
+  /** Counts a comparison of two scalars. @throws Unreadable if the work or the time is used up */
   compare(): void {
     if (++this.#comparisons > LIMITS.comparisons) throw new Unreadable('it has too many parts to compare');
     if (performance.now() > this.#end) throw new Unreadable('the comparison took too long');
   }
 
-  /** Before an operation in balls. @throws Unreadable when the work or the time is used up */
+  /** Counts an operation on balls. @throws Unreadable if the work or the time is used up */
   step(): void {
     if (++this.#operations > LIMITS.operations)
       throw new Unreadable('the comparison needs too many operations');
     if (this.late()) throw new Unreadable('the comparison took too long');
   }
 
-  /** A verdict that was given before is not computed again. */
+  /** Computes a verdict once and caches it. */
   once(key: string, verdict: () => boolean): boolean {
     const known = this.#verdicts.get(key);
     if (known !== undefined) return known;

@@ -1,6 +1,6 @@
 /**
- * What an answer is once it has been read: expressions (numbers, symbols, operations) and the structures that answers
- * are made of. Nothing here is ever handed to an interpreter of code.
+ * The parsed form of an answer: expressions (numbers, symbols, operations) and the structures that answers consist of.
+ * Nothing here is ever passed to a code interpreter.
  */
 import { type Rational, rational } from './rational.js';
 
@@ -16,8 +16,8 @@ export interface Sym {
   readonly name: string;
 }
 /**
- * An operation: add, mul, div, pow, neg, root (index, radicand), pm (a ± b), mp, fact, abs, floor, ceil, binom, percent,
- * degree, log (base, x), the usual functions by name, and `f:name` for a function whose meaning is not known.
+ * An operation: add, mul, div, pow, neg, root (index, radicand), pm (a ± b), mp, fact, abs, floor, ceil, binom,
+ * percent, degree, log (base, x), the usual functions by name, and `f:name` for an unknown function.
  */
 export interface Op {
   readonly kind: 'op';
@@ -33,7 +33,7 @@ export type Node =
   /** (a, b), [a, b), …: a tuple, or an interval where there are two; brackets as written. */
   | { readonly kind: 'tuple'; readonly items: readonly Node[]; readonly brackets: string }
   | { readonly kind: 'set'; readonly items: readonly Node[] }
-  /** Answers in a row, of any order, and what joins them; where semicolons do, each may be a list of its own. */
+  /** Answers in any order, and their separator; if they are separated by semicolons, each may be a list. */
   | { readonly kind: 'list'; readonly items: readonly Node[]; readonly join: 'or' | 'and' | ',' }
   | { readonly kind: 'union'; readonly items: readonly Node[] }
   /** `from` without the points or parts `less`. */
@@ -41,14 +41,14 @@ export type Node =
   /** s0 op0 s1 op1 s2 …, with operators = approx < <= > >= != in */
   | { readonly kind: 'relation'; readonly sides: readonly Node[]; readonly ops: readonly string[] }
   | { readonly kind: 'matrix'; readonly rows: readonly (readonly Expr[])[] }
-  /** a : b, or a time of day: certainly (05, or a half of the day), possibly (two digits below 60), or not. */
+  /** a : b, or a time of day: certainly (05, or with am or pm), possibly (two digits below 60), or not. */
   | {
       readonly kind: 'ratio';
       readonly parts: readonly Expr[];
       readonly clock: 'certain' | 'possible' | null;
       readonly half: 'am' | 'pm' | '';
     }
-  /** Digits in a number system other than the tenth. */
+  /** Digits in another base than ten. */
   | { readonly kind: 'based'; readonly digits: string; readonly base: string }
   | { readonly kind: 'text'; readonly text: string };
 
@@ -63,7 +63,7 @@ export const op = (name: string, ...args: Expr[]): Op => ({ kind: 'op', op: name
 export const isExpr = (node: Node): node is Expr =>
   node.kind === 'num' || node.kind === 'sym' || node.kind === 'op';
 
-/** 1 for ∞, −1 for −∞, 0 for anything else. */
+/** 1 for ∞, −1 for −∞, 0 for any other expression. */
 export function isInfinite(expr: Expr): number {
   if (expr.kind === 'sym') return expr.name === 'inf' ? 1 : 0;
   return expr.kind === 'op' && expr.op === 'neg' ? 0 - isInfinite(expr.args[0]) : 0;
@@ -101,14 +101,14 @@ export function size(expr: Expr): number {
   return count;
 }
 
-/** One spelling per expression; equal spellings are equal expressions. */
+/** A canonical text: equal texts are equal expressions. */
 export function print(expr: Expr): string {
   if (expr.kind === 'num') return expr.value.d === 1n ? `${expr.value.n}` : `${expr.value.n}/${expr.value.d}`;
   if (expr.kind === 'sym') return `"${expr.name}"`;
   return `${expr.op}(${expr.args.map(print).join(',')})`;
 }
 
-/** An expression with other expressions in place of some parts; `change` returns null to leave a part as it is. */
+/** An expression with some parts replaced; `change` returns null to keep a part. */
 export function replace(expr: Expr, change: (part: Expr) => Expr | null): Expr {
   const changed = change(expr);
   if (changed) return changed;

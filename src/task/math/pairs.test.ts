@@ -1,4 +1,7 @@
-/** Pairs of answers with their verdicts by mathematics (pairs.txt), and the same verdict in both orders for any two answers. */
+/**
+ * Pairs of answers with mathematically correct verdicts (pairs.txt), and equal verdicts in both orders for any two
+ * answers.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

@@ -35,14 +35,14 @@ const MULTIPLES: Readonly<Record<string, bigint>> = {
   trillion: 1_000_000_000_000n,
 };
 
-/** A unit without a multiple before it: 1.5 million dollars. */
+/** Separates a multiple such as million from a unit: 1.5 million dollars. */
 function withoutMultiple(unit: string): readonly [unit: string, multiple: bigint] {
   const [first, ...rest] = unit.split(' ');
   const multiple = Object.hasOwn(MULTIPLES, first.toLowerCase()) ? MULTIPLES[first.toLowerCase()] : 1n;
   return multiple > 1n ? [rest.join(' '), multiple] : [unit, multiple];
 }
 
-/** What the digits and the half of the day say about a ratio being a time of day. */
+/** Whether digits, am or pm show that a ratio is a time of day. */
 function clockTime(
   written: string,
   half: 'am' | 'pm' | '',
@@ -60,7 +60,7 @@ class AnswerReader extends FactorReader {
     return node;
   }
 
-  /** Items with separators between them; one item stands for itself. */
+  /** Items with separators between them; a single item is returned as itself. */
   protected sequence(): Node {
     const groups: Node[][] = [[]];
     let count = 0;
@@ -151,7 +151,7 @@ class AnswerReader extends FactorReader {
     return currency ? { kind: 'unit', amount: node, unit: currency } : node;
   }
 
-  /** `am` or `pm` where a time of day is followed by one, in whatever way it is written; else nothing is taken. */
+  /** `am` or `pm` in any notation after a time of day; otherwise nothing is consumed. */
   protected halfOfDay(): 'am' | 'pm' | '' {
     let end = this.at;
     let text = '';
@@ -165,7 +165,10 @@ class AnswerReader extends FactorReader {
     return match[3] || match[1].toLowerCase() === 'a' ? 'am' : 'pm';
   }
 
-  /** An item of words alone (null otherwise, nothing taken); words that end in a colon introduce what follows. */
+  /**
+   * An item that consists of words (else null, with nothing consumed); words that end in a colon introduce the next
+   * item.
+   */
   protected words(): string | null {
     let end = this.at;
     while (this.tokens[end]?.kind === 'text') end++;
@@ -186,7 +189,7 @@ class AnswerReader extends FactorReader {
     return null;
   }
 
-  /** Words with powers, products and quotients that follow a number; empty where there are none. */
+  /** Words with powers, products and quotients after a number; empty if there are none. */
   protected unit(): string {
     let unit = '';
     if (this.command(...Object.keys(CURRENCIES))) {
@@ -264,7 +267,7 @@ class AnswerReader extends FactorReader {
     });
   }
 
-  /** A factor after × or /, which may have a sign of its own. */
+  /** A factor after × or /, which may have a sign. */
   protected signed(): Node {
     if (this.take('-')) return op('neg', this.expr(this.power()));
     return this.power();
@@ -279,7 +282,7 @@ class AnswerReader extends FactorReader {
     return op('mul', this.expr(a), this.expr(b));
   }
 
-  /** 1\frac{4}{5} and 1 4/5: a whole number and a proper-looking fraction of digits. */
+  /** 1\frac{4}{5} and 1 4/5: a whole number and a fraction of digits. */
   protected mixed(whole: Node): Node | null {
     if (whole.kind !== 'num' || whole.digits !== null || !this.is('num', undefined, -1)) return null;
     if (this.command('frac')) {
@@ -319,7 +322,7 @@ class AnswerReader extends FactorReader {
   }
 }
 
-/** What an answer says. @throws Unreadable with the reason where it cannot be read */
+/** The meaning of an answer. @throws Unreadable with the reason if it cannot be read */
 export function parse(tokens: readonly Token[]): Node {
   if (tokens.length === 0) throw new Unreadable('it is empty');
   return new AnswerReader(tokens).answer();

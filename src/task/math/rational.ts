@@ -1,4 +1,4 @@
-/** Exact rational numbers of bounded size, for constants that a double cannot tell apart. */
+/** Exact rational numbers of bounded size, for constants that doubles cannot distinguish. */
 import { abs, bits, integerRoot } from './ball.js';
 import { LIMITS } from './limits.js';
 
@@ -17,7 +17,7 @@ function gcd(a: bigint, b: bigint): bigint {
   return x;
 }
 
-/** n / d, or null where d is 0 or either is too large. */
+/** n / d, or null if d is 0 or either is too large. */
 export function rational(n: bigint, d = 1n): Rational | null {
   if (d === 0n || bits(n) > 2 * LIMITS.bits || bits(d) > 2 * LIMITS.bits) return null;
   const g = d === 1n ? 1n : gcd(n, d) * (d < 0n ? -1n : 1n);
@@ -31,11 +31,11 @@ export function fromDigits(text: string): Rational | null {
   return rational(BigInt(`0${whole}${fraction}`.replace(/^0+(?=\d)/, '')), 10n ** BigInt(fraction.length));
 }
 
-/** n / d that is in lowest terms already, where it is not too large. */
+/** n / d that is already in lowest terms, unless it is too large. */
 const bounded = (n: bigint, d: bigint): Rational | null =>
   bits(n) > LIMITS.bits || bits(d) > LIMITS.bits ? null : { n, d };
 
-/** The sum, with common divisors of the denominators alone: two large numbers rarely have one. */
+/** The sum, using only common divisors of the denominators: two large numbers rarely have one. */
 export function add(a: Rational, b: Rational): Rational | null {
   const common = gcd(a.d, b.d);
   if (common === 1n) return bounded(a.n * b.d + b.n * a.d, a.d * b.d);
@@ -59,7 +59,7 @@ export function order(a: Rational, b: Rational): number {
   return difference < 0n ? -1 : difference > 0n ? 1 : 0;
 }
 
-/** a to an integer power; null where the result is undefined or too large. */
+/** a to an integer power; null if the result is undefined or too large. */
 export function power(a: Rational, exponent: Rational): Rational | null {
   if (exponent.d !== 1n || (a.n === 0n && exponent.n <= 0n)) return null;
   const e = abs(exponent.n);
@@ -84,7 +84,7 @@ export function doubleFactorial(a: Rational): Rational | null {
   return rational(product);
 }
 
-/** Greatest common divisor, least common multiple or remainder of whole numbers; null where one is none. */
+/** Greatest common divisor, least common multiple or remainder of whole numbers; null if an argument is not whole. */
 export function wholeFunction(
   name: 'gcd' | 'lcm' | 'mod',
   args: readonly (Rational | null)[],
@@ -98,16 +98,16 @@ export function wholeFunction(
   return rational(values.reduce(fold, name === 'gcd' ? 0n : 1n));
 }
 
-/** √a where that is rational. */
+/** √a if it is rational, else null. */
 export function squareRoot(a: Rational): Rational | null {
   if (a.n < 0n || bits(a.n) > 2_000 || bits(a.d) > 2_000) return null;
   const [n, d] = [a.n, a.d].map(integerRoot);
   return n * n === a.n && d * d === a.d ? { n, d } : null;
 }
-/** Largest integer that is not above a. */
+/** Largest integer ≤ a. */
 export const floor = (a: Rational) => rational(a.n >= 0n || a.n % a.d === 0n ? a.n / a.d : a.n / a.d - 1n);
 
-/** The double nearest to a, also where numerator and denominator overflow doubles. */
+/** The double nearest to a, even if numerator and denominator overflow doubles. */
 export function toNumber({ n, d }: Rational): number {
   const shift = BigInt(Math.max(0, Math.max(bits(n), bits(d)) - 1_000));
   if (shift === 0n) return Number(n) / Number(d);

@@ -1,4 +1,4 @@
-/** A walk through the tokens of an answer, with a bound on depth: what the readers of its parts share. */
+/** A cursor over the tokens of an answer, with a depth limit, shared by the readers of its parts. */
 import { LIMITS, Unreadable } from './limits.js';
 import { type Expr, isExpr, type Node } from './node.js';
 import { spelling, type Token } from './tokens.js';
@@ -50,7 +50,7 @@ export abstract class TokenReader {
     return result;
   }
 
-  /** Tokens of one LaTeX argument, taken as they stand. */
+  /** Tokens of one LaTeX argument, as they are. */
   protected raw(): readonly Token[] {
     if (!this.take('{')) return this.tokens.slice(this.at++, this.at);
     const start = this.at;

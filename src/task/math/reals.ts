@@ -4,7 +4,7 @@ import type { Budget } from './limits.js';
 import { type Expr, isExpr, type Node, num, op, print, sym, variables } from './node.js';
 import { constant, order, type ScalarOptions, sameValue } from './scalar.js';
 
-/** From `low` to `high`, each bound in the set or not. */
+/** From `low` to `high`; each bound is in the set or not. */
 export interface Interval {
   readonly low: Expr;
   readonly high: Expr;
@@ -22,7 +22,7 @@ const between = (low: Expr, high: Expr, lowClosed: boolean, highClosed: boolean)
 });
 const finite = (expr: Expr) => Math.abs(constant(expr)) !== Infinity;
 
-/** A node as a set of real numbers; null where it is none. A pair in brackets is read as an interval. */
+/** A node as a set of real numbers; null if it is not one. A pair in brackets is read as an interval. */
 export function realSet(node: Node, budget: Budget): RealSet | null {
   switch (node.kind) {
     case 'tuple': {
@@ -58,7 +58,7 @@ export function realSet(node: Node, budget: Budget): RealSet | null {
   }
 }
 
-/** What two intervals have in common; null for other sets and for bounds whose order is not known. */
+/** The intersection of two intervals; null for other sets and if the order of the bounds is unknown. */
 function common([a, ...moreA]: RealSet, [b, ...moreB]: RealSet, budget: Budget): RealSet | null {
   if (!a || !b || moreA.length > 0 || moreB.length > 0) return null;
   const [lows, highs] = [order(a.low, b.low, budget), order(a.high, b.high, budget)];
@@ -68,7 +68,7 @@ function common([a, ...moreA]: RealSet, [b, ...moreB]: RealSet, budget: Budget):
   return [between(low.low, high.high, low.closed[0], high.closed[1])];
 }
 
-/** Points taken out of intervals; null where something larger than points is to be taken out. */
+/** Removes points from intervals; null if something larger than points is to be removed. */
 function without(from: RealSet, less: RealSet, budget: Budget): RealSet | null {
   let parts: Interval[] = [...from];
   for (const { low: point, high } of less) {
@@ -99,7 +99,7 @@ const isAtom = (expr: Expr): boolean =>
   (expr.kind === 'op' &&
     (expr.op.startsWith('f:') || (expr.op === 'abs' && isAtom(expr.args[0]) && expr.args[0].kind === 'sym')));
 
-/** What x ≥ 2, 1 < x ≤ 3, |x| < 2 or x ≠ 0 says of x; null for anything that is not of this form. */
+/** The set that x ≥ 2, 1 < x ≤ 3, |x| < 2 or x ≠ 0 describes; null for other forms. */
 export function solve(node: Node, budget: Budget): { variable: string; set: RealSet } | null {
   if (node.kind !== 'relation' || !node.ops.every((sign) => Object.hasOwn(FLIP, sign))) return null;
   if (!node.sides.every(isExpr) || node.sides.length > 3) return null;
@@ -153,7 +153,7 @@ export function solve(node: Node, budget: Budget): { variable: string; set: Real
   };
 }
 
-/** Parts in order, with those that touch made one; null where the order of bounds is not known. */
+/** Parts in order, with adjacent ones merged; null if the order of bounds is unknown. */
 function merged(set: RealSet, budget: Budget): Interval[] | null {
   const parts = [...set];
   let known = true;
@@ -181,7 +181,7 @@ function merged(set: RealSet, budget: Budget): Interval[] | null {
   return known ? result : null;
 }
 
-/** Whether two sets have the same parts once parts that touch are one. */
+/** Whether two sets have the same parts after adjacent ones are merged. */
 export function sameRealSet(gold: RealSet, candidate: RealSet, options: ScalarOptions): boolean {
   const [a, b] = [merged(gold, options.budget) ?? gold, merged(candidate, options.budget) ?? candidate];
   const bound = (x: Expr, y: Expr) =>

@@ -1,8 +1,8 @@
 /**
- * Whether two expressions are equal, and which is larger. Rational constants exactly; everything else by balls that hold
- * the true values (enclose.ts), expressions with variables at ten points of either sign fixed by their names. |x| and x, or
- * √(x²) and x, are therefore different. What cannot be decided is not equal. Doubles only spare work where they already
- * tell two values apart.
+ * Whether two expressions are equal, and which is larger. Rational constants are compared exactly; everything else by
+ * balls that contain the true values (enclose.ts), expressions with variables at ten points of either sign that depend
+ * on their names. So |x| and x, or √(x²) and x, are different. Undecided means not equal. Doubles save work if they
+ * already distinguish two values.
  */
 import { modulus } from './complex.js';
 import { decide, type Enclosure, NoValue } from './enclose.js';
@@ -17,10 +17,12 @@ const AGREE = 1e-9;
 const ROUNDING = 1e-13;
 /** A decimal with fewer digits is not accepted as the rounded value of an exact answer. */
 const ROUNDED_DIGITS = 5;
-/** Points at which values are enclosed even where doubles agree; where these say nothing, it is all of them. */
+/**
+ * Number of points at which values are enclosed even if doubles agree; if these give no decision, all points are used.
+ */
 const ENCLOSED = [0, 5, 8];
 
-/** The value of a constant as a double; NaN where it has no real one. */
+/** The value of a constant as a double; NaN if it has no real value. */
 export function constant(expr: Expr): number {
   if (expr.kind === 'sym' && expr.name === 'inf') return Infinity;
   if (expr.kind === 'op' && expr.op === 'neg' && constant(expr.args[0]) === Infinity) return -Infinity;
@@ -31,7 +33,7 @@ export function constant(expr: Expr): number {
   return Math.abs(im) <= 1e-12 * Math.abs(re) ? re : Number.NaN;
 }
 
-/** −1, 0 or 1 by the order of two real constants, ±∞ included; null where it is not known. */
+/** −1, 0 or 1 by the order of two real constants, including ±∞; null if it is unknown. */
 export function order(a: Expr, b: Expr, budget: Budget): number | null {
   const [infiniteA, infiniteB] = [isInfinite(a), isInfinite(b)];
   if (infiniteA !== 0 || infiniteB !== 0) return Math.sign(infiniteA - infiniteB);
@@ -48,7 +50,7 @@ export function order(a: Expr, b: Expr, budget: Budget): number | null {
   return ask(0, budget, (at) => at.order(a, b));
 }
 
-/** An answer within the bounds of precision; null where there is none, or a value does not exist. */
+/** A decision within the precision limit; null if there is none, or a value does not exist. */
 function ask<T>(point: number, budget: Budget, question: (at: Enclosure) => T): T | null {
   try {
     return decide(point, budget, question);
@@ -72,18 +74,19 @@ function decimal(expr: Expr): { value: Rational; digits: number } | null {
 }
 
 /**
- * Whether a decimal of at least five digits is the rounded value of an exact expression that is no decimal itself. A value
- * much closer to the decimal than its last digit asks for is no rounding: something was absorbed (1.0000 is not 1 − e^−100).
+ * Whether a decimal of at least five digits is the rounded value of an exact expression that is not a decimal itself. A
+ * value much closer to the decimal than its last digit is not rounding: it is an absorbed term (1.0000 is not 1 −
+ * e^−100).
  */
 function rounds(short: Expr, full: Expr, budget: Budget): boolean {
   const written = decimal(short);
   if (!written || decimal(full) || written.digits < ROUNDED_DIGITS || written.value.d === 1n) return false;
   const shown = rational.toNumber(written.value);
-  // A whole number is written as one: 2.9999999 is not 3 rounded.
+  // A whole number is written without decimals: 2.9999999 is not 3 rounded.
   if (exactly(full)?.d === 1n) return false;
   if (!Number.isFinite(shown) || shown === 0 || !(Math.abs(constant(full) - shown) <= 1e-3 * Math.abs(shown)))
     return false;
-  // Half a unit of the last digit that was written.
+  // Half a unit of the last written digit.
   const places = written.digits - tens(written.value) - 1;
   const unit = rational.power({ n: 10n, d: 1n }, { n: BigInt(-places), d: 1n });
   if (!unit) return false;
@@ -107,7 +110,7 @@ export interface ScalarOptions {
   readonly relativeTolerance: number;
 }
 
-/** Whether two expressions have the same value wherever both have one. */
+/** Whether two expressions have the same value wherever both are defined. */
 export function sameValue(
   gold: Expr,
   candidate: Expr,
@@ -132,7 +135,7 @@ function compare(gold: Expr, candidate: Expr, budget: Budget, relativeTolerance:
   return !(a && b) && agree(gold, candidate, budget, constants);
 }
 
-/** Whether doubles tell the values at a point apart, see no difference, or can say nothing. */
+/** Whether doubles distinguish the values at a point, see no difference, or give no information. */
 function inDoubles(a: Expr, b: Expr, point: number): 'apart' | 'alike' | null {
   const [x, y] = [evaluateAt(a, point), evaluateAt(b, point)];
   if (!x.plain || !y.plain) return null;
@@ -160,7 +163,7 @@ function agree(a: Expr, b: Expr, budget: Budget, constants: boolean): boolean {
       shared++;
     } catch (error) {
       if (!(error instanceof NoValue)) throw error;
-      // Neither has a value here, or only one of them does.
+      // Neither has a value here, or only one of them.
       if (value(a) !== null || value(b) !== null) return false;
     }
   }

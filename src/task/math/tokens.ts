@@ -1,7 +1,7 @@
 /**
  * The text of an answer as tokens: LaTeX, plain text, or a mixture of them as models write it. Delimiters, spacing and
- * sizes are dropped, unicode signs become their commands, and numbers lose their separators of thousands. Any text has
- * tokens; what they mean together is the parser's affair.
+ * sizes are dropped, Unicode symbols become their commands, and numbers lose their thousands separators. Any text has
+ * tokens; the parser interprets them.
  */
 import { isUnitPhrase, isUnitWord } from './units.js';
 
@@ -12,7 +12,7 @@ export interface Token {
    */
   readonly kind: 'num' | 'letter' | 'cmd' | 'text' | 'sep' | 'sign';
   readonly text: string;
-  /** Whether white space stood before it. */
+  /** Whether white space precedes it. */
   readonly space: boolean;
 }
 
@@ -76,7 +76,7 @@ const SUPERSCRIPTS: Readonly<Record<string, string>> = Object.fromEntries(
   [...'⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺'].map((c, i) => [c, '0123456789-+'[i]]),
 );
 
-/** Content of the group that opens at `open` (a brace), and where the text goes on; null where it never closes. */
+/** Content of the group that opens at `open` (a brace), and the index after it; null if it never closes. */
 export function group(text: string, open: number): { content: string; end: number } | null {
   let level = 0;
   for (let i = open; i < text.length; i++) {
@@ -94,7 +94,7 @@ const siunitx = (unit: string): string =>
     .replace(/\s+/g, ' ')
     .trim();
 
-/** {a \\over b} as \\frac{a}{b}, likewise \\choose; without braces around it, it parts the whole text. */
+/** {a \\over b} as \\frac{a}{b}, likewise \\choose; without braces around it, it divides the whole text. */
 function infix(text: string, command: string, prefix: string): string {
   const sign = new RegExp(`\\\\${command}(?![a-zA-Z])`);
   let result = text;
@@ -114,7 +114,7 @@ function infix(text: string, command: string, prefix: string): string {
       result.slice(start + 1, at.index),
       result.slice(at.index + at[0].length, end),
     ];
-    // 2{1 \\over 2} is a mixed number: braces around a fraction group nothing.
+    // 2{1 \\over 2} is a mixed number: braces around a fraction have no meaning.
     const mixed = start > 0 && /\d/.test(result[start - 1]) ? 1 : 0;
     const [before, after] = [result.slice(0, start + 1 - mixed), result.slice(end + mixed)];
     result = `${before}${prefix}{${numerator}}{${denominator}}${after}`;
@@ -122,14 +122,15 @@ function infix(text: string, command: string, prefix: string): string {
   return result;
 }
 
-/** One spelling for delimiters, sizes, spaces and separators of thousands. */
+/** One notation for delimiters, sizes, spaces and thousands separators. */
 export function prepare(answer: string): string {
-  // Control spaces first: a trim would leave their backslash behind.
+  // Control spaces first: trimming would leave their backslash.
   let text = answer
     .replace(/<\|[^|>]{0,40}\|>/g, ' ')
     .replace(/(?<!\\)\\(?:\s|$)/g, '~')
     .replace(/^[\s~]+|[\s~]+$/g, '');
-  // Escaped twice, as in JSON inside JSON: everywhere, or (outside of environments, where \\\\ ends a row) here and there.
+  // Escaped twice, as in JSON inside JSON: everywhere, or in some places (outside of environments, where \\\\ ends a
+  // row).
   const runs = text.match(/\\+(?=[a-zA-Z])/g) ?? [];
   if (runs.length > 0 && runs.every((run) => run.length % 2 === 0)) text = text.replace(/\\\\/g, '\\');
   else if (!text.includes('\\begin')) text = text.replace(/\\\\(?=[a-zA-Z])/g, '\\');
@@ -168,11 +169,11 @@ export function prepare(answer: string): string {
     )
     // 3^{\text{rd}} is 3.
     .replace(/(?<=\d)\s*\^\s*\{?\s*\\(?:text|textrm|mathrm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?/g, '')
-    // 2{\\times}3: braces that keep an operator from its spaces.
+    // 2{\\times}3: braces that only remove the spaces around an operator.
     .replace(/(?<![\^_])\{\s*(\\times|\\cdot|[=+<>])\s*\}/g, ' $1 ')
     // 0{,}5 is a decimal: three digits would be thousands.
     .replace(/(?<![\d}])(\d+)\{,\}(\d{1,2}|\d{4,})(?![\d{])/g, '$1.$2')
-    // Separators of thousands that can be nothing else.
+    // Separators of thousands that can have no other meaning.
     .replace(/(\d)\s*\{\s*,\s*\}\s*(?:\\[,!;: ]|~)*\s*(?=\d{3})/g, '$1')
     .replace(/(\d),(?:\\[,:;]|~)(?=\d{3}(?!\d))/g, '$1,')
     .replace(/(\d)\s*,\s*\\!\s*(?=\d{3})/g, '$1')
@@ -189,7 +190,7 @@ export function prepare(answer: string): string {
   text = infix(infix(text, 'over', '\\frac'), 'choose', '\\binom');
   const trim = (part: string) => part.replace(/^[\s.,;:]+(?!\d)|[\s.,;:]+$/g, '').trim();
   text = trim(text.replace(/(?:\\\\\s*)+$/, '')).replace(/^(?:(?:=|\\(?:approx|simeq)(?![a-zA-Z]))\s*)+/, '');
-  // Braces around everything group nothing; with a comma inside they are a set.
+  // Braces around everything have no meaning; with a comma inside they are a set.
   for (
     let outer = text[0] === '{' ? group(text, 0) : null;
     outer?.end === text.length;
@@ -261,7 +262,7 @@ const SMALL_WORDS = new Set([
 ]);
 const TWO_SIGNS = ['<=', '>=', '!=', '=='];
 
-/** Words of `\text{…}`: separators between answers, else one token of text; numbers are read as numbers there too. */
+/** Words of `\text{…}`: separators between answers, else one token of text; numbers are read as numbers. */
 function textTokens(content: string, space: boolean): Token[] {
   if (/^\s*[(-]?\s*[\d.]|^[^a-zA-Z,;]*$/.test(content)) {
     return tokenize(content, { thousands: true, scientific: true, decimalComma: false });
@@ -277,7 +278,7 @@ function textTokens(content: string, space: boolean): Token[] {
   return [{ kind: 'text', text: words, space: space || /^\s/.test(content) }];
 }
 
-/** A run of letters in plain text or formula: a word that is known, a word of a sentence, or symbols side by side. */
+/** A run of letters in plain text or a formula: a known word, a word of a sentence, or adjacent symbols. */
 function runTokens(run: string, space: boolean, afterOperand: boolean): Token[] {
   const lower = run.toLowerCase();
   if (lower === 'and' || lower === 'or') return [{ kind: 'sep', text: lower, space }];
@@ -297,7 +298,7 @@ function runTokens(run: string, space: boolean, afterOperand: boolean): Token[] 
 /** Tokens of a prepared answer. Never throws. */
 export function tokenize(text: string, { thousands, scientific, decimalComma }: Reading): Token[] {
   const tokens: Token[] = [];
-  // Commas inside brackets part entries, unless other commas there are followed by spaces and these are not.
+  // Commas inside brackets separate entries, unless other commas there are followed by spaces and these are not.
   const spaced = /,\s/.test(text);
   let depth = 0;
   let at = 0;
@@ -321,7 +322,7 @@ export function tokenize(text: string, { thousands, scientific, decimalComma }: 
       /^\d{1,3}(?: \d{3})+(?![\d])(?:\.\d+)?/.exec(rest) ??
       /^(?:\d+(?:\.\d*)?|\.\d+)/.exec(rest);
     if (digits && (at === 0 || digits[0].indexOf(' ') < 0 || !/[\d.]/.test(text[at - 1]))) {
-      // A long run of digits may go on beyond the window.
+      // A long run of digits may continue beyond the window.
       let end = at + digits[0].length;
       if (digits[0].length === rest.length) while (end < text.length && /[\d.]/.test(text[end])) end++;
       const mantissa = text.slice(at, end).replace(decimalComma ? ',' : /[, ]/g, decimalComma ? '.' : '');
@@ -407,6 +408,6 @@ export function tokenize(text: string, { thousands, scientific, decimalComma }: 
   return tokens;
 }
 
-/** Tokens in one string; two answers with the same one are the same answer, whatever it means. */
+/** All tokens in one string; answers with equal strings are equal, whatever they mean. */
 export const spelling = (tokens: readonly Token[]): string =>
   tokens.map(({ kind, text }) => (kind === 'text' ? `"${text.toLowerCase()}"` : text)).join(' ');

@@ -1,4 +1,4 @@
-/** Units that answers carry, by the spellings that are one unit; other words after a number are just words. */
+/** Units in answers, with the spellings of each; other words after a number are ordinary words. */
 import { multiply, power, type Rational, rational } from './rational.js';
 
 const SPELLINGS: Readonly<Record<string, string>> = {
@@ -57,19 +57,19 @@ const CANONICAL = new Map(
 const ofWord = (word: string): string | null =>
   CANONICAL.get(word) ?? CANONICAL.get(word.replace(/s$/, '')) ?? null;
 
-/** Whether a run of two or more letters that follows a number names a unit (`cm`, `hours`; `m` may be a variable). */
+/** Whether a run of two or more letters after a number names a unit (`cm`, `hours`; `m` may be a variable). */
 export const isUnitWord = (word: string): boolean => word.length > 1 && ofWord(word.toLowerCase()) !== null;
 
-/** Whether a phrase in upright letters after a number is nothing but a unit (`m/s`, `kg`; there `m` is no variable). */
+/** Whether a phrase in upright letters after a number is only a unit (`m/s`, `kg`; `m` is not a variable there). */
 export const isUnitPhrase = (phrase: string): boolean =>
   /^[a-zA-Z]+(?:\^-?\d)?(?:\s*\/\s*[a-zA-Z]+(?:\^-?\d)?)?$/.test(phrase) && canonicalUnit(phrase) !== null;
 
-/** Whether a letter after a sign of division can be a unit: km/h. */
+/** Whether a letter after a division sign can be a unit: km/h. */
 export const isUnitLetter = (letter: string): boolean => /^[hsmgl]$/.test(letter);
 
 /**
- * The unit that a phrase names, in one spelling (`square feet` and `ft^2` are `ft^2`); null where a word of it is no
- * unit (`apples`, `ways`), as such words qualify a number and are not compared.
+ * The unit that a phrase names, in one spelling (`square feet` and `ft^2` are `ft^2`); null if a word is not a unit
+ * (`apples`, `ways`), because such words only qualify a number and are not compared.
  */
 export function canonicalUnit(phrase: string): string | null {
   const words = phrase
@@ -94,7 +94,7 @@ export function canonicalUnit(phrase: string): string | null {
   return unit;
 }
 
-/** Units of one dimension, each with its size in the first of them. Temperatures and months have no fixed one. */
+/** Units of one dimension, each with its size relative to the first. Temperatures and months have no fixed size. */
 const SIZES: readonly Readonly<Record<string, readonly [bigint, bigint]>>[] = [
   {
     m: [1n, 1n],
@@ -122,7 +122,7 @@ const SIZES: readonly Readonly<Record<string, readonly [bigint, bigint]>>[] = [
 ];
 const WHOLE: Readonly<Record<string, string>> = { mph: 'mi/h', kph: 'km/h' };
 
-/** A unit as powers of dimensions and its size in the first unit of each; null where a part has no size here. */
+/** A unit as powers of dimensions and its size in their first units; null if a part has no known size. */
 function dissect(unit: string): { dimensions: string; size: Rational } | null {
   const exponents = SIZES.map(() => 0);
   let size: Rational | null = { n: 1n, d: 1n };
@@ -142,7 +142,7 @@ function dissect(unit: string): { dimensions: string; size: Rational } | null {
   return size && { dimensions: exponents.join(), size };
 }
 
-/** How many of unit `b` one of unit `a` is, both canonical; null where they are not of one kind. */
+/** Number of units `b` in one unit `a`, both canonical; null if they have different dimensions. */
 export function conversion(a: string, b: string): Rational | null {
   const [from, to] = [dissect(a), dissect(b)];
   if (!from || !to || from.dimensions !== to.dimensions) return null;
