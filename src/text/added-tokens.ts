@@ -8,16 +8,16 @@ import { expression, SPACE, WORD } from './unicode.js';
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
-  /** Only as a word: no letters or digits beside it. */
+  /** Matches only as a whole word: no letters or digits next to it. */
   readonly single_word?: boolean;
-  /** Takes the white space before it, or after it, along. */
+  /** Includes the white space before it, or after it. */
   readonly lstrip?: boolean;
   readonly rstrip?: boolean;
   readonly normalized?: boolean;
   readonly special?: boolean;
 }
 
-/** A stretch of text, or the token that stands there. */
+/** A stretch of text, or the token found there. */
 export type Section = string | number;
 
 const SPACES_BEFORE = new RegExp(`${expression(`${SPACE}*`).source}$`, 'u');
@@ -29,13 +29,13 @@ const wordSides = (): readonly [RegExp, RegExp] => {
   return words;
 };
 
-/** Cuts the tokens out of a text. */
+/** Splits a text at the tokens. */
 function finder(
   tokens: readonly (readonly [text: string, token: AddedToken])[],
 ): (text: string) => Section[] {
   const named = new Map(tokens.filter(([text]) => text !== ''));
   if (named.size === 0) return (text) => (text === '' ? [] : [text]);
-  // Longest first: of alternatives the first that fits is taken.
+  // Longest first, because the first alternative that fits is taken.
   const alternatives = [...named.keys()]
     .sort((a, b) => b.length - a.length)
     .map((text) => text.replace(/[$()*+./?[\\\]^{|}]/g, '\\$&'));
@@ -62,7 +62,7 @@ function finder(
   };
 }
 
-/** Cuts a text into added tokens and normalized stretches. */
+/** Splits a text into added tokens and normalized stretches. */
 export function sections(tokens: readonly AddedToken[], normalize: Normalizer): (text: string) => Section[] {
   const normalized = ({ normalized: flag, special }: AddedToken): boolean => flag ?? !special;
   const raw = finder(tokens.filter((token) => !normalized(token)).map((token) => [token.content, token]));

@@ -1,9 +1,12 @@
 /**
- * Tokens as bytes. A token of a byte-level vocabulary, or of one that falls back to bytes, may be a part of a character:
- * only the bytes of several tokens together are text.
+ * Tokens as bytes. A token of a byte-level vocabulary, or of one with byte fallback, may be part of a character: only
+ * the bytes of several tokens together are text.
  */
 
-/** The letter of each byte in a byte-level vocabulary (GPT-2): itself where it can be printed, else one from U+0100 on. */
+/**
+ * The letter of each byte in a byte-level vocabulary (GPT-2): the byte itself if it can be printed, else a letter from
+ * U+0100 on.
+ */
 export const BYTE_LETTERS: readonly string[] = (() => {
   let next = 0x100;
   return Array.from({ length: 256 }, (_, byte) => {
@@ -15,7 +18,7 @@ export const BYTE_LETTERS: readonly string[] = (() => {
 const BYTE_OF = new Map(BYTE_LETTERS.map((letter, byte) => [letter, byte]));
 const encoder = new TextEncoder();
 
-/** A token of a byte-level vocabulary; one with other letters stands for its own text. */
+/** The bytes of a token in a byte-level vocabulary; a token with other letters is its own text. */
 export function byteLevelBytes(token: string): Uint8Array {
   const bytes: number[] = [];
   for (const letter of token) {
@@ -26,13 +29,13 @@ export function byteLevelBytes(token: string): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-/** The byte of a token such as `<0xE2>`; null for any other. */
+/** The byte of a token such as `<0xE2>`; null for any other token. */
 export function fallbackByte(token: string): number | null {
   const match = /^<0x([0-9A-Fa-f]{2})>$/.exec(token);
   return match ? Number.parseInt(match[1], 16) : null;
 }
 
-/** Tokens with the bytes among them as text: those side by side that are no text are a � each. */
+/** Tokens as text: adjacent byte tokens that are not valid UTF-8 become a � each. */
 export function fallbackTexts(tokens: readonly string[]): string[] {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   const texts: string[] = [];

@@ -1,6 +1,7 @@
 /**
- * A model's chat template: messages as the text it was trained on. Templates are Jinja, from chat_template.jinja or the
- * key chat_template of tokenizer_config.json (one template, or several by name), rendered as transformers does.
+ * A model's chat template: converts messages to the text format that the model was trained on. Templates are Jinja,
+ * from chat_template.jinja or the key chat_template of tokenizer_config.json (one template, or several by name), and
+ * are rendered as in transformers.
  */
 import { Template } from '@huggingface/jinja';
 import { withPythonSpace } from './python-space.js';
@@ -12,9 +13,11 @@ export interface Message {
 }
 
 export interface RenderOptions {
-  /** Ends with what opens the assistant's turn, default true. */
+  /** End with the text that opens the assistant's turn, default true. */
   readonly addGenerationPrompt?: boolean;
-  /** Further variables of the template, e.g. enable_thinking, or date_string for one that asks for the date. */
+  /**
+   * Additional variables of the template, e.g. enable_thinking, or date_string for a template that asks for the date.
+   */
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 
@@ -24,8 +27,8 @@ export interface ChatTemplate {
 }
 
 /**
- * Templates may ask for today's date, which would make a prompt, and with it a run, differ from day to day: they get
- * this one, unless the caller gives another as `date_string`.
+ * Templates may ask for today's date, which would make a prompt, and so a run, differ from day to day. They get this
+ * date unless the caller gives another as `date_string`.
  */
 const DATE = 'date_at_hand';
 const FIXED_DATE = new Date(Date.UTC(2024, 6, 26));
@@ -52,7 +55,7 @@ function strftime(format: string): string {
  * @param source the template's text
  * @param where its file, for messages
  * @param special texts of the special tokens (bos_token, eos_token, …), as templates name them
- * @throws TextError if it is no template
+ * @throws TextError if it is not a template
  */
 export function chatTemplate(
   source: string,
@@ -61,10 +64,10 @@ export function chatTemplate(
 ): ChatTemplate {
   let template: Template;
   try {
-    // Jinja has one kind of line end, whatever the file has.
+    // Jinja normalises line ends, whatever the file has.
     template = new Template(source.replace(/\r\n?/g, '\n').replaceAll('strftime_now', DATE));
   } catch (error) {
-    // The library's parser runs off the end where a block is not closed.
+    // The library's parser throws an unrelated error if a block is not closed.
     const why = error instanceof TypeError ? 'a block is not closed' : firstLine(error);
     throw new TextError(`${where}: the chat template cannot be parsed: ${why}`);
   }
@@ -106,8 +109,8 @@ export function specialTexts(config: Readonly<Record<string, unknown>>): Record<
 /**
  * The chat template within a tokenizer_config.json.
  * @param file its name, for messages
- * @returns null where it has none
- * @throws TextError if it is none, or if there are several and none is called default
+ * @returns null if it has none
+ * @throws TextError if it is invalid, or if there are several and none is called default
  */
 export function configuredTemplate(
   config: Readonly<Record<string, unknown>>,

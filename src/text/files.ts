@@ -1,13 +1,13 @@
-/** A model's tokenizer and chat template from the files of its folder, on Node.js. */
+/** Reads a model's tokenizer and chat template from the files of its folder, on Node.js. */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type ChatTemplate, chatTemplate, configuredTemplate, specialTexts } from './chat-template.js';
 import { type ModelTokenizer, modelTokenizer, TextError } from './tokenizer.js';
 
 /**
- * Loads a tokenizer. A tokenizer_config.json and generation_config.json beside it are used if they are there.
- * @param path a tokenizer.json as the Hugging Face libraries write it, or the folder that it lies in
- * @throws TextError where the file cannot be read or is no tokenizer
+ * Loads a tokenizer. A tokenizer_config.json and generation_config.json beside it are used if they exist.
+ * @param path a tokenizer.json as the Hugging Face libraries write it, or its folder
+ * @throws TextError if the file cannot be read or is not a tokenizer
  */
 export async function loadTokenizer(path: string): Promise<ModelTokenizer> {
   const isFolder = await stat(path).then(
@@ -31,8 +31,8 @@ export async function loadTokenizer(path: string): Promise<ModelTokenizer> {
 /**
  * The chat template of a model's folder.
  * @param config its tokenizer_config.json
- * @returns null where the folder has none
- * @throws TextError if it is none, or if there are several and none is called default
+ * @returns null if the folder has none
+ * @throws TextError if it is invalid, or if there are several and none is called default
  */
 export async function loadChatTemplate(
   folder: string,
@@ -47,7 +47,7 @@ export async function loadChatTemplate(
   return configuredTemplate(config, join(folder, 'tokenizer_config.json'));
 }
 
-/** @returns null for a file that is not there */
+/** @returns null for a file that does not exist */
 async function readJson(file: string): Promise<unknown> {
   let text: string;
   try {

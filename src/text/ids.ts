@@ -1,5 +1,5 @@
 /**
- * Checks the ids in a tokenizer.json before the library builds a table as long as the largest id: one id of 2³¹ would
+ * Checks the ids in a tokenizer.json before the library builds a table as long as the largest id: an id of 2³¹ would
  * need a table of 16 GB.
  */
 
@@ -9,7 +9,7 @@ const MOST_IDS = 1 << 24;
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** What is wrong with the first id that cannot be; null: nothing is. */
+/** The fault of the first invalid id; null: all are valid. */
 export function badId(tokenizer: Record<string, unknown>): string | null {
   const { model, added_tokens: added } = tokenizer;
   const vocabulary = isObject(model) ? model.vocab : undefined;

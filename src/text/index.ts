@@ -1,4 +1,4 @@
-/** Text as a model sees it: token ids, and messages as its chat template writes them. files.ts reads them from a folder. */
+/** Conversion of text: token ids, and messages in the format of a chat template. files.ts reads them from a folder. */
 export {
   type ChatTemplate,
   chatTemplate,

@@ -13,7 +13,9 @@ const EMPTY = {
   model: { type: 'BPE', vocab: {}, merges: [] },
 };
 
-/** A pattern of the `tokenizers` library (Oniguruma) as one of JavaScript. @throws SyntaxError where it cannot be had */
+/**
+ * Converts a pattern of the `tokenizers` library (Oniguruma) to JavaScript. @throws SyntaxError if that is impossible
+ */
 export function translatedPattern(source: string): string {
   const part = { type: 'Split', pattern: { Regex: source }, behavior: 'Isolated', invert: false };
   const { pre_tokenizer: split } = new Tokenizer({ ...EMPTY, pre_tokenizer: part }, {});
@@ -22,7 +24,7 @@ export function translatedPattern(source: string): string {
   return pattern.source;
 }
 
-/** A normalizer as the library does it. @throws Error for a type that it lacks */
+/** A normalizer of the library. @throws Error for a type that it does not support */
 export function libraryNormalizer(config: unknown): (text: string) => string {
   const { normalizer } = new Tokenizer({ ...EMPTY, normalizer: config }, {});
   return (text) => (normalizer ? normalizer.normalize(text) : text);

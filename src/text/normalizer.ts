@@ -1,6 +1,7 @@
 /**
- * The part of a tokenizer.json that rewrites a text before it is cut, as the `tokenizers` library does it. BertNormalizer
- * and Precompiled are those of @huggingface/tokenizers, which are approximate for rare characters.
+ * The part of a tokenizer.json that rewrites a text before it is split, with the same results as the `tokenizers`
+ * library. BertNormalizer and Precompiled are those of @huggingface/tokenizers, which are approximate for rare
+ * characters.
  */
 import { BYTE_LETTERS } from './bytes.js';
 import { libraryNormalizer } from './library.js';
@@ -14,7 +15,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 /**
  * @param config normalizer of a tokenizer.json
- * @throws Error naming a type that is not had
+ * @throws Error naming an unsupported type
  */
 export function normalizer(config: unknown): Normalizer {
   if (config === null || config === undefined) return (text) => text;
@@ -30,7 +31,7 @@ export function normalizer(config: unknown): Normalizer {
     case 'NFKD':
       return (text) => text.normalize(type);
     case 'Lowercase':
-      // Character by character: a sigma at the end of a word is a sigma like any other.
+      // Character by character: a sigma at the end of a word is treated like any other.
       return (text) => Array.from(text, (character) => character.toLowerCase()).join('');
     case 'Strip': {
       const left =
@@ -50,7 +51,7 @@ export function normalizer(config: unknown): Normalizer {
       return (text) => (text === '' ? '' : `${String(options.prepend)}${text}`);
     case 'Replace': {
       const pattern = patternOf(options.pattern);
-      // A function, so that $ in the content is a dollar.
+      // A function, so that $ in the content is literal.
       return (text) => text.replace(pattern, () => String(options.content ?? ''));
     }
     case 'ByteLevel': {

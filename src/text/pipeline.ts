@@ -1,7 +1,7 @@
 /**
- * A tokenizer.json at work: added tokens, normalizer, words, merges, and back. Merges (BPE, Unigram, WordPiece) and decoders
- * other than the byte level are those of @huggingface/tokenizers; the rest is done here, because the library does it with
- * JavaScript's white space, letters and digits, which are not those that models were trained with.
+ * Applies a tokenizer.json: added tokens, normalizer, words, merges, and decoding. Merges (BPE, Unigram, WordPiece) and
+ * decoders other than the byte level are those of @huggingface/tokenizers. The rest is implemented here, because the
+ * library uses JavaScript's white space, letters and digits, which differ from those that models were trained with.
  */
 import { Tokenizer } from '@huggingface/tokenizers';
 import { type AddedToken, type Section, sections } from './added-tokens.js';
@@ -12,7 +12,7 @@ import { type Around, specialTokensAround } from './special-tokens.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Words to tokens; a part of the library that can be called. */
+/** Converts words to tokens; a callable part of the library. */
 type Merge = ((words: string[]) => string[]) & {
   readonly tokens_to_ids: Map<string, number>;
   readonly vocab: readonly (string | undefined)[];
@@ -23,14 +23,14 @@ const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export class Pipeline {
-  /** Special tokens that go around a whole prompt. */
+  /** Special tokens around a whole prompt. */
   readonly around: Around;
   private readonly library: Tokenizer;
   private readonly merge: Merge;
   private readonly cut: (text: string) => Section[];
   private readonly words: PreTokenizer;
   private readonly added = new Map<number, AddedToken>();
-  /** A word without the letters that the vocabulary lacks, where nothing stands for them. */
+  /** Removes from a word the letters that the vocabulary lacks, if it has no token for unknown ones. */
   private readonly spelled: (word: string) => string;
   private readonly byteLevel: boolean;
   private readonly fallback: boolean;
@@ -38,11 +38,11 @@ export class Pipeline {
   /**
    * @param data a tokenizer.json
    * @param config the tokenizer_config.json beside it
-   * @throws Error naming a part that is not had
+   * @throws Error naming an unsupported part
    */
   constructor(data: Json, config: Json) {
     const all = addedTokens(data, config);
-    // The library's own parts are replaced, so it need not know theirs.
+    // These parts of the library are replaced, so it need not support their types.
     this.library = new Tokenizer(
       { ...data, added_tokens: all, normalizer: null, pre_tokenizer: null, post_processor: null },
       config,
@@ -67,11 +67,11 @@ export class Pipeline {
     return this.merge.tokens_to_ids.get(token) ?? null;
   }
 
-  /** Token ids of a text, none added. */
+  /** Token ids of a text, without special tokens. */
   encode(text: string): number[] {
     const ids: number[] = [];
     const { tokens_to_ids: known, unk_token_id: unknown } = this.merge;
-    // Half a pair of surrogates is no character in any other language.
+    // Half a surrogate pair is not a character in other languages.
     this.cut(text.replace(/\p{Surrogate}/gu, '\ufffd')).forEach((section, i) => {
       if (typeof section === 'number') {
         ids.push(section);
@@ -85,7 +85,7 @@ export class Pipeline {
     return ids;
   }
 
-  /** Text of ids, special tokens left out. */
+  /** Text of ids, without special tokens. */
   decode(tokens: ArrayLike<number>): string {
     const ids = Array.from(tokens).filter((id) => !this.added.get(id)?.special);
     if (ids.length === 0) return '';
@@ -100,7 +100,7 @@ export class Pipeline {
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes));
   }
 
-  /** Bytes of one token, which may be a part of a character; null: there is no such token. */
+  /** Bytes of one token, which may be part of a character; null: there is no such token. */
   bytes(id: number): Uint8Array | null {
     const token = this.merge.vocab[id];
     if (token === undefined) return null;
@@ -110,7 +110,7 @@ export class Pipeline {
     if (this.byteLevel) return byteLevelBytes(token);
     const byte = this.fallback ? fallbackByte(token) : null;
     if (byte !== null) return Uint8Array.of(byte);
-    // Decoded alone, the first word would lose the space that a mark stands for.
+    // Decoded alone, the first word would lose the space that its mark means.
     if (token.startsWith('▁')) return text.encode(token.replaceAll('▁', ' '));
     return text.encode(
       this.library.decode([id], { skip_special_tokens: false, clean_up_tokenization_spaces: false }),
@@ -118,7 +118,7 @@ export class Pipeline {
   }
 }
 
-/** Whether a part of the tokenizer is of this type, or a sequence with one that is. */
+/** Whether a part of the tokenizer has this type, or is a sequence with such a part. */
 function hasPart(part: unknown, type: string, list: string): boolean {
   if (!isObject(part)) return false;
   if (part.type === type) return true;
@@ -127,8 +127,8 @@ function hasPart(part: unknown, type: string, list: string): boolean {
 }
 
 /**
- * Merges without a token for what is unknown leave out letters that the vocabulary lacks, before they begin: those beside
- * such a letter may be merged.
+ * Merges without a token for unknown letters remove letters that the vocabulary lacks before merging, so the letters
+ * around a removed one may be merged.
  */
 function spelling(model: Json, known: ReadonlyMap<string, number>): (word: string) => string {
   const plain = (value: unknown): boolean => value === undefined || value === null || value === '';
@@ -148,7 +148,7 @@ function spelling(model: Json, known: ReadonlyMap<string, number>): (word: strin
   };
 }
 
-/** Tokens of tokenizer.json, and those that tokenizer_config.json alone has. */
+/** Tokens of tokenizer.json, and those that only tokenizer_config.json has. */
 function addedTokens(data: Json, config: Json): AddedToken[] {
   const all = [...((data.added_tokens ?? []) as AddedToken[])];
   const known = new Set(all.map(({ content }) => content));
@@ -171,7 +171,7 @@ function addedTokens(data: Json, config: Json): AddedToken[] {
     for (const [, token] of listed) if (isObject(token)) add(token as unknown as Omit<AddedToken, 'id'>);
   }
   const named = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'].map((name) => config[`${name}_token`]);
-  // Further ones are a list, or have names: { image_token: '<image>' }.
+  // Additional ones are a list, or have names: { image_token: '<image>' }.
   const further = [config.extra_special_tokens, config.additional_special_tokens].map((tokens) =>
     isObject(tokens) ? Object.values(tokens) : tokens,
   );

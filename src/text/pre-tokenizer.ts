@@ -1,6 +1,6 @@
 /**
- * The part of a tokenizer.json that cuts a text into words before merges, as the `tokenizers` library does it; patterns are
- * translated by @huggingface/tokenizers and see the library's Unicode (unicode.ts).
+ * The part of a tokenizer.json that splits a text into words before merges, with the same results as the `tokenizers`
+ * library; patterns are translated by @huggingface/tokenizers and use the library's version of Unicode (unicode.ts).
  */
 import { BYTE_LETTERS } from './bytes.js';
 import { translatedPattern } from './library.js';
@@ -8,15 +8,15 @@ import { type SplitBehaviour, splitText } from './split.js';
 import { expression, listed, pinned, SPACE, WORD } from './unicode.js';
 import { DIGITS, PUNCTUATION } from './unicode-table.js';
 
-/** A stretch of text without added tokens as words; `first` where it opens the whole text. */
+/** Splits a stretch of text without added tokens into words; `first` if it begins the whole text. */
 export type PreTokenizer = (text: string, first: boolean) => string[];
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** GPT-2's, which the byte level uses unless told otherwise. */
+/** GPT-2's pattern, the default of the byte level. */
 const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-/** A pattern of tokenizer.json. @throws SyntaxError where it cannot be translated */
+/** A pattern of tokenizer.json. @throws SyntaxError if it cannot be translated */
 export function patternOf(pattern: unknown): RegExp {
   const { Regex, String: text } = (pattern ?? {}) as { Regex?: unknown; String?: unknown };
   if (typeof text === 'string') {
@@ -36,13 +36,13 @@ const BEHAVIOURS: readonly SplitBehaviour[] = [
 
 function behaviourOf(name: unknown, otherwise: SplitBehaviour): SplitBehaviour {
   if (name === undefined) return otherwise;
-  // Older files write it in lower case.
+  // Older files use lower case.
   const known = BEHAVIOURS.find((behaviour) => behaviour.toLowerCase() === String(name).toLowerCase());
   if (!known) throw new SyntaxError(`behavior: expected ${BEHAVIOURS.join(', ')}, got ${String(name)}`);
   return known;
 }
 
-/** Each word cut further. */
+/** Splits each word further. */
 const splitting =
   (pattern: RegExp, behaviour: SplitBehaviour, invert = false): PreTokenizer =>
   (text) =>
@@ -50,7 +50,7 @@ const splitting =
 
 /**
  * @param config pre_tokenizer of a tokenizer.json
- * @throws Error naming a type or an option that is not had
+ * @throws Error naming an unsupported type or option
  */
 export function preTokenizer(config: unknown): PreTokenizer {
   if (config === null || config === undefined) return (text) => [text];
@@ -104,7 +104,7 @@ function byteLevel({ add_prefix_space: prefix = true, use_regex: cut = true }: J
 
 function metaspace(options: Json): PreTokenizer {
   const mark = String(options.replacement ?? '▁');
-  // Older files have add_prefix_space alone.
+  // Older files only have add_prefix_space.
   const scheme = options.prepend_scheme ?? (options.add_prefix_space === false ? 'never' : 'always');
   const pattern = patternOf({ String: mark });
   return (text, first) => {

@@ -1,12 +1,12 @@
 /**
  * White space as in Python, for templates that trim or split: U+001C … U+001F and U+0085 are white space there but not
- * in JavaScript, and U+FEFF the other way round. Texts with such characters go through the template with stand-in
- * characters of the right kind that do not occur in them; afterwards the characters are put back.
+ * in JavaScript, and U+FEFF the other way round. In texts with such characters they are replaced by other characters of
+ * the right kind that do not occur in the texts; after rendering they are put back.
  */
 
-/** Python's alone. */
+/** White space only in Python. */
 const SPACE = ['\x1c', '\x1d', '\x1e', '\x1f', '\x85'];
-/** JavaScript's alone. */
+/** White space only in JavaScript. */
 const NO_SPACE = ['\ufeff'];
 const AFFECTED = [...SPACE, ...NO_SPACE];
 
@@ -14,10 +14,10 @@ const AFFECTED = [...SPACE, ...NO_SPACE];
 const BOTH = Array.from(
   '\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009\u200a\u202f\u205f\u3000',
 );
-/** In neither: private use. */
+/** White space in neither: private-use characters. */
 const NEITHER = Array.from({ length: 64 }, (_, i) => String.fromCharCode(0xf000 + i));
 
-/** Every text within a value, changed. */
+/** Applies a function to every text within a value. */
 function mapTexts(value: unknown, change: (text: string) => string): unknown {
   if (typeof value === 'string') return change(value);
   if (Array.isArray(value)) return value.map((item) => mapTexts(item, change));
@@ -27,7 +27,7 @@ function mapTexts(value: unknown, change: (text: string) => string): unknown {
 
 /**
  * Renders values with Python's white space.
- * @param source the template, whose own characters are no stand-ins either
+ * @param source the template, whose characters must not be used as replacements either
  */
 export function withPythonSpace<T>(values: T, source: string, render: (values: T) => string): string {
   const all: string[] = [];
@@ -39,7 +39,7 @@ export function withPythonSpace<T>(values: T, source: string, render: (values: T
   const used = new Set([source, ...all].join(''));
   const free = (candidates: readonly string[]): string[] => candidates.filter((c) => !used.has(c));
   const [spaces, others] = [free(BOTH), free(NEITHER)];
-  // A text that leaves too few stand-ins is rendered as it is.
+  // If too few replacements are free, the characters stay.
   const pairs = [
     ...SPACE.map((c, i) => [c, spaces[i] ?? c] as const),
     ...NO_SPACE.map((c, i) => [c, others[i] ?? c] as const),

@@ -1,6 +1,6 @@
 /**
- * The part of a tokenizer.json that puts special tokens around a text (`<|begin_of_text|>`). It alone decides what a plain
- * prompt begins with, as in transformers 5: `bos_token` and `add_bos_token` of the configuration do not.
+ * The part of a tokenizer.json that adds special tokens around a text (`<|begin_of_text|>`). As in transformers 5, it
+ * alone decides how a plain prompt begins; `bos_token` and `add_bos_token` of the configuration do not.
  */
 
 /** Ids put before and after a whole text. */
@@ -15,7 +15,7 @@ const NOTHING: Around = { before: [], after: [] };
 
 /**
  * @param config post_processor of a tokenizer.json
- * @throws Error naming a type that is not had
+ * @throws Error naming an unsupported type
  */
 export function specialTokensAround(config: unknown): Around {
   if (config === null || config === undefined) return NOTHING;

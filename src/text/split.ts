@@ -1,9 +1,9 @@
 /**
- * Splits texts as the `tokenizers` library does: the parts between the matches of a pattern, and what happens to the
+ * Splits texts as the `tokenizers` library does: the parts between the matches of a pattern, with a rule for the
  * matches.
  */
 
-/** What becomes of the matches. */
+/** What happens to the matches. */
 export type SplitBehaviour = 'Removed' | 'Isolated' | 'MergedWithPrevious' | 'MergedWithNext' | 'Contiguous';
 
 interface Span {
@@ -27,7 +27,7 @@ function spans(text: string, pattern: RegExp): Span[] {
 
 /**
  * @param pattern with the flag g
- * @param invert what is between the matches counts as the matches
+ * @param invert exchanges the matches and the text between them
  * @returns the pieces in order, none of them empty
  */
 export function splitText(

@@ -1,6 +1,6 @@
 /**
- * Texts as token ids. The real tokenizers' ids were taken from the Python library (tokenizers 0.22.1); they are others'
- * files and not part of this project, so without them that test is skipped.
+ * Texts as token ids. The ids of real tokenizers were computed by the Python library (tokenizers 0.22.1). Their files
+ * are not part of this project, so without them that test is skipped.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';

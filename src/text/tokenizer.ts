@@ -1,7 +1,7 @@
 /**
- * A model's tokenizer from its tokenizer.json and what lies beside it (files.ts reads them). Used for models, and for logs that hold texts
- * alone: the ids it gives there are most likely those that were sampled, but not surely (a model can write the same text
- * in other tokens), so groups made with it are labelled `retokenized`. Special tokens within a text are known as such;
+ * A model's tokenizer from its tokenizer.json and the files beside it (files.ts reads them). Used for models, and for
+ * logs that only hold texts. There its ids are most likely the sampled ones, but not certainly (a model can write the
+ * same text with other tokens), so such groups are labelled `retokenized`. Special tokens within a text are recognised;
  * only `encodePrompt` adds any.
  */
 import { UserError } from '../errors.js';
@@ -12,23 +12,23 @@ export class TextError extends UserError {
   override name = 'TextError';
 }
 
-/** Texts as token ids, and the bytes of ids. */
+/** Converts texts to token ids, and ids to bytes. */
 export interface TextTokenizer {
   /** Token ids of a text, [n]. */
   encode(text: string): Int32Array;
-  /** Bytes of one token's text, which may end within a character; `⟨id⟩` where there is no such token. */
+  /** Bytes of one token's text, which may end within a character; `⟨id⟩` if there is no such token. */
   bytes(id: number): Uint8Array;
 }
 
 export interface ModelTokenizer extends TextTokenizer {
   /** One more than the largest id. */
   readonly size: number;
-  /** Ends a completion: that of the tokenizer, and those that generation_config.json or config.json add. */
+  /** Tokens that end a completion: that of the tokenizer, and those that generation_config.json or config.json add. */
   readonly eos: readonly number[];
   readonly pad: number | null;
-  /** Token ids of a whole prompt: with the special tokens that the tokenizer itself puts around a text, often none. */
+  /** Token ids of a whole prompt: with the special tokens that the tokenizer adds around a text, often none. */
   encodePrompt(text: string): Int32Array;
-  /** Text of token ids, special tokens left out. */
+  /** Text of token ids, without special tokens. */
   decode(tokens: ArrayLike<number>): string;
   /** Id of one token by its text, special or not. */
   idOf(token: string): number | null;
@@ -36,7 +36,7 @@ export interface ModelTokenizer extends TextTokenizer {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-/** Of another kind the library would make ids without complaint, and wrong ones. */
+/** With another type of tokenizer the library would silently return wrong ids. */
 const KINDS = ['BPE', 'Unigram', 'WordPiece'];
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -44,11 +44,11 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Parsed files that lie beside a tokenizer.json. */
+/** Parsed files from the folder of a tokenizer.json. */
 export interface TokenizerSettings {
   /** tokenizer_config.json. */
   readonly config?: unknown;
-  /** Files that name further ends of a completion: generation_config.json, config.json. */
+  /** Files that name further end tokens: generation_config.json, config.json. */
   readonly models?: readonly unknown[];
 }
 
@@ -56,7 +56,7 @@ export interface TokenizerSettings {
  * A tokenizer from parsed files.
  * @param data a tokenizer.json as the Hugging Face libraries write it
  * @param file its name, for messages
- * @throws TextError where it is no tokenizer
+ * @throws TextError if it is not a tokenizer
  */
 export async function modelTokenizer(
   data: unknown,
@@ -83,7 +83,7 @@ export async function modelTokenizer(
   }
   const { size } = pipeline;
   const idOf = (token: string): number | null => pipeline.idOf(token);
-  /** An id of the configuration: a token's text, or an object that holds it. */
+  /** A token in the configuration: a text, or an object that holds it. */
   const named = (key: string): number | null => {
     const value = config[key];
     const text = isObject(value) ? value.content : value;
@@ -112,7 +112,7 @@ export async function modelTokenizer(
 
 /**
  * @param vocabularySize rows of the model's embedding
- * @throws TextError if the tokenizer makes ids that the model has no row for
+ * @throws TextError if the tokenizer has ids beyond the model's rows
  */
 export function checkTokenizer({ size }: ModelTokenizer, vocabularySize: number, where: string): void {
   if (size > vocabularySize) {

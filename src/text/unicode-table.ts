@@ -1,6 +1,6 @@
 /**
- * General category of every code point as the `tokenizers` library's regular expressions see it (version 0.23.3): a
- * letter for the category and the number of code points it holds for, from 0 on.
+ * General category of every code point in the `tokenizers` library's regular expressions (version 0.23.3): a letter for
+ * the category and the number of consecutive code points that have it, from 0 on.
  * Made by scripts/python/make_unicode_table.py.
  */
 
@@ -102,7 +102,7 @@ export const RUNS =
   '12v14C2v13C3v10C5v56C7v15C2v11C6v9C7v147C1v92i10C1030e42720C32e4154C6e222C2e5762C14e7473C15e622C2466' +
   'e542C1506e4939C5e4192C711761A1C30A96C128f240C65040B65534C2B65534C2';
 
-/** Code points that the pre-tokenizers Punctuation and Digits cut out: they know other versions. */
+/** Code points that the pre-tokenizers Punctuation and Digits split off: they use other Unicode versions. */
 // biome-ignore format: a table
 export const PUNCTUATION =
   '21-2f 3a-40 5b-60 7b-7e a1 a7 ab b6-b7 bb bf 37e 387 55a-55f 589-58a 5be 5c0 5c3 5c6 5f3-5f4 609-60a' +

@@ -1,4 +1,6 @@
-/** Random strings of all of Unicode, as Python's `tokenizers` cuts them (scripts/python/make_tokenizer_fixtures.py). */
+/**
+ * Random strings over all of Unicode, compared with Python's `tokenizers` (scripts/python/make_tokenizer_fixtures.py).
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -115,7 +117,7 @@ describe('bytes of tokens', () => {
       const decoded = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true }).decode(
         Uint8Array.from(bytes),
       );
-      // Llama 2's normalizer puts a space before all, and has one sign for it and for its mark.
+      // Llama 2's normalizer puts a space before every text, and uses one sign for the space and for its mark.
       expect(decoded).toBe(name === 'llama3.json' ? text : ` ${text.replaceAll('▁', ' ')}`);
     }
   });

@@ -1,8 +1,8 @@
 /**
- * Regular expressions that see Unicode as the `tokenizers` library does. JavaScript's `\s` has U+FEFF and lacks U+0085, its
- * `\p{L}` follows the version of Node, and its `\w` and `\d` are ASCII. So a pattern is first translated to JavaScript by
- * @huggingface/tokenizers, and then every property in it is written out as ranges of one fixed table. Scripts are those of
- * Node, without code points that the table does not know.
+ * Regular expressions with the `tokenizers` library's version of Unicode. JavaScript's `\s` has U+FEFF and lacks
+ * U+0085, its `\p{L}` follows the version of Node, and its `\w` and `\d` are ASCII. So a pattern is first translated to
+ * JavaScript by @huggingface/tokenizers, and then every property in it is replaced by ranges of one fixed table.
+ * Scripts are those of Node, without code points that the table does not know.
  */
 import { CATEGORIES, RUNS } from './unicode-table.js';
 
@@ -52,7 +52,7 @@ function table(): readonly { readonly category: string; readonly range: Range }[
   return parsed;
 }
 
-/** Ranges of a category or a group of them (`L`, `Lu`); null for what is neither. */
+/** Ranges of a category or a group of them (`L`, `Lu`); null for any other name. */
 function categoryRanges(name: string): Range[] | null {
   const short = LONG[name] ?? name;
   const wanted = short === 'LC' ? ['Lu', 'Ll', 'Lt'] : [short];
@@ -67,7 +67,7 @@ function categoryRanges(name: string): Range[] | null {
   return ranges;
 }
 
-/** Ranges of another property: what Node says, of the code points that the table knows. */
+/** Ranges of another property: those of Node, limited to code points that the table knows. */
 function otherRanges(name: string): Range[] {
   const matches = new RegExp(`^\\p{${name}}$`, 'u');
   const ranges: [number, number][] = [];
@@ -108,7 +108,7 @@ function complement(ranges: readonly Range[]): Range[] {
 const written = (ranges: readonly Range[]): string =>
   ranges.map(([a, b]) => `\\u{${a.toString(16)}}${a === b ? '' : `-\\u{${b.toString(16)}}`}`).join('');
 
-/** A regular expression of JavaScript (flag u) with its properties written out as ranges of the table. */
+/** A JavaScript regular expression (flag u) with its properties replaced by ranges of the table. */
 export function pinned(source: string): string {
   let out = '';
   let inClass = false;
@@ -132,7 +132,7 @@ export function pinned(source: string): string {
   return out;
 }
 
-/** A class of the code points that the table lists as ranges in hexadecimal. */
+/** A character class of code points that the table lists as hexadecimal ranges. */
 export const listed = (ranges: string): RegExp =>
   new RegExp(
     `[${ranges
@@ -142,5 +142,5 @@ export const listed = (ranges: string): RegExp =>
     'gu',
   );
 
-/** A pinned expression that finds all matches. */
+/** A translated expression that finds all matches. */
 export const expression = (source: string): RegExp => new RegExp(pinned(source), 'gu');

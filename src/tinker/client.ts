@@ -10,13 +10,13 @@ import { isLost, Transport, type TransportOptions } from './transport.js';
 import type { Wire } from './types.js';
 
 export interface ClientOptions extends TransportOptions {
-  /** Absent: found out by asking. */
+  /** Absent: detected by a request. */
   readonly wire?: Wire;
-  /** Samples whose result is awaited at once; default 16. */
+  /** Number of samples that are awaited at the same time; default 16. */
   readonly concurrency?: number;
-  /** How long one poll of a future is held, ms; default 45,000. */
+  /** Duration of one long poll for a future, ms; default 45,000. */
   readonly hold?: number;
-  /** How long a future may take altogether, ms; default 1 h. */
+  /** Maximum total duration of a future, ms; default 1 h. */
   readonly patience?: number;
 }
 
@@ -24,7 +24,7 @@ export interface Abortable {
   readonly signal?: AbortSignal;
 }
 
-/** What models and samplers need of the session that they belong to. */
+/** The part of a session that models and samplers use. */
 export interface OpenSession {
   readonly client: TinkerClient;
   readonly id: string;
@@ -34,14 +34,14 @@ export interface OpenSession {
 
 /** A call whose result comes as a future. */
 export interface Job<T> extends EncodedRequest, Abortable {
-  /** The server may get it twice without harm: it does nothing, or knows it by its number. */
+  /** The server may receive it twice without harm: it has no effect, or the server recognises its number. */
   readonly repeatable: boolean;
-  /** Its result must be known: a lost one is an UnknownOutcomeError. */
+  /** Its result must be known: if it is lost, the error is UnknownOutcomeError. */
   readonly changes: boolean;
-  /** One of a model's requests, which come one after another: it does not wait for samples to end. */
+  /** One of a model's requests, which are ordered: it does not wait for samples. */
   readonly ordered?: boolean;
   readonly read: (result: unknown) => T;
-  /** Once the server has taken it. */
+  /** Called once the server has accepted it. */
   readonly accepted?: (answer: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -79,8 +79,7 @@ export class TinkerClient {
   }
 
   /**
-   * An empty JSON body does nothing anywhere: a server of the protobuf wire refuses its type (415), another its
-   * content.
+   * An empty JSON body has no effect: a server of the protobuf wire refuses its type (415), a JSON server its content.
    */
   wire(options: Abortable = {}): Promise<Wire> {
     this.negotiated ??= this.ask(options).catch((error: unknown) => {
@@ -140,7 +139,7 @@ export class TinkerClient {
     return bytes as Uint8Array;
   }
 
-  /** A call that answers at once. It may be repeated. */
+  /** A call with an immediate answer. It may be repeated. */
   post<T>(
     path: string,
     body: Readonly<Record<string, unknown>>,
@@ -176,7 +175,7 @@ export class TinkerClient {
         const line = this.transport.line(job.path, `no result in ${this.patience / 1000} s`);
         throw job.changes ? new UnknownOutcomeError(line) : new TinkerError(line);
       }
-      // A server that doesn't hold is asked at most once a pause.
+      // A server that does not hold polls is asked at most once per pause.
       await sleep(Math.max(0, this.pause - (Date.now() - polled)), job.signal);
     }
   }
@@ -207,7 +206,7 @@ export class TinkerClient {
         signal: job.signal,
       });
     } catch (error) {
-      // A status of the server is an answer; silence is none.
+      // An HTTP status from the server is an answer; no response is not.
       const silent = error instanceof TinkerError && error.status === undefined;
       if (job.changes && silent && !(error instanceof LostError)) {
         throw new UnknownOutcomeError(`${error.message}; the result of ${job.path} is not known`);

@@ -1,7 +1,7 @@
 /**
- * Both wires behind one pair of functions each: a training request as a body, an answer as typed data. JSON is
- * that of SkyRL 0.3 (and of the official client until 0.24), protobuf that of the API since 0.25: nine messages, whose
- * field numbers stand here and nowhere else.
+ * Both wire formats behind one pair of functions: a training request as a body, an answer as typed data. JSON is that
+ * of SkyRL 0.3 (and of the official client until 0.24), protobuf that of the API since 0.25: nine messages, whose field
+ * numbers are defined only here.
  */
 import { z } from 'zod';
 import {
@@ -23,7 +23,7 @@ export interface EncodedRequest {
   readonly body: Uint8Array | Readonly<Record<string, unknown>>;
 }
 
-/** Arrays of a datum by their names on the wire, in the order in which they are written. */
+/** Arrays of a datum by their names on the wire, in the order of writing. */
 const INPUTS = (datum: Datum): [string, ArrayLike<number>, NumberType][] => [
   ['target_tokens', datum.targets, 'int64'],
   ['logprobs', datum.logprobs, 'float32'],
@@ -73,7 +73,7 @@ function encodeProtobuf({ modelId, seqId, data, loss, bounds, forwardOnly }: Tra
   return request.encode();
 }
 
-/** Numbers and, for what is none, null. */
+/** Numbers; values that are not numbers become null. */
 const metrics = z.record(z.string(), z.number().nullable()).nullish();
 const numbers = z.array(
   z
@@ -142,7 +142,7 @@ function decodeTrainingProtobuf(bytes: Uint8Array): TrainingAnswer {
   };
 }
 
-/** Rows of a batched tensor: its numbers, cut at its offsets (in bytes; the last ends at the end). */
+/** Rows of a batched tensor: its numbers, split at its offsets (in bytes; the last row ends at the end). */
 function rows(bytes: Uint8Array, count: number): Float32Array[] {
   const tensor = new Fields(bytes);
   const type = (Object.keys(TYPES) as NumberType[]).find((name) => TYPES[name] === tensor.number(3));

@@ -5,20 +5,20 @@
  */
 import { UserError } from '../errors.js';
 
-/** A request that the server refused or failed, or a server that can't be reached or understood. */
+/** A request that the server refused or failed, or a server that cannot be reached or understood. */
 export class TinkerError extends UserError {
   override name = 'TinkerError';
 
   constructor(
     message: string,
-    /** HTTP status, where there was an answer. */
+    /** HTTP status, if there was an answer. */
     readonly status?: number,
   ) {
     super(message);
   }
 }
 
-/** The answer to a request that must not be repeated was lost: the server may have acted or not. */
+/** The answer to a request that must not be repeated was lost: it is unknown whether the server acted. */
 export class UnknownOutcomeError extends TinkerError {
   override name = 'UnknownOutcomeError';
 }
@@ -28,7 +28,7 @@ export class LostError extends TinkerError {
   override name = 'LostError';
 }
 
-/** Any text of a server as part of one line: no control characters, not too long. */
+/** Text from a server on one line: no control characters, limited length. */
 export function oneLine(text: string, longest = 300): string {
   const line = text
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced

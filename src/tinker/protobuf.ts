@@ -1,10 +1,9 @@
 /**
- * The protobuf wire format, as far as the API uses it: varints, doubles and length-delimited fields. Writes fields in
- * the order in which they are given; reads any message as a list of fields. Arrays of numbers travel as bytes in
- * little-endian order, whatever this machine's.
+ * The protobuf wire format, as far as the API uses it: varints, doubles and length-delimited fields. Fields are written
+ * in the given order; any message is read as a list of fields. Arrays of numbers are little-endian on every machine.
  */
 
-/** Bytes that are no protobuf message, or end too early. */
+/** Bytes that are not a protobuf message, or are truncated. */
 export class ProtobufError extends Error {
   override name = 'ProtobufError';
 }
@@ -33,7 +32,7 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** A message being written. */
+/** A message that is being written. */
 export class Message {
   private readonly parts: Uint8Array[] = [];
 
@@ -71,7 +70,7 @@ type Field = { readonly field: number } & (
   | { readonly kind: 'bytes'; readonly value: Uint8Array }
 );
 
-/** A message that was read; fields that aren't asked for are passed over. */
+/** A message that was read; unknown fields are ignored. */
 export class Fields {
   private readonly fields: readonly Field[];
 
@@ -122,7 +121,7 @@ export class Fields {
     });
   }
 
-  /** The last of a field, as protobuf has it; undefined: it isn't there. */
+  /** The last value of a field, as protobuf defines it; undefined: the field is missing. */
   bytes(field: number): Uint8Array | undefined {
     return this.all(field).at(-1);
   }
@@ -132,7 +131,7 @@ export class Fields {
     return bytes === undefined ? '' : new TextDecoder().decode(bytes);
   }
 
-  /** @returns 0 where the field isn't there */
+  /** @returns 0 if the field is missing */
   number(field: number): number {
     const entry = this.fields.findLast((candidate) => candidate.field === field);
     if (entry === undefined) return 0;
@@ -141,7 +140,7 @@ export class Fields {
   }
 }
 
-/** How numbers stand in bytes; names and numbers are the API's. */
+/** Encodings of numbers, with the API's names and codes. */
 export const TYPES = { float32: 1, int64: 2, int32: 3 } as const;
 export type NumberType = keyof typeof TYPES;
 export const SIZES: Readonly<Record<NumberType, number>> = { float32: 4, int64: 8, int32: 4 };
@@ -158,7 +157,7 @@ export function toBytes(values: ArrayLike<number>, type: NumberType): Uint8Array
   return bytes;
 }
 
-/** @throws ProtobufError for part of a number */
+/** @throws ProtobufError for a truncated number */
 export function fromBytes(bytes: Uint8Array, type: NumberType): number[] {
   const size = SIZES[type];
   if (bytes.length % size !== 0) {

@@ -1,7 +1,7 @@
 /**
- * A session and its heartbeats. Servers let a session expire 300 s after the last one, unload its models without
- * a word, and go on answering heartbeats; so the gap between two is measured here, and a session that may have
- * expired is refused before the wire.
+ * A session and its heartbeats. Servers let a session expire 300 s after the last heartbeat and silently unload its
+ * models, but continue to answer heartbeats. So the interval between two heartbeats is measured here, and a session
+ * that may have expired is refused before anything is sent.
  */
 import { z } from 'zod';
 import type { Abortable, OpenSession, TinkerClient } from './client.js';
@@ -12,9 +12,9 @@ import { type ModelOptions, TrainingModel } from './training-model.js';
 export interface SessionOptions extends Abortable {
   /** Between two heartbeats, ms; default 30,000. */
   readonly every?: number;
-  /** Longest gap that a session survives, ms; default 300,000. */
+  /** Longest interval that a session survives, ms; default 300,000. */
   readonly expiry?: number;
-  /** The clock, ms; it must go on while the machine sleeps. */
+  /** The clock, ms; it must continue while the machine sleeps. */
   readonly now?: () => number;
   readonly tags?: readonly string[];
 }
@@ -55,7 +55,7 @@ export class Session implements OpenSession {
     return new Session(client, id, options);
   }
 
-  /** One heartbeat; a lost one is made up for by the next. */
+  /** One heartbeat; if it is lost, the next one replaces it. */
   private async beat(): Promise<void> {
     if (this.beating || this.lost !== undefined) return;
     this.beating = true;

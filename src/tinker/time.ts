@@ -16,7 +16,7 @@ export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
   });
 }
 
-/** A signal that also ends after a time; `clear` must be called. */
+/** A signal that is also aborted after a time; `clear` must be called. */
 export interface Deadline {
   readonly signal: AbortSignal;
   readonly expired: () => boolean;
@@ -43,7 +43,7 @@ export function deadline(milliseconds: number, signal?: AbortSignal): Deadline {
   };
 }
 
-/** At most so many at once; the others wait in order. */
+/** Limits the number of concurrent tasks; the others wait in order. */
 export class Slots {
   private free: number;
   private readonly waiting: (() => void)[] = [];

@@ -1,8 +1,8 @@
 /**
- * A model that is trained on the server: gradients add up over forward_backward until optim_step. Both are numbered.
- * On the protobuf wire the server knows a repeated number and answers with the first one's future, so they are repeated
- * until they are answered. On the JSON wire numbers are ignored and a repeated gradient would count twice: there a lost
- * answer is an UnknownOutcomeError, and this model takes no further step.
+ * A model that is trained on the server: gradients accumulate over forward_backward calls until optim_step. Requests
+ * are numbered. On the protobuf wire the server recognises a repeated number and returns the first request's future, so
+ * requests are repeated until they are answered. On the JSON wire numbers are ignored and a repeated gradient would
+ * count twice: there a lost answer is an UnknownOutcomeError, and this model takes no further step.
  */
 import { z } from 'zod';
 import type { Abortable, OpenSession } from './client.js';
@@ -22,12 +22,12 @@ const createdSchema = z.looseObject({ model_id: z.string().min(1) });
 const pathSchema = z.object({ path: z.string().min(1) });
 const stepSchema = z.object({ metrics: z.record(z.string(), z.number().nullable()).nullish() });
 
-/** What one call trains on. */
+/** Data of one call. */
 export type TrainingInput = Pick<TrainingRequest, 'data' | 'loss' | 'bounds'>;
 
 export class TrainingModel {
   private sequence = 1;
-  /** Why this model takes no further training request. */
+  /** Why this model accepts no further training request. */
   private broken: UnknownOutcomeError | LostError | undefined;
   private queue: Promise<unknown> = Promise.resolve();
 
@@ -62,12 +62,12 @@ export class TrainingModel {
     return new TrainingModel(session, id);
   }
 
-  /** Adds the gradient of the data's loss. @throws UnknownOutcomeError if nobody knows whether it was added */
+  /** Adds the gradient of the data's loss. @throws UnknownOutcomeError if it is unknown whether it was added */
   forwardBackward(input: TrainingInput, options: Abortable = {}): Promise<TrainingAnswer> {
     return this.train(input, false, options);
   }
 
-  /** Log-probabilities alone; changes nothing. */
+  /** Computes only log-probabilities; changes nothing. */
   forward(input: TrainingInput, options: Abortable = {}): Promise<TrainingAnswer> {
     return this.train(input, true, options);
   }
@@ -103,7 +103,10 @@ export class TrainingModel {
     );
   }
 
-  /** One step of Adam on the gradients since the last. @throws UnknownOutcomeError if nobody knows whether it was taken */
+  /**
+   * One step of Adam on the gradients since the last step. @throws UnknownOutcomeError if it is unknown whether it was
+   * taken
+   */
   optimStep(adam: AdamParameters, { signal }: Abortable = {}): Promise<Record<string, number>> {
     return this.inTurn(
       async () => {
@@ -127,15 +130,15 @@ export class TrainingModel {
   }
 
   /**
-   * Weights and optimizer, to be continued from. Each try has its own name: after a lost answer the first one's may be
-   * taken.
+   * Saves weights and optimizer for continuing. Each attempt uses another name, because after a lost answer the first
+   * name may exist.
    * @returns the checkpoint's path on the server
    */
   saveState(name: string, options: Abortable = {}): Promise<string> {
     return this.save('save_weights', name, options);
   }
 
-  /** Weights to sample from. @returns the path on the server */
+  /** Saves weights for sampling. @returns the path on the server */
   saveSampler(name: string, options: Abortable = {}): Promise<string> {
     return this.save('save_weights_for_sampler', name, options);
   }
@@ -163,7 +166,7 @@ export class TrainingModel {
     });
   }
 
-  /** Weights, and the optimizer's state, of a saved path. Some servers allow it only as a model's first request. */
+  /** Loads weights and optimizer state from a saved path. Some servers allow this only as a model's first request. */
   async loadState(path: string, { optimizer = true, signal }: { optimizer?: boolean } & Abortable = {}) {
     await this.inTurn(() =>
       this.session.client.run({
@@ -189,7 +192,7 @@ export class TrainingModel {
     });
   }
 
-  /** One training request after another: their order is their meaning. */
+  /** Runs training requests one after another, because their order matters. */
   private inTurn<T>(work: () => Promise<T>, changes = false, signal?: AbortSignal): Promise<T> {
     const result = this.queue.then(async () => {
       signal?.throwIfAborted();
@@ -199,7 +202,7 @@ export class TrainingModel {
         return await work();
       } catch (error) {
         if (error instanceof UnknownOutcomeError || error instanceof LostError) this.broken = error;
-        // Cancelled while it was under way: the server may go on with it.
+        // Cancelled while it was being processed: the server may continue with it.
         if (changes && signal?.aborted) {
           const line = this.session.client.transport.line(
             `model ${this.id}`,
@@ -215,6 +218,6 @@ export class TrainingModel {
   }
 }
 
-/** A save that failed in every try has changed nothing of the model. */
+/** A failed save leaves the model unchanged. */
 const knownAgain = (error: unknown): unknown =>
   error instanceof UnknownOutcomeError ? new TinkerError(error.message, error.status) : error;

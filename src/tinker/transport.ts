@@ -1,25 +1,26 @@
 /**
- * One HTTP request with its limits and its retries. A request is repeated when the server can't have acted on it (no
- * connection, 425, 429), and after a lost answer (dropped connection, 5xx, time-out, half a body) only if it is
- * `repeatable`; else the outcome is unknown, and that is the error. Redirects aren't followed: they would carry the key.
+ * One HTTP request with its limits and retries. A request is repeated if the server cannot have acted on it (no
+ * connection, 425, 429), and after a lost answer (dropped connection, 5xx, time-out, truncated body) only if it is
+ * `repeatable`; otherwise the outcome is unknown, which is an error. Redirects are not followed, because they would
+ * carry the key.
  */
 import { describeDetail, LostError, oneLine, TinkerError, UnknownOutcomeError } from './errors.js';
 import { deadline, sleep } from './time.js';
 
 export interface TransportOptions {
-  /** Of the server, without /api/v1; http or https. */
+  /** URL of the server, without /api/v1; http or https. */
   readonly url: string;
   /** Sent as x-api-key; never part of a message. */
   readonly apiKey?: string;
-  /** Longest wait for one answer, ms; default 60,000. */
+  /** Time limit of one answer, ms; default 60,000. */
   readonly timeout?: number;
-  /** Longest request, bytes; default 64 MiB. */
+  /** Maximum size of a request, bytes; default 64 MiB. */
   readonly maxRequestBytes?: number;
-  /** Longest answer, bytes; default 256 MiB. */
+  /** Maximum size of an answer, bytes; default 256 MiB. */
   readonly maxAnswerBytes?: number;
-  /** How often a request is tried; default 8. */
+  /** Maximum number of attempts; default 8. */
   readonly attempts?: number;
-  /** Wait before the second try, ms; doubled each time up to `maxPause`. Defaults 500 and 20,000. */
+  /** Pause before the second attempt, ms; doubled each time up to `maxPause`. Defaults 500 and 20,000. */
   readonly pause?: number;
   readonly maxPause?: number;
 }
@@ -29,28 +30,28 @@ export interface Call<T> {
   /** Below /api/v1/. */
   readonly path: string;
   readonly body?: Uint8Array | Readonly<Record<string, unknown>>;
-  /** The server may get it twice without harm. */
+  /** The server may receive it twice without harm. */
   readonly repeatable: boolean;
-  /** Reads an answer of 200 (bytes: protobuf). Whatever it throws counts as a damaged answer. */
+  /** Reads the body of an answer with status 200 (bytes: protobuf). If it throws, the answer counts as damaged. */
   readonly read: (answer: unknown) => T;
-  /** What the place means that a redirect names; absent: redirects are errors. */
+  /** Handles the target of a redirect; absent: redirects are errors. */
   readonly redirect?: (place: string) => T;
-  /** Whole address, in the place of `path`'s; on another server than ours it is asked without the key. */
+  /** Full address instead of `path`; requests to another server are sent without the key. */
   readonly url?: string;
-  /** An answer of 200 is taken as bytes, whatever its type. */
+  /** An answer with status 200 is read as bytes, whatever its type. */
   readonly raw?: boolean;
-  /** Longest wait for this answer, ms. */
+  /** Time limit of this answer, ms. */
   readonly timeout?: number;
-  /** What statuses other than 200 mean, where they are no errors. */
+  /** Handles statuses other than 200 that are not errors. */
   readonly status?: (status: number, body: unknown) => { readonly value: T } | undefined;
-  /** What it means that the time is up, where it is no error. */
+  /** Handles a time-out that is not an error. */
   readonly held?: () => T;
   readonly signal?: AbortSignal;
 }
 
 export const PROTOBUF = 'application/x-protobuf';
 
-/** Never connected: the server can't have acted. */
+/** The connection failed, so the server cannot have acted. */
 const NOT_SENT = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -64,20 +65,20 @@ const NOT_SENT = new Set([
 interface Failure {
   readonly why: string;
   readonly sent: boolean;
-  /** ms, as the server asked. */
+  /** Pause that the server asked for, ms. */
   readonly pause?: number;
 }
 
 type Attempt<T> = { readonly value: T } | { readonly failure: Failure };
 
 export class Transport {
-  /** Scheme and host, as messages name the server. */
+  /** Scheme and host: the server's name in messages. */
   readonly server: string;
   private readonly base: string;
   private readonly limits: Required<Omit<TransportOptions, 'url' | 'apiKey'>>;
   private readonly apiKey: string | undefined;
 
-  /** @throws TinkerError for a URL or key that can't be used */
+  /** @throws TinkerError for an invalid URL or key */
   constructor({ url, apiKey, ...limits }: TransportOptions) {
     let parsed: URL;
     try {
@@ -178,7 +179,7 @@ export class Transport {
     }
   }
 
-  /** The whole body, within its limit. */
+  /** Reads the whole body, up to the limit. */
   private async bytes(response: Response, path: string): Promise<Uint8Array> {
     const parts: Uint8Array[] = [];
     let length = 0;
@@ -230,7 +231,7 @@ export class Transport {
       : this.error(call.path, detail, status);
   }
 
-  /** One line that names server and call, without the key even if the server repeats it. */
+  /** A one-line message that names server and call, without the key even if the server's text contains it. */
   line(path: string, what: string): string {
     const line = oneLine(`Tinker server ${this.server}: ${path}: ${what}`, 600);
     return this.apiKey === undefined ? line : line.replaceAll(this.apiKey, '***');
@@ -244,7 +245,7 @@ export class Transport {
   }
 }
 
-/** Whether an answer says that session, model or future is gone. A wrong path of the API is not that. */
+/** Whether an answer says that session, model or future is gone, and not only that the API path is wrong. */
 export const isLost = (status: number, detail: string): boolean =>
   /\bnot loaded\b/i.test(detail) ||
   (status === 404 && /^(session|model|future)\b.*\bnot found/i.test(detail));
@@ -257,7 +258,7 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** Code of the system's error below fetch's own; '' if there is none. */
+/** Code of the system error that caused fetch's error; '' if there is none. */
 function errorCode(error: unknown): string {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code, errors } = cause as { code?: unknown; errors?: readonly unknown[] };
@@ -267,7 +268,7 @@ function errorCode(error: unknown): string {
   return '';
 }
 
-/** What a schema missed, in one line. */
+/** Missing or wrong parts according to a schema, in one line. */
 function describeMisfit(error: unknown): string {
   const { issues } = error as { issues?: readonly { path: readonly PropertyKey[]; message: string }[] };
   const first = issues?.[0];

@@ -1,20 +1,20 @@
-/** The nouns of the Tinker API, as a training loop uses them: policy-gradient data in, log-probabilities out. */
+/** Data types of the Tinker API for a training loop: policy-gradient data in, log-probabilities out. */
 
-/** One sequence with the quantities of its policy-gradient loss; position t predicts `targets[t]`. */
+/** One sequence with the values of its policy-gradient loss; position t predicts `targets[t]`. */
 export interface Datum {
-  /** Prompt and completion but for the last token, [n]. */
+  /** Prompt and completion without the last token, [n]. */
   readonly tokens: Int32Array;
-  /** Prompt and completion but for the first token, [n]. */
+  /** Prompt and completion without the first token, [n]. */
   readonly targets: Int32Array;
   /** ln π of the sampler (or π_old) of each target, [n]; 0 in the prompt. */
   readonly logprobs: Float32Array;
   /** Advantage of each target, [n]; 0 in the prompt. */
   readonly advantages: Float32Array;
-  /** 1 where a target is trained, [n]. Without it servers that average count the prompt too. */
+  /** 1 if a target is trained, [n]. Without it, servers that average also count the prompt. */
   readonly weights: Float32Array;
 }
 
-/** Losses that SkyRL's JAX backend has; others pass its validation and fail later. */
+/** Losses of SkyRL's JAX backend; others pass its validation but fail later. */
 export type LossName = 'cross_entropy' | 'importance_sampling' | 'ppo' | 'cispo';
 
 /** Bounds of the ratio: 1 − ε_low and 1 + ε_high. */
@@ -71,5 +71,5 @@ export interface SampledSequence {
   readonly stop: 'stop' | 'length';
 }
 
-/** How bodies of forward_backward and answers of sampling and training travel. */
+/** Wire format of forward_backward requests and of answers of sampling and training. */
 export type Wire = 'json' | 'protobuf';

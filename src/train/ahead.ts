@@ -1,6 +1,7 @@
 /**
- * Sampling one step ahead (`engine.ahead: 1`): the groups of a step are sampled and rewarded while the step before is updated,
- * from the weights before that update. The importance ratio corrects for it: π_old of their tokens is the sampler's.
+ * Sampling one step ahead (`engine.ahead: 1`): while a step is being updated, the groups of the next step are sampled
+ * and rewarded, with the weights before the update. The importance ratio corrects for this: π_old of their tokens is
+ * the sampler's.
  */
 import type { Engine } from '../engine/index.js';
 import { type StepBatch, sampledLogprobs } from './batch.js';
@@ -17,13 +18,13 @@ interface Begun {
 export class Ahead {
   private begun: Begun | undefined;
 
-  /** @param most steps that sampling may be ahead, 0 or 1 */
+  /** @param most number of steps that sampling may be ahead, 0 or 1 */
   constructor(
     private readonly options: RolloutOptions,
     private readonly most: number,
   ) {}
 
-  /** The groups of a step: those that were begun, or new ones. */
+  /** The groups of a step: those that sampling has started, or new ones. */
   take(step: number, nextProblem: number): Promise<StepGroups> {
     const { begun } = this;
     this.begun = undefined;
@@ -32,7 +33,7 @@ export class Ahead {
     return sampleStep(this.options, step, nextProblem);
   }
 
-  /** Begins a step's groups. @returns once they are asked for: from then on the weights may move */
+  /** Starts sampling a step's groups. @returns once the request is sent: after that the weights may change */
   async begin(step: number, nextProblem: number, steps: number): Promise<void> {
     if (this.most === 0 || step > steps) return;
     const stop = new AbortController();
@@ -47,13 +48,13 @@ export class Ahead {
         return answer;
       };
       const sampled = sampleStep({ ...options, engine: asking, signal: both }, step, nextProblem);
-      sampled.catch(failed); // told again to who takes it
+      sampled.catch(failed); // a failure is reported when the groups are taken
       this.begun = { step, groups: sampled, stop };
     });
     await begun.catch(() => undefined);
   }
 
-  /** What was begun is of no use any more. */
+  /** Discards the started sampling. */
   drop(): void {
     this.begun?.stop.abort();
     this.begun = undefined;
@@ -63,12 +64,12 @@ export class Ahead {
 /** The batch with the sampler's ln π as π_old. */
 export function withSampler(batch: StepBatch, scored: readonly ScoredGroup[]): StepBatch {
   const examples = batch.examples.map((example, i) => {
-    // Tokens that nobody sampled are not trained.
+    // Tokens without a sampler's ln π are not trained.
     const logprobs = sampledLogprobs(scored[batch.groups?.[i] ?? i]).map((value) => value ?? 0);
     return { ...example, oldLogprobs: Float32Array.from(logprobs) };
   });
   return { ...batch, examples };
 }
 
-/** Steps that sampling is ahead of the update. */
+/** Number of steps by which sampling precedes the update. */
 export const stepsAhead = ({ engine }: Config): number => (engine.name === 'tinker' ? engine.ahead : 0);

@@ -1,6 +1,6 @@
 /**
- * The batch of an optimizer step: the coefficients of each group's tree (PAPER.md §2, §5), and, where another engine sampled,
- * the weights that make up for it.
+ * The batch of an optimizer step: the coefficients of each group's tree (PAPER.md §2, §5) and, if another engine
+ * sampled, the importance weights that correct for it.
  */
 import type { Engine, PolicyOptions, TrainExample } from '../engine/index.js';
 import { askRule, CreditError, type CreditRule, lambdaCredit, sequenceWeights } from '../objective/index.js';
@@ -12,17 +12,17 @@ import type { ScoredGroup } from './scored-groups.js';
 
 export interface StepBatch {
   readonly examples: readonly TrainExample[];
-  /** The group of each example; absent: all groups, in order. */
+  /** Index of each example's group; absent: all groups, in order. */
   readonly groups?: readonly number[];
-  /** The same groups under other coefficients: every gradient is scaled to the norm of theirs. */
+  /** The same groups with other coefficients: every gradient is scaled to their gradient's norm. */
   readonly normOf?: readonly TrainExample[];
 }
 
 /**
- * The batch of a step as the objective wants it. A group without gradient is left out if the sampler has told the
- * entropies of its tokens: nothing else of it would have to be computed.
+ * The batch of a step for the configured objective. A group without gradient is left out if the sampler reported the
+ * entropies of its tokens, because then nothing of it must be computed.
  * @param maxTokens longest completion the sampler may make
- * @param credit in the place of the method's rule
+ * @param credit a rule that replaces the method's
  */
 export async function stepBatch(
   engine: Engine,
@@ -58,7 +58,7 @@ export async function stepBatch(
   return byStep ? { ...batch, normOf: await kept(byStep) } : batch;
 }
 
-/** Whether an example adds anything to the gradient: equal rewards give coefficients of 0. */
+/** Whether an example contributes to the gradient: equal rewards give coefficients of 0. */
 export function hasGradient(
   { coefficients, sequenceAdvantages }: TrainExample,
   { kl_beta: beta, entropy_bonus: bonus }: Pick<Config['objective'], 'kl_beta' | 'entropy_bonus'>,
@@ -114,8 +114,8 @@ const rewardsOf = ({ group }: ScoredGroup): Float64Array =>
   Float64Array.from(group.completions, ({ reward }) => reward);
 
 /**
- * The batch with the coefficients of a rule of the user's own; K is the method's where the rule says nothing of it.
- * @throws TaskError naming problem, step and node for what is no coefficient; the signal's reason once it is aborted
+ * The batch with the coefficients of a custom rule; K is the method's if the rule does not return it.
+ * @throws TaskError naming problem, step and node for an invalid coefficient; the signal's reason once it is aborted
  */
 async function withCredit(
   scored: readonly ScoredGroup[],
@@ -142,9 +142,9 @@ async function withCredit(
 }
 
 /**
- * Factors of tree tokens for what another engine sampled: min(π_old/π_sampler, cap), not differentiated (truncated
- * importance sampling). Members of a step may have been sampled with slightly different probabilities (in other batches):
- * theirs are averaged.
+ * Factors of tree tokens that another engine sampled: min(π_old/π_sampler, cap), not differentiated (truncated
+ * importance sampling). Members of a step may have been sampled with slightly different probabilities (in other
+ * batches), which are averaged.
  */
 export function importanceWeights(scored: ScoredGroup, oldLogprobs: Float32Array, cap: number): Float32Array {
   const sampled = sampledLogprobs(scored);
@@ -154,7 +154,10 @@ export function importanceWeights(scored: ScoredGroup, oldLogprobs: Float32Array
   });
 }
 
-/** The sampler's ln π of each tree token, mean over its members, [distinctTokenCount]; undefined: nobody sampled it. */
+/**
+ * The sampler's ln π of each tree token, mean over its members, [distinctTokenCount]; undefined: the token was not
+ * sampled.
+ */
 export function sampledLogprobs({ group, tree }: ScoredGroup): (number | undefined)[] {
   const sum = new Float64Array(tree.distinctTokenCount);
   const count = new Float64Array(tree.distinctTokenCount);
@@ -170,7 +173,7 @@ export function sampledLogprobs({ group, tree }: ScoredGroup): (number | undefin
   return Array.from(sum, (total, token) => (count[token] > 0 ? total / count[token] : undefined));
 }
 
-/** With importance weights, where they are capped. */
+/** Adds importance weights if a cap is configured. */
 async function reweighted(
   engine: Engine,
   scored: readonly ScoredGroup[],

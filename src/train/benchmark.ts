@@ -1,6 +1,6 @@
 /**
- * How well a policy solves problems: greedily, or by pass@k over several samples of each, with intervals. The figures of
- * a benchmark are shares of its problems, so the intervals say how far another draw of as many problems may lie.
+ * Evaluates how well a policy solves problems: greedily, or by pass@k over several samples of each, with intervals. A
+ * figure is a share of the benchmark's problems; its interval is over draws of as many problems.
  */
 import type { Engine } from '../engine/index.js';
 import { type Share, wilsonInterval } from '../statistics/index.js';
@@ -9,8 +9,8 @@ import { judge } from './judge.js';
 import { sampleTrajectories } from './trajectories.js';
 
 /**
- * Unbiased estimate of pass@k from n samples of a problem, c of them right: 1 − C(n−c, k) / C(n, k), the chance that k of
- * them, drawn without replacement, have a right one (Chen et al. 2021, arXiv:2107.03374).
+ * Unbiased estimate of pass@k from n samples of a problem, c of them right: 1 − C(n−c, k) / C(n, k), the probability
+ * that at least one of k samples, drawn without replacement, is right (Chen et al. 2021, arXiv:2107.03374).
  * @throws RangeError unless 0 ≤ c ≤ n and 1 ≤ k ≤ n
  */
 export function passAtK(n: number, c: number, k: number): number {
@@ -21,7 +21,7 @@ export function passAtK(n: number, c: number, k: number): number {
 }
 
 export interface BenchmarkOptions {
-  /** Samples of each problem; 0: one, greedily. */
+  /** Samples of each problem; 0: one greedy completion. */
   readonly samples: number;
   /** k of each pass@k, at most `samples`. */
   readonly passAt: readonly number[];
@@ -31,13 +31,13 @@ export interface BenchmarkOptions {
   readonly seed: number;
   /** Problems sampled at the same time. */
   readonly batch: number;
-  /** Once aborted, the benchmark ends by throwing its reason. */
+  /** Once aborted, the benchmark ends by throwing the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onProblems?: (done: number, total: number) => void;
   readonly onRecord?: (record: ProblemRecord) => void | Promise<void>;
 }
 
-/** What became of one problem. */
+/** The result of one problem. */
 export interface ProblemRecord {
   readonly id: string;
   readonly prompt: string;
@@ -57,7 +57,7 @@ export interface BenchmarkResult {
   readonly problems: number;
   /** Completions of each problem. */
   readonly samples: number;
-  /** Share of right completions: of greedy ones the accuracy, of several the mean (pass@1). */
+  /** Share of right completions: the accuracy of greedy ones, or the mean of several (pass@1). */
   readonly accuracy: Share;
   /** By k. */
   readonly passAt: Readonly<Record<number, Share>>;
@@ -67,7 +67,7 @@ export interface BenchmarkResult {
   readonly truncated: number;
 }
 
-/** Runs a benchmark; the same seed gives the same figures, whatever the batch. */
+/** Runs a benchmark; the same seed gives the same figures, whatever the batch size. */
 export async function benchmark(
   engine: Engine,
   task: Task,

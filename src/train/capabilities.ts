@@ -4,7 +4,10 @@ import type { Task } from '../task/index.js';
 import { type Config, ConfigError } from './config.js';
 import { lossForm } from './loss-form.js';
 
-/** A wish that an engine may lack: where it stands, whether it is wanted, whether the engine has it, and what it takes instead. */
+/**
+ * A feature that an engine may lack: its key, whether the configuration needs it, whether the engine has it, and the
+ * alternative.
+ */
 interface Wish {
   readonly key: string;
   readonly value: unknown;

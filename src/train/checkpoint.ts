@@ -20,17 +20,17 @@ export class CheckpointError extends UserError {
 }
 
 export interface CheckpointState {
-  /** Training steps taken; 0 until the first. */
+  /** Training steps taken; 0 before the first. */
   readonly step: number;
-  /** The run's seed: with the step, the state of every random stream. */
+  /** The run's seed: with the step, it determines the state of every random stream. */
   readonly seed: number;
   /** Tokens sampled so far. */
   readonly tokens: number;
-  /** Index of the next training problem; absent: as many as all steps so far asked for. */
+  /** Index of the next training problem; absent: the number of prompts of all steps so far. */
   readonly problems?: number;
-  /** Steps of a warm-up that is not over; absent: it is, or there is none. */
+  /** Steps of an unfinished warm-up; absent: it is finished, or there is none. */
   readonly warmup?: number;
-  /** The record of this step, whose evaluation was interrupted: it is made when the run goes on. */
+  /** The record of a step whose evaluation was interrupted; the evaluation is made when the run continues. */
   readonly pending?: MetricsRecord;
 }
 
@@ -53,7 +53,7 @@ export function checkpointName(step: number, phase: 'step' | 'warmup' = 'step'):
 const nameOf = ({ step, warmup }: CheckpointState): string =>
   warmup === undefined ? checkpointName(step) : checkpointName(warmup, 'warmup');
 
-/** Names of what may be checkpoints, from the oldest to the newest: those of the warm-up come before all steps. */
+/** Names of possible checkpoints, from the oldest to the newest; those of the warm-up come before all steps. */
 async function namesIn(folder: string): Promise<{ name: string; phase: string; step: number }[]> {
   const names = await readdir(folder).catch(() => []);
   return names
@@ -64,7 +64,7 @@ async function namesIn(folder: string): Promise<{ name: string; phase: string; s
     .sort((a, b) => b.phase.localeCompare(a.phase) || a.step - b.step);
 }
 
-/** Steps of the complete checkpoints in a `checkpoints/` folder, rising; those of a warm-up are not listed. */
+/** Steps of the complete checkpoints in a `checkpoints/` folder, ascending; those of a warm-up are not listed. */
 export async function listCheckpoints(folder: string): Promise<number[]> {
   const steps: number[] = [];
   for (const { name, phase, step } of await namesIn(folder)) {
@@ -76,13 +76,13 @@ export async function listCheckpoints(folder: string): Promise<number[]> {
 export interface NewestCheckpoint {
   readonly path: string;
   readonly state: CheckpointState;
-  /** What is wrong with newer ones, which are incomplete: a line each. */
+  /** Faults of newer, incomplete checkpoints, one line each. */
   readonly skipped: readonly string[];
 }
 
 /**
- * The newest complete checkpoint; null where there is none at all.
- * @throws CheckpointError where there are some, but none is complete
+ * The newest complete checkpoint; null if there is none at all.
+ * @throws CheckpointError if there are checkpoints, but none is complete
  */
 export async function newestCheckpoint(folder: string): Promise<NewestCheckpoint | null> {
   const skipped: string[] = [];
@@ -102,9 +102,9 @@ export async function newestCheckpoint(folder: string): Promise<NewestCheckpoint
 }
 
 /**
- * Writes a checkpoint, unless it is there, and removes the oldest beyond `keep`.
+ * Writes a checkpoint, unless it exists, and removes the oldest ones beyond `keep`.
  * @param folder the run's `checkpoints/`
- * @param spare step of one that is kept in any case
+ * @param spare step of a checkpoint that is always kept
  */
 export async function saveCheckpoint(
   folder: string,
@@ -133,7 +133,7 @@ export async function saveCheckpoint(
   return path;
 }
 
-/** Removes what lies in the folder from after a checkpoint: what was never complete. @param path of the checkpoint */
+/** Removes incomplete entries that are newer than a checkpoint. @param path of the checkpoint */
 export async function dropLater(folder: string, path: string): Promise<void> {
   const names = (await namesIn(folder)).map(({ name }) => name);
   const at = names.indexOf(basename(path));
@@ -150,7 +150,7 @@ const isSame = ({ files, ...before }: SavedState, state: CheckpointState): boole
 
 /**
  * Restores the engine from a checkpoint.
- * @throws CheckpointError, ModelError or EngineError naming the file; the engine is then as it was
+ * @throws CheckpointError, ModelError or EngineError naming the file; the engine is then unchanged
  */
 export async function loadCheckpoint(path: string, engine: Engine): Promise<CheckpointState> {
   const state = await verifyCheckpoint(path);
@@ -159,7 +159,7 @@ export async function loadCheckpoint(path: string, engine: Engine): Promise<Chec
 }
 
 /**
- * Reads all files of a checkpoint: they must have the bytes that were saved.
+ * Reads all files of a checkpoint and checks that they have the saved bytes.
  * @throws CheckpointError naming the file
  */
 export async function verifyCheckpoint(path: string): Promise<CheckpointState> {
@@ -186,7 +186,7 @@ export async function readCheckpoint(path: string): Promise<CheckpointState> {
 }
 
 /**
- * A checkpoint's state, once all its files are there with their sizes.
+ * A checkpoint's state, if all its files exist with their sizes.
  * @throws CheckpointError naming the file
  */
 async function readState(path: string): Promise<SavedState> {
@@ -216,7 +216,7 @@ async function readState(path: string): Promise<SavedState> {
   return state;
 }
 
-/** The state has a digest of itself, so that a changed step or seed is noticed like a changed weight. */
+/** The state has its own digest, so that a changed step or seed is noticed like a changed weight. */
 function formatState(state: SavedState): string {
   return `${JSON.stringify({ ...state, sha256: sha256(JSON.stringify(state)) })}\n`;
 }

@@ -4,7 +4,7 @@
  */
 import { UserError } from '../errors.js';
 
-/** What a child says of work that failed; without a stack where the user is to act. */
+/** A worker's message about failed work; without a stack if the user can fix it. */
 export interface Failed {
   readonly type: 'failed';
   readonly message: string;
@@ -17,10 +17,10 @@ export function failureOf(error: unknown): Failed {
 }
 
 export interface Child<Message> {
-  /** Aborted once the child is to end. */
+  /** Aborted when the worker should end. */
   readonly signal: AbortSignal;
   send(message: Message): void;
-  /** Closes the channel: the process ends when nothing else is left to do. */
+  /** Closes the channel: the process ends when no other work is left. */
   close(): void;
 }
 
@@ -29,7 +29,7 @@ export function beChild<Message>(): Child<Message> {
   const end = (): void => controller.abort();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
   process.on('disconnect', end);
-  // The terminal, or whoever read the output, may be gone with the parent.
+  // The terminal, or the reader of the output, may have ended with the parent.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   return {
     signal: controller.signal,

@@ -41,14 +41,14 @@ const completions = fc.array(
   }),
   { minLength: 2, maxLength: 7 },
 );
-/** ln ρ of a token by its prefix. */
+/** ln ρ of a token, by its prefix. */
 const logRatios = fc.array(fc.double({ min: -0.6, max: 0.6, noNaN: true }), { minLength: 64, maxLength: 64 });
 const range = { clipLow: 0.2, clipHigh: 0.3, clipBound: 1.5 };
 
 /** A number below 64 for each prefix of up to 5 bits. */
 const placeOf = (prefix: readonly number[]): number => prefix.reduce((n, bit) => 2 * n + bit, 1);
 
-/** Terms that the formula of the form changes, from the completions alone. */
+/** Terms that the formula of the loss changes, computed from the completions alone. */
 function bruteForce(
   group: readonly { tokens: readonly number[] }[],
   advantages: ArrayLike<number>,
@@ -116,7 +116,7 @@ describe('what a form clips', () => {
           loss,
         );
         const counted = countClipped(example, old, now, { form: formOf(loss), ...range });
-        // CISPO's A⁺ + A⁻ may cancel but for rounding: then it has no term in exact arithmetic.
+        // CISPO's A⁺ + A⁻ may cancel up to rounding: then it has no term in exact arithmetic.
         if (loss === 'cispo' && counted.terms !== expected.terms) fc.pre(false);
         expect(counted).toEqual(expected);
       }),
@@ -156,7 +156,7 @@ describe('what a form clips', () => {
       { tokens: [2, 1], reward: 0 },
     ]);
     const engine = engineOf();
-    // ln π is −ln 3 or so everywhere: far from these.
+    // ln π is about −ln 3 everywhere, far from these values.
     const olds = { far: [-3, -3, -3, 3, 3], inside: null, beyond: [-3, -3, -3, -3, -3] } as const;
     for (const loss of ['dapo', 'gspo'] as const) {
       const { example } = exampleOf(group, loss);
@@ -217,8 +217,8 @@ describe('a step of several updates', () => {
       const narrow = await fraction(1e-6);
       expect(narrow).toBeGreaterThan(0.1);
       expect(narrow).toBeLessThanOrEqual(1);
-      // Terms of the two later updates, of the two sequences with an advantage: four tree tokens, of which the shared one has both
-      // signs, and none in cispo, where they cancel.
+      // Terms of the two later updates, from the two sequences with an advantage: four tree tokens. The shared one has
+      // both signs, which cancel in cispo.
       const terms = { dapo: 10, grpo: 10, cispo: 6, gspo: 4 }[loss];
       expect(narrow * terms).toBeCloseTo(Math.round(narrow * terms), 9);
       expect(narrow).not.toBe(1);

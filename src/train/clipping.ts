@@ -1,7 +1,7 @@
 /**
- * Counts the clipped terms of the updates after the first: terms whose ratio lies beyond the bound of their sign.
- * Terms are what the loss clips (model/loss.ts): A⁺ and A⁻ of each tree token (ppo; δ bounds A⁻ from above), the
- * weight of each tree token (cispo, only a cap), the ratio of each sequence (gspo).
+ * Counts the clipped terms of the updates after the first: terms whose ratio is beyond the bound for their sign. Terms
+ * are what the loss clips (model/loss.ts): A⁺ and A⁻ of each tree token (ppo; δ bounds A⁻ from above), the weight of
+ * each tree token (cispo, only a cap), the ratio of each sequence (gspo).
  */
 
 import type { TrainExample } from '../engine/index.js';
@@ -19,7 +19,7 @@ export interface ClipRange {
 
 export interface ClipCount {
   readonly clipped: number;
-  /** Terms with a coefficient that is not 0. */
+  /** Terms with a non-zero coefficient. */
   readonly terms: number;
 }
 
@@ -67,7 +67,7 @@ function countTokens(
   return { clipped, terms };
 }
 
-/** One ratio for a sequence: the geometric mean of its trained tokens'. */
+/** One ratio per sequence: the geometric mean over its trained tokens. */
 function countSequences(
   { tree, sequenceAdvantages, mask }: TrainExample,
   old: Float32Array,
@@ -94,7 +94,7 @@ function countSequences(
   return { clipped, terms };
 }
 
-/** Whether clipping takes another value than the ratio, for a term of this sign. */
+/** Whether clipping changes the ratio of a term of this sign. */
 function isBeyond(ratio: number, sign: number, { clipLow, clipHigh, clipBound }: ClipRange): boolean {
   if (sign > 0) return ratio > 1 + clipHigh;
   return ratio < 1 - clipLow || ratio > (clipBound ?? Number.POSITIVE_INFINITY);

@@ -23,23 +23,23 @@ import type { WorkerMessage, WorkerOptions } from './worker.js';
 
 export interface CompareOptions {
   readonly config: Config;
-  /** Methods, published credit rules by name, and modules of the user's own rules. */
+  /** Methods, published credit rules by name, and modules of custom rules. */
   readonly methods: readonly string[];
   readonly seeds: readonly number[];
-  /** Folder of all runs: `<method>/seed_<n>`, and `warmup/seed_<n>` where there is a warm-up. */
+  /** Folder of all runs: `<method>/seed_<n>`, and `warmup/seed_<n>` if there is a warm-up. */
   readonly out: string;
   readonly resume?: boolean;
-  /** Runs at the same time; default: one for each core. */
+  /** Number of runs at the same time; default: one per core. */
   readonly jobs?: number;
   readonly signal?: AbortSignal;
-  /** Called after every step of any run: steps done and to do, over all runs. */
+  /** Called after every step of any run with the finished and the total number of steps over all runs. */
   readonly progress?: (done: number, total: number, latest: string) => void;
-  /** Something that the person who runs it should know, in one line. */
+  /** A one-line notice for the user. */
   readonly notice?: (line: string) => void;
 }
 
 export interface ComparedRun {
-  /** Name of the method or rule; of a module, its file's without the ending. */
+  /** Name of the method or rule; for a module, its file name without the ending. */
   readonly method: string;
   readonly seed: number;
   readonly folder: string;
@@ -60,7 +60,7 @@ interface Job {
 /**
  * The configuration under each method or credit rule, by name. `grpo` and `lambda-grpo` are the methods.
  * @param names of methods, of published rules, or files of modules
- * @throws ConfigError where one does not go with the configuration, or two have one name
+ * @throws ConfigError if one contradicts the configuration, or two have the same name
  */
 export function methodVariants(config: Config, names: readonly string[]): Map<string, Config> {
   const { credit } = config.objective;
@@ -96,7 +96,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   const { config, methods, seeds, out, resume = false } = options;
   const variants = methodVariants(config, methods);
   const labels = [...variants.keys()];
-  // A module that cannot be loaded is told before anything runs.
+  // A module that cannot be loaded is reported before any run starts.
   for (const variant of variants.values()) await openCredit(variant);
   if (!resume && [...labels, WARMUP].some((name) => existsSync(join(out, name)))) {
     throw new RunFolderError(
@@ -197,7 +197,7 @@ async function runJobs(
   return interrupted || !whole;
 }
 
-/** Each run has its own process, which ends with it. */
+/** Each run has its own process. */
 async function runInWorker(
   worker: string,
   options: WorkerOptions,

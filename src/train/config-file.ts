@@ -25,7 +25,7 @@ export function loadConfig(file: string, changes: ConfigChanges = {}): Config {
   return parseConfig(text, file, changes, (content) => withPathsOf(content, place));
 }
 
-/** Where a recipe lies, wherever the package is installed. */
+/** Path of a recipe in the installed package. */
 function located(file: string): string {
   if (existsSync(file) || !/^(\.[\\/])?recipes[\\/]/.test(file)) return file;
   const packaged = join(home, file);

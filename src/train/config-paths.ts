@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { isCreditName } from '../objective/index.js';
 
-/** Keys that name files, or lists of them. */
+/** Keys that name files, or lists of files. */
 const KEYS = [
   ['task', 'path'],
   ['objective', 'credit'],
@@ -18,7 +18,7 @@ const KEYS = [
 
 type Section = Record<string, unknown>;
 
-/** The content of a configuration's file with every path as the command can open it. @param file the configuration's */
+/** The content of a configuration file with resolved paths. @param file the configuration's */
 export function withPathsOf(content: unknown, file: string): unknown {
   if (!isSection(content)) return content;
   const changed: Section = { ...content };

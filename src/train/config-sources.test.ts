@@ -17,7 +17,7 @@ const TREE = { task: { name: 'binary-tree' } };
 const tree = resolveConfig(TREE);
 const grpo = resolveConfig({ ...TREE, method: 'grpo' });
 
-/** The configuration, or the message that refuses it. */
+/** The configuration, or the message of its error. */
 function outcome(make: () => Config): Config | string {
   try {
     return make();
@@ -139,7 +139,7 @@ describe('changes', () => {
   });
 });
 
-/** Options that go together well and badly, each as one change. */
+/** Options with and without contradictions, each as one change. */
 const OPTIONS = [
   'method=grpo',
   'method=lambda-grpo',
@@ -180,7 +180,7 @@ test('options give the same run, or the same refusal, in every order', () => {
       const outcomeOf = (list: string[]) =>
         outcome(() => parseConfig(text, 'f', { set: list, method: chosen }));
       const [first, second] = [outcomeOf(set), outcomeOf(other)];
-      // A key that is given twice is named with its values in the order they came in.
+      // A duplicate key is reported with its values in the order in which they were given.
       const sorted = (result: Config | string) =>
         typeof result === 'string' ? [...result].sort().join('') : result;
       if (typeof first === 'string' && /expected one value/.test(first)) {

@@ -7,7 +7,7 @@
 import { type Config, ConfigError, checkConfig, type Method, NORMALISATION } from './config.js';
 import { readYaml } from './yaml.js';
 
-/** Changes to a configuration; of two that name the same key with other values neither is taken. */
+/** Changes to a configuration; two different values for the same key are refused. */
 export interface ConfigChanges {
   /** `section.key=value`, each value as YAML. */
   readonly set?: readonly string[];
@@ -20,7 +20,7 @@ export interface ConfigChanges {
 }
 
 /**
- * @param file name for errors; @param prepared what its content becomes before it is changed and checked
+ * @param file name for errors; @param prepared transforms its content before it is changed and checked
  * @throws ConfigError naming file, line or option, key, what is expected and what came
  */
 export function parseConfig(
@@ -45,12 +45,18 @@ export function resolveConfig(object: unknown, changes: ConfigChanges = {}): Con
   return collected(object, changes, () => '');
 }
 
-/** The same run with some keys changed. @throws ConfigError for what is no such change, and for what the schema refuses */
+/**
+ * The same run with some keys changed. @throws ConfigError for an invalid change, and for values that the schema
+ * refuses
+ */
 export function changeConfig(config: Config, changes: ConfigChanges): Config {
   return resolveConfig(config, changes);
 }
 
-/** The same run under another method: all else equal, the λ exponent that of the method, nothing rescaled. */
+/**
+ * The same run under another method: everything else is equal, the λ exponent is that of the method, nothing is
+ * rescaled.
+ */
 export function withMethod(config: Config, method: Method): Config {
   return changeConfig(config, { method });
 }
@@ -74,7 +80,7 @@ export function withSeed(config: Config, seed: number): Config {
 interface Edit {
   readonly path: readonly string[];
   readonly value: unknown;
-  /** Option that it came with. */
+  /** The option that set it. */
   readonly origin: string;
 }
 
@@ -95,7 +101,7 @@ function collected(
   });
 }
 
-/** All changes, sections before the keys in them. @throws ConfigError for one that is none, or two that differ */
+/** All changes, sections before the keys in them. @throws ConfigError for an invalid change, or two different values */
 function editsOf({ set = [], method, model, seed, exponent }: ConfigChanges): Edit[] {
   const edits: Edit[] = set.map(editOf);
   const add = (key: string, value: unknown, origin: string): void => {
@@ -117,7 +123,7 @@ function editsOf({ set = [], method, model, seed, exponent }: ConfigChanges): Ed
   return edits.sort((a, b) => a.path.length - b.path.length);
 }
 
-/** Whether two values of YAML are equal, in whatever order their keys come. */
+/** Whether two YAML values are equal, regardless of the order of keys. */
 function isSame(a: unknown, b: unknown): boolean {
   if (!isSection(a) || !isSection(b)) return Object.is(a, b);
   const keys = Object.keys(a);
@@ -141,7 +147,7 @@ function editOf(change: string): Edit {
   return { path: key.split('.'), value: yaml.value, origin: '--set' };
 }
 
-/** A copy with the changes in it; a section that is not there, or null, begins. */
+/** A copy with the changes applied; a section that is missing or null is created. */
 function applied(base: unknown, edits: readonly Edit[]): unknown {
   const root: unknown = structuredClone(base);
   if (!isSection(root)) return root;
@@ -158,7 +164,7 @@ function applied(base: unknown, edits: readonly Edit[]): unknown {
   return root;
 }
 
-/** Leaves out what the base says for another method, loss or model than the one that the changes ask for. */
+/** Drops keys of the base that belong to another method, loss or model than the changes ask for. */
 function withoutDependents(base: unknown, root: unknown, edits: readonly Edit[]): unknown {
   if (!isSection(base) || !isSection(root)) return root;
   const drop = (section: string, key: string): void => {
@@ -185,7 +191,7 @@ function withoutDependents(base: unknown, root: unknown, edits: readonly Edit[])
   return root;
 }
 
-/** Whether a change sets the key, or a section that it is in. */
+/** Whether a change sets the key, or a section that contains it. */
 function covers({ path }: Edit, key: readonly PropertyKey[]): boolean {
   return path.length <= key.length && path.every((part, i) => part === String(key[i]));
 }

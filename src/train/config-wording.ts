@@ -8,7 +8,7 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 type Path = readonly PropertyKey[];
 
 /**
- * The lines for one fault that the schema found: place, key, what is expected, what came.
+ * The lines for one error of the schema: place, key, what is expected, what came.
  * @param root the object that was checked
  * @param place file and line of a key, ending in ': ', or nothing
  */
@@ -54,7 +54,7 @@ function show(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
-/** The schema of a key; of a union, the member that the data names. */
+/** The schema of a key; of a union, the member that matches the data. */
 function schemaAt(schema: JsonSchema, path: Path, root: unknown): JsonSchema | undefined {
   let at: JsonSchema | undefined = schema;
   for (let i = 0; i <= path.length && at; i++) {
@@ -77,7 +77,7 @@ function unionNames(union: JsonSchema | undefined): string | undefined {
   return (union?.oneOf as JsonSchema[] | undefined)?.map(nameOf).join(' or ');
 }
 
-/** What a key may hold: `a whole number ≥ 1`, `grpo or lambda-grpo`, `a number > 0 or null`. */
+/** The allowed values of a key: `a whole number ≥ 1`, `grpo or lambda-grpo`, `a number > 0 or null`. */
 export function allowedText(schema: JsonSchema): string {
   if (schema.anyOf) return (schema.anyOf as JsonSchema[]).map(allowedText).join(' or ');
   if (schema.oneOf) return `a section with name ${unionNames(schema)}`;
@@ -95,7 +95,7 @@ export function allowedText(schema: JsonSchema): string {
   return types.map((type) => (type === 'string' ? 'a string' : String(type))).join(' or ');
 }
 
-/** What the elements of a list are. */
+/** A description of the elements of a list. */
 function pluralOf(items: JsonSchema | undefined): string {
   const allowed = items ? allowedText(items) : 'values';
   return allowed.replace(/^a string/, 'strings').replace(/^a (whole )?number/, '$1numbers');
@@ -119,7 +119,7 @@ function suggestion(key: string, known: readonly string[]): string {
   return `${near ? `did you mean ${nearest.name}? ` : ''}expected ${known.join(', ')}`;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn a into b. */
+/** Number of insertions, deletions, replacements and swaps of neighbours that turn a into b. */
 export function editDistance(a: string, b: string): number {
   const rows: number[][] = Array.from({ length: a.length + 1 }, (_, i) => [i]);
   for (let j = 0; j <= b.length; j++) rows[0][j] = j;
@@ -136,8 +136,8 @@ export function editDistance(a: string, b: string): number {
 }
 
 /**
- * key | default | allowed | meaning, sections and union members in the order of the schema.
- * @param within only what a filter of the outermost keys leaves; default: all
+ * key | default | allowed | meaning, with sections and union members in the order of the schema.
+ * @param within a filter for the outermost keys; default: all
  */
 export function markdownTable(schema: JsonSchema, within: (key: string) => boolean = () => true): string {
   const rows: string[][] = [
@@ -168,7 +168,7 @@ export function markdownTable(schema: JsonSchema, within: (key: string) => boole
     .join('\n');
 }
 
-/** Where the keys of a section are: in each kind of it, and in one that may also be null. */
+/** The variants of a section that define its keys; a section may also be null. */
 function membersOf(schema: JsonSchema): JsonSchema[] {
   return ((schema.oneOf ?? schema.anyOf) as JsonSchema[] | undefined) ?? [schema];
 }

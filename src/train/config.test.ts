@@ -6,7 +6,7 @@ import { loadConfig } from './config-file.js';
 import { parseConfig, resolveConfig } from './config-sources.js';
 
 const TREE = { task: { name: 'binary-tree' } };
-/** The message of the ConfigError that a text causes. */
+/** The message of the ConfigError for a text. */
 function faults(text: string): string {
   try {
     parseConfig(text, 'run.yaml');
@@ -54,7 +54,7 @@ describe('a configuration', () => {
     expect(recipes.length).toBeGreaterThanOrEqual(2);
     for (const name of recipes) {
       const config = loadConfig(`recipes/${name}`);
-      // Tasks of a module or of files are opened where they are tested (test/modules, test/pretrained).
+      // Tasks from a module or files are tested elsewhere (test/modules, test/pretrained).
       if (config.task.name === 'module' || config.task.name === 'math') continue;
       expect(contextLength(config, createTask(config.task, config.seed))).toBeGreaterThan(1);
     }

@@ -1,6 +1,6 @@
 /**
  * The configuration of a run: one YAML file. The schema below (for the `task` section: task/config.ts) is the only
- * place with keys, defaults, ranges and meanings; errors, `lambda-grpo config` and the reference in docs/ are
+ * definition of keys, defaults, ranges and meanings; errors, `lambda-grpo config` and the reference in docs/ are
  * generated from it. Names are the same in the file and in the type. Checks that need the task (the context length)
  * follow when the task is created.
  */
@@ -13,7 +13,7 @@ import { changeable, type DeepReadonly, positive, share, whole } from '../task/c
 import { issueLine, markdownTable } from './config-wording.js';
 import { engineSchema, refuseEngine } from './engine-config.js';
 
-/** A configuration that cannot be used; one line for each fault. */
+/** An invalid configuration; one line for each fault. */
 export class ConfigError extends UserError {
   override name = 'ConfigError';
 }
@@ -21,7 +21,7 @@ export class ConfigError extends UserError {
 /** An amount of memory. */
 const MEMORY = /^(\d+(?:\.\d+)?) ?(GiB|MiB)$/;
 
-/** Bytes of a `runtime.memory`. */
+/** Number of bytes in a `runtime.memory`. */
 export function memoryBytes(text: string): number {
   const [, amount, unit] = MEMORY.exec(text) ?? [];
   return Number(amount) * (unit === 'GiB' ? 2 ** 30 : 2 ** 20);
@@ -380,7 +380,7 @@ const schema = z
 
 type Parsed = DeepReadonly<z.output<typeof schema>>;
 
-/** A checked configuration with every key in place. */
+/** A checked configuration with all keys. */
 export type Config = Omit<Parsed, 'objective'> & {
   readonly objective: Omit<Parsed['objective'], 'lambda_exponent' | 'normalisation'> & {
     readonly lambda_exponent: number;
@@ -389,11 +389,11 @@ export type Config = Omit<Parsed, 'objective'> & {
 };
 export type Method = Config['method'];
 
-/** What a configuration looks like as JSON Schema; the source of every description. */
+/** The configuration as JSON Schema; the source of every description. */
 const jsonSchema = z.toJSONSchema(schema, { io: 'input' });
 
 /**
- * Whether a key may differ when a run is continued: it, or its section, is marked in the schema.
+ * Whether a key may differ when a run is continued: the key or its section is marked in the schema.
  * @param key dotted
  */
 export function mayChange(key: string): boolean {
@@ -408,7 +408,7 @@ export function mayChange(key: string): boolean {
 }
 
 /**
- * Checks all of a configuration at once.
+ * Checks a whole configuration at once.
  * @param place where a key was given, ending in ': ', or nothing
  * @throws ConfigError with one line for each fault: place, key, what is expected and what came
  */
@@ -424,7 +424,7 @@ export function checkConfig(object: unknown, place: (path: readonly PropertyKey[
   return { ...rest, objective: { ...objective, lambda_exponent, normalisation } };
 }
 
-/** What each loss is normalised by, unless the configuration says otherwise. */
+/** The default normalisation of each loss. */
 export const NORMALISATION = {
   dapo: 'token',
   cispo: 'token',
@@ -439,9 +439,9 @@ function exponentOf(method: Method): number {
 }
 
 /**
- * Longest sequence that the model has to cover.
- * @param longest what a pretrained model can cover; absent: any
- * @throws ConfigError if model.context is given and too short for the task, or the model cannot cover it
+ * Longest sequence that the model has to support.
+ * @param longest limit of a pretrained model; absent: none
+ * @throws ConfigError if model.context is given and too short for the task, or beyond the model's limit
  */
 export function contextLength(
   config: Config,
@@ -467,16 +467,16 @@ export function contextLength(
   return length;
 }
 
-/** The configuration as YAML that `parseConfig` reads back as it is. */
+/** The configuration as YAML that `parseConfig` reads back unchanged. */
 export function formatConfig(config: Config): string {
   return stringify(config);
 }
 
-/** Outermost keys, in their order. */
+/** Outermost keys, in order. */
 export const SECTIONS: readonly string[] = Object.keys(jsonSchema.properties ?? {});
 
 /**
- * Every key with its default, what is allowed and what it means, as a Markdown table.
+ * A Markdown table of all keys with default, allowed values and meaning.
  * @param sections only these outermost keys; default: all
  */
 export function describeConfig(sections: readonly string[] = SECTIONS): string {

@@ -19,8 +19,8 @@ import { watchedCalls } from './user-watch.js';
 import { warnOnce } from './warnings.js';
 
 /**
- * The rule that the configuration names; undefined: the method's.
- * @throws TaskError in one line for a module that is not there, fails, or exports no rule
+ * The configured rule; undefined: the method's own.
+ * @throws TaskError in one line for a module that does not exist, fails, or exports no rule
  */
 export async function openCredit({ objective }: Pick<Config, 'objective'>): Promise<CreditRule | undefined> {
   const { credit: path, credit_seconds: seconds } = objective;
@@ -51,7 +51,7 @@ export async function openCredit({ objective }: Pick<Config, 'objective'>): Prom
     });
 }
 
-/** The rule in the place of the method's: the one given, or the published one that the configuration names. */
+/** The rule that replaces the method's: the given one, or the published one that the configuration names. */
 export function creditOf({
   config,
   credit,
@@ -63,5 +63,5 @@ export function creditOf({
   return credit ?? (name !== null && isCreditName(name) ? CREDIT_RULES[name].rule : undefined);
 }
 
-/** Comes back where a rule says nothing of K. */
+/** Marks a result in which the rule did not return K. */
 const ABSENT = new Float64Array();

@@ -1,6 +1,6 @@
 /**
- * The `engine` section of a configuration: where the model is sampled and trained. Keys of servers are no part of it: they
- * come from the environment (TINKER_API_KEY) alone.
+ * The `engine` section of a configuration: where the model is sampled and trained. API keys are not part of it: they
+ * are only read from the environment (TINKER_API_KEY).
  */
 import { z } from 'zod';
 import { changeable, whole } from '../task/config-values.js';
@@ -15,7 +15,7 @@ const tinker = z.strictObject({
     ),
   url: changeable(
     z.string().superRefine((text, context) => {
-      // The text may hold a password: it is no part of the message.
+      // The text may contain a password, so it is not part of the message.
       const fault = urlFault(text);
       if (fault !== null) context.addIssue({ code: 'custom', message: `expected ${fault}` });
     }),
@@ -70,7 +70,7 @@ const tinker = z.strictObject({
 
 export const engineSchema = z.discriminatedUnion('name', [local, tinker]);
 
-/** What is expected of a URL that is none, or that holds what must not be stored; null: nothing is wrong with it. */
+/** The requirement that a URL violates (it is invalid, or contains something that must not be stored); null: none. */
 function urlFault(text: string): string | null {
   let url: URL;
   try {
@@ -91,7 +91,7 @@ interface EngineConfig {
   readonly sampling: { readonly resample_rounds: number };
 }
 
-/** Keys of other sections that a server has no use for. */
+/** Keys of other sections that have no effect with a server. */
 export function refuseEngine(
   { engine, model, sampling }: EngineConfig,
   refuse: (key: string, expected: string, value: unknown) => void,

@@ -9,7 +9,7 @@ const KEY = 'TINKER_API_KEY';
 type ServerConfig = Extract<Config['engine'], { name: 'tinker' }>;
 type Client = Extract<EngineSpec, { name: 'tinker' }>['client'];
 
-/** @throws ConfigError for a key that would travel in the clear */
+/** @throws ConfigError for a key that would be sent unencrypted */
 export function tinkerSpec(
   config: Config,
   engine: ServerConfig,
@@ -34,8 +34,8 @@ export function tinkerSpec(
 }
 
 /**
- * How the server is spoken to, with the key of the environment.
- * @throws ConfigError for a key that would travel in the clear
+ * Options of the connection, with the key from the environment.
+ * @throws ConfigError for a key that would be sent unencrypted
  */
 export function clientOptions({ url, concurrency, wire }: ServerConfig): Client {
   const apiKey = process.env[KEY] || undefined;

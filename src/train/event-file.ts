@@ -1,7 +1,7 @@
 /**
- * Encodes TensorBoard event files: records in the TFRecord frame (length, masked CRC-32C, data, masked CRC-32C), each
- * a protobuf `Event`. Only what scalars need: file version, session start, and a summary with one value per metric.
- * Pure functions.
+ * Encodes TensorBoard event files: records in the TFRecord frame (length, masked CRC-32C, data, masked CRC-32C), each a
+ * protobuf `Event`. Only what scalars need: file version, session start, and a summary with one value per metric. Pure
+ * functions.
  */
 
 export interface ScalarEvent {
@@ -15,11 +15,11 @@ export interface ScalarValue {
   readonly tag: string;
   /** Stored as float32. */
   readonly value: number;
-  /** Shown beside the chart; TensorBoard takes it from the first value of a tag. */
+  /** Shown beside the chart; TensorBoard uses that of the tag's first value. */
   readonly description?: string;
 }
 
-/** What a file begins with: its version, and a session that takes the place of whatever came after its first step. */
+/** The beginning of a file: its version, and a session start, which replaces earlier events from its step on. */
 export function eventFileHead(time: number): Uint8Array {
   const version = [...double(1, time), ...bytes(3, utf8.encode('brain.Event:2'))];
   const started = [...double(1, time), ...integer(2, 0), ...bytes(7, integer(1, 1))];
@@ -35,8 +35,8 @@ export function scalarRecord({ time, step, values }: ScalarEvent): Uint8Array {
 }
 
 /**
- * Times and steps of the events in a file of ours, with the tags of their values; a record that was cut short or damaged
- * ends them.
+ * Times and steps of the events in a file of ours, with the tags of their values. A truncated or damaged record ends
+ * the list.
  */
 export function readScalarEvents(file: Uint8Array): { time: number; step: number; tags: string[] }[] {
   const events: { time: number; step: number; tags: string[] }[] = [];
@@ -73,7 +73,7 @@ export function crc32c(data: Uint8Array): number {
   return ~crc >>> 0;
 }
 
-/** A checksum as TFRecord stores it: turned by 15 bits, a constant added. */
+/** A checksum in TFRecord's form: rotated by 15 bits, plus a constant. */
 function masked(data: Uint8Array): number {
   const crc = crc32c(data);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
@@ -107,7 +107,7 @@ function* recordsOf(file: Uint8Array): Generator<Uint8Array> {
 
 const viewOf = (data: Uint8Array): DataView => new DataView(data.buffer, data.byteOffset, data.byteLength);
 
-/** Kinds of fields on the wire. */
+/** Wire types of fields. */
 const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 function varint(value: number): number[] {

@@ -1,7 +1,7 @@
 /** Guards around the work of a step: a signal interrupts it, and an error about a non-finite number names the step. */
 import { NotFiniteError } from '../engine/index.js';
 
-/** @returns null if the signal ended it */
+/** @returns null if the signal interrupted it */
 export async function unlessAborted<T>(
   signal: AbortSignal | undefined,
   run: () => Promise<T>,
@@ -14,7 +14,7 @@ export async function unlessAborted<T>(
   }
 }
 
-/** A user's own code may take long: once aborted, nobody waits for it. @throws the signal's reason */
+/** User code may take long: once the signal is aborted, its result is not awaited. @throws the signal's reason */
 export async function unlessEnded<T>(value: Promise<T>, signal?: AbortSignal): Promise<T> {
   if (!signal) return value;
   let stop = (): void => undefined;
@@ -31,7 +31,7 @@ export async function unlessEnded<T>(value: Promise<T>, signal?: AbortSignal): P
   }
 }
 
-/** Adds to a number that is not finite where it arose. */
+/** Adds the place of origin to an error about a number that is not finite. */
 export async function atStep<T>(where: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();

@@ -13,7 +13,7 @@ import type { TrainOptions, TrainResult } from './training.js';
 
 export class Journal {
   private state: CheckpointState;
-  /** Path of the latest; empty: none yet. */
+  /** Path of the latest checkpoint; empty: none yet. */
   private checkpoint: string;
   private readonly config: Config;
   private readonly engine: Engine;
@@ -45,12 +45,12 @@ export class Journal {
     return this.state.problems ?? this.step * this.config.sampling.prompts_per_step;
   }
 
-  /** Steps of a warm-up that is not over; undefined: it is, or there is none. */
+  /** Steps of an unfinished warm-up; undefined: it is finished, or there is none. */
   get warmup(): number | undefined {
     return this.state.warmup;
   }
 
-  /** The step whose evaluation is still to be made. */
+  /** The step whose evaluation is still missing. */
   get pending(): MetricsRecord | undefined {
     return this.state.pending;
   }
@@ -60,7 +60,7 @@ export class Journal {
     return (await readCheckpoint(checkpoint)).warmup !== undefined;
   }
 
-  /** Goes back to a checkpoint: weights, state, and what the folder holds from after it. */
+  /** Returns to a checkpoint: weights, state, and files in the folder. */
   async restore(checkpoint: string): Promise<void> {
     this.state = await loadCheckpoint(checkpoint, this.engine);
     await this.folder.rewind({ path: checkpoint, state: this.state });
@@ -70,18 +70,18 @@ export class Journal {
     this.state = { ...this.state, warmup: step };
   }
 
-  /** The warm-up is over. */
+  /** Ends the warm-up. */
   begin(): void {
     this.state = { step: 0, seed: this.config.seed, tokens: 0 };
   }
 
-  /** A step was taken; its evaluation, where there is one, is pending. */
+  /** Records a finished step; its evaluation, if there is one, is pending. */
   took(record: MetricsRecord, nextProblem: number): void {
     this.state = { ...this.state, step: record.step, tokens: record.tokens, problems: nextProblem };
     this.state = { ...this.state, pending: record };
   }
 
-  /** The pending step has all its figures. */
+  /** Records the complete figures of the pending step. */
   conclude(): void {
     this.state = { ...this.state, pending: undefined };
   }
@@ -94,13 +94,13 @@ export class Journal {
     if (areRolloutsWritten(this.config, step)) await this.folder.writeRollouts(step, groups);
   }
 
-  /** Step of the best evaluation so far, where the best checkpoint is kept. */
+  /** Step of the best evaluation so far, if the best checkpoint is kept. */
   async best(): Promise<number | null> {
     if (!this.config.checkpoint.best) return null;
     return bestEvaluated(await this.folder.readMetrics())?.step ?? null;
   }
 
-  /** A checkpoint of what there is now. */
+  /** Writes a checkpoint of the current state. */
   async save(): Promise<void> {
     const { keep } = this.config.checkpoint;
     await this.folder.syncMetrics();

@@ -18,8 +18,8 @@ export interface Judgement extends RewardResult {
 }
 
 /**
- * @param at where in the run it is asked: `step 3, completion 2 of 8`
- * @throws TaskError for a reward that is no finite number, UserCodeError where the task's policy is to stop
+ * @param at place in the run: `step 3, completion 2 of 8`
+ * @throws TaskError for a reward that is not a finite number, UserCodeError if the task's policy is to stop
  */
 export async function judge(
   task: Task,

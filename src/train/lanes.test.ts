@@ -3,7 +3,7 @@ import { inLanes } from './lanes.js';
 
 const pause = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Does pieces in so many lanes; `act` says what a piece comes to. */
+/** Runs pieces in a number of lanes; `act` gives the result of a piece. */
 async function work(
   pieces: readonly number[],
   count: number,

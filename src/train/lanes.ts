@@ -6,18 +6,18 @@ import { type ChildProcess, fork, type Serializable } from 'node:child_process';
 import { UserError } from '../errors.js';
 import type { Failed } from './child.js';
 
-/** One of the lanes: it does a piece at a time. */
+/** A lane, which runs one piece at a time. */
 export interface Lane<Piece> {
-  /** @returns 'stop' where no lane is to begin another piece */
+  /** @returns 'stop' if no lane should begin another piece */
   run(piece: Piece): Promise<'stop' | undefined>;
   end(): void;
 }
 
 /**
- * Does all pieces, in order where they are ready.
- * @param ready whether a piece may begin; asked again whenever another one is done
- * @returns whether every piece was begun: not if a lane said stop or the signal was aborted
- * @throws what the first lane throws, once the others have done the pieces that they had begun
+ * Runs all pieces, in order as far as they are ready.
+ * @param ready whether a piece may begin; called again whenever another piece is done
+ * @returns whether every piece was begun (not if a lane returned 'stop' or the signal was aborted)
+ * @throws what the first lane throws, once the other lanes have finished their current pieces
  */
 export async function inLanes<Piece>(
   pieces: readonly Piece[],
@@ -63,10 +63,10 @@ export async function inLanes<Piece>(
   return begun === pieces.length;
 }
 
-/** A process that ended before it said that its work is done. */
+/** A process that ended before it reported the end of its work. */
 export class EndedEarly extends UserError {}
 
-/** A process that is sent requests and reports on them; aborted, it is told to end by SIGTERM. */
+/** A process that receives requests and reports on them; when the signal is aborted, it gets SIGTERM. */
 export class WorkerProcess<Message extends { readonly type: string }> {
   private readonly child: ChildProcess;
   private readonly stop = (): void => {
@@ -84,9 +84,10 @@ export class WorkerProcess<Message extends { readonly type: string }> {
 
   /**
    * Sends a request and listens until it is done.
-   * @param what the process is called in an error
-   * @param hear told each message but failures; what it returns for the last one is the result, and what it throws ends it
-   * @throws UserError, or an Error with the worker's stack, where the work fails; EndedEarly
+   * @param what name of the process in errors
+   * @param hear called with each message except failures; its return value for the last one is the result, and an
+   * exception ends it
+   * @throws UserError, or an Error with the worker's stack, if the work fails; EndedEarly
    */
   ask<Result>(
     request: Serializable,
@@ -119,7 +120,7 @@ export class WorkerProcess<Message extends { readonly type: string }> {
     });
   }
 
-  /** Lets it go: nothing more will be asked. */
+  /** Ends the process when no further request will come. */
   end(): void {
     this.signal?.removeEventListener('abort', this.stop);
     if (this.child.connected) this.child.disconnect();

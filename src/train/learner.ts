@@ -11,30 +11,30 @@ export interface StepOptions {
   readonly maxGradNorm: number | null;
   readonly temperature: number;
   readonly allowedTokens?: readonly number[];
-  /** Once aborted, the step ends by throwing its reason; after the first update it is taken as a whole. */
+  /** Once aborted, the step ends by throwing the signal's reason; after the first update it is completed as a whole. */
   readonly signal?: AbortSignal;
 }
 
-/** What the μ updates of a step did. */
+/** Results of the μ updates of a step. */
 export interface StepResult {
-  /** Of the first update: on-policy loss, gradient norm, entropies. */
+  /** From the first update: on-policy loss, gradient norm, entropies. */
   readonly first: UpdateResult;
-  /** Largest gradient norm of the μ updates; undefined where the engine cannot tell. */
+  /** Largest gradient norm of the μ updates; undefined if the engine does not report it. */
   readonly gradNorm: number | undefined;
   /** Mean k3 estimate of KL(π ‖ π_ref) over tree tokens before the step, nats a token; null without KL. */
   readonly kl: number | null;
-  /** Share of the terms of the later updates that the clip range cut off (clipping.ts; 0 for μ = 1). */
+  /** Share of the later updates' terms that were clipped (clipping.ts; 0 for μ = 1). */
   readonly clipFraction: number;
-  /** Whether an update changed a weight; undefined where the engine cannot tell. */
+  /** Whether an update changed a weight; undefined if the engine does not report it. */
   readonly changed?: boolean;
-  /** Factor that gave the first update's gradient the norm of `normOf`'s; null without. */
+  /** Factor that scaled the first update's gradient to the norm of `normOf`; null without. */
   readonly rescale: number | null;
 }
 
 /**
- * μ updates on one batch. The first is on-policy (ρ = 1), and its log-probabilities are π_old for the others, unless the
- * examples say what they were sampled with.
- * @throws NotFiniteError if a loss or gradient is no number; the weights are then as the last good update left them
+ * μ updates on one batch. The first is on-policy (ρ = 1), and its log-probabilities are π_old for the others, unless
+ * the examples hold those of the sampler.
+ * @throws NotFiniteError if a loss or gradient is not finite; the weights are then those after the last good update
  */
 export async function learn(
   engine: Engine,
@@ -70,7 +70,7 @@ export async function learn(
       terms += counts.terms;
     });
   };
-  // Samples of other weights than these are clipped from the first update on.
+  // Samples from other weights are clipped from the first update on.
   count(first, (i) => batch[i].oldLogprobs);
   for (let update = 1; update < objective.updates_per_batch; update++) {
     const withOld = (all: readonly TrainExample[]): TrainExample[] =>

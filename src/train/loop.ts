@@ -1,7 +1,6 @@
 /**
- * The training loop: sample, reward, tree, coefficients, update, evaluate, log, checkpoint. Every random number
- * depends only on seed and step, so a run that continues from a checkpoint draws the same numbers as an uninterrupted
- * run.
+ * The training loop: sample, reward, tree, coefficients, update, evaluate, log, checkpoint. Every random number depends
+ * only on seed and step, so a run that continues from a checkpoint draws the same numbers as an uninterrupted run.
  */
 import { Ahead, stepsAhead, withSampler } from './ahead.js';
 import { stepBatch } from './batch.js';
@@ -25,8 +24,8 @@ import { warnOnce } from './warnings.js';
 
 /**
  * Trains until the configured step, or until the signal.
- * @throws NotFiniteError naming the step if a loss or gradient is no number; the weights and the last checkpoint
- * are then as before that step
+ * @throws NotFiniteError naming the step if a loss or gradient is not finite; the weights and the last checkpoint are
+ * then as before that step
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { config, task, folder, observer } = options;
@@ -64,7 +63,7 @@ interface Run {
   readonly ahead: Ahead;
 }
 
-/** @returns whether the last step was taken as a whole; null: the signal came before the first */
+/** @returns whether the last step was completed; null: the signal came before the first */
 async function trainFrom(run: Run, again: boolean): Promise<boolean | null> {
   const { options, journal, notices, stall } = run;
   const { config, signal } = options;
@@ -88,11 +87,11 @@ async function trainFrom(run: Run, again: boolean): Promise<boolean | null> {
 interface TakenStep {
   readonly record: MetricsRecord;
   readonly sampled: StepGroups;
-  /** Whether an update changed a weight; undefined where the engine cannot tell. */
+  /** Whether an update changed a weight; undefined if the engine does not report it. */
   readonly changed?: boolean;
 }
 
-/** One step of the algorithm. Once aborted before its first update, nothing has changed. */
+/** One step of the algorithm. If it is aborted before its first update, nothing has changed. */
 async function takeStep(run: Run, step: number): Promise<TakenStep> {
   const { options, journal, ahead } = run;
   const { config, task, engine, signal, observer } = options;
@@ -133,7 +132,7 @@ async function takeStep(run: Run, step: number): Promise<TakenStep> {
   return { record, sampled, changed: result.changed };
 }
 
-/** Evaluates, logs and checkpoints a step that was taken. @returns whether it came to its end, before the signal did */
+/** Evaluates, logs and checkpoints a finished step. @returns whether it was completed before the signal */
 async function conclude(
   options: TrainOptions,
   journal: Journal,

@@ -2,7 +2,7 @@
 import type { LossForm } from '../model/index.js';
 import type { Config } from './config.js';
 
-/** Which ratio a loss clips, and how; what else it is named for is its normalisation. */
+/** The ratio that a loss clips, and how; apart from this, losses differ in normalisation. */
 export function lossForm(loss: Config['objective']['loss']): LossForm {
   return loss === 'cispo' || loss === 'gspo' ? loss : 'ppo';
 }

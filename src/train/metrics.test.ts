@@ -40,7 +40,7 @@ test("the figures of a step are those of the paper's worked example and of flat 
     { first, gradNorm: 2, kl: null, clipFraction: 0, rescale: null },
     99,
   );
-  // Token by token: who shares it, and the mean advantage of those; of the second group all are 0.
+  // Token by token: the completions that share it, and their mean advantage; in the second group all are 0.
   const [{ group: example, advantages }] = scored;
   const [total, shared] = example.completions.reduce(
     (sums, { tokens }) =>
@@ -68,7 +68,7 @@ test("the figures of a step are those of the paper's worked example and of flat 
     completion_length: 35 / 8,
     stopped_share: 3 / 8,
     entropy: 0.25,
-    // Intermediate nodes: AB for two, JKL for one, JKL and NQ for two; VWYZ and the flat group none.
+    // Intermediate nodes: AB for two, JKL for one, JKL and NQ for two; none for VWYZ and the flat group.
     path_depth: (1 + 1 + 1 + 2 + 2) / 8,
     intermediate_proportion: expect.closeTo((2 / 4 + 2 / 6 + 3 / 4 + 5 / 7 + 5 / 6) / 8, 12),
     flat_share: 0.5,

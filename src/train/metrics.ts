@@ -91,11 +91,11 @@ export type MetricName = keyof typeof METRICS;
 export type MetricsLine = {
   /** Supervised warm-up, or training. */
   readonly phase: 'warmup' | 'train';
-  /** Steps of this phase taken when it was measured; training's step 0 is the evaluation before the first. */
+  /** Steps of this phase so far; training's step 0 is the evaluation before the first step. */
   readonly step: number;
 } & { readonly [name in MetricName]?: number };
 
-/** Line of a training step: what every step measures is there. */
+/** Line of a training step: it has the metrics that every step measures. */
 export type MetricsRecord = MetricsLine & { readonly [name in StepMetric]: number };
 type StepMetric =
   | 'loss'
@@ -118,10 +118,10 @@ type StepMetric =
   | 'tokens_saved';
 
 /**
- * The figures of one step. Rewards and lengths are of all that was sampled, so that dropping groups does not embellish
- * them; trees and losses of what was trained on.
- * @param tokens sampled since the start, this step's included
- * @param trained groups that the update had, in its order; default: all
+ * The figures of one step. Rewards and lengths are over everything that was sampled, so dropped groups cannot improve
+ * them; trees and losses are over the trained groups.
+ * @param tokens sampled since the start, including this step
+ * @param trained groups of the update, in order; default: all
  */
 export function stepMetrics(
   step: number,
@@ -195,7 +195,10 @@ export function stepMetrics(
   };
 }
 
-/** Entropies of each group's tree tokens: the update's, or the sampler's where it left the group out; null: not known. */
+/**
+ * Entropies of each group's tree tokens: from the update, or from the sampler if the update left the group out; null:
+ * unknown.
+ */
 function stepEntropies(
   scored: readonly ScoredGroup[],
   trained: readonly number[],
@@ -207,8 +210,7 @@ function stepEntropies(
 }
 
 /**
- * The line whose evaluation was best: the highest accuracy, of equals the highest reward, of equals the earliest; null
- * where none was evaluated.
+ * The line with the best evaluation: highest accuracy, then highest reward, then earliest; null if none was evaluated.
  * @param steps only these; default: all
  */
 export function bestEvaluated(
@@ -229,7 +231,7 @@ function share<T>(values: readonly T[], holds: (value: T) => boolean): number {
   return mean(values.map((value) => Number(holds(value))));
 }
 
-/** A record as a line, newline included. @throws MetricsError for a figure that is not finite (JSON has none) */
+/** A record as a line, with line end. @throws MetricsError for a figure that is not finite (JSON has none) */
 export function formatMetrics(record: MetricsLine): string {
   for (const [name, value] of Object.entries(record)) {
     if (typeof value === 'number' && !Number.isFinite(value)) {
@@ -242,7 +244,7 @@ export function formatMetrics(record: MetricsLine): string {
 }
 
 /**
- * The records of a metrics file's text. A last line that was cut short by a crash is left out.
+ * The records of a metrics file's text. A last line that was truncated by a crash is dropped.
  * @param file name for errors
  * @throws MetricsError naming file and line
  */

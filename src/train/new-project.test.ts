@@ -1,4 +1,4 @@
-/** A new project: what is there already stays, to the byte, and names are ones that npm takes. */
+/** A new project: existing files stay unchanged to the byte, and package names are valid for npm. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

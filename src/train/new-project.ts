@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.js';
 import { makeFolder, remove, writeFolder, writeWhole } from '../files/index.js';
 
-/** A folder that no project can be made in. */
+/** A folder in which no project can be created. */
 export class NewProjectError extends UserError {
   override name = 'NewProjectError';
 }
@@ -18,9 +18,9 @@ export class NewProjectError extends UserError {
 export interface NewProject {
   /** Names of the files that were written, in the order of writing. */
   readonly written: readonly string[];
-  /** Whether `npm start` was free and trains now. */
+  /** Whether `npm start` was free and now trains. */
   readonly starts: boolean;
-  /** Whether `npm install` has to run first: no installed lambda-grpo is found from the folder. */
+  /** Whether `npm install` has to run first, because no installed lambda-grpo is found from the folder. */
   readonly needsInstall: boolean;
 }
 
@@ -31,8 +31,8 @@ const starter = join(home, 'recipes', 'starter');
 const START = 'lambda-grpo train train.yaml';
 
 /**
- * @param folder made where it does not exist
- * @throws NewProjectError naming the file in the way, FileError; nothing is written then
+ * @param folder created if it does not exist
+ * @throws NewProjectError naming the conflicting file, FileError; nothing is written then
  */
 export async function newProject(folder: string): Promise<NewProject> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
@@ -59,10 +59,10 @@ export async function newProject(folder: string): Promise<NewProject> {
   if (!names.includes('tsconfig.json'))
     files.set('tsconfig.json', readFileSync(join(starter, 'tsconfig.json'), 'utf8'));
   if (!names.includes('.gitignore')) files.set('.gitignore', 'node_modules/\nruns/\n');
-  // In a project of its own alone: the setting holds for every package.
+  // Only in a new package.json, because the setting applies to every package.
   if (before === null && !names.includes('.npmrc'))
     files.set('.npmrc', '# No package here needs its install script.\nignore-scripts=true\n');
-  // Last: it is the only file that may have been there before.
+  // Last, because it is the only file that may already exist.
   files.set('package.json', `${JSON.stringify(after, null, indent)}\n`);
   await writeAll(folder, names.length === 0, files);
   return {
@@ -91,7 +91,7 @@ function parsePackage(text: string, file: string): Json {
   return content as Json;
 }
 
-/** A package.json with what training needs; what it says already stays. */
+/** A package.json with the entries for training; existing entries stay. */
 function completed(before: Json, folder: string, fresh: boolean): Json {
   const { version, devDependencies: ours = {} } = JSON.parse(
     readFileSync(join(home, 'package.json'), 'utf8'),
@@ -110,22 +110,22 @@ function completed(before: Json, folder: string, fresh: boolean): Json {
   };
 }
 
-/** A name that npm takes, made from the folder's. */
+/** A valid npm name made from the folder's name. */
 export function packageName(folder: string): string {
   const name = basename(folder)
     .toLowerCase()
     .replace(/[^a-z0-9._-]+/g, '-')
     .replace(/^[._-]+|-+$/g, '')
     .slice(0, 214);
-  // npm refuses these two, and a package cannot depend on one of its own name.
+  // npm refuses these two, and a package cannot depend on a package of its own name.
   return ['', 'node_modules', 'favicon.ico', 'lambda-grpo', 'typescript'].includes(name)
     ? `task-${name}`.replace(/-$/, '')
     : name;
 }
 
 /**
- * Where npm finds this package: the tarball or folder that it was installed from, or its version in a registry.
- * Paths are relative to the new project.
+ * Where npm finds this package: the tarball or folder that it was installed from, or its version in a registry. Paths
+ * are relative to the new project.
  */
 function sourceOf(folder: string, version: string): string {
   const local = (path: string): string => `file:${(relative(folder, path) || '.').split(sep).join('/')}`;
@@ -139,12 +139,12 @@ function sourceOf(folder: string, version: string): string {
     if (resolved.startsWith('file:'))
       return local(resolve(dirname(parent), decodeURI(resolved.slice('file:'.length))));
   } catch {
-    // Another package manager, which keeps no such list.
+    // Another package manager, which has no such list.
   }
   return `^${version}`;
 }
 
-/** Whether npm scripts of a folder find the program: in its node_modules, or in those of a folder above. */
+/** Whether npm scripts in a folder find the program: in its node_modules, or in those of a parent folder. */
 function isInstalledFor(folder: string): boolean {
   for (let at = folder; ; at = dirname(at)) {
     try {
@@ -159,7 +159,7 @@ function isInstalledFor(folder: string): boolean {
 async function writeAll(folder: string, empty: boolean, files: ReadonlyMap<string, string>): Promise<void> {
   if (empty) {
     await makeFolder(dirname(resolve(folder)));
-    // A folder that is the current one cannot be replaced.
+    // The current folder cannot be replaced.
     if (resolve(folder) !== process.cwd()) {
       await writeFolder(resolve(folder), async (inner) => {
         for (const [name, text] of files) await writeWhole(join(inner, name), text);

@@ -1,4 +1,4 @@
-/** A run in which nothing is learnt is said once, with the reason that its completions show. */
+/** A run in which nothing is learnt is reported once, with the reason that its completions show. */
 import { expect, test } from 'vitest';
 import type { Completion, Group } from '../rollouts/index.js';
 import { createTask, type Task } from '../task/index.js';
@@ -16,7 +16,7 @@ const group = (completions: Partial<Completion>[]): Group =>
     groups: 'explicit',
   }) as unknown as Group;
 
-/** What is said of steps with these groups, of 10 steps or so many. */
+/** The notices for steps with these groups; 10 steps by default. */
 function noticesOf(
   task: object,
   steps: Partial<Completion>[][][],
@@ -48,7 +48,7 @@ test('after three steps, or the last where there are fewer; never once two rewar
   ]);
   expect(noticesOf({}, [[zero]], { planned: 1 })).toHaveLength(1);
   expect(noticesOf({}, [[zero], [zero, [{ reward: 1 }, { reward: 0 }]], [zero], [zero]])).toEqual([]);
-  // 0.1 + 0.2 and 0.3 are one reward.
+  // 0.1 + 0.2 and 0.3 are the same reward.
   expect(noticesOf({}, Array(3).fill([[{ reward: 0.1 + 0.2 }, { reward: 0.3, text: 'b' }]]))).toHaveLength(1);
 });
 

@@ -8,7 +8,7 @@ import type { Task } from '../task/index.js';
 import type { Config } from './config.js';
 import type { StepGroups } from './rollout.js';
 
-/** Steps without two different rewards in any group, after which it is said. */
+/** Number of steps without two different rewards in any group after which a notice is given. */
 const FIRST_STEPS = 3;
 
 export class Notices {
@@ -19,12 +19,12 @@ export class Notices {
   constructor(
     private readonly config: Config,
     private readonly task: Task,
-    /** The run's folder, for the command to go on with. */
+    /** The run's folder, named in the command for continuing. */
     private readonly folder: string,
     private readonly warn: (line: string) => void,
   ) {}
 
-  /** To be told after each step. @param steps those that this run has to take */
+  /** To be called after each step. @param steps total number of steps of this run */
   step(step: number, { sampled, failures, passedOver }: StepGroups, steps: number): void {
     if (failures.length > 0 && this.failures === 0) {
       const fate = this.task.onError === 'zero' ? 'the completion gets reward 0' : 'its group is skipped';
@@ -46,7 +46,7 @@ export class Notices {
     }
   }
 
-  /** What is said at the end, one line each. */
+  /** Notices at the end, one line each. */
   summary(): string[] {
     return [
       ...(this.failures > 0 ? [`${this.failures} rewards failed (task.on_error: ${this.task.onError})`] : []),
@@ -62,7 +62,7 @@ export class Notices {
 
 const rewardsOf = ({ completions }: Group): number[] => completions.map(({ reward }) => reward);
 
-/** The first of the usual reasons that holds for all completions. */
+/** The first of the usual reasons that applies to all completions. */
 function likelyReason(groups: readonly Group[], task: Task, { task: settings, sampling }: Config): string {
   const all = groups.flatMap(({ completions }) => completions);
   const every = (holds: (completion: Completion) => boolean): boolean => all.every(holds);

@@ -37,17 +37,17 @@ import { loadDefinition } from './user-module.js';
 import { watchedCalls } from './user-watch.js';
 import { warnOnce } from './warnings.js';
 
-/** A model as it was found. */
+/** A model that was found but not yet loaded. */
 export interface OpenedModel {
   readonly folder: string;
-  /** Commit of the Hub; null for a folder of the user's. */
+  /** Commit of the Hub; null for a local folder. */
   readonly commit: string | null;
   readonly config: ModelConfig;
-  /** What its weights are stored as. */
+  /** Type in which its weights are stored. */
   readonly dtype: StoredDType;
   /** Reads the weights, as float32. */
   weights(): Promise<Parameters>;
-  /** Where the runtime can read them itself; null: they have to be loaded. */
+  /** Location for reading by the runtime itself; null: the weights must be loaded. */
   stored(): Promise<StoredWeights | null>;
 }
 
@@ -59,7 +59,7 @@ export interface ModelText {
 }
 
 /**
- * The model that the configuration names; null: a small random one.
+ * The configured model; null: a small random one.
  * @throws ModelError in one line
  */
 export async function openModel(
@@ -81,9 +81,9 @@ export async function openModel(
 }
 
 /**
- * Tokenizer and chat template: those the configuration names, or the model's own; null where there is neither.
- * @param engine whose base model may lie on this machine
- * @throws TextError where a file is not what it should be, or makes ids that the model does not have
+ * Tokenizer and chat template: the configured ones, or the model's own; null if there is neither.
+ * @param engine whose base model may be on this machine too
+ * @throws TextError if a file is invalid, or the tokenizer has ids that the model lacks
  */
 export async function openText(
   { tokenizer: named }: Pick<Config['model'], 'tokenizer'>,
@@ -97,13 +97,13 @@ export async function openText(
   return { folder, tokenizer, template: await loadChatTemplate(folder, tokenizer.config) };
 }
 
-/** A server's model that lies on this machine too has its tokenizer there. */
+/** If a server's model is also on this machine, its tokenizer is found there. */
 function folderOfBase(engine: Config['engine'] | undefined): string | undefined {
   if (engine?.name !== 'tinker') return undefined;
   return existsSync(join(engine.base_model, 'tokenizer.json')) ? engine.base_model : undefined;
 }
 
-/** A tokenizer as tasks want it. */
+/** Adapts a tokenizer to the interface of tasks. */
 export function vocabularyOf(tokenizer: ModelTokenizer, size: number): Vocabulary {
   return {
     size,
@@ -117,7 +117,7 @@ export function vocabularyOf(tokenizer: ModelTokenizer, size: number): Vocabular
 }
 
 /**
- * The task that the configuration names, asked in the model's own text where it needs one.
+ * The configured task, with the model's own text format if it needs one.
  * @throws TaskError, TextError or ConfigError in one line
  */
 export async function openTask(
@@ -198,7 +198,7 @@ async function taskOf(
   });
 }
 
-/** The task with the configured solutions to warm up on, in the place of its own. */
+/** The task with the configured warm-up solutions instead of its own. */
 async function withSolutions(
   task: Task,
   { warmup, seed, model: { context } }: Pick<Config, 'warmup' | 'seed' | 'model'>,
@@ -234,7 +234,7 @@ const plain = (row: Readonly<Record<string, unknown>>): Record<string, unknown> 
     ]),
   );
 
-/** Problems of several files, ids made unique by the file's name. */
+/** Problems of several files, with ids made unique by the file's name. */
 async function readFiles(
   files: readonly string[],
   { columns }: Pick<MathTaskConfig, 'columns'>,
@@ -251,7 +251,7 @@ async function readFiles(
   return rows;
 }
 
-/** How a problem is asked. */
+/** The prompt format of a problem. */
 function promptWriter(
   { prompt, system_prompt: system }: Pick<MathTaskConfig, 'prompt' | 'system_prompt'>,
   { tokenizer, template, folder }: ModelText,

@@ -4,7 +4,7 @@ import type { ModelConfig } from '../model/index.js';
 import type { Task } from '../task/index.js';
 import { type Config, contextLength } from './config.js';
 
-/** Shape of the small random model that a configuration describes where it names none. */
+/** Shape of the small random model for a configuration that names no model. */
 export function randomModel(config: Config, task: Task): ModelConfig {
   const { width, layers, heads } = config.model;
   return {
@@ -16,7 +16,7 @@ export function randomModel(config: Config, task: Task): ModelConfig {
   };
 }
 
-/** The optimizer by the engine's names. */
+/** The optimizer in the engine's names. */
 export function optimizerConfig(optimizer: Config['optimizer']): OptimizerConfig {
   const { weight_decay: weightDecay, momentum, beta1, beta2, epsilon } = optimizer;
   return optimizer.name === 'sgd'

@@ -7,12 +7,12 @@ import { StateLostError } from '../engine/index.js';
 import type { Journal } from './journal.js';
 import type { TrainOptions } from './training.js';
 
-/** How often a run goes back to the same checkpoint. */
+/** How often a run returns to the same checkpoint. */
 const MOST_RETURNS = 5;
 
 /**
  * @param run trains from a checkpoint, or from the start; `again`: not for the first time
- * @throws StateLostError where there is no checkpoint yet, or going back to it does not help
+ * @throws StateLostError if there is no checkpoint yet, or returning to it does not help
  */
 export async function recovering<T>(
   options: TrainOptions,

@@ -13,19 +13,19 @@ import { judge } from './judge.js';
 import { both, sampleTrajectories, type Trajectory } from './trajectories.js';
 
 export interface StepGroups {
-  /** To be trained on, with the problem of each. */
+  /** The groups to be trained on, with the problem of each. */
   readonly groups: readonly Group[];
   readonly problems: readonly Problem[];
-  /** All that were sampled and rewarded, dropped ones too. */
+  /** All groups that were sampled and rewarded, including dropped ones. */
   readonly sampled: readonly SampledGroup[];
   /** Index of the next training problem. */
   readonly nextProblem: number;
-  /** undefined: the engine cannot tell. */
+  /** undefined: the engine does not report it. */
   readonly decodedTokens: number | undefined;
   readonly sampledTokens: number;
-  /** What went wrong with rewards, where the task goes on after it, one line for each completion. */
+  /** Failed rewards, if the task continues after them, one line for each completion. */
   readonly failures: readonly string[];
-  /** Problems that were passed over, because their prompts are too long. */
+  /** Problems that were skipped because their prompts are too long. */
   readonly passedOver: number;
 }
 
@@ -34,22 +34,22 @@ interface SampledGroup {
   readonly problem: Problem;
 }
 
-/** What a step is made with. */
+/** Everything that sampling a step needs. */
 export interface RolloutOptions {
   readonly config: Config;
   readonly task: Task;
   readonly engine: Engine;
-  /** Once aborted, sampling ends by throwing its reason. */
+  /** Once aborted, sampling ends by throwing the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-/** Times that further problems are tried where the rewards of all groups of a step fail (on_error: skip_group). */
+/** How often further problems are tried if the rewards of all groups of a step fail (on_error: skip_group). */
 const TRIES = 3;
 
 /**
  * Samples and rewards the groups of a step.
  * @param firstProblem index of the first training problem
- * @throws TaskError naming problem, step and completion for a reward that is no finite number
+ * @throws TaskError naming problem, step and completion for a reward that is not a finite number
  */
 export async function sampleStep(
   options: RolloutOptions,
@@ -60,7 +60,7 @@ export async function sampleStep(
   const sampled: SampledGroup[] = [];
   const kept: SampledGroup[] = [];
   const failures: string[] = [];
-  const ids = new UniqueIds(); // a problem can come twice in a step
+  const ids = new UniqueIds(); // a problem can occur twice in a step
   const cursor = new ProblemCursor(options.task, firstProblem);
   let decodedTokens: number | undefined = 0;
   let [sampledTokens, promptCount] = [0, 0];
@@ -85,7 +85,7 @@ export async function sampleStep(
       `${failures[0]}; the rewards of all ${promptCount} groups of step ${step} fail like this`,
     );
   }
-  // A step without a single mixed group is taken all the same: it changes nothing, and says so in its figures.
+  // A step without any mixed group is still taken: it changes nothing, as its figures show.
   const trained = kept.length > 0 ? kept : sampled.slice(-wanted);
   return {
     groups: trained.map(({ group }) => group),
@@ -99,7 +99,7 @@ export async function sampleStep(
   };
 }
 
-/** Takes training problems in order, but for those whose prompts are too long. */
+/** Takes training problems in order, skipping those whose prompts are too long. */
 class ProblemCursor {
   passedOver = 0;
 
@@ -174,8 +174,8 @@ async function sampleGroups(
 }
 
 /**
- * Completions with the task's rewards, as the group that everything downstream sees; null for one that is left out.
- * @param failures takes what goes wrong
+ * Completions with the task's rewards as a group; null for a group that is left out.
+ * @param failures receives error messages
  */
 async function rewardGroup(
   task: Task,
@@ -212,7 +212,7 @@ async function rewardGroup(
   };
 }
 
-/** DAPO's soft punishment of length: 0 up to L − c tokens, then falling linearly to −1 at the longest length L. */
+/** DAPO's soft penalty on length: 0 up to L − c tokens, then falling linearly to −1 at the maximum length L. */
 function penalised(
   result: RewardResult,
   length: number,

@@ -126,7 +126,7 @@ describe('a run folder', () => {
     expect(await folder.readMetrics()).toEqual([]);
     await folder.close();
     const next = await continueRunFolder(folder.path, config);
-    // Whoever lost the folder stops before the next write.
+    // A process that lost the folder stops before its next write.
     await expect(folder.appendMetrics({ phase: 'train', step: 1 })).rejects.toThrow(
       `process ${process.pid} on `,
     );

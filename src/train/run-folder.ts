@@ -31,7 +31,7 @@ import { loadConfig } from './config-file.js';
 import { formatMetrics, MetricsError, type MetricsLine, parseMetrics } from './metrics.js';
 import { EventLog, eventFiles } from './tensorboard.js';
 
-/** A run folder that exists already, is none, or belongs to another configuration. */
+/** A run folder that already exists, is not a run folder, or belongs to another configuration. */
 export class RunFolderError extends UserError {
   override name = 'RunFolderError';
 }
@@ -46,8 +46,8 @@ export class RunFolder {
   private readonly events: EventLog | null;
 
   /**
-   * @param lock of the folder, where this process writes to it
-   * @param events whether metrics are written for TensorBoard too
+   * @param lock of the folder, if this process writes to it
+   * @param events whether metrics are also written for TensorBoard
    */
   constructor(
     readonly path: string,
@@ -61,12 +61,12 @@ export class RunFolder {
     this.checkpoints = join(path, 'checkpoints');
   }
 
-  /** @throws LockError if the folder is no longer this process's to write to */
+  /** @throws LockError if this process no longer owns the folder */
   async check(): Promise<void> {
     await this.lock?.check();
   }
 
-  /** Lets another process write. */
+  /** Releases the folder for other processes. */
   async close(): Promise<void> {
     await this.lock?.release();
   }
@@ -79,7 +79,7 @@ export class RunFolder {
     await this.events?.append(record);
   }
 
-  /** Brings the metrics to the disk: a checkpoint must not outlive the records before it. */
+  /** Flushes the metrics to the disk: a checkpoint must not outlive the records before it. */
   async syncMetrics(): Promise<void> {
     await this.check();
     await sync(this.metricsFile);
@@ -89,13 +89,13 @@ export class RunFolder {
     return join(this.rollouts, `step_${String(step).padStart(6, '0')}.jsonl`);
   }
 
-  /** @throws RolloutError for groups that a log could not give back, FileError */
+  /** @throws RolloutError for groups that a log cannot represent, FileError */
   async writeRollouts(step: number, groups: readonly Group[]): Promise<void> {
     await this.check();
     await writeGroups(this.rolloutsFile(step), groups);
   }
 
-  /** Steps whose rollouts were written, rising. */
+  /** Steps whose rollouts were written, ascending. */
   async rolloutSteps(): Promise<number[]> {
     const names = await readdir(this.rollouts).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
@@ -104,7 +104,7 @@ export class RunFolder {
     return names.flatMap((name) => Number(ROLLOUTS.exec(name)?.[1] ?? [])).sort((a, b) => a - b);
   }
 
-  /** Metrics so far; a last line that was cut short is left out. @throws MetricsError, also where there are none */
+  /** Metrics so far, without a truncated last line. @throws MetricsError, also if there are none */
   async readMetrics(): Promise<MetricsLine[]> {
     const text = await readFile(this.metricsFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
       throw new MetricsError(`${this.metricsFile}: cannot be read (${error.code ?? error.message})`);
@@ -113,15 +113,15 @@ export class RunFolder {
   }
 
   /**
-   * Forgets what came after a checkpoint, so that a continued run writes what an uninterrupted one would have:
-   * records of later steps, later rollouts, later checkpoints that were never whole, files left under a temporary name. Call
-   * it once the checkpoint is loaded, so that nothing is lost when that fails.
-   * @param from the checkpoint; null: there is none, the run starts anew
+   * Removes everything after a checkpoint, so that a continued run writes the same files as an uninterrupted one:
+   * records of later steps, later rollouts, incomplete later checkpoints, and temporary files. Call it after the
+   * checkpoint is loaded, so that nothing is lost if loading fails.
+   * @param from the checkpoint; null: none, the run starts from the beginning
    * @throws MetricsError if the metrics are damaged; nothing is changed then
    */
   async rewind(from: { readonly path: string; readonly state: CheckpointState } | null): Promise<void> {
     const { step = 0, warmup = Number.POSITIVE_INFINITY, pending } = from?.state ?? {};
-    // The evaluation before the first step belongs to no checkpoint: at 0 it is made again.
+    // The evaluation before the first step belongs to no checkpoint: at step 0 it is made again.
     const last = pending ? step - 1 : step;
     const kept = (await this.readMetrics()).filter(
       (record) =>
@@ -130,7 +130,7 @@ export class RunFolder {
     );
     await this.check();
     await writeWhole(this.metricsFile, kept.map(formatMetrics).join(''));
-    // Switched off since: what was written must not say more than the metrics.
+    // TensorBoard output was switched off: existing event files must not hold more than the metrics.
     const events = this.events ?? ((await eventFiles(this.path)).length > 0 ? new EventLog(this.path) : null);
     await events?.rebuild(kept);
     for (const name of await readdir(this.rollouts).catch(() => [])) {
@@ -142,7 +142,7 @@ export class RunFolder {
   }
 }
 
-/** What is in a folder whose run was cut off before it had a configuration, and in no other. */
+/** Entries of a folder whose run was interrupted before it had a configuration; no other folder has only these. */
 async function isHalfMade(path: string, names: readonly string[]): Promise<boolean> {
   for (const name of names) {
     const empty =
@@ -157,8 +157,8 @@ async function isHalfMade(path: string, names: readonly string[]): Promise<boole
 }
 
 /**
- * Whether a run can be started in a folder: it is not there, empty, or was cut off before its run had begun.
- * @throws RunFolderError saying what is there; FileError where it cannot be looked at
+ * Whether a run can start in a folder: it does not exist, is empty, or its run was interrupted before it began.
+ * @throws RunFolderError naming its content; FileError if it cannot be read
  */
 export async function checkFree(path: string): Promise<void> {
   const names = await readdir(path).catch((error: NodeJS.ErrnoException): string[] => {
@@ -177,16 +177,19 @@ export async function checkFree(path: string): Promise<void> {
   );
 }
 
-/** Whether a folder holds a run that can be continued; one that was cut off before its configuration starts anew. */
+/**
+ * Whether a folder holds a run that can be continued; a run that was interrupted before it had a configuration starts
+ * again.
+ */
 export async function hasBegun(path: string): Promise<boolean> {
   const names = await readdir(path).catch(() => null);
   return names !== null && !(names.length > 0 && (await isHalfMade(path, names)));
 }
 
 /**
- * A new run folder with its configuration, this process its writer until it is closed.
- * @throws RunFolderError if there is one already (an empty folder is taken), LockError if another process is making one,
- * FileError if it cannot be made
+ * Creates a run folder with its configuration; this process is its writer until it is closed.
+ * @throws RunFolderError if there is a run already (an empty folder is used), LockError if another process is creating
+ * one, FileError if it cannot be created
  */
 export async function createRunFolder(path: string, config: Config): Promise<RunFolder> {
   await checkFree(path);
@@ -199,7 +202,7 @@ export async function createRunFolder(path: string, config: Config): Promise<Run
     await makeSubfolder(folder.rollouts);
     await makeSubfolder(folder.checkpoints);
     await writeWhole(folder.metricsFile, '');
-    // Last: a folder with a configuration is a whole one.
+    // Written last: a folder with a configuration is complete.
     await writeWhole(folder.configFile, formatConfig(config));
     await sync(path);
     return folder;
@@ -210,7 +213,7 @@ export async function createRunFolder(path: string, config: Config): Promise<Run
 }
 
 /**
- * The folder of a run, to be read.
+ * Opens the folder of a run for reading.
  * @throws RunFolderError if there is no run; ConfigError if its config.yaml is damaged
  */
 export async function openRunFolder(path: string): Promise<{ folder: RunFolder; config: Config }> {
@@ -231,8 +234,8 @@ export async function openRunFolder(path: string): Promise<{ folder: RunFolder; 
 }
 
 /**
- * The folder of a run that is to be continued, this process its writer until it is closed. What changes no result may be
- * configured anew, all else must be equal.
+ * Opens the folder of a run for continuing; this process is its writer until it is closed. Keys that change no result
+ * may have new values, all others must be equal.
  * @param lock of the folder; default: it is taken here
  * @throws RunFolderError naming the key that differs, LockError, and as `openRunFolder`
  */
@@ -260,7 +263,7 @@ export async function continueRunFolder(
   return { folder, config };
 }
 
-/** Keys, dotted, whose values differ. */
+/** Dotted keys whose values differ. */
 function differences(
   before: object,
   after: object,

@@ -5,7 +5,7 @@ import type { Config } from './config.js';
 import { loadConfig } from './config-file.js';
 import { RunFolder } from './run-folder.js';
 
-/** The objective of the run whose folder holds this file under `rollouts/`; null: it lies in no run's folder. */
+/** The objective of the run whose folder holds this file under `rollouts/`; null: the file is in no run folder. */
 export function objectiveOfRollouts(file: string): Config['objective'] | null {
   const folder = dirname(file);
   const { configFile } = new RunFolder(dirname(folder));

@@ -36,19 +36,19 @@ export interface RunOptions {
   readonly config: Config;
   /** The run folder. */
   readonly out: string;
-  /** Continue the run that is in the folder. */
+  /** Continue the run in the folder. */
   readonly resume?: boolean;
   /** Start from this checkpoint instead of fresh weights and warm-up. */
   readonly from?: string;
   /** Threads of the runtime; default: all cores. */
   readonly threads?: number;
-  /** Share of the free memory that is this run's, where several run side by side; default 1. */
+  /** Share of the free memory for this run, if several run at the same time; default 1. */
   readonly memoryShare?: number;
-  /** Milliseconds to wait for another process that writes to the folder, if it is about to end; default 0. */
+  /** Milliseconds to wait for another process that writes to the folder and is about to end; default 0. */
   readonly patience?: number;
   readonly signal?: AbortSignal;
   readonly observer?: TrainObserver;
-  /** Told while a model is fetched from the Hub. */
+  /** Called while a model is downloaded from the Hub. */
   readonly onFetch?: (progress: FetchProgress) => void;
 }
 
@@ -59,21 +59,21 @@ export interface RunResult extends TrainResult {
 export interface EngineOptions {
   /** Threads of the runtime; default: all cores. */
   readonly threads?: number;
-  /** The model's weights are not going to be changed. */
+  /** The model's weights will not be changed. */
   readonly frozen?: boolean;
-  /** Share of the free memory that is this engine's, where several run side by side; default 1. */
+  /** Share of the free memory for this engine, if several run at the same time; default 1. */
   readonly memoryShare?: number;
   /** Weights of the random model, instead of fresh ones. */
   readonly parameters?: Parameters;
-  /** Of a random model that was saved, instead of what the task would need. */
+  /** Shape of a saved random model, instead of the one that the task needs. */
   readonly shape?: ModelConfig;
-  /** Ends the opening of an engine elsewhere. */
+  /** Aborts the opening of a remote engine. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * The engine that a configuration describes.
- * @param model a pretrained one; null: fresh random weights
+ * The engine for a configuration.
+ * @param model a pretrained one; null: new random weights
  */
 export async function createEngine(
   config: Config,
@@ -129,10 +129,10 @@ async function localSpec(
   return { ...common, model: { ...randomModel(config, task), ...adapter }, parameters };
 }
 
-/** Share of the free memory that an engine takes where nothing is configured. */
+/** Share of the free memory that an engine uses by default. */
 const FREE_SHARE = 0.6;
 
-/** @param share of the free memory that is this run's, where several run side by side */
+/** @param share of the free memory for this run, if several run at the same time */
 function memoryBudget(configured: string | null, share: number): number {
   return configured === null ? FREE_SHARE * share * freemem() : memoryBytes(configured);
 }
@@ -149,10 +149,10 @@ export async function openRun(
   return { task, model, credit, engine: await createEngine(config, task, options, model) };
 }
 
-/** Trains as configured; see `train` for what it throws. @throws LockError if another process writes to the folder */
+/** Trains as configured; `train` lists further errors. @throws LockError if another process writes to the folder */
 export async function run(options: RunOptions): Promise<RunResult> {
   const { out } = options;
-  // A run that was cut off before it had a configuration starts anew.
+  // A run that was interrupted before it had a configuration starts again.
   const resume = options.resume === true && (await hasBegun(out));
   if (!resume) await checkFree(out);
   const lock = resume ? await lockRun(options) : undefined;
@@ -187,7 +187,7 @@ async function lockRun({ out, patience }: RunOptions): Promise<FolderLock> {
   return FolderLock.take(out, patience);
 }
 
-/** The newest complete checkpoint; undefined where there is none yet: the run starts from its beginning. */
+/** The newest complete checkpoint; undefined if there is none yet: the run starts from the beginning. */
 async function latest(folder: RunFolder, { observer }: RunOptions): Promise<string | undefined> {
   const newest = await newestCheckpoint(folder.checkpoints);
   if (newest === null) {
@@ -200,7 +200,10 @@ async function latest(folder: RunFolder, { observer }: RunOptions): Promise<stri
   return newest.path;
 }
 
-/** What the run began with, wherever a branch or the working folder is when it goes on. */
+/**
+ * Fixes what the run started from, so that it does not change with a branch or the working folder when the run
+ * continues.
+ */
 function pinned(config: Config, commit: string | null): Config {
   const { path, tokenizer, revision } = config.model;
   const inPlace = <T extends string | null>(folder: T): T =>
@@ -216,7 +219,7 @@ function pinned(config: Config, commit: string | null): Config {
   };
 }
 
-/** A run goes on with the commit that it began with, wherever the branch is by now. */
+/** A run continues with the commit that it started from, even if the branch has moved. */
 function withStoredRevision({ config, out }: RunOptions): Config {
   const { configFile } = new RunFolder(out);
   if (config.model.path === null || config.model.revision !== null || !existsSync(configFile)) return config;

@@ -8,22 +8,25 @@ import { stepsAhead } from './ahead.js';
 import type { MetricsLine } from './metrics.js';
 import type { TrainOptions } from './training.js';
 
-/** The sampler does not sample from what is trained. */
+/** The sampler does not use the trained weights. */
 export class SamplerError extends UserError {
   override name = 'SamplerError';
 }
 
-/** How many times the first step's difference is a jump, and what is none in any case, nats. */
+/**
+ * A jump is a difference of this many times the first step's; smaller differences than the second value never count,
+ * nats.
+ */
 const FACTOR = 10;
 const LEAST = 1e-3;
 
 export class SamplerWatch {
-  /** Step and difference that the others are compared with. */
+  /** The reference step and its difference. */
   private first: { readonly step: number; readonly difference: number } | undefined;
 
   /**
-   * @param tolerance nats; null: by the first step
-   * @param lag updates between the weights that are sampled and those that are trained
+   * @param tolerance nats; null: derived from the first step
+   * @param lag number of updates between the sampled and the trained weights
    * @param before records of the run so far
    */
   constructor(
@@ -37,12 +40,12 @@ export class SamplerWatch {
   }
 
   private take(step: number, difference: number | undefined): void {
-    // Sampling ahead has its lag from the second step on.
+    // When sampling ahead, the lag begins with the second step.
     if (!this.first && difference !== undefined && step > this.lag) this.first = { step, difference };
   }
 
   /**
-   * @param difference mean |Δ ln π| of the step's tokens; undefined: not known
+   * @param difference mean |Δ ln π| of the step's tokens; undefined: unknown
    * @throws SamplerError for a jump
    */
   check(step: number, difference: number | undefined): void {
@@ -57,7 +60,7 @@ export class SamplerWatch {
   }
 }
 
-/** The watch of a run: what it compares with may stand in its folder. */
+/** The watch of a run, whose reference may be in the run's folder. */
 export async function samplerWatch({ config, folder }: TrainOptions): Promise<SamplerWatch> {
   const tolerance = config.engine.name === 'tinker' ? config.engine.logprob_tolerance : null;
   return new SamplerWatch(tolerance, stepsAhead(config), await folder.readMetrics());

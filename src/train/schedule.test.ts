@@ -17,7 +17,7 @@ describe('the learning rate', () => {
     expect(rates({}, 2)).toEqual([1, 1]);
   });
 
-  // get_linear_schedule_with_warmup and get_cosine_schedule_with_warmup of transformers 5.24, base 1, 3 steps of warm-up,
+  // get_linear_schedule_with_warmup and get_cosine_schedule_with_warmup of transformers 5.24, base 1, 3 warm-up steps,
   // 10 in all, at steps 3 to 9. There the warm-up begins at 0.
   it.each([
     ['linear', [1, 0.857143, 0.714286, 0.571429, 0.428571, 0.285714, 0.142857]],

@@ -1,9 +1,9 @@
-/** What happens at which step: learning rate, evaluations, rollouts, checkpoints. */
+/** The schedule of a run: learning rate, evaluations, rollouts, checkpoints. */
 import type { Config } from './config.js';
 
 /**
- * Linear rise over the first `warmup_steps`, then constant, or falling to `final_share` of the rate: along a line or half a
- * cosine. Step warmup_steps + 1 has the full rate; the last one is a step before the end of the fall.
+ * Linear rise over the first `warmup_steps`, then constant, or falling to `final_share` of the rate along a line or
+ * half a cosine. Step warmup_steps + 1 has the full rate; the last step is one before the end of the fall.
  * @param step from 1
  */
 export function learningRateAt(
@@ -26,7 +26,7 @@ export function areRolloutsWritten({ log: { rollouts_every: every } }: Config, s
   return every > 0 && step % every === 0;
 }
 
-/** Whether a checkpoint is written after a step, however good it is. */
+/** Whether a checkpoint is written after a step, regardless of its evaluation. */
 export function isCheckpointed({ checkpoint: { every }, train: { steps } }: Config, step: number): boolean {
   return (every > 0 && step % every === 0) || step === steps;
 }

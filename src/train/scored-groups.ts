@@ -7,15 +7,15 @@ import type { Group } from '../rollouts/index.js';
 import { ProcessTree, packedIndices, packTree } from '../tree/index.js';
 import type { Config } from './config.js';
 
-/** A group with everything that is derived from it. */
+/** A group with all derived data. */
 export interface ScoredGroup {
   readonly group: Group;
   readonly tree: ProcessTree;
   /** [k] */
   readonly advantages: Float64Array;
-  /** Trained tokens of each completion, [k]: 0 for one that was cut off and is left out. */
+  /** Number of trained tokens of each completion, [k]: 0 for one that was cut off and is left out. */
   readonly trainedTokens: Int32Array;
-  /** 1 where a tree token is trained, [tree.distinctTokenCount]; null: all are. */
+  /** 1 if a tree token is trained, [tree.distinctTokenCount]; null: all are. */
   readonly mask: Float32Array | null;
 }
 
@@ -36,7 +36,7 @@ export function scoreGroup(group: Group, objective: Config['objective'], batchSt
   };
 }
 
-/** All groups of a step: a scale that is the step's own needs them together. */
+/** Scores all groups of a step together, because a scale may be computed over the step. */
 export function scoreGroups(groups: readonly Group[], objective: Config['objective']): ScoredGroup[] {
   const rewards = groups.flatMap(({ completions }) => completions.map(({ reward }) => reward));
   const batchStd = objective.advantage_scale === 'batch' ? rewardStatistics(rewards).std : undefined;
@@ -44,8 +44,8 @@ export function scoreGroups(groups: readonly Group[], objective: Config['objecti
 }
 
 /**
- * Which tree tokens are trained. A token that some members sampled and others were given (an environment may do that)
- * is trained: those who sampled it chose it.
+ * Which tree tokens are trained. If some members sampled a token and it was given to others (an environment may do
+ * that), it is trained, because it was a choice of those who sampled it.
  */
 function treeMask(group: Group, tree: ProcessTree): Float32Array | null {
   if (group.completions.every(({ mask }) => mask === undefined)) return null;
@@ -59,12 +59,14 @@ function treeMask(group: Group, tree: ProcessTree): Float32Array | null {
   return trained;
 }
 
-/** The group as it is written: each completion with its advantage. */
+/** The group for the log: each completion with its advantage. */
 export function withAdvantages({ group, advantages }: ScoredGroup): Group {
   return { ...group, completions: group.completions.map((c, i) => ({ ...c, advantage: advantages[i] })) };
 }
 
-/** Entropies of a group's tree tokens as the sampler told them: each from the first completion that has the token. */
+/**
+ * Entropies of a group's tree tokens as the sampler reported them: each from the first completion that has the token.
+ */
 export function sampledEntropies({ group, tree }: ScoredGroup): Float32Array {
   const values = new Float32Array(tree.distinctTokenCount).fill(Number.NaN);
   const packed = packTree(tree, new Int32Array());
@@ -77,16 +79,17 @@ export function sampledEntropies({ group, tree }: ScoredGroup): Float32Array {
   return values;
 }
 
-/** How far the sampler's ln π of trained tokens is from the trainer's before the update: |Δ ln π|. */
+/** Distance |Δ ln π| between the sampler's and the trainer's log-probabilities of trained tokens before the update. */
 export interface SamplingDifference {
   readonly mean: number;
   readonly max: number;
 }
 
 /**
- * The same weights twice, by decoding and by the packed tree: what is left is rounding, or a fault, or another engine.
- * @param logprobs ln π of each tree token by the update, [groups][distinctTokenCount]
- * @returns null where the groups say nothing of their sampling
+ * The same weights evaluated twice, by decoding and on the packed tree: a difference is rounding, an error, or another
+ * engine.
+ * @param logprobs ln π of each tree token from the update, [groups][distinctTokenCount]
+ * @returns null if the groups hold no log-probabilities of the sampler
  */
 export function samplingDifference(
   scored: readonly ScoredGroup[],

@@ -10,7 +10,7 @@ import { openDuckDB } from '../input/files.js';
 import { resolveConfig } from './config-sources.js';
 import { run } from './run.js';
 
-/** A feature, and the reason where it does not work; null: it works. */
+/** A feature, and the reason if it does not work; null: it works. */
 export interface SelfTest {
   readonly feature: string;
   readonly fault: string | null;

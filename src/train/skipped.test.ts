@@ -1,4 +1,6 @@
-/** Groups without a gradient are left out of the update: nothing changes but the time, and their entropies are the sampler's. */
+/**
+ * Groups without a gradient are left out of the update: only the time changes, and their entropies are the sampler's.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +30,7 @@ const config = (objective: Record<string, unknown> = {}, method = 'grpo') =>
     evaluation: { every: 0 },
   });
 
-/** Runs with what the sampler tells of entropies, or without it; notes the examples of each update. */
+/** Runs with or without the sampler's entropies, and records the examples of each update. */
 async function trained(name: string, settings: ReturnType<typeof config>, entropies: boolean) {
   const task = createTask(settings.task, settings.seed);
   const local = new LocalEngine({

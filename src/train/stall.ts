@@ -4,9 +4,9 @@
  */
 import type { MetricsRecord } from './metrics.js';
 
-/** Steps without a gradient, after some with one, until it is said. */
+/** Number of steps without a gradient, after some with one, after which a notice is given. */
 const PATIENCE = 5;
-/** Entropy, nats, below which a policy is certain of its tokens. */
+/** Entropy, nats, below which a policy counts as certain of its tokens. */
 const CERTAIN = 1e-6;
 
 const isCertain = (entropy: number | undefined): boolean => entropy !== undefined && entropy < CERTAIN;
@@ -19,9 +19,9 @@ export class StallWatch {
   constructor(private readonly learningRate: number) {}
 
   /**
-   * Takes a step in.
-   * @param changed whether an update changed a weight; undefined: not known
-   * @returns a line to tell, or null
+   * Adds a step.
+   * @param changed whether an update changed a weight; undefined: unknown
+   * @returns a notice, or null
    */
   step(record: MetricsRecord, changed: boolean | undefined): string | null {
     const { step, grad_norm: norm, entropy, zero_variance_share: equal, all_right_share: right } = record;
@@ -35,9 +35,9 @@ export class StallWatch {
       return `step ${step}: the gradient's norm is ${norm.toPrecision(3)}, but no weight moved by more than 1e-10: a learning rate of ${rate} is too small`;
     }
     this.still++;
-    // Rewards that differ have a gradient, unless the policy's probabilities do not move any more.
+    // Different rewards give a gradient, unless the policy's probabilities can no longer change.
     const saturated = equal < 1 && this.still === 1;
-    // A group that agrees is no fault; a policy that can no longer do anything else is.
+    // A group with equal completions is not a fault; a policy that can no longer do anything else is.
     const collapsed = this.hadGradient && this.still >= PATIENCE && right < 1 && isCertain(entropy);
     if (this.warned || (!saturated && !collapsed)) return null;
     this.warned = true;

@@ -1,6 +1,6 @@
 /**
- * What happens before the first step: loading a checkpoint, the supervised warm-up, freezing the reference policy
- * after it, and the first evaluation.
+ * Everything before the first step: loading a checkpoint, the supervised warm-up, freezing the reference policy after
+ * it, and the first evaluation.
  */
 import { evaluateAt } from './evaluate.js';
 import { atStep, unlessAborted } from './guards.js';
@@ -9,8 +9,8 @@ import type { TrainOptions } from './training.js';
 import { warmupStep } from './warmup.js';
 
 /**
- * @param again the engine has lost its state in the middle of this run: the reference policy is with what it saved
- * @returns whether it came to its end, before the signal did
+ * @param again the engine lost its state during this run: the reference policy is part of the saved state
+ * @returns whether it was completed before the signal
  */
 export async function start(options: TrainOptions, journal: Journal, again = false): Promise<boolean> {
   const { config, engine, from } = options;
@@ -30,12 +30,12 @@ export async function start(options: TrainOptions, journal: Journal, again = fal
   const evaluation = await unlessAborted(options.signal, () => evaluateAt(options, 0));
   if (!evaluation) return false;
   await journal.log({ phase: 'train', step: 0, ...evaluation });
-  // Another run's start becomes this run's first checkpoint, so that it can be its best.
+  // Another run's start becomes this run's first checkpoint, so that it can count as the best.
   if (config.checkpoint.best) await journal.save();
   return true;
 }
 
-/** The warm-up from where it is. @returns whether it came to its end */
+/** Continues the warm-up. @returns whether it was completed */
 async function warmUp(options: TrainOptions, journal: Journal): Promise<boolean> {
   const { config, task, engine, signal, observer } = options;
   const { steps } = config.warmup;

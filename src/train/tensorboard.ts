@@ -18,9 +18,9 @@ import { METRICS, type MetricName, type MetricsLine } from './metrics.js';
 const NAME = /^events\.out\.tfevents\.(\d+)\.lambda-grpo$/;
 
 export class EventLog {
-  /** Path of the file that grows; null: none has been written. */
+  /** Path of the current file; null: none has been written. */
   private file: string | null = null;
-  /** Tags whose meaning was written. */
+  /** Tags whose description was written. */
   private readonly described = new Set<string>();
 
   /** @param folder of the run; @param now Unix time, s */
@@ -29,13 +29,15 @@ export class EventLog {
     private readonly now: () => number = () => Date.now() / 1000,
   ) {}
 
-  /** Adds a record at the present time. @throws FileError */
+  /** Adds a record with the current time. @throws FileError */
   async append(line: MetricsLine): Promise<void> {
     this.file ??= await this.begin([]);
     await append(this.file, this.recordOf(line, this.now()));
   }
 
-  /** Makes the file anew from these records, at the times that they were logged; later ones are gone. @throws FileError */
+  /**
+   * Writes the file again from these records, with their original times; later records are removed. @throws FileError
+   */
   async rebuild(lines: readonly MetricsLine[]): Promise<void> {
     const old = await eventFiles(this.folder);
     const times = new Map<string, number>();
@@ -52,7 +54,7 @@ export class EventLog {
     for (const name of old) await remove(join(this.folder, name));
   }
 
-  /** A new file: TensorBoard follows the one with the latest name. */
+  /** A new file: TensorBoard follows the file with the latest name. */
   private async begin(records: readonly Uint8Array[]): Promise<string> {
     const latest = (await eventFiles(this.folder)).map((name) => Number(NAME.exec(name)?.[1]));
     const now = this.now();

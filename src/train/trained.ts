@@ -25,7 +25,7 @@ import { openModel, openTask, openText } from './policy.js';
 import { createEngine } from './run.js';
 import { RunFolder } from './run-folder.js';
 
-/** Whether a path is a run's folder. */
+/** Whether a path is a run folder. */
 export const isRunFolder = (path: string): boolean => existsSync(new RunFolder(path).configFile);
 
 export interface TrainedPolicy {
@@ -34,7 +34,7 @@ export interface TrainedPolicy {
   readonly config: Config;
   /** Training step of the checkpoint. */
   readonly step: number;
-  /** What is wrong with newer checkpoints, which are incomplete: a line each. */
+  /** Faults of newer, incomplete checkpoints, one line each. */
   readonly skipped: readonly string[];
 }
 
@@ -44,7 +44,7 @@ interface Chosen {
   readonly skipped: readonly string[];
 }
 
-/** @throws CheckpointError naming the steps there are */
+/** @throws CheckpointError listing the existing steps */
 async function choose(folder: RunFolder, checkpoint: number | 'best' | undefined): Promise<Chosen> {
   const steps = await listCheckpoints(folder.checkpoints);
   const best = checkpoint === 'best';
@@ -52,7 +52,7 @@ async function choose(folder: RunFolder, checkpoint: number | 'best' | undefined
   if (wanted === undefined || !steps.includes(wanted)) {
     const chosen = checkpoint === undefined ? '' : ` of step ${checkpoint}`;
     const path = join(folder.checkpoints, checkpointName(Number(checkpoint)));
-    // One that is there but not complete says itself what is wrong with it.
+    // For an incomplete checkpoint, reading it gives the error.
     if (typeof checkpoint === 'number' && existsSync(path)) await verifyCheckpoint(path);
     const there = steps.length === 0 ? 'the run has none yet' : `the run has ${steps.join(', ')}`;
     throw new CheckpointError(
@@ -69,8 +69,8 @@ async function choose(folder: RunFolder, checkpoint: number | 'best' | undefined
 }
 
 /**
- * Uses a checkpoint of a run that may go on meanwhile: the latest may be removed for a newer one before it was read.
- * @throws what `use` throws of a checkpoint that is still there
+ * Uses a checkpoint of a run that may still be running: the latest may be replaced by a newer one before it was read.
+ * @throws what `use` throws for a checkpoint that still exists
  */
 async function withChosen<T>(
   folder: RunFolder,
@@ -89,9 +89,9 @@ async function withChosen<T>(
 
 /**
  * The policy of a run at one of its checkpoints.
- * @param checkpoint its step; best: of those that were evaluated; default: the latest
- * @param change of the configuration, e.g. other problems: what it drops need not be there
- * @throws CheckpointError naming the steps there are
+ * @param checkpoint its step; best: the best evaluated one; default: the latest
+ * @param change of the configuration, e.g. other problems; files that it replaces need not exist
+ * @throws CheckpointError listing the existing steps
  */
 export async function openTrained(
   path: string,
@@ -118,11 +118,11 @@ export async function openTrained(
 }
 
 export interface ExportOptions {
-  /** Its step; best: of those that were evaluated; default the latest. */
+  /** Its step; best: the best evaluated one; default the latest. */
   readonly checkpoint?: number | 'best';
-  /** Default: what the model was stored as that the run started from, F32 for a random one. */
+  /** Default: the type of the model that the run started from, F32 for a random one. */
   readonly dtype?: StoredDType;
-  /** Of a run with an adapter: the whole model with the adapter added to its weights, not the adapter alone. */
+  /** For a run with an adapter: the whole model with the adapter added to its weights, instead of the adapter alone. */
   readonly merged?: boolean;
 }
 
@@ -130,14 +130,14 @@ export interface Exported {
   readonly step: number;
   readonly dtype: StoredDType;
   readonly adapter: boolean;
-  /** What is wrong with newer checkpoints, which are incomplete: a line each. */
+  /** Faults of newer, incomplete checkpoints, one line each. */
   readonly skipped: readonly string[];
 }
 
 /**
- * Writes a run's policy as a model that transformers loads, or its adapter as PEFT does. Of the run it needs the folder
- * alone, not the task's data; of the model that it started from the weights where an adapter is merged, else its tokenizer.
- * @throws ModelError if the folder is there already
+ * Writes a run's policy as a model that transformers loads, or its adapter in PEFT's format. Needs the run folder but
+ * not the task's data; of the initial model it needs the weights if an adapter is merged, else only the tokenizer.
+ * @throws ModelError if the folder exists already
  */
 export async function exportRun(
   path: string,

@@ -7,13 +7,13 @@ import type { MetricsRecord } from './metrics.js';
 import type { RunFolder } from './run-folder.js';
 import type { WarmupStep } from './warmup.js';
 
-/** What a caller may watch; every call comes in order and none is awaited. */
+/** Events of a run; calls come in order and are not awaited. */
 export interface TrainObserver {
   warmup?(step: WarmupStep, steps: number): void;
   step?(record: MetricsRecord, steps: number): void;
-  /** What begins now, for a step of training (0: before the first). */
+  /** The stage that begins, in a training step (0: before the first). */
   stage?(stage: TrainStage, step: number, steps: number): void;
-  /** Something that the person who runs it should know, in one line. */
+  /** A one-line notice for the user. */
   notice?(line: string): void;
 }
 
@@ -24,11 +24,11 @@ export interface TrainOptions {
   readonly task: Task;
   readonly engine: Engine;
   readonly folder: RunFolder;
-  /** In the place of the method's rule; a configuration's (`objective.credit`) is opened by `openCredit`. */
+  /** Replaces the method's rule; `openCredit` opens the configured one (`objective.credit`). */
   readonly credit?: CreditRule;
-  /** Checkpoint to continue from; it may belong to another run of the same seed (a shared warm-up). */
+  /** Checkpoint to continue from; it may belong to another run with the same seed (a shared warm-up). */
   readonly from?: string;
-  /** Once aborted, the loop ends as soon as it can, with a checkpoint of the steps that were taken. */
+  /** Once aborted, the loop ends as soon as possible, with a checkpoint of the finished steps. */
   readonly signal?: AbortSignal;
   readonly observer?: TrainObserver;
 }
@@ -36,6 +36,6 @@ export interface TrainOptions {
 export interface TrainResult {
   readonly step: number;
   readonly interrupted: boolean;
-  /** The latest; empty: none yet. */
+  /** The latest checkpoint; empty: none yet. */
   readonly checkpoint: string;
 }

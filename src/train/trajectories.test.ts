@@ -1,4 +1,4 @@
-/** How completions of several turns end. A model that may say one token alone makes every turn known beforehand. */
+/** How completions of several turns end. The model can only sample one token, so every turn is known in advance. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { LocalEngine } from '../engine/index.js';
 import { nodeBackend } from '../runtime/node.js';

@@ -5,11 +5,11 @@
 import type { Engine, SampledCompletion, SampleStatistics, SamplingOptions } from '../engine/index.js';
 import type { Problem, Task } from '../task/index.js';
 
-/** A completion with the tokens that the environment wrote marked. */
+/** A completion with marks on the tokens that the environment wrote. */
 export interface Trajectory extends Omit<SampledCompletion, 'stop'> {
-  /** Ended by itself, by the longest allowed length, or by the last turn it may take. */
+  /** Ended by a stop token, by the maximum length, or by the maximum number of turns. */
   readonly stop: 'stop' | 'length' | 'turns';
-  /** 1 where the model sampled the token, 0 where the environment wrote it, [n]; absent: the model wrote all. */
+  /** 1 if the model sampled the token, 0 if the environment wrote it, [n]; absent: the model wrote all. */
   readonly mask?: Uint8Array;
 }
 
@@ -18,21 +18,21 @@ export interface TrajectoryRequest {
   /** Number of completions. */
   readonly count: number;
   readonly key: readonly (string | number)[];
-  /** Where in the run it is asked, for errors. */
+  /** Place in the run, for errors. */
   readonly at?: string;
 }
 
-/** What is chosen of the sampling; the rest is the task's. */
+/** Sampling options; the others come from the task. */
 export type TrajectoryOptions = Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'seed' | 'signal'>;
 
 interface Walk {
   readonly problem: Problem;
-  /** Where in the run it is, for errors. */
+  /** Place in the run, for errors. */
   readonly at: string;
   readonly key: readonly (string | number)[];
   readonly tokens: number[];
   readonly logprobs: number[];
-  /** null: the engine cannot tell. */
+  /** null: the engine does not report it. */
   entropies: number[] | null;
   readonly mask: number[];
   stop: Trajectory['stop'];
@@ -85,7 +85,8 @@ export async function sampleTrajectories(
     await Promise.all(live.map((walk, i) => endTurn(walk, turns[i], turn, task)));
     live = live.filter(({ done }) => !done);
     if (live.length === 0) break;
-    // Each goes on from where it is, with what is left to it; together as far as they have equally much left.
+    // Continues each completion within its remaining length; completions with equal remaining lengths are sampled
+    // together.
     const left = live.map(({ tokens }) => task.maxCompletionTokens - tokens.length);
     const next: SampledCompletion[] = [];
     for (const most of [...new Set(left)].sort((a, b) => b - a)) {
@@ -120,11 +121,11 @@ export async function sampleTrajectories(
   return { completions, statistics: { decodedTokens, sampledTokens } };
 }
 
-/** The sum of two counts; undefined where one is not known. */
+/** The sum of two counts; undefined if one is unknown. */
 export const both = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined || b === undefined ? undefined : a + b;
 
-/** Takes a turn's tokens in, and the environment's answer, unless the completion ends here. */
+/** Appends a turn's tokens and the environment's answer, unless the completion ends here. */
 async function endTurn(walk: Walk, turn: SampledCompletion, number: number, task: Task): Promise<void> {
   const { environment, maxCompletionTokens } = task;
   const before = Int32Array.from(walk.tokens);

@@ -82,7 +82,7 @@ async function moduleOf(path, text) {
   return native ? required(path) : wrapped(code);
 }
 
-/** Whether the runtime takes a .js file for ESM, by the nearest package.json. */
+/** Whether the runtime treats a .js file as ESM, by the nearest package.json. */
 async function isInModules(path) {
   for (let folder = dirname(path); ; folder = dirname(folder)) {
     const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => null);
@@ -108,7 +108,7 @@ async function stripped(path, text, ending) {
   }
 }
 
-/** By its name, else whether it can be read as CommonJS: what imports, exports or awaits cannot. */
+/** Decided by the file ending, else by parsing: code with imports, exports or top-level await is not CommonJS. */
 function isCommonJs(ending, code) {
   if (/^\.c[jt]s$/.test(ending)) return true;
   if (/^\.m[jt]s$/.test(ending)) return false;
@@ -120,7 +120,9 @@ function isCommonJs(ending, code) {
   }
 }
 
-/** CommonJS's names for an ESM file that uses them, as TypeScript in CommonJS projects may; on no line of their own. */
+/**
+ * CommonJS variables for an ESM file that uses them, as TypeScript in CommonJS projects may; added without a new line.
+ */
 function commonNames(code) {
   const values = {
     require: "(await import('node:module')).createRequire(import.meta.url)",
@@ -138,7 +140,7 @@ function commonNames(code) {
 
 const DEFAULT = 'exported?.__esModule && "default" in exported ? exported.default : exported';
 
-/** A CommonJS file as the runtime itself loads it, but for what it requires of this package. */
+/** A CommonJS file loaded as usual, except for its imports of this package. */
 function required(path) {
   return `import Module, { createRequire } from 'node:module';
 import * as index from 'lambda-grpo';
@@ -152,7 +154,7 @@ try { exported = createRequire(import.meta.url)(${JSON.stringify(path)}); } fina
 export default ${DEFAULT};`;
 }
 
-/** A CommonJS file that had to be stripped of its types. */
+/** A CommonJS file whose types had to be stripped. */
 function wrapped(code) {
   return `const module = { exports: {} }; const { createRequire } = await import('node:module'); const { fileURLToPath } = await import('node:url'); const native = createRequire(import.meta.url); const running = await import('lambda-grpo'); const required = (name) => (name === 'lambda-grpo' ? running : native(name)); (function (exports, require, module, __filename, __dirname) {${code}
 }).call(module.exports, module.exports, Object.assign(required, native), module, fileURLToPath(import.meta.url), fileURLToPath(new URL('.', import.meta.url)));

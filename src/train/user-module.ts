@@ -1,6 +1,6 @@
 /**
- * Finds and loads a user module (user-hooks.mjs) and returns its exports. user-watch.ts guards against what its code
- * does.
+ * Finds and loads a user module (user-hooks.mjs) and returns its exports. user-watch.ts guards against faults of its
+ * code.
  */
 import { statSync } from 'node:fs';
 import { register } from 'node:module';
@@ -9,8 +9,8 @@ import { pathToFileURL } from 'node:url';
 import { type CallUser, TaskError } from '../task/index.js';
 
 /**
- * The default export of a module; of a function, what it makes of the options.
- * @throws TaskError in one line for a module that is not there or that fails
+ * The default export of a module; if it is a function, its result for the options.
+ * @throws TaskError in one line for a module that does not exist or fails
  */
 export async function loadDefinition(
   path: string,
@@ -25,9 +25,9 @@ export async function loadDefinition(
 }
 
 /**
- * What a module exports by a name, or a CommonJS module has by it; undefined: nothing.
+ * An export of a module by name (ESM or CommonJS); undefined: none.
  * @param key of the configuration that names the module
- * @throws TaskError in one line for a module that is not there or that fails
+ * @throws TaskError in one line for a module that does not exist or fails
  */
 export async function loadExport(path: string, name: string, key: string, call: CallUser): Promise<unknown> {
   const loaded = await load(path, key, call);
@@ -53,6 +53,6 @@ function hook(entry: string): void {
   hooked.add(entry);
   const home = new URL('../../', import.meta.url).href;
   register(new URL('./user-hooks.mjs', import.meta.url), { data: { entry, home } });
-  // Lines in errors are those of the user's file, not of what was made of it.
+  // Source maps make errors show lines of the user's file instead of those of the compiled code.
   process.setSourceMapsEnabled(true);
 }

@@ -20,21 +20,21 @@ interface WatchedCall extends UserCall {
 }
 
 const context = new AsyncLocalStorage<WatchedCall>();
-/** Calls that are not over, in the order they began. */
+/** Unfinished calls, in the order of their beginning. */
 const pending = new Set<WatchedCall>();
-/** Modules that were loaded: absolute path → the name their user gave. */
+/** Loaded modules: absolute path → the name that the user gave. */
 const files = new Map<string, string>();
 let late: UserCodeError | null = null;
 let onWarning: (line: string) => void = () => undefined;
 
 export interface WatchedModule {
-  /** As the user names it. */
+  /** As the user named it. */
   readonly file: string;
-  /** Longest time for a call, s. */
+  /** Longest duration of a call, s. */
   readonly seconds: number;
   /** Key of the configuration that sets it; default: task.call_seconds. */
   readonly limit?: string;
-  /** Whether what goes wrong after a reward's call is a warning only. */
+  /** Whether an error after the end of a reward's call is only a warning. */
   readonly tolerant: boolean;
   readonly warn?: (line: string) => void;
 }
@@ -58,7 +58,7 @@ export function watchedCalls({ file, seconds, limit, tolerant, warn }: WatchedMo
   };
 }
 
-/** Throws what a user's code did after its call was over, if it did anything. */
+/** Throws the late error of user code, if there was one. */
 export function throwLateError(): void {
   const error = late;
   late = null;
@@ -66,9 +66,10 @@ export function throwLateError(): void {
 }
 
 /**
- * Handles what nothing else caught, in a process that is this program's own.
- * @param report told of what no call can bring up: errors that are no user's code, which end the process, and late ones
- * @returns ends the wait for late errors: throws the one there is, from then on they are reported at once
+ * Handles otherwise uncaught errors, in a process of this program.
+ * @param report called with errors that are not from user code, which end the process, and with late errors
+ * @returns a function that ends the collection of late errors: it throws the first one; from then on they are reported
+ * at once
  */
 export function guardProcess(report: (error: unknown) => void): () => void {
   let over = false;
@@ -95,7 +96,7 @@ export function guardProcess(report: (error: unknown) => void): () => void {
   };
 }
 
-/** The call that an error, or a call of process.exit, came from; null: none of a user's. */
+/** The call that caused an error or a call of process.exit; null: not user code. */
 function callOf(thrown: unknown): Pick<WatchedCall, 'file' | 'what' | 'tolerant'> | null {
   const call = context.getStore();
   if (call) return call;
@@ -110,7 +111,7 @@ function callOf(thrown: unknown): Pick<WatchedCall, 'file' | 'what' | 'tolerant'
   return null;
 }
 
-/** Shared with the watchdog: [calls that are not over, beats of this thread, polls that a call may take, –]. */
+/** Shared with the watchdog: [unfinished calls, heartbeats of this thread, polls that a call may take, –]. */
 let state: Int32Array | null = null;
 let beating: NodeJS.Timeout | undefined;
 
@@ -135,7 +136,7 @@ function watch(call: WatchedCall): () => void {
 /** As in user-watchdog.mjs. */
 const POLL_MS = 100;
 const STUCK = 'lambda-grpo: stuck';
-/** Told of a loop; null: this process is another program's, whose loops are left alone. */
+/** Called if user code loops; null: the process belongs to another program, whose loops are not interrupted. */
 let reportStuck: ((error: unknown) => void) | null = null;
 
 function startWatchdog(): Int32Array {
@@ -149,13 +150,13 @@ function startWatchdog(): Int32Array {
   return new Int32Array(shared);
 }
 
-/** Runs in the middle of the user's loop: there is no way back from it. */
+/** Runs inside the user's loop, so it cannot return. */
 function endStuck(): void {
   const call = context.getStore() ?? [...pending].at(-1);
   if (!call) return;
   const fault = `${overdue(call.seconds, call.limit)}: its code does not return, so the process ends`;
   reportStuck?.(userCodeError(call.file, call.what, fault));
-  // The runtime says on standard error that an inspector is there; it need not.
+  // Suppresses the runtime's message on standard error about an inspector.
   closeSync(2);
   openSync(devNull, 'r');
   realExit(1);
@@ -164,7 +165,7 @@ function endStuck(): void {
 let realExit = (code: number): never => process.exit(code);
 let exitGuarded = false;
 
-/** A user's code does not end the process: there, process.exit throws. */
+/** User code must not end the process: there, process.exit throws. */
 function guardExit(): void {
   if (exitGuarded) return;
   exitGuarded = true;
@@ -172,12 +173,13 @@ function guardExit(): void {
   realExit = (code) => exit.call(process, code);
   const named =
     (name: 'exit' | 'abort', original: (...codes: (number | string | null)[]) => never) =>
-    // As they came: process.exit() keeps the exit code that was set, process.exit(undefined) does not.
+    // Arguments are passed unchanged: process.exit() keeps the exit code that was set, process.exit(undefined) does
+    // not.
     (...codes: (number | string | null)[]): never => {
       const error = new UserExit(`called process.${name}(${codes.join('')})`);
       const call = callOf(error);
       if (!call) return original.apply(process, codes);
-      // A call that catches the error has failed all the same.
+      // A call that catches the error has failed too.
       if ('fault' in call) (call as UserCall).fault ??= error.message;
       throw error;
     };
@@ -186,7 +188,7 @@ function guardExit(): void {
   syncBuiltinESMExports();
 }
 
-/** Whether a user's code was loaded: it may keep the process alive after the work is done, by sockets and intervals. */
+/** Whether user code was loaded: its sockets and timers may keep the process alive after the work is done. */
 export const ranUserCode = (): boolean => files.size > 0;
 
 class UserExit extends UserCodeError {

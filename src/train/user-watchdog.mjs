@@ -8,7 +8,7 @@ import { workerData } from 'node:worker_threads';
 
 /** @type {{ shared: SharedArrayBuffer, expression: string }} */
 const { shared, expression } = workerData;
-/** [calls that are not over, beats of the main thread, polls that a call may take] */
+/** [unfinished calls, heartbeats of the main thread, polls that a call may take] */
 const state = new Int32Array(shared);
 const POLL_MS = 100;
 
@@ -17,7 +17,7 @@ let last = 0;
 for (;;) {
   Atomics.wait(state, 3, 0, POLL_MS);
   const beats = Atomics.load(state, 1);
-  // Polls are counted, not time: a machine that slept is no loop.
+  // Polls are counted instead of time, so that a machine that slept does not look like a loop.
   still = Atomics.load(state, 0) > 0 && beats === last ? still + 1 : 0;
   last = beats;
   if (still > Atomics.load(state, 2)) {

@@ -40,7 +40,7 @@ export async function warmupStep(
     tree: ProcessTree.build([completionTokens]),
     coefficients: { plus: weight, minus: new Float64Array(1), kl: new Float64Array(1) },
   }));
-  // Cosine decay to a tenth: the policy that reinforcement learning gets has settled.
+  // Cosine decay to a tenth, so that the policy has settled before reinforcement learning begins.
   const progress = step / warmup.steps;
   const learningRate = warmup.learning_rate * (0.1 + 0.9 * 0.5 * (1 + Math.cos(Math.PI * progress)));
   const { logprobs } = await engine.update(batch, {

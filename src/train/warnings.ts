@@ -11,7 +11,7 @@ export function warnOnce(line: string): void {
   listener?.(line);
 }
 
-/** Tells every warning, also those from before. */
+/** Subscribes to warnings, including earlier ones. */
 export function onWarning(listen: (line: string) => void): void {
   listener = listen;
   for (const line of warned) listen(line);

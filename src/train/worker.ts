@@ -8,7 +8,7 @@ import { type RunOptions, run } from './run.js';
 import { guardProcess, ranUserCode } from './user-watch.js';
 import { onWarning } from './warnings.js';
 
-/** What crosses the process boundary of a run's options. */
+/** The run options that are sent to the process. */
 export type WorkerOptions = Omit<RunOptions, 'signal' | 'observer' | 'patience' | 'onFetch'>;
 
 export type WorkerMessage =
@@ -28,7 +28,7 @@ onWarning((line) => child.send({ type: 'notice', line }));
 process.once('message', (options: WorkerOptions) => {
   run({
     ...options,
-    // A run whose parent was killed a moment ago may still be writing its checkpoint.
+    // A run whose parent was just killed may still be writing its checkpoint.
     patience: PATIENCE_MS,
     signal: child.signal,
     observer: {

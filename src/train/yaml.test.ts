@@ -1,4 +1,4 @@
-/** Configurations that are no data, or more than anyone needs: one line each, soon. */
+/** Configurations that are not plain data, or are too large: refused quickly with one line each. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -14,10 +14,10 @@ import {
   visit,
 } from 'yaml';
 
-/** Bytes and levels of what is read; a configuration has a few thousand and about five. */
+/** Limits in bytes and levels; a configuration has a few thousand bytes and about five levels. */
 const LONGEST = 1 << 20;
 const DEEPEST = 100;
-/** Faults that are told of. */
+/** Maximum number of reported faults. */
 const TOLD = 10;
 
 export interface YamlProblem {
@@ -29,7 +29,7 @@ export interface YamlProblem {
 export type Yaml =
   | {
       readonly value: unknown;
-      /** Line of a key, or of the nearest section that is there; null: nothing is. */
+      /** Line of a key, or of the nearest existing section; null: there is none. */
       readonly lineOf: (path: readonly PropertyKey[]) => number | null;
     }
   | { readonly problems: readonly YamlProblem[] };
@@ -44,7 +44,7 @@ export function readYaml(text: string): Yaml {
     line: lineAt(pos[0]),
     message,
   }));
-  // The parser calls itself for each level, and says so when the stack is spent.
+  // The parser is recursive and reports when the stack is exhausted.
   const spent = faults.find(({ message }) => /call stack/.test(message));
   if (spent) return problem(spent.line, TOO_DEEP);
   if (faults.length === 0) faults.push(...faultsOf(document, lineAt));
@@ -71,7 +71,7 @@ const problem = (line: number, message: string): Yaml => ({ problems: [{ line, m
 
 const TOO_DEEP = `expected at most ${DEEPEST} levels of sections and lists, got more`;
 
-/** What the parser takes and a configuration does not. */
+/** YAML features that the parser accepts but a configuration does not. */
 function faultsOf(document: Document.Parsed, lineAt: (offset: number) => number): YamlProblem[] {
   const faults: YamlProblem[] = [];
   const add = (node: { range?: readonly number[] | null }, message: string) =>

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Branches, commonEnd } from './branching.js';
 import { ProcessTree } from './process-tree.js';
 
-/** Ids at the edges of int32 and such as differ in high bits alone, where a bad hash would put them together. */
+/** Ids at the limits of int32, and ids that differ only in high bits, which a bad hash would not distinguish. */
 const anyToken = fc.oneof(
   fc.constantFrom(0, 1, -1, 2 ** 31 - 1, -(2 ** 31)),
   fc.nat(40).map((token) => token << 20),
@@ -87,7 +87,7 @@ describe('splitting a set by the next token', () => {
 });
 
 describe('what building reads', () => {
-  /** A typed array that counts the tokens read from it. */
+  /** A typed array that counts reads. */
   function counted(tokens: readonly number[], count: () => void): Int32Array {
     return new Proxy(Int32Array.from(tokens), {
       get(target, key) {
@@ -108,7 +108,8 @@ describe('what building reads', () => {
   });
 
   it('each shared token about once for each member, and beyond a branching at most as much again', () => {
-    // A comb: completion i leaves the others after 40·(k − i) tokens, so the last one first, and all agree until then.
+    // A comb: completion i leaves the others after 40·(k − i) tokens, so the last one leaves first, and before that all
+    // agree.
     const [k, tooth] = [12, 40];
     let reads = 0;
     const group = Array.from({ length: k }, (_, i) =>
@@ -122,7 +123,7 @@ describe('what building reads', () => {
     for (let node = 0; node < tree.nodeCount; node++) {
       if (!tree.isLeaf(node)) shared += tree.size[node] * (tree.end[node] - tree.start[node]);
     }
-    // A comparison reads two tokens, one of each sequence.
+    // A comparison reads two tokens, one from each sequence.
     expect(reads).toBeGreaterThan(shared);
     expect(reads).toBeLessThan(2 * 2 * shared);
   });

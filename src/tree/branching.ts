@@ -1,16 +1,16 @@
 /**
  * Where the members of a process set branch: the length of their common prefix, and which members continue together.
- * The two inner loops of building a tree; both work in place on given memory.
+ * These are the two inner loops of building a tree; both work in place on given memory.
  */
 
-/** Tokens compared at a time with each member: the first block and, as blocks double, the largest. */
+/** Tokens compared at a time with each member: the first block size, and the largest, because blocks double. */
 const FIRST_BLOCK = 16;
 const LARGEST_BLOCK = 256;
 
 /**
  * Length of the longest prefix that all of members[from … from + count) share; they are known to share `begin` tokens.
- * Each is compared with the first one, block by block, and each difference shortens what the next ones are asked
- * for: beyond the end at most one block of each is read.
+ * Each member is compared with the first one, block by block. A difference shortens the range for the next members, so
+ * at most one block beyond the common prefix is read.
  */
 export function commonEnd(
   tokens: readonly Int32Array[],
@@ -36,8 +36,8 @@ export function commonEnd(
 }
 
 /**
- * First place in [at, end) where two sequences differ or b ends; `end` if there is none. Eight tokens a turn and
- * sums kept to 32 bits: half the time of the plain loop, which checks bounds and overflow at each token.
+ * First index in [at, end) where two sequences differ or b ends; `end` if there is none. Eight tokens per iteration and
+ * 32-bit sums take half the time of the plain loop, which checks bounds and overflow at each token.
  */
 function agreement(a: Int32Array, b: Int32Array, at: number, end: number): number {
   const stop = Math.min(b.length, end) | 0;
@@ -61,20 +61,20 @@ function agreement(a: Int32Array, b: Int32Array, at: number, end: number): numbe
 }
 
 /**
- * Sorts members of a set by their next token, in the order in which the tokens first appear; members that have ended
- * are a branch of their own. Linear in the members, however many branches there are.
+ * Sorts members of a set by their next token, in the order of its first occurrence; members that have ended form a
+ * separate branch. Linear in the number of members, whatever the number of branches.
  */
 export class Branches {
-  /** First member of each branch, as a place in `members`; the branch ends where the next one begins. */
+  /** Index in `members` of each branch's first member; a branch ends where the next one begins. */
   readonly from: Int32Array;
   /** Next token of each branch. */
   private readonly token: Int32Array;
   private readonly branchOf: Int32Array;
   private readonly sorted: Int32Array;
-  /** Open addressing: branch at the token's place, −1 where free. */
+  /** Hash table with open addressing: the branch of a token, −1 if free. */
   private readonly table: Int32Array;
 
-  /** @param capacity members that a set may have */
+  /** @param capacity maximum number of members in a set */
   constructor(capacity: number) {
     this.from = new Int32Array(capacity + 1);
     this.token = new Int32Array(capacity);
@@ -84,12 +84,12 @@ export class Branches {
   }
 
   /**
-   * Reorders members[from … from + count), who share their first `at` tokens and no more.
+   * Reorders members[from … from + count), who share exactly their first `at` tokens.
    * @returns the number of branches b; `from` holds their b + 1 limits until the next call
    */
   split(tokens: readonly Int32Array[], members: Int32Array, from: number, count: number, at: number): number {
     const { from: limits, token, branchOf, sorted, table } = this;
-    // A power of two, at least twice and less than four times as many places as members.
+    // A power of two, at least twice and less than four times the number of members.
     const shift = Math.clz32(2 * count - 1);
     const mask = -1 >>> shift;
     table.fill(-1, 0, mask + 1);
@@ -124,7 +124,7 @@ export class Branches {
       limits[branch + 1]++;
     }
     if (branches < 2) return branches;
-    // Sizes to first places; writing moves each branch's first place to the next one's.
+    // Converts sizes to start indices; writing advances each branch's start to that of the next one.
     let place = from;
     for (let branch = 0; branch < branches; branch++) {
       const size = limits[branch + 1];

@@ -7,11 +7,11 @@ import type { ProcessTree } from './process-tree.js';
 export interface TreePiece {
   /** 1 for the nodes on the paths of the piece's completions, [nodes]. */
   readonly nodes: Uint8Array;
-  /** 1 for those of them that no piece before has, [nodes]. */
+  /** 1 for those of them that no earlier piece has, [nodes]. */
   readonly owned: Uint8Array;
-  /** Completions that end in the piece, each in one piece. */
+  /** Completions that end in the piece; each ends in exactly one piece. */
   readonly completions: readonly number[];
-  /** Tokens of its nodes. */
+  /** Number of tokens in its nodes. */
   readonly tokenCount: number;
 }
 

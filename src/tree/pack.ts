@@ -1,26 +1,26 @@
 /**
- * Depth-first packing: a tree as one sequence in which every distinct token stands once. Token i sees token j iff
- * j ≤ i < subtreeEnd[j], so one integer vector is the whole attention mask.
+ * Depth-first packing: a tree as one sequence that contains every distinct token once. Token i attends to token j iff j
+ * ≤ i < subtreeEnd[j], so one integer vector is the whole attention mask.
  */
 import type { ProcessTree } from './process-tree.js';
 
 export interface PackedTree {
-  /** Prompt and distinct tree tokens, N. */
+  /** Number of prompt tokens and distinct tree tokens, N. */
   readonly length: number;
   readonly promptLength: number;
   /** Token ids, [N]: the prompt, then each node's step in preorder. */
   readonly tokens: Int32Array;
-  /** Tokens before each one on its path, prompt included, [N]. */
+  /** Number of tokens before each one on its path, including the prompt, [N]. */
   readonly position: Int32Array;
-  /** The token before each one on its path, −1 for the first, [N]. */
+  /** Index of the previous token on each one's path, −1 for the first, [N]. */
   readonly parent: Int32Array;
-  /** First token after each one's subtree, [N]. */
+  /** Index of the first token after each one's subtree, [N]. */
   readonly subtreeEnd: Int32Array;
-  /** Tree node of each token, [N]; the prompt's are 0. */
+  /** Tree node of each token, [N]; 0 for those of the prompt. */
   readonly node: Int32Array;
-  /** Number of each token among the distinct tokens of the whole tree, −1 for the prompt's, [N]. */
+  /** Index of each token among the distinct tokens of the whole tree, −1 for the prompt, [N]. */
   readonly treeToken: Int32Array;
-  /** First token of each node's step; −1: the node is left out, [nodes]. */
+  /** Index of the first token of each node's step; −1: the node is left out, [nodes]. */
   readonly nodeOffset: Int32Array;
 }
 
@@ -40,7 +40,7 @@ export function packTree(tree: ProcessTree, prompt: Int32Array, keep?: Uint8Arra
   const node = new Int32Array(length);
   const treeToken = new Int32Array(length).fill(-1);
   const nodeOffset = new Int32Array(tree.nodeCount).fill(-1);
-  /** Where the next kept node at or after each one begins, [nodes + 1]. */
+  /** Start of the next kept node at or after each one, [nodes + 1]. */
   const offsets = new Int32Array(tree.nodeCount + 1).fill(length);
   let offset = promptLength;
   for (let n = 0; n < tree.nodeCount; n++) {
@@ -55,7 +55,7 @@ export function packTree(tree: ProcessTree, prompt: Int32Array, keep?: Uint8Arra
     parent[i] = i - 1;
     subtreeEnd[i] = length;
   }
-  // Last token at or above each node's step; a node with an empty step passes its parent's on.
+  // Index of the last token at or above each node's step; an empty step has that of its parent.
   const last = new Int32Array(tree.nodeCount);
   let token = 0;
   for (let n = 0; n < tree.nodeCount; n++) {
@@ -79,7 +79,7 @@ export function packTree(tree: ProcessTree, prompt: Int32Array, keep?: Uint8Arra
   return { length, promptLength, tokens, position, parent, subtreeEnd, node, treeToken, nodeOffset };
 }
 
-/** Place of each token of a completion in the packed sequence, [|g|]. */
+/** Index of each token of a completion in the packed sequence, [|g|]. */
 export function packedIndices(tree: ProcessTree, packed: PackedTree, completion: number): Int32Array {
   const indices = new Int32Array(tree.lengths[completion]);
   for (const node of tree.pathOf(completion)) {

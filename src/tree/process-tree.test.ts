@@ -10,7 +10,7 @@ import {
   treeStatistics,
 } from './index.js';
 
-/** B(G) straight from the definition: every prefix, its member set, the maximal ones. */
+/** B(G) by definition: every prefix, its set of members, the maximal ones. */
 interface Step {
   readonly members: readonly number[];
   /** Members of the smallest larger set that contains this one; null for the root. */
@@ -29,7 +29,7 @@ function bruteForce(group: readonly (readonly number[])[]): Step[] {
       sets.set(members.join(), members);
     }
   }
-  // A distinct completion is a leaf, also where longer ones begin with it.
+  // A distinct completion is a leaf, even if longer ones begin with it.
   for (const g of group) {
     const members = group.flatMap((other, i) => (other.join() === g.join() ? [i] : []));
     sets.set(members.join(), members);
@@ -49,7 +49,7 @@ function bruteForce(group: readonly (readonly number[])[]): Step[] {
   });
 }
 
-/** Small alphabets and a habit of continuing earlier completions: many prefixes, duplicates and empty ones. */
+/** Small alphabets and completions that continue earlier ones: many shared prefixes, duplicates and empty ones. */
 const groups = fc
   .tuple(
     fc.integer({ min: 1, max: 3 }),

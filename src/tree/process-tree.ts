@@ -1,18 +1,17 @@
 /**
- * The process tree B(G) of a group of completions (PAPER.md §2). A node is a process set λ: all completions that
- * share a prefix; its process step is the tokens [start, end) by which that prefix is longer than the parent's.
- * The root is the whole group; a leaf is one distinct completion (equal ones are one leaf). The tree is over the
- * completions alone: a prompt that all share would only lengthen the root's step.
- *
- * Built depth-first with a stack of its own. Each shared token is compared about once for each member, a leaf's own
- * tail is never read, and nothing is allocated per token.
+ * The process tree B(G) of a group of completions (PAPER.md §2). A node is a process set λ: all completions that share
+ * a prefix; its process step is the tokens [start, end) by which that prefix is longer than the parent's. The root is
+ * the whole group; a leaf is one distinct completion (equal ones are one leaf). The tree is over the completions alone:
+ * a common prompt would only lengthen the root's step.
+ * It is built depth-first with an explicit stack. Each shared token is compared about once per member, the unshared end
+ * of a completion is never read, and nothing is allocated per token.
  */
 import { Branches, commonEnd } from './branching.js';
 
 /** Token ids of one completion. */
 export type TokenSequence = Int32Array | Uint32Array | Uint16Array | readonly number[];
 
-/** A group without a tree, or a place outside of it. */
+/** A group without a tree, or an index outside of it. */
 export class TreeError extends Error {
   override name = 'TreeError';
 }
@@ -29,23 +28,23 @@ export class ProcessTree {
   readonly nodeCount: number;
   /** Number of distinct completions. */
   readonly leafCount: number;
-  /** Tokens of all steps together: what is left when shared tokens count once. */
+  /** Number of tokens of all steps: shared tokens count once. */
   readonly distinctTokenCount: number;
-  /** Parent of each node, −1 for the root, [nodes]. Nodes are in depth-first preorder, the root is 0. */
+  /** Parent of each node, −1 for the root, [nodes]. Nodes are in depth-first preorder; the root is 0. */
   readonly parent: Int32Array;
   /** Nodes above each node, [nodes]. */
   readonly depth: Int32Array;
-  /** First token of each step, as a place in the completion, [nodes]. */
+  /** Index of the first token of each step in the completion, [nodes]. */
   readonly start: Int32Array;
-  /** One past the last token of each step, [nodes]. */
+  /** End index of each step (exclusive), [nodes]. */
   readonly end: Int32Array;
   /** |λ| of each node, [nodes]. */
   readonly size: Int32Array;
-  /** First node after each node's subtree, [nodes]. */
+  /** Index of the first node after each node's subtree, [nodes]. */
   readonly subtreeEnd: Int32Array;
-  /** Completions in the order of the leaves, [k]: a node's members stand together. */
+  /** Completions in the order of the leaves, [k]: a node's members are consecutive. */
   readonly members: Int32Array;
-  /** Where a node's members begin in `members`, [nodes]. */
+  /** Index of a node's first member in `members`, [nodes]. */
   readonly memberStart: Int32Array;
   /** The leaf of each completion, [k]. */
   readonly leaf: Int32Array;
@@ -80,7 +79,7 @@ export class ProcessTree {
       tokenCount += lengths[i];
     }
     const branches = new Branches(k);
-    // Nodes that wait, in preorder from the top: parent, first and last place among the members. Their members are
+    // Nodes to be processed, in preorder from the top: parent, first and last index of the members. Their members are
     // disjoint, so there are never more than k.
     const stack = new Int32Array(3 * k);
     stack[0] = -1;
@@ -146,8 +145,8 @@ export class ProcessTree {
 
   /**
    * Builds the tree of a group.
-   * @param completions token ids of each completion, [k][|g|]; duplicates, prefixes of one another and empty ones
-   * are all allowed
+   * @param completions token ids of each completion, [k][|g|]; duplicates, prefixes of one another and empty ones are
+   * allowed
    * @throws TreeError for a group without completions
    * @example
    * const tree = ProcessTree.build([[1, 2, 3], [1, 2, 4], [5]]);
@@ -172,7 +171,7 @@ export class ProcessTree {
     return this.subtreeEnd[node] === node + 1;
   }
 
-  /** Children in the order in which the group first shows them. */
+  /** Children in the order of their first occurrence in the group. */
   childrenOf(node: number): number[] {
     const children: number[] = [];
     for (let child = node + 1; child < this.subtreeEnd[node]; child = this.subtreeEnd[child])
@@ -189,7 +188,7 @@ export class ProcessTree {
     return path;
   }
 
-  /** λ⁽ⁱ'ᵗ⁾: the node whose step holds token t of a completion. @throws TreeError outside the completion */
+  /** λ⁽ⁱ'ᵗ⁾: the node whose step contains token t of a completion. @throws TreeError outside the completion */
   nodeAt(completion: number, t: number): number {
     this.check(completion);
     if (!(Number.isInteger(t) && t >= 0 && t < this.lengths[completion])) {

@@ -1,4 +1,4 @@
-/** How much structure a tree has (PAPER.md §3): path depth, intermediate proportion, flat or not. */
+/** How much structure a tree has (PAPER.md §3): path depth, intermediate proportion, whether it is flat. */
 import type { ProcessTree } from './process-tree.js';
 
 export interface TreeStatistics {
@@ -9,13 +9,13 @@ export interface TreeStatistics {
   readonly leaves: number;
   /** Σ|g|. */
   readonly tokens: number;
-  /** Tokens that are left when shared ones count once. */
+  /** Number of tokens if shared ones count once. */
   readonly distinctTokens: number;
-  /** Share of all tokens that lie in steps with |λ| > 1, [0, 1]. */
+  /** Share of all tokens that are in steps with |λ| > 1, [0, 1]. */
   readonly sharedTokenShare: number;
-  /** No proper intermediate node. */
+  /** Whether there is no proper intermediate node. */
   readonly flat: boolean;
-  /** Largest |λ| of a step that has tokens; 0 if there are no tokens at all. */
+  /** Largest |λ| of a step that has tokens; 0 if there are no tokens. */
   readonly maxSize: number;
   readonly maxPathDepth: number;
   readonly meanPathDepth: number;
@@ -29,7 +29,7 @@ export function pathDepth(tree: ProcessTree): Int32Array {
 
 /**
  * (s(leaf) − e(root)) / |g| of each completion, [k]: the share of its tokens in intermediate steps. 0 for an empty
- * completion and where the root is the leaf.
+ * completion and if the root is the leaf.
  */
 export function intermediateProportion(tree: ProcessTree): Float64Array {
   return Float64Array.from(tree.leaf, (leaf, i) =>
@@ -37,7 +37,7 @@ export function intermediateProportion(tree: ProcessTree): Float64Array {
   );
 }
 
-/** Whether every step but the root's and the leaves' is missing. */
+/** Whether all steps are those of the root and the leaves. */
 export function isFlat(tree: ProcessTree): boolean {
   return tree.nodeCount === 1 || tree.nodeCount === tree.leafCount + 1;
 }
