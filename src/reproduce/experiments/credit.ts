@@ -9,6 +9,7 @@ import { dotsSvg } from '../dots.js';
 import type { Experiment, Places, Verdict } from '../experiment.js';
 import { number, rateText, rounded, signedInterval, table, withBounds } from '../markdown.js';
 import { isAbove, isBelow, type Paired, paired, perSeed } from '../paired.js';
+import { contentOf } from '../real-model.js';
 import type { Results } from '../results.js';
 import { recipe, type TreeCase, treeConfig } from '../tree-runs.js';
 import { type Unit, unit } from '../unit.js';
@@ -109,7 +110,7 @@ export const credit: Experiment<Settings, Data> = {
     'Wrong signs: against the prompt’s value GRPO has the least mass on them and λ-GRPO more, since single members weigh more; against the value before the token, the rules that subtract the parent’s value ' +
     '(SPO-tree, TreeRPO, TreeRL) have less than both; GTPO has the most of all. Fewer wrong signs alone do not make a rule better.',
   rule:
-    'The figure of a seed is its success in the last 50 steps (a real model: in all 30), on the binary tree averaged over the configurations; each rule at its own best learning rate, chosen for each seed as the one ' +
+    'The figure of a seed is its success in the last 50 steps (a real model: in all 20), on the binary tree averaged over the configurations; each rule at its own best learning rate, chosen for each seed as the one ' +
     'with the highest mean over the other seeds. On each task the other rules are compared with λ-GRPO, paired by seed; one is better if the 95% interval of the difference lies above 0 and the ' +
     'sign-flip test has p < 0.05 divided by the number of rules compared there. holds: no rule is better on any task. holds in part: on no more than one task. Else it does not hold here. Three seeds of a ' +
     'real model can show no rule better. Signs do not enter the verdict.',
@@ -131,7 +132,7 @@ export const credit: Experiment<Settings, Data> = {
       configurations: quick ? CONFIGURATIONS.slice(0, 1) : CONFIGURATIONS,
       tree: task(RULES, [6.25e-5, 2.5e-4, 1e-3], 1e-3, quick ? 8 : 250, 10),
       sums: task(RULES, [1e-4, 2e-4, 4e-4], 2e-4, quick ? 2 : 60, 10),
-      model: task(MODEL_RULES, [1e-4, 2.5e-4], 2.5e-4, quick ? 1 : 30, 3),
+      model: task(MODEL_RULES, [1e-4, 2.5e-4], 2.5e-4, quick ? 1 : 20, 3),
       signs: {
         rules: quick ? ['grpo', 'lambda-grpo', 'tempo'] : RULES,
         seeds: seeds ?? (quick ? 2 : 10),
@@ -428,6 +429,8 @@ function unitsOf(
         ...base,
         model: typeof pretrained === 'string' ? { ...base.model, path: pretrained } : base.model,
         optimizer: { ...base.optimizer, learning_rate: rate },
+        // The same everywhere: an update that is made of other runs rounds differently.
+        runtime: { ...base.runtime, memory: '4GiB' },
         train: { ...base.train, steps },
         evaluation: { ...base.evaluation, every: 0 },
         log: { ...base.log, rollouts_every: 0 },
@@ -435,13 +438,13 @@ function unitsOf(
       rule,
     );
     return [
-      numbers.map((seed) =>
-        unit(
-          `SmolLM2, ${rule}, lr ${rate}, seed ${seed}`,
-          { kind: 'train', config: withSeed(config, seed), start: null },
-          { cost: steps * 100 },
-        ),
-      ),
+      numbers.map((seed) => {
+        const spec = { kind: 'train', config: withSeed(config, seed), start: null } as const;
+        return unit(`SmolLM2, ${rule}, lr ${rate}, seed ${seed}`, spec, {
+          cost: steps * 100,
+          content: { ...spec, config: contentOf(spec.config) },
+        });
+      }),
     ];
   });
 }
