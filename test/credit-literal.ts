@@ -144,9 +144,9 @@ const treeRpo: LiteralRule = (group, i, t) => {
 const gtpo: LiteralRule = (group, i, t) => {
   const { advantages } = group;
   const members = sharing(group, i, t + 1);
-  const both = members.some((j) => advantages[j] > 0) && members.some((j) => advantages[j] < 0);
+  const isMixed = members.some((j) => advantages[j] > 0) && members.some((j) => advantages[j] < 0);
   const a = advantages[i];
-  return { advantage: both ? (a > 0 ? 2 * a : 0) : a, factor: 1 };
+  return { advantage: isMixed ? (a > 0 ? 2 * a : 0) : a, factor: 1 };
 };
 
 /** As its released code goes: token by token, from those who agree so far to those who agree with this one too. */

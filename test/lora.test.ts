@@ -215,7 +215,7 @@ describe('a run with an adapter', () => {
     const [first, second] = [await program.run(feeds(12.5)), await program.run(feeds(700.1))];
     const kept = (values: Float32Array) =>
       values.reduce((count, v) => count + Number(v > 0), 0) / values.length;
-    const both = (a: Float32Array, b: Float32Array) =>
+    const keptTogether = (a: Float32Array, b: Float32Array) =>
       a.reduce((count, v, i) => count + Number(v > 0 && b[i] > 0), 0) / a.length;
     for (const values of [first.a.data, first.b.data, second.a.data]) {
       expect(kept(values)).toBeGreaterThan(0.68);
@@ -225,10 +225,10 @@ describe('a run with an adapter', () => {
     // Independent: both are kept as often as the product says; so with the neighbour in each direction.
     const a = first.a.data;
     for (const pair of [
-      both(a, first.b.data),
-      both(a, second.a.data),
-      both(a.subarray(64), a.subarray(0, a.length - 64)),
-      both(a.subarray(1), a.subarray(0, a.length - 1)),
+      keptTogether(a, first.b.data),
+      keptTogether(a, second.a.data),
+      keptTogether(a.subarray(64), a.subarray(0, a.length - 64)),
+      keptTogether(a.subarray(1), a.subarray(0, a.length - 1)),
     ]) {
       expect(pair).toBeGreaterThan(0.46);
       expect(pair).toBeLessThan(0.52);

@@ -46,12 +46,12 @@ it('of two that continue a run one is refused by the name of the other; readers 
   const args = ['train', file, '--out', out, '--threads', '1'];
   const first = start(args);
   await until(() => steps(out) > 30);
-  const both = await Promise.all([start([...args, '--resume']).ended, start(args).ended]);
-  expect(both.map(({ code }) => code)).toEqual([1, 1]);
-  expect(both[0].stderr).toMatch(
+  const results = await Promise.all([start([...args, '--resume']).ended, start(args).ended]);
+  expect(results.map(({ code }) => code)).toEqual([1, 1]);
+  expect(results[0].stderr).toMatch(
     new RegExp(`^error: ${out}: process ${first.child.pid} on \\S+ has been writing to it since [^\\n]*\\n$`),
   );
-  expect(both[1].stderr).toContain('expected a folder without a run');
+  expect(results[1].stderr).toContain('expected a folder without a run');
   expect(await start(['export', out, join(folder, 'two-exported')]).ended).toMatchObject({
     code: 0,
     stderr: '',

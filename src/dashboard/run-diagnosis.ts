@@ -23,7 +23,7 @@ export class RolloutDiagnosis {
   private sums = new TreeDiagnosis();
   private steps: readonly number[] = [];
   private done = 0;
-  private found: string | null = null;
+  private firstProblem: string | null = null;
   private state = '';
   private reading: Promise<void> | null = null;
 
@@ -43,7 +43,7 @@ export class RolloutDiagnosis {
 
   /** The first file that cannot be read. */
   get problem(): string | null {
-    return this.found;
+    return this.firstProblem;
   }
 
   figures() {
@@ -62,7 +62,7 @@ export class RolloutDiagnosis {
       if (!goesOn) {
         this.sums = new TreeDiagnosis();
         this.done = 0;
-        this.found = null;
+        this.firstProblem = null;
         this.state = now;
       }
       this.steps = steps;
@@ -81,7 +81,7 @@ export class RolloutDiagnosis {
       const step = this.steps[this.done];
       const name = new RunFolder('').rolloutsFile(step);
       await this.readFile(name, objective).catch((error) => {
-        this.found ??= messageOf(error);
+        this.firstProblem ??= messageOf(error);
       });
       this.done++;
     }
@@ -105,7 +105,7 @@ export class RolloutDiagnosis {
           const group = parseGroup(text, where);
           this.sums.add(group, judgedGroup(group, objective));
         } catch (error) {
-          this.found ??= messageOf(error);
+          this.firstProblem ??= messageOf(error);
         }
       }
     } finally {

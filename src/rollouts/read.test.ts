@@ -216,9 +216,9 @@ describe('what cannot be known is refused', () => {
       ['1', 2, 'explicit'],
     ]);
     const skipped: string[] = [];
-    const both = await put({ 'a/results.jsonl': lines(game), 'b/results.jsonl': lines(right) });
-    const kept = await all(both, { skipBad: true, onBad: ({ file }) => skipped.push(file) });
-    expect([kept.length, skipped]).toEqual([2, [join(both, 'a/results.jsonl')]]);
+    const root = await put({ 'a/results.jsonl': lines(game), 'b/results.jsonl': lines(right) });
+    const kept = await all(root, { skipBad: true, onBad: ({ file }) => skipped.push(file) });
+    expect([kept.length, skipped]).toEqual([2, [join(root, 'a/results.jsonl')]]);
     expect(kept[0].id).toBe('b/results:0');
   });
 

@@ -38,7 +38,7 @@ export class Ahead {
     if (this.most === 0 || step > steps) return;
     const stop = new AbortController();
     const { signal } = this.options;
-    const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     const { engine, ...options } = this.options;
     const begun = new Promise<void>((started, failed) => {
       const asking: Engine = Object.create(engine) as Engine;
@@ -47,7 +47,7 @@ export class Ahead {
         started();
         return answer;
       };
-      const sampled = sampleStep({ ...options, engine: asking, signal: both }, step, nextProblem);
+      const sampled = sampleStep({ ...options, engine: asking, signal: either }, step, nextProblem);
       sampled.catch(failed); // a failure is reported when the groups are taken
       this.begun = { step, groups: sampled, stop };
     });

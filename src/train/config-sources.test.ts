@@ -80,8 +80,11 @@ describe('changes', () => {
       targets: 'all-linear',
     });
     const text = 'task: {name: binary-tree}\nmodel: {lora: null}\n';
-    const both = { set: ['model.lora.targets=[q_proj]', 'model.lora.alpha=16'] };
-    expect(parseConfig(text, 'run.yaml', both).model.lora).toMatchObject({ alpha: 16, targets: ['q_proj'] });
+    const change = { set: ['model.lora.targets=[q_proj]', 'model.lora.alpha=16'] };
+    expect(parseConfig(text, 'run.yaml', change).model.lora).toMatchObject({
+      alpha: 16,
+      targets: ['q_proj'],
+    });
     const files = resolveConfig({ task: { name: 'math', train: ['a.jsonl'] } });
     expect(
       changeConfig(files, { set: ['task.train.0=b.jsonl', 'task.columns.answer=gold'] }).task,
@@ -212,12 +215,12 @@ test('every accepted configuration computes its method: gspo never runs as λ-GR
 
 describe('variants of a comparison', () => {
   test('differ in what they compute, or are refused before anything runs', () => {
-    const both = ['grpo', 'lambda-grpo'] as const;
-    expect([...methodVariants(tree, both).values()]).toEqual([grpo, tree]);
+    const methods = ['grpo', 'lambda-grpo'] as const;
+    expect([...methodVariants(tree, methods).values()]).toEqual([grpo, tree]);
     const half = changeConfig(tree, { set: ['objective.lambda_exponent=0.5'] });
-    expect([...methodVariants(half, both).values()]).toEqual([grpo, half]);
+    expect([...methodVariants(half, methods).values()]).toEqual([grpo, half]);
     const gspo = changeConfig(grpo, { set: ['objective.loss=gspo'] });
-    expect(() => methodVariants(gspo, both)).toThrow('expected another loss with method lambda-grpo');
+    expect(() => methodVariants(gspo, methods)).toThrow('expected another loss with method lambda-grpo');
   });
 });
 

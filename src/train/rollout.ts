@@ -10,7 +10,7 @@ import { type Problem, type RewardResult, type Task, TaskError } from '../task/i
 import type { Config } from './config.js';
 import { unlessEnded } from './guards.js';
 import { judge } from './judge.js';
-import { both, sampleTrajectories, type Trajectory } from './trajectories.js';
+import { sampleTrajectories, sumOfCounts, type Trajectory } from './trajectories.js';
 
 export interface StepGroups {
   /** The groups to be trained on, with the problem of each. */
@@ -70,7 +70,7 @@ export async function sampleStep(
     const problems = await cursor.take(wanted - kept.length);
     const sample = await sampleGroups(options, problems, step, promptCount);
     promptCount += problems.length;
-    decodedTokens = both(decodedTokens, sample.decodedTokens);
+    decodedTokens = sumOfCounts(decodedTokens, sample.decodedTokens);
     sampledTokens += sample.sampledTokens;
     failures.push(...sample.failures);
     sample.groups.forEach((group, i) => {

@@ -102,7 +102,7 @@ export async function sampleTrajectories(
       part.forEach(({ i }, j) => {
         next[i] = completions[j][0];
       });
-      decodedTokens = both(decodedTokens, statistics.decodedTokens);
+      decodedTokens = sumOfCounts(decodedTokens, statistics.decodedTokens);
       sampledTokens += statistics.sampledTokens;
     }
     turns = next;
@@ -122,7 +122,7 @@ export async function sampleTrajectories(
 }
 
 /** The sum of two counts; undefined if one is unknown. */
-export const both = (a: number | undefined, b: number | undefined): number | undefined =>
+export const sumOfCounts = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined || b === undefined ? undefined : a + b;
 
 /** Appends a turn's tokens and the environment's answer, unless the completion ends here. */

@@ -29,7 +29,7 @@ export class Diagnoses {
   /** @param changed called after every answer */
   constructor(private readonly changed: () => void) {}
 
-  of(run: string): RunDiagnosis | null {
+  get(run: string): RunDiagnosis | null {
     return this.known.get(run)?.diagnosis ?? null;
   }
 

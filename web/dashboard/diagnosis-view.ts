@@ -181,7 +181,7 @@ function treeCards() {
   });
 
   function draw(runs: readonly RunDetail[], diagnoses: Diagnoses): void {
-    const diagnosed = runs.flatMap(({ run }) => diagnoses.of(run) ?? []).filter(({ files }) => files > 0);
+    const diagnosed = runs.flatMap(({ run }) => diagnoses.get(run) ?? []).filter(({ files }) => files > 0);
     state.textContent = stateOf(runs, diagnosed, diagnoses);
     problems.textContent = runs
       .flatMap(({ run }) => {
@@ -229,7 +229,7 @@ function stateOf(
   diagnoses: Diagnoses,
 ): string {
   if (runs.length === 0) return '';
-  const waiting = runs.filter(({ run }) => !diagnoses.of(run) && diagnoses.problemOf(run) === null).length;
+  const waiting = runs.filter(({ run }) => !diagnoses.get(run) && diagnoses.problemOf(run) === null).length;
   const groups = diagnosed.reduce((sum, { figures }) => sum + figures.groups, 0);
   const [read, files] = [
     diagnosed.reduce((sum, d) => sum + d.read, 0),

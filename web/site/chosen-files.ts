@@ -23,7 +23,10 @@ async function filesOf(entry: FileSystemEntry, named: boolean): Promise<LogFile[
   if (entry.isFile) {
     if (!named && (!isLogName(lastName(path)) || isTrainData(path))) return [];
     return [
-      { blob: await new Promise<File>((...both) => (entry as FileSystemFileEntry).file(...both)), path },
+      {
+        blob: await new Promise<File>((...callbacks) => (entry as FileSystemFileEntry).file(...callbacks)),
+        path,
+      },
     ];
   }
   const live = entry.name === 'live' && /(^|\/)traces\/live$/.test(path);
@@ -32,7 +35,7 @@ async function filesOf(entry: FileSystemEntry, named: boolean): Promise<LogFile[
   const chosen: LogFile[] = [];
   for (;;) {
     // A reader returns up to a hundred entries at a time, and none at the end.
-    const entries = await new Promise<FileSystemEntry[]>((...both) => reader.readEntries(...both));
+    const entries = await new Promise<FileSystemEntry[]>((...callbacks) => reader.readEntries(...callbacks));
     if (entries.length === 0) return chosen;
     for (const within of entries) chosen.push(...(await filesOf(within, false)));
   }

@@ -102,7 +102,7 @@ describe('the diagnosis of a run', () => {
       // In the second half of the steps the two completions share their first token.
       const shared = step > 500;
       const completions = [0, 1].map((i) => ({ tokens: Int32Array.of(shared ? 9 : i, i), reward: i }));
-      const both: Group = {
+      const group: Group = {
         id: 'g',
         step,
         prompt: { tokens: Int32Array.of(step) },
@@ -110,7 +110,7 @@ describe('the diagnosis of a run', () => {
         tokens: 'exact',
         groups: 'explicit',
       };
-      diagnosis.add(both, analyzeGroup(both));
+      diagnosis.add(group, analyzeGroup(group));
     }
     const { step, sharing } = diagnosis.figures().steps;
     expect(step).toHaveLength(200);

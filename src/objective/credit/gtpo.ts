@@ -9,17 +9,17 @@
 import { type CopyRule, everyCopy } from './copies.js';
 
 export const gtpo: CopyRule = (tree, _rewards, advantages) => {
-  const both = new Uint8Array(tree.nodeCount);
+  const isMixed = new Uint8Array(tree.nodeCount);
   for (let node = 0; node < tree.nodeCount; node++) {
     let [good, bad] = [false, false];
     for (const i of tree.membersOf(node)) {
       good ||= advantages[i] > 0;
       bad ||= advantages[i] < 0;
     }
-    both[node] = Number(good && bad);
+    isMixed[node] = Number(good && bad);
   }
   return {
-    advantage: (i, node) => (both[node] === 0 ? advantages[i] : Math.max(2 * advantages[i], 0)),
+    advantage: (i, node) => (isMixed[node] === 0 ? advantages[i] : Math.max(2 * advantages[i], 0)),
     factor: everyCopy(tree),
   };
 };

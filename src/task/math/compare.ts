@@ -146,8 +146,8 @@ function withoutInteger(node: Node): { node: Node; integer: string | null } {
 /** An answer with its ± expanded, as a list if that gives two answers. */
 function spread(node: Node): Node {
   if (node.kind === 'list' || node.kind === 'set') return { ...node, items: node.items.flatMap(signs) };
-  const both = signs(node);
-  return both.length === 1 ? node : { kind: 'list', items: both, join: 'or' };
+  const answers = signs(node);
+  return answers.length === 1 ? node : { kind: 'list', items: answers, join: 'or' };
 }
 
 /**
