@@ -243,7 +243,7 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
         `${percent(zeroVariance.right / 90)} all right, ${percent(zeroVariance.wrong / 90)} all wrong`,
       );
       expect(await line(name, 'Tokens that only the KL term moves')).toContain(
-        `${percent(klAlone.copies)}; each step once ${percent(klAlone.once)}, and β is 0`,
+        `${percent(klAlone.copies)}; counting each step once ${percent(klAlone.once)}, and β is 0`,
       );
       const third = (values: readonly number[]) =>
         Number((values.reduce((a, b) => a + b, 0) / values.length).toFixed(4));
@@ -382,7 +382,7 @@ describe.skipIf(!hasBrowser)('dashboard', () => {
     await page.getByLabel('Exponent p').fill('0.25');
     expect(await numbers()).toEqual(expected(0.25));
     // The published rules of credit, as the library computes them.
-    const select = page.getByLabel('Another rule of credit');
+    const select = page.getByLabel('Other credit rules');
     expect(await select.locator('option').count()).toBe(CREDIT_NAMES.length - 2);
     for (const name of ['tempo', 'tree-grpo', 'treerpo'] as const) {
       await select.selectOption(name);

@@ -139,7 +139,7 @@ describe.skipIf(!hasBrowser)('report', () => {
 
   it('a tree shows what each credit rule makes of its steps', async () => {
     const { page, trouble } = await opened(report([EXAMPLE]));
-    const select = page.getByLabel('Another rule of credit');
+    const select = page.getByLabel('Other credit rules');
     for (const name of ['gtpo', 'treerpo', 'treerl'] as const) {
       await select.selectOption(name);
       const shown = (await page.locator('.step .number').allTextContents()).map((text) =>

@@ -93,7 +93,9 @@ describe.skipIf(!hasBrowser)('the site', () => {
     const steps = page.locator('process-tree').first().locator('.step .text');
     expect((await steps.allTextContents()).map((step) => step.trim())).toContain('so two and two is');
     await page.locator('#typed').fill('1 so\nno reward');
-    expect(await page.locator('#group .problem').textContent()).toContain('line 2: begins with no reward');
+    expect(await page.locator('#group .problem').textContent()).toContain(
+      'line 2: expected a reward at the beginning',
+    );
     expect(await steps.count()).toBeGreaterThan(2);
     expect(trouble).toEqual([]);
     const broken = await host.opened({ hash: '#group=nothing+here' });

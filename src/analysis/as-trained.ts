@@ -87,9 +87,9 @@ export function describeTrained(objective: RunObjective): string {
     normalisation === 'sequence' ? 'have weight 1/|g| in a step' : 'have equal weights in a step';
   const parts = [
     `as this run trained: advantages ${scale} (advantage_scale ${advantageScale})`,
-    `completions ${members} (normalisation ${normalisation})${masksTruncated ? ', cut-off ones nothing' : ''}`,
+    `completions ${members} (normalisation ${normalisation})${masksTruncated ? ', truncated ones have weight 0' : ''}`,
     credit !== null
-      ? `the coefficients of steps are those of ${credit} (credit), not of the figures here`
+      ? `the run used the coefficients of ${credit} (credit), which these figures do not include`
       : loss === 'gspo'
         ? 'gspo has one ratio per sequence, so a step has no separate term'
         : `a step counts ${counted(p)} (lambda_exponent ${p})`,

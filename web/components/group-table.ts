@@ -80,7 +80,7 @@ export function groupTable<T extends GroupFigures>(options: GroupTableOptions<T>
         'depth',
         ({ pathDepth }) => pathDepth,
         (value) => value.toFixed(2),
-        'path depth: intermediate steps on the way of a completion, mean',
+        'path depth: mean number of intermediate steps on a completion’s path',
       ),
     ),
     wide({
@@ -91,7 +91,7 @@ export function groupTable<T extends GroupFigures>(options: GroupTableOptions<T>
       'pushed down',
       ({ pushedDown }) => pushedDown,
       String,
-      'good completions most of whose tokens lie in steps with a negative advantage',
+      'good completions with most of their tokens in steps with a negative advantage',
     ),
     wide(
       numberColumn(
@@ -106,7 +106,7 @@ export function groupTable<T extends GroupFigures>(options: GroupTableOptions<T>
         'flaw',
         ({ flaw }) => flaw,
         (value) => value.toFixed(2),
-        'largest (|λ| − 1)·|Â|: what GRPO adds to a step beyond its one share',
+        'largest (|λ| − 1)·|Â|: how much GRPO adds to a step beyond counting it once',
       ),
     ),
   ];

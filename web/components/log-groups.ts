@@ -51,7 +51,7 @@ export function logGroups(
 function leadOf(shown: number, total: number): string {
   if (shown === 0) return 'No trees are shown.';
   if (shown === total) return 'All groups of the log. Open one to see its process tree.';
-  return `${count(shown)} of ${count(total)} groups: half of the room for those that λ-GRPO changes most, half for every n-th of the log. Open one to see its process tree.`;
+  return `${count(shown)} of ${count(total)} groups: half of them are those that λ-GRPO changes most, half are every n-th group of the log. Open one to see its process tree.`;
 }
 
 function partsOf(group: ReportGroup, level: 2 | 4, titleId: string): HTMLElement[] {

@@ -55,7 +55,7 @@ export function treeLegend(view: TreeView, options: TreeLegendOptions): TreeLege
   const brought = view.values ?? [];
   const rules = element(
     'select',
-    { 'aria-label': 'Another rule of credit' },
+    { 'aria-label': 'Other credit rules' },
     element('option', { value: '' }, 'another rule …'),
     ...brought.map((values) => element('option', { value: values.name }, values.name)),
   );

@@ -199,9 +199,9 @@ export function treeMap({ steps, completions }: TreeView, { onLight, onStep }: T
     const whole = columns.flatMap(({ start, end }, level) => (start >= from - 8 && end <= to ? [level] : []));
     const inView =
       whole.length === 0
-        ? 'one level is partly in view'
-        : `${whole[0] === whole.at(-1) ? `level ${whole[0]} is` : `levels ${whole[0]} to ${whole.at(-1)} are`} in view`;
-    note.textContent = `The tree is wider than the window: ${inView}, the last is ${columns.length - 1}. Scroll sideways, or walk it with the arrow keys.`;
+        ? 'one level is partly visible'
+        : `${whole[0] === whole.at(-1) ? `level ${whole[0]} is` : `levels ${whole[0]} to ${whole.at(-1)} are`} visible`;
+    note.textContent = `The tree is wider than the window: ${inView}, the last is ${columns.length - 1}. Scroll sideways, or move through it with the arrow keys.`;
   }
 
   field.addEventListener('keydown', (event) => {

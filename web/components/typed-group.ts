@@ -34,7 +34,7 @@ export function readTyped(text: string, unit: Unit): TypedGroup {
       /^\s*([-+−]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)(?:[\t ](.*))?$/i.exec(line) ?? [];
     if (reward === undefined)
       throw new Error(
-        `line ${number}: begins with no reward; write for example 0.5 ${line.trim().slice(0, 20)}`,
+        `line ${number}: expected a reward at the beginning, for example 0.5 ${line.trim().slice(0, 20)}`,
       );
     const units = unit === 'characters' ? [...words] : (words.match(/\s*\S+/g) ?? []);
     const tokens = Int32Array.from(units, (piece) => {

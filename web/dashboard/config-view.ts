@@ -55,7 +55,7 @@ function differences(runs: readonly RunDetail[]): HTMLElement {
       'section',
       {},
       title,
-      element('p', { class: 'lead' }, 'Nothing: the runs were configured alike.'),
+      element('p', { class: 'lead' }, 'Nothing: the runs have the same configuration.'),
     );
   return element(
     'section',

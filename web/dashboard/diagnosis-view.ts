@@ -22,43 +22,43 @@ const SIGNS: readonly (readonly [MetricName, string])[] = [
   ],
   [
     'kl',
-    'Rising steadily while the reward does not: the policy drifts from where it began without gaining from it; raise kl_beta or lower the learning rate.',
+    'Rising steadily while the reward does not: the policy drifts away from its start without a benefit; raise kl_beta or lower the learning rate.',
   ],
   [
     'clip_fraction',
-    'Above about 0.2: updates leave the range in which the loss is trusted; take fewer updates a batch or a smaller learning rate (with one update a batch it is always 0).',
+    'Above about 0.2: updates leave the trust region of the loss; use fewer updates per batch or a smaller learning rate (with one update per batch it is always 0).',
   ],
   [
     'zero_variance_share',
-    'Near 1: groups whose rewards are all equal teach nothing, so most of the sampling is wasted; the next two curves say which way.',
+    'Near 1: groups whose rewards are all equal teach nothing, so most of the sampling is wasted; the next two curves show whether they are all right or all wrong.',
   ],
   [
     'all_right_share',
-    'Near 1: the problems are too easy for the policy by now; give it harder ones, or resample groups (resample_rounds).',
+    'Near 1: the problems have become too easy for the policy; use harder ones, or resample groups (resample_rounds).',
   ],
   [
     'all_wrong_share',
-    'Near 1 from the start: nothing is ever rewarded; look at completions, make the problems easier, or reward parts of the way.',
+    'Near 1 from the start: nothing is ever rewarded; look at completions, make the problems easier, or reward partial progress.',
   ],
   [
     'stopped_share',
-    'Falling: more completions are cut off at the longest length, and are often scored as wrong for that alone; raise max_completion_tokens, or mask them (truncated: mask).',
+    'Falling: more completions are cut off at the length limit, and are often scored as wrong only for that; raise max_completion_tokens, or mask them (truncated: mask).',
   ],
   [
     'completion_length',
-    'Rising while the reward does not: longer answers win nothing; with normalisation sequence, long wrong answers are punished less per token.',
+    'Rising while the reward does not: longer answers gain nothing; with normalisation sequence, long wrong answers are punished less per token.',
   ],
   [
     'sampling_logp_difference_mean',
-    'Above about 0.01: the sampler and the trainer disagree about the same tokens, so the policy learns from probabilities that it did not sample from; look for another precision, tokenizer or set of weights.',
+    'Above about 0.01: the sampler and the trainer disagree about the same tokens, so the policy learns from probabilities that it did not sample from; compare precision, tokenizer and weights of both.',
   ],
   [
     'grad_norm',
-    'Single high peaks, or 0 for many steps: a step that is too large, or nothing to learn from; see the share of groups without variance.',
+    'Single high peaks: some steps are too large; 0 for many steps: there is nothing to learn from (see the share of zero-variance groups).',
   ],
   [
     'shared_mass',
-    'High: most of GRPO’s pull lies in steps that several completions share and is counted |λ| times, also against the good ones among them; λ-GRPO counts each step once.',
+    'High: most of GRPO’s gradient mass is in steps that several completions share, which count |λ| times, even against good completions among them; λ-GRPO counts each step once.',
   ],
   [
     'path_depth',
@@ -203,7 +203,7 @@ function treeCards() {
         const colour = curve < 0 ? [] : [swatch(curve)];
         return [element('li', {}, ...colour, diagnosed.length > 1 ? `${run.run}: ${value}` : value, ...look)];
       });
-      const missing = diagnosed.length > 0 ? `Not logged by these runs: it takes ${sign.needs}.` : '–';
+      const missing = diagnosed.length > 0 ? `Not logged by these runs: it needs ${sign.needs}.` : '–';
       list.replaceChildren(...(lines.length > 0 ? lines : [element('li', { class: 'lead' }, missing)]));
     });
   }
@@ -212,7 +212,7 @@ function treeCards() {
     element: element(
       'section',
       { class: 'trees', 'aria-labelledby': 'trees-title' },
-      element('h2', { id: 'trees-title' }, 'What only the trees tell'),
+      element('h2', { id: 'trees-title' }, 'Figures from the process trees'),
       state,
       problems,
       element('div', { class: 'multiples signs' }, ...cards.map((card) => card.element)),

@@ -39,7 +39,7 @@ export async function groupView(run: string, step: number, n: number): Promise<H
       element(
         'p',
         { class: 'lead judged' },
-        `Â ${judged?.text ?? 'as in the paper: the run’s configuration is not known'}`,
+        `Â ${judged?.text ?? 'as in the paper: the run’s configuration is unknown'}`,
       ),
     ),
     treePanel(analysis, {

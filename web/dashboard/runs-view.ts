@@ -172,8 +172,8 @@ export function runsView(store: Store): { element: HTMLElement; dispose(): void 
     note.textContent =
       store.problem ??
       (store.runs.length === 0
-        ? `No runs in ${folderName(store.folder)} yet; this page shows them as they come.`
-        : `${store.runs.length} runs in ${folderName(store.folder)}. Names lead to the groups that were sampled.`);
+        ? `No runs in ${folderName(store.folder)} yet; new runs will appear here.`
+        : `${store.runs.length} runs in ${folderName(store.folder)}. The name of a run links to its groups.`);
     note.title = store.folder;
     smoothed.textContent = Number(smoothing.value).toFixed(2);
     const [unit, text] = details()[0]?.units[focus] ?? ['', ''];

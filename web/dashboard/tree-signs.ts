@@ -40,7 +40,7 @@ export const TREE_SIGNS: readonly TreeSign[] = [
     look: ({ figures: { noise } }) =>
       noise !== null && (noise.deviation > NOISE || noise.outside > RATIOS * noise.pairs),
     meaning:
-      'Completions that share a step hold one log-probability each for the same token in the same context, so their spread is the sampler’s own numerical noise; above about 0.01, sample with batch-invariant kernels or more precision before you blame the trainer or move the clip range.',
+      'Completions that share a step hold one log-probability each for the same token in the same context, so their spread is the sampler’s own numerical noise; above about 0.01, sample with batch-invariant kernels or more precision before blaming the trainer or changing the clip range.',
     needs: 'log-probabilities of sampled tokens',
   },
   {
@@ -52,7 +52,7 @@ export const TREE_SIGNS: readonly TreeSign[] = [
     look: ({ figures: { trainer } }) =>
       trainer !== null && trainer.tokens > 0 && (trainer.difference > DRIFT || trainer.outside > RATIOS),
     meaning:
-      'The same tokens under the trainer’s probabilities and the sampler’s: what is above the sampler’s own noise comes from other weights, another tokenizer or another precision; correct for it with importance weights, or find where the two part.',
+      'The same tokens under the trainer’s probabilities and the sampler’s: a difference above the sampler’s own noise comes from other weights, another tokenizer or another precision; correct it with importance weights, or find its cause.',
     needs: 'log-probabilities of both',
   },
   {
@@ -61,14 +61,14 @@ export const TREE_SIGNS: readonly TreeSign[] = [
       retokenised &&
       `${retokenised.branches > 0 ? `${count(retokenised.retokenised)} of ` : ''}${counted(retokenised.branches, 'branch', 'branches')}${
         retokenised.equalTexts > 0
-          ? `; ${counted(retokenised.equalTexts, 'completion')} with another’s text`
+          ? `; ${counted(retokenised.equalTexts, 'completion')} with the text of another`
           : ''
       }`,
     look: ({ figures: { retokenised } }) =>
       retokenised !== null &&
       (retokenised.equalTexts > 0 || retokenised.retokenised > RETOKENISED * retokenised.branches),
     meaning:
-      'Branches whose text goes on as a sibling’s does, cut into other tokens: turns that were tokenised again break prefixes and flatten the tree; hand the sampled token ids on from turn to turn instead of the text.',
+      'Branches with the same text as a sibling but different tokens: turns that were tokenised again break prefixes and flatten the tree; pass the sampled token ids from turn to turn instead of the text.',
     needs: 'exact tokens with their texts',
   },
   {
@@ -79,7 +79,7 @@ export const TREE_SIGNS: readonly TreeSign[] = [
         : `${counted(merged.ids, 'id')} with ${counted(merged.prompts, 'prompt')}; ${falseAdvantages(merged)}`,
     look: ({ figures: { merged } }) => merged.ids > 0,
     meaning:
-      'Completions of different prompts under one id are compared with each other by a trainer that groups by it, and get false advantages; give every prompt of a step its own id. The figures here take them apart.',
+      'A trainer that groups by id compares completions of different prompts and gives them false advantages; give every prompt of a step its own id. The figures here split these ids by prompt.',
     needs: '',
   },
   {
@@ -91,7 +91,7 @@ export const TREE_SIGNS: readonly TreeSign[] = [
     },
     look: ({ figures: { splitPrompts, singletons } }) => splitPrompts.prompts > 0 || singletons > 0,
     meaning:
-      'One prompt of a step in several groups is compared with a part of its completions alone, and a completion in a group of its own has the advantage 0 whatever it did; group by the prompt, and find out why completions are missing.',
+      'If one prompt of a step has several groups, its completions are compared with only a part of the others, and a completion alone in its group always has advantage 0; group by the prompt, and find out why completions are missing.',
     needs: '',
   },
   {
@@ -105,30 +105,30 @@ export const TREE_SIGNS: readonly TreeSign[] = [
     look: ({ figures: { groups, zeroVariance } }) =>
       zeroVariance.right + zeroVariance.wrong + zeroVariance.other > EQUAL * groups,
     meaning:
-      'They teach nothing: all right asks for harder problems, all wrong for easier ones or a reward of parts of the way, and equal rewards that are neither ask whether the reward tells answers apart at all.',
+      'They teach nothing: if all are right, use harder problems; if all are wrong, use easier ones or reward partial progress; if neither, check whether the reward distinguishes answers at all.',
     needs: 'groups',
   },
   {
     title: 'Tokens that only the KL term moves',
     value: ({ beta, figures: { klAlone, groups } }) => {
       if (groups === 0) return null;
-      const shares = `${percent(klAlone.copies, 1)}; each step once ${percent(klAlone.once, 1)}`;
+      const shares = `${percent(klAlone.copies, 1)}; counting each step once ${percent(klAlone.once, 1)}`;
       if (beta === null) return `${shares} (with β > 0)`;
       return beta > 0 ? `${shares} (β ${figure(beta)})` : `${shares}, and β is 0: nothing moves them`;
     },
     look: ({ beta, figures: { klAlone } }) => beta !== 0 && klAlone.copies > IDLE,
     meaning:
-      'Steps whose advantage is 0 have no other gradient than the pull back to the reference policy; where they are most of the tokens, more of the run is undone than learnt: lower β, or choose problems whose rewards differ.',
+      'The only gradient of steps with advantage 0 is the KL term, which pulls back to the reference policy; if most tokens are in such steps, the run unlearns more than it learns: lower β, or choose problems whose rewards differ.',
     needs: 'groups',
   },
   {
     title: 'Age of the weights',
     value: ({ figures: { age } }) =>
       age &&
-      `${figure(age.mean)} in the mean, ${count(age.largest)} at most; ${percent(age.mixed, age.completions)} of completions by several versions`,
+      `mean ${figure(age.mean)}, at most ${count(age.largest)}; ${percent(age.mixed, age.completions)} of completions sampled by several versions`,
     look: ({ figures: { age } }) => age !== null && age.largest > AGE,
     meaning:
-      'How many versions of the weights lie between a completion and the newest of its step: old ones are off-policy, and so are completions that several versions wrote; bound the staleness, or correct with importance weights.',
+      'Number of versions of the weights between a completion and the newest one of its step: completions of old or of several versions are off-policy; limit the staleness, or correct it with importance weights.',
     needs: 'versions of weights',
   },
   {
@@ -139,7 +139,7 @@ export const TREE_SIGNS: readonly TreeSign[] = [
       const [first, last] = ends(run.figures.steps.sharing);
       const [shallow, deep] = ends(run.figures.steps.pathDepth);
       return first === undefined
-        ? `${figure(sharing)} of a group share a token in the mean`
+        ? `on average ${figure(sharing)} of a group share a token`
         : `${figure(first)} → ${figure(last)} from the first third to the last; path depth ${figure(shallow)} → ${figure(deep)}`;
     },
     look: ({ figures: { steps } }) => {
@@ -147,7 +147,7 @@ export const TREE_SIGNS: readonly TreeSign[] = [
       return first !== undefined && last > first + GROWTH;
     },
     meaning:
-      'The share of a group that goes through a token, 1 where all completions are alike: rising together with the path depth it is the policy becoming certain, read without any logits; if the reward does not rise with it, the entropy is collapsing: raise the temperature or lower the learning rate.',
+      'The share of a group that has a token in common, 1 if all completions are equal: if it rises together with the path depth, the policy becomes certain; if the reward does not rise too, the entropy is collapsing: raise the temperature or lower the learning rate.',
     needs: 'groups',
   },
 ];

@@ -39,9 +39,9 @@ export function tryView(): HTMLElement {
     element(
       'p',
       { class: 'lead' },
-      'Completions that begin alike share process steps. A step’s reward is the mean of those that go through it; GRPO counts it |λ| times, λ-GRPO once.',
+      'Completions that begin alike share process steps. A step’s reward is the mean reward of the completions through it; GRPO counts it |λ| times, λ-GRPO once.',
     ),
-    element('label', { for: 'typed' }, 'One completion a line: its reward, a space, its text'),
+    element('label', { for: 'typed' }, 'One completion per line: its reward, a space, its text'),
     input,
     element('div', { class: 'controls' }, element('label', {}, 'tokens are ', unit)),
     problem,

@@ -111,7 +111,7 @@ export function groupSection(place: HTMLElement, address: Address): void {
     element(
       'p',
       { class: 'lead' },
-      'Six completions, a letter a token, from the paper (§3). Drag a reward. A step’s height is |λ|, the number of completions ' +
+      'Six completions from the paper (§3); each letter is a token. Drag a reward. A step’s height is |λ|, the number of completions ' +
         'through it; its colour is how hard its tokens are pushed. GRPO counts a step |λ| times, λ-GRPO once.',
     ),
     sliders,
@@ -126,7 +126,7 @@ export function groupSection(place: HTMLElement, address: Address): void {
       'details',
       {},
       element('summary', {}, 'Your own completions'),
-      element('label', { for: 'typed' }, 'One completion a line: its reward, a space, its text'),
+      element('label', { for: 'typed' }, 'One completion per line: its reward, a space, its text'),
       input,
       element('div', { class: 'controls' }, element('label', {}, 'tokens are ', unit), back),
     ),

@@ -52,7 +52,8 @@ const REPORT = 100;
 /** Notes of a kind that are shown; the others are only counted. */
 const SHOWN = 10;
 const PAGE_HEADING = 3;
-const JUDGED = 'advantages are made from the rewards as in the paper, by the standard deviation of the group';
+const JUDGED =
+  'advantages are computed from the rewards as in the paper, with the standard deviation of the group';
 
 class Notes {
   readonly lines: string[] = [];

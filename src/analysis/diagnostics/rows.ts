@@ -23,10 +23,10 @@ export function diagnosticRows({ all, splitPrompts, steps }: LogAnalysis): Diagn
     rows.push(['prompts with several ids', count(splitPrompts.prompts), meaning]);
   }
   if (splitPrompts.singletons > 0)
-    rows.push(['… groups of one', count(splitPrompts.singletons), 'their advantage is 0 whatever they did']);
+    rows.push(['… groups of one', count(splitPrompts.singletons), 'their advantage is always 0']);
   rows.push(...ageRows(all));
   if (klAlone.copies > 0) {
-    const meaning = `with β > 0 the KL term is all they get; each step once ${percent(klAlone.once, 1)}`;
+    const meaning = `with β > 0 the KL term is their only gradient; counting each step once ${percent(klAlone.once, 1)}`;
     rows.push(['tokens with Â = 0', percent(klAlone.copies, 1), meaning]);
   }
   rows.push(['|λ|/k of a token', fixed(sharing, 3), 'mean; 1: all completions are alike'], ...growth(steps));
@@ -41,7 +41,7 @@ function trainerRows({ diagnostics: { trainer } }: LogFigures): Row[] {
     rows.push(['… ratios beyond 10%', percent(trainer.outside, 1), 'outside [0.9, 1.1]']);
   }
   if (trainer && trainer.entropies > 0) {
-    const meaning = `nats, mean of ${count(trainer.entropies)} tokens; where completions part ${fixed(trainer.atBranches, 3)}`;
+    const meaning = `nats, mean of ${count(trainer.entropies)} tokens; where completions diverge ${fixed(trainer.atBranches, 3)}`;
     rows.push(['entropy', fixed(trainer.entropy, 3), meaning]);
   }
   return rows;
@@ -64,7 +64,7 @@ function retokenisedRows({ diagnostics: { retokenised } }: LogFigures): Row[] {
   const { branches, retokenised: broken, tokens, equalTexts } = retokenised;
   const rows: Row[] = [];
   if (broken > 0) {
-    const meaning = `of ${count(branches)} branches; ${count(tokens)} tokens are shared as text alone`;
+    const meaning = `of ${count(branches)} branches; ${count(tokens)} tokens are shared only as text`;
     rows.push(['same text, other tokens', count(broken), meaning]);
   }
   if (equalTexts > 0) rows.push(['equal texts, other tokens', count(equalTexts), 'completions']);
@@ -73,12 +73,12 @@ function retokenisedRows({ diagnostics: { retokenised } }: LogFigures): Row[] {
 
 function ageRows({ diagnostics: { age } }: LogFigures): Row[] {
   if (!age) return [];
-  const meaning = `versions, mean; at most ${count(age.largest)}; ${count(age.mixed)} of ${count(age.completions)} by several`;
+  const meaning = `versions, mean; at most ${count(age.largest)}; ${count(age.mixed)} of ${count(age.completions)} sampled by several`;
   return [['age of the weights', fixed(age.mean, 2), meaning]];
 }
 
 function shifted({ shift, flipped, completions }: MergedFigures | SplitFigures): string {
-  return `advantages off by ${fixed(shift, 2)}, ${count(flipped)} of ${count(completions)} of another sign`;
+  return `advantages off by ${fixed(shift, 2)}, ${count(flipped)} of ${count(completions)} with another sign`;
 }
 
 /** Change of sharing and depth from the first third of the steps to the last; empty for few steps. */

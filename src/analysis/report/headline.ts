@@ -109,7 +109,7 @@ function cardsOf(f: LogFigures): [name: string, value: string, meaning: string][
       `all rewards equal, no gradient: ${count(f.zeroVariance.right)} all right, ${count(f.zeroVariance.wrong)} all wrong, ${count(f.zeroVariance.other)} other`,
     ],
     ['flat groups', percent(f.flatGroups, f.groups), 'no step between the root and the completions'],
-    ['path depth', f.meanPathDepth.toFixed(2), 'intermediate steps on the way of a completion, mean'],
+    ['path depth', f.meanPathDepth.toFixed(2), 'mean number of intermediate steps on a completion’s path'],
     [
       'intermediate proportion',
       f.meanIntermediateProportion.toFixed(3),
