@@ -17,7 +17,7 @@ const SEED = 0;
 const STEPS = 100;
 const GROUP = 16;
 
-/** A⁺ and A⁻ of each step of the tree. Here λ-GRPO: replace it by your own rule. Without `* scale` it is GRPO. */
+/** A⁺ and A⁻ of each step of the tree. This rule is λ-GRPO; replace it by your own rule. Without `* scale` it is GRPO. */
 const coefficients: CreditRule = (tree, _rewards, { advantages, weights }) => {
   const scale = lambdaWeights(tree); // 1/|λ|: a step counts once, however many completions share it
   const sum = (part: (a: number) => number) => memberSums(tree, (i) => weights[i] * part(advantages[i]));
@@ -49,7 +49,7 @@ for (let step = 1; step <= STEPS; step++) {
   const rewards = Float64Array.from(paths, (path) => task.reward(problem, path).reward);
   const advantages = groupAdvantages(rewards);
 
-  // Tree: completions that begin alike share their steps.
+  // Tree: completions with the same beginning share their steps.
   const tree = ProcessTree.build(paths);
 
   // Coefficients: how much each step is pushed, averaged over the tokens of the group.

@@ -9,7 +9,7 @@ interface Product {
 }
 const SIZE = 9 * 9;
 const product = (index: number): Product => ({ a: 1 + (index % 9), b: 1 + (Math.floor(index / 9) % 9) });
-/** A number that looks random and is the same every time. */
+/** A number that looks random but is always the same for the same input. */
 const scattered = (index: number, limit: number): number =>
   (Math.imul(index + 1, 2_654_435_761) >>> 7) % limit;
 

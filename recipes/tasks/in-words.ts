@@ -1,5 +1,5 @@
-// Sums and products of one digit, or sums of two, answered in words of the model's own. Judged is the last number of the first sentence or
-// line; `end_at_answer` ends the completion there, so that nothing is sampled that the reward does not judge.
+// Sums and products of one digit, or sums of two digits, answered in the model's own words. The answer is the last number of the first sentence
+// or line; `end_at_answer` ends the completion there, so that only text is sampled that the reward judges.
 import { defineTask } from 'lambda-grpo';
 
 interface Problem {
@@ -14,11 +14,11 @@ interface Options {
   readonly digits?: 1 | 2;
   readonly end_at_answer?: boolean;
   readonly max_tokens?: number;
-  /** A vocabulary of its own, for a small random model. */
+  /** A separate vocabulary, for a small random model. */
   readonly small?: boolean;
 }
 
-/** About one in so many pairs is kept from training: 40 problems of one digit, 61 of two. */
+/** About one in this many pairs is held out: 40 problems of one digit, 61 of two. */
 const APART = { 1: 4, 2: 128 } as const;
 /** The same for a, b and b, a. */
 const mixed = (a: number, b: number): number =>
@@ -43,7 +43,7 @@ function problemsOf(digits: 1 | 2): { train: Problem[]; heldOut: Problem[] } {
 
 export default ({ seed, digits = 1, end_at_answer = false, max_tokens = 24, small = false }: Options) => {
   const { train, heldOut } = problemsOf(digits);
-  // 41 shares no divisor with the number of problems: each comes once before any comes again.
+  // 41 shares no divisor with the number of problems, so each problem comes once before any comes again.
   const nth = (index: number): Problem => train[(41 * index + 1009 * seed) % train.length];
   const question = ({ a, b, sign }: Problem): string =>
     digits === 1 ? `What is ${a} ${sign} ${b}?` : `What is ${a} ${sign} ${b}? Answer with the number only.`;

@@ -97,7 +97,7 @@ function overview(all: LogFigures): string {
   const mixed = groups - all.zeroVarianceGroups;
   const rows: [string, string, string][] = [
     ['groups', count(groups), sources(all.groupSources)],
-    ['completions', count(completions), `${fixed(completions / groups, 1)} a group`],
+    ['completions', count(completions), `${fixed(completions / groups, 1)} per group`],
     ['tokens', count(tokens), sources(all.tokenSources)],
     [
       'zero-variance groups',
