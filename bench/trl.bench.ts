@@ -1,13 +1,14 @@
 /**
- * GRPO with TRL on PyTorch (trl_peer.py) and with this package, in turn in one run: a step of a real model, updates at three
- * overlaps, random models, and the whole loop on sums until 80% are right. OpenVINO GenAI samples the same prompts.
+ * Compares GRPO in TRL on PyTorch (trl_peer.py) with this package; both sides alternate in one run. Parts: a step of a
+ * real model, updates at three overlaps, random models, sampling with OpenVINO GenAI on the same prompts, and the whole
+ * loop on sums until 80% are right.
  *
- *   npx tsx bench/trl.bench.ts <SmolLM2-135M-Instruct as F32> [--only real,overlap,random,openvino,loop] [--out <folder>]
+ *     npx tsx bench/trl.bench.ts <SmolLM2-135M-Instruct as F32> [--only real,overlap,random,openvino,loop] [--out <folder>]
  *
- * What a part gave is kept in <folder>/results.json (default runs/bench-trl): a run that is started again goes on with what is
- * missing, and what --only names is measured again. docs/performance.md is written from it. Peers live in .venv-bench, which is
- * made when it is not there, or in the Pythons that LAMBDA_GRPO_BENCH_PYTHON and LAMBDA_GRPO_OPENVINO_PYTHON name. Without the
- * loop, which takes half an hour and is measured only when it is named, a quarter of an hour on two cores.
+ * Results are kept in <folder>/results.json (default runs/bench-trl). A second run continues with the missing parts;
+ * parts named with --only are measured again. The script writes docs/performance.md. The peers' Pythons are made in
+ * .venv-bench if needed; LAMBDA_GRPO_BENCH_PYTHON and LAMBDA_GRPO_OPENVINO_PYTHON name other ones. It takes a quarter
+ * of an hour on two cores, without the loop, which takes half an hour and runs only if it is named.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -51,11 +52,11 @@ interface Step {
   readonly sampled: number;
   readonly accuracy?: number;
 }
-/** Steps of one comparison: ours, TRL's; the first of ours makes its programs. */
+/** Steps of one comparison on both sides; our first step includes compiling the programs. */
 interface Pair {
   readonly ours: readonly Step[];
   readonly trl: readonly Step[];
-  /** Share of completion tokens that the tree saves, our side. */
+  /** Share of completion tokens that the tree saves (our side). */
   readonly overlap: number;
 }
 interface Results {
@@ -72,7 +73,7 @@ const results: Results = existsSync(resultsFile)
   : {};
 const save = (): void => writeFileSync(resultsFile, JSON.stringify(results, null, 1));
 
-/** Each peer has an environment of its own, since they want different versions of the same packages. */
+/** Each peer has its own environment, because they need different versions of the same packages. */
 const PEERS = {
   trl: { variable: 'LAMBDA_GRPO_BENCH_PYTHON', packages: ['trl==1.16.0', 'peft', 'torch'] },
   openvino: {
@@ -81,7 +82,7 @@ const PEERS = {
   },
 } as const;
 
-/** The Python that has a peer: the one that is named, or one that is made here. */
+/** The peer's Python: the one named in the environment, or a new one in .venv-bench. */
 function pythonOf(peer: keyof typeof PEERS): string {
   const { variable, packages } = PEERS[peer];
   const named = process.env[variable];
@@ -209,7 +210,7 @@ async function sample(
   return { prompts, completions: completions.map((group) => group.map(({ tokens }) => tokens)) };
 }
 
-/** GRPO's update of TRL's default kind: normalised by the tokens of the step. Groups of equal rewards are left out. */
+/** One update with TRL's default normalisation: by the tokens of the step. Groups with equal rewards are left out. */
 async function update(
   engine: LocalEngine,
   { prompts, completions }: Sampled,
@@ -244,7 +245,7 @@ async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
   return [value, (performance.now() - from) / 1000];
 }
 
-/** Steps of both sides in turn. @param fixed completions of every step; absent: each side samples its own */
+/** Steps of both sides, alternating. @param fixed completions of every step; absent: each side samples its own */
 async function inTurn(
   engine: LocalEngine,
   prompts: readonly Int32Array[],
@@ -280,7 +281,7 @@ async function inTurn(
 const shown = (step: Step | undefined): string =>
   `${step?.sampling.toFixed(2)} s + ${step?.update.toFixed(2)} s`;
 
-/** Sums as a chat model is asked for them. */
+/** Sums as prompts of a chat model. */
 async function sums(
   count: number,
   digits: number,
@@ -291,7 +292,7 @@ async function sums(
   const prompts: Int32Array[] = [];
   const answers: string[] = [];
   for (let i = 0; i < count; i++) {
-    // All pairs of small numbers in an order that looks like none.
+    // All pairs of small numbers in a pseudorandom order.
     const size = 10 ** digits;
     const pair = (i * 7919) % (size * size);
     const [a, b] = [Math.floor(pair / size), pair % size];
@@ -316,7 +317,7 @@ const parts: Record<Part, () => Promise<void>> = {
     const { completions } = await sample(engine, prompts, 99);
     results.overlap = {};
     for (const share of [0.04, 0.2, 0.5]) {
-      // The first tokens of a group's completions are those of its first: (k − 1) of k copies are saved.
+      // The completions of a group share the first tokens of the first completion, so (k − 1) of k copies are saved.
       const common = Math.round((share * TOKENS * SAMPLES) / (SAMPLES - 1));
       const fixed = {
         prompts,
@@ -324,7 +325,7 @@ const parts: Record<Part, () => Promise<void>> = {
           group.map((tokens, i) => {
             const copy = tokens.slice();
             copy.set(group[0].subarray(0, common));
-            // What follows differs from the first token on.
+            // After these, the first token already differs.
             if (common < TOKENS) copy[common] = 1000 + i;
             return copy;
           }),
@@ -494,7 +495,7 @@ const parts: Record<Part, () => Promise<void>> = {
   },
 };
 
-/** Medians after the first step, which makes programs and warms up. */
+/** Medians without the first step, which includes compilation and warm-up. */
 const later = (steps: readonly Step[], value: (step: Step) => number): number =>
   median(steps.slice(1).map(value));
 
@@ -593,7 +594,7 @@ ${sections.join('\n\n')}
 ${profile()}`;
 }
 
-/** What stands in the page beside the measured parts is kept: everything from "## Profile" on. */
+/** The unmeasured part of the page is kept: everything from "## Profile" on. */
 function profile(): string {
   const file = join(root, 'docs/performance.md');
   const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
@@ -602,7 +603,7 @@ function profile(): string {
 }
 
 for (const part of PARTS) {
-  // The loop takes half an hour: only when it is asked for.
+  // The loop takes half an hour, so it runs only if it is named.
   if (only ? !only.includes(part) : part === 'loop' || results[part] !== undefined) continue;
   console.error(`${part} …`);
   await parts[part]();

@@ -1,7 +1,8 @@
 /**
- * Draws docs/figures/credit.svg: the paper's worked example (PAPER.md §3: six completions, rewards 0.5, 0.5, 1, 0, 0, 0.5) under every
- * credit rule. A panel is the group's tree: a row for each completion, a column for each token, a block for each step; its colour is
- * how hard the rule pushes the step's tokens, up (blue) or down (orange), relative to the panel's largest.
+ * Draws docs/figures/credit.svg: the paper's worked example (PAPER.md §3: six completions, rewards 0.5, 0.5, 1, 0, 0,
+ * 0.5) under every credit rule. Each panel shows the group's tree: one row per completion, one column per token, one
+ * block per step. The colour shows how hard the rule pushes the step's tokens, up (blue) or down (orange), relative to
+ * the largest push in the panel.
  *
  *     npx tsx scripts/credit-figure.ts
  */

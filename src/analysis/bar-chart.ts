@@ -28,7 +28,7 @@ const WIDTH = 720;
 const HEIGHT = 320;
 const FRAME = { left: 24, right: WIDTH - 20, top: 84, bottom: HEIGHT - 56 };
 
-/** The chart as SVG text. @throws RangeError for series of another length than the categories */
+/** The chart as SVG text. @throws RangeError if a series and the categories differ in length */
 export function barChartSvg({ title, xLabel, categories, series, format }: BarChart): string {
   for (const { name, values, low = values, high = values } of series) {
     if ([values, low, high].some(({ length }) => length !== categories.length))

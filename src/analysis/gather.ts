@@ -13,7 +13,7 @@ import type { GroupCredit } from './group-credit.js';
 
 /** How strongly GRPO's flaw affects one group, for sorting groups. */
 export interface GroupScore {
-  /** Completions with aᵢ > 0 most of whose tokens lie in steps with Â < 0. */
+  /** Completions with aᵢ > 0 and most of their tokens in steps with Â < 0. */
   readonly pushedDown: number;
   /** The largest share of tokens in steps with Â < 0 among the completions with aᵢ > 0, [0, 1]; 0 if there are none. */
   readonly worst: number;

@@ -20,7 +20,7 @@ export interface WeightsRow {
   /** Token ids, [n]. */
   readonly tokens: Int32Array;
   readonly analysis: GroupAnalysis;
-  /** 1 where the token was sampled, [n]; absent: all were. */
+  /** 1 if the token was sampled, [n]; absent: all were. */
   readonly mask?: Uint8Array;
   /** The group under the file's rules, in their order. */
   readonly credit: readonly GroupCredit[];

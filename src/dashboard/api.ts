@@ -141,7 +141,7 @@ export interface GroupRow {
   readonly zeroVariance: GroupAnalysis['zeroVariance'];
   readonly pathDepth: number;
   readonly intermediateProportion: number;
-  /** Completions with aᵢ > 0 most of whose tokens lie in steps with Â < 0. */
+  /** Completions with aᵢ > 0 and most of their tokens in steps with Â < 0. */
   readonly pushedDown: number;
   /** The largest share of tokens in steps with the opposite sign, over completions with aᵢ > 0. */
   readonly worst: number;

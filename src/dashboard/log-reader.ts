@@ -1,7 +1,8 @@
 /**
- * The dashboard's view of a log of another framework (docs/formats.md): its groups by training step, and the figures
- * of each step. New and changed files are read in the background by the readers of `analyze`. A half-written file is
- * read again when it has grown; a large one not more often than its reading takes. Faults of a file never throw here.
+ * The dashboard's view of a log of another framework (docs/formats.md): its groups by training step, and the figures of
+ * each step. New and changed files are read in the background by the readers of `analyze`. A half-written file is read
+ * again when it has grown; the pause before reading a large file again is a multiple of its reading time. Errors in a
+ * file are never thrown here.
  */
 import { stat } from 'node:fs/promises';
 import { basename, sep } from 'node:path';

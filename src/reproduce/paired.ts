@@ -9,7 +9,7 @@ export interface Paired extends Interval {
   /** Number of pairs in which the first is greater, and in which it is less. */
   readonly wins: number;
   readonly losses: number;
-  /** Of the sign-flip test; null for more than 20 pairs. */
+  /** p of the sign-flip test; null for more than 20 pairs. */
   readonly p: number | null;
 }
 

@@ -10,7 +10,7 @@ export const JUDGED: readonly ValueTask[] = ['binary-tree', 'arithmetic'];
 /** Settings of one task. */
 export interface ValueSettings extends Omit<ValuesSpec, 'kind' | 'policy' | 'seed'> {
   readonly seeds: number;
-  /** Steps of GRPO after which the policy is looked at. */
+  /** Steps of GRPO after which the policy is measured. */
   readonly stages: readonly number[];
 }
 
@@ -20,7 +20,7 @@ export interface ProcessRewardsSettings {
 }
 
 export interface ProcessRewardsData {
-  /** Of the real model (real-model.ts); null: it was not run. */
+  /** Weights of the real model (real-model.ts); null: it was not run. */
   readonly weights: string | null;
   /** Without tasks that were not run. */
   readonly stages: readonly StageRows[];

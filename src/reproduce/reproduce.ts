@@ -37,9 +37,9 @@ export interface Reproduced {
 }
 
 /**
- * Runs one experiment to its report.
+ * Runs one experiment and writes its report.
  * @returns null if it was interrupted
- * @throws UserError for a place that is needed and missing, a folder that cannot be written
+ * @throws UserError if a required path is missing, or a folder cannot be written
  */
 export async function reproduce(options: ReproduceOptions): Promise<Reproduced | null> {
   const { experiment, quick, seeds, places, out, jobs = availableParallelism() } = options;

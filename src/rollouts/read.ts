@@ -79,8 +79,8 @@ interface Log {
 
 /**
  * The groups of all logs.
- * @throws RolloutError before the first group: a format that is not known;
- *   on the way: a log whose groups cannot be known, unless bad rows are skipped
+ * @throws RolloutError before the first group for an unknown format; later for a log whose groups cannot be recovered,
+ * unless bad rows are skipped
  * @throws BadRowsError at the end, if there were bad rows and they are not skipped
  * @example
  * const log = blobSource(file, file.name); // a File that was dropped into a page

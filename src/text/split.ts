@@ -12,7 +12,7 @@ interface Span {
   match: boolean;
 }
 
-/** All of the text as matches and what lies between them, in order. */
+/** The whole text in order: the matches and the text between them. */
 function spans(text: string, pattern: RegExp): Span[] {
   const all: Span[] = [];
   let at = 0;

@@ -63,7 +63,7 @@ export interface BenchmarkResult {
   readonly passAt: Readonly<Record<number, Share>>;
   /** Mean length of a completion, tokens. */
   readonly tokens: number;
-  /** Share of completions cut off at the longest allowed length. */
+  /** Share of completions that were cut off at the maximum length. */
   readonly truncated: number;
 }
 

@@ -21,7 +21,7 @@ export interface StepResult {
   readonly first: UpdateResult;
   /** Largest gradient norm of the μ updates; undefined if the engine does not report it. */
   readonly gradNorm: number | undefined;
-  /** Mean k3 estimate of KL(π ‖ π_ref) over tree tokens before the step, nats a token; null without KL. */
+  /** Mean k3 estimate of KL(π ‖ π_ref) over tree tokens before the step, nats per token; null without KL. */
   readonly kl: number | null;
   /** Share of the later updates' terms that were clipped (clipping.ts; 0 for μ = 1). */
   readonly clipFraction: number;

@@ -131,7 +131,7 @@ describe('head and attention in chunks, checkpointing and trees in pieces', () =
 });
 
 describe('attention in chunks', () => {
-  /** A few tokens, so that completions share their beginnings. */
+  /** A few different tokens, so that completions share prefixes. */
   const completions = fc.array(fc.array(fc.nat(1), { minLength: 1, maxLength: 14 }), {
     minLength: 2,
     maxLength: 6,

@@ -41,7 +41,7 @@ function example(lambdaExponent: number, rewards: readonly number[]): TrainExamp
   return { prompt: Int32Array.of(0), tree, coefficients };
 }
 
-/** Weights after one SGD step minus those before. */
+/** Change of the weights in one SGD step. */
 async function stepOf(batch: readonly TrainExample[], changed: Partial<UpdateOptions>) {
   const engine = makeEngine();
   const before = engine.parameters.flat.slice();

@@ -1,17 +1,17 @@
 /**
- * Where the answer stands in a completion. The first rule that finds something decides:
+ * Finds the answer in a completion. The first rule that finds something decides:
  *
- * 1. box: the last closed `\boxed{…}` (`\fbox`, `\framebox`). Boxes in a row, with nothing but separators or a short
- *    "and" between them, are one answer of several parts. A box that is cut off is no answer.
- *    Likewise what the last `<answer>…</answer>` holds (rule tag), where no box follows it.
- * 2. hashes: what follows the last `####` at the start of a line (GSM8K).
+ * 1. box: the last closed `\boxed{…}` (`\fbox`, `\framebox`). Adjacent boxes, with only separators or a short "and"
+ * between them, are one answer of several parts. A truncated box is not an answer.
+ *    tag: the content of the last `<answer>…</answer>`, if no box follows it.
+ * 2. hashes: the text after the last `####` at the start of a line (GSM8K).
  * 3. whole: a completion of one short line without words is its own answer.
- * 4. marker: what follows the last "answer is", "answer:", "Final Answer" or "A:" at the start of a line, up to the end of
- *    its sentence, at any length of the text.
- * 5. end: the last formula, tuple or number of the last sentence; numbers only in a sentence of words. A sentence that breaks
- *    off was cut, unless it is all there is.
+ * 4. marker: the text after the last "answer is", "answer:", "Final Answer" or "A:" at the start of a line, up to the
+ * end of its sentence, in a text of any length.
+ * 5. end: the last formula, tuple or number of the last sentence; numbers count only in a sentence with words. A
+ * sentence without an end was truncated, unless it is the whole text.
  *
- * What stands after `</think>` goes before what stands within, of which only boxes count. A box without content is none.
+ * Text after `</think>` takes precedence over the text inside, where only boxes count. An empty box is not an answer.
  * Everything is linear in the completion's length.
  */
 import { LIMITS } from './limits.js';

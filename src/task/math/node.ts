@@ -30,7 +30,7 @@ export type Node =
   | Expr
   /** A quantity with its unit. */
   | { readonly kind: 'unit'; readonly amount: Expr; readonly unit: string }
-  /** (a, b), [a, b), …: a tuple, or an interval where there are two; brackets as written. */
+  /** (a, b), [a, b), …: a tuple, or an interval if there are two entries; brackets as written. */
   | { readonly kind: 'tuple'; readonly items: readonly Node[]; readonly brackets: string }
   | { readonly kind: 'set'; readonly items: readonly Node[] }
   /** Answers in any order, and their separator; if they are separated by semicolons, each may be a list. */

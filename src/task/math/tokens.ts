@@ -20,7 +20,7 @@ export interface Token {
 export interface Reading {
   /** 1,234 is one number (else two). */
   readonly thousands: boolean;
-  /** 2e-1 is 0.2 (else 2e − 1); forms that can be nothing but a number (2e6, 2.5e-1, 2e-12) are one in any case. */
+  /** 2e-1 is 0.2 (else 2e − 1); unambiguous forms (2e6, 2.5e-1, 2e-12) are always numbers. */
   readonly scientific: boolean;
   /** 3,75 is 3.75. */
   readonly decimalComma: boolean;
