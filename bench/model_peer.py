@@ -27,7 +27,7 @@ def update(model, job):
     seconds = []
     for _ in range(job["repetitions"]):
         started = time.perf_counter()
-        # Only the logits that a loss needs, as trainers ask for them.
+        # Only the logits that the loss needs, as in trainers.
         logits = model(sequences, use_cache=False, logits_to_keep=sequences.shape[1] - first + 1).logits[:, :-1]
         targets = sequences[:, first:]
         logprobs = torch.gather(logits, 2, targets[..., None])[..., 0] - torch.logsumexp(logits, -1)

@@ -1,9 +1,9 @@
 """Sampling with OpenVINO GenAI, the peer of bench/trl.bench.ts: continuous batching and prefix caching, float32 throughout.
-The model is converted once into a cache folder, by optimum-intel.
+optimum-intel converts the model once, into a cache folder.
 
     python bench/openvino_peer.py '{"folder": ..., "cache": ..., "prompts": [[...]], "samples": 8, "tokens": 48, ...}'
 
-Prints one line of JSON: sampled tokens a second, the median after the first repetition.
+Prints one line of JSON: sampled tokens per second, the median after the first repetition.
 """
 
 import json

@@ -1,9 +1,9 @@
 """The peer of bench/trl.bench.ts: TRL's GRPOTrainer on PyTorch, step by step. It waits for a line on standard input before each
-step, so that both sides can work in turn in one run, and prints one line of JSON after it, which begins with "@ ".
+step, so that both sides can alternate, and prints one line of JSON after it, which begins with "@ ".
 
     python bench/trl_peer.py '{"folder": ..., "prompts": [[...]], "completions": [[[...]]] or null, "rewards": ..., ...}'
 
-Prompts and, where given, completions are token ids: then nothing is sampled and a step is an update alone.
+Prompts and completions are token ids. If completions are given, nothing is sampled and a step is only an update.
 """
 
 import json
@@ -31,7 +31,7 @@ def ask():
 
 
 class Timed(GRPOTrainer):
-    """Takes prompts and completions as they are given, and notes what sampling takes."""
+    """Uses the given prompts and completions, and records the time of sampling."""
 
     sampling = 0.0
     sampled = 0
@@ -59,14 +59,14 @@ class Timed(GRPOTrainer):
 
 
 def is_right(text, problem):
-    """Whether the first whole number that a completion says is the answer."""
+    """Whether the first whole number in a completion is the answer."""
     match = re.search(r"\d+", text)
     return match is not None and match.group(0) == JOB["answers"][problem]
 
 
 def reward(prompts, completions, completion_ids, **_):
     if JOB["rewards"] == "alternating":
-        # Every group has variance.
+        # Every group has different rewards.
         return [float(i % 2) for i in range(len(prompts))]
     return [float(is_right(text, int(prompt))) for prompt, text in zip(prompts, completions)]
 

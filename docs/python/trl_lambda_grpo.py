@@ -1,7 +1,7 @@
 """λ-GRPO for TRL's GRPOTrainer. Run against TRL 1.16.0, transformers 5.23.0, torch 2.13.0 (scripts/python/check_trl.py).
 
-Use LambdaGRPOTrainer where you used GRPOTrainer; nothing else changes. Every token's whole term, policy and KL, counts
-1/|λ| of what it counted, with |λ| the number of completions of its group that share the prefix up to and with it.
+Use LambdaGRPOTrainer instead of GRPOTrainer; nothing else changes. Every token's whole term, policy and KL, is multiplied
+by 1/|λ|, where |λ| is the number of completions of its group that share the prefix up to and including the token.
 """
 
 import torch

@@ -1,7 +1,7 @@
 """λ-GRPO for veRL. Written against veRL 0.7.0 (verl/trainer/ppo/ray_trainer.py, verl/trainer/main_ppo.py).
 
-Run on the CPU: veRL's own advantages and policy loss with what is below (scripts/python/check_verl.py).
-NOT run: the Ray trainer with its GPU workers, so also not LambdaTaskRunner; of main, only that the configuration composes.
+Tested on the CPU: veRL's own advantages and policy loss with the code below (scripts/python/check_verl.py).
+NOT tested: the Ray trainer with its GPU workers, and so LambdaTaskRunner; of main, only that the configuration composes.
 
     python verl_lambda_grpo.py <the overrides of verl.trainer.main_ppo>
 

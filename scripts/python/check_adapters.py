@@ -1,9 +1,9 @@
-"""Loads adapters in pairs with peft and compares the logits of their model: one that we saved, and the one it was read from.
+"""Loads adapters in pairs with peft and compares the logits of the adapted model: one that we saved, and its original.
 
     python scripts/python/check_adapters.py groups.json <base folder> <saved adapter> <original adapter> [...]
 
-Prints one line of JSON: the largest deviation of each pair, and how far the base alone is from it (an adapter that was not
-loaded would be that far away).
+Prints one line of JSON: the largest deviation of each pair, and the deviation of the base model alone (which an adapter that was
+not loaded would have).
 """
 
 import json

@@ -1,8 +1,8 @@
-"""Loads model folders in pairs with transformers and compares their logits: one that we saved, and the one it was read from.
+"""Loads model folders in pairs with transformers and compares their logits: one that we saved, and its original.
 
     python scripts/python/check_checkpoints.py groups.json <saved folder> <original folder> [...more pairs]
 
-Prints one line of JSON: the largest deviation of each pair. Both are computed here and now, so equal weights give 0.
+Prints one line of JSON: the largest deviation of each pair. Both are computed in the same process, so equal weights give 0.
 """
 
 import json

@@ -4,8 +4,8 @@
     python scripts/python/check_credit.py test/trl
 
 The model, groups and training loop of check_trl.py (whose files must be in test/trl). The groups go through
-`analyze --credit … --weights weights.jsonl` as a log; in the trainer each completion is joined by its group and tokens with its
-row, and its advantages times scale take the place of TRL's. test/python-trainers.test.ts compares our gradient under the rule.
+`analyze --credit … --weights weights.jsonl` as a log; in the trainer each completion is matched to its row by group and
+tokens, and its advantages times scale replace TRL's. test/python-trainers.test.ts compares our gradient under the rule.
 """
 
 import json
@@ -27,7 +27,7 @@ PROMPTS = ("a b c", "k e k")
 
 
 def weights_of(groups, rules):
-    """Rows of the file that analyze writes of these groups, by group and tokens."""
+    """Rows that analyze writes for these groups, by group and tokens."""
     with tempfile.TemporaryDirectory() as folder:
         log, file = Path(folder, "log.jsonl"), Path(folder, "weights.jsonl")
         rows = [

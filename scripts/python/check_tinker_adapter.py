@@ -1,4 +1,4 @@
-"""Loads an exported adapter with peft and compares it with what its policy sampled.
+"""Loads an exported adapter with peft and compares its log-probabilities with those of its policy's samples.
 
     python scripts/python/check_tinker_adapter.py <base folder> <adapter folder> <rollouts.jsonl>
 

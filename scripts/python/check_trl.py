@@ -6,8 +6,8 @@
 A tiny GPT-2 with random weights, two groups of eight fixed completions, one optimizer step over four shuffled
 micro-batches: the real training loop from prompts to gradients; only sampling is replaced, by TRL's `rollout_func`.
 test/python-trainers.test.ts compares our gradient with these. Runs: loss_type 'grpo' (a mean over each sequence) and 'dapo' (over all
-tokens) with beta = 0, 'dapo' with beta = 0.1 (few tensors kept), and the shorter way of the same file: its gradient must
-be the same, its loss is λ-GRPO's (that of the other way is GRPO's, only its gradient is scaled).
+tokens) with beta = 0, 'dapo' with beta = 0.1 (few tensors kept), and the shorter variant in the same file: its gradient must
+be the same, its loss is λ-GRPO's (the loss of the other variant is GRPO's; only its gradient is scaled).
 All prompts have one length: transformers counts GPT-2's positions from the left edge, so padding there would move them.
 """
 
@@ -122,7 +122,7 @@ def run(trainer_class, groups, loss_type, beta):
     config = GRPOConfig(
         output_dir=work, per_device_train_batch_size=4, gradient_accumulation_steps=4, num_generations=K,
         max_completion_length=LONGEST, max_steps=1, learning_rate=1e-3, max_grad_norm=0.0, loss_type=loss_type, beta=beta,
-        # TRL 1.16.0 multiplies the KL term by the ratio unless told not to, which gives it another gradient than the paper's.
+        # TRL 1.16.0 multiplies the KL term by the ratio by default, which gives it another gradient than the paper's.
         use_bias_correction_kl=False,
         temperature=1.0, bf16=False, use_cpu=True, gradient_checkpointing=False, report_to=[], save_strategy="no", seed=11,
     )
@@ -144,7 +144,7 @@ def run(trainer_class, groups, loss_type, beta):
 
 
 def check_weights(lambda_weights):
-    """The function of a few lines against the reference implementation's scales, exactly."""
+    """Compares the short function with the reference implementation's scales: they must be equal."""
     file = Path(__file__).parents[2] / "test/golden/grpo-prm.json"
     for group in json.loads(file.read_text())["groups"]:
         scales = [[scale for scale, count in runs for _ in range(count)] for runs in group["scales"]]
@@ -185,7 +185,7 @@ def main(out):
         [round(x, 6) for x in row[mask.bool()].tolist()]
         for row, mask in zip(batch["ref_per_token_logps"], batch["completion_mask"])
     ]
-    # Before shuffling, the rows of a prompt stand together, in the order of the completions.
+    # Before shuffling, the rows of a prompt are consecutive, in the order of the completions.
     rows = [ids[mask.bool()].tolist() for ids, mask in zip(batch["completion_ids"], batch["completion_mask"])]
     for group in groups:
         first = next(i for i in range(0, len(rows), K) if rows[i : i + K] == group["completions"])

@@ -34,7 +34,7 @@ def load_example():
 
 
 def batch_of(groups):
-    """As the driver has it: right-padded responses, the reward at the last token, rows of the groups mixed."""
+    """The batch in the driver's format: right-padded responses, the reward at the last token, rows of the groups mixed."""
     rows = [
         (f"uid-{g}", group["promptTokens"], tokens, reward)
         for g, group in enumerate(groups)

@@ -3,7 +3,7 @@
     pip install torch==2.13.0 && pip install trl==1.16.0 transformers pyarrow pandas
     python scripts/python/live_trl.py <output_dir> <steps> <seconds between steps>
 
-Prints a line a step. The model and its words are those of scripts/fixtures/trl_log.py.
+Prints one line per step. Model and vocabulary are those of scripts/fixtures/trl_log.py.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ def words_of_fixture():
 
 
 class Paced(TrainerCallback):
-    """As long between steps as a larger model would take."""
+    """Waits between steps, as long as a larger model would take."""
 
     def __init__(self, seconds):
         self.seconds = seconds

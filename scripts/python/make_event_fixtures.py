@@ -1,6 +1,6 @@
 """Event files by TensorBoard's own writer: python make_event_fixtures.py <folder>
 
-Writes events.json, what the file says, and events.bin, its bytes: the records of RecordWriter (TFRecord's frame with its
+Writes events.json, the content of the file, and events.bin, its bytes: the records of RecordWriter (TFRecord's frame with its
 masked checksums) around Event messages serialized by protobuf.
 """
 

@@ -1,4 +1,4 @@
-"""Makes what test/lora.test.ts checks adapters against: adapters that peft wrote for test/models, and what PyTorch computes
+"""Makes the reference values of test/lora.test.ts: adapters that peft wrote for test/models, and the results of PyTorch
 with them (logits, gradients of the GRPO and lambda-GRPO loss over separate sequences, logits of the merged model).
 
     python scripts/python/make_lora_fixtures.py [folder, default test/models]

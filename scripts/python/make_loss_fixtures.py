@@ -1,5 +1,5 @@
-"""Makes what test/losses.test.ts checks the loss family against: losses and gradients of test/models/qwen2 by PyTorch's
-autograd over k separate sequences, with the formulae of the papers (as TRL 1.16's GRPOTrainer has them), off-policy.
+"""Makes the reference values of test/losses.test.ts: losses and gradients of test/models/qwen2 from PyTorch's autograd
+over k separate sequences, with the formulas of the papers (as in TRL 1.16's GRPOTrainer), off-policy.
 
     python scripts/python/make_loss_fixtures.py [folder, default test/models]
 """

@@ -1,5 +1,5 @@
-"""Makes what test/parity.test.ts checks our models against: tiny random checkpoints of each architecture, written by
-transformers itself, and what PyTorch computes with them on the CPU.
+"""Makes the reference values of test/parity.test.ts: tiny random checkpoints of each architecture, written by
+transformers, and the results of PyTorch with them on the CPU.
 
     python scripts/python/make_model_fixtures.py [folder, default test/models]
 
@@ -8,7 +8,7 @@ For each: config.json and model.safetensors (float32), and expected.safetensors 
 - the log-probabilities of a group's tokens (k sequences, one after the other),
 - gradients of the GRPO and of the lambda-GRPO loss (autograd over the k separate sequences),
 - 64 tokens of greedy generation.
-In variants/, configurations that say less, more or other than the weights: what transformers makes of them, logits alone.
+In variants/, configurations that disagree with the weights, with the logits that transformers computes.
 configs.json has the configurations that transformers saves for each family, and those of public models with what
 transformers reads in them.
 The group and its coefficients are in groups.json: per token of each completion, the weight of its term in the loss.
@@ -77,7 +77,7 @@ MODELS = {
             tie_word_embeddings=True,
         )
     ),
-    # The first layer of two has no positions: the second must see them all the same.
+    # The first of two layers has no positions; the second must have them.
     "smollm3": lambda: SmolLM3ForCausalLM(
         SmolLM3Config(
             **ROTARY,
@@ -150,7 +150,7 @@ VARIANTS = {
         dict(rope_parameters=None),
         (),
     ),
-    # No list: every fourth layer has no positions; theta and tied head are the family's defaults.
+    # Without the list every fourth layer has no positions; theta and tied head are the family's defaults.
     "smollm3-defaults": (
         lambda: SmolLM3ForCausalLM(SmolLM3Config(**{**SMALL, "num_hidden_layers": 5}, pad_token_id=0)),
         dict(no_rope_layers=None, rope_parameters=None, tie_word_embeddings=None, layer_types=None),
@@ -281,7 +281,7 @@ def expected(model, weights):
         for i, sequence in enumerate(sequences):
             out[f"logits.{i}"] = model(torch.tensor([sequence])).logits[0].clone()
         out["logprobs"] = torch.cat([logprobs_of(model, c) for c in COMPLETIONS])
-        # Greedy, without a cache: nothing but the forward pass.
+        # Greedy, without a cache: only forward passes.
         tokens = list(PROMPT)
         for _ in range(64):
             tokens.append(int(model(torch.tensor([tokens])).logits[0, -1].argmax()))
@@ -301,7 +301,7 @@ def expected(model, weights):
 
 
 def larger_weights(model):
-    """Larger than a fresh model's, biases and gains too: a term that is left out must show."""
+    """Weights larger than a new model's, also biases and gains, so that a missing term changes the results."""
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             noise = torch.randn_like(parameter)

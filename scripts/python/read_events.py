@@ -1,4 +1,4 @@
-"""What TensorBoard reads from a run's folder: python read_events.py <folder>
+"""Prints what TensorBoard reads from a run folder: python read_events.py <folder>
 
 Prints JSON: {tag: [[step, time, value], …]} and the descriptions of the tags, by EventAccumulator, which checks every checksum.
 """

@@ -1,4 +1,4 @@
-"""What transformers and peft compute with a real model, for test/real: logits, greedy tokens, gradients of an adapter, answers.
+"""Computes reference values with transformers and peft on a real model, for test/real: logits, greedy tokens, gradients of an adapter, answers.
 
 usage: real_reference.py MODEL REQUEST.json OUT
 

@@ -1,8 +1,8 @@
 """Serves SkyRL's Tinker API without uv: python skyrl_server.py --base-model MODEL --port N ... (options of skyrl.tinker.api)
 
-SkyRL starts its engine, a second process, through `uv run`; here it is this file again, in the same Python. Each of the two
-ends itself when the process that started it is gone, however that ended: no engine is left behind. Three lines make SkyRL,
-written for Python 3.12, run on 3.11, where pydantic wants TypedDict from typing_extensions.
+SkyRL starts its engine, a second process, through `uv run`; here the engine is this file again, in the same Python. Each of
+the two processes ends when the process that started it is gone, so no engine is left behind. Three lines make SkyRL,
+written for Python 3.12, run on 3.11, where pydantic needs TypedDict from typing_extensions.
 """
 
 import argparse
