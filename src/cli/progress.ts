@@ -75,7 +75,7 @@ export class Progress {
   update(done: number, note = this.note, atOnce = false): void {
     this.done = done;
     this.note = note;
-    if (!this.stream.isTTY) this.sayNowAndThen();
+    if (!this.stream.isTTY) this.printOccasionally();
     else if (atOnce || this.now() - this.drawn >= REDRAW_MS) this.draw();
   }
 
@@ -98,7 +98,7 @@ export class Progress {
     this.stream.draw(fitting(visible(this.line(true)), room));
   }
 
-  private sayNowAndThen(): void {
+  private printOccasionally(): void {
     if (this.now() - this.lastLine < LINE_MS) return;
     this.lastLine = this.now();
     this.stream.say(visible(this.line(false)));

@@ -53,7 +53,7 @@ export class Feed {
 
   /** Everything after a position, if it is still valid; else everything. */
   after(position: string | undefined): RunPart {
-    const held = position === undefined ? null : this.heldUpTo(position);
+    const held = position === undefined ? null : this.validUpTo(position);
     return this.part(held?.records ?? 0, held?.rollouts ?? 0);
   }
 
@@ -69,7 +69,7 @@ export class Feed {
   }
 
   /** How much of a position is still valid. */
-  private heldUpTo(position: string): { records: number; rollouts: number } | null {
+  private validUpTo(position: string): { records: number; rollouts: number } | null {
     const [epoch, records, rollouts, last] = position.split('.');
     if (epoch !== this.epoch || !(Number(records) <= this.columns.length)) return null;
     const isTheSame = String(this.rollouts[Number(rollouts) - 1] ?? '') === last;

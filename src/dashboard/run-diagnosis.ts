@@ -55,7 +55,7 @@ export class RolloutDiagnosis {
    * @param steps that have rollouts, ascending
    * @param state changes if data that was read before is no longer valid
    */
-  async readOn(steps: readonly number[], state: string, objective: RunObjective | null): Promise<void> {
+  async readMore(steps: readonly number[], state: string, objective: RunObjective | null): Promise<void> {
     const now = JSON.stringify([state, objective]);
     if (!this.reading) {
       const goesOn = this.state === now && this.steps.every((step, i) => steps[i] === step);

@@ -170,7 +170,7 @@ export class RunReader implements Reader {
   async diagnosis(): Promise<RunDiagnosis> {
     await this.readRollouts();
     const { rollouts, epoch } = this.feed;
-    await this.trees.readOn(rollouts, epoch, this.objective);
+    await this.trees.readMore(rollouts, epoch, this.objective);
     const { read, problem } = this.trees;
     return {
       run: this.run,

@@ -179,7 +179,7 @@ function isLoopback(host: string): boolean {
   return host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-function isEverything(host: string): boolean {
+function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
@@ -187,8 +187,8 @@ function isEverything(host: string): boolean {
 function hostsOf(host: string, server: Server, port: number): Set<string> {
   const { address } = server.address() as AddressInfo;
   const names = [host, address];
-  if (isLoopback(host) || isEverything(host)) names.push('localhost');
-  if (isEverything(host)) {
+  if (isLoopback(host) || isWildcard(host)) names.push('localhost');
+  if (isWildcard(host)) {
     names.push(
       hostname(),
       ...Object.values(networkInterfaces())
@@ -206,7 +206,7 @@ function hostsOf(host: string, server: Server, port: number): Set<string> {
 }
 
 function shown(host: string): string {
-  if (!isEverything(host)) return bracketed(host);
+  if (!isWildcard(host)) return bracketed(host);
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? 'localhost';
 }

@@ -27,7 +27,7 @@ export class Tail {
 
   async read(file: FileHandle, reader: TailReader): Promise<void> {
     const { size, ino } = await file.stat();
-    if (this.offset > 0 && !(ino === this.inode && size >= this.offset && (await this.isTheSame(file)))) {
+    if (this.offset > 0 && !(ino === this.inode && size >= this.offset && (await this.isSameFile(file)))) {
       this.offset = 0;
       this.lines = 0;
       this.before = Buffer.alloc(0);
@@ -67,7 +67,7 @@ export class Tail {
     return bytes.length;
   }
 
-  private async isTheSame(file: FileHandle): Promise<boolean> {
+  private async isSameFile(file: FileHandle): Promise<boolean> {
     const { length } = this.before;
     const bytes = Buffer.alloc(length);
     const { bytesRead } = await file.read(bytes, 0, length, this.offset - length);

@@ -307,7 +307,7 @@ export class JsonReader {
       // More digits, a sign, a fraction, or not a number: another function reads the rest of the list, or it is not a
       // list of numbers.
       const first = bytes[from] ^ 48;
-      if (first > 9 || (c !== 0x2c && c !== 0x5d)) return this.anyNumbers(from, n);
+      if (first > 9 || (c !== 0x2c && c !== 0x5d)) return this.restOfNumbers(from, n);
       if (first === 0 && (bytes[from + 1] ^ 48) < 10) this.unexpected(from);
       ints[n++] = value;
       at++;
@@ -322,7 +322,7 @@ export class JsonReader {
   }
 
   /** The rest of a list whose first n items were short whole numbers, from `at` on: signs, fractions, exponents. */
-  private anyNumbers(at: number, n: number): Int32Array | Float64Array | null {
+  private restOfNumbers(at: number, n: number): Int32Array | Float64Array | null {
     const { bytes } = this;
     while (this.doubles.length < n) this.doubles = new Float64Array(2 * this.doubles.length);
     let { doubles } = this;

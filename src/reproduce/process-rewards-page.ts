@@ -30,7 +30,7 @@ export function className(size: number): string {
 /** Minimum share of the mass with a known sign for comparing methods. */
 const KNOWN = 0.5;
 
-function isTold(mass: SizeRow['mass']): mass is NonNullable<SizeRow['mass']> {
+function isSignKnown(mass: SizeRow['mass']): mass is NonNullable<SizeRow['mass']> {
   return mass !== null && Math.min(mass.grpo.decided.mean, mass.lambda.decided.mean) >= KNOWN;
 }
 
@@ -45,7 +45,7 @@ export function processRewardsSummary(
     return `${task}: the bias’s interval misses 0 in ${missing} of ${cells} cells${figures}`;
   });
   const cases = stages.flatMap(({ sizes }) =>
-    sizes.flatMap(({ mass }) => (isTold(mass) ? mass.difference : [])),
+    sizes.flatMap(({ mass }) => (isSignKnown(mass) ? mass.difference : [])),
   );
   const [more, less] = [cases.filter(isAbove).length, cases.filter(isBelow).length];
   return `${parts.join('; ')}; of ${cases.length} cases λ-GRPO has more gradient mass on wrong signs than GRPO in ${more}, less in ${less}`;
@@ -130,7 +130,7 @@ ${table(
 
 /** If values are near 0, a few completions cannot show which of two is larger. */
 function limitOf(rows: readonly StageRows[]): string {
-  const isKnown = rows.some(({ sizes }) => sizes.some(({ mass }) => isTold(mass)));
+  const isKnown = rows.some(({ sizes }) => sizes.some(({ mass }) => isSignKnown(mass)));
   return isKnown
     ? ''
     : '\n\nFor less than half of the gradient mass the sign can be told here, so nothing follows about signs.';
@@ -202,7 +202,7 @@ const COLOURS = { grpo: GRPO_COLOUR, lambda: LAMBDA_GRPO_COLOUR } as const;
 export function massSvg({ stages }: ProcessRewardsData): string {
   const shown = stages.flatMap(({ task, stage, sizes }) => {
     const { mass } = sizes.find(({ k }) => k === SHOWN_K) ?? sizes[0];
-    return isTold(mass) ? [{ task: task as ValueTask, stage, mass }] : [];
+    return isSignKnown(mass) ? [{ task: task as ValueTask, stage, mass }] : [];
   });
   const series = (name: string, method: 'grpo' | 'lambda'): BarSeries => ({
     name,

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import { append, makeFolder, writeWhole } from '../files/index.js';
 import type { ResultOf, Unit } from './unit.js';
-import { isThere, type UnitSpec } from './work/index.js';
+import { outputExists, type UnitSpec } from './work/index.js';
 
 interface Line {
   readonly id: string;
@@ -68,7 +68,7 @@ export class ResultStore implements Results {
 
   /** Whether a unit is done and its files still exist. */
   has({ id, spec }: Unit): boolean {
-    return this.lines.has(id) && isThere(spec, this.folder, id);
+    return this.lines.has(id) && outputExists(spec, this.folder, id);
   }
 
   async add({ id, label }: Unit, seconds: number, result: unknown): Promise<void> {

@@ -9,7 +9,7 @@ import { asText, fail, isList, isObject, type Json, type JsonObject, RolloutErro
 /** Maximum number of messages in a conversation; the longest known agent logs have a few thousand. */
 const MOST_MESSAGES = 1 << 16;
 
-function refuseMany(messages: { readonly length: number }, where: string, key: string): void {
+function checkMessageCount(messages: { readonly length: number }, where: string, key: string): void {
   if (messages.length > MOST_MESSAGES)
     throw new RolloutError(
       `${where}: ${key}: expected at most ${MOST_MESSAGES} messages, got ${messages.length}`,
@@ -20,7 +20,7 @@ function refuseMany(messages: { readonly length: number }, where: string, key: s
 export function promptParts(value: unknown, where: string, key: string): readonly string[] {
   if (typeof value === 'string') return [value];
   if (!isList(value)) fail(where, key, value, 'a string or a list of messages');
-  refuseMany(value, where, key);
+  checkMessageCount(value, where, key);
   return Array.from(value as Json[], (message, i) => {
     const { role, text } = messageOf(message, where, `${key}[${i}]`);
     return `${role}\n${text}\n`;
@@ -39,7 +39,7 @@ export function completionParts(
 ): readonly Part[] {
   if (typeof value === 'string') return [{ text: value, sampled: true }];
   if (!isList(value)) fail(where, key, value, 'a string or a list of messages');
-  refuseMany(value, where, key);
+  checkMessageCount(value, where, key);
   const parts: Part[] = [];
   Array.from(value as Json[]).forEach((message, i) => {
     const { role, text } = messageOf(message, where, `${key}[${i}]`);

@@ -89,7 +89,7 @@ export function checkDefinition(value: unknown): TaskDefinition<unknown> {
       );
     }
   };
-  const orNone = (fits: (part: unknown) => boolean) => (part: unknown) => part === undefined || fits(part);
+  const orAbsent = (fits: (part: unknown) => boolean) => (part: unknown) => part === undefined || fits(part);
   need('name', 'a string', (part) => typeof part === 'string' && part !== '');
   need('problems', 'a list of problems, or a function of their number', (part) =>
     typeof part === 'function' ? true : isFilledList(part),
@@ -98,17 +98,17 @@ export function checkDefinition(value: unknown): TaskDefinition<unknown> {
   need('prompt', 'a function', isFunction);
   need('reward', 'a function', isFunction);
   need('maxCompletionTokens', 'a whole number of at least 1', isCount);
-  for (const key of ['answer', 'success', 'solution']) need(key, 'a function', orNone(isFunction));
-  need('stop', 'a list of strings', orNone(isTexts));
-  need('weights', 'finite numbers by name', orNone(isNumbers));
-  need('vocabulary', '{ pieces, bos }', orNone(isObject));
+  for (const key of ['answer', 'success', 'solution']) need(key, 'a function', orAbsent(isFunction));
+  need('stop', 'a list of strings', orAbsent(isTexts));
+  need('weights', 'finite numbers by name', orAbsent(isNumbers));
+  need('vocabulary', '{ pieces, bos }', orAbsent(isObject));
   if (definition.vocabulary !== undefined)
     checkPieces(definition.vocabulary as Record<string, unknown>, need);
-  need('environment', '{ maxTurns, respond }', orNone(isObject));
+  need('environment', '{ maxTurns, respond }', orAbsent(isObject));
   if (definition.environment !== undefined) {
     const { maxTurns, maxTurnTokens, respond } = definition.environment as Record<string, unknown>;
     need('environment.maxTurns', 'a whole number of at least 1', isCount, maxTurns);
-    need('environment.maxTurnTokens', 'a whole number of at least 1', orNone(isCount), maxTurnTokens);
+    need('environment.maxTurnTokens', 'a whole number of at least 1', orAbsent(isCount), maxTurnTokens);
     need('environment.respond', 'a function', isFunction, respond);
   }
   return value as TaskDefinition<unknown>;

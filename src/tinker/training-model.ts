@@ -160,7 +160,7 @@ export class TrainingModel {
             signal,
           });
         } catch (error) {
-          if (!(error instanceof UnknownOutcomeError) || attempt === 5) throw knownAgain(error);
+          if (!(error instanceof UnknownOutcomeError) || attempt === 5) throw withKnownOutcome(error);
         }
       }
     });
@@ -219,5 +219,5 @@ export class TrainingModel {
 }
 
 /** A failed save leaves the model unchanged. */
-const knownAgain = (error: unknown): unknown =>
+const withKnownOutcome = (error: unknown): unknown =>
   error instanceof UnknownOutcomeError ? new TinkerError(error.message, error.status) : error;

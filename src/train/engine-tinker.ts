@@ -40,7 +40,7 @@ export function tinkerSpec(
 export function clientOptions({ url, concurrency, wire }: ServerConfig): Client {
   const apiKey = process.env[KEY] || undefined;
   const { protocol, hostname } = new URL(url);
-  if (apiKey !== undefined && protocol === 'http:' && !isHere(hostname)) {
+  if (apiKey !== undefined && protocol === 'http:' && !isThisMachine(hostname)) {
     throw new ConfigError(
       `engine.url: expected https with the key of ${KEY}, got http to another machine; unset ${KEY} for a server without keys`,
     );
@@ -48,5 +48,5 @@ export function clientOptions({ url, concurrency, wire }: ServerConfig): Client 
   return { url, apiKey, concurrency, ...(wire === null ? {} : { wire }) };
 }
 
-const isHere = (hostname: string): boolean =>
+const isThisMachine = (hostname: string): boolean =>
   hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);

@@ -76,7 +76,7 @@ export class Journal {
   }
 
   /** Records a finished step; its evaluation, if there is one, is pending. */
-  took(record: MetricsRecord, nextProblem: number): void {
+  recordStep(record: MetricsRecord, nextProblem: number): void {
     this.state = { ...this.state, step: record.step, tokens: record.tokens, problems: nextProblem };
     this.state = { ...this.state, pending: record };
   }

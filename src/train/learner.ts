@@ -73,10 +73,10 @@ export async function learn(
   // Samples from other weights are clipped from the first update on.
   count(first, (i) => batch[i].oldLogprobs);
   for (let update = 1; update < objective.updates_per_batch; update++) {
-    const withOld = (all: readonly TrainExample[]): TrainExample[] =>
+    const withOldLogprobs = (all: readonly TrainExample[]): TrainExample[] =>
       all.map((example, i) => ({ ...example, oldLogprobs: example.oldLogprobs ?? first.logprobs[i] }));
-    const later = withOld(batch);
-    const result = await engine.update(later, { ...options, normOf: norms && withOld(norms) });
+    const later = withOldLogprobs(batch);
+    const result = await engine.update(later, { ...options, normOf: norms && withOldLogprobs(norms) });
     if (gradNorm !== undefined && result.gradNorm !== undefined)
       gradNorm = Math.max(gradNorm, result.gradNorm);
     if (result.changed) changed = true;

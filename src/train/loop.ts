@@ -77,7 +77,7 @@ async function trainFrom(run: Run, again: boolean): Promise<boolean | null> {
     const { record, sampled, changed } = outcome;
     const stalled = stall.step(record, changed);
     if (stalled !== null) warnOnce(stalled);
-    journal.took(record, sampled.nextProblem);
+    journal.recordStep(record, sampled.nextProblem);
     whole = await conclude(options, journal, record);
     notices.step(step, sampled, steps);
   }

@@ -94,7 +94,7 @@ export function treeMap({ steps, completions }: TreeView, { onLight, onStep }: T
     ),
   );
   const note = element('p', { class: 'wide-note', hidden: true });
-  scroller.addEventListener('scroll', tellRoom, { passive: true });
+  scroller.addEventListener('scroll', reportVisibleLevels, { passive: true });
 
   function box(step: StepView, node: number): HTMLElement {
     const empty = step.tokens === 0;
@@ -184,11 +184,11 @@ export function treeMap({ steps, completions }: TreeView, { onLight, onStep }: T
       boxes[node].style.width = `${end - start - GAP}px`;
     });
     scroller.style.scrollPaddingInlineStart = `${fixed.offsetWidth + 8}px`;
-    tellRoom();
+    reportVisibleLevels();
   }
 
   /** Says which levels are visible, if not all of them are. */
-  function tellRoom(): void {
+  function reportVisibleLevels(): void {
     const { scrollLeft, clientWidth, scrollWidth } = scroller;
     const wide = scrollWidth > clientWidth + 1;
     note.hidden = !wide;

@@ -168,10 +168,10 @@ export function findingOf(view: TreeView): string {
     return push;
   };
   const [grpo, lambdaGrpo] = [pushOf('grpo'), pushOf('lambda-grpo')];
-  const way = (push: number) =>
+  const directionOf = (push: number) =>
     Math.abs(push) < 5e-3 ? 'not moved' : push < 0 ? 'pushed down' : 'pushed up';
   return (
     `Completion ${best.index + 1} is the best (reward ${plain(best.reward)}). Summed over its tokens, ` +
-    `GRPO pushes it by ${signed(grpo)} (${way(grpo)}), λ-GRPO by ${signed(lambdaGrpo)} (${way(lambdaGrpo)}).`
+    `GRPO pushes it by ${signed(grpo)} (${directionOf(grpo)}), λ-GRPO by ${signed(lambdaGrpo)} (${directionOf(lambdaGrpo)}).`
   );
 }

@@ -8,7 +8,7 @@ import {
 } from '../engine.js';
 
 /** Options that no server supports, in case they are requested despite the capabilities. */
-export function refuseOthers(options: Partial<SamplingOptions & UpdateOptions>): void {
+export function refuseUnsupported(options: Partial<SamplingOptions & UpdateOptions>): void {
   const refuse = (key: string, expected: string, value: unknown): never => {
     throw new EngineError(`${key}: expected ${expected}, got ${value}`);
   };

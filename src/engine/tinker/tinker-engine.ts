@@ -37,7 +37,7 @@ import {
 import type { OptimizerConfig } from '../local/optimizer.js';
 import { completion, together } from './completions.js';
 import { home, type Reduction, requestsOf, stepData } from './data.js';
-import { checkRequest, oldOf, refuseOthers } from './guards.js';
+import { checkRequest, oldOf, refuseUnsupported } from './guards.js';
 import { Live, type LiveOptions } from './live.js';
 import { stepLoss } from './objective.js';
 import { askServer, type ServerTraits } from './probe.js';
@@ -136,7 +136,7 @@ export class TinkerEngine implements Engine {
   }
 
   async sample(requests: readonly SampleRequest[], options: SamplingOptions): ReturnType<Engine['sample']> {
-    refuseOthers(options);
+    refuseUnsupported(options);
     for (const [i, request] of requests.entries()) checkRequest(request, i, options.maxTokens, this.options);
     if (requests.length === 0) return { completions: [], statistics: { sampledTokens: 0 } };
     const completions = await this.onServer(options.signal, async (live) => {
@@ -160,7 +160,7 @@ export class TinkerEngine implements Engine {
   }
 
   async update(batch: readonly TrainExample[], options: UpdateOptions): Promise<UpdateResult> {
-    refuseOthers(options);
+    refuseUnsupported(options);
     const { form = 'ppo', klBeta } = options;
     const loss = this.lossName(form, options);
     return this.onServer(options.signal, async (live) => {
@@ -260,7 +260,7 @@ export class TinkerEngine implements Engine {
     policy: 'current' | 'reference',
     options: PolicyOptions,
   ): Promise<TreeScores> {
-    refuseOthers(options);
+    refuseUnsupported(options);
     const { reference } = this;
     if (policy === 'reference' && reference === null)
       throw new EngineError('score: expected a reference policy, got none; call freezeReference first');

@@ -9,11 +9,11 @@ import { runTheorem, type TheoremFigures, type TheoremSpec } from './theorem.js'
 import { runTiming, type TimingFigures, type TimingSpec } from './timing.js';
 import {
   type PolicySpec,
-  policyIsThere,
+  policyExists,
   runPolicy,
   runTrain,
   runWarmup,
-  startIsThere,
+  startExists,
   type TrainFigures,
   type TrainSpec,
   type WarmupSpec,
@@ -85,7 +85,7 @@ export async function runUnit(spec: UnitSpec, context: WorkContext): Promise<Res
 }
 
 /** Whether the files that a finished unit left for other units still exist. */
-export function isThere({ kind }: UnitSpec, folder: string, id: string): boolean {
-  if (kind === 'policy') return policyIsThere(folder, id);
-  return kind === 'warmup' || kind === 'gpt2' ? startIsThere(folder, id) : true;
+export function outputExists({ kind }: UnitSpec, folder: string, id: string): boolean {
+  if (kind === 'policy') return policyExists(folder, id);
+  return kind === 'warmup' || kind === 'gpt2' ? startExists(folder, id) : true;
 }

@@ -125,12 +125,12 @@ export function startCheckpoint(folder: string, id: string): string {
 }
 
 /** Whether the files of a finished warm-up still exist. */
-export function startIsThere(folder: string, id: string): boolean {
+export function startExists(folder: string, id: string): boolean {
   return existsSync(startCheckpoint(folder, id));
 }
 
 /** Whether the policy of a finished run can still be opened. */
-export function policyIsThere(folder: string, id: string): boolean {
+export function policyExists(folder: string, id: string): boolean {
   return existsSync(join(runFolder(folder, id), 'checkpoints'));
 }
 

@@ -21,7 +21,7 @@ import {
   type JsonObject,
 } from '../values.js';
 import type { Format, KeyNames } from './format.js';
-import { type Found, isSpread, valueAt } from './key-path.js';
+import { isSpread, type PathValue, valueAt } from './key-path.js';
 
 export const DEFAULT_KEYS = {
   prompt: 'prompt',
@@ -106,15 +106,15 @@ function columnsOf(
     ['mask', 'a list of 0 and 1'],
     ['prompt', 'text, messages or token ids'],
   ] as const)
-    if (namedKeys[name] !== undefined && isNothing(cells[name]))
+    if (namedKeys[name] !== undefined && isAbsent(cells[name]))
       fail(where, namedKeys[name], undefined, expected);
 
   const { reward } = cells;
   const several =
     (!reward.many && isList(reward.value)) ||
-    [reward, cells.completion, cells.tokens].some((cell, i) => cell.many && !(i > 0 && isNothing(cell)));
+    [reward, cells.completion, cells.tokens].some((cell, i) => cell.many && !(i > 0 && isAbsent(cell)));
   if (!several) {
-    const value = (cell: Found) => (cell.many ? undefined : cell.value);
+    const value = (cell: PathValue) => (cell.many ? undefined : cell.value);
     const { completion, tokens, mask, prompt } = cells;
     const rows = [
       {
@@ -131,9 +131,9 @@ function columnsOf(
 
   const rewards = listOf(reward) ?? [reward.many ? undefined : reward.value];
   const lists = {
-    completion: isNothing(cells.completion) ? null : leveled(cells.completion, rewards),
-    tokens: isNothing(cells.tokens) ? null : leveled(cells.tokens, rewards),
-    mask: isNothing(cells.mask) ? null : leveled(cells.mask, rewards),
+    completion: isAbsent(cells.completion) ? null : leveled(cells.completion, rewards),
+    tokens: isAbsent(cells.tokens) ? null : leveled(cells.tokens, rewards),
+    mask: isAbsent(cells.mask) ? null : leveled(cells.mask, rewards),
   };
   const flat = rewards.flatMap((item) => (isList(item) ? Array.from(item as Json[]) : [item]));
   const completions = lists.completion ?? lists.tokens;
@@ -168,18 +168,18 @@ function columnsOf(
   return { rows, several };
 }
 
-const NOTHING: Found = { many: false, value: undefined };
+const NOTHING: PathValue = { many: false, value: undefined };
 const count = (n: number) => (n === 1 ? '1 value' : `${n} values`);
 const isPresent = (value: unknown) => value !== undefined && value !== null;
-const isNothing = (cell: Found) => (cell.many ? cell.values.length === 0 : !isPresent(cell.value));
+const isAbsent = (cell: PathValue) => (cell.many ? cell.values.length === 0 : !isPresent(cell.value));
 
-function listOf(cell: Found): readonly (Json | undefined)[] | null {
+function listOf(cell: PathValue): readonly (Json | undefined)[] | null {
   if (cell.many) return cell.values;
   return isList(cell.value) ? Array.from(cell.value as Json[]) : null;
 }
 
 /** One value for each completion; if rewards are lists of lists, these values are too. */
-function leveled(cell: Found, rewards: readonly (Json | undefined)[]): readonly (Json | undefined)[] {
+function leveled(cell: PathValue, rewards: readonly (Json | undefined)[]): readonly (Json | undefined)[] {
   const list = listOf(cell) ?? [cell.many ? undefined : cell.value];
   if (!rewards.some(isList)) return list;
   return list.flatMap((item) => (isList(item) ? Array.from(item as Json[]) : [item]));

@@ -6,11 +6,11 @@
 import { isList, isObject, type Json, type JsonObject } from '../values.js';
 
 /** The value of a path: one value (undefined: none), or with `*` one for each item, in order. */
-export type Found =
+export type PathValue =
   | { readonly many: false; readonly value: Json | undefined }
   | { readonly many: true; readonly values: readonly (Json | undefined)[] };
 
-export function valueAt(row: JsonObject, path: string): Found {
+export function valueAt(row: JsonObject, path: string): PathValue {
   if (row[path] !== undefined) return { many: false, value: row[path] };
   const steps = stepsOf(path);
   if (!steps.includes('*')) return { many: false, value: follow(row, steps) };
