@@ -118,7 +118,7 @@ export function bindShape(name: string, shape: Shape, count: number, sizes: Map<
     const size = typeof dim === 'number' ? dim : sizeOf(dim);
     if (size !== undefined) known *= size;
     else if (open === null || open === dim) open = dim as string;
-    else throw new ShapeError(`input '${name}': nothing says how large '${open}' and '${dim}' are`);
+    else throw new ShapeError(`input '${name}': the sizes of '${open}' and '${dim}' are unknown`);
   }
   if (open !== null) {
     const size = known === 0 ? 0 : count / known;

@@ -146,6 +146,6 @@ describe('the context of rows', () => {
       context: Int32Array.of(0, 0, 0, 0, 1, 0),
       contextEnd: Int32Array.of(0, 0, 3, 0, 3, 3),
     };
-    expect(() => planContext(forest)).toThrow('token 0 stands at two slots');
+    expect(() => planContext(forest)).toThrow('token 0 has two slots');
   });
 });

@@ -136,7 +136,7 @@ export function updateProgram(
   );
   const gradients = names.map((name, i) => {
     const parts = [headPart.weights.get(name), layerGradients[i]].filter((part) => !!part);
-    if (parts.length === 0) throw new g.ShapeError(`updateProgram: nothing depends on '${name}'`);
+    if (parts.length === 0) throw new g.ShapeError(`updateProgram: the loss does not depend on '${name}'`);
     return parts.reduce((sum, part) => g.add(sum, part));
   });
   const gradientOf = (name: string): string => `grad:${name}`;

@@ -158,6 +158,6 @@ export class Session {
     if (dtype === 'float32' && data instanceof Float32Array) return new Tensor('float32', data, dims);
     if (dtype === 'int32' && data instanceof Int32Array) return new Tensor('int32', data, dims);
     if (dtype === 'int64' && data instanceof BigInt64Array) return new Tensor('int64', data, dims);
-    throw new RuntimeError(`an input of type ${dtype} was given ${data.constructor.name}`);
+    throw new RuntimeError(`expected values of type ${dtype}, got ${data.constructor.name}`);
   }
 }

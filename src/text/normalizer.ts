@@ -62,6 +62,6 @@ export function normalizer(config: unknown): Normalizer {
     case 'Precompiled':
       return libraryNormalizer(config);
     default:
-      throw new Error(`normalizer: expected a type that is known, got ${JSON.stringify(type)}`);
+      throw new Error(`normalizer: expected a known type, got ${JSON.stringify(type)}`);
   }
 }

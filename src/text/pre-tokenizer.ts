@@ -88,7 +88,7 @@ export function preTokenizer(config: unknown): PreTokenizer {
     case 'FixedLength':
       return fixedLength(Number(options.length ?? 5));
     default:
-      throw new Error(`pre_tokenizer: expected a type that is known, got ${JSON.stringify(type)}`);
+      throw new Error(`pre_tokenizer: expected a known type, got ${JSON.stringify(type)}`);
   }
 }
 

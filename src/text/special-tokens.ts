@@ -47,6 +47,6 @@ export function specialTokensAround(config: unknown): Around {
       return { before: ids.slice(0, text).flat(), after: ids.slice(text + 1).flat() };
     }
     default:
-      throw new Error(`post_processor: expected a type that is known, got ${JSON.stringify(type)}`);
+      throw new Error(`post_processor: expected a known type, got ${JSON.stringify(type)}`);
   }
 }

@@ -65,7 +65,7 @@ export async function modelTokenizer(
 ): Promise<ModelTokenizer> {
   if (!isObject(data) || !isObject(data.model))
     throw new TextError(
-      `tokenizer ${file}: expected the tokenizer.json that lies beside a model's weights, got a file without the key 'model'`,
+      `tokenizer ${file}: expected the tokenizer.json of a model, got a file without the key 'model'`,
     );
   const { type } = data.model;
   if (type !== undefined && !KINDS.includes(String(type)))

@@ -209,7 +209,7 @@ export class TinkerClient {
       // An HTTP status from the server is an answer; no response is not.
       const silent = error instanceof TinkerError && error.status === undefined;
       if (job.changes && silent && !(error instanceof LostError)) {
-        throw new UnknownOutcomeError(`${error.message}; the result of ${job.path} is not known`);
+        throw new UnknownOutcomeError(`${error.message}; the result of ${job.path} is unknown`);
       }
       throw error;
     }

@@ -68,7 +68,7 @@ export class Session implements OpenSession {
       }
       this.last = sent;
     } catch (error) {
-      if (error instanceof LostError) this.lost = 'is not known to the server any more';
+      if (error instanceof LostError) this.lost = 'is no longer known to the server';
     } finally {
       this.beating = false;
     }
