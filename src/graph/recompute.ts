@@ -31,7 +31,8 @@ export function recompute(from: Tensor, result: Tensor): Tensor {
   for (const node of topologicalOrder([result])) {
     if (node.inputs.some((input) => input === from || nodes.has(input.node))) nodes.add(node);
   }
-  if (!nodes.has(result.node)) throw new ShapeError('recompute: the result does not depend on the first tensor');
+  if (!nodes.has(result.node))
+    throw new ShapeError('recompute: the result does not depend on the first tensor');
   const known = parts.get(from.graph) ?? [];
   if (known.some((part) => [...nodes].some((node) => part.nodes.has(node)))) {
     throw new ShapeError('recompute: parts must not overlap');

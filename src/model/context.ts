@@ -167,8 +167,7 @@ export function planContext({ rows, chunkRows, length, contextLength, context, c
     }
   };
   visit((_, slot, __, place, token) => {
-    if ((slotOf.get(token) ?? slot) !== slot)
-      throw new RangeError(`context: token ${token} has two slots`);
+    if ((slotOf.get(token) ?? slot) !== slot) throw new RangeError(`context: token ${token} has two slots`);
     slotOf.set(token, slot);
     places = Math.max(places, place + 1);
   });
