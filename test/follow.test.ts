@@ -78,7 +78,7 @@ it('a run that grows is read again: files that come, lines that are added, a las
     await writeFile(join(logs, 'b.jsonl'), '');
     await writeFile(join(logs, 'b.jsonl'), group(9, 3));
     await run.until((last) => last?.groups === 4 && last.steps.length === 3);
-    expect(run.stderr()).toContain('waiting for more (Ctrl-C ends)');
+    expect(run.stderr()).toContain('waiting for changes (Ctrl-C to stop)');
   } finally {
     expect(await run.end()).toBe(130);
   }

@@ -154,7 +154,7 @@ describe('init', () => {
     expect(cli('init', 'deep/er')).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: expect.stringMatching(/^error: deep\/er\/task\.ts: exists already;[^\n]*\n$/),
+      stderr: expect.stringMatching(/^error: deep\/er\/task\.ts: already exists;[^\n]*\n$/),
     });
   });
 });

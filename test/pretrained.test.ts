@@ -226,7 +226,7 @@ describe('a pretrained model', () => {
       'a column that is not there',
       {},
       { columns: { answer: 'gold' } },
-      "no column 'gold'; it has question, answer",
+      "expected a column 'gold', got question, answer",
     ],
   ])('%s is one clear line, and nothing is written', async (_, changes, task, line) => {
     const settings =

@@ -137,7 +137,7 @@ describe('a group as JSON', () => {
             { text: 'a', reward: 0 },
           ],
         },
-        'completions[1].tokens: expected a list of token ids, as in the other completions, got nothing',
+        'completions[1].tokens: expected a list of token ids, like the other completions, got nothing',
       ],
       [
         { completions: [{ tokens: [1, 2.5], reward: 1 }] },

@@ -25,7 +25,7 @@ export async function dashboardCommand(
     const { port, host } = options;
     const logs = await openReading(options);
     const dashboard = await startDashboard({ folder, version, report, port, host, logs });
-    print(`dashboard of ${folder}: ${dashboard.address}\nCtrl-C ends it`);
+    print(`dashboard of ${folder}: ${dashboard.address}\nPress Ctrl-C to stop it`);
     await interrupted(interrupt.signal);
     await dashboard.close();
   } finally {

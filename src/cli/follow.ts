@@ -32,7 +32,7 @@ export async function follow(
       const began = performance.now();
       try {
         await once(round++);
-        if (!signal.aborted) say('waiting for more (Ctrl-C ends)');
+        if (!signal.aborted) say('waiting for changes (Ctrl-C to stop)');
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         say(`not yet: ${error.message}`);

@@ -130,7 +130,7 @@ async function reproduceCommand(name: string, options: ReproduceCommandOptions):
         bar.drawn = null;
       }
       if (!result) {
-        print(`interrupted; the same command continues, from ${work}`);
+        print(`interrupted; run the same command again to continue from ${work}`);
         process.exitCode = INTERRUPTED;
         return;
       }

@@ -8,7 +8,7 @@ export async function siteCommand({ port }: { readonly port?: number }): Promise
   const interrupt = onInterrupt(() => {});
   try {
     const site = await startSite({ port });
-    print(`${site.address}\nCtrl-C ends it`);
+    print(`${site.address}\nPress Ctrl-C to stop it`);
     await interrupted(interrupt.signal);
     await site.close();
   } finally {

@@ -48,7 +48,9 @@ export function literalName(file: string): string {
   if (!/[*?[]/.test(name)) return name;
   // Within a pattern DuckDB takes a backslash as a path separator.
   if (name.includes('\\'))
-    throw new InputError(`${file}: cannot be read: its name holds a backslash and one of * ? [; rename it`);
+    throw new InputError(
+      `${file}: cannot be read: the name contains a backslash and one of * ? [; rename the file`,
+    );
   return name.replace(/[*?[]/g, '[$&]');
 }
 

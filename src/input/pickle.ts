@@ -44,7 +44,7 @@ export function unpickle(bytes: Uint8Array, file: string): unknown {
   };
   const need = (length: number): number => {
     const from = at;
-    if (length < 0 || at + length > bytes.length) fault('an end');
+    if (length < 0 || at + length > bytes.length) fault('the end of the data');
     at += length;
     return from;
   };
@@ -55,7 +55,7 @@ export function unpickle(bytes: Uint8Array, file: string): unknown {
   };
   const line = (): string => {
     const end = bytes.indexOf(10, at);
-    if (end < 0) fault('an end');
+    if (end < 0) fault('the end of the data');
     const from = at;
     at = end + 1;
     return textOf(bytes, from, end);
@@ -72,13 +72,13 @@ export function unpickle(bytes: Uint8Array, file: string): unknown {
   const setItems = (pairs: readonly Entry[]): void => {
     const target = top();
     if (target === null) return;
-    if (!(target instanceof Map)) fault('items of a value that is not a dictionary');
+    if (!(target instanceof Map)) fault('dictionary items for a value that is not a dictionary');
     for (let i = 0; i + 1 < pairs.length; i += 2) (target as Map<Entry, Entry>).set(pairs[i], pairs[i + 1]);
   };
   const append = (values: readonly Entry[]): void => {
     const target = top();
     if (target === null) return;
-    if (!Array.isArray(target)) fault('items of a value that is not a list');
+    if (!Array.isArray(target)) fault('list items for a value that is not a list');
     for (const value of values) (target as Entry[]).push(value);
   };
   const integer = (length: number): number => {

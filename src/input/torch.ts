@@ -35,7 +35,9 @@ export async function readTorch(file: Source): Promise<unknown> {
   try {
     const pickle = [...zip.names].find((name) => /(^|\/)data\.pkl$/.test(name));
     if (pickle === undefined)
-      throw new InputError(`${file.name}: expected what torch.save writes, got an archive without data.pkl`);
+      throw new InputError(
+        `${file.name}: expected a file written by torch.save, got an archive without data.pkl`,
+      );
     const value = unpickle(await zip.read(pickle, PICKLE), file.name);
     return await withTensors(value, zip, pickle.slice(0, -'data.pkl'.length));
   } finally {

@@ -86,7 +86,7 @@ describe('config.json', () => {
       'full_attention: expected a',
     ],
     [{ rope_parameters: { rope_theta: '5e5' } }, 'rope_theta: expected a positive number, got "5e5"'],
-    [{ logit_scale: 0.25 }, 'logit_scale: expected a key that this architecture has, got 0.25'],
+    [{ logit_scale: 0.25 }, 'logit_scale: expected a key that this architecture supports, got 0.25'],
     [{ final_logit_softcapping: 30 }, 'final_logit_softcapping: expected'],
     [{ attn_logit_softcapping: 50 }, 'attn_logit_softcapping: expected'],
     [{ embedding_multiplier: 12 }, 'embedding_multiplier: expected'],

@@ -50,7 +50,7 @@ class Keys {
     for (const [key, value] of Object.entries(this.json)) {
       if (this.readKeys.has(key) || harmless(key, value)) continue;
       throw new ModelError(
-        `${this.where}: ${key}: expected a key that this architecture has, got ${brief(value)}; ` +
+        `${this.where}: ${key}: expected a key that this architecture supports, got ${brief(value)}; ` +
           'an unknown key may change what the model computes (remove the key if it does not)',
       );
     }

@@ -79,7 +79,7 @@ describe('a dataset', () => {
     [
       'b.jsonl',
       '{"problem":"p"}',
-      'no column of answers; it has problem; name the one with task.columns.answer',
+      'expected a column of answers, got problem; name the column with task.columns.answer',
     ],
     [
       'c.jsonl',

@@ -52,8 +52,8 @@ export async function readDataset(
     if (column === undefined || first[column] === undefined) {
       const has = Object.keys(first).join(', ');
       throw new TaskError(
-        `${file}: ${named === undefined ? `no column of ${kind}s` : `no column '${named}'`}; it has ${has}` +
-          `${named === undefined ? `; name the one with task.columns.${kind}` : ''}`,
+        `${file}: expected ${named === undefined ? `a column of ${kind}s` : `a column '${named}'`}, got ${has}` +
+          `${named === undefined ? `; name the column with task.columns.${kind}` : ''}`,
       );
     }
     return column;

@@ -91,7 +91,7 @@ export class TrainingModel {
               ({ targets }, i) => result.logprobs[i]?.length !== targets.length,
             );
             if (misfit >= 0 || result.logprobs.length !== input.data.length) {
-              throw new ProtobufError('expected one log-probability for each target of each datum');
+              throw new ProtobufError('expected one log-probability for each target token of each datum');
             }
             return result;
           },

@@ -126,7 +126,9 @@ export class Transport {
       if ('value' in result) return result.value;
       const { why, sent, pause } = result.failure;
       if (sent && !call.repeatable) {
-        throw new UnknownOutcomeError(this.line(call.path, `${why}; the server may have acted on it or not`));
+        throw new UnknownOutcomeError(
+          this.line(call.path, `${why}; it is unknown whether the server processed the request`),
+        );
       }
       if (attempt >= this.limits.attempts) {
         throw this.error(call.path, `${why} (tried ${attempt} times)`);

@@ -68,9 +68,9 @@ it('a start script of another purpose stays, and the result says so', async () =
 
 it('what cannot become a project is refused in one line, and nothing is written', async () => {
   const cases: [name: string, prepare: (folder: string) => void, message: RegExp][] = [
-    ['task', (f) => writeFileSync(join(f, 'task.ts'), 'mine'), /task\.ts: exists already/],
-    ['run', (f) => writeFileSync(join(f, 'train.yaml'), ''), /train\.yaml: exists already/],
-    ['folder', (f) => mkdirSync(join(f, 'task.ts')), /task\.ts: exists already/],
+    ['task', (f) => writeFileSync(join(f, 'task.ts'), 'mine'), /task\.ts: already exists/],
+    ['run', (f) => writeFileSync(join(f, 'train.yaml'), ''), /train\.yaml: already exists/],
+    ['folder', (f) => mkdirSync(join(f, 'task.ts')), /task\.ts: already exists/],
     ['json', (f) => writeFileSync(join(f, 'package.json'), '{'), /package\.json: expected JSON, got some/],
     ['list', (f) => writeFileSync(join(f, 'package.json'), '[]'), /expected an object, got \[\]$/],
     ['null', (f) => writeFileSync(join(f, 'package.json'), 'null'), /expected an object, got null$/],

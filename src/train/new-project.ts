@@ -44,7 +44,7 @@ export async function newProject(folder: string): Promise<NewProject> {
   const existing = ['task.ts', 'train.yaml'].find((name) => names.includes(name));
   if (existing !== undefined) {
     throw new NewProjectError(
-      `${join(folder, existing)}: exists already; choose another folder: lambda-grpo init <folder>`,
+      `${join(folder, existing)}: already exists; choose another folder: lambda-grpo init <folder>`,
     );
   }
   const packageFile = join(folder, 'package.json');

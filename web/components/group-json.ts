@@ -63,7 +63,7 @@ function tokensOf(entries: readonly Record<string, unknown>[]): {
   if (filled.some(([first]) => typeof first !== 'string') || (filled.length === 0 && lists.length > 0)) {
     const ids = entries.map(({ tokens }, i) => {
       const key = `completions[${i}].tokens`;
-      if (!Array.isArray(tokens)) fail(key, tokens, 'a list of token ids, as in the other completions');
+      if (!Array.isArray(tokens)) fail(key, tokens, 'a list of token ids, like the other completions');
       const list = tokens as unknown[];
       const bad = list.findIndex((id) => !Number.isInteger(id) || Math.abs(id as number) >= 2 ** 31);
       if (bad >= 0) fail(`${key}[${bad}]`, list[bad], 'a token id, a whole number');
@@ -78,7 +78,7 @@ function tokensOf(entries: readonly Record<string, unknown>[]): {
     const units = tokens ?? (typeof text === 'string' ? textUnits(text) : undefined);
     if (!Array.isArray(units)) fail(key, entries[i], 'tokens, a list, or text');
     return Int32Array.from(units as unknown[], (unit, t) => {
-      if (typeof unit !== 'string') fail(`${key}.tokens[${t}]`, unit, 'a text, as in the tokens before');
+      if (typeof unit !== 'string') fail(`${key}.tokens[${t}]`, unit, 'a string, like the tokens before it');
       let id = known.get(unit as string);
       if (id === undefined) {
         id = known.size;
