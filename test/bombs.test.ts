@@ -60,7 +60,7 @@ test.each<[string, () => Buffer, RegExp, number]>([
   ['open.json.gz', () => gzipped('', '[', 100), /at most 500 levels of lists and objects/, 300],
   ['deep.jsonl.gz', () => gzipped(ROW, '{"a":', 100), /at most 500 levels of lists and objects/, 600],
   ['text.jsonl.gz', () => gzipped('{"prompt":"', 'x', 2000), /lines of at most 134217728 bytes/, 600],
-  ['text.json.gz', () => gzipped('[{"prompt":"', 'x', 2000), /texts of at most 16777216 bytes/, 400],
+  ['text.json.gz', () => gzipped('[{"prompt":"', 'x', 2000), /strings of at most 16777216 bytes/, 400],
   ['text.jsonl.zst', () => zstd('{"prompt":"', 'x', 16_000), /lines of at most 134217728 bytes/, 600],
   ['objects.jsonl.gz', () => gzipped(`${ROW}[`, '{},', 100, '1]}'), /at most 4194304 values/, 1000],
   [

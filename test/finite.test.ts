@@ -199,7 +199,7 @@ describe('steps that change nothing', () => {
     const { folder: runFolder } = await run({ config: config(30, 25), out, threads: 1 });
     const norms = (await runFolder.readMetrics()).map(({ grad_norm }) => grad_norm);
     expect(norms.slice(-5)).toEqual([0, 0, 0, 0, 0]);
-    const vanished = warnings.filter((line) => line.includes('the gradient is 0 since step'));
+    const vanished = warnings.filter((line) => line.includes('the gradient has been 0 since step'));
     expect(vanished).toHaveLength(1);
     expect(vanished[0]).toContain('a learning rate of 30 may be too large');
   });

@@ -314,7 +314,7 @@ describe('importance weights of what another engine sampled', () => {
 
 describe('combinations that have no meaning', () => {
   it.each([
-    [{ loss: 'gspo' }, "objective.loss: expected another loss with method lambda-grpo (gspo's one ratio"],
+    [{ loss: 'gspo' }, 'objective.loss: expected another loss with method lambda-grpo (gspo has one ratio'],
     [{ clip_bound: 1.1 }, 'objective.clip_bound: expected more than 1 + clip_high, 1.2, got 1.1'],
     [
       { reference_sync_every: 3 },

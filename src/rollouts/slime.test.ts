@@ -174,7 +174,7 @@ describe('a pickle', () => {
 
   it.each([
     ['a list within itself', pickled(']q', [0], 'h', [0], 'a.'), 'a value that contains itself'],
-    ['an end too early', pickled('X', [200, 0, 0, 0], 'short'), 'an end'],
+    ['an end too early', pickled('X', [200, 0, 0, 0], 'short'), 'the end of the data'],
     ['an unknown operation', pickled([0xff]), 'operation 0xff'],
     ['nothing on the stack', pickled('.'), 'an empty stack'],
     ['no mark', pickled(']e.'), 'no mark'],

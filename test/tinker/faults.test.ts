@@ -134,7 +134,9 @@ describe.each(['json', 'protobuf'] as const)('on the %s wire', (wire) => {
       } else {
         await expect(model.forwardBackward(input)).rejects.toThrow(UnknownOutcomeError);
         // It is not sent again, and the model takes no step on what may be there.
-        await expect(model.optimStep(adam)).rejects.toThrow('it is unknown whether the server processed the request');
+        await expect(model.optimStep(adam)).rejects.toThrow(
+          'it is unknown whether the server processed the request',
+        );
         expect(server.requests.filter((path) => path === 'forward_backward')).toHaveLength(1);
         expect(server.models.get(model.id)?.history).toEqual([]);
       }
