@@ -15,7 +15,7 @@ def lambda_weights(group):
     for tokens in group:
         node, path = -1, []
         for token in tokens:
-            node = nodes.setdefault((node, token), len(nodes))  # a prefix is its last token after the prefix before it
+            node = nodes.setdefault((node, token), len(nodes))  # a prefix is the shorter prefix plus its last token
             if node == len(count):
                 count.append(0)
             count[node] += 1
@@ -28,7 +28,7 @@ class LambdaGRPOTrainer(GRPOTrainer):
     _scale = None
 
     def _generate_and_score_completions(self, inputs):
-        # Here groups are still whole and in order. What is added to the batch is shuffled and split with it.
+        # Here groups are still complete and in order. Values added to the batch are shuffled and split with it.
         batch = super()._generate_and_score_completions(inputs)
         kept = zip(batch["completion_ids"], batch["completion_mask"].bool())
         local = [ids[mask].tolist() for ids, mask in kept]
@@ -49,7 +49,7 @@ class LambdaGRPOTrainer(GRPOTrainer):
             self._scale = None
 
     def _get_per_token_logps_and_entropies(self, *args, **kwargs):
-        # The same values, with gradients that are 1/|λ| of what they were: every term of a token passes through here.
+        # The values stay the same, but their gradients are multiplied by 1/|λ|: every term of a token depends on them.
         logps, *others = super()._get_per_token_logps_and_entropies(*args, **kwargs)
         if self._scale is not None:
             logps = logps.detach() + self._scale * (logps - logps.detach())
@@ -57,9 +57,9 @@ class LambdaGRPOTrainer(GRPOTrainer):
 
 
 class LambdaGRPOTrainerWithoutKL(LambdaGRPOTrainer):
-    """The shorter way for beta = 0: TRL takes advantages of shape (B, T), and the factor on them does the same.
+    """A shorter way for beta = 0: TRL accepts advantages of shape (B, T), so they can be multiplied by the factor.
 
-    Without a KL term the two methods above can go, and this one stands in a subclass of GRPOTrainer.
+    Without a KL term the two methods above are not needed, only this one in a subclass of GRPOTrainer.
     """
 
     def _generate_and_score_completions(self, inputs):

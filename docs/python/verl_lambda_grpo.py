@@ -24,7 +24,7 @@ def lambda_weights(group):
     for tokens in group:
         node, path = -1, []
         for token in tokens:
-            node = nodes.setdefault((node, token), len(nodes))  # a prefix is its last token after the prefix before it
+            node = nodes.setdefault((node, token), len(nodes))  # a prefix is the shorter prefix plus its last token
             if node == len(count):
                 count.append(0)
             count[node] += 1
@@ -34,7 +34,7 @@ def lambda_weights(group):
 
 
 def with_lambda_weights(compute_advantage):
-    """The driver's advantages, times 1/|λ|. Groups are told by uid: rows were reordered before, and are split after."""
+    """The driver's advantages, times 1/|λ|. uid identifies the groups: rows were reordered before, and are split later."""
 
     def weighted(data, *args, **kwargs):
         data = compute_advantage(data, *args, **kwargs)

@@ -64,7 +64,7 @@ program
   .addOption(setOption())
   .option(
     '--eval [problems]',
-    'evaluate before the first step and after the last, even if the configuration has no evaluation',
+    'evaluate before the first step and after the last, even if the configuration has no evaluation; problems: number of held-out problems',
     wholeNumber('--eval', 1),
   )
   .option('--ui', 'serve the dashboard during training and print its address')
