@@ -62,7 +62,7 @@ export function ensureInstalled() {
   if (status === 0) return;
   const why = error ? ` (${error.message})` : signal ? ` (${signal})` : '';
   console.error(
-    `error: the packages could not be installed${why}; the same command tries again. ` +
+    `error: the packages could not be installed${why}; run the same command again. ` +
       `If it fails again, remove ${join(root, 'node_modules')}${existsSync(join(root, 'package-lock.json')) ? '' : ' and get package-lock.json back'}`,
   );
   process.exit(status || 1);

@@ -54,7 +54,7 @@ function benchLines(): string {
       'Decoding',
       'one row a sample / ours',
       (a, b) =>
-        `Sampling with one row for completions that still agree: ${a} to ${b} times as fast as one row a sample.`,
+        `Sampling with one row for all completions that are still equal: ${a} to ${b} times as fast as with one row per sample.`,
     ),
     line(
       'AdamW step',

@@ -113,7 +113,7 @@ describe('installing', () => {
     expect(readdirSync(modules()).filter((name) => /^\.[a-z-]+-\w{8}$/i.test(name))).toEqual([]);
   });
 
-  it('that cannot be done says that the same command tries again, and what to remove', async () => {
+  it('that cannot be done says that run the same command again, and what to remove', async () => {
     rmSync(modules(), { recursive: true });
     const packageFile = join(project, 'package.json');
     const text = readFileSync(packageFile, 'utf8');
@@ -122,7 +122,7 @@ describe('installing', () => {
     writeFileSync(packageFile, text);
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(
-      /error: the packages could not be installed; the same command tries again\. If it fails again, remove .*node_modules\n$/,
+      /error: the packages could not be installed; run the same command again\. If it fails again, remove .*node_modules\n$/,
     );
   });
 });
