@@ -16,9 +16,8 @@ const EMPTY = new Set('of one made own found above below both given taken told h
 /** The same for properties and methods of classes and interfaces. */
 const EMPTY_PROPERTIES = new Set('of one made own found above below both'.split(' '));
 const PROPERTIES = 'TSPropertySignature TSMethodSignature PropertyDefinition MethodDefinition'.split(' ');
-/** Kept: `results.of(unit)` reads as it is meant; published JSON files have the key `below`. */
+/** Kept: published JSON files have the key `below`. */
 const KEPT: Readonly<Record<string, string>> = {
-  'src/reproduce/results.ts': 'of',
   'src/reproduce/experiments/language-model-structure.ts': 'below',
 };
 /** Old forms of messages: "found x; allowed is y". */

@@ -21,7 +21,7 @@ interface Line {
 
 /** Results by unit. @throws RangeError for a unit that is not done */
 export interface Results {
-  of<S extends UnitSpec>(unit: Unit<S>): ResultOf<S>;
+  get<S extends UnitSpec>(unit: Unit<S>): ResultOf<S>;
   /** Whether a unit is done. */
   has(unit: Unit): boolean;
 }
@@ -78,7 +78,7 @@ export class ResultStore implements Results {
     this.lines.set(id, JSON.parse(JSON.stringify(line)) as Line);
   }
 
-  of<S extends UnitSpec>(unit: Unit<S>): ResultOf<S> {
+  get<S extends UnitSpec>(unit: Unit<S>): ResultOf<S> {
     return this.line(unit).result as ResultOf<S>;
   }
 

@@ -59,10 +59,10 @@ describe('reproduce', () => {
     expect(await schedule(units.slice(0, 2), { store, jobs: 1 })).toBe(false);
     const again = await ResultStore.open(folder, '1');
     expect(units.map((u) => again.has(u)).filter(Boolean)).toHaveLength(2);
-    expect(again.of(units[0])).toEqual(store.of(units[0]));
+    expect(again.get(units[0])).toEqual(store.get(units[0]));
     expect(again.seconds(units.slice(0, 2))).toBe(store.seconds(units.slice(0, 2)));
     expect((await ResultStore.open(folder, '2')).has(units[0])).toBe(false);
-    expect(() => again.of(units[5])).toThrow('is not done');
+    expect(() => again.get(units[5])).toThrow('is not done');
   });
 
   it('a damaged line in the middle is named', async () => {

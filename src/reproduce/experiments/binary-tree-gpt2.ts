@@ -76,7 +76,7 @@ export const binaryTreeGpt2: Experiment<Settings, Data> = {
     return [...(start ? [start] : []), ...METHODS.flatMap((method) => runsOf(settings, places, method))];
   },
   data(settings, results, places) {
-    const runs = METHODS.map((method) => runsOf(settings, places, method).map((u) => results.of(u)));
+    const runs = METHODS.map((method) => runsOf(settings, places, method).map((u) => results.get(u)));
     const [grpo, lambda] = runs.map((seedResults) => seedResults.map(({ late }) => rounded(late)));
     const steps = everyStep(
       runs[0][0].success.map((_, i) => i + 1),

@@ -172,8 +172,8 @@ function plan(settings: Settings): { configurations: Pair[]; sweep: Pair[] } {
 
 function cellOf({ grpo, lambda }: Pair, results: Results): Cell {
   return {
-    grpo: grpo.map((u) => rounded(results.of(u).late)),
-    lambda: lambda.map((u) => rounded(results.of(u).late)),
+    grpo: grpo.map((u) => rounded(results.get(u).late)),
+    lambda: lambda.map((u) => rounded(results.get(u).late)),
   };
 }
 
@@ -187,7 +187,7 @@ function learningCurves({ steps, seeds, learning_rate, optimizer }: Settings, re
     shareCurve(
       method === 'grpo' ? 'GRPO' : 'λ-GRPO',
       at,
-      treeRuns(setting, method, seeds).map((u) => everyStep(movingMean(results.of(u).success, 10), 2)),
+      treeRuns(setting, method, seeds).map((u) => everyStep(movingMean(results.get(u).success, 10), 2)),
     ),
   );
 }

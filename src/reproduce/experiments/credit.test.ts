@@ -58,7 +58,7 @@ it('before the end its page has the rules that are done at every rate, and decid
     ['grpo', 'lambda-grpo'].includes(String(rule(u))) || (rule(u) === 'tempo' && u.label.includes('seed 0'));
   const results = {
     has: (u: Unit) => u.spec.kind === 'train' && u.label.includes('n ') && isDone(u),
-    of: () => ({ late: 0.5 }),
+    get: () => ({ late: 0.5 }),
   } as unknown as Results;
   const data = credit.data(settings, results, {});
   expect(data.tree.map((row) => row.rule)).toEqual(['grpo', 'lambda-grpo']);

@@ -176,7 +176,7 @@ export const credit: Experiment<Settings, Data> = {
     const signs = settings.signs.stages.flatMap((stage, i) => {
       const units = signUnits(settings)[i];
       if (!units.every((measured) => results.has(measured))) return [];
-      const seeds = units.map((measured) => results.of(measured));
+      const seeds = units.map((measured) => results.get(measured));
       return settings.signs.rules.map((rule, r) => ({
         rule,
         stage,
@@ -461,6 +461,6 @@ function unitsOf(
 /** @returns [rates][seeds], the mean of the cases for each seed */
 function lateOf(units: Unit<TrainSpec>[][][], results: Results): number[][] {
   return units.map((cases) =>
-    perSeed(cases.map((seeds) => seeds.map((run) => results.of(run).late))).map(rounded),
+    perSeed(cases.map((seeds) => seeds.map((run) => results.get(run).late))).map(rounded),
   );
 }

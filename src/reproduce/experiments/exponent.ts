@@ -48,7 +48,7 @@ export const exponent: Experiment<Settings, Data> = {
     return plan(settings).map((cells, i) => ({
       p: exponents[i],
       late: Object.fromEntries(
-        cells.map((units, j) => [rates[j], units.map((u) => rounded(results.of(u).late))]),
+        cells.map((units, j) => [rates[j], units.map((u) => rounded(results.get(u).late))]),
       ),
     }));
   },

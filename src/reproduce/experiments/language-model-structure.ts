@@ -132,7 +132,7 @@ export const languageModelStructure: Experiment<Settings, LanguageStructureData>
     const complete = (seed: number): boolean => cases.every(({ units }) => results.has(units[seed]));
     const runs = cases.map(({ units, ...setting }) => ({
       ...setting,
-      figures: units.filter((_, seed) => complete(seed)).map((u) => results.of(u)),
+      figures: units.filter((_, seed) => complete(seed)).map((u) => results.get(u)),
     }));
     if (runs[0].figures.length === 0) runs.length = 0;
     const steps = Array.from({ length: settings.training.steps }, (_, i) => i + 1);
@@ -317,7 +317,7 @@ function startRows(
 ): StartRow[] {
   const done = startUnits(settings, places, problems, temperature).filter((u) => results.has(u));
   if (done.length === 0) return [];
-  const seeds = done.map((u) => results.of(u));
+  const seeds = done.map((u) => results.get(u));
   const prompts = settings.start.prompts[problems];
   return settings.group_sizes.map((k) => startRow({ problems, temperature, k }, seeds, prompts));
 }

@@ -190,7 +190,7 @@ function caseData(
   const runs = ARMS.map((arm, a) => [
     arm,
     settings.learning_rates.map((_, rate) =>
-      bySeed.map(({ units }) => outcomeOf(results.of(units[a][rate]))),
+      bySeed.map(({ units }) => outcomeOf(results.get(units[a][rate]))),
     ),
   ]);
   return {

@@ -48,7 +48,7 @@ export const overhead: Experiment<Settings, readonly OverheadRow[]> = {
   units: (settings, places) => plan(settings, places),
   data: (settings, results, places) =>
     plan(settings, places).map((u): OverheadRow => {
-      const { tree, pairwise, reference } = results.of(u);
+      const { tree, pairwise, reference } = results.get(u);
       return {
         k: u.spec.k,
         n: u.spec.n,

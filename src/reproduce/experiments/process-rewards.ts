@@ -87,7 +87,7 @@ export const processRewards: Experiment<ProcessRewardsSettings, ProcessRewardsDa
     const tasks = tasksOf(places).map((task) => {
       const stages = stagesOf(settings, task, places).map(({ stage, values }) => ({
         stage,
-        figures: values.map((value): ValuesFigures => results.of(value)),
+        figures: values.map((value): ValuesFigures => results.get(value)),
       }));
       return { task, stages };
     });

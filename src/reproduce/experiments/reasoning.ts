@@ -204,7 +204,7 @@ function cases(settings: Settings): WarmCase[] {
 
 function caseOutcome(setting: WarmCase, seeds: number, results: Results): CaseOutcome {
   const outcome = (method: Method) =>
-    rounding(outcomeOf(warmRuns(setting, method, seeds).map((u) => results.of(u))));
+    rounding(outcomeOf(warmRuns(setting, method, seeds).map((u) => results.get(u))));
   return {
     task: setting.task,
     beta: setting.beta,
@@ -223,7 +223,7 @@ function accuracyCurves(
   return settings.tasks.flatMap((task) =>
     METHODS.map((method) => {
       const runs = warmRuns(caseOf(settings, task, settings.betas[0], k), method, settings.seeds).map(
-        (u) => results.of(u).evaluations,
+        (u) => results.get(u).evaluations,
       );
       const steps = runs[0].map(([step]) => step);
       const values = runs.map((evaluations) => evaluations.map(([, accuracy]) => accuracy));

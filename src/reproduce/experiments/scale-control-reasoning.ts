@@ -38,7 +38,7 @@ export const scaleControlReasoning: Experiment<Settings, Data> = {
   data: (settings, results) =>
     settings.tasks.map((task) => {
       const areas = (arm: Arm) =>
-        outcomeOf(armRuns(settings, task, arm).map((u) => results.of(u))).area.map((v) => rounded(v));
+        outcomeOf(armRuns(settings, task, arm).map((u) => results.get(u))).area.map((v) => rounded(v));
       return { task, grpo: areas('grpo'), rescaled: areas('rescaled'), 'lambda-grpo': areas('lambda-grpo') };
     }),
   report(settings, data) {

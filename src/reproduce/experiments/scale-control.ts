@@ -111,7 +111,7 @@ function plan({ learning_rates, seeds, steps }: Settings, optimizer: Optimizer, 
 
 function armFigures(settings: Settings, optimizer: Optimizer, results: Results): ArmFigures {
   const values = (arm: Arm) =>
-    plan(settings, optimizer, arm).map((units) => units.map((u) => rounded(results.of(u).late)));
+    plan(settings, optimizer, arm).map((units) => units.map((u) => rounded(results.get(u).late)));
   return { grpo: values('grpo'), rescaled: values('rescaled'), 'lambda-grpo': values('lambda-grpo') };
 }
 
@@ -120,7 +120,7 @@ function factorOf(settings: Settings, optimizer: Optimizer, results: Results): n
   const all = plan(settings, optimizer, 'rescaled')
     .flat()
     .flatMap((u) => {
-      const { rescale, gradNorm } = results.of(u);
+      const { rescale, gradNorm } = results.get(u);
       return rescale.filter((_, step) => gradNorm[step] > 0);
     });
   return mean(all);

@@ -87,9 +87,9 @@ export const structure: Experiment<Settings, Data> = {
     const sides = settings.groups.map(([k, prompts]) => ({
       k,
       prompts,
-      runs: runsOf(settings, k, prompts).map((u) => results.of(u)),
+      runs: runsOf(settings, k, prompts).map((u) => results.get(u)),
     }));
-    const read = logs(places).map((u) => ({ name: u.spec.name, structure: results.of(u) }));
+    const read = logs(places).map((u) => ({ name: u.spec.name, structure: results.get(u) }));
     const charts = sides.map(({ k, runs }) => chartsOf(k, runs));
     return {
       runs: sides.map(({ k, prompts, runs }) => rowOf(k, prompts, runs)),

@@ -61,7 +61,7 @@ export const theorem: Experiment<Settings, readonly TheoremRow[]> = {
   units: (settings) => settingUnits(settings).flatMap(({ units }) => units),
   data: (settings, results) =>
     settingUnits(settings).map(({ setting, units }): TheoremRow => {
-      const parts = units.map((u) => results.of(u));
+      const parts = units.map((u) => results.get(u));
       const all = (key: keyof TheoremFigures): number[] => parts.flatMap((part) => part[key]);
       return {
         ...setting,
