@@ -102,14 +102,14 @@ export const languageModel: Experiment<Settings, LanguageModelData> = {
     evaluate_every: quick ? 1 : 8,
     learning_rates: quick ? [1e-3] : [1e-4, 2.5e-4],
     max_tokens: quick ? 6 : 24,
-    tasks: quick ? ['one-digit'] : ['one-digit', 'two-digit'],
+    tasks: quick ? ['one-digit'] : ['two-digit', 'one-digit'],
     end_at_answer: [true, false],
   }),
-  // All runs of a seed of a task come before those of the next seed, so that seeds are complete whenever it ends.
+  // One case after the other, and within it one seed after the other: the rule counts cases with all their seeds.
   units: (settings, places) =>
     settings.tasks.flatMap((task) =>
-      seedsOf(settings).flatMap((seed) =>
-        settings.end_at_answer.flatMap((end) => unitsOf(settings, places, task, end, seed).flat()),
+      settings.end_at_answer.flatMap((end) =>
+        seedsOf(settings).flatMap((seed) => unitsOf(settings, places, task, end, seed).flat()),
       ),
     ),
   data(settings, results, places) {
