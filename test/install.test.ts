@@ -113,7 +113,7 @@ describe('installing', () => {
     expect(readdirSync(modules()).filter((name) => /^\.[a-z-]+-\w{8}$/i.test(name))).toEqual([]);
   });
 
-  it('that cannot be done says that run the same command again, and what to remove', async () => {
+  it('that cannot be done says to run the same command again, and what to remove', async () => {
     rmSync(modules(), { recursive: true });
     const packageFile = join(project, 'package.json');
     const text = readFileSync(packageFile, 'utf8');
