@@ -270,6 +270,30 @@ describe('groups that are not what their ids say', () => {
     expect(gatherer.result().splitPrompts).toMatchObject({ prompts: 1, groups: 2, completions: 4 });
   });
 
+  it('the groups of a step need not follow each other', () => {
+    const steps = [null, ...Array.from({ length: 30 }, (_, i) => i)];
+    const groups = [0, 1].flatMap((round) =>
+      steps.map((step) => groupOf(rewardsOf(round, 0), { id: `g${round}`, step })),
+    );
+    expect(gathered(groups).splitPrompts).toMatchObject({ prompts: 31, groups: 62, completions: 124 });
+  });
+
+  it('of a log with more prompts than are remembered the latest steps are compared, and none is counted twice', () => {
+    const prompt = (i: number) => ({ tokens: Int32Array.of(i & 1023, i >> 10) });
+    const gatherer = new LogGatherer();
+    const group = groupOf(rewardsOf(1, 0));
+    const analysis = analyzeGroup(group);
+    const add = (i: number, step: number) =>
+      gatherer.add({ ...group, id: `${i}`, step, prompt: prompt(i) }, analysis);
+    for (let i = 0; i < 70_000; i++) add(i, Math.floor(i / 7_000));
+    // Of the first step nothing is remembered any more, of the last everything.
+    add(0, 0);
+    expect(gatherer.result().splitPrompts.prompts).toBe(0);
+    add(69_999, 9);
+    add(69_999, 9);
+    expect(gatherer.result().splitPrompts).toMatchObject({ prompts: 1, groups: 3, completions: 6 });
+  });
+
   it('text units: prompts are compared by their text, since their ids restart in each group', () => {
     const units = { tokens: 'text-units' as const };
     const groups = ['one', 'two', 'one'].map((text, i) =>

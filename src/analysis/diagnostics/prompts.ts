@@ -76,19 +76,22 @@ export class MergedSums {
   }
 }
 
-/** Steps whose groups are remembered: readers give the groups of a step close to each other. */
-const STEPS = 4;
-/** Prompts of a step that are remembered. */
+/** Prompts that are remembered, of all steps. */
 const PROMPTS = 1 << 16;
 
-/** Compares the groups of all steps. A prompt is identified by its tokens or its text. */
+/**
+ * Compares the groups of each step; groups of a step need not follow each other. A prompt is identified by its tokens or its text.
+ * Of a log with more prompts than are remembered, the steps that were seen last are.
+ */
 export class SplitSums {
+  /** Rewards of each group, by step and prompt; the step that was seen last comes last. */
   private readonly steps = new Map<string, Map<string, number[][]>>();
+  private remembered = 0;
   private readonly done = new SplitTotals();
 
   add({ prompt, completions, step, source, tokens }: Group): void {
     // Ids of text units differ from group to group, so the text is used.
-    const key = tokens === 'text-units' ? (prompt.text ?? '') : digest(prompt.tokens);
+    const key = tokens === 'text-units' ? digest(codeUnits(prompt.text ?? '')) : digest(prompt.tokens);
     if (key === '') return;
     const rewards = completions.map(({ reward }) => reward);
     this.take(JSON.stringify([source?.label ?? null, step]), key, [rewards]);
@@ -101,19 +104,27 @@ export class SplitSums {
   }
 
   private take(at: string, prompt: string, rewards: readonly number[][]): void {
-    let known = this.steps.get(at);
-    if (!known) {
-      known = new Map();
-      this.steps.set(at, known);
-      if (this.steps.size > STEPS) {
-        const oldest = this.steps.keys().next().value as string;
-        for (const groups of this.steps.get(oldest)?.values() ?? []) this.done.add(groups);
-        this.steps.delete(oldest);
-      }
-    }
+    const known = this.steps.get(at) ?? new Map<string, number[][]>();
+    this.steps.delete(at);
+    this.steps.set(at, known);
     const groups = known.get(prompt);
-    if (groups) groups.push(...rewards);
-    else if (known.size < PROMPTS) known.set(prompt, [...rewards]);
+    if (groups) {
+      groups.push(...rewards);
+      return;
+    }
+    while (this.remembered >= PROMPTS && this.steps.size > 1) this.forgetOldest();
+    // A step that alone has more prompts: the rest of them are not compared.
+    if (this.remembered >= PROMPTS) return;
+    known.set(prompt, [...rewards]);
+    this.remembered++;
+  }
+
+  /** Counts the groups of the step that was not seen for the longest time. */
+  private forgetOldest(): void {
+    const [oldest, prompts] = this.steps.entries().next().value as [string, Map<string, number[][]>];
+    for (const groups of prompts.values()) this.done.add(groups);
+    this.steps.delete(oldest);
+    this.remembered -= prompts.size;
   }
 
   /** Figures of all groups so far; more may be added. */
@@ -155,6 +166,12 @@ class SplitTotals {
   figures(): SplitFigures {
     return { ...this.counts, shift: this.shift.mean, flipped: this.shift.flipped };
   }
+}
+
+function codeUnits(text: string): Int32Array {
+  const codes = new Int32Array(text.length);
+  for (let i = 0; i < codes.length; i++) codes[i] = text.charCodeAt(i);
+  return codes;
 }
 
 /** Two 32-bit hashes and the length; empty without tokens. */
