@@ -128,7 +128,7 @@ describe('the inputs of a program', () => {
     expect(g.bindShape('a', ['B', 'L'], 6, sizes)).toEqual([2, 3]);
     expect(g.bindShape('b', ['B*L', 4], 24, sizes)).toEqual([6, 4]);
     expect(() => g.bindShape('c', ['L'], 4, sizes)).toThrow("input 'c': expected [L] = [3], got 4 values");
-    expect(() => g.bindShape('d', ['P', 'Q'], 4, sizes)).toThrow("how large 'P' and 'Q' are");
+    expect(() => g.bindShape('d', ['P', 'Q'], 4, sizes)).toThrow("the sizes of 'P' and 'Q' are unknown");
     expect(() => g.bindShape('e', ['P', 3], 4, sizes)).toThrow("input 'e'");
   });
 });
