@@ -72,6 +72,22 @@ it('before the end its page has the rules that are done at every rate, and decid
   expect(body).toContain('10 differences looked at');
 });
 
+it('the figure of a seed is the mean of its configurations, to four digits for every seed', () => {
+  const settings = credit.settings({ quick: false });
+  const seedOf = ({ label }: Unit) => Number(label.split('seed ')[1]);
+  const results = {
+    has: ({ spec }: Unit) => spec.kind === 'train',
+    get: (u: Unit) => ({ late: 0.01234 + seedOf(u) / 10 }),
+  } as unknown as Results;
+  const { tree, sums, model } = credit.data(settings, results, { pretrained: true });
+  expect([tree.length, sums.length, model.length]).toEqual([11, settings.sums.rules.length, 5]);
+  for (const { late } of [...tree, ...sums, ...model]) {
+    for (const seeds of late) {
+      expect(seeds).toEqual(seeds.map((_, seed) => expect.closeTo(0.0123 + seed / 10, 12)));
+    }
+  }
+});
+
 it('its page is a function of its figures: ten seeds of which one rule is better', () => {
   const settings = credit.settings({ quick: false });
   const rows = (task: 'tree' | 'sums') =>
@@ -88,6 +104,7 @@ it('its page is a function of its figures: ten seeds of which one rule is better
     tree: rows('tree'),
     sums: rows('sums'),
     model: [],
+    weights: null,
     signs: settings.signs.stages.flatMap((stage) =>
       settings.signs.rules.map((rule) => ({
         rule,

@@ -9,7 +9,7 @@ import { dotsSvg } from '../dots.js';
 import type { Experiment, Places, Verdict } from '../experiment.js';
 import { number, rateText, rounded, signedInterval, table, withBounds } from '../markdown.js';
 import { isAbove, isBelow, type Paired, paired, perSeed } from '../paired.js';
-import { contentOf } from '../real-model.js';
+import { contentOf, describeWeights, weightsOf } from '../real-model.js';
 import type { Results } from '../results.js';
 import { recipe, type TreeCase, treeConfig } from '../tree-runs.js';
 import { type Unit, unit } from '../unit.js';
@@ -63,7 +63,11 @@ interface SignRow {
 }
 
 /** A task that was not run has no rows. */
-type Data = Readonly<Record<TaskName, readonly Row[]>> & { readonly signs: readonly SignRow[] };
+type Data = Readonly<Record<TaskName, readonly Row[]>> & {
+  readonly signs: readonly SignRow[];
+  /** Which weights the real model has, by digest or name on the Hub; null: it was not run. */
+  readonly weights: string | null;
+};
 
 /** Those that are no other one under another name (docs/credit.md), in the order in which they are run. */
 const RULES = [
@@ -184,7 +188,11 @@ export const credit: Experiment<Settings, Data> = {
         token: seeds.flatMap((figures) => figures[r].token ?? []),
       }));
     });
-    return { tree: orNone('tree'), sums: orNone('sums'), model: orNone('model'), signs };
+    const model = orNone('model');
+    const path =
+      typeof places.pretrained === 'string' ? places.pretrained : recipe('smollm2-sums').model.path;
+    const weights = model.length > 0 && path !== null ? weightsOf(path) : null;
+    return { tree: orNone('tree'), sums: orNone('sums'), model, signs, weights };
   },
   report(settings, data) {
     const done = TASKS.filter((task) => data[task].length > 0);
@@ -330,10 +338,10 @@ Mean over the policies [95% interval: Wilson’s with the spread between policie
 ${table(['rule', ...header], lines)}`;
 }
 
-function ending({ model }: Data): string {
+function ending({ model, weights }: Data): string {
   const missing =
     model.length > 0
-      ? ''
+      ? `\n\nThe real model: ${describeWeights(weights)}, with LoRA as in \`recipes/smollm2-sums.yaml\`.`
       : '\n\nThe real model was not run: `--pretrained` adds it (SmolLM2-135M-Instruct, from a folder, the Hub or its cache).';
   return `![Success of each rule against λ-GRPO](credit-difference.svg)
 
@@ -461,6 +469,6 @@ function unitsOf(
 /** @returns [rates][seeds], the mean of the cases for each seed */
 function lateOf(units: Unit<TrainSpec>[][][], results: Results): number[][] {
   return units.map((cases) =>
-    perSeed(cases.map((seeds) => seeds.map((run) => results.get(run).late))).map(rounded),
+    perSeed(cases.map((seeds) => seeds.map((run) => results.get(run).late))).map((late) => rounded(late)),
   );
 }
