@@ -42,7 +42,7 @@ it('runs eleven rules on six configurations and on sums; a real model only when 
   expect(new Set(units.map(({ id }) => id)).size).toBe(units.length);
   // Three stages of a policy whose groups are looked at; rates, configurations; and the warm-up of the sums.
   expect(units).toHaveLength(3 + 11 * 3 * 6 + 11 * 4 + 1);
-  expect(credit.units(settings, { pretrained: true })).toHaveLength(units.length + 5 * 2);
+  expect(credit.units(settings, { pretrained: true })).toHaveLength(units.length + 5 * 3);
   const rules = units.flatMap(({ spec }) =>
     spec.kind === 'train' ? [spec.config.objective.credit ?? spec.config.method] : [],
   );
