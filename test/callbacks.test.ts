@@ -2,23 +2,11 @@
  * A function with an optional second parameter is not handed to `map` and the like by its name: these call it with the
  * index as second argument. `values.map(rounded)` once rounded the first value to 0 digits, the second to 1.
  */
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseSync } from 'vite';
 import { expect, it } from 'vitest';
+import { isNode, type Node, placeOf, sources } from './syntax.js';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const METHODS = new Set('map flatMap forEach filter find findIndex findLast some every from'.split(' '));
-
-interface Node {
-  readonly type: string;
-  readonly start: number;
-  readonly [key: string]: unknown;
-}
-const isNode = (value: unknown): value is Node =>
-  typeof value === 'object' && value !== null && typeof (value as Node).type === 'string';
 
 function* nodes(value: unknown): Generator<Node> {
   if (Array.isArray(value)) for (const part of value) yield* nodes(part);
@@ -46,9 +34,9 @@ function* callbacks(node: Node): Generator<[name: string, at: number]> {
     if (argument.type === 'Identifier') yield [nameOf(argument), node.start];
 }
 
-/** @param sources text of each file */
-function findings(sources: ReadonlyMap<string, string>): string[] {
-  const files = [...sources].map(([file, text]) => ({
+/** @param texts of each file */
+function findings(texts: ReadonlyMap<string, string>): string[] {
+  const files = [...texts].map(([file, text]) => ({
     file,
     text,
     all: [...nodes(parseSync(file, text).program)],
@@ -69,19 +57,14 @@ function findings(sources: ReadonlyMap<string, string>): string[] {
     return all
       .flatMap((node) => [...callbacks(node)])
       .filter(([name]) => risky.has(name))
-      .map(([name, at]) => `${file}:${text.slice(0, at).split('\n').length}: ${name}`);
+      .map(([name, at]) => `${placeOf(file, text, at)}: ${name}`);
   });
 }
 
 it('no function with an optional second parameter is a callback', () => {
-  const files = execFileSync('git', ['ls-files', 'src', 'web', 'scripts', 'bench', 'recipes', 'test'], {
-    cwd: root,
-    encoding: 'utf8',
-  })
-    .split('\n')
-    .filter((file) => /(?<!\.d)\.m?(ts|js)$/.test(file));
-  expect(files.length).toBeGreaterThan(500);
-  expect(findings(new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')])))).toEqual([]);
+  const texts = sources('src', 'web', 'scripts', 'bench', 'recipes', 'test');
+  expect(texts.size).toBeGreaterThan(500);
+  expect(findings(texts)).toEqual([]);
 });
 
 it('the rule sees functions of the file and of others, by the name they are imported under', () => {

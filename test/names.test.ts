@@ -2,14 +2,9 @@
  * Names and messages in plain words: a variable is a noun for its value, and a message says what was expected and what
  * came instead.
  */
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseSync } from 'vite';
 import { describe, expect, it } from 'vitest';
-
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+import { isNode, type Node, placeOf, sources } from './syntax.js';
 
 /** Words that name nothing. */
 const EMPTY = new Set('of one made own found above below both given taken told here said asked'.split(' '));
@@ -23,19 +18,10 @@ const KEPT: Readonly<Record<string, string>> = {
 /** Old forms of messages: "found x; allowed is y". */
 const OLD_FORMS = /\ballowed (is|are)\b|(^|: )found\b|; wanted (is|are)\b/;
 
-interface Node {
-  readonly type: string;
-  readonly start: number;
-  readonly [key: string]: unknown;
-}
-
 interface Finding {
   readonly at: number;
   readonly what: string;
 }
-
-const isNode = (value: unknown): value is Node =>
-  typeof value === 'object' && value !== null && typeof (value as Node).type === 'string';
 
 /** The names that a declaration's pattern binds. */
 function* bound(pattern: unknown): Generator<Node> {
@@ -77,22 +63,15 @@ function findings(file: string, text: string): Finding[] {
 
 const rawOf = (element: Node): string => (element.value as { readonly raw: string }).raw;
 
-/** Sources of some folders, tests among them, without this file's examples. */
-const sources = (...folders: string[]): string[] =>
-  execFileSync('git', ['ls-files', ...folders], { cwd: root, encoding: 'utf8' })
-    .split('\n')
-    .filter((file) => /\.(ts|mjs)$/.test(file) && file !== 'test/names.test.ts');
-
 describe('names', () => {
   it('of variables, functions, properties and methods are nouns or verbs, and messages say what is expected', () => {
-    const files = sources('src', 'web', 'scripts', 'bench', 'recipes', 'test');
-    expect(files.length).toBeGreaterThan(500);
-    const list = files.flatMap((file) => {
-      const text = readFileSync(join(root, file), 'utf8');
-      return findings(file, text).map(
-        ({ at, what }) => `${file}:${text.slice(0, at).split('\n').length}: ${what}`,
-      );
-    });
+    const texts = sources('src', 'web', 'scripts', 'bench', 'recipes', 'test');
+    // This file has examples.
+    texts.delete('test/names.test.ts');
+    expect(texts.size).toBeGreaterThan(500);
+    const list = [...texts].flatMap(([file, text]) =>
+      findings(file, text).map(({ at, what }) => `${placeOf(file, text, at)}: ${what}`),
+    );
     expect(list).toEqual([]);
   });
 

@@ -30,6 +30,10 @@ export interface RealCase {
   readonly endAtAnswer: boolean;
 }
 
+/** The folder that was named, or the name of the recipe's model on the Hub. */
+export const modelPath = ({ pretrained }: Places): string | null =>
+  typeof pretrained === 'string' ? pretrained : recipe('smollm2-sums').model.path;
+
 /**
  * Changes that restore the recipe of the first experiments: completions as long as the module's, and a lower learning
  * rate. The recipe has since become shorter and faster, but finished units keep their names.
@@ -49,7 +53,7 @@ export function smollm2Base() {
  * The recipe's run on problems that are answered in words. Its memory budget is the same everywhere, because an update
  * that is split into other runs rounds differently.
  */
-export function realModelConfig(setting: RealCase, { pretrained }: Places): Config {
+export function realModelConfig(setting: RealCase, places: Places): Config {
   const base = smollm2Base();
   return {
     ...base,
@@ -67,7 +71,7 @@ export function realModelConfig(setting: RealCase, { pretrained }: Places): Conf
     },
     model: setting.quick
       ? { ...base.model, path: null, lora: null, layers: 1, heads: 1, width: 8 }
-      : { ...base.model, path: typeof pretrained === 'string' ? pretrained : base.model.path },
+      : { ...base.model, path: modelPath(places) },
     runtime: { memory: '4GiB' },
     evaluation: { every: 0, problems: 100 },
     log: { ...base.log, rollouts_every: 0 },

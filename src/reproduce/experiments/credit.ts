@@ -9,7 +9,7 @@ import { dotsSvg } from '../dots.js';
 import type { Experiment, Places, Verdict } from '../experiment.js';
 import { number, rateText, rounded, signedInterval, table, withBounds } from '../markdown.js';
 import { isAbove, isBelow, type Paired, paired, perSeed } from '../paired.js';
-import { contentOf, describeWeights, weightsOf } from '../real-model.js';
+import { contentOf, describeWeights, modelPath, weightsOf } from '../real-model.js';
 import type { Results } from '../results.js';
 import { recipe, type TreeCase, treeConfig } from '../tree-runs.js';
 import { type Unit, unit } from '../unit.js';
@@ -180,8 +180,7 @@ export const credit: Experiment<Settings, Data> = {
       }));
     });
     const model = orNone('model');
-    const path =
-      typeof places.pretrained === 'string' ? places.pretrained : recipe('smollm2-sums').model.path;
+    const path = modelPath(places);
     const weights = model.length > 0 && path !== null ? weightsOf(path) : null;
     return { tree: orNone('tree'), sums: orNone('sums'), model, signs, weights };
   },
@@ -399,7 +398,7 @@ function unitsOf(
   settings: Settings,
   task: TaskName,
   rule: CreditName,
-  { pretrained }: Places,
+  places: Places,
 ): Unit<TrainSpec>[][][] {
   const { rates, seeds, steps } = settings[task];
   const numbers = Array.from({ length: seeds }, (_, seed) => seed);
@@ -435,7 +434,7 @@ function unitsOf(
     const config = underRule(
       {
         ...base,
-        model: typeof pretrained === 'string' ? { ...base.model, path: pretrained } : base.model,
+        model: { ...base.model, path: modelPath(places) },
         optimizer: { ...base.optimizer, learning_rate: rate },
         // The same everywhere: an update that is made of other runs rounds differently.
         runtime: { ...base.runtime, memory: '4GiB' },

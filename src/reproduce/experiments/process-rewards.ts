@@ -14,8 +14,8 @@ import {
 } from '../process-rewards-data.js';
 import { massSvg, processRewardsBody, processRewardsSummary } from '../process-rewards-page.js';
 import { stageRows, taskRow } from '../process-rewards-rows.js';
-import { contentOf, smollm2Base, weightsOf } from '../real-model.js';
-import { recipe, treeConfig } from '../tree-runs.js';
+import { contentOf, modelPath, smollm2Base, weightsOf } from '../real-model.js';
+import { treeConfig } from '../tree-runs.js';
 import { type Unit, unit } from '../unit.js';
 import { warmConfig, warmup } from '../warm-runs.js';
 import type { PolicySpec, ValuesFigures, ValuesSpec, WarmupSpec } from '../work/index.js';
@@ -116,10 +116,6 @@ export const processRewards: Experiment<ProcessRewardsSettings, ProcessRewardsDa
     figures: { mass: massSvg(data) },
   }),
 };
-
-/** A folder, or the name of the recipe's model on the Hub. */
-const modelPath = ({ pretrained }: Places): string | null =>
-  typeof pretrained === 'string' ? pretrained : recipe('smollm2-sums').model.path;
 
 const tasksOf = ({ pretrained }: Places): ValueTask[] =>
   VALUE_TASKS.filter((task) => task !== 'smollm2' || pretrained !== undefined);
