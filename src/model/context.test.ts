@@ -43,7 +43,7 @@ const completions = fc.array(fc.array(fc.nat(1), { minLength: 1, maxLength: 9 })
   minLength: 1,
   maxLength: 6,
 });
-const examples = fc.array(fc.record({ prompt: fc.integer({ min: 1, max: 5 }), completions }), {
+const examples = fc.array(fc.record({ prompt: fc.integer({ min: 1, max: 14 }), completions }), {
   minLength: 1,
   maxLength: 3,
 });

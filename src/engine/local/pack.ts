@@ -1,6 +1,7 @@
 /**
  * Packs trees into the rows of an update: all trees of the batch as one depth-first sequence (a forest), cut into
- * rows of equal length. A row's context is the chain of ancestors of its first token; nothing is computed twice.
+ * rows of equal length. A row's context is the chain of ancestors of its first token; nothing is computed twice. Trees
+ * whose prompts begin alike (a system prompt, examples of the task) share that beginning: it is packed once.
  */
 
 import type { ForestBatch } from '../../model/index.js';
@@ -33,53 +34,103 @@ export interface PackLimits {
   readonly maxSeen: number;
 }
 
+/** Shorter beginnings are not shared: they save too little for a context. */
+const LEAST_SHARED = 8;
+
+/** An example's place in the batch. */
+interface Placed {
+  readonly example: number;
+  /** The number of each prompt token in the batch, [P]; the same for a beginning that prompts share. */
+  readonly promptTokens: Int32Array;
+  /** The number of the tree's first token in the batch. */
+  readonly treeToken: number;
+}
+
 /** A packed tree or piece of a tree. */
-type Packed = Pick<Part, 'example' | 'packed' | 'piece'> & {
-  /** Number of tokens of the earlier examples. */
-  readonly before: number;
+type Packed = Pick<Part, 'packed' | 'piece'> & Placed;
+
+/** A tree in a run. */
+type InRun = Packed & {
+  /** Number of its first tokens that are those of the tree before it and are not packed again. */
+  readonly shared: number;
 };
 
 /**
- * Distributes the examples over as few runs as the limit allows, in order. A tree larger than the limit is cut into
- * pieces (tree/cut.ts); a single path is never cut.
+ * Distributes the examples over as few runs as the limit allows: in order, or if prompts begin alike, in the order of
+ * their prompts. A tree larger than the limit is cut into pieces (tree/cut.ts); a single path is never cut.
  * @throws EngineError for examples that exceed the model
  */
 export function packBatch(batch: readonly TreeExample[], limits: PackLimits): PackedRows[] {
-  let before = 0;
-  const packed = batch.flatMap((example, i) => {
-    const parts = packExample(example, i, before, limits);
-    before += example.prompt.length + example.tree.distinctTokenCount;
-    return parts;
+  batch.forEach(({ prompt, tree }, i) => {
+    checkExample(prompt, tree, i, limits);
   });
+  const packed = placeExamples(batch).flatMap((placed) =>
+    packExample(batch[placed.example], limits.maxTokens).map((part) => ({ ...part, ...placed })),
+  );
   const runs: PackedRows[] = [];
-  let from = 0;
-  while (from < packed.length) {
-    let to = from;
-    let total = 0;
-    while (to < packed.length && (to === from || total + packed[to].packed.length <= limits.maxTokens)) {
-      total += packed[to++].packed.length;
-    }
-    const run = packRows(packed.slice(from, to), total, limits);
-    if (run.edges.count > 0) runs.push(run);
-    from = to;
+  let run: InRun[] = [];
+  let total = 0;
+  const close = (): void => {
+    const rows = packRows(run, total, limits);
+    if (rows.edges.count > 0) runs.push(rows);
+    run = [];
+    total = 0;
+  };
+  for (const tree of packed) {
+    const sharedWithLast = (): number => {
+      const last = run.at(-1);
+      return last ? sharedTokens(batch[last.example].prompt, batch[tree.example].prompt) : 0;
+    };
+    if (run.length > 0 && total + tree.packed.length - sharedWithLast() > limits.maxTokens) close();
+    const shared = sharedWithLast();
+    run.push({ ...tree, shared });
+    total += tree.packed.length - shared;
   }
+  if (run.length > 0) close();
   return runs;
 }
 
-function packExample(
-  { prompt, tree }: TreeExample,
-  example: number,
-  before: number,
-  limits: PackLimits,
-): Packed[] {
-  checkExample(prompt, tree, example, limits);
-  if (prompt.length + tree.distinctTokenCount <= limits.maxTokens) {
-    return [{ example, piece: null, before, packed: packTree(tree, prompt) }];
+/** The order in which the examples are packed: prompts that begin alike follow one another. */
+function placeExamples(batch: readonly TreeExample[]): Placed[] {
+  let count = 0;
+  const inOrder = batch.map(({ prompt, tree }, example): Placed => {
+    const promptTokens = Int32Array.from(prompt, (_, j) => count + j);
+    const treeToken = count + prompt.length;
+    count = treeToken + tree.distinctTokenCount;
+    return { example, promptTokens, treeToken };
+  });
+  const order = [...inOrder].sort((a, b) => compareTokens(batch[a.example].prompt, batch[b.example].prompt));
+  let shares = false;
+  order.forEach(({ example, promptTokens }, i) => {
+    if (i === 0) return;
+    const shared = sharedTokens(batch[order[i - 1].example].prompt, batch[example].prompt);
+    promptTokens.set(order[i - 1].promptTokens.subarray(0, shared));
+    shares ||= shared > 0;
+  });
+  return shares ? order : inOrder;
+}
+
+/** Lexicographic order. */
+function compareTokens(a: Int32Array, b: Int32Array): number {
+  const first = a.findIndex((token, j) => token !== b[j]);
+  if (first < 0) return a.length - b.length;
+  return first < b.length ? a[first] - b[first] : 1;
+}
+
+/** Number of tokens that two prompts share. The last one of the second prompt never is: it predicts for its own tree. */
+function sharedTokens(first: Int32Array, second: Int32Array): number {
+  const most = Math.min(first.length, second.length - 1);
+  let shared = 0;
+  while (shared < most && first[shared] === second[shared]) shared++;
+  return shared < LEAST_SHARED ? 0 : shared;
+}
+
+function packExample({ prompt, tree }: TreeExample, maxTokens: number): Pick<Part, 'packed' | 'piece'>[] {
+  if (prompt.length + tree.distinctTokenCount <= maxTokens) {
+    return [{ piece: null, packed: packTree(tree, prompt) }];
   }
-  return cutTree(tree, limits.maxTokens - prompt.length).map((piece) => ({
-    example,
+  return cutTree(tree, maxTokens - prompt.length).map((piece) => ({
     piece,
-    before,
     packed: packTree(tree, prompt, piece.nodes),
   }));
 }
@@ -106,12 +157,12 @@ function checkExample(prompt: Int32Array, tree: ProcessTree, i: number, limits: 
 }
 
 function packRows(
-  trees: readonly Packed[],
+  trees: readonly InRun[],
   total: number,
   { rowLength, maxSeen }: Pick<PackLimits, 'rowLength' | 'maxSeen'>,
 ): PackedRows {
-  const length = Math.min(rowLength, total);
-  const parent = parents(trees, total);
+  const length = Math.ceil(total / Math.ceil(total / rowLength));
+  const { parent, prompts } = places(trees, total);
   const chains = Array.from({ length: Math.ceil(total / length) }, (_, row) =>
     ancestors(parent, row * length),
   );
@@ -127,18 +178,20 @@ function packRows(
   const parts: Part[] = [];
   let offset = 0;
   let edge = 0;
-  for (const { packed: tree, before, ...part } of trees) {
-    tokens.set(tree.tokens, offset);
-    positions.set(tree.position, offset);
-    parts.push({ ...part, packed: tree, firstPlace: offset, firstEdge: edge });
-    for (let j = 0; j < tree.length; j++) {
-      subtreeEnd[offset + j] = offset + tree.subtreeEnd[j];
+  trees.forEach(({ packed: tree, shared, promptTokens, treeToken, ...part }, i) => {
+    const firstPlace = offset - shared;
+    tokens.set(tree.tokens.subarray(shared), offset);
+    positions.set(tree.position.subarray(shared), offset);
+    parts.push({ ...part, packed: tree, firstPlace, firstEdge: edge });
+    for (let j = shared; j < tree.length; j++) {
+      subtreeEnd[firstPlace + j] = firstPlace + tree.subtreeEnd[j];
       const token = tree.treeToken[j];
-      batchToken[offset + j] = before + (token < 0 ? j : tree.promptLength + token);
+      batchToken[firstPlace + j] = token < 0 ? promptTokens[j] : treeToken + token;
     }
-    offset += tree.length;
+    offset = firstPlace + tree.length;
+    for (const place of prompts[i].subarray(0, shared)) subtreeEnd[place] = offset;
     edge += tree.length - tree.promptLength;
-  }
+  });
   const context = new Int32Array(rows * contextLength);
   const contextEnd = new Int32Array(rows * contextLength);
   chains.forEach((chain, row) => {
@@ -164,17 +217,28 @@ function packRows(
   };
 }
 
-/** Place of each token's parent; −1: none. */
-function parents(trees: readonly Packed[], total: number): Int32Array {
+interface Places {
+  /** Place of each token's parent; −1: none, [total]. */
+  readonly parent: Int32Array;
+  /** Places of the prompt tokens of each tree, shared ones included, [trees][P]. */
+  readonly prompts: readonly Int32Array[];
+}
+
+function places(trees: readonly InRun[], total: number): Places {
   const parent = new Int32Array(total).fill(-1);
+  const prompts: Int32Array[] = [];
   let offset = 0;
-  for (const { packed } of trees) {
-    packed.parent.forEach((place, j) => {
-      if (place >= 0) parent[offset + j] = offset + place;
-    });
-    offset += packed.length;
+  for (const { packed, shared } of trees) {
+    const before = prompts.at(-1);
+    const firstPlace = offset - shared;
+    const placeOf = (j: number): number => (j < shared && before ? before[j] : firstPlace + j);
+    for (let j = shared; j < packed.length; j++) {
+      if (packed.parent[j] >= 0) parent[firstPlace + j] = placeOf(packed.parent[j]);
+    }
+    prompts.push(Int32Array.from({ length: packed.promptLength }, (_, j) => placeOf(j)));
+    offset = firstPlace + packed.length;
   }
-  return parent;
+  return { parent, prompts };
 }
 
 /** Rows are divided evenly into as few chunks as the limit allows; without contexts all rows are one chunk. */
