@@ -125,6 +125,7 @@ describe.each(NAMES)('an adapter of peft on %s', (name) => {
           kl: false,
           form: 'ppo',
           entropy: false,
+          corrected: false,
         }).outputs,
       ).flatMap((key) => (key.startsWith('grad:') ? key.slice(5).split('+') : []));
     expect(gradientsOf(config).sort()).toEqual(adapter.specs.map(({ name: key }) => key).sort());

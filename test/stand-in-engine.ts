@@ -16,7 +16,7 @@ export class StandInEngine implements Engine {
   constructor(vocabulary: number, capabilities: Partial<Engine['capabilities']> = {}) {
     this.logits = new Array<number>(vocabulary).fill(0);
     const no = 'clipBound kl referenceSync entropyBonus rescale asymmetricClipping masks watchers topK topP';
-    const neither = 'momentum otherSampler sampleAhead';
+    const neither = 'momentum otherSampler importanceWeights int8Sampling sampleAhead';
     const yes = 'allowedTokens optimizerState temperature gradientClipping';
     const flags = (names: string, value: boolean) =>
       Object.fromEntries(names.split(' ').map((name) => [name, value]));

@@ -26,6 +26,9 @@ export interface Abortable {
   readonly signal?: AbortSignal;
 }
 
+/** How sampling computes products with frozen weights. */
+export type SamplingPrecision = 'float32' | 'int8';
+
 export interface SamplingOptions extends Abortable {
   /** Longest completion, in tokens. */
   readonly maxTokens: number;
@@ -40,6 +43,11 @@ export interface SamplingOptions extends Abortable {
   /** All other tokens have probability 0; undefined allows all. */
   readonly allowedTokens?: readonly number[];
   readonly seed: number;
+  /**
+   * Default float32. int8 is faster, and the distribution that is sampled is only close to the policy
+   * (`Capabilities.int8Sampling`).
+   */
+  readonly precision?: SamplingPrecision;
   /**
    * Makes a watcher for one completion. It is called with each token in order and says whether the completion ends with
    * it (as if by a stop token). Remote engines may not support this.
@@ -92,6 +100,12 @@ export interface TrainExample extends TreeExample {
   readonly sequenceAdvantages?: Float64Array;
   /** ln π_old of each distinct tree token in depth-first order, [tree.distinctTokenCount]; absent: on-policy. */
   readonly oldLogprobs?: Float32Array;
+  /**
+   * ln π_sampler likewise, if the samples come from another distribution than the policy. A⁺ and A⁻ of each tree token
+   * are then multiplied by min(π_old/π_sampler, importanceCap), which is not differentiated (truncated importance
+   * sampling). Only for engines with `importanceWeights`; not for the form gspo.
+   */
+  readonly samplerLogprobs?: Float32Array;
   /** ln π_ref likewise; needed when klBeta > 0. */
   readonly referenceLogprobs?: Float32Array;
 }
@@ -110,6 +124,8 @@ export interface UpdateOptions extends PolicyOptions {
   readonly clipHigh: number;
   /** Two-sided clipping: ratios of negative advantages are at most this; absent: unbounded. */
   readonly clipBound?: number;
+  /** Largest importance weight of examples with `samplerLogprobs`; needed for these. */
+  readonly importanceCap?: number;
   /** The ratio that is clipped, and how; default ppo. */
   readonly form?: LossForm;
   /** β of the KL term. */
@@ -203,6 +219,10 @@ export interface Capabilities {
   readonly optimizerState: boolean;
   /** Samples may have other probabilities than those that are trained. */
   readonly otherSampler: boolean;
+  /** An update weights the terms of `samplerLogprobs` itself; otherwise weights need a score before it. */
+  readonly importanceWeights: boolean;
+  /** Sampling in int8. */
+  readonly int8Sampling: boolean;
   /** `sample` may be called before an update and return after it, with samples from the weights before the update. */
   readonly sampleAhead: boolean;
 }

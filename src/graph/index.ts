@@ -23,6 +23,7 @@ export {
   type Sizes,
   type Values,
 } from './program.js';
+export { type QuantizedMatrix, quantizeMatrix, quantizeProducts } from './quantize.js';
 export { after, recompute } from './recompute.js';
 export { type Dim, formatShape, type Shape, ShapeError, sameShape, times } from './shape.js';
 export { type DType, Graph, type Node, type Tensor, topologicalOrder } from './tensor.js';

@@ -3,11 +3,18 @@
  * written; StopGradient is dropped. The encoder supports only the messages that our models use.
  */
 import type { Shape } from './shape.js';
-import { type Attribute, type Body, type DType, type Node, type Tensor, topologicalOrder } from './tensor.js';
+import {
+  type Attribute,
+  type Body,
+  type DType,
+  ELEMENT_TYPE,
+  type Node,
+  type Tensor,
+  topologicalOrder,
+} from './tensor.js';
 
 const IR_VERSION = 9;
 const OPSET = 20;
-const ELEMENT_TYPE: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 };
 
 /** A model for the runtime: its bytes, and its inputs and outputs by name. */
 export interface CompiledModel {
@@ -143,16 +150,11 @@ function writeValueInfo(w: ProtoWriter, name: string, dtype: DType, shape: Shape
   );
 }
 
-function writeInitializer(
-  w: ProtoWriter,
-  name: string,
-  tensor: Tensor,
-  value: NonNullable<Node['value']>,
-): void {
+function writeInitializer(w: ProtoWriter, name: string, tensor: Tensor, value: ArrayBufferView): void {
   for (const dim of tensor.shape) w.varint(1, dim as number);
   w.varint(2, ELEMENT_TYPE[tensor.dtype])
     .string(8, name)
-    .bytes(9, new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+    .bytes(9, new Uint8Array(value.buffer as ArrayBuffer, value.byteOffset, value.byteLength));
 }
 
 /** A tensor whose values are in a file: TensorProto with data_location EXTERNAL. */
@@ -279,7 +281,7 @@ function writeBody(w: ProtoWriter, body: Body, prefix: string, outer: readonly s
 export function compileModel(
   outputs: Readonly<Record<string, Tensor>>,
   stored?: StoredInputs,
-  constants?: ReadonlyMap<string, Float32Array>,
+  constants?: ReadonlyMap<string, Float32Array | Int8Array>,
 ): CompiledModel {
   const inputs = new Map<string, { dtype: DType; shape: Shape }>();
   const results = new Map<string, { dtype: DType; shape: Shape }>();

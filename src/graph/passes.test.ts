@@ -93,6 +93,7 @@ describe('the pass for WebGPU', () => {
       kl: true,
       form: 'ppo',
       entropy: true,
+      corrected: true,
     });
     for (const { outputs } of [update, slotDecodeProgram(config)]) {
       expect(operators(outputs)).toContain('FusedMatMul');

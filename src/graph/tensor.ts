@@ -5,7 +5,16 @@
  */
 import { type Dim, formatShape, type Shape, ShapeError } from './shape.js';
 
-export type DType = 'float32' | 'int32' | 'int64' | 'bool';
+export type DType = 'float32' | 'int8' | 'int32' | 'int64' | 'bool';
+
+/** ONNX's numbers of the types. */
+export const ELEMENT_TYPE: Readonly<Record<DType, number>> = {
+  float32: 1,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+};
 
 /** An attribute of a node, tagged by its ONNX type. */
 export type Attribute =

@@ -75,6 +75,9 @@ export interface LossBatch extends HeadBatch {
   readonly clipHigh: number;
   /** δ, a large number without two-sided clipping. */
   readonly clipBound: number;
+  /** ln π_sampler, [E], and the largest importance weight; read by programs that correct for another sampler. */
+  readonly samplerLogprobs: Float32Array;
+  readonly importanceCap: number;
   /** ln π_ref and the weight of the KL term (β included); read by programs with KL. */
   readonly referenceLogprobs: Float32Array;
   readonly klWeight: Float32Array;

@@ -205,7 +205,10 @@ export async function loadParameters(checkpoint: Checkpoint): Promise<Parameters
 }
 
 /** Weights that stay in their files, by name: the runtime maps them into memory, and they never change. */
-export type StoredWeights = StoredInputs;
+export interface StoredWeights extends StoredInputs {
+  /** Reads the values of a weight into memory. */
+  read(name: string): Promise<Float32Array>;
+}
 
 function listed(what: string, names: readonly string[]): string {
   const first = names.slice(0, 3).map((name) => `'${name}'`);

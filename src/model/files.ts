@@ -27,7 +27,7 @@ import {
   type StoredTensor,
   writeTensors,
 } from './safetensors.js';
-import type { ByteSource, Store } from './store.js';
+import { type ByteSource, readFully, type Store } from './store.js';
 
 /** The files of a folder. A new file replaces an existing one of the same name when it is complete. */
 export function folderStore(folder: string): Store {
@@ -111,7 +111,21 @@ export async function storedWeights(checkpoint: Checkpoint): Promise<StoredWeigh
     values.set(name, { file: basename(real), offset, bytes: 4 * size });
   }
   const [folder] = folders;
-  return folders.size === 1 ? { folder, values } : null;
+  if (folders.size > 1) return null;
+  const read = async (name: string): Promise<Float32Array> => {
+    const { file, offset, bytes } = values.get(name) as StoredValues;
+    const source = await openFile(join(folder, file));
+    try {
+      const weight = new Float32Array(bytes / 4);
+      const count = await readFully(source, new Uint8Array(weight.buffer), offset);
+      if (count < bytes)
+        throw new ModelError(`${join(folder, file)}: expected ${bytes} bytes of '${name}', got ${count}`);
+      return weight;
+    } finally {
+      await source.close();
+    }
+  };
+  return { folder, values, read };
 }
 
 export interface WriteFolderOptions {

@@ -38,7 +38,7 @@ export {
 export { DTYPES, type StoredDType } from './dtypes.js';
 export { adapterIn, adapterSpecs, freshAdapter, mergeAdapter, writeAdapterFiles } from './lora.js';
 export { LOSS_FORMS, type LossForm } from './loss.js';
-export { type LinearModule, linearModules } from './modules.js';
+export { headModule, type LinearModule, linearModules } from './modules.js';
 export { ParameterSet, type ParameterSpec, Parameters, parameterSpecs } from './parameters.js';
 export {
   blockDecodeProgram,
@@ -52,5 +52,6 @@ export {
   type UpdateVariant,
   updateProgram,
 } from './programs.js';
+export { type QuantizedWeights, quantizedWeights } from './quantized.js';
 export { type NamedTensor, readTensors, SafetensorsFile, writeTensors } from './safetensors.js';
 export { type ByteSource, memoryStore, readText, type Store, writeText } from './store.js';

@@ -6,6 +6,9 @@
  * clipping, infinite without; H: entropy of the distribution that the token was drawn from). The model's loss is −J.
  * On-policy (μ = 1) ρ is 1 in value and carries ∇ln π; nothing is clipped.
  *
+ * If the samples come from another distribution, A⁺ and A⁻ of each edge are multiplied by min(π_old/π_sampler, cap),
+ * which is not differentiated.
+ *
  * CISPO (arXiv:2506.13585) takes the clipped ratio as a weight: (A⁺ + A⁻)·stop(min(ρ, 1+ε_high))·ln π.
  * GSPO (arXiv:2507.18071) has one ratio for a sequence, the geometric mean of its tokens'; its edges meet in sums over
  * sequences, and its coefficients are those of sequences.
@@ -27,12 +30,14 @@ export interface LossTerms {
   readonly kl: boolean;
   /** With the entropy bonus. */
   readonly entropy: boolean;
+  /** With importance weights of samples from another distribution. */
+  readonly corrected: boolean;
 }
 
 /** The loss of chunks of edges; its inputs are declared when they are first read. */
 export function lossOf<Batch extends LossBatch>(
   scope: g.InputScope<Batch>,
-  { form, clipped, kl, entropy }: LossTerms,
+  { form, clipped, kl, entropy, corrected }: LossTerms,
 ): LossOf {
   const declared = new Map<string, g.Tensor>();
   const once = (name: string, declare: () => g.Tensor): g.Tensor => {
@@ -73,6 +78,12 @@ export function lossOf<Batch extends LossBatch>(
                   clipLow: scalar('clip_low', (batch) => batch.clipLow),
                   bound: scalar('clip_bound', (batch) => batch.clipBound),
                 }),
+          }
+        : null,
+      sampler: corrected
+        ? {
+            logprobs: edges('sampler_logprobs', (batch) => batch.samplerLogprobs),
+            cap: scalar('importance_cap', (batch) => batch.importanceCap),
           }
         : null,
       reference: kl
@@ -135,6 +146,8 @@ export interface LossInputs {
     /** δ, a large number without two-sided clipping. */
     readonly bound?: g.Tensor;
   } | null;
+  /** ln π_sampler, [E], and the largest importance weight; null: the sampler is the policy. */
+  readonly sampler: { readonly logprobs: g.Tensor; readonly cap: g.Tensor } | null;
   /** ln π_ref and the weight of the KL term (β included), [E]; null without KL. */
   readonly reference: { readonly logprobs: g.Tensor; readonly weight: g.Tensor } | null;
   /** Entropy (nats) of the distribution of each edge and the weight of the bonus, [E]; null without. */
@@ -151,7 +164,7 @@ export interface LossInputs {
 
 /** −J as a scalar. */
 export function treeLoss(inputs: LossInputs): g.Tensor {
-  const { form, logprobs, plus, minus, old, reference, entropy } = inputs;
+  const { form, logprobs, plus, minus, old, reference, entropy, sampler } = inputs;
   const before = old ? old.logprobs : g.stopGradient(logprobs);
   let terms: g.Tensor;
   if (form === 'cispo') {
@@ -161,6 +174,10 @@ export function treeLoss(inputs: LossInputs): g.Tensor {
   } else {
     const difference = g.sub(logprobs, before);
     terms = clipped(g.exp(form === 'gspo' ? sequenceMeans(inputs, difference) : difference), inputs);
+  }
+  if (sampler) {
+    const ratio = g.exp(g.sub(g.stopGradient(before), sampler.logprobs));
+    terms = g.mul(terms, g.stopGradient(g.minimum(ratio, sampler.cap)));
   }
   let total = g.sumAll(terms);
   if (reference) {

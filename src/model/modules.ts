@@ -110,6 +110,19 @@ function rotaryLayer({ width, heads }: ModelConfig, architecture: Architecture, 
   };
 }
 
+/** The map from the last layer to the logits. */
+export function headModule(config: ModelConfig): LinearModule {
+  const { head, embedding } = modelModules(config);
+  return {
+    name: head ?? embedding,
+    in: config.width,
+    out: config.vocabularySize,
+    transposed: true,
+    bias: false,
+    residual: false,
+  };
+}
+
 /** Every linear map of the layers, in the order of the computation: the maps that can have an adapter. */
 export function linearModules(config: ModelConfig): LinearModule[] {
   return Array.from({ length: config.layers }, (_, layer) => {

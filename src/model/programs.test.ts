@@ -39,6 +39,7 @@ const update = (config: ModelConfig, context: ContextReading = 'at once', checkp
     kl: false,
     form: 'ppo',
     entropy: false,
+    corrected: false,
   });
 
 /** Operations that one more layer adds. */

@@ -31,11 +31,10 @@ export class Program<Batch, Result> {
     options: SessionOptions = {},
   ): Promise<Program<Batch, Result>> {
     const session = await Session.open(backend, definition.outputs, options);
-    const inputs = checkInputs(
-      definition.inputs,
-      session.inputNames,
-      new Set([...(options.stored?.values.keys() ?? []), ...(options.constants?.keys() ?? [])]),
-    );
+    const elsewhere = [...(options.stored?.values.keys() ?? []), ...(options.constants?.keys() ?? [])];
+    // A quantized weight is still an input if something else than a product reads it.
+    const replaced = [...(options.quantized?.keys() ?? [])].filter((name) => !session.inputNames.has(name));
+    const inputs = checkInputs(definition.inputs, session.inputNames, new Set([...elsewhere, ...replaced]));
     return new Program(session, definition, inputs);
   }
 

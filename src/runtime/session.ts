@@ -10,6 +10,8 @@ import {
   type DType,
   formatShape,
   fuse,
+  type QuantizedMatrix,
+  quantizeProducts,
   rewrite,
   type StoredInputs,
   type Tensor,
@@ -44,6 +46,8 @@ export interface SessionOptions {
   readonly planMemory?: boolean;
   /** Values of inputs that never change: they become part of the model, packed, and runs need not provide them. */
   readonly constants?: ReadonlyMap<string, Float32Array>;
+  /** Frozen weights whose products are computed in int8, by the name of their input. */
+  readonly quantized?: ReadonlyMap<string, QuantizedMatrix>;
   /** Inputs whose values are in files, which are mapped into memory. Node.js only. */
   readonly stored?: StoredInputs;
 }
@@ -75,11 +79,13 @@ export class Session {
   static async open(
     backend: Backend,
     outputs: Readonly<Record<string, Tensor>>,
-    { threads, pack, planMemory = false, stored, constants }: SessionOptions = {},
+    { threads, pack, planMemory = false, stored, constants, quantized }: SessionOptions = {},
   ): Promise<Session> {
     const pass = passOf(backend.provider);
-    const fused = fuse(outputs);
-    const model = compileModel(pass ? rewrite(fused, pass) : fused, stored, constants);
+    const products = quantized && quantizeProducts(outputs, quantized);
+    const fused = fuse(products?.outputs ?? outputs);
+    const values = products ? new Map([...(constants ?? []), ...products.constants]) : constants;
+    const model = compileModel(pass ? rewrite(fused, pass) : fused, stored, values);
     const options: InferenceSession.SessionOptions = {
       executionProviders: [backend.provider],
       graphOptimizationLevel: 'all',

@@ -1,6 +1,6 @@
 /**
- * The batch of an optimizer step: the coefficients of each group's tree (PAPER.md §2, §5) and, if another engine
- * sampled, the importance weights that correct for it.
+ * The batch of an optimizer step: the coefficients of each group's tree (PAPER.md §2, §5) and, if samples do not come
+ * from the policy itself, the importance weights that correct for it.
  */
 import type { Engine, PolicyOptions, TrainExample } from '../engine/index.js';
 import { askRule, CreditError, type CreditRule, lambdaCredit, sequenceWeights } from '../objective/index.js';
@@ -173,7 +173,7 @@ export function sampledLogprobs({ group, tree }: ScoredGroup): (number | undefin
   return Array.from(sum, (total, token) => (count[token] > 0 ? total / count[token] : undefined));
 }
 
-/** Adds importance weights if a cap is configured. */
+/** Adds importance weights if a cap is configured, or what the engine computes them from. */
 async function reweighted(
   engine: Engine,
   scored: readonly ScoredGroup[],
@@ -182,6 +182,13 @@ async function reweighted(
   policy: PolicyOptions,
 ): Promise<readonly TrainExample[]> {
   if (cap === null || examples.length === 0) return examples;
+  if (engine.capabilities.importanceWeights) {
+    return examples.map((example, i) => ({
+      ...example,
+      // A token that was not sampled is not trained.
+      samplerLogprobs: Float32Array.from(sampledLogprobs(scored[i]), (logprob) => logprob ?? 0),
+    }));
+  }
   const { logprobs } = await engine.score(examples, 'current', policy);
   return examples.map((example, i) => ({
     ...example,

@@ -101,9 +101,16 @@ function wishes({ objective, sampling, optimizer, engine }: Config, task: Task):
     {
       key: 'objective.importance_cap',
       value: objective.importance_cap,
-      wanted: objective.importance_cap !== null,
+      wanted: objective.importance_cap !== null && sampling.precision === 'float32',
       has: ({ otherSampler }) => otherSampler,
       expected: 'null (its sampler is the policy itself)',
+    },
+    {
+      key: 'sampling.precision',
+      value: sampling.precision,
+      wanted: sampling.precision === 'int8',
+      has: ({ int8Sampling }) => int8Sampling,
+      expected: 'float32 (the weights are trained; int8 needs model.lora)',
     },
     {
       key: 'sampling.top_k',

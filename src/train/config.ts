@@ -192,7 +192,7 @@ const schema = z
           .nullable()
           .default(null)
           .describe(
-            'For tokens sampled by another engine: weight min(π/π_sampler, this) of their terms; null: the sampler is the policy',
+            'For tokens that were not sampled from the policy itself (a server, sampling.precision int8): weight min(π/π_sampler, this) of their terms; null: no weights, and 2 with int8',
           ),
         updates_per_batch: whole(1).default(1).describe('Optimizer steps per batch of samples (μ)'),
       })
@@ -248,6 +248,12 @@ const schema = z
           .max(1)
           .default(1)
           .describe('Sample from the most likely tokens that reach this probability'),
+        precision: z
+          .enum(['float32', 'int8'])
+          .default('float32')
+          .describe(
+            'int8: sample with frozen weights and inputs rounded to 8 bits, which is faster; the loss is corrected for the difference (objective.importance_cap). Evaluations use float32. Needs model.lora',
+          ),
       })
       .prefault({})
       .describe('How completions are sampled'),
@@ -328,7 +334,7 @@ const schema = z
         path: key.split('.'),
         message: `expected ${expected}, got ${value}`,
       });
-    const { task, method, objective, warmup, model } = config;
+    const { task, method, objective, warmup, model, engine, sampling } = config;
     const { loss, clip_bound, clip_high, lambda_exponent: p, rescale_to, credit } = objective;
     refuseEngine(config, refuse);
     if (credit !== null && loss === 'gspo') {
@@ -347,6 +353,13 @@ const schema = z
         `another loss with method ${method} (gspo has one ratio per sequence, so there are no steps for |λ| to divide)`,
         loss,
       );
+    }
+    if (sampling.precision === 'int8') {
+      const refusePrecision = (reason: string) => refuse('sampling.precision', `float32 ${reason}`, 'int8');
+      if (engine.name !== 'local') refusePrecision(`with engine ${engine.name} (the server chooses its own)`);
+      else if (model.lora === null)
+        refusePrecision('without model.lora (only frozen weights are rounded once)');
+      if (loss === 'gspo') refusePrecision('with loss gspo (it has no terms of tokens to weight)');
     }
     if (loss === 'gspo' && rescale_to !== null)
       refuse('objective.rescale_to', 'null with loss gspo', rescale_to);
@@ -421,8 +434,13 @@ export function checkConfig(object: unknown, place: (path: readonly PropertyKey[
   const { objective, ...rest } = result.data;
   const lambda_exponent = objective.lambda_exponent ?? exponentOf(rest.method);
   const normalisation = objective.normalisation ?? NORMALISATION[objective.loss];
-  return { ...rest, objective: { ...objective, lambda_exponent, normalisation } };
+  const importance_cap =
+    objective.importance_cap ?? (rest.sampling.precision === 'int8' ? IMPORTANCE_CAP : null);
+  return { ...rest, objective: { ...objective, lambda_exponent, normalisation, importance_cap } };
 }
+
+/** The largest importance weight of samples in int8, as in TRL (vllm_importance_sampling_cap). */
+const IMPORTANCE_CAP = 2;
 
 /** The default normalisation of each loss. */
 export const NORMALISATION = {

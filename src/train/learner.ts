@@ -49,6 +49,7 @@ export async function learn(
     clipBound: objective.clip_bound ?? undefined,
     form: lossForm(objective.loss),
     entropyBonus: objective.entropy_bonus,
+    importanceCap: objective.importance_cap ?? undefined,
   };
   const reference =
     objective.kl_beta > 0 ? await engine.score(examples, 'reference', { ...options, signal }) : null;

@@ -160,6 +160,7 @@ async function sampleGroups(
       topK: sampling.top_k,
       topP: sampling.top_p,
       seed: config.seed,
+      precision: sampling.precision,
       signal,
     },
   );

@@ -23,7 +23,10 @@ export interface TrajectoryRequest {
 }
 
 /** Sampling options; the others come from the task. */
-export type TrajectoryOptions = Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'seed' | 'signal'>;
+export type TrajectoryOptions = Pick<
+  SamplingOptions,
+  'temperature' | 'topK' | 'topP' | 'seed' | 'precision' | 'signal'
+>;
 
 interface Walk {
   readonly problem: Problem;

@@ -58,10 +58,10 @@ export function updateBatch(
   options: UpdateOptions,
   dropoutSeed: number,
 ): UpdateBatch {
-  const { form = 'ppo', entropyBonus = 0, klBeta } = options;
+  const { form = 'ppo', entropyBonus = 0, klBeta, importanceCap = UNBOUNDED } = options;
   const values = (): Float32Array => new Float32Array(edges.count);
-  const [plus, minus, klWeight, entropyWeight, oldLogprobs, referenceLogprobs] = Array.from(
-    { length: 6 },
+  const [plus, minus, klWeight, entropyWeight, oldLogprobs, referenceLogprobs, samplerLogprobs] = Array.from(
+    { length: 7 },
     values,
   );
   for (const part of edges.parts) {
@@ -76,6 +76,7 @@ export function updateBatch(
       entropyWeight[edge] = entropyBonus * Math.fround(trained * coefficients.kl[node]);
       if (known.oldLogprobs) oldLogprobs[edge] = known.oldLogprobs[token];
       if (known.referenceLogprobs) referenceLogprobs[edge] = known.referenceLogprobs[token];
+      if (known.samplerLogprobs) samplerLogprobs[edge] = known.samplerLogprobs[token];
     }
   }
   const sequences = form === 'gspo' ? sequenceBatch(edges, batch) : null;
@@ -87,6 +88,8 @@ export function updateBatch(
     clipLow: options.clipLow,
     clipHigh: options.clipHigh,
     clipBound: options.clipBound ?? UNBOUNDED,
+    samplerLogprobs,
+    importanceCap,
     referenceLogprobs,
     klWeight,
     entropyWeight,
@@ -138,7 +141,7 @@ function sequenceBatch(
 export function checkLogprobs(
   example: TrainExample,
   i: number,
-  key: 'oldLogprobs' | 'referenceLogprobs',
+  key: 'oldLogprobs' | 'referenceLogprobs' | 'samplerLogprobs',
   needed: boolean,
 ): void {
   if (needed && example[key]?.length !== example.tree.distinctTokenCount) {

@@ -14,6 +14,8 @@ import {
   ParameterSet,
   Parameters,
   parameterSpecs,
+  type QuantizedWeights,
+  quantizedWeights,
   readTensors,
   type Store,
   type StoredWeights,
@@ -119,6 +121,8 @@ export class LocalEngine implements Engine {
   private readonly memory: Memory;
   /** Chosen when decoding begins. */
   private packing: boolean | null = null;
+  /** Frozen weights in int8; null: they have not been needed yet. */
+  private quantized: Promise<QuantizedWeights> | null = null;
   /** Programs for updates and scores. */
   private readonly programs = new ProgramCache();
   private readonly decoders = new ProgramCache();
@@ -155,6 +159,8 @@ export class LocalEngine implements Engine {
       contextLength: this.options.model.contextLength,
       optimizerState: true,
       otherSampler: false,
+      importanceWeights: true,
+      int8Sampling: this.frozen,
       sampleAhead: false,
     };
   }
@@ -184,7 +190,7 @@ export class LocalEngine implements Engine {
   async sample(requests: readonly SampleRequest[], options: SamplingOptions): ReturnType<typeof decode> {
     const { model } = this.options;
     const weights = this.weights(this.trainable);
-    const { packs: pack } = this;
+    const quantized = options.precision === 'int8' ? await this.quantizedWeights() : null;
     const holding = this.memory.decoder(this.heldWeights);
     return decode(
       requests,
@@ -192,14 +198,36 @@ export class LocalEngine implements Engine {
       { model, logitBias: logitBias(options.allowedTokens, model.vocabularySize) },
       this.decodeLimits(requests, options.maxTokens),
       async (batch) => {
+        // Prompts are read as float32: their first token has values far above all others, and in int8 one factor counts
+        // for all of them.
+        const int8 = batch.newTokens === 1 ? quantized : null;
+        const weighting = int8 ? { quantized: int8 } : { pack: this.packs };
+        const [name, held] = int8
+          ? [', int8', this.memory.quantizedDecoder(this.heldWeights)]
+          : ['', holding];
         if ('slots' in batch) {
-          const compile = () => this.compile(slotDecodeProgram(model), { pack, planMemory: true });
-          return this.decoders.run('slots', compile, { ...batch, weights }, holding);
+          const compile = () => this.compile(slotDecodeProgram(model), { ...weighting, planMemory: true });
+          return this.decoders.run(`slots${name}`, compile, { ...batch, weights }, held);
         }
-        const compile = () => this.compile(blockDecodeProgram(model), { pack });
-        return this.decoders.run('blocks', compile, { ...batch, weights }, holding);
+        const compile = () => this.compile(blockDecodeProgram(model), weighting);
+        return this.decoders.run(`blocks${name}`, compile, { ...batch, weights }, held);
       },
     );
+  }
+
+  /** @throws EngineError if the weights are trained, or the memory does not suffice */
+  private async quantizedWeights(): Promise<QuantizedWeights> {
+    const { stored, model } = this.options;
+    if (!this.frozen) {
+      throw new EngineError(
+        'sample: int8 needs frozen weights (an adapter, or weights read from their files)',
+      );
+    }
+    this.memory.checkQuantized(this.heldWeights);
+    const { held } = this;
+    const read = (name: string) => held?.views.get(name) ?? (stored as StoredWeights).read(name);
+    this.quantized ??= quantizedWeights(model, read);
+    return this.quantized;
   }
 
   private decodeLimits(requests: readonly SampleRequest[], maxTokens: number): DecodeLimits {
@@ -230,11 +258,15 @@ export class LocalEngine implements Engine {
     };
   }
 
-  /** Whether decoding has a second copy of the weights: if they are in files, or frozen under an adapter. */
+  /** Whether the model's weights never change: they are in files, or under an adapter. */
+  private get frozen(): boolean {
+    return this.options.stored !== undefined || this.adapter !== null;
+  }
+
+  /** Whether decoding has a second copy of frozen weights. */
   private get packs(): boolean {
-    const frozen = this.options.stored !== undefined || this.adapter !== null;
     // Weights held in memory are copied into the model's bytes and again by the runtime while it reads them.
-    this.packing ??= frozen && this.memory.packs(this.heldWeights, this.held ? 2 : 0);
+    this.packing ??= this.frozen && this.memory.packs(this.heldWeights, this.held ? 2 : 0);
     return this.packing;
   }
 
@@ -308,7 +340,14 @@ export class LocalEngine implements Engine {
     }
     const clipped = batch.some(({ oldLogprobs }) => oldLogprobs !== undefined);
     const kl = options.klBeta > 0;
+    const corrected = batch.some(({ samplerLogprobs }) => samplerLogprobs !== undefined);
+    if (corrected && options.form === 'gspo') {
+      throw new EngineError(
+        'update: samplerLogprobs: expected none with the form gspo, which has no tokens to weight',
+      );
+    }
     batch.forEach((example, i) => {
+      checkLogprobs(example, i, 'samplerLogprobs', corrected);
       checkLogprobs(example, i, 'oldLogprobs', clipped);
       checkLogprobs(example, i, 'referenceLogprobs', kl);
     });
@@ -328,6 +367,7 @@ export class LocalEngine implements Engine {
         kl,
         form: options.form ?? 'ppo',
         entropy: (options.entropyBonus ?? 0) > 0,
+        corrected,
       };
       const tree = treeBatch(forest, weights, variant.chunks, options, model.vocabularySize);
       const values = await this.programs.run(
@@ -456,11 +496,15 @@ export class LocalEngine implements Engine {
   /** With `pack`, frozen weights become part of the program, in the layout that products read fastest. */
   private compile<Batch, Result>(
     definition: ProgramDefinition<Batch, Result>,
-    { pack = false, planMemory = false }: Pick<SessionOptions, 'pack' | 'planMemory'> = {},
+    {
+      pack = false,
+      planMemory = false,
+      quantized,
+    }: Pick<SessionOptions, 'pack' | 'planMemory' | 'quantized'> = {},
   ): Promise<Program<Batch, Result>> {
     const { backend, stored, threads } = this.options;
     const constants = pack ? this.held?.views : undefined;
-    return Program.compile(backend, definition, { threads, stored, pack, planMemory, constants });
+    return Program.compile(backend, definition, { threads, stored, pack, planMemory, constants, quantized });
   }
 
   /** Memory of a run of an update or score. */

@@ -182,6 +182,21 @@ export class Memory {
     return { bytes: FLOAT * packed, limit };
   }
 
+  /** Memory of a decoder that reads weights in int8, as the runtime keeps them: twice. */
+  quantizedDecoder(held: HeldWeights): Holding {
+    return { bytes: 2 * held.weights, limit: this.decoder(held).limit };
+  }
+
+  /** @throws EngineError if there is no room for the weights in int8, in our own copy and the runtime's */
+  checkQuantized(held: HeldWeights): void {
+    const bytes = 3 * held.weights;
+    const room = PACKED_SHARE * this.left(held, 2);
+    if (bytes <= room) return;
+    throw new EngineError(
+      `sample: weights in int8 need ${gibibytes(bytes)}, but runtime.memory of ${gibibytes(this.budget)} has ${gibibytes(Math.max(0, room))} for them; raise it, or sample in float32`,
+    );
+  }
+
   /** Values of one token at the peak of an update, bytes. */
   private bytesPerToken(context: number, rowLength: number, checkpointing: boolean): number {
     const { values, cached } = this.layer;

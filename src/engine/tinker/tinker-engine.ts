@@ -131,6 +131,8 @@ export class TinkerEngine implements Engine {
       contextLength: this.options.contextLength,
       optimizerState: true,
       otherSampler: true,
+      importanceWeights: false,
+      int8Sampling: false,
       sampleAhead: this.traits.isolates === true,
     };
   }

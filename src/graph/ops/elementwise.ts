@@ -3,7 +3,7 @@
  * and products of scalars never reach the model.
  */
 import { broadcastShapes, formatShape, type Shape, ShapeError, sameShape } from '../shape.js';
-import type { DType, Tensor } from '../tensor.js';
+import { type DType, ELEMENT_TYPE, type Tensor } from '../tensor.js';
 import { defineSimpleDerivative, overrideDerivative } from '../vjp.js';
 import { sumTo } from './broadcast.js';
 
@@ -77,6 +77,8 @@ export function maximum(a: Operand, b: Operand): Tensor {
   return binary('Max', x, y);
 }
 
+/** No derivative. */
+export const abs = (x: Tensor): Tensor => unary('Abs', x);
 export const neg = (x: Tensor): Tensor => unary('Neg', x);
 export const exp = (x: Tensor): Tensor => unary('Exp', x);
 export const log = (x: Tensor): Tensor => unary('Log', x);
@@ -99,8 +101,8 @@ export const and = (a: Tensor, b: Tensor): Tensor => binary('And', a, b, 'bool')
 /** `x` as another type. The only derivative is from float32 to float32, which is `x` itself. */
 export function cast(x: Tensor, dtype: DType): Tensor {
   if (x.dtype === dtype) return x;
-  const code = { float32: 1, int32: 6, int64: 7, bool: 9 }[dtype];
-  return x.graph.emit('Cast', [x], [{ dtype, shape: x.shape }], { to: { int: code } }).outputs[0];
+  return x.graph.emit('Cast', [x], [{ dtype, shape: x.shape }], { to: { int: ELEMENT_TYPE[dtype] } })
+    .outputs[0];
 }
 
 /** `a` where the condition holds, else `b`. */
