@@ -1,5 +1,5 @@
-"""Sampling with OpenVINO GenAI, the peer of bench/trl.bench.ts: continuous batching and prefix caching, float32 throughout.
-optimum-intel converts the model once, into a cache folder.
+"""Sampling with OpenVINO GenAI, the peer of bench/trl.bench.ts: continuous batching and prefix caching, float32 throughout, or with
+weights in int8 and OpenVINO's dynamic quantization of what they multiply. optimum-intel converts the model once, into a cache folder.
 
     python bench/openvino_peer.py '{"folder": ..., "cache": ..., "prompts": [[...]], "samples": 8, "tokens": 48, ...}'
 
@@ -21,9 +21,13 @@ def convert(job):
     if os.path.exists(os.path.join(job["cache"], "openvino_model.xml")):
         return
     from optimum.exporters.openvino import main_export
-    from optimum.intel import OVConfig
+    from optimum.intel import OVConfig, OVWeightQuantizationConfig
 
-    main_export(job["folder"], job["cache"], task="text-generation-with-past", ov_config=OVConfig(dtype="fp32"))
+    if job["precision"] == "int8":
+        ov_config = OVConfig(dtype="int8", quantization_config=OVWeightQuantizationConfig(bits=8))
+    else:
+        ov_config = OVConfig(dtype="fp32")
+    main_export(job["folder"], job["cache"], task="text-generation-with-past", ov_config=ov_config)
 
 
 def main():
@@ -41,6 +45,7 @@ def main():
             "INFERENCE_PRECISION_HINT": "f32",
             "KV_CACHE_PRECISION": "f32",
             "INFERENCE_NUM_THREADS": job["threads"],
+            **({"DYNAMIC_QUANTIZATION_GROUP_SIZE": "32"} if job["precision"] == "int8" else {}),
         },
     )
     config = openvino_genai.GenerationConfig()

@@ -16,7 +16,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { LocalEngine, type TrainExample } from '../src/engine/index.js';
+import { LocalEngine, type SamplingPrecision, type TrainExample } from '../src/engine/index.js';
 import { storedWeights, withCheckpoint, writeCheckpoint } from '../src/model/files.js';
 import { loadParameters, type ModelConfig, Parameters } from '../src/model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../src/objective/index.js';
@@ -51,6 +51,8 @@ interface Step {
   readonly update: number;
   readonly sampled: number;
   readonly accuracy?: number;
+  /** The same sampling in int8, beside the step. */
+  readonly int8?: number;
 }
 /** Steps of one comparison on both sides; our first step includes compiling the programs. */
 interface Pair {
@@ -65,7 +67,7 @@ interface Results {
   real?: Pair;
   overlap?: Record<string, Pair>;
   random?: Record<string, { sampled: Pair; update: Pair }>;
-  openvino?: { tokensPerSecond: number; ours: number; version: string };
+  openvino?: { version: string; rates: Record<SamplingPrecision, { ours: number; theirs: number }> };
   loop?: Record<'ours' | 'trl', { seconds: number; steps: number; accuracy: number[] }>;
 }
 const results: Results = existsSync(resultsFile)
@@ -202,10 +204,11 @@ async function sample(
   prompts: readonly Int32Array[],
   step: number,
   stopTokens: readonly number[] = [],
+  precision: SamplingPrecision = 'float32',
 ): Promise<Sampled> {
   const { completions } = await engine.sample(
     prompts.map((prompt, i) => ({ prompt, count: SAMPLES, key: [step, i] })),
-    { maxTokens: TOKENS, temperature: 1, topK: 0, topP: 1, stopTokens, seed: 0 },
+    { maxTokens: TOKENS, temperature: 1, topK: 0, topP: 1, stopTokens, seed: 0, precision },
   );
   return { prompts, completions: completions.map((group) => group.map(({ tokens }) => tokens)) };
 }
@@ -251,7 +254,7 @@ async function inTurn(
   prompts: readonly Int32Array[],
   steps: number,
   job: Record<string, unknown>,
-  fixed?: Sampled,
+  { fixed, int8 = false }: { readonly fixed?: Sampled; readonly int8?: boolean } = {},
 ): Promise<Pair> {
   const trl = await Trl.start({
     prompts: prompts.map((prompt) => [...prompt]),
@@ -265,7 +268,8 @@ async function inTurn(
   for (let step = 0; step < steps; step++) {
     const [sampled, sampling] = await timed(async () => fixed ?? (await sample(engine, prompts, step)));
     const [, updating] = await timed(() => update(engine, sampled, alternating(sampled)));
-    ours.push({ sampling, update: updating, sampled: tokensOf(sampled) });
+    const rounded = int8 ? (await timed(() => sample(engine, prompts, step, [], 'int8')))[1] : undefined;
+    ours.push({ sampling, update: updating, sampled: tokensOf(sampled), int8: rounded });
     theirs.push(await trl.step());
     const distinct = sampled.completions.reduce(
       (n, group) => n + ProcessTree.build(group).distinctTokenCount,
@@ -307,7 +311,7 @@ const parts: Record<Part, () => Promise<void>> = {
   async real() {
     const engine = await smollm2();
     const { prompts } = await sums(GROUPS, 2);
-    results.real = await inTurn(engine, prompts, 5, { folder: resolve(folder) });
+    results.real = await inTurn(engine, prompts, 5, { folder: resolve(folder) }, { int8: true });
     await engine.dispose();
   },
 
@@ -332,7 +336,13 @@ const parts: Record<Part, () => Promise<void>> = {
         ),
       };
       console.error(`overlap ${share}`);
-      results.overlap[String(share)] = await inTurn(engine, prompts, 3, { folder: resolve(folder) }, fixed);
+      results.overlap[String(share)] = await inTurn(
+        engine,
+        prompts,
+        3,
+        { folder: resolve(folder) },
+        { fixed },
+      );
       save();
     }
     await engine.dispose();
@@ -380,7 +390,7 @@ const parts: Record<Part, () => Promise<void>> = {
           }),
         ),
       };
-      results.random[name] = { sampled, update: await inTurn(engine, prompts, 3, job, fixed) };
+      results.random[name] = { sampled, update: await inTurn(engine, prompts, 3, job, { fixed }) };
       await engine.dispose();
       save();
     }
@@ -389,7 +399,7 @@ const parts: Record<Part, () => Promise<void>> = {
   async openvino() {
     const engine = await smollm2();
     const { prompts } = await sums(GROUPS, 2);
-    const peer = (): { tokensPerSecond: number; version: string } =>
+    const peer = (precision: SamplingPrecision): { tokensPerSecond: number; version: string } =>
       JSON.parse(
         execFileSync(
           pythonOf('openvino'),
@@ -397,7 +407,8 @@ const parts: Record<Part, () => Promise<void>> = {
             join(root, 'bench/openvino_peer.py'),
             JSON.stringify({
               folder: resolve(folder),
-              cache: join(out, 'openvino'),
+              cache: join(out, `openvino-${precision}`),
+              precision,
               prompts: prompts.map((prompt) => [...prompt]),
               samples: SAMPLES,
               tokens: TOKENS,
@@ -411,20 +422,29 @@ const parts: Record<Part, () => Promise<void>> = {
           .split('\n')
           .at(-1) as string,
       );
-    const theirs = [];
-    const ours = [];
+    const all = { float32: { ours: [], theirs: [] }, int8: { ours: [], theirs: [] } } as Record<
+      SamplingPrecision,
+      { ours: number[]; theirs: number[] }
+    >;
+    let version = '';
     for (let turn = 0; turn < 2; turn++) {
-      theirs.push(peer());
-      for (let step = 0; step < 3; step++) {
-        const [sampled, seconds] = await timed(() => sample(engine, prompts, step));
-        ours.push(tokensOf(sampled) / seconds);
+      for (const precision of ['float32', 'int8'] as const) {
+        const { ours, theirs } = all[precision];
+        const result = peer(precision);
+        version = result.version;
+        theirs.push(result.tokensPerSecond);
+        for (let step = 0; step < 4; step++) {
+          const [sampled, seconds] = await timed(() => sample(engine, prompts, step, [], precision));
+          // The first call includes compilation.
+          if (turn > 0 || step > 0) ours.push(tokensOf(sampled) / seconds);
+        }
       }
     }
-    results.openvino = {
-      tokensPerSecond: median(theirs.map(({ tokensPerSecond }) => tokensPerSecond)),
-      ours: median(ours.slice(1)),
-      version: theirs[0].version,
-    };
+    const rate = ({ ours, theirs }: (typeof all)['int8']) => ({
+      ours: median(ours),
+      theirs: median(theirs),
+    });
+    results.openvino = { version, rates: { float32: rate(all.float32), int8: rate(all.int8) } };
     await engine.dispose();
   },
 
@@ -528,6 +548,16 @@ ${markdownTable([
     later(real.ours, (step) => step.sampling + step.update),
     later(real.trl, (step) => step.sampling + step.update),
   ),
+  comparison(
+    'sampling in int8',
+    later(real.ours, ({ int8 = Number.NaN, sampled: count }) => int8 / count) * sampled,
+    perToken(real.trl) * sampled,
+  ),
+  comparison(
+    'whole step, sampling in int8',
+    later(real.ours, ({ int8 = Number.NaN, update: seconds }) => int8 + seconds),
+    later(real.trl, (step) => step.sampling + step.update),
+  ),
 ])}
 
 The first update after the start takes ${first.toFixed(1)} s, ${(first / usual).toFixed(1)} times a later one.`);
@@ -568,9 +598,19 @@ ${markdownTable(
 )}`);
   }
   if (openvino) {
+    const { version, rates } = openvino;
     sections.push(`## Sampling beside OpenVINO GenAI
 
-OpenVINO GenAI ${openvino.version} (continuous batching, prefix caching, float32): ${openvino.tokensPerSecond.toFixed(0)} tokens a second. Ours: ${openvino.ours.toFixed(0)}, ${(openvino.ours / openvino.tokensPerSecond).toFixed(2)} times as many, adapter included.`);
+OpenVINO GenAI ${version} with continuous batching and prefix caching, ${GROUPS} prompts × ${SAMPLES} completions of ${TOKENS} tokens; tokens a second, ours with the adapter. int8: the weights in 8 bits, and what they multiply rounded when it runs (ours: \`sampling.precision: int8\`).
+
+${markdownTable(
+  Object.entries(rates).map(([precision, { ours, theirs }]) => ({
+    precision,
+    ours: ours.toFixed(0),
+    OpenVINO: theirs.toFixed(0),
+    ratio: (ours / theirs).toFixed(2),
+  })),
+)}`);
   }
   if (loop) {
     const row = (by: string, { seconds, steps, accuracy }: NonNullable<typeof loop>['ours']): Row => ({
