@@ -64,6 +64,30 @@ describe('limits under a budget', () => {
     expect(memory.prefillTokens(8000, held, 4096)).toBe(4096);
   });
 
+  it('weights in int8 are made where all their copies take at most a quarter of what is left, and are then counted', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4000 }), fc.integer({ min: 1, max: 10 ** 9 }), (mib, weights) => {
+        const memory = new Memory(model, mib * MIB);
+        const frozen = { weights, trainable: 1000, copies: 2 };
+        const left = mib * MIB - 4 * (weights + 5 * 1000);
+        if (3 * weights > left / 4) {
+          expect(() => memory.quantizedBytes(frozen)).toThrow(/^sample: weights in int8 need/);
+          return;
+        }
+        const quantized = memory.quantizedBytes(frozen);
+        expect(quantized).toBe(3 * weights);
+        const both = { ...frozen, quantized };
+        expect(memory.decodeRows(100, both)).toBeLessThanOrEqual(memory.decodeRows(100, frozen));
+        // Decoders of both kinds stay beside each other, so no step compiles one again.
+        const packed = { ...both, packed: weights };
+        const [plain, rounded] = [memory.decoder(packed), memory.quantizedDecoder(packed)];
+        if (left - quantized - 4 * weights > 0)
+          expect(plain.bytes + rounded.bytes).toBeLessThanOrEqual(Math.min(plain.limit, rounded.limit));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('weights are packed where a second copy takes at most a quarter of what is left, and are then counted', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 4000 }), fc.integer({ min: 1, max: 10 ** 9 }), (mib, weights) => {

@@ -122,7 +122,7 @@ export class LocalEngine implements Engine {
   /** Chosen when decoding begins. */
   private packing: boolean | null = null;
   /** Frozen weights in int8; null: they have not been needed yet. */
-  private quantized: Promise<QuantizedWeights> | null = null;
+  private quantized: { readonly weights: Promise<QuantizedWeights>; readonly bytes: number } | null = null;
   /** Programs for updates and scores. */
   private readonly programs = new ProgramCache();
   private readonly decoders = new ProgramCache();
@@ -190,6 +190,8 @@ export class LocalEngine implements Engine {
   async sample(requests: readonly SampleRequest[], options: SamplingOptions): ReturnType<typeof decode> {
     const { model } = this.options;
     const weights = this.weights(this.trainable);
+    // Decided first, because it counts towards the memory that weights in int8 have.
+    const { packs: pack } = this;
     const quantized = options.precision === 'int8' ? await this.quantizedWeights() : null;
     const holding = this.memory.decoder(this.heldWeights);
     return decode(
@@ -201,7 +203,7 @@ export class LocalEngine implements Engine {
         // Prompts are read as float32: their first token has values far above all others, and in int8 one factor counts
         // for all of them.
         const int8 = batch.newTokens === 1 ? quantized : null;
-        const weighting = int8 ? { quantized: int8 } : { pack: this.packs };
+        const weighting = int8 ? { quantized: int8 } : { pack };
         const [name, held] = int8
           ? [', int8', this.memory.quantizedDecoder(this.heldWeights)]
           : ['', holding];
@@ -223,11 +225,13 @@ export class LocalEngine implements Engine {
         'sample: int8 needs frozen weights (an adapter, or weights read from their files)',
       );
     }
-    this.memory.checkQuantized(this.heldWeights);
-    const { held } = this;
-    const read = (name: string) => held?.views.get(name) ?? (stored as StoredWeights).read(name);
-    this.quantized ??= quantizedWeights(model, read);
-    return this.quantized;
+    if (!this.quantized) {
+      const { held } = this;
+      const bytes = this.memory.quantizedBytes(this.heldWeights);
+      const read = (name: string) => held?.views.get(name) ?? (stored as StoredWeights).read(name);
+      this.quantized = { weights: quantizedWeights(model, read), bytes };
+    }
+    return this.quantized.weights;
   }
 
   private decodeLimits(requests: readonly SampleRequest[], maxTokens: number): DecodeLimits {
@@ -255,6 +259,7 @@ export class LocalEngine implements Engine {
       trainable: flat.length,
       copies: this.optimizer.state.size + (this.reference ? 1 : 0),
       packed: this.packing ? weights : 0,
+      quantized: this.quantized?.bytes ?? 0,
     };
   }
 

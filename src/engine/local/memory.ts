@@ -34,6 +34,9 @@ const [UPDATE_SHARE, SAMPLING_SHARE, PREFILL_SHARE] = [0.5, 0.35, 0.1];
 /** Share of the remaining memory that a second copy of the weights may use, and its limit without a budget, bytes. */
 const [PACKED_SHARE, PACKED_WITHOUT_BOUND] = [0.25, 2 ** 31];
 
+/** Copies of weights in int8 that the runtime keeps: as they came, and in the layout that products read fastest. */
+const RUNTIME_COPIES = 2;
+
 /** Numbers of weights that the engine holds. */
 export interface HeldWeights {
   /** All weights of the model. */
@@ -44,6 +47,8 @@ export interface HeldWeights {
   readonly copies: number;
   /** Weights of which decoding has a second copy, in the layout that products read fastest; absent: none. */
   readonly packed?: number;
+  /** Bytes of all copies of weights in int8; absent: none. */
+  readonly quantized?: number;
 }
 
 /** Limits of one update or score. */
@@ -88,9 +93,12 @@ export class Memory {
    * Memory available to a run beside permanent memory, bytes. @param gradients copies of the trainable weights'
    * gradients
    */
-  private left({ weights, trainable, copies, packed = 0 }: HeldWeights, gradients: number): number {
+  private left(
+    { weights, trainable, copies, packed = 0, quantized = 0 }: HeldWeights,
+    gradients: number,
+  ): number {
     const adapter = this.model.adapter ? trainable : 0;
-    return this.budget - FLOAT * (weights + packed + adapter + (copies + gradients) * trainable);
+    return this.budget - quantized - FLOAT * (weights + packed + adapter + (copies + gradients) * trainable);
   }
 
   /**
@@ -176,22 +184,26 @@ export class Memory {
 
   /** Memory of a decoder's own copy of the weights, and the limit for both decoders (slots and blocks) together. */
   decoder(held: HeldWeights): Holding {
-    const { packed = 0 } = held;
-    // The remaining memory already excludes one copy.
-    const limit = FLOAT * packed + PACKED_SHARE * this.left(held, 2);
+    const { packed = 0, quantized = 0 } = held;
+    // The remaining memory already excludes one copy of each kind.
+    const limit = FLOAT * packed + quantized + PACKED_SHARE * this.left(held, 2);
     return { bytes: FLOAT * packed, limit };
   }
 
-  /** Memory of a decoder that reads weights in int8, as the runtime keeps them: twice. */
+  /** Memory of a decoder that reads weights in int8, and the limit for all decoders together. */
   quantizedDecoder(held: HeldWeights): Holding {
-    return { bytes: 2 * held.weights, limit: this.decoder(held).limit };
+    return { bytes: RUNTIME_COPIES * held.weights, limit: this.decoder(held).limit };
   }
 
-  /** @throws EngineError if there is no room for the weights in int8, in our own copy and the runtime's */
-  checkQuantized(held: HeldWeights): void {
-    const bytes = 3 * held.weights;
+  /**
+   * Bytes of the weights in int8: our copy and the runtime's.
+   * @param held before they are made
+   * @throws EngineError if there is no room for them
+   */
+  quantizedBytes(held: HeldWeights): number {
+    const bytes = (1 + RUNTIME_COPIES) * held.weights;
     const room = PACKED_SHARE * this.left(held, 2);
-    if (bytes <= room) return;
+    if (bytes <= room) return bytes;
     throw new EngineError(
       `sample: weights in int8 need ${gibibytes(bytes)}, but runtime.memory of ${gibibytes(this.budget)} has ${gibibytes(Math.max(0, room))} for them; raise it, or sample in float32`,
     );
