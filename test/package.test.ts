@@ -96,7 +96,11 @@ describe('recipes', () => {
         stderr: '',
         stdout: expect.stringContaining('2 steps'),
       });
-      expect(cli(...train, 'train.steps=3', '--resume'), name).toMatchObject({ code: 0, stderr: '' });
+      // After a warm-up of a few steps hardly any reward is above 0, and then step 3 says so.
+      expect(cli(...train, 'train.steps=3', '--resume'), name).toMatchObject({
+        code: 0,
+        stderr: expect.stringMatching(/^(note: no learning signal: [^\n]*\n)?$/),
+      });
     }
     expect(ended(process.execPath, ['node_modules/lambda-grpo/recipes/counting.mjs'])).toMatchObject({
       code: 0,

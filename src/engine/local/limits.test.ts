@@ -76,10 +76,10 @@ describe('limits under a budget', () => {
         }
         const quantized = memory.quantizedBytes(frozen);
         expect(quantized).toBe(3 * weights);
-        const both = { ...frozen, quantized };
-        expect(memory.decodeRows(100, both)).toBeLessThanOrEqual(memory.decodeRows(100, frozen));
+        const counted = { ...frozen, quantized };
+        expect(memory.decodeRows(100, counted)).toBeLessThanOrEqual(memory.decodeRows(100, frozen));
         // Decoders of both kinds stay beside each other, so no step compiles one again.
-        const packed = { ...both, packed: weights };
+        const packed = { ...counted, packed: weights };
         const [plain, rounded] = [memory.decoder(packed), memory.quantizedDecoder(packed)];
         if (left - quantized - 4 * weights > 0)
           expect(plain.bytes + rounded.bytes).toBeLessThanOrEqual(Math.min(plain.limit, rounded.limit));

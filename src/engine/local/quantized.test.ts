@@ -70,8 +70,8 @@ async function sampled(engine: LocalEngine, options: SamplingOptions) {
   const { logprobs } = await engine.score(examples, 'current', options);
   const differences = trees.flatMap((tree, i) => {
     const packed = packTree(tree, new Int32Array());
-    return completions[i].flatMap(({ logprobs: own }, k) =>
-      [...packedIndices(tree, packed, k)].map((token, t) => logprobs[i][token] - own[t]),
+    return completions[i].flatMap(({ logprobs: sampled }, k) =>
+      [...packedIndices(tree, packed, k)].map((token, t) => logprobs[i][token] - sampled[t]),
     );
   });
   return { completions, examples, logprobs, differences };
