@@ -13,11 +13,12 @@ from pathlib import Path
 import torch
 from peft import PeftModel
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 folder, request_file, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 request = json.loads(request_file.read_text())
-tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+# AutoTokenizer would choose GPT2Tokenizer, which transformers 5 builds without the rule of tokenizer.json that splits digits.
+tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, padding_side="left")
 model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
