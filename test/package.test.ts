@@ -90,17 +90,15 @@ describe('recipes', () => {
   it('run from a user’s folder, where they are installed, modules in TypeScript included', () => {
     for (const name of ['alphabet', 'calculator']) {
       const recipe = `node_modules/lambda-grpo/recipes/${name}.yaml`;
-      const train = ['train', recipe, '--out', `runs/${name}`, ...quick, '--set'];
+      // Wide enough to learn from the warm-up: without a reward above 0, step 3 would say that nothing is learnt.
+      const wide = quick.map((word) => word.replace('width=16', 'width=32'));
+      const train = ['train', recipe, '--out', `runs/${name}`, ...wide, '--set'];
       expect(cli(...train, 'train.steps=2')).toMatchObject({
         code: 0,
         stderr: '',
         stdout: expect.stringContaining('2 steps'),
       });
-      // After a warm-up of a few steps hardly any reward is above 0, and then step 3 says so.
-      expect(cli(...train, 'train.steps=3', '--resume'), name).toMatchObject({
-        code: 0,
-        stderr: expect.stringMatching(/^(note: no learning signal: [^\n]*\n)?$/),
-      });
+      expect(cli(...train, 'train.steps=3', '--resume'), name).toMatchObject({ code: 0, stderr: '' });
     }
     expect(ended(process.execPath, ['node_modules/lambda-grpo/recipes/counting.mjs'])).toMatchObject({
       code: 0,

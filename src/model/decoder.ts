@@ -8,7 +8,7 @@ import { adapterStacks } from './adapter-stack.js';
 import type { Attend } from './attention.js';
 import type { DistributionBatch, WeightBatch } from './batches.js';
 import { type Architecture, architectureOf, type ModelConfig } from './config.js';
-import { type LayerModules, type LinearModule, layerModules, modelModules } from './modules.js';
+import { headModule, type LayerModules, type LinearModule, layerModules, modelModules } from './modules.js';
 import { parameterSpecs } from './parameters.js';
 import { rotaryTurn } from './rotary.js';
 
@@ -137,9 +137,9 @@ function headProduct(
   config: ModelConfig,
   hidden: g.Tensor,
 ): { readonly input: g.Tensor; readonly weight: g.Tensor } {
-  const { finalNorm, embedding, head } = modelModules(config);
+  const { finalNorm } = modelModules(config);
   const input = normOf(weights, architectureOf(config))(hidden, finalNorm);
-  return { input, weight: weights.get(`${head ?? embedding}.weight`) as g.Tensor };
+  return { input, weight: weights.get(`${headModule(config).name}.weight`) as g.Tensor };
 }
 
 /** Parameters of the step from logits to probabilities. */

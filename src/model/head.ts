@@ -7,7 +7,7 @@ import * as g from '../graph/index.js';
 import type { HeadBatch } from './batches.js';
 import type { ModelConfig } from './config.js';
 import { type Distribution, distribution, logProbabilities, type ParameterTensors } from './decoder.js';
-import { modelModules } from './modules.js';
+import { headModule, modelModules } from './modules.js';
 
 /** ln π of a chunk's edges, [E.i], and entropies (nats) of its rows, [M.i]. */
 export interface HeadValues {
@@ -118,8 +118,8 @@ export function headGradients(
   lossOf: LossOf,
   separable: boolean,
 ): HeadGradients {
-  const { finalNorm, embedding, head: untied } = modelModules(config);
-  const headNames = [`${untied ?? embedding}.weight`, `${finalNorm}.weight`, `${finalNorm}.bias`].filter(
+  const { finalNorm } = modelModules(config);
+  const headNames = [`${headModule(config).name}.weight`, `${finalNorm}.weight`, `${finalNorm}.bias`].filter(
     (name) => trained.includes(name),
   );
   const gradients: g.Tensor[] = [];

@@ -77,12 +77,12 @@ export function packBatch(batch: readonly TreeExample[], limits: PackLimits): Pa
     total = 0;
   };
   for (const tree of packed) {
-    const sharedWithLast = (): number => {
-      const last = run.at(-1);
-      return last ? sharedTokens(batch[last.example].prompt, batch[tree.example].prompt) : 0;
-    };
-    if (run.length > 0 && total + tree.packed.length - sharedWithLast() > limits.maxTokens) close();
-    const shared = sharedWithLast();
+    const last = run.at(-1);
+    let shared = last ? sharedTokens(batch[last.example].prompt, batch[tree.example].prompt) : 0;
+    if (last && total + tree.packed.length - shared > limits.maxTokens) {
+      close();
+      shared = 0;
+    }
     run.push({ ...tree, shared });
     total += tree.packed.length - shared;
   }
