@@ -74,6 +74,16 @@ export class Heads {
     return [keys, values];
   }
 
+  /** Queries of a key-value head: those of its query heads for every token. */
+  queriesOf(length: g.Dim): g.Dim {
+    return g.times(this.group, length);
+  }
+
+  /** Shape of cached keys or values. */
+  cached(sequences: g.Dim, slots: g.Dim): g.Shape {
+    return [sequences, this.keyValueHeads, slots, this.headWidth];
+  }
+
   /** [rows, 1, length, T] → a mask to be added to scores. */
   mask(x: g.Tensor): g.Tensor {
     const { group } = this;
@@ -84,7 +94,12 @@ export class Heads {
 
   /** [rows, keyValueHeads, group·length, T] */
   scores(queries: g.Tensor, keys: g.Tensor, mask: g.Tensor): g.Tensor {
-    return g.add(g.matmul(queries, keys, { transB: true, alpha: this.scale }), mask);
+    return g.add(this.products(queries, keys), mask);
+  }
+
+  /** Scores without a mask. */
+  products(queries: g.Tensor, keys: g.Tensor): g.Tensor {
+    return g.matmul(queries, keys, { transB: true, alpha: this.scale });
   }
 
   /** Values mixed by the softmax of scores, in the shape of queries. */

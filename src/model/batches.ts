@@ -118,27 +118,73 @@ export interface DecodeBatch extends WeightBatch, DistributionBatch, DrawBatch {
   readonly positions: Int32Array;
   /** Flat index of each row's last real token, [R]. */
   readonly last: Int32Array;
-  /** Keys (0) or values (1) of a layer: [R, keyValueHeads, T, d] in slots, [N, keyValueHeads, W, d] in blocks. */
+}
+
+/** Cached sequences, each with T slots. */
+export interface CachedSlots {
+  readonly slots: number;
+  /** Number of used slots, [sequences]. */
+  readonly pastLength: Int32Array;
+  /** Keys (0) or values (1) of a layer, [sequences, keyValueHeads, T, d]. */
   past(layer: number, kind: 0 | 1): Float32Array;
 }
 
-/** Every row has T slots. */
-export interface SlotBatch extends DecodeBatch {
-  readonly slots: number;
-  /** Number of used slots, [R]. */
-  readonly pastLength: Int32Array;
-}
-
-/** Each of N blocks of W slots belongs to one row, in any order. */
-export interface BlockBatch extends DecodeBatch {
+/** Cached sequences in N blocks of W slots; each block belongs to one sequence, in any order. */
+export interface CachedBlocks {
   readonly blockWidth: number;
-  /** Row of each block, [N]. */
+  /** Sequence of each block, [N]. */
   readonly blockRow: Int32Array;
   /** Number of used slots of each block, [N]. */
   readonly blockFill: Int32Array;
   readonly blocksPerRow: number;
-  /** Blocks of each row in order, then padding, [R, P]. */
+  /** Blocks of each sequence in order, then padding, [sequences, P]. */
   readonly rowBlocks: Int32Array;
-  /** [R] */
+  /** [sequences] */
   readonly rowBlockCount: Int32Array;
+  /** Keys (0) or values (1) of a layer, [N, keyValueHeads, W, d]. */
+  past(layer: number, kind: 0 | 1): Float32Array;
+}
+
+/**
+ * Which rows read which cached prompts: G prompts, or blocks of prompts, with up to Q rows each. A row reads one
+ * prompt, that is, up to B blocks.
+ */
+export interface Readers {
+  /** Most rows that read the same prompt, Q. */
+  readonly mostReaders: number;
+  /** Index among [R, keyValueHeads] of each reader, then padding, [G, keyValueHeads, Q]. */
+  readonly reader: Int32Array;
+  /** Index among [G, keyValueHeads, Q] of what each row reads: slots [R, keyValueHeads], blocks [R, B, keyValueHeads]. */
+  readonly place: Int32Array;
+}
+
+/** Prompts in slots. */
+export interface SharedSlots extends Readers {
+  readonly slots: number;
+  /** Used slots of the prompt of each row, [R]. */
+  readonly pastLength: Int32Array;
+  /** Keys (0) or values (1) of a layer, [G, keyValueHeads, U, d]. */
+  past(layer: number, kind: 0 | 1): Float32Array;
+}
+
+/** Prompts in blocks of the same width as the rows'. */
+export interface SharedBlocks extends Readers {
+  /** Number of used slots of each block, [G]. */
+  readonly blockFill: Int32Array;
+  /** Most blocks of a prompt, B. */
+  readonly blocksPerRow: number;
+  /** Blocks of the prompt of each row, [R]. */
+  readonly rowBlockCount: Int32Array;
+  /** Keys (0) or values (1) of a layer, [G, keyValueHeads, W, d]. */
+  past(layer: number, kind: 0 | 1): Float32Array;
+}
+
+/** The cache is in slots; `prompts` only for programs that share prompts. */
+export interface SlotBatch extends DecodeBatch, CachedSlots {
+  readonly prompts?: SharedSlots;
+}
+
+/** The cache is in blocks. */
+export interface BlockBatch extends DecodeBatch, CachedBlocks {
+  readonly prompts?: SharedBlocks;
 }

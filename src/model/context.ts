@@ -48,7 +48,7 @@ export function contextReader(scope: g.InputScope<ForestBatch>): (x: g.Tensor) =
         sums: scope.input('context_sums', 'float32', ['C', 'J', 'B'], (batch) => plan(batch).sums),
         sources: scope.input('context_sources', 'int64', ['B', 'L', 1], (batch) => plan(batch).sources),
       };
-      const [before, local] = g.splitAt(gradient, 1, 'C', 'L');
+      const [before, local] = g.splitAt(gradient, 1, ['C', 'L']);
       return g.add(local, g.gatherND(sumsOf(before, back.sums), back.sources));
     });
 }

@@ -4,6 +4,8 @@ export { readModelConfig, toHuggingFaceConfig } from './architectures.js';
 export type { ContextReading } from './attention.js';
 export type {
   BlockBatch,
+  CachedBlocks,
+  CachedSlots,
   DecodeBatch,
   DistributionBatch,
   DrawBatch,
@@ -11,6 +13,8 @@ export type {
   HeadChunk,
   LossBatch,
   SequenceBatch,
+  SharedBlocks,
+  SharedSlots,
   SlotBatch,
   TreeBatch,
   UpdateBatch,

@@ -177,18 +177,36 @@ export function scoreProgram(
   };
 }
 
-/** The next token's distribution for rows cached in slots, and the new keys and values. */
-export function slotDecodeProgram(config: ModelConfig): g.ProgramDefinition<SlotBatch, DecodeValues> {
-  return decodeProgram<SlotBatch>(config, slotAttention, ({ slots }) => ({ T: slots }));
+/**
+ * The next token's distribution for rows cached in slots, and the new keys and values.
+ * @param sharing whether prompts that several rows read are cached apart
+ */
+export function slotDecodeProgram(
+  config: ModelConfig,
+  sharing = false,
+): g.ProgramDefinition<SlotBatch, DecodeValues> {
+  return decodeProgram<SlotBatch>(
+    config,
+    (scope) => slotAttention(scope, config, sharing),
+    ({ slots, prompts }) => ({ T: slots, ...(prompts ? { U: prompts.slots, Q: prompts.mostReaders } : {}) }),
+  );
 }
 
 /** The same for rows cached in blocks. */
-export function blockDecodeProgram(config: ModelConfig): g.ProgramDefinition<BlockBatch, DecodeValues> {
-  return decodeProgram<BlockBatch>(config, blockAttention, ({ blockRow, blockWidth, blocksPerRow }) => ({
-    N: blockRow.length,
-    W: blockWidth,
-    P: blocksPerRow,
-  }));
+export function blockDecodeProgram(
+  config: ModelConfig,
+  sharing = false,
+): g.ProgramDefinition<BlockBatch, DecodeValues> {
+  return decodeProgram<BlockBatch>(
+    config,
+    (scope) => blockAttention(scope, config, sharing),
+    ({ blockRow, blockWidth, blocksPerRow, prompts }) => ({
+      N: blockRow.length,
+      W: blockWidth,
+      P: blocksPerRow,
+      ...(prompts ? { G: prompts.blockFill.length, B: prompts.blocksPerRow, Q: prompts.mostReaders } : {}),
+    }),
+  );
 }
 
 /** Up to this vocabulary size, returning a distribution is faster than choosing from it in the graph. */
@@ -196,14 +214,14 @@ const SMALL_VOCABULARY = 1024;
 
 function decodeProgram<Batch extends DecodeBatch>(
   config: ModelConfig,
-  attention: (scope: g.InputScope<Batch>, config: ModelConfig) => CachedAttention,
+  attention: (scope: g.InputScope<Batch>) => CachedAttention,
   sizes: (batch: Batch) => g.Sizes,
 ): g.ProgramDefinition<Batch, DecodeValues> {
   const scope = new g.InputList<Batch>();
   const weights = parameterInputs(scope, config);
   const tokens = scope.input('tokens', 'int32', ['R', 'S'], (batch) => batch.tokens);
   const positions = scope.input('positions', 'int32', ['R', 'S'], (batch) => batch.positions);
-  const { attend, fresh } = attention(scope, config);
+  const { attend, fresh } = attention(scope);
   const flat = (x: g.Tensor): g.Tensor => g.reshape(x, ['R*S']);
   const hidden = hiddenStates(weights, config, flat(tokens), flat(positions), attend);
   const last = scope.input('last', 'int32', ['R'], (batch) => batch.last);

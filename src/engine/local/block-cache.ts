@@ -3,8 +3,8 @@
  * for values. A row has as many blocks as its tokens need, at any positions. Blocks are dense (0 … blocks−1), so a run
  * reads a prefix of each array in place; when a row ends, the last blocks move into its free positions.
  */
-import { architectureOf, type ModelConfig } from '../../model/index.js';
-import type { KvCache, Past } from './kv-cache.js';
+import { architectureOf, type CachedBlocks, type ModelConfig } from '../../model/index.js';
+import type { KvCache, Reservation } from './kv-cache.js';
 
 export class BlockCache implements KvCache {
   readonly lengths: number[] = [];
@@ -30,6 +30,8 @@ export class BlockCache implements KvCache {
     this.buffers = Array.from({ length: 2 * config.layers }, () => new Float32Array(0));
   }
 
+  readonly prompts = 0;
+
   get rows(): number {
     return this.lengths.length;
   }
@@ -39,7 +41,8 @@ export class BlockCache implements KvCache {
     return this.heads * this.head * this.width;
   }
 
-  addRow(): number {
+  addRow(like?: number): number {
+    if (like !== undefined) return this.copyRow(like);
     this.blocks.push([]);
     return this.lengths.push(0) - 1;
   }
@@ -63,15 +66,19 @@ export class BlockCache implements KvCache {
   }
 
   /** At least one block per row; further blocks are added as tokens come. */
-  reserve(rows: number): void {
+  reserve({ rows }: Reservation): void {
     if (rows > this.capacity) this.resize(rows);
+  }
+
+  extend(): void {
+    // Blocks are added when tokens are appended.
   }
 
   release(): void {
     if (4 * this.owners.length < this.capacity) this.resize(this.owners.length);
   }
 
-  past(count = this.rows): Past {
+  past(count = this.rows): CachedBlocks {
     const { width, size, buffers } = this;
     const first = this.rows - count;
     const lists = this.blocks.slice(first);

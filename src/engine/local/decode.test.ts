@@ -13,6 +13,8 @@ const model = { vocabularySize: 12, contextLength: 64, width: 16, layers: 2, hea
 const caches: [string, Partial<DecodeLimits>][] = [
   ['slots', {}],
   ['blocks of 5', { blockWidth: 5 }],
+  ['slots, prompts shared', { sharesPrompts: true }],
+  ['blocks of 5, prompts shared', { blockWidth: 5, sharesPrompts: true }],
 ];
 
 function makeEngine(limits: Partial<DecodeLimits> = {}, backend = nodeBackend()): LocalEngine {
@@ -160,6 +162,11 @@ describe('decoding with the cache', () => {
     const inBlocks = makeEngine({ maxRows: 13, prefillLength: 7, blockWidth: 3 });
     const { completions: blocks } = await inBlocks.sample(requests, base);
     expect((await inBlocks.sample(requests, base)).completions).toEqual(blocks);
+    // Prompts that are cached once, come and go with their rows, and are read in parts.
+    const sharing = makeEngine({ maxRows: 13, prefillLength: 7, sharesPrompts: true });
+    const { completions: shared } = await sharing.sample(requests, base);
+    const sharingBlocks = makeEngine({ maxRows: 13, prefillLength: 7, blockWidth: 3, sharesPrompts: true });
+    const { completions: sharedBlocks } = await sharingBlocks.sample(requests, base);
     for (const [r, group] of together.entries()) {
       const alone = (await engine.sample([requests[r]], base)).completions[0];
       group.forEach((completion, i) => {
@@ -167,6 +174,8 @@ describe('decoding with the cache', () => {
         expect([...admitted[r][i].tokens]).toEqual([...completion.tokens]);
         expect([...single[r][i].tokens]).toEqual([...completion.tokens]);
         expect([...blocks[r][i].tokens]).toEqual([...completion.tokens]);
+        expect([...shared[r][i].tokens]).toEqual([...completion.tokens]);
+        expect([...sharedBlocks[r][i].tokens]).toEqual([...completion.tokens]);
         blocks[r][i].logprobs.forEach((logprob, t) => {
           expect(logprob).toBeCloseTo(completion.logprobs[t], 4);
         });
@@ -179,6 +188,38 @@ describe('decoding with the cache', () => {
     await narrow.dispose();
     await oneRow.dispose();
     await inBlocks.dispose();
+    await sharing.dispose();
+    await sharingBlocks.dispose();
+  });
+
+  it.each(caches)('prompts that begin alike are read once up to there, cached in %s', async (_, limits) => {
+    const begin = Array.from({ length: 20 }, (_, i) => (5 * i + 3) % 12);
+    const alike = [[1, 2], [1], [7, 8, 9, 10]].map((end, r) => ({
+      prompt: Int32Array.from([...begin, ...end]),
+      count: 3,
+      key: [r],
+    }));
+    for (const prefillLength of [1024, 6]) {
+      const engine = makeEngine({ ...limits, prefillTokens: 100, prefillLength });
+      const options = { ...base, stopTokens: [] };
+      const { completions, statistics } = await engine.sample(alike, options);
+      const prefixes = completions.map((group) => {
+        const all = group.flatMap(({ tokens }) =>
+          Array.from({ length: 24 }, (_, t) => tokens.slice(0, t + 1).join()),
+        );
+        return new Set(all).size;
+      });
+      expect(statistics.decodedTokens).toBe(20 + 2 + 1 + 4 + prefixes.reduce((n, count) => n + count, 0));
+      for (const [r, group] of completions.entries()) {
+        for (const completion of group) {
+          const full = await forward(engine, alike[r].prompt, completion, options);
+          completion.logprobs.forEach((value, t) => {
+            expect(Math.abs(value - full[t])).toBeLessThan(1e-4);
+          });
+        }
+      }
+      await engine.dispose();
+    }
   });
 
   it('never decodes more rows than fit, and takes the next request in as soon as there is room', async () => {

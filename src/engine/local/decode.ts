@@ -24,6 +24,7 @@ import {
 import { BlockCache } from './block-cache.js';
 import { Candidates, greedy } from './choose.js';
 import type { KvCache } from './kv-cache.js';
+import { PromptCache } from './prompt-cache.js';
 import { SlotCache } from './slot-cache.js';
 
 /** Runs the decode program of a cache with fixed weights. */
@@ -40,8 +41,20 @@ export interface DecodeLimits {
   readonly prefillLength: number;
   /** Tokens per block of the cache; sequences of up to two blocks are cached in slots. */
   readonly blockWidth: number;
-  /** How many rows with this many cached tokens fit into memory; absent: any number. */
-  readonly rowsThatFit?: (slots: number) => number;
+  /** How many rows fit into memory; absent: any number. */
+  readonly rowsThatFit?: (size: CacheSize) => number;
+  /** Whether prompts are cached once for all rows that read them. */
+  readonly sharesPrompts: boolean;
+}
+
+/** What rows and prompts need in the cache, in tokens. */
+export interface CacheSize {
+  /** Longest sequence, prompt included. */
+  readonly longest: number;
+  /** Cached for each row. */
+  readonly row: number;
+  /** Cached for all rows together. */
+  readonly shared: number;
 }
 
 /** One unfinished sample. */
@@ -58,8 +71,8 @@ interface Walker {
 interface Row {
   readonly walkers: Walker[];
   token: number;
-  /** Longest possible sequence, prompt included, in tokens. */
-  readonly longest: number;
+  /** Tokens of its prompt. */
+  readonly prompt: number;
 }
 
 /** The result of one draw. */
@@ -84,6 +97,20 @@ interface Admission {
  * own run.
  */
 const ADMIT_SHARE = 1 / 8;
+
+/** Prompts that begin with fewer equal tokens are read apart: a run more costs about as much. */
+const COMMON_BEGINNING = 16;
+
+/** Tokens with which all sequences begin, at most all but one; 0 if they are few. */
+function commonBeginning([first, ...others]: readonly Int32Array[]): number {
+  if (others.length === 0) return 0;
+  let common = first.length - 1;
+  for (const other of others) {
+    common = Math.min(common, other.length - 1);
+    for (let i = 0; i < common; i++) if (other[i] !== first[i]) common = i;
+  }
+  return common < COMMON_BEGINNING ? 0 : common;
+}
 
 export interface DecodePolicy {
   readonly model: ModelConfig;
@@ -159,8 +186,9 @@ class Sampler {
   ) {
     const longest = requests.reduce((n, { prompt }) => Math.max(n, prompt.length + options.maxTokens), 0);
     const { blockWidth } = limits;
-    this.cache =
+    const newCache = (): KvCache =>
       longest <= 2 * blockWidth ? new SlotCache(policy.model) : new BlockCache(policy.model, blockWidth);
+    this.cache = limits.sharesPrompts ? new PromptCache(policy.model, newCache(), newCache()) : newCache();
     this.stops = new Set(options.stopTokens);
     this.inverseTemperature = options.temperature > 0 ? 1 / options.temperature : 1;
     this.walkers = requests.map(({ count, key }) =>
@@ -195,22 +223,24 @@ class Sampler {
 
   /** Admits as many requests as fit, in order. Each of their samples may later need its own row. */
   private async admit(): Promise<void> {
-    let samples = this.rows.reduce((n, { walkers }) => n + walkers.length, 0);
-    let longest = this.rows.reduce((n, row) => Math.max(n, row.longest), 0);
     if (this.queue.length === 0) return;
+    const { maxTokens } = this.options;
+    let samples = this.rows.reduce((n, { walkers }) => n + walkers.length, 0);
+    let longest = this.rows.reduce((n, { prompt }) => Math.max(n, prompt), 0);
+    let prompts = this.cache.prompts;
     if (samples > 0) {
-      const room = this.room(longest);
+      const room = this.room(longest, prompts);
       if (room - samples < ADMIT_SHARE * room) return;
     }
     const admitted: Admission[] = [];
     for (let next = this.queue[0]; next; next = this.queue[0]) {
-      const end = Math.max(longest, next.prompt.length + this.options.maxTokens);
-      const room = this.room(end) - samples;
+      const prompt = Math.max(longest, next.prompt.length);
+      const room = this.room(prompt, prompts + 1) - samples;
       const fits = next.walkers.length <= room;
       if (!fits && samples > 0) break;
       if (room < 1) {
         throw new EngineError(
-          `sample: one sequence of ${end} tokens does not fit into the memory that sampling may use; raise runtime.memory, or shorten prompts or completions`,
+          `sample: one sequence of ${prompt + maxTokens} tokens does not fit into the memory that sampling may use; raise runtime.memory, or shorten prompts or completions`,
         );
       }
       this.queue.shift();
@@ -218,17 +248,26 @@ class Sampler {
       const walkers = next.walkers.slice(0, room);
       admitted.push({ ...next, walkers });
       samples += walkers.length;
-      longest = end;
+      prompts++;
+      longest = prompt;
     }
     if (admitted.length === 0) return;
-    const prompt = admitted.reduce((n, request) => Math.max(n, request.prompt.length), 0);
-    this.cache.reserve(samples, prompt + Math.min(this.options.maxTokens, 32), longest);
+    const soon = Math.min(maxTokens, 32);
+    this.cache.reserve({ rows: samples, prompts, prompt: longest, soon, most: maxTokens });
     await this.prefill(admitted);
   }
 
-  /** How many rows of this length may live at the same time. */
-  private room(slots: number): number {
-    return Math.min(this.limits.maxRows, this.limits.rowsThatFit?.(slots) ?? this.limits.maxRows);
+  /**
+   * How many rows may live at the same time.
+   * @param longest tokens of the longest prompt
+   */
+  private room(longest: number, prompts: number): number {
+    const { maxRows, rowsThatFit, sharesPrompts } = this.limits;
+    const { maxTokens } = this.options;
+    const size = sharesPrompts
+      ? { row: maxTokens, shared: prompts * longest }
+      : { row: longest + maxTokens, shared: 0 };
+    return Math.min(maxRows, rowsThatFit?.({ longest: longest + maxTokens, ...size }) ?? maxRows);
   }
 
   /** Runs prompts through the model, several at a time, padded to the longest of the run. */
@@ -243,37 +282,60 @@ class Sampler {
         longest = length;
         to++;
       }
-      await this.prefillRun(admitted.slice(from, to), longest);
+      await this.prefillRun(admitted.slice(from, to));
       from = to;
     }
   }
 
-  /** A prompt longer than `prefillLength` is processed in parts; each part reads the cache of the earlier parts. */
-  private async prefillRun(admitted: readonly Admission[], longest: number): Promise<void> {
+  /** Tokens with which all prompts begin are processed once, and copied. Each prompt has at least one token of its own. */
+  private async prefillRun(admitted: readonly Admission[]): Promise<void> {
+    const prompts = admitted.map(({ prompt }) => prompt);
+    const common = commonBeginning(prompts);
+    const rows: number[] = [];
+    for (const { prompt, walkers } of admitted) {
+      this.rows.push({ walkers, token: -1, prompt: prompt.length });
+      rows.push(rows.length > 0 && common > 0 ? this.cache.addRow(rows[0]) : this.cache.addRow());
+      if (rows.length === 1 && common > 0)
+        await this.readPrompts(rows, [prompt.subarray(0, common)], [[]], 0);
+    }
+    this.decodedTokens += prompts.reduce((n, { length }) => n + length - common, common);
+    const walkers = admitted.map((admission) => admission.walkers);
+    const chosen = await this.readPrompts(rows, prompts, walkers, common);
+    this.branch(chosen, rows);
+  }
+
+  /**
+   * Prompts longer than `prefillLength` are processed in parts; each part reads the cache of the earlier parts.
+   * @param rows the last rows of the cache
+   * @param walkers samples of each row, whose first token is drawn at the end of the prompt
+   * @param from tokens of each prompt that are already cached
+   * @returns first tokens
+   */
+  private async readPrompts(
+    rows: readonly number[],
+    prompts: readonly Int32Array[],
+    walkers: readonly (readonly Walker[])[],
+    from: number,
+  ): Promise<Next[][]> {
     const { cache, limits } = this;
-    const count = admitted.length;
-    const rows = admitted.map(({ prompt, walkers }) => {
-      this.rows.push({ walkers, token: -1, longest: prompt.length + this.options.maxTokens });
-      this.decodedTokens += prompt.length;
-      return cache.addRow();
-    });
+    const count = rows.length;
+    const longest = prompts.reduce((n, { length }) => Math.max(n, length), 0);
     const chosen: Next[][] = [];
-    for (let from = 0; from < longest; from += limits.prefillLength) {
+    for (let start = from; start < longest; start += limits.prefillLength) {
       this.options.signal?.throwIfAborted();
-      const length = Math.min(limits.prefillLength, longest - from);
+      const length = Math.min(limits.prefillLength, longest - start);
       const tokens = new Int32Array(count * length);
       const positions = new Int32Array(count * length);
       const last = new Int32Array(count);
-      const counts = admitted.map(({ prompt }, r) => {
-        const part = prompt.subarray(from, from + length);
+      const counts = prompts.map((prompt, r) => {
+        const part = prompt.subarray(start, start + length);
         tokens.set(part, r * length);
-        for (let i = 0; i < part.length; i++) positions[r * length + i] = from + i;
+        for (let i = 0; i < part.length; i++) positions[r * length + i] = start + i;
         last[r] = r * length + Math.max(0, part.length - 1);
         return part.length;
       });
-      // The first token of a completion is drawn at the end of its prompt.
-      const drawing = admitted.map(({ prompt, walkers }) =>
-        prompt.length > from && prompt.length <= from + length ? walkers : [],
+      const drawing = prompts.map((prompt, r) =>
+        prompt.length > start && prompt.length <= start + length ? walkers[r] : [],
       );
       const { cache: fresh, next } = await this.decode(drawing, {
         rows: count,
@@ -283,12 +345,12 @@ class Sampler {
         last,
         ...cache.past(count),
       });
-      cache.append(fresh, rows, counts, length);
+      cache.append(fresh, rows, counts, length, 'prompt');
       next.forEach((tokensOfRow, r) => {
         if (drawing[r].length > 0) chosen[r] = tokensOfRow;
       });
     }
-    this.branch(chosen, rows);
+    return chosen;
   }
 
   /** Decodes one more token of every live row. */
@@ -296,11 +358,7 @@ class Sampler {
     const { rows, cache } = this;
     const count = rows.length;
     const positions = Int32Array.from(cache.lengths);
-    cache.reserve(
-      count,
-      positions.reduce((n, length) => Math.max(n, length + 1), 0),
-      rows.reduce((n, { longest }) => Math.max(n, longest), 0),
-    );
+    cache.extend();
     this.options.signal?.throwIfAborted();
     const drawing = rows.map(({ walkers }) => walkers);
     const { cache: fresh, next } = await this.decode(drawing, {
@@ -318,6 +376,7 @@ class Sampler {
       all,
       all.map(() => 1),
       1,
+      'completion',
     );
     this.branch(next, all);
     if (this.queue.length === 0) cache.release(rows.reduce((n, { walkers }) => n + walkers.length, 0));
@@ -414,11 +473,11 @@ class Sampler {
       }
       let first = true;
       for (const [token, walkers] of going) {
-        const { longest } = this.rows[row];
-        if (first) this.rows[row] = { walkers, token, longest };
+        const { prompt } = this.rows[row];
+        if (first) this.rows[row] = { walkers, token, prompt };
         else {
           this.cache.copyRow(row);
-          this.rows.push({ walkers, token, longest });
+          this.rows.push({ walkers, token, prompt });
         }
         first = false;
       }

@@ -10,6 +10,8 @@ const model = { vocabularySize: 5000, contextLength: 8192, layers: 6, width: 128
 const held: HeldWeights = { weights: 2_000_000, trainable: 2_000_000, copies: 2 };
 const wanted = { maxTokens: 4096, maxLogits: 2 ** 22, maxSeen: Infinity, checkpointing: false };
 const MIB = 2 ** 20;
+/** A cache of sequences of a hundred tokens, nothing shared. */
+const hundred = { longest: 100, row: 100, shared: 0 };
 
 const limitsOf = (budget: number, longest: number) => {
   try {
@@ -48,7 +50,7 @@ describe('limits under a budget', () => {
             if (alike) expect(larger?.maxTokens).toBeGreaterThanOrEqual(less.maxTokens);
           }
           const rows = [small, small + more].map((mib) =>
-            new Memory(model, mib * MIB).decodeRows(longest, held),
+            new Memory(model, mib * MIB).decodeRows({ longest, row: longest, shared: 0 }, held),
           );
           expect(rows[1]).toBeGreaterThanOrEqual(rows[0]);
         },
@@ -60,7 +62,7 @@ describe('limits under a budget', () => {
   it('are what was asked for where there is none', () => {
     const memory = new Memory(model, Number.POSITIVE_INFINITY);
     expect(memory.runLimits(8000, 64, held, wanted)).toEqual(wanted);
-    expect(memory.decodeRows(8000, held)).toBe(Number.POSITIVE_INFINITY);
+    expect(memory.decodeRows({ longest: 8000, row: 8000, shared: 0 }, held)).toBe(Number.POSITIVE_INFINITY);
     expect(memory.prefillTokens(8000, held, 4096)).toBe(4096);
   });
 
@@ -77,7 +79,7 @@ describe('limits under a budget', () => {
         const quantized = memory.quantizedBytes(frozen);
         expect(quantized).toBe(3 * weights);
         const counted = { ...frozen, quantized };
-        expect(memory.decodeRows(100, counted)).toBeLessThanOrEqual(memory.decodeRows(100, frozen));
+        expect(memory.decodeRows(hundred, counted)).toBeLessThanOrEqual(memory.decodeRows(hundred, frozen));
         // Decoders of both kinds stay beside each other, so no step compiles one again.
         const packed = { ...counted, packed: weights };
         const [plain, rounded] = [memory.decoder(packed), memory.quantizedDecoder(packed)];
@@ -99,7 +101,7 @@ describe('limits under a budget', () => {
         }
         // Permanent memory: weights, the adapter with two copies of it, and two copies of its gradients.
         expect(4 * weights).toBeLessThanOrEqual((mib * MIB - 4 * (weights + 5 * 1000)) / 4);
-        const rows = [frozen, { ...frozen, packed: weights }].map((all) => memory.decodeRows(100, all));
+        const rows = [frozen, { ...frozen, packed: weights }].map((all) => memory.decodeRows(hundred, all));
         expect(rows[1]).toBeLessThanOrEqual(rows[0]);
       }),
       { numRuns: 300 },

@@ -5,6 +5,7 @@
  */
 import {
   adapterIn,
+  architectureOf,
   blockDecodeProgram,
   type ContextReading,
   freshAdapter,
@@ -104,6 +105,9 @@ const MAX_ROWS = 256;
 const PREFILL_TOKENS = 4096;
 const PREFILL_LENGTH = 1024;
 const BLOCK_WIDTH = 64;
+/** Bytes of a layer's cache per step from which reading prompts once is worth the operations that it needs. */
+const SHARED_BYTES = 2 ** 22;
+const FLOAT = 4;
 /** 128 MiB for each array of a chunk. */
 const MAX_LOGITS = 2 ** 25;
 const OPTIMIZER_FILE = 'optimizer.safetensors';
@@ -207,12 +211,15 @@ export class LocalEngine implements Engine {
         const [name, held] = int8
           ? [', int8', this.memory.quantizedDecoder(this.heldWeights)]
           : ['', holding];
+        const sharing = batch.prompts !== undefined;
+        const variant = `${name}${sharing ? ', shared prompts' : ''}`;
         if ('slots' in batch) {
-          const compile = () => this.compile(slotDecodeProgram(model), { ...weighting, planMemory: true });
-          return this.decoders.run(`slots${name}`, compile, { ...batch, weights }, held);
+          const compile = () =>
+            this.compile(slotDecodeProgram(model, sharing), { ...weighting, planMemory: true });
+          return this.decoders.run(`slots${variant}`, compile, { ...batch, weights }, held);
         }
-        const compile = () => this.compile(blockDecodeProgram(model), weighting);
-        return this.decoders.run(`blocks${name}`, compile, { ...batch, weights }, held);
+        const compile = () => this.compile(blockDecodeProgram(model, sharing), weighting);
+        return this.decoders.run(`blocks${variant}`, compile, { ...batch, weights }, held);
       },
     );
   }
@@ -237,7 +244,11 @@ export class LocalEngine implements Engine {
   private decodeLimits(requests: readonly SampleRequest[], maxTokens: number): DecodeLimits {
     const { memory, heldWeights: held } = this;
     const prompt = requests.reduce((n, request) => Math.max(n, request.prompt.length), 0);
+    const tokens = requests.reduce((n, request) => n + (request.count - 1) * request.prompt.length, 0);
+    const { keyValueHeads, headWidth } = architectureOf(this.model);
     const limits = {
+      // Decoders with a copy of the weights would need two copies if they shared prompts only sometimes.
+      sharesPrompts: this.packs || 2 * FLOAT * keyValueHeads * headWidth * tokens >= SHARED_BYTES,
       maxRows: MAX_ROWS,
       prefillTokens: PREFILL_TOKENS,
       prefillLength: PREFILL_LENGTH,
@@ -245,7 +256,7 @@ export class LocalEngine implements Engine {
     };
     const wanted = { ...limits, ...this.options.decode };
     return {
-      rowsThatFit: (slots) => memory.decodeRows(slots, held),
+      rowsThatFit: (size) => memory.decodeRows(size, held),
       ...wanted,
       prefillTokens: memory.prefillTokens(prompt + Math.min(maxTokens, 32), held, wanted.prefillTokens),
     };

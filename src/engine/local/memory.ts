@@ -6,6 +6,7 @@
  */
 import { architectureOf, type ModelConfig } from '../../model/index.js';
 import { EngineError } from '../engine.js';
+import type { CacheSize } from './decode.js';
 import type { Holding } from './program-cache.js';
 
 const FLOAT = 4;
@@ -231,14 +232,15 @@ export class Memory {
     return bytes <= PACKED_SHARE * left && most <= 2 * PACKED_SHARE * left;
   }
 
-  /** How many rows with this many tokens may be decoded at the same time. */
-  decodeRows(slots: number, held: HeldWeights): number {
+  /** How many rows may be decoded at the same time. */
+  decodeRows({ longest, row, shared }: CacheSize, held: HeldWeights): number {
     if (this.budget === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
-    const cache = 2 * this.model.layers * this.layer.cached * slots;
-    const { vocabularySize, heads } = this.model;
-    const step = HEAD_ARRAYS * vocabularySize + this.layer.values + SCORE_ARRAYS * heads * slots;
+    const { vocabularySize, heads, layers } = this.model;
     // One buffer of the cache exists twice while it grows.
-    return Math.floor((SAMPLING_SHARE * this.left(held, 2)) / (FLOAT * (1.1 * cache + step)));
+    const cache = (tokens: number): number => 1.1 * 2 * layers * this.layer.cached * tokens;
+    const step = HEAD_ARRAYS * vocabularySize + this.layer.values + SCORE_ARRAYS * heads * longest;
+    const room = (SAMPLING_SHARE * this.left(held, 2)) / FLOAT;
+    return Math.floor((room - cache(shared)) / (cache(row) + step));
   }
 
   /** Prompt tokens per prefill run. @param seen tokens that the last token of a prompt reads */

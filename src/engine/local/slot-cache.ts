@@ -2,8 +2,8 @@
  * Keys and values of short sequences: for each layer one array [rows, heads, slots, head] for keys and one for values.
  * A run reads the same number of slots of every row; slots are added when the longest row needs them.
  */
-import { architectureOf, type ModelConfig } from '../../model/index.js';
-import type { KvCache, Past } from './kv-cache.js';
+import { architectureOf, type CachedSlots, type ModelConfig } from '../../model/index.js';
+import type { KvCache, Reservation } from './kv-cache.js';
 
 const SLOT_STEP = 16;
 
@@ -15,6 +15,8 @@ export class SlotCache implements KvCache {
   private readonly buffers: Float32Array[];
   /** Capacity in rows. */
   private capacity = 0;
+  /** Tokens that any row may come to hold. */
+  private most = 0;
   /** Heads of keys and values, and channels of each. */
   private readonly heads: number;
   private readonly head: number;
@@ -26,6 +28,8 @@ export class SlotCache implements KvCache {
     this.slots = SLOT_STEP;
     this.buffers = Array.from({ length: 2 * config.layers }, () => new Float32Array(0));
   }
+
+  readonly prompts = 0;
 
   get rows(): number {
     return this.lengths.length;
@@ -41,7 +45,7 @@ export class SlotCache implements KvCache {
     return this.channels * this.slots;
   }
 
-  past(count = this.rows): Past {
+  past(count = this.rows): CachedSlots {
     const { rows, stride, slots, buffers } = this;
     const pastLength = Int32Array.from(this.lengths.slice(rows - count));
     if (pastLength.every((length) => length === 0)) {
@@ -55,7 +59,8 @@ export class SlotCache implements KvCache {
     };
   }
 
-  addRow(): number {
+  addRow(like?: number): number {
+    if (like !== undefined) return this.copyRow(like);
     if (this.rows === this.capacity) this.resize(Math.ceil(this.capacity * 1.5) + 1, this.slots);
     this.lengths.push(0);
     return this.rows - 1;
@@ -82,10 +87,22 @@ export class SlotCache implements KvCache {
     for (const buffer of this.buffers) buffer.copyWithin(to * stride, from * stride, (from + 1) * stride);
   }
 
-  reserve(rows: number, length: number, most: number): void {
+  reserve({ rows, prompt, soon, most }: Reservation): void {
+    this.most = prompt + most;
+    this.ensure(rows, prompt + soon);
+  }
+
+  extend(): void {
+    this.ensure(
+      this.rows,
+      this.lengths.reduce((n, length) => Math.max(n, length + 1), 0),
+    );
+  }
+
+  private ensure(rows: number, length: number): void {
     if (rows <= this.capacity && length <= this.slots) return;
     const slots =
-      length <= this.slots ? this.slots : roundUp(Math.max(length, Math.min(most, this.slots * 1.5)));
+      length <= this.slots ? this.slots : roundUp(Math.max(length, Math.min(this.most, this.slots * 1.5)));
     this.resize(Math.max(rows, this.capacity), slots);
   }
 

@@ -13,11 +13,6 @@ export function reduceMean(x: Tensor, axes: readonly number[], keepDims = false)
   return reduce('ReduceMean', x, axes, keepDims);
 }
 
-/** ln Σ exp(x) over the last axis, which is removed. No derivative. */
-export function reduceLogSumExp(x: Tensor): Tensor {
-  return reduce('ReduceLogSumExp', x, [-1], false);
-}
-
 /** The maximum along an axis, which is removed. No derivative. */
 export function reduceMax(x: Tensor, axis: number): Tensor {
   return reduce('ReduceMax', x, [axis], false);

@@ -62,17 +62,14 @@ export function split(x: Tensor, sizes: readonly number[], axis: number): Tensor
   return [...x.graph.emit('Split', [x, x.graph.int64s(sizes)], outputs, { axis: { int: at } }).outputs];
 }
 
-/** Splits an axis in two; the sizes are known when the model runs. */
-export function splitAt(x: Tensor, axis: number, first: Dim, second: Dim): [Tensor, Tensor] {
+/** Splits an axis into parts whose sizes are known when the model runs. */
+export function splitAt(x: Tensor, axis: number, sizes: readonly Dim[]): readonly Tensor[] {
   const at = normalizeAxis(axis, x.shape.length, 'Split');
-  const outputs = [first, second].map((size) => ({
+  const outputs = sizes.map((size) => ({
     dtype: x.dtype,
     shape: x.shape.map((dim, i) => (i === at ? size : dim)),
   }));
-  const node = x.graph.emit('Split', [x, x.graph.shapeTensor([first, second])], outputs, {
-    axis: { int: at },
-  });
-  return [node.outputs[0], node.outputs[1]];
+  return x.graph.emit('Split', [x, x.graph.shapeTensor(sizes)], outputs, { axis: { int: at } }).outputs;
 }
 
 /**
