@@ -30,6 +30,8 @@ const SAMPLES = 8;
 const TOKENS = 48;
 const TARGETS = ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
 const LEARNING_RATE = 1e-4;
+/** The loop's settings are those of recipes/smollm2-sums.yaml, with which sums are learnt in tens of steps. */
+const LOOP = { tokens: 24, learningRate: 2.5e-4 };
 const PARTS = ['real', 'overlap', 'random', 'openvino', 'loop'] as const;
 type Part = (typeof PARTS)[number];
 
@@ -205,10 +207,11 @@ async function sample(
   step: number,
   stopTokens: readonly number[] = [],
   precision: SamplingPrecision = 'float32',
+  maxTokens = TOKENS,
 ): Promise<Sampled> {
   const { completions } = await engine.sample(
     prompts.map((prompt, i) => ({ prompt, count: SAMPLES, key: [step, i] })),
-    { maxTokens: TOKENS, temperature: 1, topK: 0, topP: 1, stopTokens, seed: 0, precision },
+    { maxTokens, temperature: 1, topK: 0, topP: 1, stopTokens, seed: 0, precision },
   );
   return { prompts, completions: completions.map((group) => group.map(({ tokens }) => tokens)) };
 }
@@ -218,6 +221,7 @@ async function update(
   engine: LocalEngine,
   { prompts, completions }: Sampled,
   rewards: readonly (readonly number[])[],
+  learningRate = LEARNING_RATE,
 ): Promise<void> {
   const trees = completions.map((group) => ProcessTree.build(group));
   const totals = {
@@ -233,7 +237,7 @@ async function update(
   });
   await engine.update(
     examples.filter((_, i) => rewards[i].some((reward) => reward !== rewards[i][0])),
-    { temperature: 1, learningRate: LEARNING_RATE, maxGradNorm: 1, clipLow: 0.2, clipHigh: 0.2, klBeta: 0 },
+    { temperature: 1, learningRate, maxGradNorm: 1, clipLow: 0.2, clipHigh: 0.2, klBeta: 0 },
   );
 }
 
@@ -470,6 +474,7 @@ const parts: Record<Part, () => Promise<void>> = {
       evaluateEvery: every,
       wholeLength: false,
       steps: most + 1,
+      ...LOOP,
     });
     const done = ({ accuracy }: typeof ours): boolean => (accuracy.at(-1) ?? 0) >= 0.8;
     for (let step = 0; step < most && !(done(ours) && done(theirs)); step++) {
@@ -484,18 +489,20 @@ const parts: Record<Part, () => Promise<void>> = {
             chosen.map((i) => prompts[i]),
             step,
             stop,
+            'float32',
+            LOOP.tokens,
           );
           const rewards = sampled.completions.map((group, g) =>
             group.map((tokens) => Number(right(tokens, chosen[g]))),
           );
-          await update(engine, sampled, rewards);
+          await update(engine, sampled, rewards, LOOP.learningRate);
         });
         ours.seconds += seconds;
         ours.steps++;
         if (ours.steps % every === 0) {
           const { completions } = await engine.sample(
             heldOut.map((i) => ({ prompt: prompts[i], count: 1, key: [i] })),
-            { maxTokens: TOKENS, temperature: 0, topK: 0, topP: 1, stopTokens: stop, seed: 0 },
+            { maxTokens: LOOP.tokens, temperature: 0, topK: 0, topP: 1, stopTokens: stop, seed: 0 },
           );
           const hits = completions.filter(([{ tokens }], j) => right(tokens, heldOut[j])).length;
           ours.accuracy.push(hits / heldOut.length);
@@ -621,7 +628,7 @@ ${markdownTable(
     });
     sections.push(`## Until 80% of one-digit sums are right
 
-The same prompts in the same order, each side with its own samples and one seed; groups of equal rewards are left out on our side. Time without evaluation.
+The same prompts in the same order, each side with its own samples and one seed, at most ${LOOP.tokens} tokens, learning rate ${LOOP.learningRate}; groups of equal rewards are left out on our side. Time without evaluation.
 
 ${markdownTable([row('ours', loop.ours), row('TRL', loop.trl)])}`);
   }
