@@ -7,6 +7,8 @@ import { architectureOf, type CachedBlocks, type ModelConfig } from '../../model
 import type { KvCache, Reservation } from './kv-cache.js';
 
 export class BlockCache implements KvCache {
+  /** Prompts are not cached apart. */
+  readonly prompts = 0;
   readonly lengths: number[] = [];
   /** Blocks of each row, in order. */
   private readonly blocks: number[][] = [];
@@ -29,8 +31,6 @@ export class BlockCache implements KvCache {
     this.head = headWidth;
     this.buffers = Array.from({ length: 2 * config.layers }, () => new Float32Array(0));
   }
-
-  readonly prompts = 0;
 
   get rows(): number {
     return this.lengths.length;

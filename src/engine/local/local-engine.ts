@@ -105,9 +105,8 @@ const MAX_ROWS = 256;
 const PREFILL_TOKENS = 4096;
 const PREFILL_LENGTH = 1024;
 const BLOCK_WIDTH = 64;
-/** Bytes of a layer's cache per step from which reading prompts once is worth the operations that it needs. */
-const SHARED_BYTES = 2 ** 22;
-const FLOAT = 4;
+/** Values of a layer's cache per step from which reading prompts once is worth the operations that it needs. */
+const SHARED_VALUES = 2 ** 20;
 /** 128 MiB for each array of a chunk. */
 const MAX_LOGITS = 2 ** 25;
 const OPTIMIZER_FILE = 'optimizer.safetensors';
@@ -248,7 +247,7 @@ export class LocalEngine implements Engine {
     const { keyValueHeads, headWidth } = architectureOf(this.model);
     const limits = {
       // Decoders with a copy of the weights would need two copies if they shared prompts only sometimes.
-      sharesPrompts: this.packs || 2 * FLOAT * keyValueHeads * headWidth * tokens >= SHARED_BYTES,
+      sharesPrompts: this.packs || 2 * keyValueHeads * headWidth * tokens >= SHARED_VALUES,
       maxRows: MAX_ROWS,
       prefillTokens: PREFILL_TOKENS,
       prefillLength: PREFILL_LENGTH,

@@ -10,6 +10,8 @@ const SLOT_STEP = 16;
 export class SlotCache implements KvCache {
   /** Slots per row; those at and after a row's length are not read. */
   private slots: number;
+  /** Prompts are not cached apart. */
+  readonly prompts = 0;
   readonly lengths: number[] = [];
   /** k₀, v₀, k₁, v₁, … */
   private readonly buffers: Float32Array[];
@@ -28,8 +30,6 @@ export class SlotCache implements KvCache {
     this.slots = SLOT_STEP;
     this.buffers = Array.from({ length: 2 * config.layers }, () => new Float32Array(0));
   }
-
-  readonly prompts = 0;
 
   get rows(): number {
     return this.lengths.length;
