@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ModelConfig } from '../../model/index.js';
 import { Stream } from '../../random/stream.js';
 import type { Backend } from '../../runtime/index.js';
 import { nodeBackend } from '../../runtime/node.js';
@@ -17,9 +18,13 @@ const caches: [string, Partial<DecodeLimits>][] = [
   ['blocks of 5, prompts shared', { blockWidth: 5, sharesPrompts: true }],
 ];
 
-function makeEngine(limits: Partial<DecodeLimits> = {}, backend = nodeBackend()): LocalEngine {
+function makeEngine(
+  limits: Partial<DecodeLimits> = {},
+  backend = nodeBackend(),
+  shape: ModelConfig = model,
+): LocalEngine {
   const engine = new LocalEngine({
-    model,
+    model: shape,
     seed: 5,
     optimizer: { name: 'sgd', momentum: 0, weightDecay: 0 },
     backend,
@@ -127,6 +132,38 @@ describe('decoding with the cache', () => {
       await engine.dispose();
     },
   );
+
+  it.each(caches)('with grouped heads, cached in %s: the same', async (_, limits) => {
+    const grouped: ModelConfig = {
+      ...model,
+      width: 12,
+      heads: 6,
+      architecture: {
+        family: 'llama',
+        norm: 'rms',
+        normEpsilon: 1e-5,
+        rotary: { theta: 10_000, scaling: null },
+        keyValueHeads: 2,
+        headWidth: 4,
+        intermediate: 16,
+        activation: 'swiglu',
+        bias: { qkv: false, output: false, mlp: false },
+        qkNorm: false,
+        tiedHead: true,
+      },
+    };
+    const engine = makeEngine({ prefillLength: 7, ...limits }, nodeBackend(), grouped);
+    const { completions } = await engine.sample(requests, base);
+    for (const [r, group] of completions.entries()) {
+      for (const completion of group) {
+        const full = await forward(engine, requests[r].prompt, completion, base);
+        completion.logprobs.forEach((value, t) => {
+          expect(Math.abs(value - full[t])).toBeLessThan(1e-4);
+        });
+      }
+    }
+    await engine.dispose();
+  });
 
   it('greedy takes the likeliest token at every step', async () => {
     const engine = makeEngine();
