@@ -3,7 +3,6 @@
  * experiments.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { arch, cpus, platform } from 'node:os';
 import { join } from 'node:path';
 import { Document, isScalar, visit } from 'yaml';
 import { UserError } from '../errors.js';
@@ -11,7 +10,7 @@ import { makeFolder, writeWhole } from '../files/index.js';
 import type { Experiment, Report, Verdict } from './experiment.js';
 import { table } from './markdown.js';
 
-/** Machine and version of the run, without host names and paths. */
+/** How the units were done. */
 export interface Making {
   readonly version: string;
   readonly command: string;
@@ -23,6 +22,8 @@ export interface Making {
   /** Finished and planned units, for a page that was written before the end; absent: all are finished. */
   readonly units?: readonly [done: number, planned: number];
   readonly date: string;
+  /** Machines of the units (machine.ts). */
+  readonly machine: string;
 }
 
 /** Changes to the page after its units were run. */
@@ -37,18 +38,11 @@ export interface ReportFile {
   readonly title: string;
   readonly verdict: Verdict;
   readonly summary: string;
-  readonly making: Making & { readonly machine: string };
+  readonly making: Making;
   /** The newest is the last. */
   readonly revisions?: readonly Revision[];
   readonly settings: unknown;
   readonly data: unknown;
-}
-
-/** `2 × AMD EPYC (x64), Node.js v20.20.2` */
-export function machine(): string {
-  const all = cpus();
-  const model = all[0]?.model.trim() || 'unknown processor';
-  return `${all.length} × ${model} (${platform()} ${arch()}), Node.js ${process.version}`;
 }
 
 /**

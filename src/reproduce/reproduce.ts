@@ -7,7 +7,8 @@ import { availableParallelism } from 'node:os';
 import { UserError } from '../errors.js';
 import { FolderLock, makeFolder } from '../files/index.js';
 import type { Experiment, Places, Verdict } from './experiment.js';
-import { machine, readReport, writeReport } from './page.js';
+import { machinesText } from './machine.js';
+import { readReport, writeReport } from './page.js';
 import { ResultStore } from './results.js';
 import { schedule } from './schedule.js';
 import type { Unit } from './unit.js';
@@ -60,7 +61,7 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduced |
     jobs,
     ...(done.length < units.length ? { units: [done.length, units.length] as const } : {}),
     date: new Date().toISOString().slice(0, 10),
-    machine: machine(),
+    machine: machinesText(store.machines(done)),
   };
   const page = await writeReport(out, experiment, { making, settings, data }, report);
   return { verdict: report.verdict, summary: report.summary, page };

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import { append, makeFolder, writeWhole } from '../files/index.js';
+import { machine } from './machine.js';
 import type { ResultOf, Unit } from './unit.js';
 import { outputExists, type UnitSpec } from './work/index.js';
 
@@ -16,6 +17,8 @@ interface Line {
   readonly label: string;
   /** Seconds of the unit. */
   readonly seconds: number;
+  /** Absent in folders of older versions. */
+  readonly machine?: string;
   readonly result: unknown;
 }
 
@@ -72,7 +75,14 @@ export class ResultStore implements Results {
   }
 
   async add({ id, label }: Unit, seconds: number, result: unknown): Promise<void> {
-    const line: Line = { id, version: this.version, label, seconds: Number(seconds.toFixed(2)), result };
+    const line: Line = {
+      id,
+      version: this.version,
+      label,
+      seconds: Number(seconds.toFixed(2)),
+      machine: machine(),
+      result,
+    };
     await append(this.file, `${JSON.stringify(line)}\n`);
     // Converted to JSON and back, so that a resumed run gets the same values as an uninterrupted one.
     this.lines.set(id, JSON.parse(JSON.stringify(line)) as Line);
@@ -84,8 +94,20 @@ export class ResultStore implements Results {
 
   /** Seconds of work behind units, counting each once. */
   seconds(units: readonly Unit[]): number {
-    const ids = new Map(units.map((u) => [u.id, u]));
-    return [...ids.values()].reduce((sum, u) => sum + this.line(u).seconds, 0);
+    return this.linesOf(units).reduce((sum, { seconds }) => sum + seconds, 0);
+  }
+
+  /** Number of units by the machine that did them: a work folder can go on elsewhere. */
+  machines(units: readonly Unit[]): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { machine: name = 'a machine that was not recorded' } of this.linesOf(units))
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    return counts;
+  }
+
+  /** Each unit once. */
+  private linesOf(units: readonly Unit[]): Line[] {
+    return [...new Map(units.map((u) => [u.id, u])).values()].map((u) => this.line(u));
   }
 
   private line({ id, label }: Unit): Line {

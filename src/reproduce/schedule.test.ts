@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -52,6 +52,26 @@ describe('reproduce', () => {
     expect(lines().slice(0, before.length)).toEqual(before);
     expect(lines()).toHaveLength(units.length);
     expect(dataOf('cut')).toEqual(dataOf('whole'));
+  });
+
+  it('a page names the machines of its units, also if the folder went on elsewhere', async () => {
+    const machineOf = (work: string): string =>
+      JSON.parse(readFileSync(join(folder, work, 'results', 'theorem.json'), 'utf8')).making.machine;
+    await run('here');
+    const machine = machineOf('here');
+    expect(machine).toMatch(/^\d+ × .+, Node\.js v\d+/);
+    const file = join(folder, 'here', 'results.jsonl');
+    const lines = readFileSync(file, 'utf8').trim().split('\n');
+    const elsewhere = { ...JSON.parse(lines[0]), machine: '16 × another (linux x64), Node.js v24.0.0' };
+    const older = { ...JSON.parse(lines[1]), machine: undefined };
+    writeFileSync(
+      file,
+      `${[JSON.stringify(elsewhere), JSON.stringify(older), ...lines.slice(2)].join('\n')}\n`,
+    );
+    await run('here');
+    expect(machineOf('here')).toBe(
+      `${machine} (${units.length - 2} units); 16 × another (linux x64), Node.js v24.0.0 (1 unit); a machine that was not recorded (1 unit)`,
+    );
   });
 
   it('a third time nothing is left to do; another version does everything anew', async () => {

@@ -38,9 +38,13 @@ interface Settings {
   readonly learning_rates: readonly number[];
   /** Longest completion. */
   readonly max_tokens: number;
-  readonly tasks: readonly TaskName[];
+  readonly cases: readonly Case[];
+}
+
+interface Case {
+  readonly task: TaskName;
   /** Whether a completion ends at its answer. */
-  readonly end_at_answer: readonly boolean[];
+  readonly end_at_answer: boolean;
 }
 
 /** The figures of one run. */
@@ -102,34 +106,34 @@ export const languageModel: Experiment<Settings, LanguageModelData> = {
     evaluate_every: quick ? 1 : 8,
     learning_rates: quick ? [1e-3] : [1e-4, 2.5e-4],
     max_tokens: quick ? 6 : 24,
-    tasks: quick ? ['one-digit'] : ['two-digit', 'one-digit'],
-    end_at_answer: [true, false],
+    cases: quick
+      ? [
+          { task: 'one-digit', end_at_answer: true },
+          { task: 'one-digit', end_at_answer: false },
+        ]
+      : [
+          { task: 'two-digit', end_at_answer: true },
+          { task: 'two-digit', end_at_answer: false },
+          { task: 'one-digit', end_at_answer: true },
+        ],
   }),
   // One case after the other, and within it one seed after the other: the rule counts cases with all their seeds.
   units: (settings, places) =>
-    settings.tasks.flatMap((task) =>
-      settings.end_at_answer.flatMap((end) =>
-        seedsOf(settings).flatMap((seed) => unitsOf(settings, places, task, end, seed).flat()),
-      ),
+    settings.cases.flatMap((planned) =>
+      seedsOf(settings).flatMap((seed) => unitsOf(settings, places, planned, seed).flat()),
     ),
   data(settings, results, places) {
-    const { path } = configOf(settings, places, settings.tasks[0], false).model;
+    const { path } = configOf(settings, places, settings.cases[0]).model;
     const { steps, evaluate_every: every } = settings;
     return {
       weights: path === null ? null : weightsOf(path),
       evaluated: Array.from({ length: Math.floor(steps / every) + 1 }, (_, i) => i * every),
       heldOut: HELD_OUT,
-      cases: settings.tasks.flatMap((task) =>
-        settings.end_at_answer.flatMap((end) => caseData(settings, places, results, task, end) ?? []),
-      ),
+      cases: settings.cases.flatMap((planned) => caseData(settings, places, results, planned) ?? []),
     };
   },
   report: (settings, data): Report => ({
-    verdict: languageModelVerdict(
-      settings.seeds,
-      settings.tasks.length * settings.end_at_answer.length,
-      data,
-    ),
+    verdict: languageModelVerdict(settings.seeds, settings.cases.length, data),
     summary: summary(data),
     body: body(settings, data),
     figures: Object.fromEntries(data.cases.flatMap((caseData) => figuresOf(settings, data, caseData))),
@@ -141,8 +145,7 @@ const seedsOf = ({ seeds }: Settings): number[] => Array.from({ length: seeds },
 function configOf(
   { quick, steps, evaluate_every: every, max_tokens: maxTokens }: Settings,
   places: Places,
-  task: TaskName,
-  endAtAnswer: boolean,
+  { task, end_at_answer: endAtAnswer }: Case,
 ): Config {
   const base = realModelConfig({ quick, digits: TASKS[task], maxTokens, endAtAnswer }, places);
   return {
@@ -155,14 +158,9 @@ function configOf(
 }
 
 /** Runs of one seed, [arms][rates]. */
-function unitsOf(
-  settings: Settings,
-  places: Places,
-  task: TaskName,
-  end: boolean,
-  seed: number,
-): Unit<TrainSpec>[][] {
-  const base = withSeed(configOf(settings, places, task, end), seed);
+function unitsOf(settings: Settings, places: Places, planned: Case, seed: number): Unit<TrainSpec>[][] {
+  const { task, end_at_answer: end } = planned;
+  const base = withSeed(configOf(settings, places, planned), seed);
   return ARMS.map((arm) =>
     settings.learning_rates.map((rate) => {
       const config = withArm({ ...base, optimizer: { ...base.optimizer, learning_rate: rate } }, arm);
@@ -176,15 +174,9 @@ function unitsOf(
 }
 
 /** @returns null if no seed is complete */
-function caseData(
-  settings: Settings,
-  places: Places,
-  results: Results,
-  task: TaskName,
-  end: boolean,
-): CaseData | null {
+function caseData(settings: Settings, places: Places, results: Results, planned: Case): CaseData | null {
   const bySeed = seedsOf(settings)
-    .map((seed) => ({ seed, units: unitsOf(settings, places, task, end, seed) }))
+    .map((seed) => ({ seed, units: unitsOf(settings, places, planned, seed) }))
     .filter(({ units }) => units.flat().every((u) => results.has(u)));
   if (bySeed.length === 0) return null;
   const runs = ARMS.map((arm, a) => [
@@ -194,8 +186,8 @@ function caseData(
     ),
   ]);
   return {
-    task,
-    endAtAnswer: end,
+    task: planned.task,
+    endAtAnswer: planned.end_at_answer,
     seeds: bySeed.map(({ seed }) => seed),
     runs: Object.fromEntries(runs) as CaseData['runs'],
   };
