@@ -16,7 +16,7 @@ import { CLASSES } from './work/index.js';
 const TITLES: Readonly<Record<ValueTask, string>> = {
   'binary-tree': 'Binary tree',
   arithmetic: 'Three-digit sums, model from scratch',
-  smollm2: 'Two-digit sums, SmolLM2-135M-Instruct',
+  smollm2: 'One-digit sums and products in words, SmolLM2-135M-Instruct',
 };
 
 /** `3–4` */
@@ -57,7 +57,7 @@ export function processRewardsBody(settings: ProcessRewardsSettings, data: Proce
   const model =
     data.weights === null
       ? ''
-      : ` **Those of\nSmolLM2 are of sampling and problems alone: there is one model**, ${describeWeights(data.weights)}.`;
+      : ` Those of\nSmolLM2 are too, **but before training they are of sampling and problems alone: there is one model**, ${describeWeights(data.weights)}.`;
   const missing = tasks.includes('smollm2')
     ? ''
     : '\n\nThe real model was not run: `--pretrained` adds it (SmolLM2-135M-Instruct, from a folder, the Hub or its cache).';
