@@ -1,5 +1,6 @@
 /** The number of operations per layer: the time for creating a session grows with the square of it. */
 import { describe, expect, it } from 'vitest';
+import { smallLlama } from '../../test/small-llama.js';
 import { compileModel, fuse, type ProgramDefinition } from '../graph/index.js';
 import type { ContextReading } from './attention.js';
 import type { LoraConfig, ModelConfig } from './config.js';
@@ -12,19 +13,7 @@ const llama: ModelConfig = {
   width: 12,
   layers: 2,
   heads: 6,
-  architecture: {
-    family: 'llama',
-    norm: 'rms',
-    normEpsilon: 1e-5,
-    rotary: { theta: 10_000, scaling: null },
-    keyValueHeads: 2,
-    headWidth: 4,
-    intermediate: 16,
-    activation: 'swiglu',
-    bias: { qkv: false, output: false, mlp: false },
-    qkNorm: false,
-    tiedHead: true,
-  },
+  architecture: smallLlama(4, 16),
 };
 const gpt2: ModelConfig = { vocabularySize: 9, contextLength: 32, width: 12, layers: 2, heads: 3 };
 const lora = (targets: LoraConfig['targets']): LoraConfig => ({ r: 2, alpha: 4, dropout: 0, targets });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { smallLlama } from '../../../test/small-llama.js';
 import type { ModelConfig } from '../../model/index.js';
 import { Stream } from '../../random/stream.js';
 import type { Backend } from '../../runtime/index.js';
@@ -54,19 +55,20 @@ const base: SamplingOptions = {
   seed: 3,
 };
 
-/** The full forward pass over prompt and completion, one sequence at a time. */
-async function forward(
+/** The log-probabilities of a completion are those of the full forward pass over its prompt and itself. */
+async function expectForward(
   engine: LocalEngine,
   prompt: Int32Array,
-  { tokens }: SampledCompletion,
-  options: SamplingOptions,
-): Promise<Float32Array> {
-  const { temperature, allowedTokens } = options;
+  { tokens, logprobs }: SampledCompletion,
+  { temperature, allowedTokens }: SamplingOptions,
+): Promise<void> {
   const scores = await engine.score([{ prompt, tree: ProcessTree.build([tokens]) }], 'current', {
     temperature,
     allowedTokens,
   });
-  return scores.logprobs[0];
+  logprobs.forEach((value, t) => {
+    expect(Math.abs(value - scores.logprobs[0][t])).toBeLessThan(1e-4);
+  });
 }
 
 describe('decoding with the cache', () => {
@@ -90,11 +92,8 @@ describe('decoding with the cache', () => {
       for (const [r, group] of completions.entries()) {
         expect(group.length).toBe(requests[r].count);
         for (const completion of group) {
-          const full = await forward(engine, requests[r].prompt, completion, options);
+          await expectForward(engine, requests[r].prompt, completion, options);
           expect(completion.tokens.length).toBeGreaterThan(0);
-          completion.logprobs.forEach((value, t) => {
-            expect(Math.abs(value - full[t])).toBeLessThan(1e-4);
-          });
           const stopped = completion.tokens.indexOf(0);
           if (completion.stop === 'stop') expect(stopped).toBe(completion.tokens.length - 1);
           else expect([stopped, completion.tokens.length]).toEqual([-1, options.maxTokens]);
@@ -123,10 +122,7 @@ describe('decoding with the cache', () => {
       const { completions } = await engine.sample(requests.slice(0, 2), options);
       for (const [r, group] of completions.entries()) {
         for (const completion of group.slice(0, 3)) {
-          const full = await forward(engine, requests[r].prompt, completion, options);
-          completion.logprobs.forEach((value, t) => {
-            expect(Math.abs(value - full[t])).toBeLessThan(1e-4);
-          });
+          await expectForward(engine, requests[r].prompt, completion, options);
         }
       }
       await engine.dispose();
@@ -134,32 +130,12 @@ describe('decoding with the cache', () => {
   );
 
   it.each(caches)('with grouped heads, cached in %s: the same', async (_, limits) => {
-    const grouped: ModelConfig = {
-      ...model,
-      width: 12,
-      heads: 6,
-      architecture: {
-        family: 'llama',
-        norm: 'rms',
-        normEpsilon: 1e-5,
-        rotary: { theta: 10_000, scaling: null },
-        keyValueHeads: 2,
-        headWidth: 4,
-        intermediate: 16,
-        activation: 'swiglu',
-        bias: { qkv: false, output: false, mlp: false },
-        qkNorm: false,
-        tiedHead: true,
-      },
-    };
+    const grouped = { ...model, width: 12, heads: 6, architecture: smallLlama(4, 16) };
     const engine = makeEngine({ prefillLength: 7, ...limits }, nodeBackend(), grouped);
     const { completions } = await engine.sample(requests, base);
     for (const [r, group] of completions.entries()) {
       for (const completion of group) {
-        const full = await forward(engine, requests[r].prompt, completion, base);
-        completion.logprobs.forEach((value, t) => {
-          expect(Math.abs(value - full[t])).toBeLessThan(1e-4);
-        });
+        await expectForward(engine, requests[r].prompt, completion, base);
       }
     }
     await engine.dispose();
@@ -249,10 +225,7 @@ describe('decoding with the cache', () => {
       expect(statistics.decodedTokens).toBe(20 + 2 + 1 + 4 + prefixes.reduce((n, count) => n + count, 0));
       for (const [r, group] of completions.entries()) {
         for (const completion of group) {
-          const full = await forward(engine, alike[r].prompt, completion, options);
-          completion.logprobs.forEach((value, t) => {
-            expect(Math.abs(value - full[t])).toBeLessThan(1e-4);
-          });
+          await expectForward(engine, alike[r].prompt, completion, options);
         }
       }
       await engine.dispose();

@@ -1,5 +1,6 @@
 /** Sampling with frozen weights in int8, and the importance weights that correct an update for it. */
 import { describe, expect, it } from 'vitest';
+import { smallLlama } from '../../../test/small-llama.js';
 import type { ModelConfig } from '../../model/index.js';
 import { groupAdvantages, lossCoefficients, sequenceWeights } from '../../objective/index.js';
 import { nodeBackend } from '../../runtime/node.js';
@@ -13,19 +14,7 @@ const model: ModelConfig = {
   layers: 2,
   width: 64,
   heads: 4,
-  architecture: {
-    family: 'llama',
-    norm: 'rms',
-    normEpsilon: 1e-5,
-    rotary: { theta: 1000, scaling: null },
-    keyValueHeads: 2,
-    headWidth: 16,
-    intermediate: 96,
-    activation: 'swiglu',
-    bias: { qkv: false, output: false, mlp: false },
-    qkNorm: false,
-    tiedHead: true,
-  },
+  architecture: smallLlama(16, 96, 1000),
   adapter: { r: 4, alpha: 8, dropout: 0, targets: ['q_proj', 'v_proj'] },
 };
 

@@ -52,7 +52,7 @@ export interface ValuesFigures {
   readonly sizes: readonly SizeSums[];
 }
 
-/** Problems that training has not seen. */
+/** Indices that training does not reach; a task with few problems repeats them there. */
 const FIRST_PROBLEM = 1_000_000;
 const PROBLEMS_OF_A_SEED = 10_000;
 const NOTHING = new Int32Array(0);
